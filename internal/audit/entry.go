@@ -1,0 +1,76 @@
+// Package audit says what the log records: which events exist, who acted from
+// where, and what an entry holds. It is pure: the store writes entries in the
+// same transaction as the change they record, so that no change goes unlogged.
+package audit
+
+import "time"
+
+// Code names an event. Codes are stable and language-neutral; what went wrong
+// has a code of its own rather than a flag.
+type Code string
+
+const (
+	SignInSucceeded   Code = "sign_in.succeeded"
+	SignInFailed      Code = "sign_in.failed"
+	SignedOut         Code = "signed_out"
+	AccessDenied      Code = "access.denied"
+	JobUploaded       Code = "job.uploaded"
+	JobUploadRefused  Code = "job.upload_refused"
+	JobStarted        Code = "job.started"
+	JobPaused         Code = "job.paused"
+	JobResumed        Code = "job.resumed"
+	JobCancelled      Code = "job.cancelled"
+	JobFinished       Code = "job.finished"
+	JobHalted         Code = "job.halted"
+	ResultsDownloaded Code = "results.downloaded"
+	RejectsDownloaded Code = "rejects.downloaded"
+	UserCreated       Code = "user.created"
+	UserPasswordSet   Code = "user.password_set"
+	UserRoleSet       Code = "user.role_set"
+	UserDisabled      Code = "user.disabled"
+	UserEnabled       Code = "user.enabled"
+)
+
+// Codes lists every event, in the order a reader would look for them.
+var Codes = []Code{
+	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
+	JobUploaded, JobUploadRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted,
+	ResultsDownloaded, RejectsDownloaded,
+	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
+}
+
+// Failure reports whether the event says that something was refused or stopped.
+func (c Code) Failure() bool {
+	switch c {
+	case SignInFailed, AccessDenied, JobUploadRefused, JobHalted:
+		return true
+	}
+	return false
+}
+
+// Actor is who acted and from where. It is the first argument of every change,
+// never fished out of a context.
+type Actor struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Role      string `json:"role"`
+	Session   string `json:"session,omitempty"` // the session's public id, never its secret
+	Address   string `json:"address,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// System acts when the program does something of itself, such as finishing a job.
+var System = Actor{ID: "system", Name: "system", Role: "system"}
+
+// Entry is one line of the log.
+type Entry struct {
+	Seq     int64          `json:"seq"` // from 1, without gaps
+	At      time.Time      `json:"at"`
+	Code    Code           `json:"code"`
+	Actor   Actor          `json:"actor"`
+	JobID   string         `json:"job,omitempty"`
+	Target  string         `json:"target,omitempty"`  // a user's name, a file's name
+	App     string         `json:"app,omitempty"`     // the app's name and environment at that time
+	Details map[string]any `json:"details,omitempty"` // counts, digests, before and after
+}

@@ -1,0 +1,52 @@
+// Package auth says who may do what: roles, permissions and passwords. It is
+// pure; the store keeps users and the web asks for permissions.
+package auth
+
+import (
+	"slices"
+	"strings"
+)
+
+// Role is what a user is.
+type Role string
+
+const (
+	Operator Role = "operator" // uploads files and runs jobs
+	Admin    Role = "admin"    // everything, users and settings included
+	Auditor  Role = "auditor"  // reads everything, changes nothing
+)
+
+// Roles lists the roles in the order pages show them.
+var Roles = []Role{Operator, Admin, Auditor}
+
+// Permission is what a route asks for.
+type Permission string
+
+const (
+	Public      Permission = "public"       // no session needed
+	SignedIn    Permission = "signed_in"    // any role
+	ReadJobs    Permission = "jobs.read"    // jobs, results, accounts
+	RunJobs     Permission = "jobs.run"     // upload, start, pause, resume, cancel
+	ReadAudit   Permission = "audit.read"   // the log
+	ManageUsers Permission = "users.manage" // create users, set roles and passwords
+)
+
+var granted = map[Role][]Permission{
+	Operator: {SignedIn, ReadJobs, RunJobs},
+	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers},
+	Auditor:  {SignedIn, ReadJobs, ReadAudit},
+}
+
+// May reports whether the role grants the permission.
+func (r Role) May(p Permission) bool { return p == Public || slices.Contains(granted[r], p) }
+
+// Valid reports whether r is a known role.
+func (r Role) Valid() bool { return slices.Contains(Roles, r) }
+
+// ValidName reports whether a user may be called name: 1 to 64 ASCII letters,
+// digits and . - _ @.
+func ValidName(name string) bool {
+	return len(name) >= 1 && len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_@", r))
+	})
+}

@@ -1,0 +1,166 @@
+package jobs
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"tagsweep/internal/tim"
+)
+
+// ReadBackAfter is how long a lost call may still take effect: the service ends
+// its own work within 3 s (docs/tim-api.md); the rest is for clocks and queues.
+const ReadBackAfter = 5 * time.Second
+
+const (
+	slowHold     = time.Second
+	firstBackOff = 250 * time.Millisecond
+	longestWait  = 30 * time.Second
+)
+
+// decide turns an answer into what becomes of each account of the claim. It is
+// the only place that does. tags are those a read-back found, by account.
+func decide(c Claim, a tim.Answer, tags map[string][]string, now time.Time) Settlement {
+	s := Settlement{Claim: c, Answer: a, Rest: c.open(), Code: a.Code, Message: a.Info}
+	if c.Command == tim.GetTags {
+		s.decideReadBack(tags, now)
+	} else {
+		s.decideRemoval(now)
+	}
+	return s
+}
+
+func (s *Settlement) decideRemoval(now time.Time) {
+	switch class := s.class(s.Answer.Rule()); class {
+	case tim.OK:
+		s.decideAccounts(now)
+	case tim.InDoubt:
+		s.Rest, s.NotBefore = InDoubt, now.Add(ReadBackAfter)
+	case tim.Account, tim.Split:
+		s.isolate()
+	default:
+		s.decideCall(class, now)
+	}
+}
+
+// class is what the rule asks for, given how often the batch has met it in a row.
+func (s *Settlement) class(rule tim.Rule) tim.Class {
+	return rule.After(s.triesFor(s.Answer.Code))
+}
+
+// decideAccounts settles a call that was accepted, except for the accounts the
+// service names in ErrorList.
+func (s *Settlement) decideAccounts(now time.Time) {
+	refused := refusals(s.Answer)
+	again := 0
+	for _, p := range s.Accounts {
+		e, named := refused[p.Account]
+		if !named {
+			continue
+		}
+		if class := s.class(tim.RuleOf(e.Code)); class == tim.Retry || class == tim.Slow {
+			again++
+			continue
+		}
+		s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
+	}
+	if again == 0 {
+		s.Rest = Cleared
+		return
+	}
+	for _, p := range s.Accounts {
+		if _, named := refused[p.Account]; !named {
+			s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
+		}
+	}
+	s.later(now)
+}
+
+// decideReadBack settles accounts in doubt by the tags they have now: none, and
+// the lost call did its work; some, and it must be made again. An account is
+// never settled by a fault of the reading itself.
+func (s *Settlement) decideReadBack(tags map[string][]string, now time.Time) {
+	rule := s.Answer.Rule()
+	switch {
+	case rule.Class == tim.OK:
+		refused := refusals(s.Answer)
+		again := false
+		for _, p := range s.Accounts {
+			e, named := refused[p.Account]
+			found, listed := tags[p.Account]
+			switch {
+			case named && tim.RuleOf(e.Code).Class == tim.Account:
+				s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
+			case listed && len(found) == 0:
+				s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
+			default: // an account that is not listed has not been shown to be clear
+				again = true
+			}
+		}
+		if again {
+			s.Rest = Waiting
+			return
+		}
+		s.Rest = Cleared
+		s.Own = onlyFailed(s.Own)
+	case rule.Class == tim.Account || rule.Class == tim.Split:
+		s.isolate()
+	case s.class(rule) == tim.Halt:
+		s.decideCall(tim.Halt, now)
+	default:
+		s.decideCall(rule.Class, now)
+	}
+}
+
+// decideCall handles the classes that say nothing about single accounts.
+func (s *Settlement) decideCall(class tim.Class, now time.Time) {
+	switch class {
+	case tim.Halt:
+		s.Halt = true
+	case tim.Slow:
+		s.Hold = now.Add(slowHold)
+	case tim.WaitMinute:
+		s.Hold, s.HoldAll = now.Add(s.Answer.Rule().Wait), true
+		s.Tries = s.triesFor(s.Answer.Code) + 1
+	case tim.Resign:
+		s.Tries = s.triesFor(s.Answer.Code) + 1
+	default:
+		s.later(now)
+	}
+}
+
+// isolate halves the batch until the account that is refused stands alone.
+func (s *Settlement) isolate() {
+	if len(s.Accounts) > 1 {
+		s.Split = true
+		return
+	}
+	s.Rest = Failed
+}
+
+// later tries the rest again after a wait that doubles and is spread, so that
+// batches that failed together do not return together.
+func (s *Settlement) later(now time.Time) {
+	tries := s.triesFor(s.Answer.Code)
+	wait := min(longestWait, firstBackOff<<min(tries, 10))
+	s.NotBefore = now.Add(wait/2 + rand.N(wait/2))
+	s.Tries = tries + 1
+}
+
+// refusals are the accounts that an otherwise accepted call names as refused.
+func refusals(a tim.Answer) map[string]tim.AccountError {
+	refused := make(map[string]tim.AccountError, len(a.AccountErrors))
+	for _, e := range a.AccountErrors {
+		refused[e.Account] = e
+	}
+	return refused
+}
+
+func onlyFailed(all []Own) []Own {
+	var failed []Own
+	for _, o := range all {
+		if o.Outcome == Failed {
+			failed = append(failed, o)
+		}
+	}
+	return failed
+}

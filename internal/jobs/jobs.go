@@ -1,0 +1,213 @@
+package jobs
+
+import (
+	"slices"
+	"time"
+
+	"tagsweep/internal/fault"
+)
+
+// Kind is what a job does with its accounts.
+type Kind string
+
+// Clear removes all tags.
+const Clear Kind = "clear"
+
+// State is where a job stands. "Pausing" and "cancelling" are not stored: see Job.Shown.
+type State string
+
+const (
+	Reading   State = "reading"   // its file is being read; nothing can be decided yet
+	Draft     State = "draft"     // uploaded, being reviewed
+	Queued    State = "queued"    // started, no call made yet
+	Running   State = "running"   // batches are being sent
+	Paused    State = "paused"    // a person stopped it and may resume it
+	Halted    State = "halted"    // it stopped itself: nothing will work until a person acts
+	Cancelled State = "cancelled" // a person ended it; what was not sent stays unsent
+	Finished  State = "finished"  // every account has its final outcome
+)
+
+// States lists the states a page can filter by.
+var States = []State{Draft, Queued, Running, Paused, Halted, Cancelled, Finished}
+
+// Action is what a person may ask of a job.
+type Action string
+
+const (
+	Start  Action = "start"
+	Pause  Action = "pause"
+	Resume Action = "resume"
+	Cancel Action = "cancel"
+)
+
+var transitions = map[Action]struct {
+	from []State
+	to   State
+}{
+	Start:  {[]State{Draft}, Queued},
+	Pause:  {[]State{Queued, Running}, Paused},
+	Resume: {[]State{Paused, Halted}, Queued},
+	Cancel: {[]State{Draft, Queued, Running, Paused, Halted}, Cancelled},
+}
+
+// Next returns the state an action leads to, and false when the action does
+// not fit the state.
+func (s State) Next(a Action) (State, bool) {
+	t, known := transitions[a]
+	if !known || !slices.Contains(t.from, s) {
+		return "", false
+	}
+	return t.to, true
+}
+
+// Outcome is an account's state. Waiting, sending and in doubt are open; the
+// others are final.
+type Outcome string
+
+const (
+	Waiting Outcome = "waiting"
+	Sending Outcome = "sending"
+	InDoubt Outcome = "in_doubt"
+	Cleared Outcome = "cleared"
+	Failed  Outcome = "failed"
+	Unsent  Outcome = "cancelled" // its tags were never removed: the job was cancelled first
+)
+
+// Outcomes lists every outcome in the order pages show them.
+var Outcomes = []Outcome{Waiting, Sending, InDoubt, Cleared, Failed, Unsent}
+
+// Open reports whether the outcome may still change.
+func (o Outcome) Open() bool { return o == Waiting || o == Sending || o == InDoubt }
+
+// Counts holds how many accounts have each outcome.
+type Counts map[Outcome]int64
+
+// Sum adds all counts up; for every job it equals Job.Accounts.
+func (c Counts) Sum() (sum int64) {
+	for _, n := range c {
+		sum += n
+	}
+	return sum
+}
+
+// Open counts the accounts whose outcome may still change.
+func (c Counts) Open() int64 { return c[Waiting] + c[Sending] + c[InDoubt] }
+
+// Done counts the accounts whose outcome is final.
+func (c Counts) Done() int64 { return c.Sum() - c.Open() }
+
+// Job is one upload and what is done with its accounts. At every commit
+// Rows = Rejected + Duplicate + Protected + Accounts and Accounts = Counts.Sum().
+type Job struct {
+	ID         string
+	AppID      string
+	Kind       Kind
+	State      State
+	Note       string
+	FileName   string
+	FileSHA256 string // hex, of the file as uploaded
+	FileBytes  int64
+
+	Rows, Rejected, Duplicate, Protected, Accounts int64
+
+	Counts  Counts
+	Batches int64 // batches of the plan; a batch that had to be split still counts once
+	Calls   int64 // requests that were sent, reading back included
+
+	CreatedBy  string // user name
+	StartedBy  string
+	CreatedAt  time.Time
+	StartedAt  time.Time // zero until started
+	FinishedAt time.Time // zero until nothing can change any more
+
+	HaltCode int    // the service's error code; set while State is Halted
+	HaltInfo string // what the service said
+	Version  int64  // grows with every change
+}
+
+// Shown is the state a person sees: the stored one, or "pausing" and
+// "cancelling" while calls are still in flight.
+func (j Job) Shown() State {
+	switch {
+	case j.State == Paused && j.Counts[Sending] > 0:
+		return "pausing"
+	case j.State == Cancelled && j.Counts.Open() > 0:
+		return "cancelling"
+	}
+	return j.State
+}
+
+// Settled reports whether nothing about the job can change any more.
+func (j Job) Settled() bool {
+	return j.State == Finished || j.State == Cancelled && j.Counts.Open() == 0
+}
+
+// May reports whether the action fits the job as it is.
+func (j Job) May(a Action) bool {
+	_, fits := j.State.Next(a)
+	return fits && !(a == Start && j.Accounts == 0)
+}
+
+// Account is one account of a job with its outcome.
+type Account struct {
+	Row     int64 // in the file, from 1, the header not counted
+	Account string
+	Outcome Outcome
+	Code    int    // the service's error code, when one was given
+	Message string // what the service said
+	Batch   int64  // from 1
+	At      time.Time
+}
+
+// Placed is an account found by name, with the job it stands in.
+type Placed struct {
+	Account
+	Job Job
+}
+
+// SetAside is a row that did not become an account.
+type SetAside struct {
+	Row     int64
+	Line    int64
+	Kind    SetAsideKind
+	Value   string // as found, shortened to 200 bytes
+	Reason  string // an accounts.Reason
+	Repeats int64  // for duplicates: the row that holds the account
+}
+
+// SetAsideKind says why a row was set aside.
+type SetAsideKind string
+
+const (
+	Rejected  SetAsideKind = "rejected"
+	Duplicate SetAsideKind = "duplicate"
+	Protected SetAsideKind = "protected"
+)
+
+// Reason counts the accounts that failed with one code.
+type Reason struct {
+	Code     int
+	Info     string // what the service said, one example
+	Accounts int64
+}
+
+// App is one SDKAppID with how to reach it.
+type App struct {
+	ID          string
+	Name        string
+	Environment string // such as "production"; shown on every page
+	SDKAppID    uint32
+	Domain      string // base URL
+	Family      string // a tim.Family
+	Identifier  string
+	Rate        int // calls a second and command
+}
+
+// Faults a person may see.
+var (
+	FaultNoJob      = fault.Declare(fault.NotFound, "job.none", "There is no job %s. It may have been mistyped; the list of jobs shows all there are.")
+	FaultWrongState = fault.Declare(fault.Conflict, "job.state", "The job is %s by now, so this can no longer be done. Nothing was changed; the page shows how it stands.")
+	FaultConfirm    = fault.Declare(fault.Invalid, "job.confirm", "The job was not started: it holds %d accounts, and the number typed was not that. Type the number of accounts to confirm.")
+	FaultNoAccounts = fault.Declare(fault.Invalid, "job.no_accounts", "The job was not started: no row of its file is a valid account. Mend the file and upload it again.")
+	FaultStillReads = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
+)

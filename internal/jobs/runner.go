@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/tim"
+)
+
+// Store is what the runner needs of storage. It stands here because the store
+// imports this package; it is not there for mocking.
+type Store interface {
+	// Claim takes up to limit batches of the app for calls of the command and
+	// gives each a slot of the budget. With none to take it returns when to ask
+	// again at the earliest, or the zero time.
+	Claim(ctx context.Context, appID string, command tim.Command, limit int, lease time.Duration) ([]Claim, time.Time, error)
+	// Settle writes settlements down, all or none.
+	Settle(ctx context.Context, appID string, settlements []Settlement) error
+	// Expire puts the batches whose owner died in doubt: those whose lease has
+	// ended, or all that are claimed. It returns how many.
+	Expire(ctx context.Context, appID string, all bool) (int, error)
+	// Shared reports whether other consoles may run on the same database.
+	Shared() bool
+}
+
+const (
+	lease       = 45 * time.Second       // far longer than a call can take, which is tim's time-out
+	leaseMargin = 20 * time.Second       // a call leaves only while this much of its lease is left
+	ahead       = 100 * time.Millisecond // how far slots are reserved ahead
+	idle        = 200 * time.Millisecond // how long a new job waits at most to be seen
+	expireEvery = 5 * time.Second
+	inFlight    = 256 // calls of one command waiting for an answer: 97/s at 2.6 s
+	settleMost  = 64  // settlements in one transaction
+)
+
+// Runner carries out the jobs of one app.
+type Runner struct {
+	App    App
+	Client *tim.Client
+	Store  Store
+	Log    *slog.Logger
+}
+
+// Run works until ctx ends. It then stops claiming, waits for the calls in
+// flight, writes down what became of them and returns.
+func (r *Runner) Run(ctx context.Context) error {
+	if n, err := r.Store.Expire(ctx, r.App.ID, !r.Store.Shared()); err != nil {
+		return err
+	} else if n > 0 {
+		r.Log.Info("calls of an earlier process are in doubt and will be read back", "batches", n)
+	}
+	settlements := make(chan Settlement, settleMost)
+	var lanes, settler errgroup.Group
+	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags} {
+		lanes.Go(func() error { r.lane(ctx, command, settlements); return nil })
+	}
+	lanes.Go(func() error { r.expire(ctx); return nil })
+	settler.Go(func() error { r.settle(context.WithoutCancel(ctx), settlements); return nil })
+	lanes.Wait()
+	close(settlements)
+	return settler.Wait()
+}
+
+// lane makes the calls of one command: one goroutine claims a little ahead, one
+// lets the calls leave at their slots.
+func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan<- Settlement) {
+	claims := make(chan Claim)
+	var calls sync.WaitGroup
+	go func() { defer close(claims); r.claim(ctx, command, claims) }()
+	window := newWindow(r.App.Rate)
+	seats := make(chan struct{}, inFlight)
+	for c := range claims {
+		seats <- struct{}{}
+		// A lease that ran out while this process stood still is not used: the batch may be another's by now.
+		if !window.wait(ctx, c.Slot) || time.Until(c.LeaseUntil) < leaseMargin {
+			<-seats
+			settlements <- Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.NotSent}, Rest: c.open(), Code: c.LastCode, Tries: c.Tries}
+			continue
+		}
+		calls.Go(func() {
+			settlements <- r.call(context.WithoutCancel(ctx), c)
+			<-seats
+		})
+	}
+	calls.Wait()
+}
+
+func (r *Runner) claim(ctx context.Context, command tim.Command, claims chan<- Claim) {
+	block := max(1, r.App.Rate*int(ahead/time.Millisecond)/1000)
+	for ctx.Err() == nil {
+		block, next, err := r.Store.Claim(ctx, r.App.ID, command, block, lease)
+		switch {
+		case errors.Is(err, context.Canceled):
+			return
+		case err != nil:
+			r.Log.Error("no batch could be claimed; no call is made until one can", "command", command, "err", err)
+			next = time.Now().Add(time.Second)
+		case len(block) > 0:
+			next = block[len(block)-1].Slot.Add(-ahead / 2)
+		case next.IsZero():
+			next = time.Now().Add(idle)
+		}
+		for _, c := range block {
+			claims <- c // the lane takes every claim, also when ctx has ended
+		}
+		sleepUntil(ctx, next)
+	}
+}
+
+// call makes one call and decides what its answer means.
+func (r *Runner) call(ctx context.Context, c Claim) Settlement {
+	var answer tim.Answer
+	var tags map[string][]string
+	if c.Command == tim.GetTags {
+		tags, answer = r.Client.GetTags(ctx, c.Random, c.names())
+	} else {
+		answer = r.Client.RemoveAllTags(ctx, c.Random, c.names())
+	}
+	s := decide(c, answer, tags, time.Now())
+	if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
+		r.Client.Resign(answer.UserSigID)
+	}
+	if s.Rest.Open() {
+		r.Log.Warn("a call settled nothing yet", "job", c.JobID, "batch", c.Batch, "call", c.Call, "command", c.Command,
+			"delivery", answer.Delivery, "http", answer.HTTPStatus, "code", answer.Code, "info", answer.Info, "tries", c.Tries,
+			"becomes", s.Rest, "halt", s.Halt, "err", answer.Err)
+	}
+	return s
+}
+
+// settle writes settlements down, as many at once as have come in meanwhile.
+func (r *Runner) settle(ctx context.Context, settlements <-chan Settlement) {
+	for s := range settlements {
+		group := []Settlement{s}
+	more:
+		for len(group) < settleMost {
+			select {
+			case s, open := <-settlements:
+				if !open {
+					break more
+				}
+				group = append(group, s)
+			default:
+				break more
+			}
+		}
+		r.keep(ctx, group)
+	}
+}
+
+// keep tries until the settlements are written down or worthless: when their
+// leases have ended they are in doubt and will be read back.
+func (r *Runner) keep(ctx context.Context, group []Settlement) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := r.Store.Settle(ctx, r.App.ID, group)
+		if err == nil {
+			return
+		}
+		r.Log.Error("answers could not be written down", "batches", len(group), "call", group[0].Call, "err", err)
+		if time.Now().After(group[0].LeaseUntil) {
+			return
+		}
+		time.Sleep(wait)
+	}
+}
+
+func (r *Runner) expire(ctx context.Context) {
+	for sleepUntil(ctx, time.Now().Add(expireEvery)) {
+		n, err := r.Store.Expire(ctx, r.App.ID, false)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("ended leases could not be looked for", "err", err)
+		}
+		if n > 0 {
+			r.Log.Warn("calls whose owner gave no answer are in doubt and will be read back", "batches", n)
+		}
+	}
+}
+
+// sleepUntil returns false when ctx ended first.
+func sleepUntil(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,28 @@
+package store
+
+import (
+	"context"
+
+	"tagsweep/internal/jobs"
+)
+
+// SaveApp keeps an app under its id, as configured now.
+func (s *Store) SaveApp(ctx context.Context, a jobs.App) error {
+	_, err := s.write.ExecContext(ctx, `
+		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, environment = excluded.environment,
+			sdkappid = excluded.sdkappid, domain = excluded.domain, family = excluded.family,
+			identifier = excluded.identifier, rate = excluded.rate`,
+		a.ID, a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate)
+	return err
+}
+
+// App returns an app.
+func (s *Store) App(ctx context.Context, id string) (jobs.App, error) {
+	a := jobs.App{ID: id}
+	err := s.read.QueryRowContext(ctx,
+		`SELECT name, environment, sdkappid, domain, family, identifier, rate FROM apps WHERE id = $1`, id).
+		Scan(&a.Name, &a.Environment, &a.SDKAppID, &a.Domain, &a.Family, &a.Identifier, &a.Rate)
+	return a, err
+}

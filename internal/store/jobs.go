@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+)
+
+// stored lists the outcomes of a job in the order of its columns.
+var stored = jobs.Outcomes
+
+func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
+
+var jobColumns = func() string {
+	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
+		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "version"}
+	for _, o := range stored {
+		columns = append(columns, outcomeColumn(o))
+	}
+	return "j." + strings.Join(columns, ", j.")
+}()
+
+func scanJob(row scanner) (j jobs.Job, err error) {
+	var created, started, finished int64
+	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
+		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Version}
+	counts := make([]int64, len(stored))
+	for i := range stored {
+		dest = append(dest, &counts[i])
+	}
+	err = row.Scan(dest...)
+	j.CreatedAt, j.StartedAt, j.FinishedAt = fromMillis(created), fromMillis(started), fromMillis(finished)
+	j.Counts = jobs.Counts{}
+	for i, o := range stored {
+		j.Counts[o] = counts[i]
+	}
+	return j, err
+}
+
+// Job returns a job as it stands.
+func (s *Store) Job(ctx context.Context, id string) (jobs.Job, error) {
+	return job(ctx, s.read, id)
+}
+
+func job(ctx context.Context, q interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}, id string) (jobs.Job, error) {
+	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, clean(id, 100)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return j, jobs.FaultNoJob.With(clean(id, 40))
+	}
+	return j, err
+}
+
+// JobFilter chooses jobs; a zero field chooses all.
+type JobFilter struct {
+	State  jobs.State
+	Before string // an id: jobs older than it
+	Limit  int
+}
+
+// Jobs returns the jobs that fit, newest first; those still being read are left out.
+func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
+	return collect(ctx, s.read, scanJob, `
+		SELECT `+jobColumns+` FROM jobs j
+		WHERE j.state <> 'reading' AND (CAST($1 AS TEXT) = '' OR j.state = $1) AND (CAST($2 AS TEXT) = '' OR j.id < $2)
+		ORDER BY j.id DESC LIMIT $3`, f.State, f.Before, f.Limit)
+}
+
+// StartJob queues a draft when confirm is the number of its accounts.
+func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm int64) (jobs.Job, error) {
+	return s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) error {
+		switch {
+		case j.Accounts == 0:
+			return jobs.FaultNoAccounts.With()
+		case confirm != j.Accounts:
+			return jobs.FaultConfirm.With(j.Accounts)
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, id, by.Name, millis(s.now()))
+		return err
+	})
+}
+
+// ActOnJob pauses, resumes or cancels a job. Cancelling leaves calls in flight
+// to end; what was never sent becomes cancelled at once.
+func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.Action) (jobs.Job, error) {
+	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) error {
+		switch a {
+		case jobs.Resume:
+			// The person has acted: what was tried before counts no more.
+			_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND outcome = 'waiting' AND tries > 0`, id)
+			if err == nil {
+				_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '' WHERE id = $1`, id)
+			}
+			return err
+		case jobs.Cancel:
+			return s.cancelWaiting(ctx, tx, j)
+		}
+		return nil
+	})
+}
+
+var actionCodes = map[jobs.Action]audit.Code{
+	jobs.Start: audit.JobStarted, jobs.Pause: audit.JobPaused, jobs.Resume: audit.JobResumed, jobs.Cancel: audit.JobCancelled,
+}
+
+// changeJob moves a job by compare-and-swap on its state, so that of two clicks only one counts.
+func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*sql.Tx, jobs.Job) error) (after jobs.Job, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		// Writes first, so that on PostgreSQL what is read next is locked and current.
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, clean(id, 100)); err != nil {
+			return err
+		}
+		j, err := job(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		to, fits := j.State.Next(a)
+		switch {
+		case j.State == jobs.Reading:
+			return jobs.FaultStillReads.With()
+		case !fits:
+			return jobs.FaultWrongState.With(j.Shown())
+		}
+		if err := one(ctx, tx, jobs.FaultWrongState.With(j.Shown()), `UPDATE jobs SET state = $2 WHERE id = $1 AND state = $3`, id, to, j.State); err != nil {
+			return err
+		}
+		if err := also(tx, j); err != nil {
+			return err
+		}
+		if after, err = job(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := s.record(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: summary(after)}); err != nil {
+			return err
+		}
+		after, err = s.finish(ctx, tx, id)
+		return err
+	})
+	return after, err
+}
+
+// summary is what an entry says about a job.
+func summary(j jobs.Job) map[string]any {
+	return map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
+		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
+}
+
+func (s *Store) cancelWaiting(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
+	_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cancelled', settled_at = $2 WHERE job_id = $1 AND outcome = 'waiting'`, j.ID, millis(s.now()))
+	if err != nil {
+		return err
+	}
+	return move(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -j.Counts[jobs.Waiting], jobs.Unsent: j.Counts[jobs.Waiting]})
+}
+
+// move adds changes that sum up to zero to the counts of a job.
+func move(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts) error {
+	if by.Sum() != 0 {
+		return fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+	}
+	set, args := []string{"version = version + 1"}, []any{jobID}
+	for _, o := range stored {
+		if by[o] != 0 {
+			args = append(args, by[o])
+			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1`, args...)
+	return err
+}
+
+// finish ends a job, and says so in the log, when no account is open any more.
+// It returns the job as it then is.
+func (s *Store) finish(ctx context.Context, tx *sql.Tx, id string) (jobs.Job, error) {
+	j, err := job(ctx, tx, id)
+	if err != nil || j.Counts.Open() > 0 || !j.FinishedAt.IsZero() {
+		return j, err
+	}
+	if !slices.Contains([]jobs.State{jobs.Queued, jobs.Running, jobs.Paused, jobs.Halted, jobs.Cancelled}, j.State) {
+		return j, nil
+	}
+	if j.State != jobs.Cancelled {
+		j.State = jobs.Finished
+	}
+	j.FinishedAt = s.now()
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '' WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
+		return j, err
+	}
+	return j, s.record(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
+}
+
+// Reasons counts a job's failed accounts by code, most first.
+func (s *Store) Reasons(ctx context.Context, jobID string) ([]jobs.Reason, error) {
+	return collect(ctx, s.read, func(row scanner) (r jobs.Reason, err error) {
+		return r, row.Scan(&r.Code, &r.Info, &r.Accounts)
+	}, `
+		SELECT code, MAX(message), CAST(SUM(n) AS BIGINT) FROM (
+			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM accounts WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+			UNION ALL
+			SELECT code, MAX(message), SUM(pending) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
+}
+
+// CallsPerSecond is a job's rate over the last five seconds.
+func (s *Store) CallsPerSecond(ctx context.Context, jobID string) (float64, error) {
+	const window = 5000
+	var calls int64
+	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND delivery <> 'not_sent'`,
+		jobID, millis(s.now())-window).Scan(&calls)
+	return float64(calls) / (window / 1000), err
+}

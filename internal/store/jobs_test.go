@@ -1,0 +1,141 @@
+package store_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func upload(s *store.Store, file string) (jobs.Job, error) {
+	return s.ImportJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: jobs.Clear, Note: "churned", FileName: "users.csv",
+		AccountBytes: 32, File: strings.NewReader(file)})
+}
+
+func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := upload(s, "user_id,city\nann,Rome\nbob,Oslo\nann,Paris\n"+strings.Repeat("x", 33)+",Lima\n,Bonn\ncid,\"Bad\nHomburg\"\n")
+		require.NoError(t, err)
+		require.Equal(t, jobs.Draft, j.State)
+		require.Equal(t, []int64{6, 2, 1, 0, 3}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Protected, j.Accounts})
+		require.Equal(t, int64(3), j.Counts[jobs.Waiting])
+		require.Equal(t, int64(1), j.Batches)
+		requireSums(t, s)
+
+		var results [][]string
+		for r, err := range s.Results(ctx, j.ID, "") {
+			require.NoError(t, err)
+			results = append(results, append([]string{r.Account.Account, string(r.Outcome)}, r.Fields...))
+		}
+		require.Equal(t, [][]string{{"ann", "waiting", "ann", "Rome"}, {"bob", "waiting", "bob", "Oslo"}, {"cid", "waiting", "cid", "Bad\nHomburg"}}, results)
+
+		var rejects []string
+		for r, err := range s.Rejects(ctx, j.ID) {
+			require.NoError(t, err)
+			rejects = append(rejects, r.Fields[1]+" "+string(r.Kind)+" "+r.Reason)
+			if r.Kind == jobs.Duplicate {
+				require.Equal(t, int64(1), r.Repeats)
+			}
+		}
+		require.Equal(t, []string{"Paris duplicate ", "Lima rejected too_long", "Bonn rejected empty"}, rejects)
+
+		header, err := s.FileHeader(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []string{"user_id", "city"}, header)
+	})
+}
+
+func TestARefusedFileLeavesNothingButAnEntryInTheLog(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		_, err := upload(s, "")
+		require.ErrorContains(t, err, "empty")
+		all, err := s.Jobs(ctx, store.JobFilter{Limit: 10})
+		require.NoError(t, err)
+		require.Empty(t, all)
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, audit.JobUploadRefused, entries[0].Code)
+		require.Equal(t, "users.csv", entries[0].Target)
+	})
+}
+
+func TestAJobStartsOnceAndOnlyWithItsNumberOfAccounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j := draft(t, s, 250)
+		_, err := s.StartJob(ctx, operator, j.ID, 249)
+		require.True(t, jobs.FaultConfirm.Is(err), "%v", err)
+
+		var wait sync.WaitGroup
+		results := make([]error, 8)
+		for i := range results {
+			wait.Go(func() { _, results[i] = s.StartJob(ctx, operator, j.ID, 250) })
+		}
+		wait.Wait()
+		starts := 0
+		for _, err := range results {
+			if err == nil {
+				starts++
+			} else {
+				require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+			}
+		}
+		require.Equal(t, 1, starts)
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, "Test chat (test)", entries[0].App)
+		require.Equal(t, j.FileSHA256, entries[0].Details["sha256"])
+	})
+}
+
+func TestAJobWithoutAValidAccountCannotStart(t *testing.T) {
+	s := storetest.SQLite(t)
+	j, err := upload(s, "account\n"+strings.Repeat("x", 40)+"\n")
+	require.NoError(t, err)
+	require.False(t, j.May(jobs.Start))
+	_, err = s.StartJob(ctx, operator, j.ID, 0)
+	require.True(t, jobs.FaultNoAccounts.Is(err), "%v", err)
+}
+
+func TestCancellingAJobThatWasNeverSentEndsItAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j := started(t, s, 150)
+		j, err := s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		require.Equal(t, jobs.Cancelled, j.Shown())
+		require.Equal(t, int64(150), j.Counts[jobs.Unsent])
+		require.False(t, j.FinishedAt.IsZero())
+		requireSums(t, s)
+		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Resume)
+		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+	})
+}
+
+func TestAnUnknownJobIsNamed(t *testing.T) {
+	s := storetest.SQLite(t)
+	_, err := s.ActOnJob(ctx, operator, "nope", jobs.Pause)
+	require.True(t, jobs.FaultNoJob.Is(err), "%v", err)
+	require.ErrorContains(t, err, "nope")
+}
+
+func TestAnAccountIsFoundInEveryJobItStandsInNewestFirst(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		first, second := draft(t, s, 250), draft(t, s, 120)
+		found, err := s.FindAccounts(ctx, "user_00101", 10)
+		require.NoError(t, err)
+		require.Len(t, found, 2)
+		require.Equal(t, []string{second.ID, first.ID}, []string{found[0].Job.ID, found[1].Job.ID})
+		require.Equal(t, int64(2), found[0].Batch)
+		require.Equal(t, int64(101), found[0].Row)
+		found, err = s.FindAccounts(ctx, "USER_00101", 10)
+		require.NoError(t, err)
+		require.Empty(t, found, "accounts differ by case")
+	})
+}

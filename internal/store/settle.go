@@ -1,0 +1,154 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
+)
+
+// Settle implements jobs.Store.
+func (s *Store) Settle(ctx context.Context, appID string, settlements []jobs.Settlement) error {
+	settlements = slices.SortedStableFunc(slices.Values(settlements), func(a, b jobs.Settlement) int { return cmp.Compare(a.JobID, b.JobID) })
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for rest := settlements; len(rest) > 0; {
+			n := slices.IndexFunc(rest, func(st jobs.Settlement) bool { return st.JobID != rest[0].JobID })
+			if n < 0 {
+				n = len(rest)
+			}
+			if err := s.settleJob(ctx, tx, rest[0].JobID, rest[:n]); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+		for _, st := range settlements {
+			if !st.Hold.IsZero() {
+				if err := hold(ctx, tx, appID, st); err != nil {
+					return err
+				}
+			}
+			if st.Halt {
+				if err := s.halt(ctx, tx, appID, st); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlements []jobs.Settlement) error {
+	sent := 0
+	for _, st := range settlements {
+		if st.Answer.Delivery != tim.NotSent {
+			sent++
+		}
+	}
+	var state jobs.State
+	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1, calls = calls + $2 WHERE id = $1 RETURNING state`, jobID, sent).Scan(&state)
+	if err != nil {
+		return err
+	}
+	moves := jobs.Counts{}
+	for _, st := range settlements {
+		if state == jobs.Cancelled && st.Rest == jobs.Waiting {
+			st.Rest = jobs.Unsent
+		}
+		if err := s.settleBatch(ctx, tx, st, moves); err != nil {
+			return err
+		}
+		if err := s.completeCall(ctx, tx, st); err != nil {
+			return err
+		}
+	}
+	if err := move(ctx, tx, jobID, moves); err != nil {
+		return err
+	}
+	_, err = s.finish(ctx, tx, jobID)
+	return err
+}
+
+// settleBatch writes the outcomes of one claim, if it still holds the lease or
+// nobody has taken the batch since it ended, and adds what changed to moves.
+func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement, moves jobs.Counts) error {
+	var was jobs.Outcome
+	var size int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT outcome, size FROM batches WHERE job_id = $1 AND first = $2 AND lease = $3 AND outcome IN ('sending', 'in_doubt')`,
+		st.JobID, st.First, st.Call).Scan(&was, &size)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // too late: the ledger keeps the answer, reading back decides
+	}
+	if err != nil {
+		return err
+	}
+	now := millis(s.now())
+	for _, own := range st.Own {
+		err := one(ctx, tx, errTwoOutcomes, `
+			UPDATE accounts SET outcome = $3, code = $4, message = $5, settled_at = $6 WHERE job_id = $1 AND seq = $2 AND outcome IS NULL`,
+			st.JobID, own.Seq, own.Outcome, own.Code, clean(own.Message, 500), now)
+		if err != nil {
+			return err
+		}
+		moves[own.Outcome]++
+	}
+	rest := int64(len(st.Accounts) - len(st.Own))
+	moves[was] -= int64(len(st.Accounts))
+	moves[st.Rest] += rest
+	settledAt := now
+	if st.Rest.Open() {
+		settledAt = 0
+	}
+	update := func(first, size, pending int64) error {
+		return one(ctx, tx, errTwoOutcomes, `
+			UPDATE batches SET outcome = $3, size = $4, pending = $5, code = $6, message = $7, settled_at = $8, tries = $9, not_before = $10, lease_until = 0
+			WHERE job_id = $1 AND first = $2`,
+			st.JobID, first, st.Rest, size, pending, st.Code, clean(st.Message, 500), settledAt, st.Tries, millis(st.NotBefore))
+	}
+	if !st.Split {
+		return update(st.First, size, rest)
+	}
+	// Only a batch without own outcomes in this settlement is split, so half of its pending accounts are half of the rest.
+	half := len(st.Accounts) / 2
+	middle := st.Accounts[half].Seq
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO batches (job_id, first, size, number, pending, outcome, code, message) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		st.JobID, middle, st.First+size-middle, st.Batch, rest-int64(half), st.Rest, st.Code, clean(st.Message, 500))
+	if err != nil {
+		return err
+	}
+	return update(st.First, middle-st.First, int64(half))
+}
+
+var errTwoOutcomes = errors.New("store: an account would get a second outcome")
+
+func (s *Store) completeCall(ctx context.Context, tx *sql.Tx, st jobs.Settlement) error {
+	sentAt := st.Answer.SentAt
+	if sentAt.IsZero() {
+		sentAt = s.now()
+	}
+	_, err := tx.ExecContext(ctx, `
+		UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`,
+		st.Call, st.Answer.Delivery.String(), millis(sentAt), st.Answer.Duration.Microseconds(), st.Answer.HTTPStatus, st.Answer.Code, clean(st.Answer.Info, 500))
+	return err
+}
+
+// halt stops every job of the app: what stopped one would stop them all.
+func (s *Store) halt(ctx context.Context, tx *sql.Tx, appID string, st jobs.Settlement) error {
+	halted, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+		UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1
+		WHERE app_id = $1 AND state IN ('queued', 'running') RETURNING id`, appID, st.Answer.Code, clean(st.Answer.Info, 500))
+	slices.Sort(halted)
+	for _, id := range halted {
+		if err == nil {
+			err = s.record(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: id,
+				Details: map[string]any{"code": st.Answer.Code, "info": clean(st.Answer.Info, 500), "call": st.Call}})
+		}
+	}
+	return err
+}

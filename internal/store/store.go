@@ -1,0 +1,264 @@
+// Package store holds all SQL. One text serves both engines: SQLite in one
+// file by default, PostgreSQL when one machine is outgrown. Parameters are
+// $1, $2 …, times BIGINT unix milliseconds, ids TEXT made in Go.
+//
+// An exported method opens the transaction and calls unexported ones that take
+// it. Locks are always taken in the order jobs (by id), batches, accounts,
+// budgets, audit_head, so that two consoles on one database cannot deadlock.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // registers "sqlite"
+
+	"tagsweep/internal/fault"
+	"tagsweep/migrations"
+)
+
+// Faults about the database itself.
+var (
+	FaultNewer       = fault.Declare(fault.Unavailable, "database.newer", "The database was written by a newer version of Tagsweep (schema %d; this program knows %d). Nothing was changed; start the newer program.")
+	FaultUnreachable = fault.Declare(fault.Unavailable, "database.unreachable", "The database %s cannot be opened. Nothing was changed; check CONSOLE_DATABASE and that the database runs and may be written.")
+	FaultInUse       = fault.Declare(fault.Unavailable, "database.in_use", "Another console already runs jobs on this database file. Stop it first, or use PostgreSQL to run several.")
+	FaultOldSQLite   = fault.Declare(fault.Unavailable, "database.old_sqlite", "This program was built with SQLite %s, which can corrupt a database; it needs 3.51.3 or later.")
+)
+
+// Store reads and writes the database. Its methods may be called at the same time.
+type Store struct {
+	write    *sql.DB // SQLite: one connection, so that writers queue instead of failing
+	read     *sql.DB
+	postgres bool
+	path     string // of the SQLite file
+	now      func() time.Time
+}
+
+// Open opens and migrates a database: the path of a SQLite file, made when
+// missing, or a postgres:// URL.
+func Open(ctx context.Context, database string) (*Store, error) {
+	s := &Store{now: time.Now}
+	var err error
+	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
+		err = s.openPostgres(database)
+	} else {
+		err = s.openSQLite(ctx, database)
+	}
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
+		s.Close()
+		if _, known := errors.AsType[*fault.Error](err); known {
+			return nil, err
+		}
+		return nil, FaultUnreachable.Because(err, nameOf(database))
+	}
+	return s, nil
+}
+
+// nameOf is the database without a password.
+func nameOf(database string) string {
+	if u, err := url.Parse(database); err == nil && u.Host != "" {
+		return u.Redacted()
+	}
+	return database
+}
+
+func (s *Store) openPostgres(database string) (err error) {
+	s.postgres = true
+	if s.write, err = sql.Open("pgx", database); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(16)
+	s.write.SetMaxIdleConns(16)
+	s.read = s.write
+	return nil
+}
+
+func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
+	if s.path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+		return err
+	}
+	if s.write, err = sql.Open("sqlite", s.dsn("journal_mode(WAL)", "synchronous(FULL)")+"&_txlock=immediate"); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	var version string
+	if err := s.write.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+		return err
+	}
+	if olderThan(version, 3, 51, 3) {
+		return FaultOldSQLite.With(version)
+	}
+	if s.read, err = sql.Open("sqlite", s.dsn("query_only(1)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(8)
+	s.read.SetMaxIdleConns(8)
+	return nil
+}
+
+// dsn sets the pragmas in the address, so that every connection has them.
+func (s *Store) dsn(pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
+}
+
+func olderThan(version string, least ...int) bool {
+	var have [3]int
+	fmt.Sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2])
+	for i, n := range least {
+		if have[i] != n {
+			return have[i] < n
+		}
+	}
+	return false
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	engine, dialect := "sqlite", goose.DialectSQLite3
+	if s.postgres {
+		engine, dialect = "postgres", goose.DialectPostgres
+	}
+	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine))
+	if err != nil {
+		return err
+	}
+	has, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	sources := provider.ListSources()
+	if known := sources[len(sources)-1].Version; has > known {
+		return FaultNewer.With(has, known)
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// Close closes the database.
+func (s *Store) Close() error {
+	var errs []error
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Ready reports whether the database can be written now.
+func (s *Store) Ready(ctx context.Context) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1`)
+		return err
+	})
+}
+
+// Alone makes this process the only one that runs jobs on a SQLite file, until
+// release is called or the process ends, however it ends. PostgreSQL needs
+// nothing of the kind: there, leases keep consoles apart.
+func (s *Store) Alone(ctx context.Context) (release func(), err error) {
+	if s.postgres {
+		return func() {}, nil
+	}
+	// SQLite's own lock on a second, empty file: held by the operating system for this process.
+	lock, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path + ".runner", RawQuery: "_txlock=exclusive"}).String())
+	if err != nil {
+		return nil, err
+	}
+	tx, err := lock.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		lock.Close()
+		return nil, FaultInUse.Because(err)
+	}
+	return func() { tx.Rollback(); lock.Close() }, nil
+}
+
+// Shared reports whether several consoles may run on this database.
+func (s *Store) Shared() bool { return s.postgres }
+
+func (s *Store) tx(ctx context.Context, body func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := body(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// one runs a statement that must change exactly one row, else it returns otherwise.
+func one(ctx context.Context, tx *sql.Tx, otherwise error, query string, args ...any) error {
+	result, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n != 1 {
+		return otherwise
+	}
+	return err
+}
+
+// collect runs a query and scans each of its rows.
+func collect[T any](ctx context.Context, q interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		t, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}
+
+// scanner is a *sql.Row or *sql.Rows.
+type scanner interface{ Scan(...any) error }
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// clean makes a text from outside storable on both engines, and short.
+func clean(text string, most int) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\u2400")
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}

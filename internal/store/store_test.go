@@ -1,0 +1,122 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+var (
+	ctx      = context.Background()
+	operator = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
+)
+
+// draft uploads a file of n accounts.
+func draft(t testing.TB, s *store.Store, n int) jobs.Job {
+	t.Helper()
+	var file strings.Builder
+	file.WriteString("account\n")
+	for i := range n {
+		fmt.Fprintf(&file, "user_%05d\n", i+1)
+	}
+	j, err := s.ImportJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: jobs.Clear, FileName: "users.csv",
+		AccountBytes: 32, File: strings.NewReader(file.String())})
+	require.NoError(t, err)
+	return j
+}
+
+// started uploads and starts a job of n accounts.
+func started(t testing.TB, s *store.Store, n int) jobs.Job {
+	t.Helper()
+	j := draft(t, s, n)
+	j, err := s.StartJob(ctx, operator, j.ID, int64(n))
+	require.NoError(t, err)
+	return j
+}
+
+func requireSums(t testing.TB, s *store.Store) {
+	t.Helper()
+	wrong, err := s.Verify(ctx)
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+}
+
+func TestParametersAreBoundByTheirNumber(t *testing.T) {
+	for engine, open := range map[string]func() (*sql.DB, error){
+		"sqlite": func() (*sql.DB, error) { return sql.Open("sqlite", filepath.Join(t.TempDir(), "x.db")) },
+		"pgx":    func() (*sql.DB, error) { return sql.Open("pgx", storetest.PostgresURL(t)) },
+	} {
+		db, err := open()
+		require.NoError(t, err)
+		defer db.Close()
+		var got string
+		require.NoError(t, db.QueryRow(`SELECT CAST($2 AS TEXT) || CAST($1 AS TEXT) || CAST($2 AS TEXT)`, "a", "b").Scan(&got))
+		require.Equal(t, "bab", got, engine)
+	}
+}
+
+func TestANewerDatabaseIsRefusedAndLeftAlone(t *testing.T) {
+	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
+		s, err := store.Open(ctx, database)
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		db, err := sql.Open(engine, database)
+		require.NoError(t, err)
+		_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, $1)`, true)
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+
+		_, err = store.Open(ctx, database)
+		require.True(t, store.FaultNewer.Is(err), "%v", err)
+	}
+}
+
+func TestAnUnreachableDatabaseIsNamedWithoutItsPassword(t *testing.T) {
+	_, err := store.Open(ctx, "postgres://console:secret@127.0.0.1:1/x?connect_timeout=1")
+	require.True(t, store.FaultUnreachable.Is(err))
+	require.NotContains(t, err.Error(), "secret")
+	require.Contains(t, err.Error(), "127.0.0.1:1")
+}
+
+func TestOnlyOneProcessRunsJobsOnASQLiteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	one, two := storetest.Open(t, path), storetest.Open(t, path)
+	release, err := one.Alone(ctx)
+	require.NoError(t, err)
+	_, err = two.Alone(ctx)
+	require.True(t, store.FaultInUse.Is(err), "%v", err)
+	release()
+	release, err = two.Alone(ctx)
+	require.NoError(t, err)
+	release()
+}
+
+func TestNoSQLChangesOrDeletesAnEntryOfTheLog(t *testing.T) {
+	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
+		s := storetest.Open(t, database)
+		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator}))
+		db, err := sql.Open(engine, database)
+		require.NoError(t, err)
+		defer db.Close()
+		for _, q := range []string{`UPDATE audit_entries SET actor_name = 'x'`, `DELETE FROM audit_entries`} {
+			_, err := db.Exec(q)
+			require.ErrorContains(t, err, "append-only", engine)
+		}
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, "olga", entries[0].Actor.Name)
+	}
+}

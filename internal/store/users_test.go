@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func TestTheLastAdminCannotBeDisabledOrDemoted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		one, err := s.CreateUser(ctx, operator, "one", auth.Admin, "hash")
+		require.NoError(t, err)
+		two, err := s.CreateUser(ctx, operator, "two", auth.Admin, "hash")
+		require.NoError(t, err)
+		require.NoError(t, s.SetUserDisabled(ctx, operator, one.ID, true))
+		require.True(t, store.FaultLastAdmin.Is(s.SetUserDisabled(ctx, operator, two.ID, true)))
+		require.True(t, store.FaultLastAdmin.Is(s.SetUserRole(ctx, operator, two.ID, auth.Auditor)))
+		require.NoError(t, s.SetUserDisabled(ctx, operator, one.ID, false))
+		require.NoError(t, s.SetUserRole(ctx, operator, two.ID, auth.Auditor))
+	})
+}
+
+func TestUserNamesAreUniqueAndPlain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		_, err := s.CreateUser(ctx, operator, "ann", auth.Admin, "hash")
+		require.NoError(t, err)
+		_, err = s.CreateUser(ctx, operator, "ann", auth.Operator, "hash")
+		require.True(t, store.FaultUserTaken.Is(err), "%v", err)
+		for _, name := range []string{"", "a b", "<b>", string(make([]byte, 65))} {
+			_, err = s.CreateUser(ctx, operator, name, auth.Operator, "hash")
+			require.True(t, store.FaultUserName.Is(err), "%q: %v", name, err)
+		}
+		_, err = s.CreateUser(ctx, operator, "bob", "root", "hash")
+		require.True(t, store.FaultUserRole.Is(err), "%v", err)
+	})
+}
+
+func signIn(t *testing.T, s *store.Store, u store.User) store.Session {
+	t.Helper()
+	now := time.Now()
+	session := store.Session{ID: "public-" + u.Name, TokenHash: "hash-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+	require.NoError(t, s.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"}, session))
+	return session
+}
+
+func TestASessionEndsWithSignOutExpiryNewPasswordAndDisabling(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u, err := s.CreateUser(ctx, operator, "ann", auth.Operator, "hash")
+		require.NoError(t, err)
+		for name, end := range map[string]func(store.Session) error{
+			"sign out": func(x store.Session) error { return s.SignOut(ctx, audit.Actor{Name: "ann", Session: x.ID}) },
+			"expiry": func(x store.Session) error {
+				x.ExpiresAt = time.Now().Add(-time.Minute)
+				return s.SaveSession(ctx, x)
+			},
+			"password": func(store.Session) error { return s.SetUserPassword(ctx, operator, u.ID, "other") },
+			"disabled": func(store.Session) error {
+				if err := s.SetUserDisabled(ctx, operator, u.ID, true); err != nil {
+					return err
+				}
+				return s.SetUserDisabled(ctx, operator, u.ID, false)
+			},
+		} {
+			session := signIn(t, s, u)
+			_, who, err := s.SessionByToken(ctx, session.TokenHash)
+			require.NoError(t, err)
+			require.Equal(t, "ann", who.Name)
+			require.NoError(t, end(session))
+			_, _, err = s.SessionByToken(ctx, session.TokenHash)
+			require.True(t, store.FaultNoSession.Is(err), "%s: %v", name, err)
+		}
+	})
+}
+
+func TestFailedSignInsWaitLongerEachTimeAndOnlyWhereTheyCameFrom(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		from := func(address string) audit.Actor { return audit.Actor{Name: "ann", Address: address} }
+		var waits []time.Duration
+		for range 6 {
+			require.NoError(t, s.SignInFailed(ctx, from("10.0.0.1"), "password"))
+			wait, err := s.SignInWait(ctx, "ann", "10.0.0.1")
+			require.NoError(t, err)
+			waits = append(waits, (wait + time.Second).Truncate(2*time.Second))
+		}
+		require.Equal(t, []time.Duration{0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}, waits)
+		wait, err := s.SignInWait(ctx, "ann", "10.0.0.2")
+		require.NoError(t, err)
+		require.Zero(t, wait, "nobody can lock a colleague out")
+
+		u, err := s.CreateUser(ctx, operator, "ann", auth.Operator, "hash")
+		require.NoError(t, err)
+		now := time.Now()
+		require.NoError(t, s.SignIn(ctx, audit.Actor{Name: "ann", Address: "10.0.0.1", Session: "x"},
+			store.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}))
+		wait, err = s.SignInWait(ctx, "ann", "10.0.0.1")
+		require.NoError(t, err)
+		require.Zero(t, wait, "a success forgets the failures")
+	})
+}
