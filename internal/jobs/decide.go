@@ -2,14 +2,11 @@ package jobs
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"tagsweep/internal/tim"
 )
-
-// ReadBackAfter is how long a lost call may still take effect: the service ends
-// its own work within 3 s (docs/tim-api.md); the rest is for clocks and queues.
-const ReadBackAfter = 5 * time.Second
 
 const (
 	slowHold     = time.Second
@@ -19,24 +16,24 @@ const (
 
 // decide turns an answer into what becomes of each account of the claim. It is
 // the only place that does. tags are those a read-back found, by account.
-func decide(c Claim, a tim.Answer, tags map[string][]string, now time.Time) Settlement {
+func decide(c Claim, a tim.Answer, tags map[string][]string, now time.Time, readBackAfter time.Duration) Settlement {
 	s := Settlement{Claim: c, Answer: a, Rest: c.open(), Code: a.Code, Message: a.Info}
 	if c.Command == tim.GetTags {
 		s.decideReadBack(tags, now)
 	} else {
-		s.decideRemoval(now)
+		s.decideRemoval(now, readBackAfter)
 	}
 	return s
 }
 
-func (s *Settlement) decideRemoval(now time.Time) {
+func (s *Settlement) decideRemoval(now time.Time, readBackAfter time.Duration) {
 	switch class := s.class(s.Answer.Rule()); class {
 	case tim.OK:
 		s.decideAccounts(now)
 	case tim.InDoubt:
-		s.Rest, s.NotBefore = InDoubt, now.Add(ReadBackAfter)
+		s.Rest, s.NotBefore = InDoubt, now.Add(readBackAfter)
 	case tim.Account, tim.Split:
-		s.isolate()
+		s.isolate(class, now)
 	default:
 		s.decideCall(class, now)
 	}
@@ -76,38 +73,44 @@ func (s *Settlement) decideAccounts(now time.Time) {
 }
 
 // decideReadBack settles accounts in doubt by the tags they have now: none, and
-// the lost call did its work; some, and it must be made again. An account is
-// never settled by a fault of the reading itself.
+// the lost call did its work; some, and it must be made again. An account fails
+// only when the service does not know it, never by a fault of the reading.
 func (s *Settlement) decideReadBack(tags map[string][]string, now time.Time) {
 	rule := s.Answer.Rule()
-	switch {
-	case rule.Class == tim.OK:
-		refused := refusals(s.Answer)
-		again := false
-		for _, p := range s.Accounts {
-			e, named := refused[p.Account]
-			found, listed := tags[p.Account]
-			switch {
-			case named && tim.RuleOf(e.Code).Class == tim.Account:
-				s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
-			case listed && len(found) == 0:
-				s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
-			default: // an account that is not listed has not been shown to be clear
-				again = true
-			}
+	switch class := s.class(rule); class {
+	case tim.OK:
+		s.decideTags(tags)
+	case tim.Account, tim.Split:
+		switch {
+		case len(s.Accounts) > 1:
+			s.Split = true
+		case rule.BlamesAccount():
+			s.Rest = Failed
+		default:
+			s.later(now)
 		}
-		if again {
-			s.Rest = Waiting
-			return
-		}
-		s.Rest = Cleared
-		s.Own = onlyFailed(s.Own)
-	case rule.Class == tim.Account || rule.Class == tim.Split:
-		s.isolate()
-	case s.class(rule) == tim.Halt:
-		s.decideCall(tim.Halt, now)
 	default:
-		s.decideCall(rule.Class, now)
+		s.decideCall(class, now)
+	}
+}
+
+func (s *Settlement) decideTags(tags map[string][]string) {
+	refused := refusals(s.Answer)
+	s.Rest = Cleared
+	for _, p := range s.Accounts {
+		e, named := refused[p.Account]
+		found, listed := tags[p.Account]
+		switch {
+		case named && tim.RuleOf(e.Code).BlamesAccount():
+			s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
+		case listed && len(found) == 0:
+			s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
+		default: // an account that is not listed has not been shown to be clear
+			s.Rest = Waiting
+		}
+	}
+	if s.Rest == Cleared {
+		s.Own = slices.DeleteFunc(s.Own, func(o Own) bool { return o.Outcome == Cleared })
 	}
 }
 
@@ -129,12 +132,15 @@ func (s *Settlement) decideCall(class tim.Class, now time.Time) {
 }
 
 // isolate halves the batch until the account that is refused stands alone.
-func (s *Settlement) isolate() {
-	if len(s.Accounts) > 1 {
+func (s *Settlement) isolate(class tim.Class, now time.Time) {
+	switch {
+	case len(s.Accounts) > 1:
 		s.Split = true
-		return
+	case class == tim.Split: // the service finds one account too many: it is not the account
+		s.decideCall(tim.Halt, now)
+	default:
+		s.Rest = Failed
 	}
-	s.Rest = Failed
 }
 
 // later tries the rest again after a wait that doubles and is spread, so that
@@ -153,14 +159,4 @@ func refusals(a tim.Answer) map[string]tim.AccountError {
 		refused[e.Account] = e
 	}
 	return refused
-}
-
-func onlyFailed(all []Own) []Own {
-	var failed []Own
-	for _, o := range all {
-		if o.Outcome == Failed {
-			failed = append(failed, o)
-		}
-	}
-	return failed
 }

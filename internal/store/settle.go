@@ -74,7 +74,8 @@ func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlem
 }
 
 // settleBatch writes the outcomes of one claim, if it still holds the lease or
-// nobody has taken the batch since it ended, and adds what changed to moves.
+// nobody has taken the batch since it ended, and adds what changed to moves. It
+// ends the lease, so that settling once more changes nothing.
 func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement, moves jobs.Counts) error {
 	var was jobs.Outcome
 	var size int64
@@ -106,7 +107,7 @@ func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement,
 	}
 	update := func(first, size, pending int64) error {
 		return one(ctx, tx, errTwoOutcomes, `
-			UPDATE batches SET outcome = $3, size = $4, pending = $5, code = $6, message = $7, settled_at = $8, tries = $9, not_before = $10, lease_until = 0
+			UPDATE batches SET outcome = $3, size = $4, pending = $5, code = $6, message = $7, settled_at = $8, tries = $9, not_before = $10, lease = '', lease_until = 0
 			WHERE job_id = $1 AND first = $2`,
 			st.JobID, first, st.Rest, size, pending, st.Code, clean(st.Message, 500), settledAt, st.Tries, millis(st.NotBefore))
 	}

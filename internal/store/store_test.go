@@ -23,8 +23,14 @@ var (
 	operator = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
 )
 
+// checker is a *testing.T or a *rapid.T.
+type checker interface {
+	require.TestingT
+	Helper()
+}
+
 // draft uploads a file of n accounts.
-func draft(t testing.TB, s *store.Store, n int) jobs.Job {
+func draft(t checker, s *store.Store, n int) jobs.Job {
 	t.Helper()
 	var file strings.Builder
 	file.WriteString("account\n")
@@ -38,7 +44,7 @@ func draft(t testing.TB, s *store.Store, n int) jobs.Job {
 }
 
 // started uploads and starts a job of n accounts.
-func started(t testing.TB, s *store.Store, n int) jobs.Job {
+func started(t checker, s *store.Store, n int) jobs.Job {
 	t.Helper()
 	j := draft(t, s, n)
 	j, err := s.StartJob(ctx, operator, j.ID, int64(n))
@@ -46,7 +52,7 @@ func started(t testing.TB, s *store.Store, n int) jobs.Job {
 	return j
 }
 
-func requireSums(t testing.TB, s *store.Store) {
+func requireSums(t checker, s *store.Store) {
 	t.Helper()
 	wrong, err := s.Verify(ctx)
 	require.NoError(t, err)

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim/timtest"
+)
+
+var (
+	faultDemoFolder = fault.Declare(fault.Conflict, "demo.folder", "The folder %s holds something that is not an earlier demo. Nothing was touched; choose another with --data.")
+	faultDemoWrong  = fault.Declare(fault.Conflict, "demo.disagree", "The console and the simulator disagree in the %d places listed above. The data is kept in %s.")
+)
+
+type demoCommand struct {
+	Data     string `default:"data/demo" help:"Folder of the demo; an earlier demo in it is removed first."`
+	Listen   string `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	Accounts int    `default:"25000" help:"Accounts of the sample job."`
+	Rate     int    `default:"0" help:"Calls a second; 0: 97 with --once, else 5, slow enough to watch."`
+	Once     bool   `help:"Run the sample job without the web console, compare its results with the simulator, exit 0 only if they agree."`
+	simulation
+}
+
+// demoFaults go wrong in a demo unless --faults says otherwise: enough of each
+// kind to see accounts in doubt come and go.
+const demoFaults = "server_error=0.02,timeout=0.01,bad_gateway=0.01,reset_before=0.01,reset_after=0.01,half_answer=0.005"
+
+func (c *demoCommand) Run(ctx context.Context, s *streams) error {
+	if c.FaultShares == "" {
+		c.FaultShares = demoFaults
+	}
+	if c.Rate == 0 {
+		c.Rate = map[bool]int{true: 97, false: 5}[c.Once]
+	}
+	if err := c.prepareFolder(); err != nil {
+		return err
+	}
+	config, err := c.config(sampleSDKAppID, sampleKey, "administrator")
+	if err != nil {
+		return err
+	}
+	simulator, base, err := startSimulator(config, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer simulator.Close()
+
+	logFile, err := os.Create(filepath.Join(c.Data, "console.log"))
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	quiet := *s
+	quiet.log = slog.New(slog.NewTextHandler(logFile, nil))
+	serve := &serveCommand{
+		database: database{filepath.Join(c.Data, "console.db")},
+		app: app{Name: "Demo chat", Environment: "simulator", SDKAppID: strconv.Itoa(sampleSDKAppID), SecretKey: sampleKey,
+			Identifier: "administrator", Domain: base, Family: "all_member_push", Rate: strconv.Itoa(c.Rate)},
+		Listen: c.Listen, KeyFile: filepath.Join(c.Data, "console.key"), UploadLimit: 1_000_000_000,
+	}
+	if c.Once {
+		serve.Listen = "127.0.0.1:0"
+	}
+	console, err := serve.open(ctx, &quiet)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	job, err := c.sampleJob(ctx, console.store)
+	if err != nil {
+		return err
+	}
+	if c.Once {
+		return c.once(ctx, s, console, base, job)
+	}
+	return c.show(ctx, s, console, base, job)
+}
+
+const demoMarker = ".tagsweep-demo"
+
+// prepareFolder makes an empty folder; it removes nothing but an earlier demo.
+func (c *demoCommand) prepareFolder() error {
+	entries, err := os.ReadDir(c.Data)
+	if err != nil && !os.IsNotExist(err) {
+		return faultDemoFolder.Because(err, c.Data)
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(c.Data, demoMarker)); err != nil {
+			return faultDemoFolder.Because(err, c.Data)
+		}
+		if err := os.RemoveAll(c.Data); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.Data, demoMarker), nil, 0o600)
+}
+
+// sampleJob uploads and starts a job, as an operator would, and leaves another
+// file in the folder to try the upload with.
+func (c *demoCommand) sampleJob(ctx context.Context, st *store.Store) (jobs.Job, error) {
+	if err := os.WriteFile(filepath.Join(c.Data, "sample.csv"), []byte(sampleFile(5_000, "campaign")), 0o600); err != nil {
+		return jobs.Job{}, err
+	}
+	by := commandLine()
+	job, err := st.ImportJob(ctx, by, store.NewJob{AppID: strconv.Itoa(sampleSDKAppID), Kind: jobs.Clear, Note: "Accounts without a visit for two years",
+		FileName: "churned-users.csv", AccountBytes: 32, File: strings.NewReader(sampleFile(c.Accounts, "churned"))})
+	if err != nil {
+		return job, err
+	}
+	return st.StartJob(ctx, by, job.ID, job.Accounts)
+}
+
+// sampleFile is a file as support staff have them: accounts with two columns of
+// their own, and a few rows that need mending.
+func sampleFile(accounts int, prefix string) string {
+	var file strings.Builder
+	file.WriteString("user_id,city,last_visit\r\n")
+	cities := []string{"Shenzhen", "Chengdu", "Hangzhou", "Xi'an", "\"Singapore, SG\""}
+	for i := range accounts {
+		fmt.Fprintf(&file, "%s_%06d,%s,2024-%02d-%02d\r\n", prefix, i+1, cities[i%len(cities)], i%12+1, i%28+1)
+		switch i {
+		case accounts / 10:
+			file.WriteString(",Beijing,2024-03-01\r\n")
+		case accounts / 5:
+			fmt.Fprintf(&file, "%s_%s,Beijing,2024-03-01\r\n", prefix, strings.Repeat("x", 40))
+		case accounts / 3:
+			fmt.Fprintf(&file, "%s_000001,Beijing,2024-03-01\r\n", prefix)
+		case accounts / 2:
+			file.WriteString("8.6139E+12,Beijing,2024-03-01\r\n")
+		}
+	}
+	return file.String()
+}
+
+// once runs the job to its end and compares.
+func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
+	fmt.Fprintf(s.out, "Job %s: %d rows, %d rejected, %d repeated, %d accounts in %d batches\n", job.ID, job.Rows, job.Rejected, job.Duplicate, job.Accounts, job.Batches)
+	started := time.Now()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return con.runner.Run(running) })
+	group.Go(func() (err error) {
+		defer stop()
+		job, err = awaitEnd(running, con.store, job.ID)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	took := time.Since(started)
+	sim := timtest.NewControl(base)
+	found, err := compare(ctx, con.store, sim, job.ID)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, o := range jobs.Outcomes {
+		fmt.Fprintf(table, "%s\t%d\t\n", strings.ReplaceAll(string(o), "_", " "), job.Counts[o])
+	}
+	fmt.Fprintf(table, "sum\t%d\t\n", job.Counts.Sum())
+	table.Flush()
+	fmt.Fprintf(s.out, "The job is %s after %s. The console made %d calls; %d had no answer and were read back.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
+	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n", found.Calls, found.Largest, found.MaxInAnySecond)
+	if job.State != jobs.Finished {
+		found.differ("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo)
+	}
+	for _, wrong := range found.Wrong {
+		fmt.Fprintln(s.out, "WRONG:", wrong)
+	}
+	if len(found.Wrong) > 0 {
+		return faultDemoWrong.With(len(found.Wrong), c.Data)
+	}
+	fmt.Fprintf(s.out, "They agree on all %d accounts.\n", found.Accounts)
+	return nil
+}
+
+// awaitEnd returns the job once nothing about it can change, or a person must act.
+func awaitEnd(ctx context.Context, st *store.Store, id string) (jobs.Job, error) {
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		job, err := st.Job(ctx, id)
+		if err != nil || job.Settled() || job.State == jobs.Halted {
+			return job, err
+		}
+		select {
+		case <-ctx.Done():
+			return job, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// show serves the console, with a user for each role.
+func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
+	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "USER\tROLE\tPASSWORD")
+	for _, u := range []struct {
+		name string
+		role auth.Role
+	}{{"olga", auth.Operator}, {"adam", auth.Admin}, {"aida", auth.Auditor}} {
+		password := strings.ToLower(rand.Text()[:12])
+		hash, err := auth.HashPassword(password)
+		if err == nil {
+			_, err = con.store.CreateUser(ctx, commandLine(), u.name, u.role, hash)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", u.name, u.role, password)
+	}
+	table.Flush()
+	address := "http://" + con.listener.Addr().String()
+	fmt.Fprintf(s.out, "\nA job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
+	fmt.Fprintf(s.out, "A file to upload: %s\n", filepath.Join(c.Data, "sample.csv"))
+	fmt.Fprintf(s.out, "The simulator's ledger: %s/_simulator/ledger\n", base)
+	fmt.Fprintf(s.out, "\nTagsweep listens on %s (Ctrl+C ends it)\n", address)
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return con.run(running) })
+	group.Go(func() error { openBrowser(running, address); return nil })
+	return group.Wait()
+}
+
+// openBrowser shows the console where there is a desktop to show it on.
+func openBrowser(ctx context.Context, address string) {
+	program := map[string]string{"darwin": "open", "linux": "xdg-open"}[runtime.GOOS]
+	if program == "" || runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		return
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/healthz", nil)
+	if err != nil {
+		return
+	}
+	if answer, err := http.DefaultClient.Do(request); err == nil {
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+		exec.CommandContext(ctx, program, address).Run() // the address is printed too
+	}
+}

@@ -1,0 +1,112 @@
+// Command console is Tagsweep: an admin web console that removes all tags from
+// lists of accounts in Tencent Cloud Chat, and can prove what happened to each.
+// Each subcommand has a file of its own; serve.go is the wiring.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"tagsweep/internal/fault"
+)
+
+var version = "development" // set when building
+
+type commands struct {
+	Serve    serveCommand    `cmd:"" help:"Run the console."`
+	Demo     demoCommand     `cmd:"" help:"Run the console against the built-in simulator, with a user for each role and a job under way."`
+	Simulate simulateCommand `cmd:"" help:"Run the simulator of Tencent's service alone."`
+	User     userCommands    `cmd:"" help:"Add and list users, set passwords."`
+	Verify   verifyCommand   `cmd:"" help:"Check that the rows of every job add up and the log has no gap."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// streams are what the commands read and write, and the log for engineers.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	log      *slog.Logger
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s *streams) error {
+	_, err := fmt.Fprintln(s.out, "tagsweep", version)
+	return err
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}))
+}
+
+// run carries out a command line and returns the exit status: 0 done, 1 it
+// could not be done, 2 the command line is wrong.
+func run(ctx context.Context, args []string, s *streams) int {
+	parser, err := kong.New(&commands{},
+		kong.Name("console"),
+		kong.Description("Tagsweep removes all tags from lists of accounts in Tencent Cloud Chat, and can prove what happened to each.\n\nEvery setting is a flag or an environment variable; they mean the same."),
+		kong.UsageOnError(),
+		kong.Writers(s.out, s.err),
+		kong.Vars{"sampleKey": sampleKey},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		return complain(s, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		complain(s, err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		return complain(s, err)
+	}
+	return 0
+}
+
+// complain prints each fault as its sentence; what is behind it goes to the log.
+func complain(s *streams, err error) int {
+	for _, each := range split(err) {
+		fmt.Fprintln(s.err, "console:", each)
+		if f, known := errors.AsType[*fault.Error](each); known && f.Cause != nil {
+			s.log.Error("cause", "fault", f.Code, "err", f.Cause)
+		}
+	}
+	return 1
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	joined, is := err.(interface{ Unwrap() []error })
+	if !is {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, split(e)...)
+	}
+	return all
+}
+
+// orUnset shows an empty setting.
+func orUnset(value string) string {
+	if strings.TrimSpace(value) == "" {
+		return "not set"
+	}
+	return fmt.Sprintf("%q", value)
+}

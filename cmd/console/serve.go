@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+	"tagsweep/web"
+)
+
+type serveCommand struct {
+	database
+	app
+	Listen        string `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	KeyFile       string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
+	UploadLimit   int64  `env:"CONSOLE_UPLOAD_LIMIT" default:"1000000000" help:"Largest file, in bytes."`
+	SecureCookies bool   `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
+}
+
+func (c *serveCommand) Run(ctx context.Context, s *streams) error {
+	console, err := c.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	fmt.Fprintf(s.out, "Tagsweep listens on http://%s\n", console.listener.Addr())
+	return console.run(ctx)
+}
+
+// console is the running program: what serve, demo and nothing else put together.
+type console struct {
+	store    *store.Store
+	release  func()
+	client   *tim.Client
+	runner   *jobs.Runner
+	web      *web.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// open checks everything that can be wrong before anything runs.
+func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err error) {
+	app, client, err := c.app.read()
+	if err != nil {
+		return nil, err
+	}
+	key, err := cookieKey(c.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	con := &console{client: client, log: s.log}
+	defer func() {
+		if err != nil {
+			con.close()
+		}
+	}()
+	if con.listener, err = listen(c.Listen); err != nil {
+		return nil, err
+	}
+	if con.store, err = store.Open(ctx, c.Database); err != nil {
+		return nil, err
+	}
+	if con.release, err = con.store.Alone(ctx); err != nil {
+		return nil, err
+	}
+	// Where other consoles may be reading files, only what is surely abandoned is removed.
+	unread := time.Now()
+	if con.store.Shared() {
+		unread = unread.Add(-24 * time.Hour)
+	}
+	if err = errors.Join(con.store.DiscardUnread(ctx, unread), con.store.SaveApp(ctx, app)); err != nil {
+		return nil, err
+	}
+	users, err := con.store.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(users) == 0 {
+		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
+	}
+	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
+	con.web, err = web.New(web.Config{Store: con.store, App: app, CookieKey: key, Log: s.log, Version: version,
+		UploadLimit: c.UploadLimit, SecureCookies: c.SecureCookies})
+	return con, err
+}
+
+// run serves and works until ctx ends, then stops in order: no new requests, no
+// new calls, the calls in hand answered and written down.
+func (c *console) run(ctx context.Context) error {
+	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelWarn)}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.runner.Run(ctx) })
+	group.Go(func() error {
+		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		c.log.Info("stopping: the calls in hand are finished and written down")
+		c.web.Close()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (c *console) close() {
+	if c.listener != nil {
+		c.listener.Close()
+	}
+	if c.client != nil {
+		c.client.Close()
+	}
+	if c.release != nil {
+		c.release()
+	}
+	if c.store != nil {
+		if err := c.store.Close(); err != nil {
+			c.log.Error("the database could not be closed", "err", err)
+		}
+	}
+}

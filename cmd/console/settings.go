@@ -1,0 +1,123 @@
+package main
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
+)
+
+// Faults of the configuration.
+var (
+	faultSetting   = fault.Declare(fault.Invalid, "setting.wrong", "%s is %s. %s")
+	faultKeyFile   = fault.Declare(fault.Unavailable, "setting.key_file", "The key file %s cannot be used. Nothing was started; check CONSOLE_KEY_FILE, that its folder can be written, and that the file is unchanged since it was made.")
+	faultListening = fault.Declare(fault.Unavailable, "setting.listen", "The console cannot listen on %s: the port is in use or not allowed. Nothing was started; end the other program or set CONSOLE_LISTEN.")
+)
+
+// database is the setting every command with data has.
+type database struct {
+	Database string `env:"CONSOLE_DATABASE" default:"data/console.db" help:"Path of a SQLite file, or a postgres:// URL."`
+}
+
+// app is the first app. Numbers are text here, so that everything that is wrong
+// can be told at once.
+type app struct {
+	Name          string `name:"tim-name" env:"CONSOLE_TIM_NAME" default:"Tencent IM" help:"What people call the app; shown on every page."`
+	Environment   string `name:"tim-environment" env:"CONSOLE_TIM_ENVIRONMENT" default:"production" help:"Shown on every page, such as production or test."`
+	SDKAppID      string `name:"tim-sdkappid" env:"CONSOLE_TIM_SDKAPPID" help:"The app's number."`
+	SecretKey     string `name:"tim-secret-key" env:"CONSOLE_TIM_SECRET_KEY" help:"The app's secret key. Better in a file: a command line can be seen by others."`
+	SecretKeyFile string `name:"tim-secret-key-file" env:"CONSOLE_TIM_SECRET_KEY_FILE" help:"A file that holds the secret key."`
+	Identifier    string `name:"tim-identifier" env:"CONSOLE_TIM_IDENTIFIER" default:"administrator" help:"An admin of the app."`
+	Domain        string `name:"tim-domain" env:"CONSOLE_TIM_DOMAIN" help:"A region such as china or singapore, or a base URL."`
+	Family        string `name:"tim-family" env:"CONSOLE_TIM_FAMILY" default:"all_member_push" help:"all_member_push or timpush."`
+	Rate          string `name:"tim-rate" env:"CONSOLE_TIM_RATE" default:"97" help:"Calls a second for each command, 1 to 100. The service allows 100, shared with all other systems of the app."`
+}
+
+// read checks all settings and reports everything that is wrong, by name.
+func (a app) read() (jobs.App, *tim.Client, error) {
+	var wrong []error
+	complain := func(name, value, advice string) {
+		wrong = append(wrong, faultSetting.With(name, orUnset(value), advice))
+	}
+	sdkAppID, err := strconv.ParseUint(a.SDKAppID, 10, 32)
+	if err != nil || sdkAppID == 0 {
+		complain("CONSOLE_TIM_SDKAPPID", a.SDKAppID, "Give the app's number from Tencent's console.")
+	}
+	key := a.SecretKey
+	switch {
+	case key == "" && a.SecretKeyFile == "":
+		complain("CONSOLE_TIM_SECRET_KEY", "", "Give the app's secret key, or the file that holds it in CONSOLE_TIM_SECRET_KEY_FILE.")
+	case a.SecretKeyFile != "":
+		content, err := os.ReadFile(a.SecretKeyFile)
+		if key = strings.TrimSpace(string(content)); err != nil || key == "" {
+			complain("CONSOLE_TIM_SECRET_KEY_FILE", a.SecretKeyFile, "The file cannot be read or is empty.")
+		}
+	}
+	if strings.TrimSpace(a.Identifier) == "" {
+		complain("CONSOLE_TIM_IDENTIFIER", a.Identifier, "Give the user name of an admin of the app, such as administrator.")
+	}
+	base, err := tim.BaseURL(a.Domain)
+	if err != nil {
+		complain("CONSOLE_TIM_DOMAIN", a.Domain, "Give a region such as china or singapore, or a base URL that starts with https://.")
+	}
+	family := tim.Family(a.Family)
+	if family != tim.AllMemberPush && family != tim.TIMPush {
+		complain("CONSOLE_TIM_FAMILY", a.Family, "Give all_member_push or timpush.")
+	}
+	rate, err := strconv.Atoi(a.Rate)
+	if err != nil || rate < 1 || rate > 100 {
+		complain("CONSOLE_TIM_RATE", a.Rate, "Give a number from 1 to 100.")
+	}
+	if len(wrong) > 0 {
+		return jobs.App{}, nil, errors.Join(wrong...)
+	}
+	client, err := tim.New(tim.Config{SDKAppID: uint32(sdkAppID), SecretKey: key, Identifier: a.Identifier, Domain: base, Family: family, MaxConns: 2 * jobs.InFlight})
+	return jobs.App{ID: a.SDKAppID, Name: a.Name, Environment: a.Environment, SDKAppID: uint32(sdkAppID), Domain: base,
+		Family: a.Family, Identifier: a.Identifier, Rate: rate}, client, err
+}
+
+// cookieKey reads the key file, making it on the first start, and derives the
+// key of the cookies from it.
+func cookieKey(path string) ([]byte, error) {
+	secret, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		secret, err = newKeyFile(path)
+	}
+	if err != nil {
+		return nil, faultKeyFile.Because(err, path)
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(secret)))
+	if err != nil || len(raw) != 32 {
+		return nil, faultKeyFile.Because(fmt.Errorf("%d bytes, %w", len(raw), errors.Join(err, errors.New("not a key"))), path)
+	}
+	return hkdf.Key(sha256.New, raw, nil, "tagsweep cookies v1", 64)
+}
+
+func newKeyFile(path string) ([]byte, error) {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	secret := []byte(base64.StdEncoding.EncodeToString(raw) + "\n")
+	return secret, os.WriteFile(path, secret, 0o600)
+}
+
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, faultListening.Because(err, address)
+	}
+	return listener, nil
+}

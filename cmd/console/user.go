@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+var faultNoPassword = fault.Declare(fault.Invalid, "user.no_password", "No password was given. Nothing was changed; type one, or give it as one line of standard input.")
+
+type userCommands struct {
+	Add      userAdd      `cmd:"" help:"Add a user; the password is asked for, or read from one line of standard input."`
+	Password userPassword `cmd:"" help:"Set a user's password and end their sessions."`
+	List     userList     `cmd:"" help:"List users."`
+}
+
+type userAdd struct {
+	database
+	Name string `arg:"" help:"Letters, digits and . - _ @"`
+	Role string `required:"" enum:"operator,admin,auditor" help:"operator, admin or auditor."`
+}
+
+func (c *userAdd) Run(ctx context.Context, s *streams) error {
+	return withStore(ctx, c.Database, func(st *store.Store) error {
+		hash, err := askPassword(s)
+		if err != nil {
+			return err
+		}
+		if _, err := st.CreateUser(ctx, commandLine(), c.Name, auth.Role(c.Role), hash); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "Added %s as %s.\n", c.Name, c.Role)
+		return nil
+	})
+}
+
+type userPassword struct {
+	database
+	Name string `arg:""`
+}
+
+func (c *userPassword) Run(ctx context.Context, s *streams) error {
+	return withStore(ctx, c.Database, func(st *store.Store) error {
+		u, err := st.UserByName(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		hash, err := askPassword(s)
+		if err != nil {
+			return err
+		}
+		if err := st.SetUserPassword(ctx, commandLine(), u.ID, hash); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "Set the password of %s and ended their sessions.\n", c.Name)
+		return nil
+	})
+}
+
+type userList struct {
+	database
+}
+
+func (c *userList) Run(ctx context.Context, s *streams) error {
+	return withStore(ctx, c.Database, func(st *store.Store) error {
+		users, err := st.Users(ctx)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "NAME\tROLE\tSTATE\tLAST SIGN-IN")
+		for _, u := range users {
+			state, last := "active", "never"
+			if !u.DisabledAt.IsZero() {
+				state = "disabled"
+			}
+			if !u.LastSignIn.IsZero() {
+				last = u.LastSignIn.Format("2006-01-02 15:04 UTC")
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", u.Name, u.Role, state, last)
+		}
+		return table.Flush()
+	})
+}
+
+// commandLine is the actor of changes made on the machine itself.
+func commandLine() audit.Actor {
+	name := os.Getenv("USER")
+	if name == "" {
+		name = "unknown"
+	}
+	return audit.Actor{ID: "command_line", Name: name + " (command line)", Role: "command_line"}
+}
+
+func withStore(ctx context.Context, database string, body func(*store.Store) error) error {
+	st, err := store.Open(ctx, database)
+	if err != nil {
+		return err
+	}
+	return errors.Join(body(st), st.Close())
+}
+
+func askPassword(s *streams) (hash string, err error) {
+	var password string
+	if file, isFile := s.in.(*os.File); isFile && term.IsTerminal(int(file.Fd())) {
+		fmt.Fprint(s.err, "Password: ")
+		typed, err := term.ReadPassword(int(file.Fd()))
+		fmt.Fprintln(s.err)
+		if err != nil {
+			return "", err
+		}
+		password = string(typed)
+	} else if password, err = bufio.NewReader(s.in).ReadString('\n'); err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	if password = strings.TrimRight(password, "\r\n"); password == "" {
+		return "", faultNoPassword.With()
+	}
+	return auth.HashPassword(password)
+}

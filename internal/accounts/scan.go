@@ -1,0 +1,124 @@
+package accounts
+
+// maxRecord bounds a row in bytes; detection sees as much of a file.
+const maxRecord = 64 << 10
+
+// noSeparator stands for "one account per line": a line end never separates cells.
+const noSeparator = '\n'
+
+// cell is where the text of one cell stands.
+type cell struct {
+	from, to int
+	quoted   bool
+	doubled  bool // holds doubled quotes
+}
+
+// record is what begins at the start of a text.
+type record struct {
+	cells   []cell // those before the problem, when there is one
+	end     int    // of its text
+	next    int    // where the next record begins
+	lines   int    // line ends inside it
+	problem Reason // "", StrayQuote or OpenQuote
+	at      int    // the quote in question, when the problem is StrayQuote
+}
+
+// scan reads the record at the start of w. The end of w ends the record. It
+// appends to cells, which may be reused once the record is done with.
+func scan(w []byte, separator byte, cells []cell) record {
+	rec := record{cells: cells}
+	i := 0
+	for {
+		start := i
+		i = skipPadding(w, i, separator)
+		c := cell{from: start}
+		if i < len(w) && w[i] == '"' {
+			c = cell{from: i + 1, quoted: true}
+			if c.to, c.doubled = closing(w, i+1, &rec.lines); c.to < 0 {
+				rec.problem = OpenQuote
+				return rec
+			}
+			i = skipPadding(w, c.to+1, separator)
+			if i < len(w) && w[i] != separator && !isLineEnd(w[i]) {
+				rec.problem, rec.at = StrayQuote, c.to
+				return rec
+			}
+		} else {
+			for i = start; i < len(w) && w[i] != separator && !isLineEnd(w[i]); i++ {
+				if w[i] == '"' {
+					rec.problem, rec.at = StrayQuote, i
+					return rec
+				}
+			}
+			c.to = i
+		}
+		rec.cells = append(rec.cells, c)
+		if i == len(w) || isLineEnd(w[i]) {
+			rec.end, rec.next = i, afterLineEnd(w, i)
+			return rec
+		}
+		i++
+	}
+}
+
+// closing finds the quote that closes a cell whose text begins at i, counting
+// line ends; -1 when there is none.
+func closing(w []byte, i int, lines *int) (at int, doubled bool) {
+	for ; i < len(w); i++ {
+		switch {
+		case w[i] == '"' && i+1 < len(w) && w[i+1] == '"':
+			doubled = true
+			i++
+		case w[i] == '"':
+			return i, doubled
+		case w[i] == '\n', w[i] == '\r' && !(i+1 < len(w) && w[i+1] == '\n'):
+			*lines++
+		}
+	}
+	return -1, doubled
+}
+
+// opens reports whether the quote at i stands where a cell begins.
+func opens(w []byte, i int, separator byte) bool {
+	for i--; i >= 0 && isPadding(w[i], separator); i-- {
+	}
+	return i < 0 || w[i] == separator || isLineEnd(w[i])
+}
+
+func isLineEnd(b byte) bool { return b == '\n' || b == '\r' }
+
+func isPadding(b, separator byte) bool { return b == ' ' || b == '\t' && separator != '\t' }
+
+func skipPadding(w []byte, i int, separator byte) int {
+	for i < len(w) && isPadding(w[i], separator) {
+		i++
+	}
+	return i
+}
+
+// lineEnd returns where the first line of w ends and where the next begins.
+func lineEnd(w []byte) (end, next int) {
+	for end < len(w) && !isLineEnd(w[end]) {
+		end++
+	}
+	return end, afterLineEnd(w, end)
+}
+
+func afterLineEnd(w []byte, i int) int {
+	switch {
+	case i == len(w):
+		return i
+	case w[i] == '\r' && i+1 < len(w) && w[i+1] == '\n':
+		return i + 2
+	}
+	return i + 1
+}
+
+func isBlank(line []byte) bool {
+	for _, b := range line {
+		if b != ' ' && b != '\t' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,49 @@
+package accounts
+
+import (
+	"bufio"
+	"io"
+	"strings"
+)
+
+// Writer writes CSV for people: UTF-8 with a byte order mark and CRLF, so that
+// spreadsheets show every script, and with no cell that they would run as a
+// formula. Reader gives the same cells back. Check the error of Flush.
+type Writer struct {
+	out *bufio.Writer
+}
+
+// NewWriter begins a file; the byte order mark is the first thing written.
+func NewWriter(w io.Writer) *Writer {
+	out := bufio.NewWriterSize(w, 32<<10)
+	out.Write(byteOrderMark)
+	return &Writer{out: out}
+}
+
+// Write adds a row.
+func (w *Writer) Write(cells []string) error {
+	for i, cell := range cells {
+		if i > 0 {
+			w.out.WriteByte(',')
+		}
+		cell = neutral(cell)
+		// A lone blank cell would be a blank line, which is no row.
+		if !needsQuotes(cell) && !(len(cells) == 1 && isBlank([]byte(cell))) {
+			w.out.WriteString(cell)
+			continue
+		}
+		w.out.WriteByte('"')
+		w.out.WriteString(strings.ReplaceAll(cell, `"`, `""`))
+		w.out.WriteByte('"')
+	}
+	_, err := w.out.WriteString("\r\n") // bufio keeps the first error
+	return err
+}
+
+// Flush writes what is buffered and returns the first error of all writes.
+func (w *Writer) Flush() error { return w.out.Flush() }
+
+// needsQuotes: spaces alone do not, so that a value set aside for its outer
+// spaces is set aside again when it comes back unmended. Every separator does,
+// so that a value holding one is read as what it is.
+func needsQuotes(cell string) bool { return strings.ContainsAny(cell, "\"\r\n,;|\t") }

@@ -1,0 +1,48 @@
+package jobs
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAJobTakesOnlyTheStepsItsStateAllows(t *testing.T) {
+	allowed := map[State][]Action{
+		Draft:   {Start, Cancel},
+		Queued:  {Pause, Cancel},
+		Running: {Pause, Cancel},
+		Paused:  {Resume, Cancel},
+		Halted:  {Resume, Cancel},
+	}
+	for _, state := range append(States, Reading) {
+		for _, action := range []Action{Start, Pause, Resume, Cancel, "explode"} {
+			_, fits := state.Next(action)
+			require.Equal(t, contains(allowed[state], action), fits, "%s %s", action, state)
+		}
+	}
+}
+
+func contains(all []Action, a Action) bool {
+	for _, each := range all {
+		if each == a {
+			return true
+		}
+	}
+	return false
+}
+
+func TestPausingAndCancellingLastWhileCallsAreInFlight(t *testing.T) {
+	for _, test := range []struct {
+		state  State
+		counts Counts
+		shown  State
+	}{
+		{Paused, Counts{Sending: 100, Waiting: 5}, "pausing"},
+		{Paused, Counts{Waiting: 5}, Paused},
+		{Cancelled, Counts{InDoubt: 1}, "cancelling"},
+		{Cancelled, Counts{Unsent: 1}, Cancelled},
+		{Running, Counts{Sending: 1}, Running},
+	} {
+		require.Equal(t, test.shown, Job{State: test.state, Counts: test.counts}.Shown())
+	}
+}

@@ -1,0 +1,155 @@
+package tim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Delivery is what is known of a call's way to the service and back.
+type Delivery int
+
+const (
+	NotSent  Delivery = iota + 1 // no byte of the request was written: making the call again is safe
+	Answered                     // the service's own answer was read
+	Lost                         // the request was written, wholly or in part, and no answer of the service says what became of it
+)
+
+func (d Delivery) String() string {
+	return [...]string{"unknown", "not_sent", "answered", "lost"}[d]
+}
+
+// Answer is what came of one call.
+type Answer struct {
+	Delivery      Delivery
+	SentAt        time.Time
+	Duration      time.Duration
+	HTTPStatus    int            // 0 when there was none
+	Code          int            // the service's ErrorCode; only Answered gives 0 a meaning
+	Info          string         // the service's ErrorInfo, at most 500 bytes
+	AccountErrors []AccountError // accounts of the call it did not work for, each once
+	UserSigID     string         // which signature was used, for Client.Resign; not the signature
+	Err           error          // why Delivery is not Answered, for the log; free of the key and the UserSig
+}
+
+// AccountError is one account's entry in an answer's ErrorList.
+type AccountError struct {
+	Account string
+	Code    int
+	Info    string
+}
+
+// OK reports whether the service carried the call out for all accounts but
+// those of AccountErrors.
+func (a Answer) OK() bool { return a.Delivery == Answered && a.Code == 0 }
+
+// Rule returns what the answer asks of the caller. Lost is in doubt, whatever
+// stands in the way; that an HTTP status other than 200 is in doubt too goes
+// beyond Tencent's advice to retry: a gateway's error page does not say whether
+// the service behind it did the work.
+func (a Answer) Rule() Rule {
+	switch a.Delivery {
+	case Answered:
+		return RuleOf(a.Code)
+	case NotSent:
+		return Rule{Class: Retry}
+	}
+	return Rule{Class: InDoubt}
+}
+
+// reply is the body of an answer. Unknown fields are the future's.
+type reply struct {
+	ActionStatus string
+	ErrorCode    *int
+	ErrorInfo    string
+	ErrorList    []struct {
+		Account   string `json:"To_Account"`
+		ErrorCode int
+		ErrorInfo string
+	}
+	UserTags []AccountTags
+}
+
+// decode reads an answer to a call about accounts. A code other than 0 refuses
+// the call whatever ActionStatus says; 0 counts only together with OK. An
+// answer that contradicts itself, or names an account that was not asked about,
+// says nothing reliable and is an error.
+func decode(body []byte, accounts []string) (reply, error) {
+	var r reply
+	if err := json.Unmarshal(body, &r); err != nil {
+		return reply{}, fmt.Errorf("the answer is not the service's JSON: %w", err)
+	}
+	if r.ErrorCode == nil {
+		return reply{}, errors.New("the answer has no ErrorCode")
+	}
+	if *r.ErrorCode == 0 && r.ActionStatus != "OK" {
+		return reply{}, fmt.Errorf("the answer has code 0 and ActionStatus %q", r.ActionStatus)
+	}
+
+	asked := make(map[string]bool, len(accounts))
+	for _, account := range accounts {
+		asked[account] = true
+	}
+	listed := map[string]bool{}
+	once := r.ErrorList[:0]
+	for _, e := range r.ErrorList {
+		if !asked[e.Account] {
+			return reply{}, fmt.Errorf("the ErrorList names account %q, which was not in the call", e.Account)
+		}
+		if e.ErrorCode == 0 {
+			return reply{}, fmt.Errorf("the ErrorList names account %q without a code", e.Account)
+		}
+		if !listed[e.Account] {
+			listed[e.Account] = true
+			once = append(once, e)
+		}
+	}
+	r.ErrorList = once
+	for _, user := range r.UserTags {
+		if !asked[user.Account] {
+			return reply{}, fmt.Errorf("UserTags names account %q, which was not in the call", user.Account)
+		}
+	}
+	return r, nil
+}
+
+// secrets are texts that must not reach errors, messages or logs, in every
+// form in which an answer or an error could echo them.
+type secrets []string
+
+func redactor(key, userSig string) secrets {
+	return secrets{userSig, url.QueryEscape(userSig), url.PathEscape(userSig), key}
+}
+
+func (s secrets) text(text string) string {
+	for _, secret := range s {
+		text = strings.ReplaceAll(text, secret, "[hidden]")
+	}
+	return text
+}
+
+func (s secrets) error(err error) error { return &hiddenError{s.text(err.Error()), err} }
+
+// hiddenError answers errors.Is as its cause would, and never shows the cause.
+type hiddenError struct {
+	text  string
+	cause error
+}
+
+func (e *hiddenError) Error() string        { return e.text }
+func (e *hiddenError) Is(target error) bool { return errors.Is(e.cause, target) }
+
+// shorten cuts text to at most limit bytes at the start of a character.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}

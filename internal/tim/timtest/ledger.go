@@ -1,0 +1,122 @@
+package timtest
+
+import (
+	"iter"
+
+	"tagsweep/internal/tim"
+)
+
+// NoAnswer is a call's code when the service gave none.
+const NoAnswer = -1
+
+// Call is one request that arrived whole, in the order of arrival.
+type Call struct {
+	Number        int64       `json:"number"` // from 1
+	At            int64       `json:"at"`     // arrival, Unix microseconds
+	Family        tim.Family  `json:"family,omitempty"`
+	Command       tim.Command `json:"command,omitempty"` // "" for a path that is no command
+	Random        uint32      `json:"random"`
+	Accounts      []string    `json:"accounts"`
+	Status        int         `json:"status"`                   // HTTP status sent; 0 while none was
+	Code          int         `json:"code"`                     // ErrorCode of the answer, NoAnswer when it has none
+	Throttled     bool        `json:"throttled,omitempty"`      // refused for the rate, not by a fault
+	Applied       bool        `json:"applied"`                  // the tags were changed as asked, but for ErrorAccounts
+	AppliedAt     int64       `json:"applied_at,omitempty"`     // Unix microseconds
+	ErrorAccounts []string    `json:"error_accounts,omitempty"` // named in ErrorList
+	Fault         Fault       `json:"fault,omitempty"`
+	Took          int64       `json:"took"`              // microseconds from arrival to the end; 0 while it is open
+	Dropped       bool        `json:"dropped,omitempty"` // the connection ended without a whole answer, by either side
+}
+
+// Acknowledged reports whether the service said that it carried the call out.
+func (c Call) Acknowledged() bool { return c.Status == 200 && c.Code == 0 }
+
+// Ledger returns every call so far. The accounts are shared: do not change them.
+func (s *Service) Ledger() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := make([]Call, len(s.calls))
+	for i, call := range s.calls {
+		calls[i] = *call
+	}
+	return calls
+}
+
+// since walks over the calls after a number, without holding the lock for long.
+func (s *Service) since(after int64) iter.Seq[Call] {
+	const page = 500
+	return func(yield func(Call) bool) {
+		for at := int(max(after, 0)); ; at += page {
+			var calls []Call
+			s.mu.Lock()
+			for i := at; i < min(at+page, len(s.calls)); i++ {
+				calls = append(calls, *s.calls[i])
+			}
+			s.mu.Unlock()
+			for _, call := range calls {
+				if !yield(call) {
+					return
+				}
+			}
+			if len(calls) < page {
+				return
+			}
+		}
+	}
+}
+
+// Stats sum the ledger up.
+type Stats struct {
+	Calls    int64                        `json:"calls"`
+	Open     int64                        `json:"open"` // calls being answered and changes to come
+	Largest  int                          `json:"largest"`
+	Commands map[tim.Command]CommandStats `json:"commands"`
+	Codes    map[int]int64                `json:"codes"` // NoAnswer included
+	Faults   map[Fault]int64              `json:"faults"`
+	Changed  int64                        `json:"changed"` // accounts whose tags are not those of the seed
+}
+
+// CommandStats are those of one command.
+type CommandStats struct {
+	Calls          int64 `json:"calls"`
+	Accounts       int64 `json:"accounts"`  // in all calls together
+	Applied        int64 `json:"applied"`   // calls
+	Throttled      int64 `json:"throttled"` // calls
+	MaxInAnySecond int   `json:"max_in_any_second"`
+}
+
+// Stats returns the sums of all calls so far.
+func (s *Service) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := Stats{
+		Calls:    int64(len(s.calls)),
+		Open:     s.open,
+		Commands: map[tim.Command]CommandStats{},
+		Codes:    map[int]int64{},
+		Faults:   map[Fault]int64{},
+		Changed:  int64(len(s.state.changed)),
+	}
+	for _, call := range s.calls {
+		sum.Largest = max(sum.Largest, len(call.Accounts))
+		sum.Codes[call.Code]++
+		if call.Fault != "" {
+			sum.Faults[call.Fault]++
+		}
+		command := sum.Commands[call.Command]
+		command.Calls++
+		command.Accounts += int64(len(call.Accounts))
+		if call.Applied {
+			command.Applied++
+		}
+		if call.Throttled {
+			command.Throttled++
+		}
+		sum.Commands[call.Command] = command
+	}
+	for name, command := range sum.Commands {
+		command.MaxInAnySecond = maxInAnySecond(s.calls, name)
+		sum.Commands[name] = command
+	}
+	return sum
+}

@@ -1,0 +1,115 @@
+package tim
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+func newTransport(config Config) *http.Transport { return transportTrusting(config, nil) }
+
+// transportTrusting returns HTTP/1.1 with keep-alive over connections that count
+// what is written to them. HTTP/2 would let one lost connection put a hundred
+// calls in doubt at once, and share its counter among them.
+//
+// The transport sends a request again by itself only when nothing of it was
+// written to a kept connection that had died: a POST is not replayable to it
+// as long as no Idempotency-Key header is set (net/http: Request.isReplayable).
+func transportTrusting(config Config, roots *x509.CertPool) *http.Transport {
+	dialer := &net.Dialer{Timeout: config.Timeout, KeepAlive: 15 * time.Second}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, RootCAs: roots}
+	secure := &tls.Dialer{NetDialer: dialer, Config: settings}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         counting(dialer.DialContext),
+		DialTLSContext:      counting(secure.DialContext),
+		TLSClientConfig:     settings, // behind a proxy the transport does TLS itself
+		Protocols:           protocols,
+		DisableCompression:  true, // so that the size bound is the size on the wire
+		MaxIdleConns:        config.MaxConns,
+		MaxIdleConnsPerHost: config.MaxConns,
+		MaxConnsPerHost:     config.MaxConns,
+		IdleConnTimeout:     idleTimeout,
+	}
+}
+
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+func counting(next dial) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := next(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &countedConn{Conn: conn}, nil
+	}
+}
+
+// countedConn counts the bytes written to it. It lies above TLS where it can,
+// so that handshakes and alerts do not count.
+type countedConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+// Write counts what was handed on, partly written requests included.
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// wire watches the connections one call is given and tells whether any byte of
+// its request was written. The transport's own hooks cannot tell: they fire
+// when the request has entered a buffer. Whoever asks must have the transport's
+// verdict already: RoundTrip fails only after its writer has ended.
+type wire struct {
+	mu     sync.Mutex
+	conn   *countedConn
+	before int64
+	dirty  bool // an earlier connection was written to, or one could not be watched
+}
+
+func (w *wire) gotConn(info httptrace.GotConnInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dirty = w.dirtied()
+	w.conn = watched(info.Conn)
+	if w.conn == nil {
+		w.dirty = true
+		return
+	}
+	w.before = w.conn.written.Load()
+}
+
+func (w *wire) wrote() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dirtied()
+}
+
+func (w *wire) dirtied() bool {
+	return w.dirty || w.conn != nil && w.conn.written.Load() > w.before
+}
+
+func watched(conn net.Conn) *countedConn {
+	switch conn := conn.(type) {
+	case *countedConn:
+		return conn
+	case *tls.Conn: // through a proxy
+		return watched(conn.NetConn())
+	}
+	return nil
+}
+
+func newBody(payload []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(payload)) }
