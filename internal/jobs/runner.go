@@ -31,8 +31,8 @@ type Store interface {
 }
 
 const (
-	lease       = 45 * time.Second       // far longer than a call can take, which is tim's time-out
-	leaseMargin = 20 * time.Second       // a call leaves only while this much of its lease is left
+	lease       = 30 * time.Second       // far longer than a call can take, which is the time-out of 10 s
+	leaseMargin = 15 * time.Second       // a call leaves only while this much of its lease is left
 	ahead       = 100 * time.Millisecond // how far slots are reserved ahead
 	idle        = 200 * time.Millisecond // how long a new job waits at most to be seen
 	expireEvery = 5 * time.Second

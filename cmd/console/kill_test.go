@@ -1,0 +1,68 @@
+package main
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim/timtest"
+)
+
+// The console is killed twenty times at random moments of one job. Each time the
+// job goes on by itself, and in the end every account is what the simulator says.
+func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		simulator, base := simulate(t, func(c *timtest.Config) {
+			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.01, timtest.ResetAfter: 0.01, timtest.ResetBefore: 0.01}
+		})
+		p := newProgram(t, base, database)
+		p.start()
+		operator := p.signIn("olga")
+		id := operator.draft(accountFile(50_000))
+		operator.start(id)
+
+		calls := func() int { return len(simulator.Ledger()) }
+		var slowest time.Duration
+		for range 20 {
+			goal := calls() + 1 + rand.IntN(20)
+			until(t, "some more calls are made", func() bool { return calls() >= goal })
+			delay := time.NewTimer(rand.N(15 * time.Millisecond)) // not always just after a call
+			<-delay.C
+			require.Error(t, p.stop(syscall.SIGKILL))
+			before, restarted := calls(), time.Now()
+			p.start()
+			until(t, "the job goes on by itself", func() bool { return calls() > before })
+			slowest = max(slowest, time.Since(restarted))
+		}
+		operator = p.signIn("olga")
+		until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+		require.NoError(t, p.stop(syscall.SIGTERM))
+		found := requireTruth(t, database, base, id)
+		t.Logf("20 kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
+			found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
+	})
+}
+
+func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 300 * time.Millisecond })
+		p := newProgram(t, base, database)
+		p.start()
+		operator := p.signIn("olga")
+		id := operator.draft(accountFile(10_000))
+		operator.start(id)
+		until(t, "calls are in flight", func() bool { return len(simulator.Ledger()) > 20 })
+		require.NoError(t, p.stop(syscall.SIGTERM))
+
+		p.start()
+		operator = p.signIn("olga")
+		j := operator.job(id)
+		require.Zero(t, j.Outcomes["in_doubt"], "every call was answered and written down")
+		until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+		found := requireTruth(t, database, base, id)
+		require.Zero(t, found.Lost)
+	})
+}
