@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -261,6 +262,19 @@ func accountFile(n int) []byte {
 		fmt.Fprintf(&file, "member_%07d\n", i)
 	}
 	return file.Bytes()
+}
+
+// tamper changes the database behind the console's back.
+func tamper(t *testing.T, database, statement string) {
+	engine := "sqlite"
+	if strings.HasPrefix(database, "postgres://") {
+		engine = "pgx"
+	}
+	db, err := sql.Open(engine, database)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(statement)
+	require.NoError(t, err)
 }
 
 var quiet = slog.New(slog.DiscardHandler)

@@ -42,7 +42,7 @@ var (
 )
 
 // PostgresURL returns the address of a new, empty database.
-func PostgresURL(t *testing.T) string {
+func PostgresURL(t testing.TB) string {
 	t.Helper()
 	cluster.Do(func() { cluster.address, cluster.stop, cluster.err = startCluster() })
 	require.NoError(t, cluster.err, "PostgreSQL could not be started; `make setup` installs it")

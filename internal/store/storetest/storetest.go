@@ -30,7 +30,7 @@ func SQLite(t *testing.T) *store.Store {
 }
 
 // Open opens a database and gives it the App.
-func Open(t *testing.T, database string) *store.Store {
+func Open(t testing.TB, database string) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), database)
 	require.NoError(t, err)

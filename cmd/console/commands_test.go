@@ -1,0 +1,139 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim/timtest"
+)
+
+func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
+	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com"}, "serve")
+	require.ErrorContains(t, err, "exit status 1")
+	for _, name := range []string{"CONSOLE_TIM_SDKAPPID is not set", "CONSOLE_TIM_SECRET_KEY is not set", `CONSOLE_TIM_RATE is "1000"`,
+		`CONSOLE_TIM_FAMILY is "push"`, `CONSOLE_TIM_DOMAIN is "http://example.com"`} {
+		require.Contains(t, out, name)
+	}
+}
+
+func TestAPortInUseIsASentence(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	out, err := p.command("", "serve", "--listen", taken.Addr().String())
+	require.Error(t, err)
+	require.Contains(t, out, "The console cannot listen on "+taken.Addr().String())
+}
+
+func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
+	_, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	out, err := p.command("", "serve")
+	require.Error(t, err)
+	require.Contains(t, out, "Another console already runs jobs on this database file")
+}
+
+func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
+	_, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	file := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(file, []byte(sampleKey+"\n"), 0o600))
+	p.settings = append(p.settings, "CONSOLE_TIM_SECRET_KEY=", "CONSOLE_TIM_SECRET_KEY_FILE="+file)
+	p.start()
+	operator := p.signIn("olga")
+	id := operator.draft(accountFile(100))
+	operator.start(id)
+	until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+	_, page := operator.get("/jobs/" + id)
+	require.NotContains(t, p.logged()+page, sampleKey)
+	require.NotContains(t, p.logged()+page, "usersig")
+}
+
+func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
+	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	out, err := p.command("", "user", "list")
+	require.NoError(t, err)
+	require.Contains(t, out, "olga")
+	require.Contains(t, out, "operator")
+
+	for name, test := range map[string]struct {
+		input string
+		args  []string
+		says  string
+	}{
+		"the same name":    {testPassword + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
+		"an unknown role":  {testPassword + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
+		"no password":      {"", []string{"user", "add", "otto", "--role", "admin"}, "No password was given"},
+		"a short password": {"short\n", []string{"user", "password", "olga"}, "10"},
+		"an unknown user":  {testPassword + "\n", []string{"user", "password", "otto"}, "no such user"},
+	} {
+		out, err := p.command(test.input, test.args...)
+		require.Error(t, err, name)
+		require.Contains(t, out, test.says, name)
+	}
+	out, err = p.command("another good one\n", "user", "password", "olga")
+	require.NoError(t, err, out)
+}
+
+func TestVerifyNamesThePlaceThatDoesNotAddUp(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		_, base := simulate(t, nil)
+		con := opened(t, database, base, "all_member_push")
+		job := carryOut(t, con, startedJob(t, con.store, accountFile(250)).ID)
+		out, err := runProgram("", nil, "verify", "--database", database)
+		require.NoError(t, err, out)
+		tamper(t, database, `UPDATE batches SET outcome = 'failed' WHERE number = 2`)
+		out, err = runProgram("", nil, "verify", "--database", database)
+		require.ErrorContains(t, err, "exit status 1")
+		require.Contains(t, out, "job "+job.ID+": accounts cleared: 1")
+	})
+}
+
+func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "demo")
+	out, err := runProgram("", nil, "demo", "--once", "--accounts", "5000", "--data", folder)
+	require.NoError(t, err, out)
+	require.Contains(t, out, "They agree on all 5000 accounts.")
+
+	out, err = runProgram("", nil, "demo", "--once", "--accounts", "500", "--data", folder)
+	require.NoError(t, err, "an earlier demo is replaced: %s", out)
+
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "precious"), []byte("x"), 0o600))
+	out, err = runProgram("", nil, "demo", "--once", "--data", other)
+	require.Error(t, err)
+	require.Contains(t, out, "not an earlier demo")
+	require.FileExists(t, filepath.Join(other, "precious"))
+}
+
+// The comparison itself must be able to fail: here the simulator is told that
+// somebody gave an account its tags back, and that another was never asked for.
+func TestACompareThatShouldFailFails(t *testing.T) {
+	simulator, base := simulate(t, nil)
+	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
+	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
+	found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+	require.NoError(t, err)
+	require.Empty(t, found.Wrong)
+
+	simulator.SetTags("member_0000007", "vip")
+	found, err = compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{"account member_0000007 is cleared, and has 1 tags"}, found.Wrong)
+}
+
+func TestSimulateSaysWhatItCannotDo(t *testing.T) {
+	for _, faults := range []string{"server_error", "sulk=0.1", "server_error=2"} {
+		out, err := runProgram("", nil, "simulate", "--listen", "127.0.0.1:0", "--faults", faults)
+		require.Error(t, err, faults)
+		require.Contains(t, out, "The simulator was not started", faults)
+		require.Less(t, strings.Count(out, "\n"), 4, out)
+	}
+}

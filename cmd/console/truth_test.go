@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+// opened puts a console together in this process, without its web server.
+func opened(t *testing.T, database, simulator, family string) *console {
+	serve := &serveCommand{
+		database: newDatabase(database),
+		app:      newApp(simulator, family),
+		Listen:   "127.0.0.1:0", KeyFile: filepath.Join(t.TempDir(), "console.key"),
+	}
+	con, err := serve.open(t.Context(), &streams{log: quiet})
+	require.NoError(t, err)
+	t.Cleanup(con.close)
+	con.runner.ReadBackAfter = 200 * time.Millisecond // the simulator's late changes come within 100 ms
+	return con
+}
+
+func newDatabase(path string) database { return database{Database: path} }
+
+func newApp(simulator, family string) app {
+	return app{Name: "Test chat", Environment: "test", SDKAppID: strconv.Itoa(sampleSDKAppID), SecretKey: sampleKey,
+		Identifier: "administrator", Domain: simulator, Family: family, Rate: "97"}
+}
+
+// carryOut runs the runner until the job has ended or halted.
+func carryOut(t *testing.T, con *console, id string) jobs.Job {
+	t.Helper()
+	var job jobs.Job
+	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error { return con.runner.Run(running) })
+	group.Go(func() (err error) {
+		defer stop()
+		job, err = awaitEnd(running, con.store, id)
+		return err
+	})
+	require.NoError(t, group.Wait())
+	return job
+}
+
+func startedJob(t *testing.T, s *store.Store, accounts []byte) jobs.Job {
+	t.Helper()
+	job, err := s.ImportJob(t.Context(), commandLine(), store.NewJob{AppID: strconv.Itoa(sampleSDKAppID), Kind: jobs.Clear,
+		FileName: "users.csv", AccountBytes: 32, File: strings.NewReader(string(accounts))})
+	require.NoError(t, err)
+	job, err = s.StartJob(t.Context(), commandLine(), job.ID, job.Accounts)
+	require.NoError(t, err)
+	return job
+}
+
+// Whatever goes wrong with every third call, the job ends and each account is
+// what the simulator says it is.
+func TestEveryFaultEndsInTheTruth(t *testing.T) {
+	for _, fault := range []timtest.Fault{timtest.ServerError, timtest.Timeout, timtest.TooOften, timtest.BadGateway, timtest.BadGatewayAfter,
+		timtest.Garbage, timtest.GarbageAfter, timtest.HalfAnswer, timtest.ResetBefore, timtest.ResetAfter, timtest.LateApply} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			_, base := simulate(t, func(c *timtest.Config) {
+				c.Faults = timtest.Faults{Shares: map[timtest.Fault]float64{fault: 0.3}, LateWithin: 100 * time.Millisecond}
+			})
+			database := filepath.Join(t.TempDir(), "console.db")
+			con := opened(t, database, base, "all_member_push")
+			job := carryOut(t, con, startedJob(t, con.store, accountFile(3_000)).ID)
+			require.Equal(t, jobs.Finished, job.State, "%d %s", job.HaltCode, job.HaltInfo)
+			require.Equal(t, job.Accounts, job.Counts[jobs.Cleared]+job.Counts[jobs.Failed])
+			requireTruth(t, database, base, job.ID)
+		})
+	}
+}
+
+func TestAnAnswerThatNeverComesIsReadBack(t *testing.T) {
+	for _, fault := range []timtest.Fault{timtest.SilentBefore, timtest.SilentAfter} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			simulator, base := simulate(t, func(c *timtest.Config) {
+				c.Faults = timtest.Faults{Shares: map[timtest.Fault]float64{fault: 1}, Most: 2}
+			})
+			database := filepath.Join(t.TempDir(), "console.db")
+			con := opened(t, database, base, "all_member_push")
+			job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+			require.Equal(t, jobs.Finished, job.State)
+			require.Equal(t, int64(2), simulator.Stats().Faults[fault])
+			require.Equal(t, int64(2), requireTruth(t, database, base, job.ID).Lost)
+		})
+	}
+}
+
+func TestUnknownAccountsFailAloneHoweverTheServiceAnswersForThem(t *testing.T) {
+	for _, family := range []string{"all_member_push", "timpush"} {
+		for _, unknown := range []timtest.Unknown{timtest.ErrorList, timtest.FailedBatch, timtest.Silent, timtest.Omitted} {
+			t.Run(family+"/"+string(unknown), func(t *testing.T) {
+				t.Parallel()
+				simulator, base := simulate(t, func(c *timtest.Config) {
+					c.UnknownShare = 0.01
+					c.Faults = timtest.Faults{Unknown: unknown, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.1, timtest.ResetBefore: 0.1}}
+				})
+				database := filepath.Join(t.TempDir(), "console.db")
+				con := opened(t, database, base, family)
+				job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+				require.Equal(t, jobs.Finished, job.State)
+				requireTruth(t, database, base, job.ID)
+				for r, err := range con.store.Results(t.Context(), job.ID, "") {
+					require.NoError(t, err)
+					if unknown == timtest.ErrorList || unknown == timtest.FailedBatch {
+						// In doubt and unknown is read back as having no tags, which is true of it too.
+						if r.Outcome == jobs.Failed {
+							require.False(t, simulator.Known(r.Account.Account))
+							require.Equal(t, 70107, r.Code)
+						}
+						if simulator.Known(r.Account.Account) {
+							require.Equal(t, jobs.Cleared, r.Outcome)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAHaltStopsAtTheFirstSightAndGoesOnWithoutLoss(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90045} })
+		con := opened(t, database, base, "all_member_push")
+		job := carryOut(t, con, startedJob(t, con.store, accountFile(5_000)).ID)
+		require.Equal(t, jobs.Halted, job.State)
+		require.Equal(t, 90045, job.HaltCode)
+		require.Less(t, len(simulator.Ledger()), 20, "those already claimed, and no more")
+		require.Equal(t, int64(5_000), job.Counts[jobs.Waiting])
+
+		require.NoError(t, simulator.SetFaults(timtest.Faults{}))
+		_, err := con.store.ActOnJob(t.Context(), commandLine(), job.ID, jobs.Resume)
+		require.NoError(t, err)
+		job = carryOut(t, con, job.ID)
+		require.Equal(t, jobs.Finished, job.State)
+		requireTruth(t, database, base, job.ID)
+	})
+}
+
+func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
+	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70001} })
+	database := filepath.Join(t.TempDir(), "console.db")
+	con := opened(t, database, base, "all_member_push")
+	job := carryOut(t, con, startedJob(t, con.store, accountFile(100)).ID)
+	require.Equal(t, jobs.Halted, job.State)
+	require.Len(t, simulator.Ledger(), 2, "a signature that does not help is not hammered")
+}
+
+func TestACancelledJobSettlesWhatWasSentAndSendsNothingMore(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		simulator, base := simulate(t, func(c *timtest.Config) {
+			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond, Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
+		})
+		con := opened(t, database, base, "all_member_push")
+		id := startedJob(t, con.store, accountFile(20_000)).ID
+		go func() {
+			until(t, "calls are in flight", func() bool { return len(simulator.Ledger()) > 30 })
+			_, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Cancel)
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		job := carryOut(t, con, id)
+		require.Equal(t, jobs.Cancelled, job.State)
+		require.Positive(t, job.Counts[jobs.Cleared])
+		require.Positive(t, job.Counts[jobs.Unsent])
+		require.Zero(t, job.Counts.Open())
+		requireTruth(t, database, base, id)
+	})
+}
+
+func TestAPausedJobMakesNoCallAndResumesWhereItStood(t *testing.T) {
+	onEach(t, func(t *testing.T, database string) {
+		simulator, base := simulate(t, nil)
+		con := opened(t, database, base, "all_member_push")
+		id := startedJob(t, con.store, accountFile(10_000)).ID
+		paused := make(chan jobs.Job, 1)
+		go func() {
+			until(t, "calls are made", func() bool { return len(simulator.Ledger()) > 30 })
+			if _, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Pause); err != nil {
+				t.Error(err)
+			}
+			var job jobs.Job
+			until(t, "the calls in flight are settled", func() (settled bool) {
+				var err error
+				job, err = con.store.Job(t.Context(), id)
+				return err != nil || job.Shown() == jobs.Paused
+			})
+			// What the runner would do next, asked of the store it asks.
+			claims, _, err := con.store.Claim(t.Context(), con.runner.App.ID, tim.RemoveAllTags, 10, time.Minute)
+			if err != nil || len(claims) > 0 {
+				t.Errorf("%d batches of a paused job could be claimed (%v)", len(claims), err)
+			}
+			paused <- job
+			if _, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Resume); err != nil {
+				t.Error(err)
+			}
+		}()
+		job := carryOut(t, con, id)
+		require.Equal(t, jobs.Finished, job.State)
+		require.Positive(t, (<-paused).Counts[jobs.Waiting])
+		requireTruth(t, database, base, id)
+	})
+}
+
+func TestTheLedgerHoldsEveryCallTheServiceSaw(t *testing.T) {
+	simulator, base := simulate(t, nil)
+	database := filepath.Join(t.TempDir(), "console.db")
+	con := opened(t, database, base, "all_member_push")
+	job := carryOut(t, con, startedJob(t, con.store, accountFile(2_000)).ID)
+	found := requireTruth(t, database, base, job.ID)
+	require.Equal(t, int64(len(simulator.Ledger())), found.Calls)
+	require.Equal(t, job.Calls, found.Calls)
+	s := storetest.Open(t, database)
+	for call, err := range s.Calls(t.Context(), job.ID) {
+		require.NoError(t, err)
+		require.Equal(t, "answered", call.Delivery)
+		require.Positive(t, call.Duration)
+	}
+}
+
+func TestAHundredThousandAccountsRunToTheEnd(t *testing.T) {
+	_, base := simulate(t, func(c *timtest.Config) {
+		c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.ResetAfter: 0.005, timtest.BadGateway: 0.005}
+	})
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	operator := p.signIn("olga")
+	id := operator.draft(accountFile(100_000))
+	operator.start(id)
+	until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+	found := requireTruth(t, p.database, base, id)
+	require.Equal(t, int64(100_000), found.Accounts)
+	t.Logf("%d accounts agree, %d calls, %d without an answer, at most %d accounts in one call and %d calls in any second",
+		found.Accounts, found.Calls, found.Lost, found.Largest, found.MaxInAnySecond)
+}

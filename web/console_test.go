@@ -1,0 +1,181 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+const testPassword = "correct horse battery"
+
+// The hash is made once: it is slow on purpose.
+var testHash = func() string {
+	hash, err := auth.HashPassword(testPassword)
+	if err != nil {
+		panic(err)
+	}
+	return hash
+}()
+
+// console is a server on a real store, with one user for each role, who is
+// called like the role.
+type console struct {
+	t     *testing.T
+	web   *Server
+	store *store.Store
+	url   string
+}
+
+func newConsole(t *testing.T, s *store.Store, change ...func(*Config)) *console {
+	t.Helper()
+	for _, role := range auth.Roles {
+		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, testHash)
+		require.NoError(t, err)
+	}
+	config := Config{Store: s, App: storetest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir()}
+	for _, f := range change {
+		f(&config)
+	}
+	web, err := New(config)
+	require.NoError(t, err)
+	server := httptest.NewServer(web.Handler())
+	t.Cleanup(func() { web.Close(); server.Close() })
+	return &console{t: t, web: web, store: s, url: server.URL}
+}
+
+// browser keeps cookies and does not follow redirects.
+type browser struct {
+	*console
+	client  *http.Client
+	headers http.Header
+}
+
+func (c *console) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	require.NoError(c.t, err)
+	return &browser{console: c, headers: http.Header{}, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}}
+}
+
+// as returns a browser in which the user of a role is signed in.
+func (c *console) as(role auth.Role) *browser {
+	b := c.browser()
+	answer := b.post("/login", "username", string(role), "password", testPassword)
+	require.Equal(c.t, http.StatusSeeOther, answer.StatusCode)
+	return b
+}
+
+// answer is a response that was read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (a answer) location() string { return a.Header.Get("Location") }
+
+func (b *browser) do(method, address string, body io.Reader, contentType string) answer {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, b.url+address, body)
+	require.NoError(b.t, err)
+	for name, values := range b.headers {
+		r.Header[name] = values
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	response, err := b.client.Do(r)
+	require.NoError(b.t, err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(b.t, err)
+	return answer{response, string(content)}
+}
+
+func (b *browser) get(address string) answer { b.t.Helper(); return b.do("GET", address, nil, "") }
+
+func (b *browser) post(address string, pairs ...string) answer {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.do("POST", address, strings.NewReader(form.Encode()), "application/x-www-form-urlencoded")
+}
+
+func (b *browser) upload(name, content, note string) answer {
+	b.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	require.NoError(b.t, w.WriteField("note", note))
+	file, err := w.CreateFormFile("file", name)
+	require.NoError(b.t, err)
+	_, err = io.WriteString(file, content)
+	require.NoError(b.t, err)
+	require.NoError(b.t, w.Close())
+	return b.do("POST", "/jobs", &body, w.FormDataContentType())
+}
+
+// draft uploads a file of n accounts and returns the job's id.
+func (b *browser) draft(n int) string {
+	b.t.Helper()
+	return b.draftOf("user_id\n" + strings.Join(names(n), "\n") + "\n")
+}
+
+func (b *browser) draftOf(content string) string {
+	b.t.Helper()
+	answer := b.upload("users.csv", content, "a note")
+	require.Equal(b.t, http.StatusSeeOther, answer.StatusCode, answer.body)
+	return path.Base(answer.location())
+}
+
+func names(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "user-" + strconv.Itoa(i+1)
+	}
+	return list
+}
+
+func (b *browser) json(address string, into any) answer {
+	b.t.Helper()
+	b.headers.Set("Accept", "application/json")
+	defer b.headers.Del("Accept")
+	answer := b.get(address)
+	require.NoError(b.t, json.Unmarshal([]byte(answer.body), into), answer.body)
+	return answer
+}
+
+func (c *console) job(id string) jobs.Job {
+	c.t.Helper()
+	j, err := c.store.Job(c.t.Context(), id)
+	require.NoError(c.t, err)
+	return j
+}
+
+// recorded lists the codes of the log, newest first.
+func (c *console) recorded(f store.AuditFilter) []audit.Entry {
+	c.t.Helper()
+	f.Limit = 1000
+	entries, err := c.store.AuditEntries(c.t.Context(), f)
+	require.NoError(c.t, err)
+	return entries
+}

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+)
+
+var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome", "There is no outcome called %q. Use the download links on the job's page.")
+
+var resultColumns = []string{"row", "account", "outcome", "code", "message", "batch", "at"}
+
+// rejectColumns stand after the user's own columns, under names that are no
+// words for an account: a mended file can be uploaded as it is.
+var rejectColumns = []string{"row", "line", "kind", "reason", "repeats_row"}
+
+func (s *Server) downloadResults(v *visit) error {
+	ctx, outcome := v.Request().Context(), jobs.Outcome(v.QueryParam("outcome"))
+	if outcome != "" && !slices.Contains(jobs.Outcomes, outcome) {
+		return faultNoOutcome.With(string(outcome))
+	}
+	j, err := s.Store.Job(ctx, v.Param("id"))
+	if err != nil {
+		return err
+	}
+	own, err := s.ownColumns(v, j, 0)
+	if err != nil {
+		return err
+	}
+	name := "results"
+	if outcome != "" {
+		name += "-" + string(outcome)
+	}
+	file, err := s.beginDownload(v, j, audit.ResultsDownloaded, name, map[string]any{"outcome": string(outcome)})
+	if err != nil {
+		return err
+	}
+	if err := file.Write(append(slices.Clone(resultColumns), own...)); err != nil {
+		return err
+	}
+	for result, err := range s.Store.Results(ctx, j.ID, outcome) {
+		if err != nil {
+			return err
+		}
+		a := result.Account
+		row := []string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), "", v.text.Explain(a), strconv.FormatInt(a.Batch, 10), ""}
+		if a.Outcome == jobs.Failed && a.Code != 0 {
+			row[3] = strconv.Itoa(a.Code)
+		}
+		if !a.At.IsZero() {
+			row[6] = a.At.UTC().Format(time.RFC3339)
+		}
+		if err := file.Write(append(row, result.Fields...)); err != nil {
+			return err
+		}
+	}
+	return file.Flush()
+}
+
+func (s *Server) downloadRejects(v *visit) error {
+	ctx := v.Request().Context()
+	j, err := s.Store.Job(ctx, v.Param("id"))
+	if err != nil {
+		return err
+	}
+	widest := 0 // rows may have more cells than the header has names: the file is read twice
+	for reject, err := range s.Store.Rejects(ctx, j.ID) {
+		if err != nil {
+			return err
+		}
+		widest = max(widest, len(reject.Fields))
+	}
+	own, err := s.ownColumns(v, j, widest)
+	if err != nil {
+		return err
+	}
+	file, err := s.beginDownload(v, j, audit.RejectsDownloaded, "set-aside", map[string]any{})
+	if err != nil {
+		return err
+	}
+	if err := file.Write(append(own, rejectColumns...)); err != nil {
+		return err
+	}
+	for reject, err := range s.Store.Rejects(ctx, j.ID) {
+		if err != nil {
+			return err
+		}
+		row := append(slices.Clone(reject.Fields), make([]string, len(own)-len(reject.Fields))...)
+		repeats := ""
+		if reject.Repeats > 0 {
+			repeats = strconv.FormatInt(reject.Repeats, 10)
+		}
+		row = append(row, strconv.FormatInt(reject.Row, 10), strconv.FormatInt(reject.Line, 10), string(reject.Kind),
+			v.text.SetAside(reject.Kind, reject.Reason, reject.Repeats), repeats)
+		if err := file.Write(row); err != nil {
+			return err
+		}
+	}
+	return file.Flush()
+}
+
+// ownColumns names the user's own columns: as in the file, else so that the
+// account column is recognised again when the file comes back.
+func (s *Server) ownColumns(v *visit, j jobs.Job, least int) ([]string, error) {
+	header, err := s.Store.FileHeader(v.Request().Context(), j.ID)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Clone(header)
+	if header == nil {
+		first, err := s.Store.FirstAccounts(v.Request().Context(), j.ID, 1)
+		if err != nil {
+			return nil, err
+		}
+		taken, columns := 0, least
+		if len(first) > 0 {
+			taken, columns = max(0, slices.Index(first[0].Fields, first[0].Account.Account)), max(columns, len(first[0].Fields))
+		}
+		for i := range max(columns, 1) {
+			names = append(names, v.text.T("rejects.column.other", i+1))
+			if i == taken {
+				names[i] = v.text.T("rejects.column.account")
+			}
+		}
+	}
+	for len(names) < least {
+		names = append(names, v.text.T("rejects.column.surplus"))
+	}
+	return names, nil
+}
+
+// beginDownload records the download and only then sends the first byte: what
+// cannot be recorded is not handed out.
+func (s *Server) beginDownload(v *visit, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
+	details["sha256"], details["file"] = j.FileSHA256, j.FileName
+	err := s.Store.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
+	if err != nil {
+		return nil, faultBusy.Because(fmt.Errorf("recording a download: %w", err))
+	}
+	h := v.Response().Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": downloadName(j, what)}))
+	v.Response().WriteHeader(http.StatusOK)
+	return accounts.NewWriter(slowReader{v.Response(), http.NewResponseController(v.Response())}), nil
+}
+
+// downloadName is safe on every system: letters, digits, dots and hyphens.
+func downloadName(j jobs.Job, what string) string {
+	name := strings.TrimSuffix(j.FileName, path.Ext(j.FileName))
+	name = strings.Trim(strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return c
+		}
+		return '-'
+	}, name), "-")
+	if runes := []rune(name); len(runes) > 60 {
+		name = string(runes[:60])
+	}
+	if name == "" {
+		name = j.ID
+	}
+	return name + "-" + what + ".csv"
+}
+
+// slowReader lets a download take as long as the person's connection needs, as
+// long as it moves.
+type slowReader struct {
+	http.ResponseWriter
+	connection *http.ResponseController
+}
+
+func (w slowReader) Write(b []byte) (int, error) {
+	w.connection.SetWriteDeadline(time.Now().Add(time.Minute)) // not every writer has deadlines
+	return w.ResponseWriter.Write(b)
+}

@@ -1,0 +1,152 @@
+package web
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const mixedFile = "user_id,name,=cmd\r\nann,Ann,+1\r\nunknown-bob,Bob,@x\r\n=1+1,Eve,\r\ncid,\"C, Id\",-2\r\nann,Ann again,1\r\n" +
+	"a-name-that-is-longer-than-32-bytes,Long,2\r\nann;bob,Two,3\r\ntoo,many,cells,here\r\n"
+
+// run carries a job out against the simulator, to its end.
+func (c *console) run(id string) {
+	c.t.Helper()
+	sim, err := timtest.New(timtest.Config{SDKAppID: storetest.App.SDKAppID, SecretKey: "a secret key", Identifier: storetest.App.Identifier})
+	require.NoError(c.t, err)
+	base, err := sim.Start("127.0.0.1:0")
+	require.NoError(c.t, err)
+	defer sim.Close()
+	client, err := tim.New(tim.Config{SDKAppID: storetest.App.SDKAppID, SecretKey: "a secret key", Identifier: storetest.App.Identifier,
+		Domain: base, Family: tim.AllMemberPush, MaxConns: 8})
+	require.NoError(c.t, err)
+	ctx, cancel := context.WithCancel(c.t.Context())
+	done := make(chan error)
+	runner := &jobs.Runner{App: storetest.App, Client: client, Store: c.store, Log: slog.New(slog.DiscardHandler)}
+	go func() { done <- runner.Run(ctx) }()
+	views, leave := c.web.live.watch(id)
+	for view := range views {
+		if view.Job.Settled() {
+			break
+		}
+	}
+	leave()
+	cancel()
+	require.NoError(c.t, <-done)
+}
+
+// golden compares with a file of testdata; times differ from run to run.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`).ReplaceAllString(got, "2026-07-01T08:00:00Z")
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+func TestResultsSayWhatHappenedToEveryAccount(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		b := c.as(auth.Operator)
+		id := b.draftOf(mixedFile)
+		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "4").StatusCode)
+		c.run(id)
+
+		all := b.get("/jobs/" + id + "/results.csv")
+		require.Equal(t, "text/csv; charset=utf-8", all.Header.Get("Content-Type"))
+		require.Equal(t, "attachment; filename=users-results.csv", all.Header.Get("Content-Disposition"))
+		golden(t, "results.csv", all.body)
+		golden(t, "results-failed.csv", b.get("/jobs/"+id+"/results.csv?outcome=failed").body)
+		golden(t, "set-aside.csv", b.get("/jobs/"+id+"/rejects.csv").body)
+		b.post("/language", "lang", "zh-Hans")
+		golden(t, "results-zh-Hans.csv", b.get("/jobs/"+id+"/results.csv").body)
+		require.Equal(t, http.StatusNotFound, b.get("/jobs/"+id+"/results.csv?outcome=nonsense").StatusCode)
+
+		entries := c.recorded(store.AuditFilter{Code: audit.ResultsDownloaded})
+		require.Len(t, entries, 3, "what was refused is no download")
+		require.Equal(t, "failed", entries[1].Details["outcome"])
+		require.Equal(t, c.job(id).FileSHA256, entries[1].Details["sha256"])
+		require.Equal(t, id, entries[1].JobID)
+		require.Len(t, c.recorded(store.AuditFilter{Code: audit.RejectsDownloaded}), 1)
+	})
+}
+
+func TestRowsSetAsideCanBeMendedAndUploadedAsTheyCame(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	for name, file := range map[string]string{
+		"header":    mixedFile,
+		"no header": "ann,1\nann,2\nbob,3\na-name-that-is-longer-than-32-bytes,4\n",
+		"list":      "ann\nann\nbob\na-name-that-is-longer-than-32-bytes\n",
+		"last":      "n,user_id\n1,ann\n2,ann\n3,bob\n4,a-name-that-is-longer-than-32-bytes\n",
+	} {
+		first := b.draftOf(file)
+		rejects := b.get("/jobs/" + first + "/rejects.csv").body
+		require.True(t, strings.HasPrefix(rejects, "\uFEFF"), name)
+		mended := strings.ReplaceAll(rejects, "a-name-that-is-longer-than-32-bytes", "short")
+		second := b.draftOf(mended)
+		var found struct {
+			Accounts []placedJSON `json:"accounts"`
+		}
+		b.json("/accounts?q=short", &found)
+		require.NotEmpty(t, found.Accounts, "%s: %s", name, mended)
+		require.Equal(t, second, found.Accounts[0].Job.ID, name)
+		asides := c.job(first)
+		require.Equal(t, asides.Rejected+asides.Duplicate, c.job(second).Rows, name)
+	}
+}
+
+func TestADownloadThatCannotBeRecordedIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "console.db")
+	c := newConsole(t, storetest.Open(t, file))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	database, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer database.Close()
+	_, err = database.Exec(`CREATE TRIGGER full BEFORE INSERT ON audit_entries WHEN NEW.code LIKE '%.downloaded' BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	require.NoError(t, err)
+	for _, address := range []string{"/results.csv", "/rejects.csv"} {
+		got := b.get("/jobs/" + id + address)
+		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		require.Empty(t, got.Header.Get("Content-Disposition"))
+		require.NotContains(t, got.body, "user-1")
+		require.NotContains(t, got.body, "disk full", "detail is for the log")
+	}
+}
+
+func TestNamesOfDownloadsAreSafe(t *testing.T) {
+	for name, want := range map[string]string{
+		"users.csv": "users-results.csv", "七月 名单.csv": "七月-名单-results.csv", `..\"; x`: "results.csv", "": "job1-results.csv",
+		strings.Repeat("a", 200): strings.Repeat("a", 60) + "-results.csv",
+	} {
+		got := downloadName(jobs.Job{ID: "job1", FileName: name}, "results")
+		require.NotRegexp(t, `[^\pL\d.-]`, got)
+		if name != `..\"; x` {
+			require.Equal(t, want, got)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+// Faults of the edge itself.
+var (
+	faultNoPage    = fault.Declare(fault.NotFound, "page.none", "There is no page at this address. It may have been mistyped; go on from the list of jobs.")
+	faultMethod    = fault.Declare(fault.Invalid, "page.method", "This address cannot be used that way (%s). Nothing was changed; go back and use the buttons of the page.")
+	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site", "The request came from another site and was refused. Nothing was changed; open this console and do it from here.")
+	faultForm      = fault.Declare(fault.Invalid, "request.form", "What was sent could not be read. Nothing was changed; reload the page and try again.")
+	faultDenied    = fault.Declare(fault.Forbidden, "access.denied", "Your role (%s) may not do this. Nothing was changed; ask an admin if you need it.")
+	faultBusy      = fault.Declare(fault.Unavailable, "busy", "The console cannot reach its database right now. Nothing was changed; try again in a moment.")
+	faultInternal  = fault.Declare(fault.Unavailable, "internal", "Something went wrong in the console. No change was confirmed; try again, and if it happens again tell an admin the request number below.")
+)
+
+// fail answers a request that went wrong: with a page, a piece of one, or JSON.
+func (s *Server) fail(v *visit, err error) {
+	ctx := v.Request().Context()
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
+		return // nobody is there to read an answer
+	}
+	status, f := statusOf(v, err)
+	if f.Cause != nil || status >= http.StatusInternalServerError {
+		s.Log.Error("request failed", "error", err, "cause", f.Cause, "request", v.requestID, "path", v.Request().URL.Path)
+	}
+	if v.Response().Committed {
+		panic(http.ErrAbortHandler) // half an answer must not look whole
+	}
+	if err := s.sayFault(v, status, f); err != nil {
+		s.Log.Error("error page failed", "error", err, "request", v.requestID)
+	}
+}
+
+// statusOf is the one place that turns errors into statuses.
+func statusOf(v *visit, err error) (int, *fault.Error) {
+	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
+		switch h.Code {
+		case http.StatusNotFound:
+			return h.Code, faultNoPage.With()
+		case http.StatusMethodNotAllowed:
+			return h.Code, faultMethod.With(v.Request().Method)
+		}
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return http.StatusRequestEntityTooLarge, faultForm.Because(err)
+	}
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return http.StatusInternalServerError, faultInternal.Because(err)
+	}
+	if f.Sentence == store.FaultNoSession {
+		return http.StatusUnauthorized, f
+	}
+	switch f.Kind {
+	case fault.Invalid:
+		return http.StatusUnprocessableEntity, f
+	case fault.NotFound:
+		return http.StatusNotFound, f
+	case fault.Conflict:
+		return http.StatusConflict, f
+	case fault.Forbidden:
+		return http.StatusForbidden, f
+	case fault.TooMany:
+		return http.StatusTooManyRequests, f
+	}
+	return http.StatusServiceUnavailable, f
+}
+
+func (s *Server) sayFault(v *visit, status int, f *fault.Error) error {
+	sentence := v.text.Fault(f)
+	switch {
+	case v.wantsJSON():
+		return v.JSON(status, errorJSON{errorBody{Code: f.Code, Message: sentence, RequestID: v.requestID}})
+	case status == http.StatusUnauthorized && v.fromHTMX():
+		v.Response().Header().Set("HX-Redirect", signInPath(v))
+		return v.NoContent(status)
+	case status == http.StatusUnauthorized:
+		return v.Redirect(http.StatusSeeOther, signInPath(v))
+	case v.fromHTMX():
+		v.Response().Header().Set("HX-Retarget", "#fault")
+		v.Response().Header().Set("HX-Reswap", "innerHTML")
+		return s.render(v, status, templates.Alert(s.view(v, ""), sentence))
+	}
+	back, text := wayBack(v)
+	return s.render(v, status, templates.Error(s.view(v, ""), templates.Problem{
+		Status: status, Sentence: sentence, RequestID: v.requestID, Back: back, BackText: text,
+	}))
+}
+
+type errorJSON struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code      string `json:"code"`
+	Message   string `json:"message"`
+	RequestID string `json:"request_id"`
+}
+
+// signInPath leads to the sign-in and from there back to the page asked for.
+func signInPath(v *visit) string {
+	next := here(v)
+	if next == "/" || next == "/jobs" {
+		return "/login"
+	}
+	return "/login?next=" + url.QueryEscape(next)
+}
+
+// wayBack is where to go on after an error.
+func wayBack(v *visit) (path, text string) {
+	id := v.Param("id")
+	switch {
+	case !v.signedIn():
+		return "/login", v.text.T("error.back.sign_in")
+	case strings.HasPrefix(v.Path(), "/users/") && v.user.Role.May(auth.ManageUsers):
+		return "/users", v.text.T("error.back.users")
+	case strings.HasPrefix(v.Path(), "/jobs/:id/") && v.user.Role.May(auth.ReadJobs):
+		return "/jobs/" + url.PathEscape(id), v.text.T("error.back.job")
+	}
+	return "/jobs", v.text.T("error.back.jobs")
+}
+
+// retryAfter tells programs how long to wait.
+func retryAfter(v *visit, seconds int64) {
+	v.Response().Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+}

@@ -1,0 +1,229 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/web/templates/messages"
+)
+
+func TestAFileBecomesADraftThatIsReviewedAndConfirmed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newConsole(t, s).as(auth.Operator)
+		id := b.draftOf("user_id,city\r\nann,Rome\r\nbob,<b>Oslo</b>\r\nann,Paris\r\n" + strings.Repeat("x", 33) + ",Lima\r\n,Bonn\r\n")
+		review := b.get("/jobs/" + id)
+		require.Equal(t, http.StatusOK, review.StatusCode)
+		for _, want := range []string{
+			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 row repeats an account: row 3", "The same account as row 1.",
+			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Removed tags cannot be put back",
+			"Download all 3 rows set aside (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
+		} {
+			require.Contains(t, review.body, want)
+		}
+
+		wrong := b.post("/jobs/"+id+"/start", "confirm", "3")
+		require.Equal(t, http.StatusUnprocessableEntity, wrong.StatusCode)
+		require.Contains(t, wrong.body, messages.English.Fault(jobs.FaultConfirm.With(int64(2))))
+		require.Contains(t, wrong.body, `value="3"`, "what was typed is kept")
+		require.Equal(t, jobs.Draft, b.job(id).State)
+
+		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/start", "confirm", " 2 ").location())
+		require.Equal(t, jobs.Queued, b.job(id).State)
+		require.Equal(t, "operator", b.job(id).StartedBy)
+	})
+}
+
+func TestASecondClickIsRefusedAndChangesNothing(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
+	for _, action := range []string{"start", "resume"} {
+		got := b.post("/jobs/"+id+"/"+action, "confirm", "3")
+		require.Equal(t, http.StatusConflict, got.StatusCode)
+		require.Contains(t, got.body, "The job is queued by now")
+		require.Contains(t, got.body, `href="/jobs/`+id+`"`, "the way back")
+	}
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/pause").StatusCode)
+	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/pause").StatusCode)
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/resume").StatusCode)
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
+	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
+	require.Len(t, c.recorded(store.AuditFilter{JobID: id, Code: audit.JobStarted}), 1)
+}
+
+func TestADraftCanBeDiscarded(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	id := b.draft(3)
+	require.Contains(t, b.get("/jobs/"+id).body, "Discard this draft")
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
+	require.Equal(t, jobs.Cancelled, b.job(id).State)
+	require.NotContains(t, b.get("/jobs/"+id).body, "hx-sse:connect", "nothing more will happen")
+}
+
+func TestAnAuditorSeesADraftButNoWayToStartIt(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	id := c.as(auth.Operator).draft(3)
+	page := c.as(auth.Auditor).get("/jobs/" + id).body
+	require.NotContains(t, page, "/start")
+	require.NotContains(t, page, "/cancel")
+	require.Contains(t, page, "Your role may look at this draft")
+}
+
+func TestABadUploadKeepsTheNoteAndSaysWhatToDo(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	for name, bad := range map[string]struct {
+		content string
+		fault   string
+	}{
+		"empty.csv":   {"", messages.English.Fault(accounts.FaultEmpty.With())},
+		"big.csv":     {strings.Repeat("user-1\n", 3000), "larger than the limit of 10 KB"},
+		"binary.csv":  {"PK\x03\x04\x00\x00\x00\x00" + strings.Repeat("\x00\x01", 200), "not text with one row per account"},
+		"columns.csv": {strings.Repeat(strings.Repeat("a,", 100)+"a\n", 3), "at most 100 are read"},
+	} {
+		got := b.upload(name, bad.content, "ticket <4711>")
+		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
+		require.Contains(t, got.body, bad.fault, name)
+		require.Contains(t, got.body, "ticket &lt;4711&gt;", name)
+		refused := c.recorded(store.AuditFilter{Code: audit.JobUploadRefused})
+		require.Equal(t, name, refused[0].Target)
+	}
+	got := b.do("POST", "/jobs", strings.NewReader("note=x"), "application/x-www-form-urlencoded")
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	got = b.upload("users.csv", "user_id\nann\n", strings.Repeat("字", 301))
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, "longer than 300 characters")
+	got = b.do("POST", "/jobs", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nuser_id\nan"), "multipart/form-data; boundary=x")
+	require.Contains(t, got.body, messages.English.Fault(faultBroken.With()))
+
+	require.Empty(t, c.contents().jobs)
+	left, err := os.ReadDir(c.web.TempDir)
+	require.NoError(t, err)
+	require.Empty(t, left, "no part of a file stays behind")
+}
+
+func TestNoFileIsAFault(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	got := b.do("POST", "/jobs", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nwhy\r\n"+
+		"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\"\r\n\r\n\r\n--x--\r\n"), "multipart/form-data; boundary=x")
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, messages.English.Fault(faultNoFile.With()))
+	require.Contains(t, got.body, ">why</textarea>")
+}
+
+func TestTheNameOfAFileIsNoPath(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	for sent, want := range map[string]string{`C:\Users\me\list.csv`: "list.csv", "../../etc/passwd": "passwd", "名单.csv": "名单.csv"} {
+		got := b.upload(sent, "user_id\nann\n", "")
+		require.Equal(t, want, b.job(strings.TrimPrefix(got.location(), "/jobs/")).FileName)
+	}
+}
+
+func TestTypedCountsAreReadAsPeopleTypeThem(t *testing.T) {
+	for typed, want := range map[string]int64{
+		"48120": 48120, "48,120": 48120, " 48 120 ": 48120, "48\u00a0120": 48120, "48\u202f120": 48120, "48.120": 48120, "48'120": 48120,
+		"４８，１２０": 48120, "": -1, "abc": -1, "-5": -1, "+5": -1, "48120x": -1, "999999999999999999999": -1, "0": 0,
+	} {
+		require.Equal(t, want, typedCount(typed), typed)
+	}
+}
+
+func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	id := b.draftOf("user_id\nann\nbob\nann\n")
+	var job map[string]any
+	require.Equal(t, http.StatusOK, b.json("/jobs/"+id, &job).StatusCode)
+	require.NotEmpty(t, job["created_at"])
+	delete(job, "created_at")
+	want := `{"id":"` + id + `","kind":"clear","state":"draft","note":"a note",
+		"file":{"name":"users.csv","sha256":"` + b.job(id).FileSHA256 + `","bytes":20},
+		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
+		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"failed":0,"cancelled":0},
+		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,"halt":null}`
+	have, err := json.Marshal(job)
+	require.NoError(t, err)
+	require.JSONEq(t, want, string(have))
+
+	var list struct {
+		Jobs []map[string]any `json:"jobs"`
+		Next *string          `json:"next"`
+	}
+	b.json("/jobs?state=draft", &list)
+	require.Len(t, list.Jobs, 1)
+	require.Equal(t, id, list.Jobs[0]["id"])
+	require.Nil(t, list.Next)
+
+	var found struct {
+		Accounts []placedJSON `json:"accounts"`
+	}
+	b.json("/accounts?q=ann", &found)
+	require.Len(t, found.Accounts, 1)
+	require.Equal(t, int64(1), found.Accounts[0].Row)
+	require.Equal(t, id, found.Accounts[0].Job.ID)
+	b.json("/accounts?q=ANN", &found)
+	require.Empty(t, found.Accounts, "exact to the letter")
+
+	var log struct {
+		Entries []audit.Entry `json:"entries"`
+	}
+	c := b.console.as(auth.Auditor)
+	c.json("/audit?job="+id, &log)
+	require.Len(t, log.Entries, 1)
+	require.Equal(t, audit.JobUploaded, log.Entries[0].Code)
+	require.Equal(t, "operator", log.Entries[0].Actor.Name)
+	require.NotEmpty(t, log.Entries[0].Actor.RequestID)
+}
+
+func TestLongListsAreReadPageByPage(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	operator := c.as(auth.Operator)
+	ids := map[string]bool{}
+	for range jobsOnAPage + 3 {
+		ids[operator.draft(1)] = true
+	}
+	auditor := c.as(auth.Auditor)
+	seen := 0
+	for address := "/jobs"; address != ""; {
+		var page struct {
+			Jobs []struct{ ID string }
+			Next *string
+		}
+		auditor.json(address, &page)
+		for _, j := range page.Jobs {
+			require.True(t, ids[j.ID])
+			seen++
+		}
+		if address = ""; page.Next != nil {
+			address = "/jobs?before=" + *page.Next
+		}
+	}
+	require.Equal(t, len(ids), seen)
+	require.Contains(t, auditor.get("/jobs").body, `rel="next"`)
+
+	seen = 0
+	for address := "/audit?code=job.uploaded"; address != ""; {
+		var page struct {
+			Entries []audit.Entry
+			Next    json.Number
+		}
+		auditor.json(address, &page)
+		seen += len(page.Entries)
+		if address = ""; page.Next != "" {
+			address = "/audit?code=job.uploaded&before=" + page.Next.String()
+		}
+	}
+	require.Equal(t, len(ids), seen)
+	require.Contains(t, auditor.get("/audit?code=job.uploaded&actor=operator").body, "/audit?actor=operator&amp;before=")
+}

@@ -1,0 +1,27 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"tagsweep/web/templates/messages"
+)
+
+const languageCookie = "lang"
+
+func languageOf(r *http.Request) *messages.Text {
+	chosen := ""
+	if cookie, err := r.Cookie(languageCookie); err == nil {
+		chosen = cookie.Value
+	}
+	return messages.Choose(chosen, r.Header.Get("Accept-Language"))
+}
+
+// setLanguage keeps the choice and returns to the page it was made on.
+func (s *Server) setLanguage(v *visit) error {
+	http.SetCookie(v.Response(), &http.Cookie{
+		Name: languageCookie, Value: messages.Choose(v.FormValue("lang"), "").Lang, Path: "/",
+		MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, Secure: s.SecureCookies, SameSite: http.SameSiteLaxMode,
+	})
+	return v.Redirect(http.StatusSeeOther, local(v.FormValue("next")))
+}

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+// stream is an open page that follows a job.
+type stream struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	leave func()
+}
+
+func (b *browser) follow(id string) *stream {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, "GET", b.url+"/jobs/"+id+"/events", nil)
+	require.NoError(b.t, err)
+	response, err := b.client.Do(r)
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { response.Body.Close() })
+	require.Equal(b.t, http.StatusOK, response.StatusCode)
+	require.Equal(b.t, "text/event-stream", response.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	return &stream{b.t, lines, cancel}
+}
+
+// next returns the next event, "" at the end of the stream.
+func (s *stream) next() string {
+	var event strings.Builder
+	for s.lines.Scan() {
+		switch line := s.lines.Text(); {
+		case line == "" && event.Len() > 0:
+			return event.String()
+		case line != "" && !strings.HasPrefix(line, ":"):
+			event.WriteString(line + "\n")
+		}
+	}
+	return ""
+}
+
+func parts(event string) (ids []string) {
+	for _, found := range regexp.MustCompile(`hx-target="#([a-z-]+)"`).FindAllStringSubmatch(event, -1) {
+		ids = append(ids, found[1])
+	}
+	return ids
+}
+
+func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		b := c.as(auth.Operator)
+		id := b.draft(250)
+		b.post("/jobs/"+id+"/start", "confirm", "250")
+		chinese := c.as(auth.Auditor)
+		chinese.post("/language", "lang", "zh-Hans")
+		english, other := b.follow(id), chinese.follow(id)
+
+		first := english.next()
+		require.Equal(t, []string{"job-head", "job-announce", "job-alerts", "job-progress", "job-outcomes", "job-reasons", "job-facts", "job-history"}, parts(first))
+		require.Contains(t, first, "The job is queued.")
+		require.Contains(t, first, "data: ")
+		require.Contains(t, first, `action="/jobs/`+id+`/pause"`)
+		theirs := other.next()
+		require.Contains(t, theirs, "任务状态：排队中。")
+		require.NotContains(t, theirs, "/pause", "an auditor has no buttons")
+
+		b.post("/jobs/" + id + "/pause")
+		second := english.next()
+		require.Contains(t, second, "The job is paused.")
+		require.Contains(t, parts(second), "job-head")
+		require.Contains(t, parts(second), "job-history")
+		require.NotContains(t, parts(second), "job-outcomes", "no account moved")
+		require.Contains(t, other.next(), "任务状态：已暂停。")
+
+		b.post("/jobs/" + id + "/cancel")
+		require.Contains(t, english.next(), "The job is cancelled.")
+		require.Equal(t, "event: done\ndata: done\n", english.next())
+		require.Empty(t, english.next(), "the stream ends with the job")
+	})
+}
+
+func TestOneReaderServesAllWatchersAndNoneStays(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	b.post("/jobs/"+id+"/start", "confirm", "3")
+	first, leaveFirst := c.web.live.watch(id)
+	<-first
+	second, leaveSecond := c.web.live.watch(id)
+	<-second // the latest view, at once
+	require.Len(t, c.web.live.topics, 1)
+	leaveFirst()
+	require.Len(t, c.web.live.topics, 1)
+	leaveSecond()
+	require.Empty(t, c.web.live.topics)
+}
+
+func TestClosingEndsEveryStream(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	b.post("/jobs/"+id+"/start", "confirm", "3")
+	s := b.follow(id)
+	require.NotEmpty(t, s.next())
+	c.web.Close()
+	require.Empty(t, s.next())
+	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode)
+}
+
+func TestTheStreamOfAFinishedJobSaysSoAndEnds(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	_, err := c.store.ActOnJob(t.Context(), audit.System, id, jobs.Cancel)
+	require.NoError(t, err)
+	s := b.follow(id)
+	require.Contains(t, s.next(), "The job is cancelled.")
+	require.Contains(t, s.next(), "event: done")
+	require.Empty(t, s.next())
+	require.Equal(t, http.StatusNotFound, b.get("/jobs/unknown/events").StatusCode)
+}
+
+func TestWithoutScriptsAnOpenJobRefreshesItself(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draft(3)
+	const refresh = `<noscript><meta http-equiv="refresh"`
+	require.NotContains(t, b.get("/jobs/"+id).body, refresh, "what is typed into a draft must stay")
+	b.post("/jobs/"+id+"/start", "confirm", "3")
+	require.Contains(t, b.get("/jobs/"+id).body, refresh)
+	b.post("/jobs/" + id + "/cancel")
+	require.NotContains(t, b.get("/jobs/"+id).body, refresh)
+}

@@ -1,0 +1,161 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+// everything that a request could change, the log apart.
+type contents struct {
+	users []store.User
+	jobs  []jobs.Job
+}
+
+func (c *console) contents() (all contents) {
+	c.t.Helper()
+	var err error
+	all.users, err = c.store.Users(c.t.Context())
+	require.NoError(c.t, err)
+	all.jobs, err = c.store.Jobs(c.t.Context(), store.JobFilter{Limit: 1000})
+	require.NoError(c.t, err)
+	return all
+}
+
+// try sends a request to a route with what the route needs to succeed.
+func (b *browser) try(r route, jobID, userID string) answer {
+	b.t.Helper()
+	address := strings.ReplaceAll(r.path, ":id", jobID)
+	if strings.HasPrefix(r.path, "/users/") {
+		address = strings.ReplaceAll(r.path, ":id", userID)
+	}
+	address = strings.ReplaceAll(address, "*", "app.css")
+	switch {
+	case r.method != http.MethodPost:
+		return b.do(r.method, address, nil, "")
+	case r.path == "/jobs":
+		return b.upload("users.csv", "user_id\nann\n", "")
+	}
+	return b.post(address, "confirm", "3", "role", "auditor", "password", "another long password", "name", "somebody",
+		"username", "nobody", "lang", "en")
+}
+
+func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		operator := c.as(auth.Operator)
+		for _, role := range append([]auth.Role{""}, auth.Roles...) {
+			for _, r := range routes {
+				if strings.HasSuffix(r.path, "/events") && role != "" {
+					continue // lasts as long as its job: TestLive…
+				}
+				jobID := operator.draft(3)
+				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+jobID, auth.Operator, testHash)
+				require.NoError(t, err)
+				b := c.browser()
+				if role != "" {
+					b = c.as(role)
+				}
+				before := c.contents()
+				got := b.try(r, jobID, victim.ID)
+				where := r.method + " " + r.path + " as " + string(role)
+				switch {
+				case role.May(r.permission):
+					require.NotContains(t, []int{401, 403, 404, 405, 500}, got.StatusCode, where)
+				case role == "":
+					require.Equal(t, http.StatusSeeOther, got.StatusCode, where)
+					require.True(t, strings.HasPrefix(got.location(), "/login"), where)
+				default:
+					require.Equal(t, http.StatusForbidden, got.StatusCode, where)
+					entry := c.recorded(store.AuditFilter{Code: audit.AccessDenied})[0]
+					require.Equal(t, string(role), entry.Actor.Name, where)
+					require.Equal(t, got.Request.URL.Path, entry.Target, where)
+				}
+				if role == auth.Auditor || role == "" {
+					require.Equal(t, before, c.contents(), where)
+				}
+			}
+		}
+		for _, entry := range c.recorded(store.AuditFilter{Actor: string(auth.Auditor)}) {
+			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded}, entry.Code)
+		}
+	})
+}
+
+func TestScriptsThatAreSignedOutGet401(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).browser()
+	var body errorJSON
+	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/audit"} {
+		got := b.json(address, &body)
+		require.Equal(t, http.StatusUnauthorized, got.StatusCode, address)
+		require.Equal(t, "session.none", body.Error.Code)
+		require.Equal(t, got.Header.Get("X-Request-Id"), body.Error.RequestID)
+	}
+}
+
+func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Admin)
+	id := b.draft(3)
+	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+		b.headers = http.Header{header[0]: {header[1]}}
+		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/login", "/logout", "/users"} {
+			before := c.contents()
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin")
+			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
+			require.Equal(t, before, c.contents())
+		}
+	}
+	b.headers = http.Header{}
+	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode, "still signed in")
+}
+
+func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Admin)
+	for _, address := range []string{"/jobs", "/login", "/audit", "/nowhere", "/healthz", "/static/app.css"} {
+		h := b.get(address).Header
+		require.Equal(t, "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+			"form-action 'self'; frame-ancestors 'none'; base-uri 'none'", h.Get("Content-Security-Policy"), address)
+		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), address)
+		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), address)
+		require.Len(t, h.Get("X-Request-Id"), 16, address)
+		if !strings.HasPrefix(address, "/static/") {
+			require.Equal(t, "no-store", h.Get("Cache-Control"), address)
+		}
+	}
+}
+
+func TestPagesHoldNothingInline(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Admin)
+	id := b.draft(3)
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/audit", "/users", "/nowhere"} {
+		body := b.get(address).body
+		require.NotContains(t, body, "style=", address)
+		require.NotContains(t, body, "<style", address)
+		require.NotRegexp(t, `<script(?: [^>]*)?>[^<]`, body, address)
+		require.NotRegexp(t, ` on[a-z]+=`, body, address)
+	}
+}
+
+func TestAssetsAreKeptForEverUnderTheirHash(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).browser()
+	got := b.get(assets.path("app.css"))
+	require.Equal(t, http.StatusOK, got.StatusCode)
+	require.Contains(t, got.Header.Get("Cache-Control"), "immutable")
+	require.Equal(t, "text/css; charset=utf-8", got.Header.Get("Content-Type"))
+	require.NotContains(t, b.get("/static/app.css").Header.Get("Cache-Control"), "immutable")
+	b.headers.Set("If-None-Match", got.Header.Get("ETag"))
+	require.Equal(t, http.StatusNotModified, b.get("/static/app.css").StatusCode)
+	require.Equal(t, http.StatusNotFound, b.get("/static/../server.go").StatusCode)
+	require.Equal(t, http.StatusNotFound, b.get("/static/").StatusCode)
+}

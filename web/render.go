@@ -1,0 +1,85 @@
+package web
+
+import (
+	"bytes"
+	"net/url"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"tagsweep/web/templates"
+)
+
+// view is what every page needs. Notices of the last action are shown once.
+func (s *Server) view(v *visit, area string) templates.View {
+	view := templates.View{
+		Text: v.text, App: s.App, Here: here(v), Area: area, Version: s.Version, Asset: assets.path,
+	}
+	if v.signedIn() {
+		view.User = templates.User{Name: v.user.Name, Role: v.user.Role}
+	}
+	return view
+}
+
+// page shows a page with the notices of the action before it.
+func (s *Server) page(v *visit, status int, view templates.View, page func(templates.View) templ.Component) error {
+	if v.signedIn() {
+		for _, flash := range v.session.Flashes() {
+			if text, ok := flash.(string); ok {
+				view.Notices = append(view.Notices, text)
+			}
+		}
+		if len(view.Notices) > 0 {
+			if err := v.session.Save(v.Request(), v.Response()); err != nil {
+				return err
+			}
+		}
+	}
+	return s.render(v, status, page(view))
+}
+
+// notice is shown on the next page.
+func (s *Server) notice(v *visit, text string) error {
+	v.session.AddFlash(text)
+	return v.session.Save(v.Request(), v.Response())
+}
+
+// render goes through a buffer, so that an error cannot send half a page.
+func (s *Server) render(v *visit, status int, component templ.Component) error {
+	var b bytes.Buffer
+	if err := component.Render(v.Request().Context(), &b); err != nil {
+		return err
+	}
+	return v.Blob(status, echo.MIMETextHTMLCharsetUTF8, b.Bytes())
+}
+
+// here is the page a person is on: the address of a GET, else the page the
+// form stands on.
+func here(v *visit) string {
+	r := v.Request()
+	if r.Method == "GET" {
+		return r.URL.RequestURI()
+	}
+	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
+		return local(u.RequestURI())
+	}
+	return "/"
+}
+
+// local keeps an address within the console: a path, with nothing that a
+// browser could take for another host.
+func local(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return "/"
+	}
+	if len(u.Path) == 0 || u.Path[0] != '/' || len(address) > 1 && (address[1] == '/' || address[1] == '\\') {
+		return "/"
+	}
+	for _, c := range address {
+		if c == '\\' || c < ' ' {
+			return "/"
+		}
+	}
+	return address
+}

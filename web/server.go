@@ -1,0 +1,122 @@
+// Package web is the HTTP edge: the pages, the forms behind them, the JSON for
+// scripts, downloads and live progress. This file holds the route table, which
+// is the site map and the access policy at once; each noun has a file of its
+// own, here and in templates.
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Store         *store.Store
+	App           jobs.App     // shown on every page; new jobs are for it
+	CookieKey     []byte       // 64 bytes: 32 to sign and 32 to encrypt
+	Log           *slog.Logger // what people see as one sentence, in detail
+	Version       string
+	UploadLimit   int64  // the largest file, in bytes; 0 = DefaultUploadLimit
+	TempDir       string // for uploads on their way; "" = the system's
+	SecureCookies bool   // cookies travel over HTTPS only; false is for this machine alone
+}
+
+// DefaultUploadLimit holds more than two million accounts.
+const DefaultUploadLimit = 100_000_000
+
+// Server serves the console. Make it with New.
+type Server struct {
+	Config
+	echo     *echo.Echo
+	sessions *sessionStore
+	live     *live
+	origin   *http.CrossOriginProtection
+}
+
+type route struct {
+	method     string
+	path       string
+	permission auth.Permission
+	handle     func(*Server, *visit) error
+}
+
+var routes = []route{
+	{http.MethodGet, "/", auth.SignedIn, (*Server).home},
+
+	{http.MethodGet, "/login", auth.Public, (*Server).signInForm},
+	{http.MethodPost, "/login", auth.Public, (*Server).signIn},
+	{http.MethodPost, "/logout", auth.SignedIn, (*Server).signOut},
+	{http.MethodPost, "/language", auth.Public, (*Server).setLanguage},
+
+	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},
+	{http.MethodPost, "/jobs", auth.RunJobs, (*Server).createJob},
+	{http.MethodGet, "/jobs/new", auth.RunJobs, (*Server).newJob},
+	{http.MethodGet, "/jobs/:id", auth.ReadJobs, (*Server).showJob},
+	{http.MethodPost, "/jobs/:id/start", auth.RunJobs, (*Server).startJob},
+	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
+	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, actOnJob(jobs.Resume)},
+	{http.MethodPost, "/jobs/:id/cancel", auth.RunJobs, actOnJob(jobs.Cancel)},
+	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
+	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, (*Server).downloadResults},
+	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
+
+	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
+	{http.MethodGet, "/audit", auth.ReadAudit, (*Server).listAudit},
+
+	{http.MethodGet, "/users", auth.ManageUsers, (*Server).listUsers},
+	{http.MethodPost, "/users", auth.ManageUsers, (*Server).createUser},
+	{http.MethodPost, "/users/:id/role", auth.ManageUsers, (*Server).setRole},
+	{http.MethodPost, "/users/:id/password", auth.ManageUsers, (*Server).setPassword},
+	{http.MethodPost, "/users/:id/disable", auth.ManageUsers, setDisabled(true)},
+	{http.MethodPost, "/users/:id/enable", auth.ManageUsers, setDisabled(false)},
+
+	{http.MethodGet, "/healthz", auth.Public, (*Server).health},
+	{http.MethodHead, "/healthz", auth.Public, (*Server).health},
+	{http.MethodGet, "/static/*", auth.Public, (*Server).static},
+	{http.MethodHead, "/static/*", auth.Public, (*Server).static},
+}
+
+// New makes a server. Call Close before the HTTP server shuts down.
+func New(c Config) (*Server, error) {
+	switch {
+	case c.Store == nil:
+		return nil, errors.New("web: Config.Store is missing")
+	case len(c.CookieKey) != 64:
+		return nil, errors.New("web: Config.CookieKey must be 64 bytes")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.UploadLimit == 0 {
+		c.UploadLimit = DefaultUploadLimit
+	}
+	s := &Server{
+		Config:   c,
+		echo:     echo.New(),
+		sessions: newSessionStore(c),
+		live:     newLive(c.Store, c.Log),
+		origin:   http.NewCrossOriginProtection(),
+	}
+	s.echo.IPExtractor = echo.ExtractIPDirect() // a forwarded address could be made up
+	s.echo.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(s.visitOf(c), err) }
+	s.echo.Use(s.enter)
+	for _, r := range routes {
+		s.echo.Add(r.method, r.path, s.guard(r))
+	}
+	return s, nil
+}
+
+// Handler returns the handler of all routes.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Close ends the event streams, which would otherwise hold up a shutdown.
+func (s *Server) Close() { s.live.close() }
+
+func (s *Server) home(v *visit) error { return v.Redirect(http.StatusSeeOther, "/jobs") }

@@ -1,0 +1,110 @@
+package web
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+// Faults of signing in. Whether the name or the password was wrong stays
+// untold, in words and in time.
+var (
+	faultWrongSignIn = fault.Declare(fault.Invalid, "sign_in.wrong", "You are not signed in: the user name or the password is wrong, or the user has been disabled.")
+	faultWait        = fault.Declare(fault.TooMany, "sign_in.wait", "You are not signed in: there were too many failed attempts. Wait %s, then try again.")
+)
+
+func (s *Server) signInForm(v *visit) error {
+	next := local(v.QueryParam("next"))
+	if v.signedIn() {
+		return v.Redirect(http.StatusSeeOther, next)
+	}
+	return s.signInPage(v, http.StatusOK, nil)
+}
+
+func (s *Server) signInPage(v *visit, status int, f *fault.Error) error {
+	view := s.view(v, "")
+	if f != nil {
+		view.Problem = v.text.Fault(f)
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component {
+		return templates.SignIn(view, v.FormValue("username"), local(v.FormValue("next")))
+	})
+}
+
+func (s *Server) signIn(v *visit) error {
+	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
+	by := v.actor()
+	by.ID, by.Name, by.Role, by.Session = "", name, "", ""
+	wait, err := s.Store.SignInWait(ctx, name, by.Address)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		seconds := int64(math.Ceil(wait.Seconds()))
+		retryAfter(v, seconds)
+		return s.refuseSignIn(v, faultWait.With(time.Duration(seconds)*time.Second))
+	}
+	user, reason, err := s.check(v, name, v.FormValue("password"))
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		if err := s.Store.SignInFailed(ctx, by, reason); err != nil {
+			return err
+		}
+		return s.refuseSignIn(v, faultWrongSignIn.With())
+	}
+	if v.signedIn() { // the person signs in anew: the old session ends
+		if err := s.Store.SignOut(ctx, v.actor()); err != nil && !store.FaultNoSession.Is(err) {
+			return err
+		}
+	}
+	by.ID, by.Name, by.Role = user.ID, user.Name, string(user.Role)
+	if err := s.sessions.begin(v, by, user); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, local(v.FormValue("next")))
+}
+
+// check compares a password. For an unknown user it takes as long as for a
+// known one. The reason is for the log: "" means that the person may enter.
+func (s *Server) check(v *visit, name, password string) (user store.User, reason string, err error) {
+	user, err = s.Store.UserByName(v.Request().Context(), name)
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		auth.CheckNobody(password)
+		return user, "unknown_user", nil
+	case err != nil:
+		return user, "", err
+	case !auth.CheckPassword(user.PasswordHash, password):
+		return user, "wrong_password", nil
+	case !user.DisabledAt.IsZero():
+		return user, "disabled", nil
+	}
+	return user, "", nil
+}
+
+func (s *Server) refuseSignIn(v *visit, f *fault.Error) error {
+	if v.wantsJSON() {
+		return f
+	}
+	status, _ := statusOf(v, f)
+	return s.signInPage(v, status, f)
+}
+
+func (s *Server) signOut(v *visit) error {
+	by := v.actor()
+	if err := s.Store.SignOut(v.Request().Context(), by); err != nil && !store.FaultNoSession.Is(err) {
+		return err
+	}
+	s.sessions.forget(v)
+	return v.Redirect(http.StatusSeeOther, "/login")
+}

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/web/templates/messages"
+)
+
+func (b *browser) cookie() *http.Cookie {
+	b.t.Helper()
+	u, err := url.Parse(b.url)
+	require.NoError(b.t, err)
+	for _, cookie := range b.client.Jar.Cookies(u) {
+		if cookie.Name == "session" {
+			return cookie
+		}
+	}
+	return nil
+}
+
+func TestASessionBeginsWithASecretOfItsOwn(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		b := c.as(auth.Operator)
+		planted := b.cookie()
+		require.NotNil(t, planted)
+
+		// The same browser signs in anew: the planted secret is not taken over, and is worth nothing now.
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", testPassword).StatusCode)
+		require.NotEqual(t, planted.Value, b.cookie().Value)
+		old := c.browser()
+		old.headers.Set("Cookie", planted.String())
+		require.Equal(t, http.StatusSeeOther, old.get("/jobs").StatusCode)
+		require.Equal(t, http.StatusOK, b.get("/users").StatusCode)
+	})
+}
+
+func TestTheCookieIsOutOfReach(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	got := c.browser().post("/login", "username", "admin", "password", testPassword)
+	cookie := got.Cookies()[0]
+	require.True(t, cookie.HttpOnly)
+	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
+	require.Equal(t, "/", cookie.Path)
+	require.False(t, cookie.Secure)
+
+	secure := newSessionStore(Config{CookieKey: make([]byte, 64), SecureCookies: true})
+	require.Equal(t, "__Host-session", secure.name)
+	require.True(t, secure.cookie.Secure)
+}
+
+func TestASessionEndsWithItsSignOutAndItsUser(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	stolen := b.cookie().String()
+	require.Equal(t, "/login", b.post("/logout").location())
+	require.Nil(t, b.cookie())
+	thief := c.browser()
+	thief.headers.Set("Cookie", stolen)
+	require.Equal(t, http.StatusSeeOther, thief.get("/jobs").StatusCode)
+
+	b = c.as(auth.Operator)
+	user, err := c.store.UserByName(t.Context(), "operator")
+	require.NoError(t, err)
+	require.NoError(t, c.store.SetUserDisabled(t.Context(), audit.System, user.ID, true))
+	require.Equal(t, http.StatusSeeOther, b.get("/jobs").StatusCode, "a disabled user is out at once")
+	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", testPassword).StatusCode)
+}
+
+func TestASessionNeverOutlivesItsLife(t *testing.T) {
+	begun := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
+	require.Equal(t, begun.Add(12*time.Hour), expires(begun, begun))
+	require.Equal(t, begun.Add(15*time.Hour), expires(begun, begun.Add(3*time.Hour)))
+	require.Equal(t, begun.Add(24*time.Hour), expires(begun, begun.Add(23*time.Hour)))
+}
+
+func TestAnUnknownUserAndAWrongPasswordLookTheSame(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	wrong := c.browser().post("/login", "username", "operator", "password", "not the password")
+	unknown := c.browser().post("/login", "username", "nobody00", "password", "not the password")
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.StatusCode)
+	require.Equal(t, wrong.StatusCode, unknown.StatusCode)
+	require.Equal(t, strings.ReplaceAll(wrong.body, "operator", "nobody00"), unknown.body)
+	require.Contains(t, wrong.body, messages.English.Fault(faultWrongSignIn.With()))
+	require.Contains(t, wrong.body, `value="operator"`, "the name is kept")
+	require.NotContains(t, wrong.body, "not the password")
+
+	reasons := []any{}
+	for _, e := range c.recorded(store.AuditFilter{Code: audit.SignInFailed}) {
+		reasons = append(reasons, e.Details["reason"])
+	}
+	require.Equal(t, []any{"unknown_user", "wrong_password"}, reasons)
+}
+
+func TestFailedAttemptsHaveToWait(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		b := c.browser()
+		var got answer
+		for range 4 {
+			got = b.post("/login", "username", "operator", "password", "wrong")
+		}
+		require.Equal(t, http.StatusTooManyRequests, got.StatusCode)
+		seconds, err := strconv.Atoi(got.Header.Get("Retry-After"))
+		require.NoError(t, err)
+		require.Positive(t, seconds)
+		require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
+		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", testPassword).StatusCode, "the right password waits, too")
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", testPassword).StatusCode, "others do not")
+	})
+}
+
+func TestSignInLeadsBackToThePageAskedFor(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	require.Equal(t, "/login?next="+url.QueryEscape("/audit?code=job.started"), c.browser().get("/audit?code=job.started").location())
+	for next, want := range map[string]string{
+		"/audit?code=job.started": "/audit?code=job.started", "": "/", "https://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/",
+		"javascript:alert(1)": "/", "jobs": "/", "/%5cevil": "/%5cevil", "/\x00": "/",
+	} {
+		got := c.browser().post("/login", "username", "auditor", "password", testPassword, "next", next)
+		require.Equal(t, want, got.location(), next)
+	}
+}
+
+func TestTheLanguageIsChosenWithoutScripts(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Auditor)
+	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
+	got := b.post("/language", "lang", "zh-Hans", "next", "/jobs?state=draft")
+	require.Equal(t, "/jobs?state=draft", got.location())
+	page := b.get("/jobs?state=draft").body
+	require.Contains(t, page, `<html lang="zh-Hans">`)
+	require.Contains(t, page, "没有处于此状态的任务")
+	require.Contains(t, page, `name="next" value="/jobs?state=draft"`)
+	require.Equal(t, "/", b.post("/language", "lang", "xx", "next", "//evil.example").location())
+	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
+}

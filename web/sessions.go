@@ -1,0 +1,209 @@
+package web
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// A session ends 12 hours after its last request, and at the latest 24 hours
+// after signing in: a working day without interruption, never a forgotten week.
+const (
+	sessionIdle = 12 * time.Hour
+	sessionLife = 24 * time.Hour
+	seenEvery   = time.Minute // how often being seen is written down
+)
+
+// sessionStore is a gorilla session store whose sessions live in the database,
+// so that they can be listed and ended. The cookie carries a random secret,
+// signed and encrypted; the database has only the secret's hash.
+type sessionStore struct {
+	store  *store.Store
+	codecs []securecookie.Codec
+	cookie sessions.Options
+	name   string
+}
+
+var _ sessions.Store = (*sessionStore)(nil)
+
+func newSessionStore(c Config) *sessionStore {
+	s := &sessionStore{
+		store:  c.Store,
+		codecs: securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
+		cookie: sessions.Options{Path: "/", MaxAge: int(sessionLife.Seconds()), HttpOnly: true, Secure: c.SecureCookies, SameSite: http.SameSiteLaxMode},
+		name:   "session",
+	}
+	if c.SecureCookies {
+		s.name = "__Host-session"
+	}
+	for _, codec := range s.codecs {
+		codec.(*securecookie.SecureCookie).MaxAge(s.cookie.MaxAge)
+	}
+	return s
+}
+
+// These keys of Session.Values stay in memory.
+type (
+	recordKey struct{} // the store.Session
+	userKey   struct{} // the store.User
+	secretKey struct{} // the cookie's secret, of a session that is beginning
+)
+
+// Get returns the session of a request.
+func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New reads the session that the cookie names; IsNew says that there is none.
+func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.Options, session.IsNew = &s.cookie, true
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return session, nil
+	}
+	var secret string
+	if securecookie.DecodeMulti(name, cookie.Value, &secret, s.codecs...) != nil {
+		return session, nil // made up, or of another key: as good as none
+	}
+	record, user, err := s.store.SessionByToken(r.Context(), tokenHash(secret))
+	if store.FaultNoSession.Is(err) {
+		return session, nil
+	}
+	if err != nil {
+		return session, err
+	}
+	if err := readValues(record.Data, session.Values); err != nil {
+		return session, err
+	}
+	session.ID, session.IsNew = record.ID, false
+	session.Values[recordKey{}], session.Values[userKey{}] = record, user
+	return session, nil
+}
+
+// Save keeps what a session holds, and hands out the cookie of a new one.
+func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	record, ok := session.Values[recordKey{}].(store.Session)
+	if !ok {
+		return fmt.Errorf("web: session %q was never begun", session.ID)
+	}
+	var err error
+	if record.Data, err = writeValues(session.Values); err != nil {
+		return err
+	}
+	session.Values[recordKey{}] = record
+	if secret, beginning := session.Values[secretKey{}].(string); beginning {
+		value, err := securecookie.EncodeMulti(s.name, secret, s.codecs...)
+		if err != nil {
+			return err
+		}
+		delete(session.Values, secretKey{})
+		http.SetCookie(w, sessions.NewCookie(s.name, value, session.Options))
+	}
+	return s.store.SaveSession(r.Context(), record)
+}
+
+// recognise finds out who makes a request.
+func (s *sessionStore) recognise(v *visit) error {
+	session, err := s.Get(v.Request(), s.name)
+	if err != nil {
+		return faultBusy.Because(err)
+	}
+	if session.IsNew {
+		return nil
+	}
+	v.session, v.user = session, session.Values[userKey{}].(store.User)
+	record := session.Values[recordKey{}].(store.Session)
+	if now := time.Now(); now.Sub(record.SeenAt) > seenEvery {
+		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
+		session.Values[recordKey{}] = record
+		return session.Save(v.Request(), v.Response())
+	}
+	return nil
+}
+
+// begin opens a session with a new id and a new secret, whatever the browser
+// brought along, so that nobody can plant one.
+func (s *sessionStore) begin(v *visit, by audit.Actor, user store.User) error {
+	now, secret := time.Now(), rand.Text()+rand.Text()
+	session := sessions.NewSession(s, s.name)
+	session.ID, session.Options = newSessionID(), &s.cookie
+	record := store.Session{
+		ID: session.ID, TokenHash: tokenHash(secret), UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
+		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
+	}
+	by.Session = session.ID
+	if err := s.store.SignIn(v.Request().Context(), by, record); err != nil {
+		return err
+	}
+	session.Values[recordKey{}], session.Values[secretKey{}] = record, secret
+	return session.Save(v.Request(), v.Response())
+}
+
+// alive reports whether a session that was recognised still stands: its user
+// may have been disabled, or have signed out elsewhere.
+func (s *sessionStore) alive(v *visit) bool {
+	record := v.session.Values[recordKey{}].(store.Session)
+	_, _, err := s.store.SessionByToken(v.Request().Context(), record.TokenHash)
+	return err == nil
+}
+
+// forget takes the cookie back.
+func (s *sessionStore) forget(v *visit) {
+	gone := s.cookie
+	gone.MaxAge = -1
+	http.SetCookie(v.Response(), sessions.NewCookie(s.name, "", &gone))
+}
+
+func expires(created, seen time.Time) time.Time {
+	idle, life := seen.Add(sessionIdle), created.Add(sessionLife)
+	if idle.Before(life) {
+		return idle
+	}
+	return life
+}
+
+func tokenHash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+func newSessionID() string {
+	var b [9]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// readValues fills in what was kept under names.
+func readValues(data string, values map[any]any) error {
+	var kept map[string]any
+	if err := json.Unmarshal([]byte(data), &kept); err != nil {
+		return fmt.Errorf("web: data of a session: %w", err)
+	}
+	for name, value := range kept {
+		values[name] = value
+	}
+	return nil
+}
+
+func writeValues(values map[any]any) (string, error) {
+	kept := map[string]any{}
+	for key, value := range values {
+		if name, ok := key.(string); ok {
+			kept[name] = value
+		}
+	}
+	data, err := json.Marshal(kept)
+	return string(data), err
+}

@@ -1,0 +1,71 @@
+// The upload shows how far it has come and can be stopped. Without this script
+// the form is sent by the browser, with the same result.
+"use strict";
+
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    upload(form);
+  });
+}
+
+function upload(form) {
+  const panel = form.querySelector(".upload");
+  const bar = panel.querySelector("progress");
+  const words = panel.querySelector("[role=status]");
+  const stop = panel.querySelector("button");
+  const submit = form.querySelector("button[type=submit]");
+  const fault = document.getElementById("fault");
+  const request = new XMLHttpRequest();
+  let step = -1;
+
+  const end = (text) => {
+    panel.hidden = true;
+    submit.disabled = false;
+    fault.replaceChildren(problem(text));
+    fault.scrollIntoView({ block: "nearest" });
+  };
+
+  request.upload.onprogress = (event) => {
+    if (!event.lengthComputable) return;
+    const percent = Math.floor((event.loaded / event.total) * 100);
+    bar.value = percent;
+    if (percent === 100) {
+      words.textContent = form.dataset.reading;
+      stop.hidden = true;
+    } else if (Math.floor(percent / 10) !== step) { // announced in tens, not with every packet
+      step = Math.floor(percent / 10);
+      words.textContent = form.dataset.sending.replace("{percent}", percent + "%");
+    }
+  };
+  request.onload = () => {
+    if (request.status === 200) {
+      location.assign(request.responseURL);
+      return;
+    }
+    const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+    const said = answer.querySelector("#fault .problem p, main .card p");
+    end(said ? said.textContent : form.dataset.lost);
+  };
+  request.onerror = () => end(form.dataset.lost);
+  request.onabort = () => end(form.dataset.stopped);
+  stop.onclick = () => request.abort();
+
+  fault.replaceChildren();
+  bar.value = 0;
+  stop.hidden = false;
+  panel.hidden = false;
+  submit.disabled = true;
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "text/html");
+  request.send(new FormData(form));
+}
+
+function problem(text) {
+  const box = document.createElement("div");
+  const line = document.createElement("p");
+  box.className = "problem";
+  line.textContent = text;
+  box.append(line);
+  return box;
+}

@@ -1,0 +1,89 @@
+package templates
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+)
+
+// detail is one line of what an entry says beyond its columns.
+type detail struct{ name, value string }
+
+// entryDetails lists where an entry came from and what it holds. Names that
+// have no text are shown as they were recorded: the log hides nothing.
+func entryDetails(v View, e audit.Entry) (list []detail) {
+	add := func(key, value string) {
+		if value == "" {
+			return
+		}
+		name := key
+		if v.Has("detail." + key) {
+			name = v.T("detail." + key)
+		}
+		list = append(list, detail{name, value})
+	}
+	add("app", e.App)
+	for _, key := range slices.Sorted(maps.Keys(e.Details)) {
+		add(key, detailValue(v, key, e.Details[key]))
+	}
+	add("address", e.Actor.Address)
+	add("user_agent", e.Actor.UserAgent)
+	add("session", e.Actor.Session)
+	add("request_id", e.Actor.RequestID)
+	return list
+}
+
+func detailValue(v View, key string, value any) string {
+	switch value := value.(type) {
+	case nil:
+		return ""
+	case string:
+		switch key {
+		case "state":
+			return v.State(jobs.State(value))
+		case "outcome":
+			return v.Outcome(jobs.Outcome(value))
+		case "role", "before", "after":
+			return v.Role(auth.Role(value))
+		}
+		return value
+	case float64: // every number, read back from JSON
+		if key == "code" {
+			return strconv.FormatInt(int64(value), 10)
+		}
+		if value == float64(int64(value)) {
+			return v.Int(int64(value))
+		}
+		return v.Decimal(value)
+	case bool:
+		return strconv.FormatBool(value)
+	case map[string]any:
+		if key == "outcomes" {
+			return outcomesText(v, value)
+		}
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(text)
+}
+
+func outcomesText(v View, counts map[string]any) string {
+	var parts []string
+	for _, o := range jobs.Outcomes {
+		if n, ok := counts[string(o)].(float64); ok && n > 0 {
+			parts = append(parts, v.T("job.bar.part", v.Outcome(o), v.Int(int64(n))))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return v.List(parts)
+}

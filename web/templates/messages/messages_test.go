@@ -1,0 +1,150 @@
+package messages
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
+)
+
+func TestEveryLanguageHasTheSameKeys(t *testing.T) {
+	for _, text := range Languages {
+		keys := slices.DeleteFunc(text.Keys(), func(key string) bool { return strings.HasPrefix(key, "fault.") && key != "fault.label" })
+		require.Equal(t, English.Keys(), keys, text.Lang)
+	}
+}
+
+func TestTranslationsKeepThePlaceholders(t *testing.T) {
+	for _, text := range Languages {
+		for key, e := range text.entries {
+			if english, ok := English.entries[key]; ok {
+				require.Equal(t, Placeholders(english.text), Placeholders(e.text), "%s: %s", text.Lang, key)
+			}
+			if e.one != "" {
+				require.LessOrEqual(t, e.argument, len(Placeholders(e.text)), "%s: %s", text.Lang, key)
+			}
+		}
+	}
+}
+
+func TestEveryCodeHasAText(t *testing.T) {
+	var keys []string
+	for _, code := range audit.Codes {
+		keys = append(keys, "audit."+string(code))
+	}
+	for _, reason := range accounts.Reasons {
+		keys = append(keys, "reason."+string(reason))
+	}
+	for _, code := range append(tim.Codes(), 0) {
+		keys = append(keys, "tim."+strconv.Itoa(code))
+	}
+	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling") {
+		keys = append(keys, "state."+string(state), "job."+string(state)+".why")
+	}
+	for _, outcome := range jobs.Outcomes {
+		keys = append(keys, "outcome."+string(outcome), "outcome."+string(outcome)+".why")
+	}
+	for _, role := range auth.Roles {
+		keys = append(keys, "role."+string(role), "role."+string(role)+".may")
+	}
+	for _, text := range Languages {
+		for _, key := range keys {
+			require.True(t, text.Has(key), "%s has no text for %s", text.Lang, key)
+		}
+	}
+}
+
+// TestPagesAndTextsAgree finds keys that a page uses and no catalogue holds,
+// and texts that no page uses.
+func TestPagesAndTextsAgree(t *testing.T) {
+	literal := regexp.MustCompile(`\.(?:T|Has|changed)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
+	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|error\.title)\.|^job\.[a-z]+\.why$`)
+	used := map[string]bool{}
+	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
+		names, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "_templ.go") {
+				continue
+			}
+			source, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for _, found := range literal.FindAllStringSubmatch(string(source), -1) {
+				used[found[1]] = true
+				require.True(t, English.Has(found[1]), "%s uses %s, which has no text", name, found[1])
+			}
+		}
+	}
+	unused := slices.DeleteFunc(English.Keys(), func(key string) bool { return used[key] || families.MatchString(key) })
+	require.Empty(t, unused, "no page uses these")
+}
+
+func TestEnglishCountsOneAndMany(t *testing.T) {
+	require.Equal(t, "Remove all tags from 1 account", English.T("confirm.submit", int64(1)))
+	require.Equal(t, "Remove all tags from 48,120 accounts", English.T("confirm.submit", int64(48120)))
+	require.Equal(t, "Type 1 to remove all tags from 1 account in Shop (Test)", English.T("confirm.label", "1", int64(1), "Shop", "Test"))
+	require.Equal(t, "输入 48,120，以删除 商城（测试环境）中 48,120 个账号的全部标签", Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
+}
+
+func TestChoosesTheLanguageByCookieThenByBrowser(t *testing.T) {
+	for _, c := range []struct{ cookie, accept, want string }{
+		{"", "", "en"},
+		{"", "de-DE,de;q=0.9", "en"},
+		{"", "zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"},
+		{"", "en-GB,zh;q=0.5", "en"},
+		{"en", "zh-CN", "en"},
+		{"zh-Hans", "en", "zh-Hans"},
+		{"<script>", "zh", "zh-Hans"},
+	} {
+		require.Equal(t, c.want, Choose(c.cookie, c.accept).Lang, "%+v", c)
+	}
+}
+
+func TestValuesFollowTheLanguage(t *testing.T) {
+	at := time.Date(2026, 7, 3, 14, 3, 5, 0, time.Local)
+	require.Equal(t, "3 Jul 2026, 14:03:05", English.Time(at))
+	require.Equal(t, "2026年7月3日 14:03:05", Chinese.Time(at))
+	require.Equal(t, "1 h 5 min", English.Duration(65*time.Minute))
+	require.Equal(t, "2 分 5 秒", Chinese.Duration(125*time.Second))
+	require.Equal(t, "0 s", English.Duration(0))
+	require.Equal(t, "999 bytes", English.Size(999))
+	require.Equal(t, "1 byte", English.Size(1))
+	require.Equal(t, "1.4 MB", English.Size(1_448_639))
+	require.Equal(t, "100 MB", English.Size(100_000_000))
+	require.Equal(t, "7, 19, 402", English.Ints([]int64{7, 19, 402}))
+	require.Equal(t, "7、19、402", Chinese.Ints([]int64{7, 19, 402}))
+	require.Equal(t, "In doubt", English.Capital(English.Outcome(jobs.InDoubt)))
+	require.Equal(t, "The job is paused.", English.T("job.announce", jobs.Paused))
+}
+
+func TestPercentNeverRoundsToAllOrNothing(t *testing.T) {
+	require.Equal(t, "0%", English.Percent(0, 100))
+	require.Equal(t, "0%", English.Percent(0, 0))
+	require.Equal(t, "0.1%", English.Percent(1, 1_000_000))
+	require.Equal(t, "99.9%", English.Percent(999_999, 1_000_000))
+	require.Equal(t, "100%", English.Percent(7, 7))
+	require.Equal(t, "33.3%", English.Percent(1, 3))
+}
+
+func TestMistakesInACatalogueAreFound(t *testing.T) {
+	entries := map[string]entry{}
+	for _, line := range []string{"", "# a remark", "a b = text", "c {one 1} = one", "c = many"} {
+		require.NoError(t, read(line, entries), line)
+	}
+	require.Equal(t, map[string]entry{"a": {text: "text"}, "b": {text: "text"}, "c": {text: "many", one: "one", argument: 1}}, entries)
+	for _, line := range []string{"a = again", "no text", "d =", "d = ", "c {one 1} = again", "d {one x} = one", "d {one 0} = one"} {
+		require.Error(t, read(line, entries), line)
+	}
+}

@@ -1,0 +1,166 @@
+// Package templates holds the pages and fragments people see. Components take
+// a View, which says who looks and in which language, and the things to show;
+// they decide nothing.
+package templates
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/web/templates/messages"
+)
+
+// View is what every page needs.
+type View struct {
+	*messages.Text
+	App     jobs.App
+	User    User   // zero when signed out
+	Here    string // the address to come back to after the language was switched
+	Area    string // the part of the console that the navigation marks, such as "jobs"
+	Version string
+	Notices []string            // what the last action did
+	Problem string              // why it was not done
+	Asset   func(string) string // the address of a file of the console's own
+	Refresh bool                // reload every few seconds where scripts are off
+}
+
+// User is who is signed in.
+type User struct {
+	Name string
+	Role auth.Role
+}
+
+// May reports whether the person may do something.
+func (v View) May(p auth.Permission) bool { return v.User.Name != "" && v.User.Role.May(p) }
+
+// Environment sorts an app's environment into what its colour and words warn
+// of. Whatever is not known to be harmless counts as production.
+func (v View) Environment() string {
+	switch strings.ToLower(v.App.Environment) {
+	case "simulator", "simulation", "demo":
+		return "simulator"
+	case "test", "testing", "staging", "dev", "development", "sandbox":
+		return "test"
+	case "production", "prod", "live", "":
+		return "production"
+	}
+	return "unknown"
+}
+
+// EnvironmentName is the environment in words: known ones translated, others
+// as configured.
+func (v View) EnvironmentName() string {
+	switch strings.ToLower(v.App.Environment) {
+	case "simulator", "test", "production":
+		return v.T("environment." + strings.ToLower(v.App.Environment))
+	case "":
+		return v.T("environment.production")
+	}
+	return v.App.Environment
+}
+
+// JobView is a job with what its page shows beside it.
+type JobView struct {
+	Job     jobs.Job
+	Rate    float64 // calls per second, over the last few seconds
+	Reasons []jobs.Reason
+	History []audit.Entry
+	Now     time.Time
+}
+
+// Live reports whether the page should follow the job.
+func (j JobView) Live() bool { return j.Job.State != jobs.Draft && !j.Job.Settled() }
+
+// Left estimates how long the job still takes; false when nobody can say.
+func (j JobView) Left() (time.Duration, bool) {
+	open := j.Job.Counts[jobs.Waiting] + j.Job.Counts[jobs.Sending]
+	if j.Rate <= 0 || open == 0 || j.Job.State != jobs.Running {
+		return 0, false
+	}
+	calls := math.Ceil(float64(open) / jobs.BatchSize)
+	return max(time.Second, time.Duration(calls/j.Rate*float64(time.Second))), true
+}
+
+// Elapsed is how long the job has taken, pauses included.
+func (j JobView) Elapsed() (time.Duration, bool) {
+	switch {
+	case j.Job.StartedAt.IsZero():
+		return 0, false
+	case j.Job.FinishedAt.IsZero():
+		return j.Now.Sub(j.Job.StartedAt), true
+	}
+	return j.Job.FinishedAt.Sub(j.Job.StartedAt), true
+}
+
+// slice is one part of the stacked bar, in thousandths of its length.
+type slice struct {
+	outcome  jobs.Outcome
+	from, to int64
+}
+
+func (s slice) x() string     { return strconv.FormatInt(s.from, 10) }
+func (s slice) width() string { return strconv.FormatInt(s.to-s.from, 10) }
+
+// barOrder puts what is done to the left.
+var barOrder = []jobs.Outcome{jobs.Cleared, jobs.Failed, jobs.Unsent, jobs.InDoubt, jobs.Sending, jobs.Waiting}
+
+// barSlices cuts the bar so that every outcome that is present can be seen and
+// all together fill it.
+func barSlices(counts jobs.Counts) (bar []slice) {
+	sum := counts.Sum()
+	if sum == 0 {
+		return nil
+	}
+	var before, at int64
+	for _, o := range barOrder {
+		if counts[o] == 0 {
+			continue
+		}
+		before += counts[o]
+		to := max(before*1000/sum, at+4)
+		bar = append(bar, slice{o, at, to})
+		at = to
+	}
+	if over := at - 1000; over != 0 { // give the sliver back from the widest part
+		widest := 0
+		for i, s := range bar {
+			if s.to-s.from > bar[widest].to-bar[widest].from {
+				widest = i
+			}
+		}
+		bar[widest].to -= over
+		for i := widest + 1; i < len(bar); i++ {
+			bar[i].from -= over
+			bar[i].to -= over
+		}
+	}
+	return bar
+}
+
+// jobPath is the address of a job's page or of something below it.
+func jobPath(id string, below ...string) string {
+	return "/jobs/" + url.PathEscape(id) + strings.Join(below, "")
+}
+
+// query is a path with parameters; empty ones are left out.
+func query(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// plain writes a number for a program, not for a person.
+func (v View) plain(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+func (s *Server) listUsers(v *visit) error { return s.userPage(v, http.StatusOK, nil) }
+
+// userPage shows the users, and above them what was not done.
+func (s *Server) userPage(v *visit, status int, f *fault.Error) error {
+	users, err := s.Store.Users(v.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.UserPage{Name: v.FormValue("name"), Role: auth.Role(v.FormValue("role"))}
+	for _, u := range users {
+		page.Users = append(page.Users, templates.UserRow{
+			ID: u.ID, Name: u.Name, Role: u.Role, CreatedAt: u.CreatedAt, DisabledAt: u.DisabledAt, LastSignIn: u.LastSignIn,
+		})
+	}
+	view := s.view(v, "users")
+	view.Here = "/users"
+	if f != nil {
+		view.Problem = v.text.Fault(f)
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Users(view, page) })
+}
+
+// changed leads back to the list: with what was done, or with why it was not.
+func (s *Server) changed(v *visit, err error, key string, args ...any) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
+		status, _ := statusOf(v, f)
+		return s.userPage(v, status, f)
+	}
+	if err == nil {
+		err = s.notice(v, v.text.T(key, args...))
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/users")
+}
+
+func (s *Server) createUser(v *visit) error {
+	name, role := v.FormValue("name"), auth.Role(v.FormValue("role"))
+	hash, err := auth.HashPassword(v.FormValue("password"))
+	if err == nil {
+		_, err = s.Store.CreateUser(v.Request().Context(), v.actor(), name, role, hash)
+	}
+	return s.changed(v, err, "users.done.created", name)
+}
+
+func (s *Server) setRole(v *visit) error {
+	role := auth.Role(v.FormValue("role"))
+	user, err := s.change(v, func(by audit.Actor, id string) error {
+		return s.Store.SetUserRole(v.Request().Context(), by, id, role)
+	})
+	return s.changed(v, err, "users.done.role", user.Name, role)
+}
+
+func (s *Server) setPassword(v *visit) error {
+	hash, err := auth.HashPassword(v.FormValue("password"))
+	if err != nil {
+		return s.changed(v, err, "")
+	}
+	user, err := s.change(v, func(by audit.Actor, id string) error {
+		return s.Store.SetUserPassword(v.Request().Context(), by, id, hash)
+	})
+	if err == nil && user.ID == v.user.ID {
+		s.sessions.forget(v) // their own sessions have ended too
+		return v.Redirect(http.StatusSeeOther, "/login")
+	}
+	return s.changed(v, err, "users.done.password", user.Name)
+}
+
+func setDisabled(disabled bool) func(*Server, *visit) error {
+	return func(s *Server, v *visit) error {
+		user, err := s.change(v, func(by audit.Actor, id string) error {
+			return s.Store.SetUserDisabled(v.Request().Context(), by, id, disabled)
+		})
+		if err == nil && disabled && user.ID == v.user.ID {
+			s.sessions.forget(v)
+			return v.Redirect(http.StatusSeeOther, "/login")
+		}
+		if disabled {
+			return s.changed(v, err, "users.done.disabled", user.Name)
+		}
+		return s.changed(v, err, "users.done.enabled", user.Name)
+	}
+}
+
+// change loads the user of the address and changes them.
+func (s *Server) change(v *visit, do func(by audit.Actor, id string) error) (store.User, error) {
+	user, err := s.Store.User(v.Request().Context(), v.Param("id"))
+	if err != nil {
+		return user, err
+	}
+	return user, do(v.actor(), user.ID)
+}

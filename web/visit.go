@@ -1,0 +1,144 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo/v4"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates/messages"
+)
+
+// visit is one request: who makes it, in which language, under which id.
+type visit struct {
+	echo.Context
+	requestID string
+	text      *messages.Text
+	session   *sessions.Session // nil when signed out
+	user      store.User        // zero when signed out
+}
+
+const visitKey = "visit"
+
+func (s *Server) visitOf(c echo.Context) *visit {
+	if v, ok := c.Get(visitKey).(*visit); ok {
+		return v
+	}
+	return &visit{Context: c, text: messages.English}
+}
+
+func (v *visit) signedIn() bool { return v.session != nil }
+
+// actor is who acts, for the store and its log.
+func (v *visit) actor() audit.Actor {
+	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
+	if v.signedIn() {
+		a.ID, a.Name, a.Role, a.Session = v.user.ID, v.user.Name, string(v.user.Role), v.session.ID
+	}
+	return a
+}
+
+// wantsJSON reports whether a script asks.
+func (v *visit) wantsJSON() bool {
+	accept := v.Request().Header.Get(echo.HeaderAccept)
+	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
+}
+
+// fromHTMX reports whether a page asks for a piece of itself.
+func (v *visit) fromHTMX() bool { return v.Request().Header.Get("HX-Request") == "true" }
+
+// enter begins every request, and turns whatever goes wrong in it into an answer.
+func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		v := &visit{Context: c, requestID: newRequestID(), text: languageOf(c.Request())}
+		c.Set(visitKey, v)
+		v.Response().Header().Set(echo.HeaderXRequestID, v.requestID)
+		setHeaders(v)
+		if err := s.proceed(v, next); err != nil {
+			s.fail(v, err)
+		}
+		level := slog.LevelInfo
+		if unattended(v) {
+			level = slog.LevelDebug
+		}
+		s.Log.Log(c.Request().Context(), level, "request", "method", v.Request().Method, "path", v.Request().URL.Path, "status", v.Response().Status,
+			"took", time.Since(began), "user", v.user.Name, "address", v.RealIP(), "request", v.requestID)
+		return nil
+	}
+}
+
+func (s *Server) proceed(v *visit, next echo.HandlerFunc) (err error) {
+	defer func() {
+		switch p := recover(); {
+		case p == http.ErrAbortHandler:
+			panic(p)
+		case p != nil:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := s.origin.Check(v.Request()); err != nil {
+		return faultCrossSite.Because(err)
+	}
+	if !unattended(v) {
+		if err := s.sessions.recognise(v); err != nil {
+			return err
+		}
+	}
+	return next(v)
+}
+
+// unattended reports whether it does not matter who asks.
+func unattended(v *visit) bool {
+	return strings.HasPrefix(v.Request().URL.Path, "/static/") || v.Request().URL.Path == "/healthz"
+}
+
+// guard lets only those pass who may use the route.
+func (s *Server) guard(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		v := s.visitOf(c)
+		switch {
+		case r.permission == auth.Public:
+		case !v.signedIn():
+			return store.FaultNoSession.With()
+		case !v.user.Role.May(r.permission):
+			err := s.Store.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
+				Details: map[string]any{"method": r.method, "permission": r.permission}})
+			return faultDenied.Because(err, v.user.Role)
+		}
+		if r.method == http.MethodPost && r.path != uploadPath {
+			if err := readForm(v); err != nil {
+				return err
+			}
+		}
+		return r.handle(s, v)
+	}
+}
+
+// formLimit is more than any form of the console needs, in bytes.
+const formLimit = 64 << 10
+
+func readForm(v *visit) error {
+	v.Request().Body = http.MaxBytesReader(v.Response(), v.Request().Body, formLimit)
+	if err := v.Request().ParseMultipartForm(formLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		return faultForm.Because(err)
+	}
+	return nil
+}
+
+func newRequestID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
