@@ -7,6 +7,7 @@ package web
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -26,6 +27,8 @@ type Config struct {
 	UploadLimit   int64  // the largest file, in bytes; 0 = DefaultUploadLimit
 	TempDir       string // for uploads on their way; "" = the system's
 	SecureCookies bool   // cookies travel over HTTPS only; false is for this machine alone
+
+	TrustedProxies []*net.IPNet // whose X-Forwarded-For is believed; from others it could be made up
 }
 
 // DefaultUploadLimit holds more than two million accounts.
@@ -104,13 +107,26 @@ func New(c Config) (*Server, error) {
 		live:     newLive(c.Store, c.Log),
 		origin:   http.NewCrossOriginProtection(),
 	}
-	s.echo.IPExtractor = echo.ExtractIPDirect() // a forwarded address could be made up
+	s.echo.IPExtractor = addressOf(c.TrustedProxies)
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(s.visitOf(c), err) }
 	s.echo.Use(s.enter)
 	for _, r := range routes {
 		s.echo.Add(r.method, r.path, s.guard(r))
 	}
 	return s, nil
+}
+
+// addressOf finds a visitor's address: the connection's, or behind proxies of
+// ours the last one that none of them added.
+func addressOf(proxies []*net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		trust = append(trust, echo.TrustIPRange(p))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
 }
 
 // Handler returns the handler of all routes.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -144,4 +145,16 @@ func TestTheLanguageIsChosenWithoutScripts(t *testing.T) {
 	require.Contains(t, page, `name="next" value="/jobs?state=draft"`)
 	require.Equal(t, "/", b.post("/language", "lang", "xx", "next", "//evil.example").location())
 	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
+}
+
+func TestAForwardedAddressIsBelievedFromTrustedProxiesAlone(t *testing.T) {
+	_, here, err := net.ParseCIDR("127.0.0.0/8")
+	require.NoError(t, err)
+	for want, trusted := range map[string][]*net.IPNet{"127.0.0.1": nil, "203.0.113.9": {here}} {
+		c := newConsole(t, storetest.SQLite(t), func(config *Config) { config.TrustedProxies = trusted })
+		b := c.browser()
+		b.headers.Set("X-Forwarded-For", "198.51.100.1, 203.0.113.9")
+		b.post("/login", "username", "admin", "password", "wrong password")
+		require.Equal(t, want, c.recorded(store.AuditFilter{Code: audit.SignInFailed, Limit: 1})[0].Actor.Address)
+	}
 }

@@ -13,10 +13,11 @@ import (
 )
 
 func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
-	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com"}, "serve")
+	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com",
+		"CONSOLE_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, "serve")
 	require.ErrorContains(t, err, "exit status 1")
 	for _, name := range []string{"CONSOLE_TIM_SDKAPPID is not set", "CONSOLE_TIM_SECRET_KEY is not set", `CONSOLE_TIM_RATE is "1000"`,
-		`CONSOLE_TIM_FAMILY is "push"`, `CONSOLE_TIM_DOMAIN is "http://example.com"`} {
+		`CONSOLE_TIM_FAMILY is "push"`, `CONSOLE_TIM_DOMAIN is "http://example.com"`, `CONSOLE_TRUSTED_PROXIES is "nonsense"`} {
 		require.Contains(t, out, name)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
@@ -84,13 +85,19 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	defer console.close()
-	job, err := c.sampleJob(ctx, console.store)
+	passwords := &strings.Builder{}
+	operator, err := demoUsers(ctx, console.store, passwords)
+	if err != nil {
+		return err
+	}
+	job, err := c.sampleJob(ctx, console.store, operator)
 	if err != nil {
 		return err
 	}
 	if c.Once {
 		return c.once(ctx, s, console, base, job)
 	}
+	fmt.Fprintln(s.out, passwords)
 	return c.show(ctx, s, console, base, job)
 }
 
@@ -118,11 +125,10 @@ func (c *demoCommand) prepareFolder() error {
 
 // sampleJob uploads and starts a job, as an operator would, and leaves another
 // file in the folder to try the upload with.
-func (c *demoCommand) sampleJob(ctx context.Context, st *store.Store) (jobs.Job, error) {
+func (c *demoCommand) sampleJob(ctx context.Context, st *store.Store, by audit.Actor) (jobs.Job, error) {
 	if err := os.WriteFile(filepath.Join(c.Data, "sample.csv"), []byte(sampleFile(5_000, "campaign")), 0o600); err != nil {
 		return jobs.Job{}, err
 	}
-	by := commandLine()
 	job, err := st.ImportJob(ctx, by, store.NewJob{AppID: strconv.Itoa(sampleSDKAppID), Kind: jobs.Clear, Note: "Accounts without a visit for two years",
 		FileName: "churned-users.csv", AccountBytes: 32, File: strings.NewReader(sampleFile(c.Accounts, "churned"))})
 	if err != nil {
@@ -211,9 +217,9 @@ func awaitEnd(ctx context.Context, st *store.Store, id string) (jobs.Job, error)
 	}
 }
 
-// show serves the console, with a user for each role.
-func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
-	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+// demoUsers makes a user for each role, prints them, and returns the operator.
+func demoUsers(ctx context.Context, st *store.Store, out io.Writer) (operator audit.Actor, err error) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "USER\tROLE\tPASSWORD")
 	for _, u := range []struct {
 		name string
@@ -221,17 +227,25 @@ func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base s
 	}{{"olga", auth.Operator}, {"adam", auth.Admin}, {"aida", auth.Auditor}} {
 		password := strings.ToLower(rand.Text()[:12])
 		hash, err := auth.HashPassword(password)
-		if err == nil {
-			_, err = con.store.CreateUser(ctx, commandLine(), u.name, u.role, hash)
-		}
 		if err != nil {
-			return err
+			return operator, err
+		}
+		user, err := st.CreateUser(ctx, commandLine(), u.name, u.role, hash)
+		if err != nil {
+			return operator, err
+		}
+		if u.role == auth.Operator {
+			operator = audit.Actor{ID: user.ID, Name: user.Name, Role: string(user.Role)}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", u.name, u.role, password)
 	}
-	table.Flush()
+	return operator, table.Flush()
+}
+
+// show serves the console while the job runs.
+func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
 	address := "http://" + con.listener.Addr().String()
-	fmt.Fprintf(s.out, "\nA job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
+	fmt.Fprintf(s.out, "A job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
 	fmt.Fprintf(s.out, "A file to upload: %s\n", filepath.Join(c.Data, "sample.csv"))
 	fmt.Fprintf(s.out, "The simulator's ledger: %s/_simulator/ledger\n", base)
 	fmt.Fprintf(s.out, "\nTagsweep listens on %s (Ctrl+C ends it)\n", address)

@@ -20,10 +20,11 @@ import (
 type serveCommand struct {
 	database
 	app
-	Listen        string `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	KeyFile       string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
-	UploadLimit   int64  `env:"CONSOLE_UPLOAD_LIMIT" default:"1000000000" help:"Largest file, in bytes."`
-	SecureCookies bool   `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
+	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
+	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"1000000000" help:"Largest file, in bytes."`
+	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
+	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, s *streams) error {
@@ -50,7 +51,8 @@ type console struct {
 // open checks everything that can be wrong before anything runs.
 func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err error) {
 	app, client, err := c.app.read()
-	if err != nil {
+	proxies, wrong := ranges(c.TrustedProxies)
+	if err = errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	key, err := cookieKey(c.KeyFile)
@@ -89,7 +91,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	}
 	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
 	con.web, err = web.New(web.Config{Store: con.store, App: app, CookieKey: key, Log: s.log, Version: version,
-		UploadLimit: c.UploadLimit, SecureCookies: c.SecureCookies})
+		UploadLimit: c.UploadLimit, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
 

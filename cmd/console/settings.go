@@ -87,6 +87,19 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 		Family: a.Family, Identifier: a.Identifier, Rate: rate}, client, err
 }
 
+// ranges reads the address ranges of proxies.
+func ranges(texts []string) (all []*net.IPNet, err error) {
+	for _, text := range texts {
+		_, one, wrong := net.ParseCIDR(text)
+		if wrong != nil {
+			err = errors.Join(err, faultSetting.With("CONSOLE_TRUSTED_PROXIES", orUnset(text), "Give address ranges such as 10.0.0.0/8, with commas between them."))
+			continue
+		}
+		all = append(all, one)
+	}
+	return all, err
+}
+
 // cookieKey reads the key file, making it on the first start, and derives the
 // key of the cookies from it.
 func cookieKey(path string) ([]byte, error) {

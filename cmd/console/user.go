@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 	"text/tabwriter"
 
@@ -97,11 +98,11 @@ func (c *userList) Run(ctx context.Context, s *streams) error {
 
 // commandLine is the actor of changes made on the machine itself.
 func commandLine() audit.Actor {
-	name := os.Getenv("USER")
-	if name == "" {
-		name = "unknown"
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
 	}
-	return audit.Actor{ID: "command_line", Name: name + " (command line)", Role: "command_line"}
+	return audit.Actor{ID: audit.CommandLine, Name: name, Role: audit.CommandLine}
 }
 
 func withStore(ctx context.Context, database string, body func(*store.Store) error) error {

@@ -63,6 +63,9 @@ type Actor struct {
 // System acts when the program does something of itself, such as finishing a job.
 var System = Actor{ID: "system", Name: "system", Role: "system"}
 
+// CommandLine is the role of somebody who acts on the machine itself.
+const CommandLine = "command_line"
+
 // Entry is one line of the log.
 type Entry struct {
 	Seq     int64          `json:"seq"` // from 1, without gaps

@@ -195,6 +195,9 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, id string) (jobs.Job, er
 	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '' WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
 		return j, err
 	}
+	if j.StartedAt.IsZero() {
+		return j, nil // a draft that was discarded: nothing ran that could finish
+	}
 	return j, s.record(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
 }
 

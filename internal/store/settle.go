@@ -146,10 +146,16 @@ func (s *Store) halt(ctx context.Context, tx *sql.Tx, appID string, st jobs.Sett
 		WHERE app_id = $1 AND state IN ('queued', 'running') RETURNING id`, appID, st.Answer.Code, clean(st.Answer.Info, 500))
 	slices.Sort(halted)
 	for _, id := range halted {
-		if err == nil {
-			err = s.record(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: id,
-				Details: map[string]any{"code": st.Answer.Code, "info": clean(st.Answer.Info, 500), "call": st.Call}})
+		if err != nil {
+			return err
 		}
+		var j jobs.Job
+		if j, err = job(ctx, tx, id); err != nil {
+			return err
+		}
+		details := summary(j)
+		details["code"], details["info"], details["call"] = st.Answer.Code, clean(st.Answer.Info, 500), st.Call
+		err = s.record(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: id, Details: details})
 	}
 	return err
 }
