@@ -124,7 +124,7 @@ CREATE TABLE batches (
     PRIMARY KEY (job_id, first)
 );
 
-CREATE INDEX batches_open ON batches (job_id, outcome, first) WHERE outcome IN ('waiting', 'sending', 'in_doubt');
+CREATE INDEX batches_by_outcome ON batches (job_id, outcome, first);
 
 CREATE TABLE accounts (
     job_id     TEXT   NOT NULL REFERENCES jobs (id),

@@ -22,7 +22,7 @@ type serveCommand struct {
 	app
 	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
-	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"1000000000" help:"Largest file, in bytes."`
+	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"100000000" help:"Largest file, in bytes."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
 	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
 }

@@ -79,7 +79,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // lane makes the calls of one command: one goroutine claims a little ahead, one
 // lets the calls leave at their slots.
 func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan<- Settlement) {
-	claims := make(chan Claim)
+	claims := make(chan Claim, r.App.Rate) // as many as the budget gives in a second: more than are ever reserved ahead
 	var calls sync.WaitGroup
 	go func() { defer close(claims); r.claim(ctx, command, claims) }()
 	var window window

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 
 	"tagsweep/internal/audit"
 )
@@ -14,14 +15,24 @@ func (s *Store) Record(ctx context.Context, e audit.Entry) error {
 	return s.tx(ctx, func(tx *sql.Tx) error { return s.record(ctx, tx, e) })
 }
 
+// longestDetails is far more than any entry says about itself.
+const longestDetails = 10_000
+
 // record is called last in a transaction: it locks the head of the log.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
-	details := []byte("{}")
-	if len(e.Details) > 0 {
-		var err error
-		if details, err = json.Marshal(e.Details); err != nil {
-			return err
+	short := map[string]any{}
+	for name, value := range e.Details {
+		if text, is := value.(string); is {
+			value = clean(text, 500)
 		}
+		short[name] = value
+	}
+	details, err := json.Marshal(short)
+	if err != nil {
+		return err
+	}
+	if len(details) > longestDetails {
+		return fmt.Errorf("store: the details of a %s entry have %d bytes", e.Code, len(details))
 	}
 	if e.JobID != "" && e.App == "" {
 		err := tx.QueryRowContext(ctx,
@@ -33,12 +44,12 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
 	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&e.Seq); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `
+	_, err = tx.ExecContext(ctx, `
 		INSERT INTO audit_entries (seq, at, code, actor_id, actor_name, actor_role, session, address,
 			user_agent, request_id, job_id, target, app, details)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		e.Seq, millis(s.now()), e.Code, e.Actor.ID, clean(e.Actor.Name, 100), e.Actor.Role, e.Actor.Session, e.Actor.Address,
-		clean(e.Actor.UserAgent, 300), clean(e.Actor.RequestID, 100), e.JobID, clean(e.Target, 300), e.App, clean(string(details), 10_000))
+		clean(e.Actor.UserAgent, 300), clean(e.Actor.RequestID, 100), e.JobID, clean(e.Target, 300), e.App, string(details))
 	return err
 }
 

@@ -43,28 +43,29 @@ func (s *Store) Settle(ctx context.Context, appID string, settlements []jobs.Set
 }
 
 func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlements []jobs.Settlement) error {
-	sent := 0
-	for _, st := range settlements {
-		if st.Answer.Delivery != tim.NotSent {
-			sent++
-		}
-	}
 	var state jobs.State
-	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1, calls = calls + $2 WHERE id = $1 RETURNING state`, jobID, sent).Scan(&state)
+	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING state`, jobID).Scan(&state)
 	if err != nil {
 		return err
 	}
-	moves := jobs.Counts{}
+	moves, sent := jobs.Counts{}, int64(0)
 	for _, st := range settlements {
 		if state == jobs.Cancelled && st.Rest == jobs.Waiting {
-			st.Rest = jobs.Unsent
+			st.Rest, st.Split = jobs.Unsent, false
 		}
 		if err := s.settleBatch(ctx, tx, st, moves); err != nil {
 			return err
 		}
-		if err := s.completeCall(ctx, tx, st); err != nil {
+		first, err := s.completeCall(ctx, tx, st)
+		if err != nil {
 			return err
 		}
+		if first && st.Answer.Delivery != tim.NotSent {
+			sent++
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET calls = calls + $2 WHERE id = $1`, jobID, sent); err != nil {
+		return err
 	}
 	if err := move(ctx, tx, jobID, moves); err != nil {
 		return err
@@ -128,15 +129,21 @@ func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement,
 
 var errTwoOutcomes = errors.New("store: an account would get a second outcome")
 
-func (s *Store) completeCall(ctx context.Context, tx *sql.Tx, st jobs.Settlement) error {
+// completeCall writes an answer into the ledger. It is not the first when the
+// call was taken for lost and counted meanwhile.
+func (s *Store) completeCall(ctx context.Context, tx *sql.Tx, st jobs.Settlement) (first bool, err error) {
 	sentAt := st.Answer.SentAt
 	if sentAt.IsZero() {
 		sentAt = s.now()
 	}
-	_, err := tx.ExecContext(ctx, `
+	var was string
+	if err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, st.Call).Scan(&was); err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `
 		UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`,
 		st.Call, st.Answer.Delivery.String(), millis(sentAt), st.Answer.Duration.Microseconds(), st.Answer.HTTPStatus, st.Answer.Code, clean(st.Answer.Info, 500))
-	return err
+	return was == "intended", err
 }
 
 // halt stops every job of the app: what stopped one would stop them all.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,10 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Set("rapid.checks", "25") // each a job with some thirty steps on a real database; more with -rapid.checks
+	storetest.Main(m)
+}
 
 var (
 	ctx      = context.Background()
