@@ -128,6 +128,9 @@ func (s *Settlement) decideCall(class tim.Class, now time.Time) {
 		s.Tries = s.triesFor(s.Answer.Code) + 1
 	default:
 		s.later(now)
+		if s.Answer.Delivery == tim.NotSent {
+			s.Hold = now.Add(slowHold) // the service cannot be reached: the next batch would fare no better
+		}
 	}
 }
 

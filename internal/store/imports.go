@@ -29,8 +29,7 @@ type NewJob struct {
 // ImportJob keeps the file and reads it into a draft. When the file is refused
 // nothing is kept but an entry in the log.
 func (s *Store) ImportJob(ctx context.Context, by audit.Actor, n NewJob) (jobs.Job, error) {
-	reader, err := accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes})
-	if err != nil {
+	if _, err := accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes}); err != nil {
 		if f, known := errors.AsType[*fault.Error](err); known {
 			err = errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
 				Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
@@ -47,7 +46,8 @@ func (s *Store) ImportJob(ctx context.Context, by audit.Actor, n NewJob) (jobs.J
 	if _, err := n.File.Seek(0, io.SeekStart); err != nil {
 		return jobs.Job{}, err
 	}
-	if reader, err = accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes}); err != nil {
+	reader, err := accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes})
+	if err != nil {
 		return jobs.Job{}, err
 	}
 	now := s.now()

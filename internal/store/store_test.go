@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,5 +129,15 @@ func TestNoSQLChangesOrDeletesAnEntryOfTheLog(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, "olga", entries[0].Actor.Name)
+	}
+}
+
+func TestADatabaseFileIsForItsOwnerAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	storetest.Open(t, path)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
 	}
 }
