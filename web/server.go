@@ -37,10 +37,11 @@ const DefaultUploadLimit = 100_000_000
 // Server serves the console. Make it with New.
 type Server struct {
 	Config
-	echo     *echo.Echo
-	sessions *sessionStore
-	live     *live
-	origin   *http.CrossOriginProtection
+	echo      *echo.Echo
+	sessions  *sessionStore
+	live      *live
+	origin    *http.CrossOriginProtection
+	readiness readiness
 }
 
 type route struct {

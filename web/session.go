@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"strings"
@@ -43,7 +44,7 @@ func (s *Server) signIn(v *visit) error {
 	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
 	by := v.actor()
 	by.ID, by.Name, by.Role, by.Session = "", name, "", ""
-	wait, err := s.Store.SignInWait(ctx, name, by.Address)
+	wait, err := s.Store.TrySignIn(ctx, name, by.Address)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,8 @@ func (s *Server) signIn(v *visit) error {
 		return err
 	}
 	if reason != "" {
-		if err := s.Store.SignInFailed(ctx, by, reason); err != nil {
+		// A context of its own: whoever tries passwords may well hang up at once.
+		if err := s.Store.SignInFailed(context.WithoutCancel(ctx), by, reason); err != nil {
 			return err
 		}
 		return s.refuseSignIn(v, faultWrongSignIn.With())

@@ -144,7 +144,7 @@ func (s *sessionStore) begin(v *visit, by audit.Actor, user store.User) error {
 		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
 	}
 	by.Session = session.ID
-	if err := s.store.SignIn(v.Request().Context(), by, record); err != nil {
+	if err := s.store.SignIn(v.Request().Context(), by, record, user.PasswordHash); err != nil {
 		return err
 	}
 	session.Values[recordKey{}], session.Values[secretKey{}] = record, secret

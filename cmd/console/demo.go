@@ -29,6 +29,7 @@ import (
 
 var (
 	faultDemoFolder = fault.Declare(fault.Conflict, "demo.folder", "The folder %s holds something that is not an earlier demo. Nothing was touched; choose another with --data.")
+	faultDemoRuns   = fault.Declare(fault.Conflict, "demo.runs", "A demo still runs in the folder %s. Nothing was touched; end it first, or choose another folder with --data.")
 	faultDemoWrong  = fault.Declare(fault.Conflict, "demo.disagree", "The console and the simulator disagree in the %d places listed above. The data is kept in %s.")
 )
 
@@ -52,7 +53,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.Rate == 0 {
 		c.Rate = map[bool]int{true: 97, false: 5}[c.Once]
 	}
-	if err := c.prepareFolder(); err != nil {
+	if err := c.prepareFolder(ctx); err != nil {
 		return err
 	}
 	config, err := c.config(sampleSDKAppID, sampleKey, "administrator")
@@ -105,7 +106,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 const demoMarker = ".tagsweep-demo"
 
 // prepareFolder makes an empty folder; it removes nothing but an earlier demo.
-func (c *demoCommand) prepareFolder() error {
+func (c *demoCommand) prepareFolder(ctx context.Context) error {
 	entries, err := os.ReadDir(c.Data)
 	if err != nil && !os.IsNotExist(err) {
 		return faultDemoFolder.Because(err, c.Data)
@@ -113,6 +114,9 @@ func (c *demoCommand) prepareFolder() error {
 	if len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(c.Data, demoMarker)); err != nil {
 			return faultDemoFolder.Because(err, c.Data)
+		}
+		if err := demoEnded(ctx, c.Data); err != nil {
+			return err
 		}
 		if err := os.RemoveAll(c.Data); err != nil {
 			return err
@@ -122,6 +126,25 @@ func (c *demoCommand) prepareFolder() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(c.Data, demoMarker), nil, 0o600)
+}
+
+// demoEnded makes sure that no console works on an earlier demo's database.
+func demoEnded(ctx context.Context, folder string) error {
+	path := filepath.Join(folder, "console.db")
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	earlier, err := store.Open(ctx, path)
+	if err != nil {
+		return nil // of another version, or broken: it is replaced anyway
+	}
+	defer earlier.Close()
+	release, err := earlier.Alone(ctx)
+	if err != nil {
+		return faultDemoRuns.Because(err, folder)
+	}
+	release()
+	return nil
 }
 
 // sampleJob uploads and starts a job, as an operator would, and leaves another

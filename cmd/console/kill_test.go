@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -44,6 +49,36 @@ func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
 		t.Logf("20 kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
 			found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
 	})
+}
+
+// Two consoles on one database draw on one budget, also when the service has
+// kept both waiting and then answers everything at once.
+func TestTwoConsolesTogetherStayWithinTheServicesLimit(t *testing.T) {
+	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 4 * time.Second })
+	database := storetest.PostgresURL(t)
+	one, two := opened(t, database, base, "all_member_push"), opened(t, database, base, "all_member_push")
+	id := startedJob(t, one.store, accountFile(80_000)).ID
+	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	var group errgroup.Group
+	for _, con := range []*console{one, two} {
+		group.Go(func() error { return con.runner.Run(running) })
+	}
+	group.Go(func() error {
+		until(t, "both have many calls in flight", func() bool { return simulator.Stats().Open > 300 })
+		return simulator.SetFaults(timtest.Faults{Latency: 10 * time.Millisecond})
+	})
+	group.Go(func() error {
+		defer stop()
+		job, err := awaitEnd(running, one.store, id)
+		if err == nil && job.State != jobs.Finished {
+			err = fmt.Errorf("the job is %s: %d %s", job.State, job.HaltCode, job.HaltInfo)
+		}
+		return err
+	})
+	require.NoError(t, group.Wait())
+	found := requireTruth(t, database, base, id)
+	t.Logf("%d accounts agree, at most %d calls in any second", found.Accounts, found.MaxInAnySecond)
 }
 
 func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {

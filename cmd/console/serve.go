@@ -79,7 +79,12 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.store.Shared() {
 		unread = unread.Add(-24 * time.Hour)
 	}
-	if err = errors.Join(con.store.DiscardUnread(ctx, unread), con.store.SaveApp(ctx, app)); err != nil {
+	if n, err := con.store.DiscardUnread(ctx, unread); err != nil {
+		return nil, err
+	} else if n > 0 {
+		s.log.Warn("uploads that were cut off by the end of the console are discarded; upload the files again", "files", n)
+	}
+	if err = con.store.SaveApp(ctx, app); err != nil {
 		return nil, err
 	}
 	users, err := con.store.Users(ctx)

@@ -52,7 +52,11 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 	}
 	sdkAppID, err := strconv.ParseUint(a.SDKAppID, 10, 32)
 	if err != nil || sdkAppID == 0 {
-		complain("CONSOLE_TIM_SDKAPPID", a.SDKAppID, "Give the app's number from Tencent's console.")
+		value := a.SDKAppID
+		if len(value) > len("4294967295") {
+			value = "too long" // perhaps the secret key, mixed up with it
+		}
+		complain("CONSOLE_TIM_SDKAPPID", value, "Give the app's number from Tencent's console.")
 	}
 	key := a.SecretKey
 	switch {
@@ -69,7 +73,7 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 	}
 	base, err := tim.BaseURL(a.Domain)
 	if err != nil {
-		complain("CONSOLE_TIM_DOMAIN", a.Domain, "Give a region such as china or singapore, or a base URL that starts with https://.")
+		complain("CONSOLE_TIM_DOMAIN", a.Domain[strings.LastIndex(a.Domain, "@")+1:], "Give a region such as china or singapore, or a base URL that starts with https://.")
 	}
 	family := tim.Family(a.Family)
 	if family != tim.AllMemberPush && family != tim.TIMPush {
@@ -117,14 +121,27 @@ func cookieKey(path string) ([]byte, error) {
 	return hkdf.Key(sha256.New, raw, nil, "tagsweep cookies v1", 64)
 }
 
+// newKeyFile writes a key whole or not at all; of two first starts at once, both
+// use the key of the quicker one.
 func newKeyFile(path string) ([]byte, error) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	secret := []byte(base64.StdEncoding.EncodeToString(raw) + "\n")
-	return secret, os.WriteFile(path, secret, 0o600)
+	draft, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(draft.Name())
+	_, err = draft.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 func listen(address string) (net.Listener, error) {

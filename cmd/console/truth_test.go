@@ -154,6 +154,16 @@ func TestAHaltStopsAtTheFirstSightAndGoesOnWithoutLoss(t *testing.T) {
 	})
 }
 
+func TestACodeThatEveryAccountGivesIsNotBlamedOnTheAccounts(t *testing.T) {
+	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90001} })
+	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
+	job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+	require.Equal(t, jobs.Halted, job.State)
+	require.Equal(t, 90001, job.HaltCode)
+	require.LessOrEqual(t, job.Counts[jobs.Failed], int64(3))
+	require.Less(t, len(simulator.Ledger()), 100)
+}
+
 func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70001} })
 	database := filepath.Join(t.TempDir(), "console.db")

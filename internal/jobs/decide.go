@@ -10,6 +10,7 @@ import (
 
 const (
 	slowHold     = time.Second
+	refusedHold  = time.Minute
 	firstBackOff = 250 * time.Millisecond
 	longestWait  = 30 * time.Second
 )
@@ -48,19 +49,20 @@ func (s *Settlement) class(rule tim.Rule) tim.Class {
 // service names in ErrorList.
 func (s *Settlement) decideAccounts(now time.Time) {
 	refused := refusals(s.Answer)
-	again := 0
+	again := false
 	for _, p := range s.Accounts {
 		e, named := refused[p.Account]
 		if !named {
 			continue
 		}
-		if class := s.class(tim.RuleOf(e.Code)); class == tim.Retry || class == tim.Slow {
-			again++
+		if class := tim.RuleOf(e.Code).After(s.triesFor(e.Code)); class == tim.Retry || class == tim.Slow {
+			again = true
+			s.Code, s.Message = e.Code, e.Info
 			continue
 		}
 		s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
 	}
-	if again == 0 {
+	if !again {
 		s.Rest = Cleared
 		return
 	}
@@ -79,7 +81,7 @@ func (s *Settlement) decideReadBack(tags map[string][]string, now time.Time) {
 	rule := s.Answer.Rule()
 	switch class := s.class(rule); class {
 	case tim.OK:
-		s.decideTags(tags)
+		s.decideTags(tags, now)
 	case tim.Account, tim.Split:
 		switch {
 		case len(s.Accounts) > 1:
@@ -94,22 +96,32 @@ func (s *Settlement) decideReadBack(tags map[string][]string, now time.Time) {
 	}
 }
 
-func (s *Settlement) decideTags(tags map[string][]string) {
+func (s *Settlement) decideTags(tags map[string][]string, now time.Time) {
 	refused := refusals(s.Answer)
 	s.Rest = Cleared
+	unread := false
 	for _, p := range s.Accounts {
 		e, named := refused[p.Account]
 		found, listed := tags[p.Account]
 		switch {
 		case named && tim.RuleOf(e.Code).BlamesAccount():
 			s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
+		case named:
+			unread = true
+			s.Code, s.Message = e.Code, e.Info
 		case listed && len(found) == 0:
 			s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
-		default: // an account that is not listed has not been shown to be clear
+		default:
+			// An account that a good answer leaves out has shown no tags that could
+			// be lost, and nothing that proves it clear: the next call settles it.
 			s.Rest = Waiting
 		}
 	}
-	if s.Rest == Cleared {
+	switch {
+	case unread: // what was read stands; the rest is read again before anything is sent
+		s.Rest = InDoubt
+		s.later(now)
+	case s.Rest == Cleared:
 		s.Own = slices.DeleteFunc(s.Own, func(o Own) bool { return o.Outcome == Cleared })
 	}
 }
@@ -119,6 +131,9 @@ func (s *Settlement) decideCall(class tim.Class, now time.Time) {
 	switch class {
 	case tim.Halt:
 		s.Halt = true
+		if s.Command == tim.GetTags { // a cancelled job cannot be halted, and is read back all the same
+			s.Hold = now.Add(refusedHold)
+		}
 	case tim.Slow:
 		s.Hold = now.Add(slowHold)
 	case tim.WaitMinute:
@@ -149,7 +164,7 @@ func (s *Settlement) isolate(class tim.Class, now time.Time) {
 // later tries the rest again after a wait that doubles and is spread, so that
 // batches that failed together do not return together.
 func (s *Settlement) later(now time.Time) {
-	tries := s.triesFor(s.Answer.Code)
+	tries := s.triesFor(s.Code)
 	wait := min(longestWait, firstBackOff<<min(tries, 10))
 	s.NotBefore = now.Add(wait/2 + rand.N(wait/2))
 	s.Tries = tries + 1

@@ -55,6 +55,7 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 		"read: one has tags":            {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(0), tags: tags, rest: Waiting, own: []Own{{Seq: 1, Outcome: Cleared}}},
 		"read: one is left out":         {claim: claimed(tim.GetTags, "ann", "dot"), answer: code(0), tags: tags, rest: Waiting, own: []Own{{Seq: 1, Outcome: Cleared}}},
 		"read: one is unknown":          {claim: claimed(tim.GetTags, "ann", "bob"), answer: partial, tags: tags, rest: Cleared, own: []Own{{2, Failed, 70107, "absent"}}},
+		"read: one could not be read":   {claim: claimed(tim.GetTags, "ann", "bob"), answer: transient, tags: tags, rest: InDoubt, own: []Own{{Seq: 1, Outcome: Cleared}}},
 		"read: server error":            {claim: claimed(tim.GetTags, "ann"), answer: code(91000), rest: InDoubt},
 		"read: answer lost":             {claim: claimed(tim.GetTags, "ann"), answer: tim.Answer{Delivery: tim.Lost}, rest: InDoubt},
 		"read: one of several is bad":   {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(70107), rest: InDoubt, split: true},
@@ -70,6 +71,23 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 			require.Equal(t, test.halt, s.Halt)
 		})
 	}
+}
+
+func TestAnAccountIsRetriedAsOftenAsItsOwnCodeAllows(t *testing.T) {
+	refused := code(0)
+	refused.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}}
+	c := claimed(tim.RemoveAllTags, "bob")
+	c.Tries, c.LastCode = 10, 0 // the service could not be reached for a while
+	s := decide(c, refused, nil, now, 0)
+	require.Equal(t, Waiting, s.Rest)
+	require.Equal(t, 91000, s.Code)
+	require.Equal(t, 1, s.Tries)
+}
+
+func TestReadingBackDoesNotHammerAServiceThatRefusesIt(t *testing.T) {
+	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, now, 0)
+	require.True(t, s.Halt)
+	require.Equal(t, now.Add(time.Minute), s.Hold, "a cancelled job cannot be halted, and is read back all the same")
 }
 
 func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {

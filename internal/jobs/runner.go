@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,8 @@ const (
 	ahead       = 100 * time.Millisecond // how far slots are reserved ahead
 	idle        = 200 * time.Millisecond // how long a new job waits at most to be seen
 	expireEvery = 5 * time.Second
-	settleMost  = 64 // settlements in one transaction
+	latest      = 20 * time.Millisecond // so late a call may leave where others share the budget
+	settleMost  = 64                    // settlements in one transaction
 )
 
 // InFlight is the most calls of each command that wait for an answer at once:
@@ -53,6 +55,9 @@ type Runner struct {
 	// ReadBackAfter is how long a lost call may still take effect; 0 = 5 s. The
 	// service ends its own work within 3 s (docs/tim-api.md).
 	ReadBackAfter time.Duration
+
+	mutex  sync.Mutex
+	blamed map[int]int // code → single accounts in a row that failed with it
 }
 
 // Run works until ctx ends. It then stops claiming, waits for the calls in
@@ -79,7 +84,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // lane makes the calls of one command: one goroutine claims a little ahead, one
 // lets the calls leave at their slots.
 func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan<- Settlement) {
-	claims := make(chan Claim, r.App.Rate) // as many as the budget gives in a second: more than are ever reserved ahead
+	claims := make(chan Claim)
 	var calls sync.WaitGroup
 	go func() { defer close(claims); r.claim(ctx, command, claims) }()
 	var window window
@@ -87,8 +92,10 @@ func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan
 	for c := range claims {
 		seats <- struct{}{}
 		done, ok := window.wait(ctx, c.Slot)
-		// A lease that ran out while this process stood still is not used: the batch may be another's by now.
-		if !ok || time.Until(c.LeaseUntil) < leaseMargin {
+		// A claim that grew old while this process stood still is given back: its
+		// batch may be another's by now, or its slot may. Round drops the monotonic
+		// clock, which stands still while a machine is suspended.
+		if !ok || time.Until(c.LeaseUntil.Round(0)) < leaseMargin || r.Store.Shared() && time.Since(c.Slot) > latest {
 			<-seats
 			settlements <- Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.NotSent}, Rest: c.open(), Code: c.LastCode, Tries: c.Tries}
 			continue
@@ -135,6 +142,7 @@ func (r *Runner) call(ctx context.Context, c Claim) Settlement {
 		answer = r.Client.RemoveAllTags(ctx, c.Random, c.names())
 	}
 	s := decide(c, answer, tags, time.Now(), r.ReadBackAfter)
+	r.doubtBlame(&s)
 	if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
 		r.Client.Resign(answer.UserSigID)
 	}
@@ -144,6 +152,26 @@ func (r *Runner) call(ctx context.Context, c Claim) Settlement {
 			"becomes", s.Rest, "halt", s.Halt, "err", answer.Err)
 	}
 	return s
+}
+
+// doubtBlame halts when a code that may blame an account is given to several
+// single accounts in a row: then it is not the accounts.
+func (r *Runner) doubtBlame(s *Settlement) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	rule := s.Answer.Rule()
+	switch {
+	case rule.Class == tim.OK:
+		clear(r.blamed)
+	case s.Rest == Failed && rule.Singles > 0:
+		if r.blamed == nil {
+			r.blamed = map[int]int{}
+		}
+		if r.blamed[s.Answer.Code]++; r.blamed[s.Answer.Code] >= rule.Singles {
+			s.Rest, s.Halt = s.open(), true
+			clear(r.blamed)
+		}
+	}
 }
 
 // settle writes settlements down, as many at once as have come in meanwhile.
@@ -166,19 +194,23 @@ func (r *Runner) settle(ctx context.Context, settlements <-chan Settlement) {
 	}
 }
 
-// keep tries until the settlements are written down or worthless: when their
-// leases have ended they are in doubt and will be read back.
+// keep tries until the settlements are written down. It gives up on those whose
+// lease ended a minute ago: they are in doubt, and read back by now. One that
+// cannot be written does not hold up the others.
 func (r *Runner) keep(ctx context.Context, group []Settlement) {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := r.Store.Settle(ctx, r.App.ID, group)
-		if err == nil {
-			return
-		}
+	err := r.Store.Settle(ctx, r.App.ID, group)
+	for wait := 50 * time.Millisecond; err != nil; wait = min(2*wait, 2*time.Second) {
 		r.Log.Error("answers could not be written down", "batches", len(group), "call", group[0].Call, "err", err)
-		if time.Now().After(group[0].LeaseUntil) {
+		sleepUntil(ctx, time.Now().Add(wait))
+		err = nil
+		group = slices.DeleteFunc(group, func(s Settlement) bool {
+			failed := r.Store.Settle(ctx, r.App.ID, []Settlement{s})
+			err = cmp.Or(err, failed)
+			return failed == nil || time.Now().After(s.LeaseUntil.Add(time.Minute))
+		})
+		if len(group) == 0 {
 			return
 		}
-		time.Sleep(wait)
 	}
 }
 

@@ -140,10 +140,7 @@ type SetAsideCount struct {
 
 // SetAsideReasons counts the rows of a job that were set aside, by reason, most first.
 func (s *Store) SetAsideReasons(ctx context.Context, jobID string) ([]SetAsideCount, error) {
-	counts, err := collect(ctx, s.read, func(row scanner) (c SetAsideCount, err error) {
-		return c, row.Scan(&c.Kind, &c.Reason, &c.Rows)
-	}, `
-		SELECT kind, reason, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind, reason ORDER BY 3 DESC, kind, reason`, jobID)
+	counts, err := setAsideCounts(ctx, s.read, jobID)
 	for i := range counts {
 		if err == nil {
 			counts[i].First, err = collect(ctx, s.read, func(row scanner) (n int64, err error) { return n, row.Scan(&n) }, `
@@ -152,6 +149,12 @@ func (s *Store) SetAsideReasons(ctx context.Context, jobID string) ([]SetAsideCo
 		}
 	}
 	return counts, err
+}
+
+func setAsideCounts(ctx context.Context, q querier, jobID string) ([]SetAsideCount, error) {
+	return collect(ctx, q, func(row scanner) (c SetAsideCount, err error) {
+		return c, row.Scan(&c.Kind, &c.Reason, &c.Rows)
+	}, `SELECT kind, reason, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind, reason ORDER BY 3 DESC, kind, reason`, jobID)
 }
 
 // FindAccounts returns what happened to an account, exact to the letter, newest job first.

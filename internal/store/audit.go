@@ -71,7 +71,7 @@ func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry,
 		WHERE (CAST($1 AS TEXT) = '' OR code = $1) AND (CAST($2 AS TEXT) = '' OR actor_name = $2)
 			AND (CAST($3 AS TEXT) = '' OR job_id = $3) AND (CAST($4 AS BIGINT) = 0 OR seq < $4)
 		ORDER BY seq DESC LIMIT $5`,
-		f.Code, f.Actor, f.JobID, f.Before, f.Limit)
+		clean(string(f.Code), 100), clean(f.Actor, 100), clean(f.JobID, 100), f.Before, f.Limit)
 }
 
 func scanEntry(row scanner) (e audit.Entry, err error) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
@@ -34,6 +35,7 @@ func (s *Store) Claim(ctx context.Context, appID string, command tim.Command, li
 		}
 		// Shares are even; what one job leaves goes to those after it. The job
 		// that was served longest ago comes first.
+		open := slices.Sorted(slices.Values(open[:min(limit, len(open))])) // locks are taken in the order of ids
 		for i, id := range open {
 			left := len(open) - i
 			share := (limit - len(claims) + left - 1) / left
@@ -88,10 +90,11 @@ func (s *Store) claimOf(ctx context.Context, tx *sql.Tx, jobID string, command t
 		return c, err
 	}, `
 		UPDATE batches SET outcome = $2, lease = CAST($3 AS TEXT) || '-' || CAST(first AS TEXT), lease_until = $4
-		WHERE job_id = $1 AND outcome = $5 AND lease_until <= $6 AND first IN (
-			SELECT first FROM batches WHERE job_id = $1 AND outcome = $5 AND not_before <= $6 AND lease_until <= $6 ORDER BY first LIMIT $7)
+		WHERE job_id = $1 AND outcome = $5 AND lease_until = 0 AND first IN (
+			SELECT first FROM batches WHERE job_id = $1 AND outcome = $5 AND lease_until = 0
+				AND NOT (not_before BETWEEN $6 AND $7) ORDER BY first LIMIT $8)
 		RETURNING first, size, number, pending, tries, code, lease`,
-		jobID, to, token, millis(until), from.outcome, millis(now), limit)
+		jobID, to, token, millis(until), from.outcome, millis(now)+1, millis(now.Add(farAhead)), limit)
 	if err != nil || len(claims) == 0 {
 		return nil, err
 	}

@@ -164,6 +164,31 @@ func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *
 	})
 }
 
+func TestAReadBackWhoseConsoleDiedIsInTheLedgerAsLost(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
+		j := started(t, s, 100)
+		settle(t, s, jobs.Settlement{Claim: claim(t, s, tim.RemoveAllTags, 1)[0], Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt})
+		died, _, err := s.Claim(ctx, storetest.App.ID, tim.GetTags, 1, -time.Second)
+		require.NoError(t, err)
+		require.Len(t, died, 1)
+		require.Empty(t, claim(t, s, tim.GetTags, 1), "not before it is expired, or its call would stay open in the ledger")
+		_, err = s.Expire(ctx, storetest.App.ID, false, 0)
+		require.NoError(t, err)
+		settle(t, s, jobs.Settlement{Claim: claim(t, s, tim.GetTags, 1)[0], Answer: answered(0), Rest: jobs.Cleared})
+		j, err = s.Job(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, jobs.Finished, j.State)
+		require.Equal(t, int64(3), j.Calls)
+		var deliveries []string
+		for call, err := range s.Calls(ctx, j.ID) {
+			require.NoError(t, err)
+			deliveries = append(deliveries, call.Delivery)
+		}
+		require.ElementsMatch(t, []string{"lost", "lost", "answered"}, deliveries)
+	})
+}
+
 // Whatever happens to a job, in whatever order, its rows and outcomes add up.
 func TestSumsAddUpAtEveryCommit(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

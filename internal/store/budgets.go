@@ -13,8 +13,8 @@ import (
 const (
 	// reserveAhead is how far ahead of the clock slots are given away.
 	reserveAhead = 100 * time.Millisecond
-	// farAhead is later than any hold lasts: a slot beyond it means that the clock was set back.
-	farAhead = 5 * time.Minute
+	// farAhead is later than any hold or wait lasts: a time beyond it means that the clock was set back.
+	farAhead = 90 * time.Second
 )
 
 // budgetFree returns when the budget can be reserved from, or zero for now.
@@ -58,8 +58,18 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, appID string, command t
 
 // hold lets no call of the app leave before a time: of one command, or of all.
 func hold(ctx context.Context, tx *sql.Tx, appID string, st jobs.Settlement) error {
-	_, err := tx.ExecContext(ctx, `
-		UPDATE budgets SET next_slot = $3 WHERE app_id = $1 AND (command = $2 OR $4 = 1) AND next_slot < $3`,
-		appID, st.Command, st.Hold.UnixMicro(), map[bool]int{true: 1}[st.HoldAll])
-	return err
+	commands := []tim.Command{st.Command}
+	if st.HoldAll {
+		commands = []tim.Command{tim.GetTags, tim.RemoveAllTags}
+	}
+	for _, command := range commands {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)
+			ON CONFLICT (app_id, command) DO UPDATE SET next_slot = CASE WHEN budgets.next_slot < $3 THEN excluded.next_slot ELSE budgets.next_slot END`,
+			appID, command, st.Hold.UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

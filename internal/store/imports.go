@@ -39,8 +39,38 @@ func (s *Store) ImportJob(ctx context.Context, by audit.Actor, n NewJob) (jobs.J
 	if _, err := n.File.Seek(0, io.SeekStart); err != nil {
 		return jobs.Job{}, err
 	}
-	digest, size, err := s.keepUpload(ctx, n.File)
+	digest, size, err := digestOf(n.File)
 	if err != nil {
+		return jobs.Job{}, err
+	}
+	now := s.now()
+	id := newID(now)
+	// The job holds on to the file from the first moment: another that gives the same file up leaves it alone.
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (sha256, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
+			digest, size, millis(now))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+		INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, size, n.AccountBytes, clean(by.Name, 100), millis(now))
+		return err
+	})
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	j, err := s.keepAndRead(ctx, by, id, digest, n)
+	if err != nil {
+		// A context of its own: the usual reason is that the request was given up.
+		err = errors.Join(err, s.discard(context.WithoutCancel(ctx), id))
+	}
+	return j, err
+}
+
+func (s *Store) keepAndRead(ctx context.Context, by audit.Actor, id, digest string, n NewJob) (jobs.Job, error) {
+	if err := s.keepChunks(ctx, digest, n.File); err != nil {
 		return jobs.Job{}, err
 	}
 	if _, err := n.File.Seek(0, io.SeekStart); err != nil {
@@ -50,21 +80,7 @@ func (s *Store) ImportJob(ctx context.Context, by audit.Actor, n NewJob) (jobs.J
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	now := s.now()
-	id := newID(now)
-	_, err = s.write.ExecContext(ctx, `
-		INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, size, n.AccountBytes, clean(by.Name, 100), millis(now))
-	if err != nil {
-		return jobs.Job{}, err
-	}
-	j, err := s.readInto(ctx, by, id, reader)
-	if err != nil {
-		// A context of its own: the usual reason is that the request was given up.
-		err = errors.Join(err, s.discard(context.WithoutCancel(ctx), id))
-	}
-	return j, err
+	return s.readInto(ctx, by, id, reader)
 }
 
 // sliceRows is how many rows one transaction of an import holds: a running job
@@ -130,14 +146,14 @@ func (s *Store) discard(ctx context.Context, id string) error {
 }
 
 // DiscardUnread removes the jobs whose upload began before a time and was cut
-// off by the end of its process.
-func (s *Store) DiscardUnread(ctx context.Context, before time.Time) error {
+// off by the end of its process. It returns how many.
+func (s *Store) DiscardUnread(ctx context.Context, before time.Time) (int, error) {
 	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM jobs WHERE state = 'reading' AND created_at < $1`, millis(before))
 	for _, id := range ids {
 		err = errors.Join(err, s.discard(ctx, id))
 	}
-	return err
+	return len(ids), err
 }
 
 // plan turns rows into accounts, batches and rows set aside.

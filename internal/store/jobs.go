@@ -50,9 +50,7 @@ func (s *Store) Job(ctx context.Context, id string) (jobs.Job, error) {
 	return job(ctx, s.read, id)
 }
 
-func job(ctx context.Context, q interface {
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}, id string) (jobs.Job, error) {
+func job(ctx context.Context, q querier, id string) (jobs.Job, error) {
 	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, clean(id, 100)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, jobs.FaultNoJob.With(clean(id, 40))
@@ -72,7 +70,7 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 	return collect(ctx, s.read, scanJob, `
 		SELECT `+jobColumns+` FROM jobs j
 		WHERE j.state <> 'reading' AND (CAST($1 AS TEXT) = '' OR j.state = $1) AND (CAST($2 AS TEXT) = '' OR j.id < $2)
-		ORDER BY j.id DESC LIMIT $3`, f.State, f.Before, f.Limit)
+		ORDER BY j.id DESC LIMIT $3`, clean(string(f.State), 100), clean(f.Before, 100), f.Limit)
 }
 
 // StartJob queues a draft when confirm is the number of its accounts.

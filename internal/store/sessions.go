@@ -26,9 +26,10 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
-// SignIn opens a session, forgets the failed attempts before it, and removes
-// sessions that have expired. by.Session is the new session's id.
-func (s *Store) SignIn(ctx context.Context, by audit.Actor, session Session) error {
+// SignIn opens a session for a user whose password had this hash when it was
+// compared, forgets the failed attempts before it, and removes sessions that
+// have expired. by.Session is the new session's id.
+func (s *Store) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
 	now := millis(s.now())
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
@@ -42,7 +43,12 @@ func (s *Store) SignIn(ctx context.Context, by audit.Actor, session Session) err
 		if err != nil {
 			return err
 		}
-		if err := one(ctx, tx, FaultNoUser.With(), `UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0`, session.UserID, now); err != nil {
+		err = one(ctx, tx, FaultNoSession.With(), `UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0 AND password_hash = $3`,
+			session.UserID, now, passwordHash)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`, byAddress(by.Address)); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
@@ -65,48 +71,46 @@ const (
 func byName(name, address string) string { return clean(name, 100) + "@" + address }
 func byAddress(address string) string    { return "@" + address }
 
-// SignInFailed records a failed attempt of by.Name, as typed, from by.Address.
-func (s *Store) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
+// TrySignIn counts an attempt before its password is looked at, so that many at
+// once do not slip through. When there were too many it counts nothing and
+// returns how long to wait. SignIn takes the count back.
+func (s *Store) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
 	now := s.now()
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		for _, source := range []string{byName(by.Name, by.Address), byAddress(by.Address)} {
-			_, err := tx.ExecContext(ctx, `
-				INSERT INTO sign_in_failures (source, failures, last_at) VALUES ($1, 1, $2)
-				ON CONFLICT (source) DO UPDATE SET last_at = excluded.last_at,
-					failures = CASE WHEN sign_in_failures.last_at < $3 THEN 1 ELSE sign_in_failures.failures + 1 END`,
-				source, millis(now), millis(now.Add(-forgetAfter)))
-			if err != nil {
-				return err
-			}
-		}
+	return wait, s.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, millis(now.Add(-forgetAfter))); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
+		for _, source := range []string{byAddress(address), byName(name, address)} { // always locked in this order
+			var failures int
+			var last int64
+			err := tx.QueryRowContext(ctx, `
+				INSERT INTO sign_in_failures (source, failures, last_at) VALUES ($1, 0, $2)
+				ON CONFLICT (source) DO UPDATE SET failures = sign_in_failures.failures RETURNING failures, last_at`,
+				source, millis(now)).Scan(&failures, &last)
+			if err != nil {
+				return err
+			}
+			allowed := nameAttempts
+			if source == byAddress(address) {
+				allowed = addressAttempts
+			}
+			if failures >= allowed {
+				pause := min(longestWait, 2*time.Second<<min(failures-allowed, 20))
+				wait = max(wait, fromMillis(last).Add(pause).Sub(now))
+			}
+		}
+		if wait > 0 {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE sign_in_failures SET failures = failures + 1, last_at = $3 WHERE source = $1 OR source = $2`,
+			byAddress(address), byName(name, address), millis(now))
+		return err
 	})
 }
 
-// SignInWait returns how long to wait until this name may try again from this
-// address; 0 means now.
-func (s *Store) SignInWait(ctx context.Context, name, address string) (time.Duration, error) {
-	var longest time.Duration
-	for source, allowed := range map[string]int{byName(name, address): nameAttempts, byAddress(address): addressAttempts} {
-		var failures int
-		var last int64
-		err := s.read.QueryRowContext(ctx, `SELECT failures, last_at FROM sign_in_failures WHERE source = $1`, source).Scan(&failures, &last)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		if failures < allowed {
-			continue
-		}
-		wait := min(longestWait, 2*time.Second<<min(failures-allowed, 20))
-		longest = max(longest, fromMillis(last).Add(wait).Sub(s.now()))
-	}
-	return longest, nil
+// SignInFailed records that an attempt of by.Name, as typed, from by.Address failed.
+func (s *Store) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
+	return s.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
 }
 
 // SessionByToken returns a session that is alive and its user.

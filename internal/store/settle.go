@@ -15,31 +15,31 @@ import (
 // Settle implements jobs.Store.
 func (s *Store) Settle(ctx context.Context, appID string, settlements []jobs.Settlement) error {
 	settlements = slices.SortedStableFunc(slices.Values(settlements), func(a, b jobs.Settlement) int { return cmp.Compare(a.JobID, b.JobID) })
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		for rest := settlements; len(rest) > 0; {
-			n := slices.IndexFunc(rest, func(st jobs.Settlement) bool { return st.JobID != rest[0].JobID })
-			if n < 0 {
-				n = len(rest)
-			}
-			if err := s.settleJob(ctx, tx, rest[0].JobID, rest[:n]); err != nil {
+	// A transaction for each job: each takes its locks in the order jobs … audit_head.
+	// Settling once more changes nothing, so a part that failed may be repeated with the rest.
+	for rest := settlements; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(st jobs.Settlement) bool { return st.JobID != rest[0].JobID })
+		if n < 0 {
+			n = len(rest)
+		}
+		if err := s.tx(ctx, func(tx *sql.Tx) error { return s.settleJob(ctx, tx, rest[0].JobID, rest[:n]) }); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	for _, st := range settlements {
+		if st.Halt {
+			if err := s.tx(ctx, func(tx *sql.Tx) error { return s.halt(ctx, tx, appID, st) }); err != nil {
 				return err
 			}
-			rest = rest[n:]
 		}
-		for _, st := range settlements {
-			if !st.Hold.IsZero() {
-				if err := hold(ctx, tx, appID, st); err != nil {
-					return err
-				}
-			}
-			if st.Halt {
-				if err := s.halt(ctx, tx, appID, st); err != nil {
-					return err
-				}
+		if !st.Hold.IsZero() {
+			if err := s.tx(ctx, func(tx *sql.Tx) error { return hold(ctx, tx, appID, st) }); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlements []jobs.Settlement) error {
@@ -148,21 +148,36 @@ func (s *Store) completeCall(ctx context.Context, tx *sql.Tx, st jobs.Settlement
 
 // halt stops every job of the app: what stopped one would stop them all.
 func (s *Store) halt(ctx context.Context, tx *sql.Tx, appID string, st jobs.Settlement) error {
-	halted, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
-		UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1
-		WHERE app_id = $1 AND state IN ('queued', 'running') RETURNING id`, appID, st.Answer.Code, clean(st.Answer.Info, 500))
-	slices.Sort(halted)
-	for _, id := range halted {
+	open, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM jobs WHERE app_id = $1 AND state IN ('queued', 'running') ORDER BY id`, appID)
+	if err != nil {
+		return err
+	}
+	var halted []jobs.Job
+	for _, id := range open {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1
+			WHERE id = $1 AND state IN ('queued', 'running')`, id, st.Answer.Code, clean(st.Answer.Info, 500))
 		if err != nil {
 			return err
 		}
-		var j jobs.Job
-		if j, err = job(ctx, tx, id); err != nil {
+		if n, err := result.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			continue
+		}
+		j, err := job(ctx, tx, id)
+		if err != nil {
 			return err
 		}
+		halted = append(halted, j)
+	}
+	for _, j := range halted {
 		details := summary(j)
 		details["code"], details["info"], details["call"] = st.Answer.Code, clean(st.Answer.Info, 500), st.Call
-		err = s.record(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: id, Details: details})
+		if err := s.record(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: j.ID, Details: details}); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }

@@ -48,7 +48,7 @@ type Store struct {
 func Open(ctx context.Context, database string) (*Store, error) {
 	s := &Store{now: time.Now}
 	var err error
-	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
+	if isPostgres(database) {
 		err = s.openPostgres(database)
 	} else {
 		err = s.openSQLite(ctx, database)
@@ -66,12 +66,20 @@ func Open(ctx context.Context, database string) (*Store, error) {
 	return s, nil
 }
 
-// nameOf is the database without a password.
+// nameOf is the database without anything that may be secret.
 func nameOf(database string) string {
-	if u, err := url.Parse(database); err == nil && u.Host != "" {
-		return u.Redacted()
+	if !isPostgres(database) {
+		return database
 	}
-	return database
+	u, err := url.Parse(database)
+	if err != nil || u.Host == "" {
+		return "(PostgreSQL)"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+func isPostgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
 func (s *Store) openPostgres(database string) (err error) {
@@ -226,9 +234,7 @@ func one(ctx context.Context, tx *sql.Tx, otherwise error, query string, args ..
 }
 
 // collect runs a query and scans each of its rows.
-func collect[T any](ctx context.Context, q interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -243,6 +249,12 @@ func collect[T any](ctx context.Context, q interface {
 		all = append(all, t)
 	}
 	return all, rows.Err()
+}
+
+// querier is a *sql.DB or *sql.Tx.
+type querier interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	QueryRowContext(context.Context, string, ...any) *sql.Row
 }
 
 // scanner is a *sql.Row or *sql.Rows.

@@ -16,24 +16,21 @@ import (
 // that neither writing nor reading it needs more memory than one.
 const chunkBytes = 1 << 20
 
-// keepUpload stores a file under its SHA-256, once, a chunk a transaction.
-func (s *Store) keepUpload(ctx context.Context, file io.ReadSeeker) (digest string, size int64, err error) {
+// digestOf reads a file and goes back to its beginning.
+func digestOf(file io.ReadSeeker) (digest string, size int64, err error) {
 	hash := sha256.New()
 	if size, err = io.Copy(hash, file); err != nil {
 		return "", 0, err
 	}
-	digest = hex.EncodeToString(hash.Sum(nil))
-	if _, err = file.Seek(0, io.SeekStart); err != nil {
-		return "", 0, err
-	}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO uploads (sha256, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
-		digest, size, millis(s.now()))
-	if err != nil {
-		return "", 0, err
-	}
+	_, err = file.Seek(0, io.SeekStart)
+	return hex.EncodeToString(hash.Sum(nil)), size, err
+}
+
+// keepChunks stores a file under its SHA-256, once, a chunk a transaction.
+func (s *Store) keepChunks(ctx context.Context, digest string, file io.Reader) error {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	defer encoder.Close()
 	chunk := make([]byte, chunkBytes)
@@ -43,14 +40,14 @@ func (s *Store) keepUpload(ctx context.Context, file io.ReadSeeker) (digest stri
 			_, err := s.write.ExecContext(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3) ON CONFLICT (sha256, number) DO NOTHING`,
 				digest, number, encoder.EncodeAll(chunk[:n], nil))
 			if err != nil {
-				return "", 0, err
+				return err
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return digest, size, nil
+			return nil
 		case err != nil:
-			return "", 0, err
+			return err
 		}
 	}
 }

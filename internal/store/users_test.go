@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ func signIn(t *testing.T, s *store.Store, u store.User) store.Session {
 	t.Helper()
 	now := time.Now()
 	session := store.Session{ID: "public-" + u.Name, TokenHash: "hash-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
-	require.NoError(t, s.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"}, session))
+	require.NoError(t, s.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"}, session, u.PasswordHash))
 	return session
 }
 
@@ -59,7 +61,7 @@ func TestASessionEndsWithSignOutExpiryNewPasswordAndDisabling(t *testing.T) {
 				x.ExpiresAt = time.Now().Add(-time.Minute)
 				return s.SaveSession(ctx, x)
 			},
-			"password": func(store.Session) error { return s.SetUserPassword(ctx, operator, u.ID, "other") },
+			"password": func(store.Session) error { return s.SetUserPassword(ctx, operator, u.ID, "hash") },
 			"disabled": func(store.Session) error {
 				if err := s.SetUserDisabled(ctx, operator, u.ID, true); err != nil {
 					return err
@@ -80,16 +82,14 @@ func TestASessionEndsWithSignOutExpiryNewPasswordAndDisabling(t *testing.T) {
 
 func TestFailedSignInsWaitLongerEachTimeAndOnlyWhereTheyCameFrom(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		from := func(address string) audit.Actor { return audit.Actor{Name: "ann", Address: address} }
 		var waits []time.Duration
-		for range 6 {
-			require.NoError(t, s.SignInFailed(ctx, from("10.0.0.1"), "password"))
-			wait, err := s.SignInWait(ctx, "ann", "10.0.0.1")
+		for range 5 {
+			wait, err := s.TrySignIn(ctx, "ann", "10.0.0.1")
 			require.NoError(t, err)
 			waits = append(waits, (wait + time.Second).Truncate(2*time.Second))
 		}
-		require.Equal(t, []time.Duration{0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}, waits)
-		wait, err := s.SignInWait(ctx, "ann", "10.0.0.2")
+		require.Equal(t, []time.Duration{0, 0, 0, 2 * time.Second, 2 * time.Second}, waits, "asking again too early does not lengthen the wait")
+		wait, err := s.TrySignIn(ctx, "ann", "10.0.0.2")
 		require.NoError(t, err)
 		require.Zero(t, wait, "nobody can lock a colleague out")
 
@@ -97,9 +97,39 @@ func TestFailedSignInsWaitLongerEachTimeAndOnlyWhereTheyCameFrom(t *testing.T) {
 		require.NoError(t, err)
 		now := time.Now()
 		require.NoError(t, s.SignIn(ctx, audit.Actor{Name: "ann", Address: "10.0.0.1", Session: "x"},
-			store.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}))
-		wait, err = s.SignInWait(ctx, "ann", "10.0.0.1")
+			store.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}, "hash"))
+		wait, err = s.TrySignIn(ctx, "ann", "10.0.0.1")
 		require.NoError(t, err)
 		require.Zero(t, wait, "a success forgets the failures")
+	})
+}
+
+func TestManyAttemptsAtOnceDoNotSlipThrough(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		var looked atomic.Int64
+		var wait sync.WaitGroup
+		for range 30 {
+			wait.Go(func() {
+				if pause, err := s.TrySignIn(ctx, "ann", "10.0.0.1"); err == nil && pause == 0 {
+					looked.Add(1)
+				}
+			})
+		}
+		wait.Wait()
+		require.Equal(t, int64(3), looked.Load())
+	})
+}
+
+func TestAPasswordThatWasChangedMeanwhileOpensNoSession(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u, err := s.CreateUser(ctx, operator, "ann", auth.Operator, "old")
+		require.NoError(t, err)
+		require.NoError(t, s.SetUserPassword(ctx, operator, u.ID, "new"))
+		now := time.Now()
+		session := store.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+		err = s.SignIn(ctx, audit.Actor{Name: "ann", Session: "x"}, session, u.PasswordHash)
+		require.True(t, store.FaultNoSession.Is(err), "%v", err)
+		_, _, err = s.SessionByToken(ctx, "y")
+		require.True(t, store.FaultNoSession.Is(err), "%v", err)
 	})
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -11,13 +12,23 @@ import (
 // Verify recounts every job from its accounts and rows and checks that the log
 // has no gap. It returns a sentence for each thing that is wrong, the place first.
 func (s *Store) Verify(ctx context.Context) ([]string, error) {
-	all, err := collect(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.state <> 'reading' ORDER BY j.id`)
+	// One snapshot, so that a job may run meanwhile; SQLite's transactions always are one.
+	options := &sql.TxOptions{ReadOnly: true}
+	if s.postgres {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := s.read.BeginTx(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	all, err := collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.state <> 'reading' ORDER BY j.id`)
 	if err != nil {
 		return nil, err
 	}
 	var wrong []string
 	for _, j := range all {
-		found, err := s.verifyJob(ctx, j)
+		found, err := verifyJob(ctx, tx, j)
 		if err != nil {
 			return nil, err
 		}
@@ -26,26 +37,26 @@ func (s *Store) Verify(ctx context.Context) ([]string, error) {
 		}
 	}
 	var entries, last, head int64
-	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0), (SELECT seq FROM audit_head WHERE id = 1) FROM audit_entries`).Scan(&entries, &last, &head)
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0), (SELECT seq FROM audit_head WHERE id = 1) FROM audit_entries`).Scan(&entries, &last, &head)
 	if err == nil && (entries != last || last != head) {
 		wrong = append(wrong, fmt.Sprintf("audit log: %d entries, the last is number %d, and %d were written", entries, last, head))
 	}
 	return wrong, err
 }
 
-func (s *Store) verifyJob(ctx context.Context, j jobs.Job) (wrong []string, err error) {
+func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err error) {
 	differ := func(what string, counted, kept int64) {
 		if counted != kept {
 			wrong = append(wrong, fmt.Sprintf("%s: %d were counted, the job says %d", what, counted, kept))
 		}
 	}
 	var accounts, highest, pendingGap, planned int64
-	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM accounts WHERE job_id = $1`, j.ID).Scan(&accounts, &highest)
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM accounts WHERE job_id = $1`, j.ID).Scan(&accounts, &highest)
 	if err != nil {
 		return nil, err
 	}
 	// A batch counts its pending accounts; they must be those that have no outcome of their own.
-	err = s.read.QueryRowContext(ctx, `
+	err = tx.QueryRowContext(ctx, `
 		SELECT COALESCE(SUM(CASE WHEN b.pending = (SELECT COUNT(*) FROM accounts a
 			WHERE a.job_id = b.job_id AND a.seq >= b.first AND a.seq < b.first + b.size AND a.outcome IS NULL) THEN 0 ELSE 1 END), 0),
 			COALESCE(CAST(SUM(b.size) AS BIGINT), 0)
@@ -53,12 +64,16 @@ func (s *Store) verifyJob(ctx context.Context, j jobs.Job) (wrong []string, err 
 	if err != nil {
 		return nil, err
 	}
+	var chunks int64
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, j.FileSHA256).Scan(&chunks); err != nil {
+		return nil, err
+	}
 	outcomes := jobs.Counts{}
 	type count struct {
 		outcome jobs.Outcome
 		n       int64
 	}
-	counts, err := collect(ctx, s.read, func(row scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
+	counts, err := collect(ctx, tx, func(row scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
 		SELECT outcome, COUNT(*) FROM accounts WHERE job_id = $1 AND outcome IS NOT NULL GROUP BY outcome
 		UNION ALL SELECT outcome, CAST(SUM(pending) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID)
 	if err != nil {
@@ -68,13 +83,14 @@ func (s *Store) verifyJob(ctx context.Context, j jobs.Job) (wrong []string, err 
 		outcomes[c.outcome] += c.n
 	}
 	aside := map[jobs.SetAsideKind]int64{}
-	asides, err := s.SetAsideReasons(ctx, j.ID)
+	asides, err := setAsideCounts(ctx, tx, j.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range asides {
 		aside[c.Kind] += c.Rows
 	}
+	differ("parts of the file", chunks, (j.FileBytes+chunkBytes-1)/chunkBytes)
 	differ("accounts", accounts, j.Accounts)
 	differ("accounts in file order without gaps", highest, j.Accounts)
 	differ("accounts in batches", planned, j.Accounts)
