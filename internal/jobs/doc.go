@@ -18,6 +18,9 @@
 //     read once the lost call can no longer take effect: none, and they are
 //     cleared; some, and they wait to be sent again.
 //
+// An account that a good reading leaves out has shown no tags that could be lost,
+// and nothing that proves it clear; it is sent again, and that answer settles it.
+//
 // The last rule leaves one gap: tags given to an account between a lost call
 // that did its work and the read-back look like the old ones, and are removed.
 package jobs

@@ -10,6 +10,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
 )
 
 // stored lists the outcomes of a job in the order of its columns.
@@ -211,11 +212,11 @@ func (s *Store) Reasons(ctx context.Context, jobID string) ([]jobs.Reason, error
 		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
 }
 
-// CallsPerSecond is a job's rate over the last five seconds.
+// CallsPerSecond is a job's rate over the last five seconds, reading back not counted.
 func (s *Store) CallsPerSecond(ctx context.Context, jobID string) (float64, error) {
 	const window = 5000
 	var calls int64
-	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND delivery <> 'not_sent'`,
-		jobID, millis(s.now())-window).Scan(&calls)
+	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
+		jobID, millis(s.now())-window, tim.RemoveAllTags).Scan(&calls)
 	return float64(calls) / (window / 1000), err
 }

@@ -19,10 +19,10 @@ function upload(form) {
   const request = new XMLHttpRequest();
   let step = -1;
 
-  const end = (text) => {
+  const end = (alert) => {
     panel.hidden = true;
     submit.disabled = false;
-    fault.replaceChildren(problem(text));
+    fault.replaceChildren(alert);
     fault.scrollIntoView({ block: "nearest" });
   };
 
@@ -44,11 +44,12 @@ function upload(form) {
       return;
     }
     const answer = new DOMParser().parseFromString(request.responseText, "text/html");
-    const said = answer.querySelector("#fault .problem p, main .card p");
-    end(said ? said.textContent : form.dataset.lost);
+    const alert = answer.querySelector("#fault .problem");
+    const said = answer.querySelector("main .card p"); // of an error page
+    end(alert ?? problem(said ? said.textContent : form.dataset.lost));
   };
-  request.onerror = () => end(form.dataset.lost);
-  request.onabort = () => end(form.dataset.stopped);
+  request.onerror = () => end(problem(form.dataset.lost));
+  request.onabort = () => end(problem(form.dataset.stopped));
   stop.onclick = () => request.abort();
 
   fault.replaceChildren();
@@ -62,10 +63,7 @@ function upload(form) {
 }
 
 function problem(text) {
-  const box = document.createElement("div");
-  const line = document.createElement("p");
-  box.className = "problem";
-  line.textContent = text;
-  box.append(line);
-  return box;
+  const alert = document.getElementById("problem").content.cloneNode(true);
+  alert.querySelector("p").append(text);
+  return alert;
 }

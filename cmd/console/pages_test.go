@@ -1,0 +1,320 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+// picturesFolder is where the pages are pictured, for people to look at; "" for nowhere.
+var picturesFolder = os.Getenv("TAGSWEEP_PICTURES")
+
+// look is a way to see a page.
+type look struct {
+	width  int64
+	scheme string
+}
+
+var looks = []look{{1280, "light"}, {1280, "dark"}, {360, "light"}, {360, "dark"}}
+
+// pictured are the looks that pictures are taken of.
+var pictured = map[string]bool{"en-1280-light": true, "zh-Hans-1280-dark": true, "en-360-light": true}
+
+// scene is a page, or a state of one, that somebody can come to.
+type scene struct {
+	name, user, path string
+	act              func(w *tab) // what is done there before it is looked at
+}
+
+// stage is a console with something on every page.
+type stage struct {
+	*program
+	t         *testing.T
+	simulator *timtest.Service
+	tabs      map[string]*tab // by user, "" for nobody
+	axe       string
+	catalogue map[string]*catalogue // by language
+}
+
+// Every page, in every state that it has, in both languages, light and dark, at
+// a desk and on a phone: axe finds nothing, nothing scrolls sideways, every text
+// is in the page's language, and the keyboard reaches everything.
+func TestEveryPageIsForEverybody(t *testing.T) {
+	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.005 })
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	chromium := startBrowser(t)
+	axe, err := os.ReadFile("../../web/testdata/axe-core-4.14.1/axe.min.js")
+	require.NoError(t, err)
+	s := &stage{program: p, t: t, simulator: simulator, tabs: map[string]*tab{"": p.openTab(chromium)}, axe: string(axe), catalogue: catalogues(t)}
+	for _, user := range []string{"olga", "adam", "aida"} {
+		s.tabs[user] = p.openTab(chromium)
+		s.tabs[user].signIn(user)
+	}
+	s.visit(
+		scene{"login", "", "/login?next=%2Faudit", nil},
+		scene{"login-wrong", "", "/login", func(w *tab) { w.submitSignIn("nobody", "wrong") }},
+		scene{"login-wait", "", "/login", func(w *tab) {
+			for w.submitSignIn("somebody", "wrong") != 429 {
+			}
+		}},
+		scene{"jobs-none", "olga", "/jobs", nil},
+		scene{"jobs-none-auditor", "aida", "/jobs", nil},
+	)
+	s.visit(s.jobs()...)
+	s.visit(s.others()...)
+	s.underWay()
+}
+
+// jobs makes a job for every state that lasts.
+func (s *stage) jobs() []scene {
+	olga := s.signIn("olga")
+	started := func(name string, content []byte, state string) string {
+		answer, _ := olga.upload(name, content)
+		id := strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
+		olga.start(id)
+		until(s.t, "the job is "+state, func() bool { return olga.job(id).State == state })
+		return id
+	}
+	finished := started("vip-customers-2026-07.csv", memberFile(2_000), "finished")
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Code: 60020}))
+	halted := started("trial-users.csv", memberFile(800), "halted")
+	cancelled := started("七月流失用户.csv", memberFile(300), "halted")
+	olga.post("/jobs/"+cancelled+"/cancel", nil)
+	until(s.t, "the job is cancelled", func() bool { return olga.job(cancelled).Outcomes["cancelled"] == 300 })
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
+	review := olga.draft(memberFile(48_120))
+	nothing := olga.draft([]byte("１２３\n４５６\n"))
+
+	confirm := func(w *tab) { w.follow(fill("#confirm", "48,12"), click("form[action$=start] button")) }
+	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
+	return []scene{
+		{"jobs", "olga", "/jobs", nil},
+		{"jobs-filtered", "aida", "/jobs?state=queued", nil},
+		{"new", "olga", "/jobs/new", nil},
+		{"new-sending", "olga", "/jobs/new", func(w *tab) {
+			w.chooseFile("members.csv", accountFile(200_000))
+			w.do(slowUpload(20_000), click("form[data-upload] button[type=submit]"))
+			w.until(`document.querySelector(".upload progress").value > 0`)
+		}},
+		{"new-refused", "olga", "/jobs/new", func(w *tab) {
+			w.do(slowUpload(-1), fill("#note", "OPS-4711"))
+			w.chooseFile("empty.csv", nil)
+			w.do(click("form[data-upload] button[type=submit]"))
+			w.until(`document.querySelector("#fault .problem") !== null`)
+		}},
+		{"new-refused-without-script", "olga", "/jobs/new", func(w *tab) {
+			w.chooseFile("empty.csv", nil)
+			require.Equal(s.t, 422, w.follow(chromedp.Evaluate[chromedp.Void](`document.querySelector("form[data-upload]").submit()`)))
+		}},
+		{"review", "olga", "/jobs/" + review, nil},
+		{"review-wrong-count", "olga", "/jobs/" + review, confirm},
+		{"review-discard", "olga", "/jobs/" + review, open(".ask summary")},
+		{"review-nothing", "olga", "/jobs/" + nothing, nil},
+		{"review-auditor", "aida", "/jobs/" + review, nil},
+		{"finished", "olga", "/jobs/" + finished, nil},
+		{"halted", "olga", "/jobs/" + halted, nil},
+		{"cancelled", "aida", "/jobs/" + cancelled, nil},
+		{"stale", "olga", "/jobs/" + cancelled, post("/jobs/"+cancelled+"/start", 409)},
+	}
+}
+
+// others are the pages that no job is the subject of.
+func (s *stage) others() []scene {
+	newUser := func(name, password string, status int) func(w *tab) {
+		return func(w *tab) {
+			require.Equal(s.t, status, w.follow(fill("#name", name), fill("#new-password", password),
+				chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/users']").submit()`)))
+		}
+	}
+	return []scene{
+		{"accounts", "olga", "/accounts", nil},
+		{"accounts-found", "olga", "/accounts?q=member_0000001", nil},
+		{"accounts-none", "olga", "/accounts?q=nobody", nil},
+		{"audit", "aida", "/audit", func(w *tab) { w.do(click("details.entry summary")) }},
+		{"audit-none", "adam", "/audit?actor=nobody", nil},
+		{"users", "adam", "/users", func(w *tab) { w.do(click("details.entry summary")) }},
+		{"users-name", "adam", "/users", newUser("no spaces", testPassword, 422)},
+		{"users-taken", "adam", "/users", newUser("olga", testPassword, 409)},
+		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), testPassword, 200)(w) }},
+		{"forbidden", "aida", "/users", nil},
+		{"missing", "olga", "/nowhere", nil},
+		{"missing-job", "aida", "/jobs/nosuchjob", nil},
+		{"method", "olga", "/logout", nil},
+	}
+}
+
+func (s *stage) language(w *tab) string { return read[string](w, "document.documentElement.lang") }
+
+// underWay looks at a job under way with accounts in doubt that stay so, because
+// nothing can be read back: paused, resumed so slowly that it lasts, and
+// cancelled, which takes until those in doubt are settled.
+func (s *stage) underWay() {
+	olga, w := s.signIn("olga"), s.tabs["olga"]
+	w.open("/jobs/new")
+	w.do(fill("#note", "Accounts without a visit for two years"))
+	accounts := 24_000
+	if picturesFolder != "" {
+		accounts = 90_000 // long enough for the rate on the picture to be the usual one
+	}
+	w.chooseFile("churned-users-2026-06.csv", memberFile(accounts))
+	w.follow(click("form[data-upload] button[type=submit]"))
+	id := strings.TrimPrefix(w.at(), "/jobs/")
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Latency: 40 * time.Millisecond, Spread: 80 * time.Millisecond,
+		Commands: []tim.Command{tim.RemoveAllTags}, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.03}}))
+	olga.start(id)
+	until(s.t, "accounts are in doubt, and others failed", func() bool {
+		o := olga.job(id).Outcomes
+		return o["in_doubt"] > 0 && o["failed"] > 0
+	})
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Latency: 40 * time.Millisecond, Spread: 80 * time.Millisecond,
+		Commands: []tim.Command{tim.GetTags}, Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}))
+	until(s.t, "more than half of the job is done", func() bool { return olga.job(id).Outcomes["cleared"] > int64(accounts)*3/5 })
+	s.pictureOfTheJobPage(id)
+	olga.post("/jobs/"+id+"/pause", nil)
+	until(s.t, "the calls in flight are answered", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
+	s.visit(scene{"paused", "olga", "/jobs/" + id, nil})
+
+	w.open("/jobs/new") // a page that does not follow the job: the console stops
+	require.NoError(s.t, s.stop(syscall.SIGTERM))
+	s.settings = append(s.settings, "CONSOLE_TIM_RATE=1")
+	s.start()
+	olga = s.signIn("olga")
+	olga.post("/jobs/"+id+"/resume", nil)
+	until(s.t, "the job runs", func() bool { return olga.job(id).State == "running" })
+	s.visit(
+		scene{"running", "olga", "/jobs/" + id, nil},
+		scene{"running-cancel", "olga", "/jobs/" + id, func(w *tab) { w.do(click(".ask summary")) }},
+		scene{"running-auditor", "aida", "/jobs/" + id, nil},
+		scene{"jobs-running", "olga", "/jobs", nil},
+	)
+	olga.post("/jobs/"+id+"/cancel", nil)
+	s.visit(scene{"cancelling", "olga", "/jobs/" + id, nil})
+}
+
+// post sends a form that the page does not have, or no longer.
+func post(path string, status int) func(w *tab) {
+	return func(w *tab) {
+		w.t.Helper()
+		require.Equal(w.t, status, w.follow(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(
+			`{ const form = document.createElement("form"); form.method = "post"; form.action = %q; document.body.append(form); form.submit() }`, path))))
+	}
+}
+
+// visit looks at scenes in every way.
+func (s *stage) visit(scenes ...scene) {
+	for _, scene := range scenes {
+		w := s.tabs[scene.user]
+		for _, lang := range []string{"en", "zh-Hans"} {
+			began := time.Now()
+			w.setCookie("lang", lang)
+			w.do(emulateSize(1280, 800), emulateScheme("light"))
+			w.open(scene.path)
+			if scene.act != nil {
+				scene.act(w)
+			}
+			s.requireLanguage(w, scene.name, lang)
+			w.do(chromedp.Evaluate[chromedp.Void](s.axe))
+			for _, look := range looks {
+				where := fmt.Sprintf("%s-%s-%d-%s", scene.name, lang, look.width, look.scheme)
+				w.do(emulateSize(look.width, 800), emulateScheme(look.scheme))
+				s.requireAccessible(w, where)
+				if picturesFolder != "" && pictured[strings.TrimPrefix(where, scene.name+"-")] {
+					s.picture(w, where, chromedp.FullScreenshot(100))
+				}
+			}
+			if lang == "en" {
+				w.do(emulateSize(1280, 800), emulateScheme("light"))
+				s.requireKeyboard(w, scene.name)
+			}
+			s.t.Logf("%s in %s took %s", scene.name, lang, time.Since(began).Round(time.Millisecond))
+		}
+	}
+}
+
+func (s *stage) requireAccessible(w *tab, where string) {
+	found := read[[]string](w, `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]})
+		.then(result => result.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary)))`)
+	for _, violation := range found {
+		s.t.Errorf("%s: %s", where, violation)
+	}
+	if wide := read[int](w, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+		s.t.Errorf("%s scrolls sideways by %d px", where, wide)
+	}
+}
+
+func (s *stage) picture(w *tab, name string, shot chromedp.Action[[]byte]) {
+	image, err := chromedp.Run(w.ctx, shot)
+	require.NoError(s.t, err)
+	require.NoError(s.t, os.MkdirAll(picturesFolder, 0o755))
+	require.NoError(s.t, os.WriteFile(filepath.Join(picturesFolder, name+".png"), image, 0o644))
+}
+
+// pictureOfTheJobPage is the README's.
+func (s *stage) pictureOfTheJobPage(id string) {
+	if picturesFolder == "" {
+		return
+	}
+	w := s.tabs["olga"]
+	w.setCookie("lang", "en")
+	w.do(emulateSize(1280, 905), emulateScheme("light"))
+	w.open("/jobs/" + id)
+	s.picture(w, "job-page", chromedp.CaptureScreenshot())
+}
+
+// noteFocus remembers where the keyboard comes to, and whether that can be seen.
+const noteFocus = `
+	document.activeElement.blur();
+	window.places = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
+		.filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled);
+	window.reached = [];
+	document.addEventListener("focusin", ({target}) => {
+		const style = getComputedStyle(target), box = target.getBoundingClientRect();
+		const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && box.width > 0 && box.left + scrollX >= 0 && box.top + scrollY >= 0;
+		reached.push({Place: places.indexOf(target), Seen: seen, Name: target.outerHTML.slice(0, 100)});
+	});
+	places.length`
+
+type focus struct {
+	Place int
+	Seen  bool
+	Name  string
+}
+
+// requireKeyboard goes through the page with the Tab key: the link that skips to
+// the content comes first, everything follows in its order, and it can be seen
+// where the keyboard is.
+func (s *stage) requireKeyboard(w *tab, where string) {
+	count := read[int](w, noteFocus)
+	w.do(chromedp.KeyEvent(strings.Repeat(kb.Tab, count+1)))
+	reached := read[[]focus](w, "reached")
+	places := map[int]bool{}
+	for i, f := range reached {
+		if !f.Seen {
+			s.t.Errorf("%s: it cannot be seen that the keyboard is at %s", where, f.Name)
+		}
+		if i > 0 && f.Place != reached[i-1].Place && f.Place != (reached[i-1].Place+1)%count {
+			s.t.Errorf("%s: the keyboard jumps from %s to %s", where, reached[i-1].Name, f.Name)
+		}
+		places[f.Place] = true
+	}
+	for place := range count {
+		if !places[place] {
+			s.t.Errorf("%s: the keyboard never comes to %s", where, read[string](w, fmt.Sprintf("places[%d].outerHTML", place)))
+		}
+	}
+	require.Equal(s.t, "skip", read[string](w, "places[0].className"), where)
+	w.do(chromedp.Focus(chromedp.CSS(".skip")), chromedp.KeyEvent(kb.Enter))
+	w.until(`document.activeElement.id === "content"`)
+}

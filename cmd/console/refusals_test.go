@@ -1,0 +1,216 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/tim/timtest"
+)
+
+// states lists the states of all jobs, newest first.
+func (v *visitor) states() (states []string) {
+	_, page := v.get("/jobs")
+	for _, part := range strings.Split(page, `data-state="`)[1:] {
+		state, _, _ := strings.Cut(part, `"`)
+		states = append(states, state)
+	}
+	return states
+}
+
+func TestAFileThatIsRefusedIsASentenceAndKeepsTheForm(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p.settings = append(p.settings, "CONSOLE_UPLOAD_LIMIT=100000")
+	p.start()
+	olga := p.signIn("olga")
+	olga.draft(accountFile(3))
+	w := p.openTab(startBrowser(t))
+	w.signIn("olga")
+	samples, err := filepath.Glob("../../internal/accounts/testdata/refused/*")
+	require.NoError(t, err)
+	require.Greater(t, len(samples), 10)
+	files := map[string][]byte{"large.csv": accountFile(10_000)}
+	for _, sample := range samples {
+		files[filepath.Base(sample)], err = os.ReadFile(sample)
+		require.NoError(t, err)
+	}
+	core := map[string]string{
+		"empty.csv": "it holds no rows", "columns-101.csv": "it has 101 columns, and at most 100 are read", "picture.csv": "PNG",
+		"workbook.xlsx": "it seems to be XLSX", "large.csv": "larger than the limit of 100 KB",
+	}
+	w.open("/jobs/new")
+	w.do(fill("#note", "OPS-4711"))
+	for name, content := range files {
+		w.chooseFile(name, content)
+		w.do(click("form[data-upload] button[type=submit]"))
+		w.until(`document.querySelector("#fault .problem") !== null`)
+		require.Contains(t, w.fault(), "The file was not taken: ", name)
+		require.Contains(t, w.fault(), core[name], name)
+		require.Equal(t, "OPS-4711", read[string](w, `document.querySelector("#note").value`))
+		answer, page := olga.upload(name, content)
+		require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode, name)
+		require.Contains(t, page, "The file was not taken: ", name)
+		require.Contains(t, page, ">from a test</textarea>", name)
+	}
+	require.Equal(t, []string{"draft"}, olga.states(), "the job that was there before, and no other")
+
+	// A file without an account becomes a draft that says why, and cannot be started.
+	id := olga.draft([]byte("用户一\n用户二\n"))
+	answer, page := olga.post("/jobs/"+id+"/start", url.Values{"confirm": {"0"}})
+	require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+	require.Contains(t, page, "The job was not started: no row of its file is a valid account.")
+	require.Equal(t, "draft", olga.job(id).State)
+}
+
+func TestWhatCannotBeDoneIsASentence(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	id := olga.draft(accountFile(3))
+	form := func(pairs url.Values) func(string) (*http.Response, string) {
+		return func(path string) (*http.Response, string) { return olga.post(path, pairs) }
+	}
+	for _, test := range []struct {
+		do     func(path string) (*http.Response, string)
+		path   string
+		status int
+		says   string
+	}{
+		{olga.get, "/jobs/" + id + "/start", 405, "This address cannot be used that way (GET). Nothing was changed"},
+		{form(nil), "/audit", 405, "This address cannot be used that way (POST). Nothing was changed"},
+		{olga.get, "/jobs/nosuchjob", 404, "There is no job nosuchjob."},
+		{form(url.Values{"confirm": {"3"}}), "/jobs/nosuchjob/start", 404, "There is no job nosuchjob."},
+		{olga.get, "/jobs/nosuchjob/results.csv", 404, "There is no job nosuchjob."},
+		{olga.get, "/jobs?state=sleepy", 404, "There is no page at this address."},
+		{olga.get, "/nowhere", 404, "There is no page at this address."},
+		{olga.get, "/users", 403, "Your role (operator) may not do this. Nothing was changed"},
+		{form(nil), "/jobs/" + id + "/start", 422, "it holds 3 accounts, and the number typed was not that"},
+		{form(url.Values{"confirm": {"three"}}), "/jobs/" + id + "/start", 422, "it holds 3 accounts, and the number typed was not that"},
+		{form(nil), "/jobs/" + id + "/pause", 409, "The job is draft by now, so this can no longer be done. Nothing was changed"},
+		{form(nil), "/jobs/" + id + "/resume", 409, "The job is draft by now, so this can no longer be done. Nothing was changed"},
+		{form(nil), "/jobs", 422, "Nothing was taken: what came was not an upload of a file."},
+	} {
+		answer, page := test.do(test.path)
+		require.Equal(t, test.status, answer.StatusCode, test.path)
+		require.Contains(t, page, test.says, test.path)
+		require.Equal(t, []string{"draft"}, olga.states(), test.path)
+	}
+}
+
+func TestAStaleFormChangesNothing(t *testing.T) {
+	t.Parallel()
+	simulator, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	w := p.openTab(startBrowser(t))
+	w.signIn("olga")
+
+	cancelled := olga.draft(accountFile(300))
+	w.open("/jobs/" + cancelled)
+	olga.post("/jobs/"+cancelled+"/cancel", nil)
+	require.Equal(t, 409, w.follow(fill("#confirm", "300"), click("form[action$=start] button")))
+	require.Contains(t, w.text("main .card p"), "The job is cancelled by now, so this can no longer be done. Nothing was changed")
+	w.follow(click("main .card a"))
+	require.Equal(t, "/jobs/"+cancelled, w.at())
+	require.Empty(t, simulator.Ledger())
+
+	started := olga.draft(accountFile(300))
+	w.open("/jobs/" + started)
+	olga.start(started)
+	until(t, "the job is finished", func() bool { return olga.job(started).State == "finished" })
+	require.Equal(t, 409, w.follow(fill("#confirm", "300"), click("form[action$=start] button")))
+	require.Contains(t, w.text("main .card p"), "The job is finished by now")
+	require.Len(t, simulator.Ledger(), 3)
+}
+
+func TestStartCountsOnceHoweverOftenItIsClicked(t *testing.T) {
+	t.Parallel()
+	simulator, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	id := olga.draft(accountFile(300))
+	statuses := make([]int, 8)
+	var clicks errgroup.Group
+	for i := range statuses {
+		clicks.Go(func() error {
+			answer, _ := olga.post("/jobs/"+id+"/start", url.Values{"confirm": {"300"}})
+			statuses[i] = answer.StatusCode
+			return nil
+		})
+	}
+	require.NoError(t, clicks.Wait())
+	require.ElementsMatch(t, []int{303, 409, 409, 409, 409, 409, 409, 409}, statuses)
+	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	require.Len(t, simulator.Ledger(), 3)
+	_, log := p.signIn("aida").get("/audit?code=job.started")
+	require.Equal(t, 1, strings.Count(log, "/jobs/"+id))
+}
+
+func TestAWrongPasswordIsASentenceAndSlowsTheNextOne(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	w := p.openTab(startBrowser(t))
+	w.open("/audit")
+	require.Equal(t, "/login?next=%2Faudit", w.at())
+	for range 3 {
+		require.Equal(t, 422, w.submitSignIn("aida", "wrong"))
+		require.Contains(t, w.fault(), "You are not signed in: the user name or the password is wrong")
+		require.Equal(t, []string{"aida", ""}, read[[]string](w, `[document.querySelector("#username").value, document.querySelector("#password").value]`))
+	}
+	require.Equal(t, 429, w.submitSignIn("aida", testPassword), "even the right one has to wait")
+	require.Regexp(t, `there were too many failed attempts. Wait \d+ s, then try again`, w.fault())
+	answer, err := http.PostForm(p.address+"/login", url.Values{"username": {"aida"}, "password": {testPassword}})
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusTooManyRequests, answer.StatusCode)
+	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.Positive(t, seconds)
+	p.signIn("olga") // a colleague is not held up
+
+	until(t, "the wait is over", func() bool { return w.submitSignIn("aida", testPassword) == 200 })
+	require.Equal(t, "/audit", w.at(), "where the person wanted to go")
+}
+
+func TestWhoIsSignedOutInTheMiddleComesBackToTheirWork(t *testing.T) {
+	t.Parallel()
+	_, base := simulate(t, func(c *timtest.Config) { c.Faults.Code = 60020 })
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	id := olga.draft(accountFile(300))
+	w := p.openTab(startBrowser(t))
+	w.signIn("olga")
+	w.open("/jobs/" + id)
+
+	out, err := p.command(testPassword+"\n", "user", "password", "olga") // ends her sessions
+	require.NoError(t, err, out)
+	require.Equal(t, 200, w.follow(fill("#confirm", "300"), click("form[action$=start] button")))
+	require.Equal(t, "/login?next="+url.QueryEscape("/jobs/"+id), w.at())
+	w.submitSignIn("olga", testPassword)
+	require.Equal(t, "/jobs/"+id, w.at())
+	olga = p.signIn("olga")
+	require.Equal(t, "draft", olga.job(id).State, "nothing was started by someone who was not signed in")
+
+	// A page that asks for itself leads to the sign-in by itself.
+	olga.start(id)
+	until(t, "the job is halted", func() bool { return olga.job(id).State == "halted" })
+	w.open("/jobs?state=halted")
+	leads := w.loads()
+	out, err = p.command(testPassword+"\n", "user", "password", "olga")
+	require.NoError(t, err, out)
+	leads()
+	require.Equal(t, "/login?next="+url.QueryEscape("/jobs?state=halted"), w.at())
+}
