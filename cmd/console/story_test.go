@@ -160,7 +160,7 @@ func requireAudited(t *testing.T, w *tab, job string) {
 	require.Contains(t, events, "olga operator|Signed in")
 	w.follow(fill("#job", job), click("form.line button"))
 	require.Equal(t, []string{
-		"olga operator", "Rows set aside downloaded", "olga operator", "Results downloaded", "the console itself", "Job finished",
+		"olga operator", "Rows set aside downloaded", "olga operator", "Results downloaded", "the console itself", "Job ended",
 		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "olga operator", "File uploaded",
 	}, w.texts(".list tbody tr :is(.short)"))
 	w.do(click(".list tbody tr:last-child summary"))
