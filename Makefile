@@ -17,11 +17,11 @@ AXE = axe-core 4.14.1 LICENSE axe.min.js
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2} /^##/{sub(/^## ?/, ""); printf "  %15s %s\n", "", $$0}' $(firstword $(MAKEFILE_LIST))
 
-demo: ## a console to try out, with a simulated service, users and a running job
-	go run ./cmd/console demo
+demo: build ## a console to try out, with a simulated service, users and a running job
+	@./console demo
 
-demo-once: ## run the demo's job without the web server and compare it with the service
-	go run ./cmd/console demo --once
+demo-once: build ## run the demo's job without the web server and compare it with the service
+	@./console demo --once
 
 build: ## build ./console
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o console ./cmd/console
