@@ -14,7 +14,6 @@ import (
 
 	"github.com/a-h/templ"
 
-	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
@@ -35,7 +34,6 @@ var (
 const (
 	uploadPath     = "/jobs"
 	noteCharacters = 300
-	timpushBytes   = 64              // the timpush family also takes registration ids
 	uploadPause    = 1 * time.Minute // the longest silence while a file arrives
 )
 
@@ -67,7 +65,7 @@ func (s *Server) createJob(v *visit) error {
 	var j jobs.Job
 	if err == nil {
 		j, err = s.Store.ImportJob(v.Request().Context(), v.actor(), store.NewJob{
-			AppID: s.App.ID, Kind: jobs.Clear, Note: up.note, FileName: up.name, AccountBytes: s.accountBytes(), File: up.file,
+			AppID: s.App.ID, Kind: jobs.Clear, Note: up.note, FileName: up.name, AccountBytes: s.App.AccountBytes(), File: up.file,
 		})
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
@@ -78,13 +76,6 @@ func (s *Server) createJob(v *visit) error {
 		return err
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
-}
-
-func (s *Server) accountBytes() int {
-	if s.App.Family == "timpush" {
-		return timpushBytes
-	}
-	return accounts.UserIDBytes
 }
 
 // upload is a file on its way: on disk, never whole in memory.

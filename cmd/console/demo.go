@@ -92,7 +92,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	job, err := c.sampleJob(ctx, console.store, operator)
+	job, err := c.sampleJob(ctx, console, operator)
 	if err != nil {
 		return err
 	}
@@ -149,16 +149,16 @@ func demoEnded(ctx context.Context, folder string) error {
 
 // sampleJob uploads and starts a job, as an operator would, and leaves another
 // file in the folder to try the upload with.
-func (c *demoCommand) sampleJob(ctx context.Context, st *store.Store, by audit.Actor) (jobs.Job, error) {
+func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Actor) (jobs.Job, error) {
 	if err := os.WriteFile(filepath.Join(c.Data, "sample.csv"), []byte(sampleFile(5_000, "campaign")), 0o600); err != nil {
 		return jobs.Job{}, err
 	}
-	job, err := st.ImportJob(ctx, by, store.NewJob{AppID: strconv.Itoa(sampleSDKAppID), Kind: jobs.Clear, Note: "Accounts without a visit for two years",
-		FileName: "churned-users.csv", AccountBytes: 32, File: strings.NewReader(sampleFile(c.Accounts, "churned"))})
+	job, err := con.store.ImportJob(ctx, by, store.NewJob{AppID: con.runner.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
+		FileName: "churned-users.csv", AccountBytes: con.runner.App.AccountBytes(), File: strings.NewReader(sampleFile(c.Accounts, "churned"))})
 	if err != nil {
 		return job, err
 	}
-	return st.StartJob(ctx, by, job.ID, job.Accounts)
+	return con.store.StartJob(ctx, by, job.ID, job.Accounts)
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -101,12 +100,4 @@ func split(err error) []error {
 		all = append(all, split(e)...)
 	}
 	return all
-}
-
-// orUnset shows an empty setting.
-func orUnset(value string) string {
-	if strings.TrimSpace(value) == "" {
-		return "not set"
-	}
-	return fmt.Sprintf("%q", value)
 }

@@ -91,6 +91,14 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 		Family: a.Family, Identifier: a.Identifier, Rate: rate}, client, err
 }
 
+// orUnset shows an empty setting.
+func orUnset(value string) string {
+	if strings.TrimSpace(value) == "" {
+		return "not set"
+	}
+	return fmt.Sprintf("%q", value)
+}
+
 // ranges reads the address ranges of proxies.
 func ranges(texts []string) (all []*net.IPNet, err error) {
 	for _, text := range texts {

@@ -191,18 +191,6 @@ type Reason struct {
 	Accounts int64
 }
 
-// App is one SDKAppID with how to reach it.
-type App struct {
-	ID          string
-	Name        string
-	Environment string // such as "production"; shown on every page
-	SDKAppID    uint32
-	Domain      string // base URL
-	Family      string // a tim.Family
-	Identifier  string
-	Rate        int // calls a second and command
-}
-
 // Faults a person may see.
 var (
 	FaultNoJob      = fault.Declare(fault.NotFound, "job.none", "There is no job %s. It may have been mistyped; the list of jobs shows all there are.")
