@@ -17,12 +17,3 @@ func (s *Store) SaveApp(ctx context.Context, a jobs.App) error {
 		a.ID, a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate)
 	return err
 }
-
-// App returns an app.
-func (s *Store) App(ctx context.Context, id string) (jobs.App, error) {
-	a := jobs.App{ID: id}
-	err := s.read.QueryRowContext(ctx,
-		`SELECT name, environment, sdkappid, domain, family, identifier, rate FROM apps WHERE id = $1`, id).
-		Scan(&a.Name, &a.Environment, &a.SDKAppID, &a.Domain, &a.Family, &a.Identifier, &a.Rate)
-	return a, err
-}
