@@ -3,6 +3,7 @@ package jobs
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"tagsweep/internal/tim"
@@ -16,13 +17,17 @@ const (
 )
 
 // decide turns an answer into what becomes of each account of the claim. It is
-// the only place that does. tags are those a read-back found, by account.
-func decide(c Claim, a tim.Answer, tags map[string][]string, now time.Time, readBackAfter time.Duration) Settlement {
+// the only place that does. tags are those a read-back found, by account;
+// accounts in doubt are read back after a wait; blame is shared by all calls.
+func decide(c Claim, a tim.Answer, tags map[string][]string, now time.Time, readBackAfter time.Duration, blame *blame) Settlement {
 	s := Settlement{Claim: c, Answer: a, Rest: c.open(), Code: a.Code, Message: a.Info}
 	if c.Command == tim.GetTags {
 		s.decideReadBack(tags, now)
 	} else {
 		s.decideRemoval(now, readBackAfter)
+	}
+	if blame.misplaced(s) {
+		s.Rest, s.Halt = c.open(), true
 	}
 	return s
 }
@@ -168,6 +173,31 @@ func (s *Settlement) later(now time.Time) {
 	wait := min(longestWait, firstBackOff<<min(tries, 10))
 	s.NotBefore = now.Add(wait/2 + rand.N(wait/2))
 	s.Tries = tries + 1
+}
+
+// blame counts, by code, single accounts in a row that failed with it.
+type blame struct {
+	mutex sync.Mutex
+	codes map[int]int
+}
+
+// misplaced reports whether a code has been given to so many single accounts in
+// a row that it is not the accounts.
+func (b *blame) misplaced(s Settlement) bool {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	rule := s.Answer.Rule()
+	if rule.Class == tim.OK {
+		b.codes = nil
+	}
+	if s.Rest != Failed || rule.Singles == 0 {
+		return false
+	}
+	if b.codes == nil {
+		b.codes = map[int]int{}
+	}
+	b.codes[s.Answer.Code]++
+	return b.codes[s.Answer.Code] >= rule.Singles
 }
 
 // refusals are the accounts that an otherwise accepted call names as refused.

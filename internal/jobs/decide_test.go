@@ -64,7 +64,7 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 		"read: arrears":                 {claim: claimed(tim.GetTags, "ann"), answer: code(60020), rest: InDoubt, halt: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := decide(test.claim, test.answer, test.tags, now, 5*time.Second)
+			s := decide(test.claim, test.answer, test.tags, now, 5*time.Second, &blame{})
 			require.Equal(t, test.rest, s.Rest)
 			require.ElementsMatch(t, test.own, s.Own)
 			require.Equal(t, test.split, s.Split)
@@ -78,14 +78,14 @@ func TestAnAccountIsRetriedAsOftenAsItsOwnCodeAllows(t *testing.T) {
 	refused.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}}
 	c := claimed(tim.RemoveAllTags, "bob")
 	c.Tries, c.LastCode = 10, 0 // the service could not be reached for a while
-	s := decide(c, refused, nil, now, 0)
+	s := decide(c, refused, nil, now, 0, &blame{})
 	require.Equal(t, Waiting, s.Rest)
 	require.Equal(t, 91000, s.Code)
 	require.Equal(t, 1, s.Tries)
 }
 
 func TestReadingBackDoesNotHammerAServiceThatRefusesIt(t *testing.T) {
-	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, now, 0)
+	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, now, 0, &blame{})
 	require.True(t, s.Halt)
 	require.Equal(t, now.Add(time.Minute), s.Hold, "a cancelled job cannot be halted, and is read back all the same")
 }
@@ -96,7 +96,7 @@ func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
 			for tries := range 12 {
 				c := claimed(command, "ann", "bob")
 				c.Tries, c.LastCode = tries, n
-				s := decide(c, code(n), nil, now, 5*time.Second)
+				s := decide(c, code(n), nil, now, 5*time.Second, &blame{})
 				require.Contains(t, []Outcome{Waiting, InDoubt, Cleared, Failed}, s.Rest, "code %d", n)
 				require.False(t, command == tim.GetTags && n != 0 && s.Rest == Waiting, "code %d would send again what was not read back", n)
 				require.False(t, s.Rest == Cleared && n != 0, "code %d", n)
@@ -106,7 +106,7 @@ func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
 }
 
 func TestALostCallIsReadBackOnlyWhenItCanNoLongerTakeEffect(t *testing.T) {
-	s := decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, now, 5*time.Second)
+	s := decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, now, 5*time.Second, &blame{})
 	require.Equal(t, now.Add(5*time.Second), s.NotBefore)
 }
 
@@ -114,7 +114,7 @@ func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	var last time.Duration
 	for try := 0; ; try++ {
-		s := decide(c, code(91000), nil, now, 0)
+		s := decide(c, code(91000), nil, now, 0, &blame{})
 		if s.Halt {
 			require.Equal(t, 10, try)
 			return
@@ -130,14 +130,29 @@ func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
 func TestOtherTroublesDoNotCountAgainstASignature(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	c.Tries, c.LastCode = 5, 91000
-	s := decide(c, code(70001), nil, now, 0)
+	s := decide(c, code(70001), nil, now, 0, &blame{})
 	require.False(t, s.Halt, "an expired signature is renewed once")
 	c.Tries, c.LastCode = s.Tries, s.Code
-	require.True(t, decide(c, code(70001), nil, now, 0).Halt)
+	require.True(t, decide(c, code(70001), nil, now, 0, &blame{}).Halt)
 }
 
 func TestALockedOutAdminCallsNothingForAMinute(t *testing.T) {
-	s := decide(claimed(tim.RemoveAllTags, "ann"), code(70050), nil, now, 0)
+	s := decide(claimed(tim.RemoveAllTags, "ann"), code(70050), nil, now, 0, &blame{})
 	require.Equal(t, now.Add(time.Minute), s.Hold)
 	require.True(t, s.HoldAll)
+}
+
+func TestACodeGivenToSeveralSingleAccountsInARowIsNotTheirs(t *testing.T) {
+	var b blame
+	single := func(answer tim.Answer) Settlement {
+		return decide(claimed(tim.RemoveAllTags, "ann"), answer, nil, now, 0, &b)
+	}
+	require.Equal(t, Failed, single(code(90001)).Rest)
+	require.Equal(t, Failed, single(code(90001)).Rest)
+	require.Equal(t, Cleared, single(code(0)).Rest, "a success in between: they were to blame")
+	require.Equal(t, Failed, single(code(90001)).Rest)
+	require.Equal(t, Failed, single(code(90001)).Rest)
+	s := single(code(90001))
+	require.Equal(t, Waiting, s.Rest)
+	require.True(t, s.Halt)
 }

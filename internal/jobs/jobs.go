@@ -112,7 +112,7 @@ type Job struct {
 
 	Counts  Counts
 	Batches int64 // batches of the plan; a batch that had to be split still counts once
-	Calls   int64 // requests that were sent, reading back included
+	Calls   int64 // requests that were or may have been sent, reading back included
 
 	CreatedBy  string // user name
 	StartedBy  string

@@ -21,7 +21,8 @@ type Store interface {
 	// gives each a slot of the budget. With none to take it returns when to ask
 	// again at the earliest, or the zero time.
 	Claim(ctx context.Context, appID string, command tim.Command, limit int, lease time.Duration) ([]Claim, time.Time, error)
-	// Settle writes settlements down, all or none.
+	// Settle writes settlements down, each whole or not at all. After an error
+	// all may be given again: one that was written changes nothing more.
 	Settle(ctx context.Context, appID string, settlements []Settlement) error
 	// Expire puts the batches whose owner died in doubt: those whose lease has
 	// ended, or all that are claimed. They may be read back after a wait. It
@@ -56,8 +57,7 @@ type Runner struct {
 	// service ends its own work within 3 s (docs/tim-api.md).
 	ReadBackAfter time.Duration
 
-	mutex  sync.Mutex
-	blamed map[int]int // code → single accounts in a row that failed with it
+	blame blame
 }
 
 // Run works until ctx ends. It then stops claiming, waits for the calls in
@@ -111,9 +111,9 @@ func (r *Runner) lane(ctx context.Context, command tim.Command, settlements chan
 }
 
 func (r *Runner) claim(ctx context.Context, command tim.Command, claims chan<- Claim) {
-	block := max(1, r.App.Rate*int(ahead/time.Millisecond)/1000)
+	most := max(1, r.App.Rate*int(ahead/time.Millisecond)/1000)
 	for ctx.Err() == nil {
-		block, next, err := r.Store.Claim(ctx, r.App.ID, command, block, lease)
+		block, next, err := r.Store.Claim(ctx, r.App.ID, command, most, lease)
 		switch {
 		case errors.Is(err, context.Canceled):
 			return
@@ -141,8 +141,7 @@ func (r *Runner) call(ctx context.Context, c Claim) Settlement {
 	} else {
 		answer = r.Client.RemoveAllTags(ctx, c.Random, c.names())
 	}
-	s := decide(c, answer, tags, time.Now(), r.ReadBackAfter)
-	r.doubtBlame(&s)
+	s := decide(c, answer, tags, time.Now(), r.ReadBackAfter, &r.blame)
 	if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
 		r.Client.Resign(answer.UserSigID)
 	}
@@ -152,26 +151,6 @@ func (r *Runner) call(ctx context.Context, c Claim) Settlement {
 			"becomes", s.Rest, "halt", s.Halt, "err", answer.Err)
 	}
 	return s
-}
-
-// doubtBlame halts when a code that may blame an account is given to several
-// single accounts in a row: then it is not the accounts.
-func (r *Runner) doubtBlame(s *Settlement) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	rule := s.Answer.Rule()
-	switch {
-	case rule.Class == tim.OK:
-		clear(r.blamed)
-	case s.Rest == Failed && rule.Singles > 0:
-		if r.blamed == nil {
-			r.blamed = map[int]int{}
-		}
-		if r.blamed[s.Answer.Code]++; r.blamed[s.Answer.Code] >= rule.Singles {
-			s.Rest, s.Halt = s.open(), true
-			clear(r.blamed)
-		}
-	}
 }
 
 // settle writes settlements down, as many at once as have come in meanwhile.

@@ -33,11 +33,11 @@ func (s *Store) Claim(ctx context.Context, appID string, command tim.Command, li
 		if next, err = s.budgetFree(ctx, tx, appID, command, now); err != nil || !next.IsZero() {
 			return err
 		}
-		// Shares are even; what one job leaves goes to those after it. The job
-		// that was served longest ago comes first.
-		open := slices.Sorted(slices.Values(open[:min(limit, len(open))])) // locks are taken in the order of ids
-		for i, id := range open {
-			left := len(open) - i
+		// The jobs served longest ago have their turn, in the order of ids as
+		// locks are taken. Shares are even; what one leaves goes to those after it.
+		turn := slices.Sorted(slices.Values(open[:min(limit, len(open))]))
+		for i, id := range turn {
+			left := len(turn) - i
 			share := (limit - len(claims) + left - 1) / left
 			some, err := s.claimOf(ctx, tx, id, command, share, now, now.Add(lease))
 			if err != nil {
