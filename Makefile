@@ -50,7 +50,7 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 		done; \
 	done
 
-bench: ## run every benchmark, or those of PKG
+bench: setup ## run every benchmark, or those of PKG
 	go test -run '^$$' -bench . -benchmem -timeout 60m $(or $(PKG),./...)
 
 generate: ## write the Go code of the templates
@@ -72,16 +72,17 @@ static: ## fetch the pinned front-end files again (needs npm)
 	fetch web/static/vendor $(BASECOAT); \
 	fetch web/testdata $(AXE)
 
-setup: ## see to PostgreSQL, Chromium and gcc for the tests; on Debian as root it installs them
+setup: ## see to PostgreSQL, Chromium, gcc and sqlite3 for tests and benchmarks; on Debian as root it installs them
 	@missing=; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium fonts-noto-cjk"; \
 	command -v gcc >/dev/null || command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v sqlite3 >/dev/null || missing="$$missing sqlite3"; \
 	test -n "$$missing" || exit 0; \
 	if test "$$(id -u)" = 0 && test -f /etc/debian_version; then \
 		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
 	else \
-		echo "Missing for the tests (names of Debian's packages):$$missing" >&2; \
+		echo "Missing (names of Debian's packages):$$missing" >&2; \
 		echo "Install them with your system's package manager; on Debian or Ubuntu:" >&2; \
 		echo "  sudo apt-get install --no-install-recommends$$missing" >&2; \
 		exit 1; \

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 // forTests are the packages that only tests use, and the modules only they need.
 var (
 	forTests    = []string{"internal/store/storetest", "internal/tim/timtest"}
-	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
+	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/xuri/excelize/v2", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
 )
 
 const maxLines = 400

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
@@ -19,6 +20,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
@@ -45,6 +47,38 @@ type console struct {
 }
 
 func newConsole(t *testing.T, s *store.Store, change ...func(*Config)) *console {
+	t.Helper()
+	c := newConsoleThatReadsNothing(t, s, change...)
+	c.readAll()
+	return c
+}
+
+// readAll has uploaded files read from now on.
+func (c *console) readAll() {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	importer := &jobs.Importer{Store: c.store, TempDir: c.t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	go func() { ended <- importer.Run(ctx) }()
+	c.t.Cleanup(func() {
+		stop()
+		require.NoError(c.t, <-ended)
+	})
+}
+
+// refuse ends the reading of a file with a fault.
+func (c *console) refuse(id string, why *fault.Error) {
+	c.t.Helper()
+	im, err := c.store.TakeImport(c.t.Context(), 0)
+	require.NoError(c.t, err)
+	require.Equal(c.t, id, im.JobID)
+	require.NoError(c.t, c.store.RefuseImport(c.t.Context(), im, why))
+}
+
+func section(content string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))
+}
+
+func newConsoleThatReadsNothing(t *testing.T, s *store.Store, change ...func(*Config)) *console {
 	t.Helper()
 	for _, role := range auth.Roles {
 		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, testHash)

@@ -15,6 +15,8 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
 )
 
 var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome", "There is no outcome called %q. Use the download links on the job's page.")
@@ -30,14 +32,15 @@ func (s *Server) downloadResults(v *visit) error {
 	if outcome != "" && !slices.Contains(jobs.Outcomes, outcome) {
 		return faultNoOutcome.With(string(outcome))
 	}
-	j, err := s.Store.Job(ctx, v.Param("id"))
+	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
 	}
-	own, err := s.ownColumns(v, j, 0)
+	understood, err := s.Store.Understanding(ctx, j.ID)
 	if err != nil {
 		return err
 	}
+	own := ownColumns(v, understood, slices.Clone(understood.Header), 0)
 	name := "results"
 	if outcome != "" {
 		name += "-" + string(outcome)
@@ -70,7 +73,7 @@ func (s *Server) downloadResults(v *visit) error {
 
 func (s *Server) downloadRejects(v *visit) error {
 	ctx := v.Request().Context()
-	j, err := s.Store.Job(ctx, v.Param("id"))
+	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
 	}
@@ -81,7 +84,11 @@ func (s *Server) downloadRejects(v *visit) error {
 		}
 		widest = max(widest, len(reject.Fields))
 	}
-	own, err := s.ownColumns(v, j, widest)
+	understood, err := s.Store.Understanding(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	own := ownColumns(v, understood, understood.ExportHeader(), widest)
 	if err != nil {
 		return err
 	}
@@ -110,34 +117,33 @@ func (s *Server) downloadRejects(v *visit) error {
 	return file.Flush()
 }
 
+// jobWithRows is a job whose file has been read.
+func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
+	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
+	switch {
+	case err != nil:
+		return j, err
+	case j.State == jobs.Reading:
+		return j, jobs.FaultStillReads.With()
+	case templates.JobView{Job: j}.Unread():
+		return j, faultUnread.With()
+	}
+	return j, nil
+}
+
 // ownColumns names the user's own columns: as in the file, else so that the
 // account column is recognised again when the file comes back.
-func (s *Server) ownColumns(v *visit, j jobs.Job, least int) ([]string, error) {
-	header, err := s.Store.FileHeader(v.Request().Context(), j.ID)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Clone(header)
-	if header == nil {
-		first, err := s.Store.FirstAccounts(v.Request().Context(), j.ID, 1)
-		if err != nil {
-			return nil, err
-		}
-		taken, columns := 0, least
-		if len(first) > 0 {
-			taken, columns = max(0, slices.Index(first[0].Fields, first[0].Account.Account)), max(columns, len(first[0].Fields))
-		}
-		for i := range max(columns, 1) {
+func ownColumns(v *visit, understood store.Understood, names []string, least int) []string {
+	if names == nil {
+		for i := range max(least, understood.Columns, understood.Column+1) {
 			names = append(names, v.text.T("rejects.column.other", i+1))
-			if i == taken {
-				names[i] = v.text.T("rejects.column.account")
-			}
 		}
+		names[understood.Column] = v.text.T("rejects.column.account")
 	}
 	for len(names) < least {
 		names = append(names, v.text.T("rejects.column.surplus"))
 	}
-	return names, nil
+	return names
 }
 
 // beginDownload records the download and only then sends the first byte: what

@@ -22,6 +22,7 @@ var (
 	faultMethod    = fault.Declare(fault.Invalid, "page.method", "This address cannot be used that way (%s). Nothing was changed; go back and use the buttons of the page.")
 	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site", "The request came from another site and was refused. Nothing was changed; open this console and do it from here.")
 	faultForm      = fault.Declare(fault.Invalid, "request.form", "What was sent could not be read. Nothing was changed; reload the page and try again.")
+	faultLongForm  = fault.Declare(fault.Invalid, "request.long", "What was sent is more than this form takes. Nothing was changed; send less at a time.")
 	faultDenied    = fault.Declare(fault.Forbidden, "access.denied", "Your role (%s) may not do this. Nothing was changed; ask an admin if you need it.")
 	faultBusy      = fault.Declare(fault.Unavailable, "busy", "The console cannot reach its database right now. Nothing was changed; try again in a moment.")
 	faultInternal  = fault.Declare(fault.Unavailable, "internal", "Something went wrong in the console. No change was confirmed; try again, and if it happens again tell an admin the request number below.")
@@ -56,7 +57,7 @@ func statusOf(v *visit, err error) (int, *fault.Error) {
 		}
 	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return http.StatusRequestEntityTooLarge, faultForm.Because(err)
+		return http.StatusRequestEntityTooLarge, faultLongForm.Because(err)
 	}
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
@@ -128,6 +129,8 @@ func wayBack(v *visit) (path, text string) {
 		return "/login", v.text.T("error.back.sign_in")
 	case strings.HasPrefix(v.Path(), "/users/") && v.user.Role.May(auth.ManageUsers):
 		return "/users", v.text.T("error.back.users")
+	case strings.HasPrefix(v.Path(), protectPath) && v.user.Role.May(auth.ReadJobs):
+		return protectPath, v.text.T("error.back.protected")
 	case strings.HasPrefix(v.Path(), "/jobs/:id/") && v.user.Role.May(auth.ReadJobs):
 		return "/jobs/" + url.PathEscape(id), v.text.T("error.back.job")
 	}

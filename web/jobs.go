@@ -1,14 +1,12 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/a-h/templ"
@@ -66,12 +64,12 @@ func (s *Server) showJob(v *visit) error {
 		return err
 	}
 	if v.wantsJSON() {
-		return v.JSON(http.StatusOK, asJobJSON(v, j))
+		return s.jobAsJSON(v, j)
 	}
 	return s.jobPage(v, http.StatusOK, j, nil)
 }
 
-// jobPage shows a job: as a draft to review, or as it runs.
+// jobPage shows a job: as its file is read, as a draft to review, or as it runs.
 func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
@@ -82,23 +80,38 @@ func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error
 	if err != nil {
 		return err
 	}
-	if j.State != jobs.Draft {
-		view.Refresh = shown.Live()
-		return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Job(view, shown) })
+	view.Refresh = shown.Live()
+	page := templates.Job
+	switch {
+	case j.State == jobs.Draft:
+		view.Area = "new"
+		review, err := s.review(v, j, f)
+		if err != nil {
+			return err
+		}
+		page = func(view templates.View, shown templates.JobView) templ.Component {
+			return templates.Draft(view, shown, review)
+		}
+	case j.State == jobs.Reading:
+		view.Area = "new"
+		page = templates.Reading
+	case shown.Unread():
+		page = templates.Unread
 	}
-	view.Area = "new"
-	review, err := s.review(ctx, j)
-	if err != nil {
-		return err
-	}
-	if f != nil {
-		review.Typed = v.FormValue("confirm")
-	}
-	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Draft(view, shown, review) })
+	return s.page(v, status, view, func(view templates.View) templ.Component { return page(view, shown) })
 }
 
-func (s *Server) review(ctx context.Context, j jobs.Job) (r templates.Review, err error) {
-	if r.Header, err = s.Store.FileHeader(ctx, j.ID); err != nil {
+// review gathers what a person looks at before a job is started. With a fault
+// it holds what was typed.
+func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
+	ctx := v.Request().Context()
+	if r.Understood, err = s.Store.Understanding(ctx, j.ID); err != nil {
+		return r, err
+	}
+	if r.Warnings, err = s.Store.Warnings(ctx, j.ID); err != nil {
+		return r, err
+	}
+	if r.Protected, err = s.Store.CountProtected(ctx, j.AppID); err != nil {
 		return r, err
 	}
 	first, err := s.Store.FirstAccounts(ctx, j.ID, firstAccounts)
@@ -108,12 +121,20 @@ func (s *Server) review(ctx context.Context, j jobs.Job) (r templates.Review, er
 	for _, account := range first {
 		r.First = append(r.First, templates.FirstRow{Row: account.Row, Account: account.Account.Account, Fields: account.Fields})
 	}
-	groups, err := s.Store.SetAsideReasons(ctx, j.ID)
-	if err != nil {
+	if r.Groups, err = s.Store.SetAsideGroups(ctx, j.ID); err != nil {
 		return r, err
 	}
-	for _, g := range groups {
-		r.Faults = append(r.Faults, templates.FaultGroup{Kind: g.Kind, Reason: g.Reason, Rows: g.Rows, First: g.First})
+	r.Choices = r.Understood.Choices
+	switch {
+	case f == nil:
+	case v.Path() == rereadPath:
+		r.Choices, _ = choicesOf(v)
+		r.Mistaken = true
+		if faultFirstLine.Is(f) {
+			r.TypedLine = v.FormValue("first_line")
+		}
+	default:
+		r.Typed = v.FormValue("confirm")
 	}
 	r.SetAsides, err = s.Store.SetAsides(ctx, j.ID, firstSetAsides)
 	return r, err
@@ -167,59 +188,4 @@ func typedCount(typed string) int64 {
 		return -1
 	}
 	return n
-}
-
-// jobJSON is a job for scripts.
-type jobJSON struct {
-	ID         string                 `json:"id"`
-	Kind       jobs.Kind              `json:"kind"`
-	State      jobs.State             `json:"state"`
-	Note       string                 `json:"note"`
-	File       fileJSON               `json:"file"`
-	Rows       int64                  `json:"rows"`
-	Rejected   int64                  `json:"rejected"`
-	Duplicate  int64                  `json:"duplicate"`
-	Protected  int64                  `json:"protected"`
-	Accounts   int64                  `json:"accounts"`
-	Outcomes   map[jobs.Outcome]int64 `json:"outcomes"`
-	Batches    int64                  `json:"batches"`
-	Calls      int64                  `json:"calls"`
-	CreatedBy  string                 `json:"created_by"`
-	StartedBy  *string                `json:"started_by"`
-	CreatedAt  time.Time              `json:"created_at"`
-	StartedAt  *time.Time             `json:"started_at"`
-	FinishedAt *time.Time             `json:"finished_at"`
-	Halt       *haltJSON              `json:"halt"`
-}
-
-type fileJSON struct {
-	Name   string `json:"name"`
-	SHA256 string `json:"sha256"`
-	Bytes  int64  `json:"bytes"`
-}
-
-type haltJSON struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"` // in plain words
-	Info    string `json:"info"`    // what the service said
-}
-
-func asJobJSON(v *visit, j jobs.Job) jobJSON {
-	out := jobJSON{
-		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
-		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
-		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
-		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
-		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
-	}
-	for _, o := range jobs.Outcomes {
-		out.Outcomes[o] = j.Counts[o]
-	}
-	if j.StartedBy != "" {
-		out.StartedBy = &j.StartedBy
-	}
-	if j.State == jobs.Halted {
-		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo}
-	}
-	return out
 }

@@ -52,7 +52,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
-	if view.Live() {
+	if view.Live() && j.State != jobs.Reading {
 		if view.Rate, err = l.store.CallsPerSecond(ctx, j.ID); err != nil {
 			return view, err
 		}
@@ -105,7 +105,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 			return
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
-		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate:
+		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Job.Read != last.Job.Read || view.Job.Rows != last.Job.Rows:
 			last = view
 			l.publish(t, view)
 		}
@@ -131,7 +131,7 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	}
 	view := last
 	view.Job, view.Now = j, time.Now()
-	if view.Live() {
+	if view.Live() && j.State != jobs.Reading {
 		view.Rate, err = l.store.CallsPerSecond(ctx, id)
 	}
 	return view, err
@@ -163,6 +163,7 @@ func (s *Server) followJob(v *visit) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy must not hold events back
 	v.Response().WriteHeader(http.StatusOK)
+	reading := v.QueryParam("reading") != "" // the page shows how far the file has been read, and ends with that
 	stream := eventStream{v: v, connection: http.NewResponseController(v.Response()), sent: map[string]string{}}
 	views, leave := s.live.watch(j.ID)
 	defer leave()
@@ -180,7 +181,14 @@ func (s *Server) followJob(v *visit) error {
 			}
 			err = stream.write(": still here\n\n")
 		case view := <-views:
-			if err = stream.send(s.view(v, "jobs"), view); err == nil && !view.Live() {
+			over := !view.Live() || reading && view.Job.State != jobs.Reading
+			switch page := s.view(v, "jobs"); {
+			case !reading:
+				err = stream.send(templates.Parts(page, view))
+			case !over:
+				err = stream.send(templates.ReadingParts(page, view))
+			}
+			if err == nil && over {
 				return stream.write("event: done\ndata: done\n\n")
 			}
 		}
@@ -198,9 +206,9 @@ type eventStream struct {
 	sent       map[string]string
 }
 
-func (e *eventStream) send(view templates.View, j templates.JobView) error {
+func (e *eventStream) send(parts []templates.Part) error {
 	var changed bytes.Buffer
-	for _, part := range templates.Parts(view, j) {
+	for _, part := range parts {
 		var html bytes.Buffer
 		if err := templates.Partial(part).Render(e.v.Request().Context(), &html); err != nil {
 			return err

@@ -26,9 +26,14 @@ type stream struct {
 
 func (b *browser) follow(id string) *stream {
 	b.t.Helper()
+	return b.followAt("/jobs/" + id + "/events")
+}
+
+func (b *browser) followAt(address string) *stream {
+	b.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	b.t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, "GET", b.url+"/jobs/"+id+"/events", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", b.url+address, nil)
 	require.NoError(b.t, err)
 	response, err := b.client.Do(r)
 	require.NoError(b.t, err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/rand"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,8 +17,9 @@ import (
 
 // everything that a request could change, the log apart.
 type contents struct {
-	users []store.User
-	jobs  []jobs.Job
+	users     []store.User
+	jobs      []jobs.Job
+	protected []store.ProtectedAccount
 }
 
 func (c *console) contents() (all contents) {
@@ -26,6 +28,8 @@ func (c *console) contents() (all contents) {
 	all.users, err = c.store.Users(c.t.Context())
 	require.NoError(c.t, err)
 	all.jobs, err = c.store.Jobs(c.t.Context(), store.JobFilter{Limit: 1000})
+	require.NoError(c.t, err)
+	all.protected, err = c.store.ProtectedAccounts(c.t.Context(), storetest.App.ID, store.ProtectedFilter{Limit: 1000})
 	require.NoError(c.t, err)
 	return all
 }
@@ -45,7 +49,7 @@ func (b *browser) try(r route, jobID, userID string) answer {
 		return b.upload("users.csv", "user_id\nann\n", "")
 	}
 	return b.post(address, "confirm", "3", "role", "auditor", "password", "another long password", "name", "somebody",
-		"username", "nobody", "lang", "en")
+		"username", "nobody", "lang", "en", "accounts", "vip-2", "note", "why", "account", "vip")
 }
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
@@ -54,8 +58,13 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 		operator := c.as(auth.Operator)
 		for _, role := range append([]auth.Role{""}, auth.Roles...) {
 			for _, r := range routes {
-				jobID := operator.draft(3)
-				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+jobID, auth.Operator, testHash)
+				jobID := ""
+				if strings.Contains(r.path, "/jobs/:id") {
+					jobID = operator.draft(3)
+				}
+				_, err := s.Protect(t.Context(), audit.System, storetest.App.ID, "why", []string{"vip"})
+				require.NoError(t, err)
+				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, testHash)
 				require.NoError(t, err)
 				b := c.browser()
 				if role != "" {
@@ -107,7 +116,7 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).browser()
 	var body errorJSON
-	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/audit"} {
+	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/audit"} {
 		got := b.json(address, &body)
 		require.Equal(t, http.StatusUnauthorized, got.StatusCode, address)
 		require.Equal(t, "session.none", body.Error.Code)
@@ -121,9 +130,9 @@ func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
 	id := b.draft(3)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
-		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/login", "/logout", "/users"} {
+		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/protected", "/login", "/logout", "/users"} {
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin")
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin", "accounts", "vip", "note", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
 			require.Equal(t, before, c.contents())
 		}
@@ -152,7 +161,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
-	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/audit", "/users", "/nowhere"} {
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/audit", "/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

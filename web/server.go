@@ -31,8 +31,8 @@ type Config struct {
 	TrustedProxies []*net.IPNet // whose X-Forwarded-For is believed; from others it could be made up
 }
 
-// DefaultUploadLimit holds more than two million accounts.
-const DefaultUploadLimit = 100_000_000
+// DefaultUploadLimit holds tens of millions of accounts.
+const DefaultUploadLimit = 2_000_000_000
 
 // Server serves the console. Make it with New.
 type Server struct {
@@ -63,6 +63,7 @@ var routes = []route{
 	{http.MethodPost, "/jobs", auth.RunJobs, (*Server).createJob},
 	{http.MethodGet, "/jobs/new", auth.RunJobs, (*Server).newJob},
 	{http.MethodGet, "/jobs/:id", auth.ReadJobs, (*Server).showJob},
+	{http.MethodPost, rereadPath, auth.RunJobs, (*Server).rereadJob},
 	{http.MethodPost, "/jobs/:id/start", auth.RunJobs, (*Server).startJob},
 	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
 	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, actOnJob(jobs.Resume)},
@@ -72,6 +73,9 @@ var routes = []route{
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
 
 	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
+	{http.MethodGet, protectPath, auth.ReadJobs, (*Server).listProtected},
+	{http.MethodPost, protectPath, auth.Protect, (*Server).protectAccounts},
+	{http.MethodPost, protectPath + "/remove", auth.Protect, (*Server).unprotectAccount},
 	{http.MethodGet, "/audit", auth.ReadAudit, (*Server).listAudit},
 
 	{http.MethodGet, "/users", auth.ManageUsers, (*Server).listUsers},

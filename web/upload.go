@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -24,8 +25,10 @@ import (
 
 // Faults of an upload.
 var (
-	faultNoFile   = fault.Declare(fault.Invalid, "upload.none", "Nothing was uploaded: no file was chosen. Choose the file of accounts and upload it.")
-	faultTooLarge = fault.Declare(fault.Invalid, "upload.too_large", "The file was not taken: it is larger than the limit of %s. Nothing of it was kept. Split it, and upload the parts one after the other.")
+	faultNoFile   = fault.Declare(fault.Invalid, "upload.none", "Nothing was uploaded: no file was chosen and no text was pasted. Choose the file of accounts, or paste them, and upload again.")
+	faultBoth     = fault.Declare(fault.Invalid, "upload.both", "Nothing was uploaded: a file was chosen and text was pasted as well. Take one of them away, and upload the other.")
+	faultTooLarge = fault.Declare(fault.Invalid, "upload.too_large", "The file was not taken: %s is larger than the limit of %s. Nothing of it was kept. Split it, and upload the parts one after the other.")
+	faultLongText = fault.Declare(fault.Invalid, "upload.text", "Nothing was uploaded: the pasted text is larger than %s. Save it as a file, and upload that.")
 	faultBroken   = fault.Declare(fault.Invalid, "upload.broken", "The upload broke off before the file had arrived. Nothing was kept; upload it again.")
 	faultNoUpload = fault.Declare(fault.Invalid, "upload.form", "Nothing was taken: what came was not an upload of a file. Use the page “New job”.")
 	faultLongNote = fault.Declare(fault.Invalid, "upload.note", "Nothing was uploaded: the note is longer than %d characters. Shorten it, choose the file again and upload it.")
@@ -35,27 +38,36 @@ const (
 	uploadPath     = "/jobs"
 	noteCharacters = 300
 	uploadPause    = 1 * time.Minute // the longest silence while a file arrives
+	mostPasted     = 4_000_000       // bytes of text; it is held in memory
+	pastedName     = "pasted.txt"    // the file that pasted text becomes
 )
 
-func (s *Server) newJob(v *visit) error { return s.uploadForm(v, http.StatusOK, "", nil) }
+// mostDrained is the most of a refused upload that is still read, in bytes. A
+// browser shows the answer only after it has sent everything; what is larger is
+// cut off instead.
+const mostDrained = 1 << 30
 
-func (s *Server) uploadForm(v *visit, status int, note string, f *fault.Error) error {
+func (s *Server) newJob(v *visit) error { return s.uploadForm(v, http.StatusOK, &upload{}, nil) }
+
+func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) error {
 	view := s.view(v, "new")
 	view.Here = "/jobs/new"
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}
-	form := templates.NewJob{Note: note, Limit: s.UploadLimit, NoteLimit: noteCharacters}
+	form := templates.NewJob{
+		Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
+		TooLarge: v.text.Fault(faultTooLarge.With("{name}", messages.Bytes(s.UploadLimit))),
+	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.NewJobForm(view, form) })
 }
 
-// createJob takes an upload and makes a draft of it.
+// createJob takes an upload and makes a job of it.
 func (s *Server) createJob(v *visit) error {
 	up, err := s.receive(v)
 	defer up.discard()
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		// A browser shows the answer only after it has sent everything.
-		io.CopyN(io.Discard, patient{v.Request().Body, http.NewResponseController(v.Response())}, 4*s.UploadLimit)
+		drain(v)
 		refusal := audit.Entry{Code: audit.JobUploadRefused, Actor: v.actor(), Target: up.name, Details: map[string]any{"reason": f.Code, "file": up.name}}
 		// A context of its own: the usual reason is that the upload was given up.
 		if err := s.Store.Record(context.WithoutCancel(v.Request().Context()), refusal); err != nil {
@@ -64,13 +76,16 @@ func (s *Server) createJob(v *visit) error {
 	}
 	var j jobs.Job
 	if err == nil {
-		j, err = s.Store.ImportJob(v.Request().Context(), v.actor(), store.NewJob{
-			AppID: s.App.ID, Kind: jobs.Clear, Note: up.note, FileName: up.name, AccountBytes: s.App.AccountBytes(), File: up.file,
+		j, err = s.Store.CreateJob(v.Request().Context(), v.actor(), store.NewJob{
+			AppID: s.App.ID, Kind: jobs.Clear, Note: up.note, FileName: up.name, AccountBytes: s.App.AccountBytes(), File: up.content(),
 		})
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
-		return s.uploadForm(v, status, up.note, f)
+		return s.uploadForm(v, status, up, f)
+	}
+	if err == nil {
+		err = s.awaitRead(v, j.ID)
 	}
 	if err != nil {
 		return err
@@ -78,11 +93,20 @@ func (s *Server) createJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
 }
 
-// upload is a file on its way: on disk, never whole in memory.
+// drain reads the rest of a refused upload when that lets the answer be seen.
+func drain(v *visit) {
+	if length := v.Request().ContentLength; length >= 0 && length <= mostDrained {
+		io.Copy(io.Discard, patient{v.Request().Body, http.NewResponseController(v.Response())})
+	}
+}
+
+// upload is what was sent: a file on disk, never whole in memory, or pasted text.
 type upload struct {
-	file *os.File
-	name string
-	note string
+	file   *os.File
+	size   int64
+	name   string
+	pasted string
+	note   string
 }
 
 func (u *upload) discard() {
@@ -90,6 +114,13 @@ func (u *upload) discard() {
 		u.file.Close()
 		os.Remove(u.file.Name())
 	}
+}
+
+func (u *upload) content() *io.SectionReader {
+	if u.file != nil {
+		return io.NewSectionReader(u.file, 0, u.size)
+	}
+	return io.NewSectionReader(strings.NewReader(u.pasted), 0, int64(len(u.pasted)))
 }
 
 // receive streams the parts of the form. What it has read so far is returned
@@ -113,19 +144,25 @@ func (s *Server) receive(v *visit) (*upload, error) {
 		switch part.FormName() {
 		case "note":
 			err = up.readNote(part)
+		case "text":
+			err = s.readText(up, part)
 		case "file":
-			err = s.readFile(body, up, part)
+			err = s.readFile(v, body, up, part)
 		}
 		if err != nil {
 			return up, err
 		}
 	}
 	body.SetReadDeadline(time.Time{})
-	if up.file == nil {
+	switch {
+	case up.file == nil && up.pasted == "":
 		return up, faultNoFile.With()
+	case up.file != nil && up.pasted != "":
+		return up, faultBoth.With()
+	case up.file == nil:
+		up.name = pastedName
 	}
-	_, err = up.file.Seek(0, io.SeekStart)
-	return up, err
+	return up, nil
 }
 
 func (u *upload) readNote(part *multipart.Part) error {
@@ -140,22 +177,42 @@ func (u *upload) readNote(part *multipart.Part) error {
 	return nil
 }
 
-func (s *Server) readFile(body *http.ResponseController, up *upload, part *multipart.Part) (err error) {
+func (s *Server) pasteLimit() int64 { return min(mostPasted, s.UploadLimit) }
+
+func (s *Server) readText(up *upload, part *multipart.Part) error {
+	text, err := io.ReadAll(io.LimitReader(part, s.pasteLimit()+1))
+	switch {
+	case err != nil:
+		return faultBroken.Because(err)
+	case int64(len(text)) > s.pasteLimit():
+		return faultLongText.With(messages.Bytes(s.pasteLimit()))
+	case len(bytes.TrimSpace(text)) > 0: // an empty field is sent, too
+		up.pasted = string(text)
+	}
+	return nil
+}
+
+func (s *Server) readFile(v *visit, body *http.ResponseController, up *upload, part *multipart.Part) (err error) {
 	name := strings.ToValidUTF8(part.FileName(), "\uFFFD")
 	if name == "" { // the field was left empty
 		return nil
 	}
 	up.discard() // of two files, the last one counts
 	up.name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	tooLarge := faultTooLarge.With(up.name, messages.Bytes(s.UploadLimit))
+	if v.Request().ContentLength > s.UploadLimit+mostPasted+formLimit { // more than the rest of the form can be
+		up.file = nil
+		return tooLarge
+	}
 	if up.file, err = os.CreateTemp(s.TempDir, "upload-*"); err != nil {
 		return err
 	}
-	size, err := io.Copy(up.file, io.LimitReader(patient{part, body}, s.UploadLimit+1))
+	up.size, err = io.Copy(up.file, io.LimitReader(patient{part, body}, s.UploadLimit+1))
 	switch {
 	case err != nil:
 		return faultBroken.Because(err)
-	case size > s.UploadLimit:
-		return faultTooLarge.With(messages.Bytes(s.UploadLimit))
+	case up.size > s.UploadLimit:
+		return tooLarge
 	}
 	return nil
 }

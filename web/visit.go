@@ -126,12 +126,24 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 	}
 }
 
-// formLimit is more than any form of the console needs, in bytes.
-const formLimit = 64 << 10
+// formLimit is more than any form of the console needs, in bytes; only a list
+// of accounts to protect may be longer.
+const (
+	formLimit    = 64 << 10
+	protectLimit = 4 << 20
+)
 
 func readForm(v *visit) error {
-	v.Request().Body = http.MaxBytesReader(v.Response(), v.Request().Body, formLimit)
-	if err := v.Request().ParseMultipartForm(formLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	limit := int64(formLimit)
+	if v.Path() == protectPath {
+		limit = protectLimit
+	}
+	v.Request().Body = http.MaxBytesReader(v.Response(), v.Request().Body, limit)
+	err := v.Request().ParseForm() // ParseMultipartForm keeps to itself what goes wrong here
+	if err == nil {
+		err = v.Request().ParseMultipartForm(limit)
+	}
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return faultForm.Because(err)
 	}
 	return nil

@@ -56,7 +56,7 @@ func startBrowser(t *testing.T) context.Context {
 
 // tab is a person's window on the console, with cookies of its own.
 type tab struct {
-	t       *testing.T
+	t       testing.TB
 	program *program
 	ctx     context.Context
 

@@ -153,8 +153,15 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 	if err := os.WriteFile(filepath.Join(c.Data, "sample.csv"), []byte(sampleFile(5_000, "campaign")), 0o600); err != nil {
 		return jobs.Job{}, err
 	}
-	job, err := con.store.ImportJob(ctx, by, store.NewJob{AppID: con.runner.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
-		FileName: "churned-users.csv", AccountBytes: con.runner.App.AccountBytes(), File: strings.NewReader(sampleFile(c.Accounts, "churned"))})
+	churned := sampleFile(c.Accounts, "churned")
+	job, err := con.store.CreateJob(ctx, by, store.NewJob{AppID: con.runner.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
+		FileName: "churned-users.csv", AccountBytes: con.runner.App.AccountBytes(), File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))})
+	if err == nil {
+		_, err = con.importer.Next(ctx, 0)
+	}
+	if err == nil {
+		job, err = con.store.Job(ctx, job.ID)
+	}
 	if err != nil {
 		return job, err
 	}

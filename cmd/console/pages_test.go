@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +97,19 @@ func (s *stage) jobs() []scene {
 	until(s.t, "the job is cancelled", func() bool { return olga.job(cancelled).Outcomes["cancelled"] == 300 })
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
 	review := olga.draft(memberFile(48_120))
+	// The same accounts as a job that has run, from Excel in Beijing, corrected by hand.
+	beijing := olga.draft(exportFromBeijing(s.t, 1_500))
+	answer, body := olga.post("/jobs/"+beijing+"/reread", url.Values{"column": {"3"}})
+	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
+	again := started("churned-2026-07.csv.gz", gzipped(s.t, memberFile(2_000)), "finished")
+	refused := olga.draft(accountFile(10))
+	reading := olga.draft(accountFile(20))
+	for id, set := range map[string]string{
+		reading: `state = 'reading', file_name = 'members-2026-11.csv.gz', reader = 'another', reader_until = 99999999999999, read_done = 437, read_rows = 4368000`,
+		refused: `state = 'refused', file_name = 'members-2026-10.csv.gz', refusal = '{"code":"file.damaged"}', finished_at = created_at, row_count = 0, accounts = 0, outcome_waiting = 0`,
+	} {
+		tamper(s.t, s.database, `UPDATE jobs SET `+set+` WHERE id = '`+id+`'`)
+	}
 	nothing := olga.draft([]byte("１２３\n４５６\n"))
 
 	confirm := func(w *tab) { w.follow(fill("#confirm", "48,12"), click("form[action$=start] button")) }
@@ -121,6 +136,17 @@ func (s *stage) jobs() []scene {
 		{"review", "olga", "/jobs/" + review, nil},
 		{"review-wrong-count", "olga", "/jobs/" + review, confirm},
 		{"review-discard", "olga", "/jobs/" + review, open(".ask summary")},
+		{"review-corrected", "olga", "/jobs/" + beijing, open("details.correction summary")},
+		{"review-mistaken", "olga", "/jobs/" + beijing, func(w *tab) {
+			w.do(click("details.correction summary"))
+			w.follow(fill("#first_line", "99999"), click("form#correct button"))
+		}},
+		{"review-again", "olga", "/jobs/" + olga.draft(memberFile(2_000)), nil},
+		{"finished-packed", "aida", "/jobs/" + again, nil},
+		{"reading", "olga", "/jobs/" + reading, nil},
+		{"reading-cancel", "olga", "/jobs/" + reading, open(".ask summary")},
+		{"refused", "olga", "/jobs/" + refused, nil},
+		{"new-pasted", "olga", "/jobs/new", open("details.paste summary")},
 		{"review-nothing", "olga", "/jobs/" + nothing, nil},
 		{"review-auditor", "aida", "/jobs/" + review, nil},
 		{"finished", "olga", "/jobs/" + finished, nil},
@@ -132,6 +158,8 @@ func (s *stage) jobs() []scene {
 
 // others are the pages that no job is the subject of.
 func (s *stage) others() []scene {
+	answer, body := s.signIn("adam").post("/protected", url.Values{"accounts": {"vip_01\nvip_02\nceo\npress_office"}, "note": {"Board and press accounts"}})
+	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
 	newUser := func(name, password string, status int) func(w *tab) {
 		return func(w *tab) {
 			require.Equal(s.t, status, w.follow(fill("#name", name), fill("#new-password", password),
@@ -148,6 +176,12 @@ func (s *stage) others() []scene {
 		{"users-name", "adam", "/users", newUser("no spaces", testPassword, 422)},
 		{"users-taken", "adam", "/users", newUser("olga", testPassword, 409)},
 		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), testPassword, 200)(w) }},
+		{"protected-none", "adam", "/protected?q=nobody", nil},
+		{"protected", "adam", "/protected", func(w *tab) { w.do(click("details.entry summary")) }},
+		{"protected-wrong", "adam", "/protected", func(w *tab) {
+			require.Equal(s.t, 422, w.follow(fill("#accounts", "not an account;or two"), fill("#note", "VIP"), click("form#protect button")))
+		}},
+		{"protected-operator", "olga", "/protected", nil},
 		{"forbidden", "aida", "/users", nil},
 		{"missing", "olga", "/nowhere", nil},
 		{"missing-job", "aida", "/jobs/nosuchjob", nil},

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 
 // program is a console with its settings; start runs it.
 type program struct {
-	t        *testing.T
+	t        testing.TB
 	settings []string
 	database string
 	address  string
@@ -53,7 +53,7 @@ type program struct {
 const testPassword = "correct horse battery"
 
 // newProgram makes a console for a simulator, with a user for each role.
-func newProgram(t *testing.T, simulator, database string) *program {
+func newProgram(t testing.TB, simulator, database string) *program {
 	p := &program{t: t, database: database, settings: []string{
 		asProgram + "=1",
 		"CONSOLE_LISTEN=127.0.0.1:0",
@@ -125,7 +125,7 @@ func (p *program) stop(signal os.Signal) error {
 
 // visitor is a signed-in person who uses scripts instead of a browser.
 type visitor struct {
-	t       *testing.T
+	t       testing.TB
 	program *program
 	client  *http.Client
 }
@@ -163,18 +163,37 @@ func (v *visitor) get(path string) (*http.Response, string) {
 
 // upload sends a file and returns the answer.
 func (v *visitor) upload(name string, content []byte) (*http.Response, string) {
+	return v.do(v.uploading(name, content))
+}
+
+func (v *visitor) uploading(name string, content []byte) *http.Request {
+	var around bytes.Buffer
+	form := multipart.NewWriter(&around)
+	require.NoError(v.t, form.WriteField("note", "from a test"))
+	_, err := form.CreateFormFile("file", name)
+	require.NoError(v.t, err)
+	before := bytes.Clone(around.Bytes())
+	around.Reset()
+	require.NoError(v.t, form.Close())
+	body := io.MultiReader(bytes.NewReader(before), bytes.NewReader(content), &around)
+	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", body)
+	require.NoError(v.t, err)
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	return request
+}
+
+// paste uploads text and returns the id of its job.
+func (v *visitor) paste(text string) string {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	require.NoError(v.t, form.WriteField("note", "from a test"))
-	part, err := form.CreateFormFile("file", name)
-	require.NoError(v.t, err)
-	_, err = part.Write(content)
-	require.NoError(v.t, err)
+	require.NoError(v.t, form.WriteField("text", text))
 	require.NoError(v.t, form.Close())
 	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", &body)
 	require.NoError(v.t, err)
 	request.Header.Set("Content-Type", form.FormDataContentType())
-	return v.do(request)
+	answer, page := v.do(request)
+	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, page)
+	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
 }
 
 // draft uploads a file and returns the id of its job.
@@ -185,12 +204,16 @@ func (v *visitor) draft(content []byte) string {
 }
 
 type jobJSON struct {
-	ID       string
-	State    string
-	Rows     int64
-	Accounts int64
-	Outcomes map[string]int64
-	Calls    int64
+	ID        string
+	State     string
+	Read      int
+	Rows      int64
+	Rejected  int64
+	Duplicate int64
+	Protected int64
+	Accounts  int64
+	Outcomes  map[string]int64
+	Calls     int64
 }
 
 func (v *visitor) job(id string) (j jobJSON) {
@@ -210,7 +233,7 @@ func (v *visitor) start(id string) {
 }
 
 // until polls until the condition holds; a test that hangs ends with a reason.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -224,7 +247,7 @@ func until(t *testing.T, what string, holds func() bool) {
 }
 
 // simulate starts a simulator in this process; the console is another.
-func simulate(t *testing.T, change func(*timtest.Config)) (*timtest.Service, string) {
+func simulate(t testing.TB, change func(*timtest.Config)) (*timtest.Service, string) {
 	config := timtest.Config{SDKAppID: sampleSDKAppID, SecretKey: sampleKey, Identifier: "administrator", Seed: 1,
 		UnknownShare: 0.002, UntaggedShare: 0.1, Faults: timtest.Faults{Latency: 20 * time.Millisecond}}
 	if change != nil {

@@ -22,7 +22,8 @@ type serveCommand struct {
 	app
 	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
-	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"100000000" help:"Largest file, in bytes."`
+	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"2000000000" help:"Largest file, in bytes."`
+	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for uploads on their way and for sorting; up to three times the largest file. Default: /var/tmp, else the system's."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
 	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
 }
@@ -43,6 +44,7 @@ type console struct {
 	release  func()
 	client   *tim.Client
 	runner   *jobs.Runner
+	importer *jobs.Importer
 	web      *web.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -52,7 +54,8 @@ type console struct {
 func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err error) {
 	app, client, err := c.app.read()
 	proxies, wrong := ranges(c.TrustedProxies)
-	if err = errors.Join(err, wrong); err != nil {
+	folder, unusable := tempFolder(c.TempFolder)
+	if err = errors.Join(err, wrong, unusable); err != nil {
 		return nil, err
 	}
 	key, err := cookieKey(c.KeyFile)
@@ -74,15 +77,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.release, err = con.store.Alone(ctx); err != nil {
 		return nil, err
 	}
-	// Where other consoles may be reading files, only what is surely abandoned is removed.
-	unread := time.Now()
-	if con.store.Shared() {
-		unread = unread.Add(-24 * time.Hour)
-	}
-	if n, err := con.store.DiscardUnread(ctx, unread); err != nil {
+	if err = clean(ctx, con.store, s.log); err != nil {
 		return nil, err
-	} else if n > 0 {
-		s.log.Warn("uploads that were cut off by the end of the console are discarded; upload the files again", "files", n)
 	}
 	if err = con.store.SaveApp(ctx, app); err != nil {
 		return nil, err
@@ -95,9 +91,26 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
 	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
+	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
 	con.web, err = web.New(web.Config{Store: con.store, App: app, CookieKey: key, Log: s.log, Version: version,
-		UploadLimit: c.UploadLimit, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
+		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
+}
+
+// clean ends what an earlier console left behind. Where others may be at work,
+// only what is surely abandoned is touched.
+func clean(ctx context.Context, st *store.Store, log *slog.Logger) error {
+	before := time.Now()
+	if st.Shared() {
+		before = before.Add(-24 * time.Hour)
+	} else if err := st.ReleaseImports(ctx); err != nil {
+		return err
+	}
+	n, err := st.DiscardUploads(ctx, before)
+	if n > 0 {
+		log.Warn("uploads that were cut off by the end of the console are discarded; upload the files again", "files", n)
+	}
+	return err
 }
 
 // run serves and works until ctx ends, then stops in order: no new requests, no
@@ -107,6 +120,7 @@ func (c *console) run(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelWarn)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.runner.Run(ctx) })
+	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error {
 		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

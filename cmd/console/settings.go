@@ -112,6 +112,29 @@ func ranges(texts []string) (all []*net.IPNet, err error) {
 	return all, err
 }
 
+// tempFolder chooses where large files may grow: not in memory, as the system's
+// folder may be.
+func tempFolder(chosen string) (string, error) {
+	if chosen == "" {
+		if err := canWrite("/var/tmp"); err != nil {
+			return os.TempDir(), nil
+		}
+		return "/var/tmp", nil
+	}
+	if err := canWrite(chosen); err != nil {
+		return "", faultSetting.Because(err, "CONSOLE_TEMP_FOLDER", orUnset(chosen), "Give a folder that exists and that the console may write to.")
+	}
+	return chosen, nil
+}
+
+func canWrite(folder string) error {
+	probe, err := os.CreateTemp(folder, ".tagsweep-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
 // cookieKey reads the key file, making it on the first start, and derives the
 // key of the cookies from it.
 func cookieKey(path string) ([]byte, error) {

@@ -161,12 +161,17 @@ func requireAudited(t *testing.T, w *tab, job string) {
 	w.follow(fill("#job", job), click("form.line button"))
 	require.Equal(t, []string{
 		"olga operator", "Rows set aside downloaded", "olga operator", "Results downloaded", "the console itself", "Job ended",
-		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "olga operator", "File uploaded",
+		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "the console itself", "File read", "olga operator", "File uploaded",
 	}, w.texts(".list tbody tr :is(.short)"))
-	w.do(click(".list tbody tr:last-child summary"))
-	details := w.text(".list tbody tr:last-child dl")
-	for _, said := range []string{"127.0.0.1", "4005", "4000", "HeadlessChrome"} {
+	w.do(click(".list tbody tr:nth-last-child(2) summary"))
+	details := w.text(".list tbody tr:nth-last-child(2) dl")
+	for _, said := range []string{"4005", "4000", "UTF-8"} {
 		require.Contains(t, strings.ReplaceAll(details, ",", ""), said)
+	}
+	w.do(click(".list tbody tr:last-child summary"))
+	details = w.text(".list tbody tr:last-child dl")
+	for _, said := range []string{"127.0.0.1", "members.csv", "HeadlessChrome"} {
+		require.Contains(t, details, said)
 	}
 	require.Regexp(t, regexp.MustCompile(`[0-9a-f]{64}`), details)
 	w.follow(click(".list tbody tr:last-child a"))

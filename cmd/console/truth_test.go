@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,8 +57,7 @@ func carryOut(t *testing.T, con *console, id string) jobs.Job {
 
 func startedJob(t *testing.T, s *store.Store, accounts []byte) jobs.Job {
 	t.Helper()
-	job, err := s.ImportJob(t.Context(), commandLine(), store.NewJob{AppID: strconv.Itoa(sampleSDKAppID), Kind: jobs.Clear,
-		FileName: "users.csv", AccountBytes: 32, File: strings.NewReader(string(accounts))})
+	job, err := storetest.Draft(s, commandLine(), store.NewJob{AppID: strconv.Itoa(sampleSDKAppID)}, string(accounts))
 	require.NoError(t, err)
 	job, err = s.StartJob(t.Context(), commandLine(), job.ID, job.Accounts)
 	require.NoError(t, err)

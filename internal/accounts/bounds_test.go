@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"io"
-	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"strings"
@@ -52,78 +51,175 @@ func TestMemoryIsBoundedWhateverTheFile(t *testing.T) {
 		"open quotes": "a,\"b\n",
 		"quote lines": "\",\n",
 		"blank lines": " \r\n",
+		"names in GB": "a\xd5\xc5\xc8\xfd\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := NewReader(io.MultiReader(strings.NewReader("a1\na2\na3\n"), &repeated{text: line, left: 6 << 20}), Options{})
-			require.NoError(t, err)
-			var peak uint64
-			var now runtime.MemStats
-			for n := 0; err != io.EOF; n++ {
-				_, err = r.Next()
-				require.True(t, err == nil || err == io.EOF)
-				if n%500_000 == 0 || err == io.EOF {
-					runtime.GC()
-					runtime.ReadMemStats(&now)
-					peak = max(peak, now.HeapAlloc)
-				}
-			}
-			runtime.KeepAlive(r)
-			require.Less(t, peak, uint64(8<<20))
+			require.Less(t, peak(t, repeated("a1\na2\na3\n", line, 6<<20)), uint64(8<<20))
 		})
 	}
 }
 
-// repeated gives a text again and again, about left bytes in all.
-type repeated struct {
-	text string
-	left int
-	at   int
+// peak is the most memory that reading a file took, beside the file itself.
+func peak(t *testing.T, file *io.SectionReader) (most uint64) {
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	r, err := Open(file, Options{})
+	require.NoError(t, err)
+	for n := 0; err != io.EOF; n++ {
+		_, err = r.Next()
+		require.True(t, err == nil || err == io.EOF)
+		if n%500_000 == 0 || err == io.EOF {
+			runtime.GC()
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+		}
+	}
+	runtime.KeepAlive(r)
+	return most
 }
 
-func (r *repeated) Read(b []byte) (n int, err error) {
-	if r.left <= 0 {
-		return 0, io.EOF
+// repeated is a text and then another again and again, about so many bytes in all.
+func repeated(begin, text string, bytes int) *io.SectionReader {
+	r := again{begin, text}
+	return io.NewSectionReader(r, 0, int64(len(begin)+bytes/len(text)*len(text)))
+}
+
+type again struct{ begin, text string }
+
+func (r again) ReadAt(b []byte, at int64) (n int, err error) {
+	if at < int64(len(r.begin)) {
+		n = copy(b, r.begin[at:])
 	}
+	from := int(max(0, at-int64(len(r.begin)))) % len(r.text)
 	for n < len(b) {
-		copied := copy(b[n:], r.text[r.at:])
-		n, r.at = n+copied, (r.at+copied)%len(r.text)
+		n += copy(b[n:], r.text[from:])
+		from = 0
 	}
-	r.left -= n
 	return n, nil
 }
 
-func BenchmarkRead(b *testing.B) {
-	const rows = 1_000_000
-	var plain, table, lines strings.Builder
-	table.WriteString("name,account,note\r\n")
-	random := rand.New(rand.NewPCG(1, 2))
-	for range rows {
-		id := "user_" + strconv.FormatUint(random.Uint64(), 36)
-		plain.WriteString(id + "\n")
-		table.WriteString("张三," + id + ",\"note, with \"\"quotes\"\"\"\r\n")
-		lines.WriteString("\"two\nlines\"," + id + "\n")
-	}
-	for _, file := range []struct{ name, text string }{{"one per line", plain.String()}, {"quoted table", table.String()}, {"cells of two lines", lines.String()}} {
-		b.Run(file.name, func(b *testing.B) {
-			b.SetBytes(int64(len(file.text)))
-			b.ReportAllocs()
-			for b.Loop() {
-				r, err := NewReader(strings.NewReader(file.text), Options{})
-				require.NoError(b, err)
-				n := 0
-				for {
-					if _, err := r.Next(); err == io.EOF {
-						break
-					} else if err != nil {
-						b.Fatal(err)
-					}
-					n++
-				}
-				if n < rows-1 {
-					b.Fatal(n)
-				}
+func TestWhatUnpacksToTooMuchIsRefused(t *testing.T) {
+	long := strings.Repeat("account\n", 1<<17) // 1 MiB
+	sheet := rawWorkbook(t, "", oneSheet, numbers(strings.Split(strings.Repeat("1,", 1<<16), ",")...))
+	row := func(cell string) string { return `<row><c>` + cell + `</c></row>` }
+	for name, file := range map[string]string{
+		"gzip":               gzipOf(t, long),
+		"gzip, many members": strings.Repeat(gzipOf(t, long[:1<<15]), 64),
+		"ZIP":                zipOf(t, "a.csv", long),
+		"workbook":           sheet,
+		"workbook in ZIP":    zipOf(t, "a.xlsx", sheet),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var rows []Row
+			r, err := Open(section(file), Options{UnpackedBytes: 1 << 19})
+			if err == nil {
+				rows, err = rest(r)
 			}
-			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			require.True(t, FaultUnpacked.Is(err), "%v after %d rows", err, len(rows))
+		})
+	}
+	for name, rows := range map[string]string{
+		"a cell":   row(`<v>` + strings.Repeat("1", 4*tokenBytes) + `</v>`),
+		"a tag":    `<row r="` + strings.Repeat("1", 4*tokenBytes) + `"></row>`,
+		"a remark": `<!--` + strings.Repeat("<>", 4*tokenBytes) + `-->`,
+		"depth":    strings.Repeat(`<a>`, 10_000),
+		"order":    row(`<v>1</v>`) + `<row r="9"><c r="A9"/><c r="A9"/></row>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Open(section(rawWorkbook(t, "", oneSheet, rows)), Options{})
+			if err == nil {
+				_, err = rest(r)
+			}
+			require.True(t, FaultDamaged.Is(err), "%v", err)
+		})
+	}
+}
+
+func TestWorkbooksWithTooMuchToHoldAreRefused(t *testing.T) {
+	big := strings.Repeat("<si><t>"+strings.Repeat("x", 1<<16)+"</t></si>", sharedBytes>>16+1)
+	file := rawWorkbookSharing(t, "<sst>"+big+"</sst>")
+	_, err := Open(section(file), Options{})
+	require.True(t, FaultWorkbookLarge.Is(err), "%v", err)
+	require.Contains(t, err.Error(), "64 MB")
+
+	small := zipOf(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<w/>")
+	tail := again{text: "x"}
+	padded := padded{small, tail}
+	_, err = Open(io.NewSectionReader(padded, 0, workbookBytes+1), Options{})
+	require.True(t, FaultWorkbookLarge.Is(err), "%v", err)
+}
+
+// padded is a ZIP behind so much else that it is too large for a workbook.
+type padded struct {
+	end   string
+	begin again
+}
+
+func (p padded) ReadAt(b []byte, at int64) (int, error) {
+	begin := workbookBytes + 1 - int64(len(p.end))
+	n := 0
+	if at < 4 { // it begins as a ZIP does
+		n = copy(b, "PK\x03\x04"[at:])
+	}
+	if at+int64(n) < begin {
+		part := b[n:min(int64(len(b)), max(int64(n), begin-at))]
+		p.begin.ReadAt(part, at)
+		n += len(part)
+	}
+	if n < len(b) {
+		n += copy(b[n:], p.end[at+int64(n)-begin:])
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func TestZIPWithAnEndlessTableOfContentsIsRefused(t *testing.T) {
+	var files []string
+	for range 60_000 {
+		files = append(files, strings.Repeat("n", 60), "")
+	}
+	_, err := Open(section(zipOf(t, files...)), Options{})
+	require.True(t, FaultManyFiles.Is(err), "%v", err)
+}
+
+func TestMemoryIsBoundedForWhatIsPacked(t *testing.T) {
+	text := strings.Repeat("user_id_of_some_length\n", 400_000)
+	var rows [][]any
+	for i := range 60_000 {
+		rows = append(rows, []any{"u" + strconv.Itoa(i), i})
+	}
+	for name, file := range map[string]string{"gzip": gzipOf(t, text), "ZIP": zipOf(t, "a", text), "workbook": string(workbookOf(t, rows))} {
+		t.Run(name, func(t *testing.T) { require.Less(t, peak(t, section(file)), uint64(8<<20)) })
+	}
+}
+
+func TestProgressGrowsToTheEnd(t *testing.T) {
+	var lines strings.Builder
+	for i := range 200_000 {
+		lines.WriteString("user_" + strconv.Itoa(i*7919) + "\n")
+	}
+	text := lines.String()
+	var rows [][]any
+	for i := range 50_000 {
+		rows = append(rows, []any{"u" + strconv.Itoa(i)})
+	}
+	for name, file := range map[string]string{"text": text, "UTF-16": "\xff\xfe" + strings.ReplaceAll(text, "", "\x00")[1:], "gzip": gzipOf(t, text), "ZIP": zipOf(t, "a", text), "workbook": string(workbookOf(t, rows))} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Open(section(file), Options{})
+			require.NoError(t, err)
+			last, seen := -1, map[int]bool{}
+			for err == nil {
+				now := r.Read()
+				require.GreaterOrEqual(t, now, last)
+				last, seen[now] = now, true
+				_, err = r.Next()
+			}
+			require.Equal(t, io.EOF, err)
+			require.Equal(t, 1000, r.Read())
+			require.Greater(t, len(seen), 5)
 		})
 	}
 }

@@ -2,181 +2,207 @@ package accounts
 
 import (
 	"bytes"
-	"slices"
 	"strings"
-	"unicode"
 )
 
-// Understanding is how a file was read.
-type Understanding struct {
-	Encoding  string   // "UTF-8"
-	Separator rune     // 0: one account per line
-	Header    []string // nil: none
-	Column    int      // of the accounts, from 0
-	Columns   int
+// sampleRow is a row that detection looks at.
+type sampleRow struct {
+	line   int64 // counted from the beginning of the sample, from 0
+	cells  []string
+	typed  []bool // cells of a workbook that are no text or whole number
+	broken bool   // it could not be split
 }
 
-// headerWords name the account column, the likeliest first, in the form of plainWord.
-var headerWords = []string{
-	"toaccount", "userid", "userids", "imuserid", "imaccount", "imid", "用户id", "用户账号", "用户帐号",
-	"account", "accounts", "accountid", "useraccount", "账号", "帐号", "账号id", "帐号id", "账户", "帐户", "账户id", "帐户id",
-	"identifier", "identifiers", "用户标识", "uid", "uids", "用户编号", "registrationid",
-	"user", "users", "username", "用户", "用户名", "id", "ids",
+func (row sampleRow) isAccount(column int, r rules) bool {
+	return column < len(row.cells) && (row.typed == nil || !row.typed[column]) && r.judge(row.cells[column], false) == ""
 }
 
-// plainWord is a header cell without what people vary: case, spaces and signs.
-func plainWord(cell string) string {
-	return strings.Map(func(c rune) rune {
-		if unicode.IsLetter(c) || unicode.IsDigit(c) {
-			return unicode.ToLower(c)
-		}
-		return -1
-	}, cell)
-}
-
-// candidate is one way to split a file into cells, and what speaks for it.
+// candidate is one way to read a file, and what speaks for it.
 type candidate struct {
-	separator byte
-	named     bool     // a header of several cells names the account column
-	agreeing  float64  // share of rows with the same number of cells
-	clean     float64  // share of rows with that number and an account
-	header    []string // nil: none
-	column    int
-	columns   int
+	dialect  dialect
+	named    bool    // a header of several cells names the account column
+	agreeing float64 // share of rows with the same number of cells
+	clean    float64 // share of rows with that number and an account
+	first    float64 // share of rows that begin with an account
+	line     int64   // of the header or the first row, counted from the beginning of the sample
+	header   []string
+	unread   bool // the line that should be the header could not be split
+	column   int
+	columns  int
 }
 
 // detect understands a sample that ends at a line end or at the end of the file.
-func detect(sample []byte, limit int) candidate {
-	best := try(sample, noSeparator, limit)
+func detect(sample []byte, c Choices, r rules) candidate {
+	quotes := quotesOf(c, sample)
+	if c.Separator != "" {
+		return try(sample, dialectOf(c.Separator, quotes), c, r)
+	}
+	best := try(sample, dialectOf(OnePerLine, quotes), c, r)
 	found := false
-	for _, separator := range []byte("\t|;,") {
-		c := try(sample, separator, limit)
-		if c.columns < 2 || !c.named && c.agreeing < 0.5 {
+	for _, separator := range []string{"\t", "|", ";", ","} {
+		next := try(sample, dialectOf(separator, quotes), c, r)
+		if next.columns < 2 || !next.named && next.agreeing < 0.5 {
 			continue
 		}
-		if !found || c.better(best) {
-			best, found = c, true
+		// The column that was chosen must be there, if it can be.
+		has, had := next.columns >= c.Column, best.columns >= c.Column
+		if !found || has && !had || has == had && next.better(best) {
+			best, found = next, true
 		}
 	}
 	return best
 }
 
 func (c candidate) better(than candidate) bool {
-	if c.named != than.named {
+	switch {
+	case c.named != than.named:
 		return c.named
-	}
-	if c.clean != than.clean {
+	case c.clean != than.clean:
 		return c.clean > than.clean
+	case c.first != than.first:
+		return c.first > than.first
 	}
 	return c.columns > than.columns
 }
 
-// try splits the sample with one separator.
-func try(sample []byte, separator byte, limit int) candidate {
-	c := candidate{separator: separator, columns: 1}
-	rows, broken := split(sample, separator)
-	if len(rows) == 0 {
-		return c
+// quotesOf are double quotes, unless most lines have a cell between single ones
+// and none has a double one.
+func quotesOf(c Choices, sample []byte) string {
+	if c.Quote != "" {
+		return c.Quote
 	}
-	if !broken[0] {
-		if column, ok := namedColumn(rows[0]); ok {
-			c.header, c.column, c.named = rows[0], column, len(rows[0]) > 1
-		} else if looksLikeHeader(rows[0], rows[1:], limit) {
-			c.header = rows[0]
-		}
+	if bytes.IndexByte(sample, '"') >= 0 || bytes.IndexByte(sample, '\'') < 0 {
+		return `"`
 	}
-	if c.header != nil {
-		c.columns, rows, broken = len(c.header), rows[1:], broken[1:]
-	} else {
-		c.columns = commonLength(rows)
-	}
-	agreeing, clean := 0, 0
-	for i, row := range rows {
-		if broken[i] || len(row) != c.columns {
-			continue
-		}
-		agreeing++
-		if judge(row[c.column], false, limit) == "" {
-			clean++
-		}
-	}
-	if len(rows) > 0 {
-		c.agreeing, c.clean = float64(agreeing)/float64(len(rows)), float64(clean)/float64(len(rows))
-	}
-	return c
-}
-
-// split returns the cells of every row; of a row that cannot be read, none.
-func split(sample []byte, separator byte) (rows [][]string, broken []bool) {
+	lines, quoted := 0, 0
 	for len(sample) > 0 {
 		end, next := lineEnd(sample)
-		if isBlank(sample[:end]) {
-			sample = sample[next:]
-			continue
-		}
-		rec := scan(sample, separator, nil)
-		if rec.problem == "" {
-			rows, next = append(rows, texts(sample, rec)), rec.next
-		} else {
-			rows = append(rows, nil)
-		}
-		broken = append(broken, rec.problem != "")
-		sample = sample[next:]
-	}
-	return rows, broken
-}
-
-func namedColumn(row []string) (column int, ok bool) {
-	rank := len(headerWords)
-	for i, cell := range row {
-		if at := slices.Index(headerWords, plainWord(cell)); at >= 0 && at < rank {
-			rank, column = at, i
-		}
-	}
-	return column, rank < len(headerWords)
-}
-
-// looksLikeHeader judges a first row without a known word by the rows below it.
-func looksLikeHeader(first []string, rest [][]string, limit int) bool {
-	if len(first) == 0 || len(rest) == 0 {
-		return false
-	}
-	share := func(column int, is func(string) bool) float64 {
-		n := 0
-		for _, row := range rest {
-			if column < len(row) && is(row[column]) {
-				n++
+		if !isBlank(sample[:end]) {
+			lines++
+			if singleQuoted(sample[:end]) {
+				quoted++
 			}
 		}
-		return float64(n) / float64(len(rest))
+		sample = sample[next:]
 	}
-	isAccount := func(cell string) bool { return judge(cell, false, limit) == "" }
-	if strings.ContainsFunc(first[0], func(c rune) bool { return c > unicode.MaxASCII && unicode.IsLetter(c) }) {
-		return share(0, isAccount) > 0.5
+	if quoted >= 2 && quoted*2 > lines {
+		return `'`
 	}
-	for _, cell := range first {
-		if cell == "" || strings.ContainsFunc(cell, unicode.IsDigit) {
-			return false
-		}
-	}
-	for column := range first {
-		if len(first) > 1 && share(column, isNumber) >= 0.9 {
+	return `"`
+}
+
+func singleQuoted(line []byte) bool {
+	for _, cell := range bytes.FieldsFunc(line, func(c rune) bool { return strings.ContainsRune(",;|\t", c) }) {
+		if cell = bytes.Trim(cell, " "); len(cell) > 2 && cell[0] == '\'' && cell[len(cell)-1] == '\'' {
 			return true
 		}
 	}
 	return false
 }
 
-func isNumber(cell string) bool {
-	return cell != "" && strings.Trim(cell, "0123456789") == ""
+// try splits the sample in one dialect.
+func try(sample []byte, d dialect, c Choices, r rules) candidate {
+	found := findTable(split(sample, d), c, r)
+	found.dialect = d
+	return found
+}
+
+// split returns the cells of every row that is not blank.
+func split(sample []byte, d dialect) (rows []sampleRow) {
+	for line := int64(0); len(sample) > 0; {
+		end, next := lineEnd(sample)
+		lines := 1
+		if !isBlank(sample[:end]) {
+			rec := scan(sample, d, nil)
+			row := sampleRow{line: line, broken: rec.problem != ""}
+			if !row.broken {
+				row.cells, next, lines = texts(sample, rec, d.quote), rec.next, rec.lines+1
+			}
+			rows = append(rows, row)
+		}
+		line += int64(lines)
+		sample = sample[next:]
+	}
+	return rows
+}
+
+// findTable finds where the table begins, its header, and its account column.
+func findTable(rows []sampleRow, c Choices, r rules) candidate {
+	found := candidate{columns: 1}
+	if len(rows) == 0 {
+		return found
+	}
+	if c.FirstLine == 0 && c.Header != No {
+		rows = rows[preamble(rows, r):]
+	}
+	found.line = rows[0].line
+	first, below := rows[0], rows[1:]
+	named, isNamed := namedColumn(first.cells)
+	switch {
+	case c.Header == No:
+	case first.broken:
+		found.unread = c.Header == Yes
+	case isNamed:
+		found.header, found.column, found.named = first.cells, named, len(first.cells) > 1
+	case c.Header == Yes, looksLikeHeader(first.cells, below, r):
+		found.header = first.cells
+	}
+	if found.header != nil {
+		rows = below
+		if first.typed != nil {
+			found.header = withoutBlankEnd(found.header)
+			rows = ofWidth(rows, len(found.header))
+		}
+		found.columns = len(found.header)
+	} else {
+		found.columns = commonLength(rows)
+	}
+	switch {
+	case c.Column > 0:
+		found.column = c.Column - 1
+	case found.header == nil || !isNamed:
+		found.column = accountColumn(rows, found.columns, r)
+	}
+	found.weigh(rows, r)
+	return found
+}
+
+// ofWidth cuts the rows of a workbook, which are as wide as its widest one.
+func ofWidth(rows []sampleRow, columns int) []sampleRow {
+	cut := make([]sampleRow, len(rows))
+	for i, row := range rows {
+		cut[i] = sampleRow{line: row.line, cells: row.cells[:columns], typed: row.typed[:columns]}
+	}
+	return cut
+}
+
+func (c *candidate) weigh(rows []sampleRow, r rules) {
+	if len(rows) == 0 {
+		return
+	}
+	agreeing, clean, first := 0, 0, 0
+	for _, row := range rows {
+		if row.broken || len(row.cells) != c.columns {
+			continue
+		}
+		agreeing++
+		if row.isAccount(c.column, r) {
+			clean++
+		}
+		if row.isAccount(0, r) {
+			first++
+		}
+	}
+	n := float64(len(rows))
+	c.agreeing, c.clean, c.first = float64(agreeing)/n, float64(clean)/n, float64(first)/n
 }
 
 // commonLength is the number of cells most rows have; of equals, the larger.
-func commonLength(rows [][]string) int {
+func commonLength(rows []sampleRow) int {
 	counts := map[int]int{}
 	for _, row := range rows {
-		if len(row) > 0 { // 0: it could not be split
-			counts[len(row)]++
+		if len(row.cells) > 0 { // 0: it could not be split
+			counts[len(row.cells)]++
 		}
 	}
 	common := 1
@@ -189,11 +215,11 @@ func commonLength(rows [][]string) int {
 }
 
 // separatorLine reads a first line such as "sep=;", which Excel understands.
-func separatorLine(sample []byte) (separator byte, length int) {
+func separatorLine(sample []byte) (separator string, length int) {
 	end, next := lineEnd(sample)
 	line := sample[:end]
 	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && bytes.IndexByte([]byte("\t|;,"), line[4]) >= 0 {
-		return line[4], next
+		return string(line[4:]), next
 	}
-	return 0, 0
+	return "", 0
 }

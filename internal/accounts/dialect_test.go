@@ -3,6 +3,7 @@ package accounts
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,51 +11,128 @@ import (
 	"pgregory.net/rapid"
 )
 
+var plainRules = rules{limit: UserIDBytes}
+
 var (
 	anAccount = rapid.Custom(func(t *rapid.T) string {
 		return rapid.StringOfN(rapid.Map(rapid.IntRange(0x20, 0x7E), func(n int) rune { return rune(n) }), 1, 32, 32).
-			Filter(func(s string) bool { return judge(s, true, UserIDBytes) == "" && original(s) == s }).Draw(t, "account")
+			Filter(func(s string) bool { return plainRules.judge(s, true) == "" && original(s) == s }).Draw(t, "account")
 	})
 	aCell     = rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune("ab1 ,;|\t\"'=+-@张三é")), rapid.Rune().Filter(func(c rune) bool { return c != 0 })), 0, 20, 60)
 	plainCell = rapid.StringMatching(`[a-z]{1,6}`)
 )
 
+// names are cells that stand beside accounts, in each encoding.
+var names = map[Encoding][]string{
+	UTF8: {"张三", "é", "x", "陳"}, UTF16LE: {"张三", "é", "😀", "上海"}, UTF16BE: {"张三", "é", "x", "上海"},
+	GB18030: {"张三", "欧阳娜娜", "王五", "x"}, Big5: {"王小明", "陳美玲", "x"}, Windows1252: {"Müller", "José", "x"},
+}
+
+// headers name the account column, in each encoding.
+var headers = map[Encoding][]string{
+	UTF8: {"Account", "user_id", "账号"}, UTF16LE: {"UserID", "账号"}, UTF16BE: {"to_account", "用户 ID"},
+	GB18030: {"Account", "账号", "用户ID"}, Big5: {"Account", "帳號"}, Windows1252: {"Account", "uid"},
+}
+
 func TestWhatOtherProgramsWriteIsReadAsTheSameAccounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		encoding := rapid.SampledFrom(Encodings).Draw(t, "encoding")
 		separator := rapid.SampledFrom([]string{",", "\t", ";", "|", ""}).Draw(t, "separator")
+		sign := rapid.SampledFrom([]string{`"`, `"`, `'`}).Draw(t, "quote")
 		lineEnd := rapid.SampledFrom([]string{"\n", "\r\n", "\r"}).Draw(t, "line end")
-		mark := rapid.SampledFrom([]string{"", "\uFEFF"}).Draw(t, "mark")
+		mark := rapid.Bool().Draw(t, "byte order mark")
 		always := rapid.Bool().Draw(t, "quote always")
 		last := rapid.Bool().Draw(t, "line end at the end")
+		above := rapid.Bool().Draw(t, "preamble") && separator != ""
 		accounts := rapid.SliceOfN(anAccount, 1, 30).Draw(t, "accounts")
 		quote := func(cell string) string {
-			if always || judge(cell, false, UserIDBytes) != "" || strings.ContainsAny(cell, "\"\t") {
-				return `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+			if always || plainRules.judge(cell, false) != "" || strings.ContainsAny(cell, sign+"\t") {
+				return sign + strings.ReplaceAll(cell, sign, sign+sign) + sign
 			}
 			return cell
 		}
-		var rows []string
-		for _, account := range accounts {
-			cells := []string{quote(account)}
-			if separator != "" {
-				cells = []string{plainCell.Draw(t, "name"), quote(account), plainCell.Draw(t, "note")}
-			}
-			rows = append(rows, strings.Join(cells, separator))
+		header := []string{"name", rapid.SampledFrom(headers[encoding]).Draw(t, "header"), "note"}
+		if !mark && (encoding == UTF16LE || encoding == UTF16BE) {
+			header[1] = "Account" // there must be something by which to know it
 		}
-		header := []string{"name", "Account", "note"}
 		if separator == "" {
 			header = header[1:2]
 		}
-		text := mark + strings.Join(header, separator) + lineEnd + strings.Join(rows, lineEnd)
+		lines := []string{strings.Join(header, separator)}
+		for _, account := range accounts {
+			cells := []string{quote(account)}
+			if separator != "" {
+				cells = []string{rapid.SampledFrom(names[encoding]).Draw(t, "name"), quote(account), plainCell.Draw(t, "note")}
+			}
+			lines = append(lines, strings.Join(cells, separator))
+		}
+		if above {
+			lines = slices.Insert(lines, 0, "Exported today", "")
+		}
+		text := strings.Join(lines, lineEnd)
 		if last {
 			text += lineEnd
 		}
-		r, err := NewReader(strings.NewReader(text), Options{})
+		file := packedAs(t, encoded(t, text, encoding, mark))
+		var c Choices
+		if sign == `'` {
+			c.Quote = sign
+		}
+		r, err := Open(section(file), Options{Choices: c})
+		require.NoError(t, err, "%q", text)
+		read, err := rest(r)
+		require.NoError(t, err)
+		require.Equal(t, header, r.Understanding().Header, "%q", text)
+		require.Equal(t, accounts, accountsOf(read), "%q", text)
+		require.Equal(t, 1000, r.Read())
+	})
+}
+
+// encoded writes a text in an encoding.
+func encoded(t require.TestingT, text string, e Encoding, mark bool) string {
+	if coding := codings[e]; coding != nil {
+		written, err := coding.NewEncoder().String(text)
+		require.NoError(t, err)
+		text = written
+	}
+	for _, m := range marks {
+		if m.encoding == e && mark {
+			text = m.mark + text
+		}
+	}
+	return text
+}
+
+func packedAs(t *rapid.T, text string) string {
+	switch rapid.SampledFrom([]string{"", "", "gzip", "ZIP"}).Draw(t, "packed") {
+	case "gzip":
+		return gzipOf(t, text)
+	case "ZIP":
+		return zipOf(t, "folder/", "", "accounts.csv", text)
+	}
+	return text
+}
+
+func TestWorkbooksOfOtherProgramsAreReadAsTheSameAccounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want []string
+		rows := [][]any{{"name", rapid.SampledFrom(headers[UTF8]).Draw(t, "header"), "n"}}
+		for i := range rapid.IntRange(1, 10).Draw(t, "rows") {
+			account := anAccount.Filter(func(s string) bool { return plainRules.judge(s, false) == "" }).Draw(t, "account")
+			want = append(want, account)
+			rows = append(rows, []any{rapid.SampledFrom(names[UTF8]).Draw(t, "name"), account, i})
+			if rapid.Bool().Draw(t, "number") {
+				number := rapid.Int64Range(0, 999_999_999_999_999).Draw(t, "id")
+				want = append(want, strconv.FormatInt(number, 10))
+				rows = append(rows, []any{nil, number})
+			}
+		}
+		r, err := Open(section(packedAs(t, string(workbookOf(t, rows)))), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)
-		require.Equal(t, header, r.Understanding().Header)
-		require.Equal(t, accounts, accountsOf(read), "%q", text)
+		require.Equal(t, want, accountsOf(read))
+		require.Equal(t, 1000, r.Read())
 	})
 }
 
@@ -66,7 +144,7 @@ func TestExportComesBackAsItWas(t *testing.T) {
 			if rapid.Bool().Draw(t, "formula") && len(account) < UserIDBytes-2 {
 				account = rapid.SampledFrom([]string{"=", "+", "-", "@", "'=", "''@"}).Draw(t, "sign") + account
 			}
-			if judge(account, true, UserIDBytes) != "" {
+			if plainRules.judge(account, true) != "" {
 				account = "a"
 			}
 			rows = append(rows, []string{aCell.Draw(t, "cell"), account, aCell.Draw(t, "cell")})
@@ -78,7 +156,7 @@ func TestExportComesBackAsItWas(t *testing.T) {
 		}
 		require.NoError(t, w.Flush())
 		text := out.String()
-		r, err := NewReader(&out, Options{})
+		r, err := Open(section(out.String()), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)

@@ -6,18 +6,67 @@
 //
 // # What is read
 //
-// Text in UTF-8, with or without a byte order mark, separated by comma, tab,
-// semicolon or pipe, or one account per line. Anything else (a workbook, an
-// archive, a picture, a web page, JSON, UTF-16, text of which the first line or
-// more than one line in ten is not UTF-8) is refused with a sentence that names
-// what it seems to be. The separator, the header and the account column are
-// detected from the first 64 KiB: a header by a known word for "account" in one
-// of its cells, or by its look (a first cell no account can be, above cells
-// that can; words above a column of numbers); the account column by that word,
-// else it is the first one. A first line such as "sep=;", which Excel
-// understands, names the separator and is not a row.
+// Text separated by comma, tab, semicolon or pipe, or one account per line;
+// Excel workbooks (XLSX); and a ZIP or gzip that holds one of them. Anything
+// else (XLS, XLSB, a picture, a web page, JSON) is refused with a sentence that
+// names what it seems to be.
 //
-// # Rows and lines
+// [Open] finds out how a file is written, [Reader.Understanding] tells it, and
+// [Choices] correct it. With Options.Understood a file is read again exactly as
+// it was, and nothing is detected. Detection reads the first 64 KiB; memory is
+// bounded whatever the file.
+//
+// # Archives
+//
+//   - Folders and what systems leave in archives (__MACOSX, .DS_Store, Thumbs.db,
+//     desktop.ini) do not count. More than one file, none, another archive, a
+//     password, damage, or a size beyond Options.UnpackedBytes: each is a fault.
+//   - Packed text is unpacked once to its end before the first row is read, so
+//     that damage is found first; sizes that the archive states are not believed.
+//   - A gzip of several members is one text. Bytes behind its end are damage.
+//   - Of a ZIP, at most 4 MiB of contents are read.
+//
+// # Encodings
+//
+// UTF-8, UTF-16, GB18030 (GBK), Big5 and Windows-1252. A byte order mark
+// decides; else NULs at every second byte beside letters or digits mean UTF-16;
+// else text that is valid UTF-8 in at least nine lines of ten, the first among
+// them, is that. Otherwise the encoding wins whose common characters make up
+// most of the text beyond ASCII: the 3,755 of GB 2312, the 5,401 of Big5, or
+// accented letters beside plain ones. When not even a quarter is common, when
+// more than one line in ten is no text, or when lines of UTF-8 stand beside
+// others, the file is refused. Besides the first 64 KiB, pieces from the whole
+// file are looked at. The judgement is our own: libraries for it weigh letter
+// frequencies of running prose, and do not say when nothing fits.
+//
+// In all of these an ASCII character between separators is the same character,
+// so that a wrong guess garbles names and not accounts. A row with bytes that
+// are no text in the encoding is set aside. A person's choice is refused when it
+// contradicts the byte order mark or when most lines are no text in it.
+//
+// # Finding the table
+//
+//   - The separator is the one by which a header of several cells names the
+//     account column, else by which most rows have as many cells and an account.
+//     A first line such as "sep=;", which Excel understands, names it.
+//   - Lines above a header that names the account column are not rows when none
+//     of them could be one: they have other cells than the header, no value or
+//     one beyond ASCII in place of the account, or nothing but one sentence (with
+//     a space or a colon) in a table of several columns. When one could be a row,
+//     all of them are rows.
+//   - A first row is the header when a cell is a known word for "account" in
+//     English or Chinese; when it has words beyond ASCII in place of an account,
+//     above cells that are accounts; or when it is all words above a column of
+//     numbers. A row equal to the header, as in files that were joined, is set
+//     aside; so is, without a header, a row whose account is "user_id" or the like.
+//   - The account column is the one so named, or marked "[account]" as
+//     [Understanding.ExportHeader] does. Else it is the first, unless its cells
+//     are no accounts, repeat, or are dates, counts, running numbers or short
+//     codes, and another column's are not; or they are words, and another's have
+//     letters and digits. When unsure, it is the first.
+//   - At most 100 columns are read.
+//
+// # Rows and lines of text
 //
 //   - CRLF, LF and CR each end a line, mixed as they may be.
 //   - A line of nothing but spaces and tabs is blank: no row. Rows are numbered
@@ -28,25 +77,47 @@
 //     ragged: a line break or a separator inside a cell that was not quoted
 //     would make half a cell look like an account.
 //   - A row of more than 64 KiB is set aside; reading goes on at the next line.
-//   - A row with a NUL or with bytes that are not UTF-8 is set aside, since a
+//   - A row with a NUL or with bytes that are no text is set aside, since a
 //     foreign encoding can hide separators; a file with more than one NUL in a
-//     hundred bytes is no text.
+//     hundred bytes that is not UTF-16 is no text.
+//   - A byte order mark in the middle is part of the cell it stands in.
 //
 // # Quotes
 //
-// Cells are quoted as RFC 4180 says: a quoted cell may hold separators, line
-// ends and doubled quotes. Spaces (and tabs, where they do not separate) around
-// a quoted cell are not part of it. A quote inside an unquoted cell, or text
-// after a closing quote, sets the row aside. When a quoted cell reaches into
-// further lines:
+// Quotes are double, unless most lines have cells between single ones and there
+// is no double one; a person may also say that there are none. Cells are quoted
+// as RFC 4180 says: a quoted cell may hold separators, line ends and doubled
+// quotes. Spaces (and tabs, where they do not separate) around a quoted cell are
+// not part of it. A quote inside an unquoted cell, or text after a closing
+// quote, sets the row aside. When a quoted cell reaches into further lines:
 //
 //   - It is read as one row if it closes properly, unless one of its lines looks
 //     like a row of its own; then the quote may have swallowed rows, and each of
-//     its lines is set aside as a row.
+//     its lines is set aside as a row. In a header, likewise.
 //   - If no quote closes it within 64 KiB, or the next quote is itself an opening
 //     one, the line it began on is set aside and reading goes on at the line
 //     after it, so that one forgotten quote does not cost the rows below.
 //   - If it closes with text after the quote, every line up to there is set aside.
+//
+// # Workbooks
+//
+// Nothing is evaluated: no formula, macro or link. The first visible sheet with
+// rows is read, or the one that is chosen; charts are no sheets. Hidden rows
+// count, blank ones do not. Row.Line is the sheet's row. Of merged cells the
+// first has the value. A cell that is not there is empty, so no row is ragged,
+// except one that goes beyond 100 columns. In the account column:
+//
+//   - Text is taken as it is, also digits: "123456789012345678" is an account.
+//   - A number is taken by the digits stored, however it is shown (8.61E+12). A
+//     whole number of more than 15 digits is damaged: Excel has lost the rest.
+//   - A fraction, a date, a truth value, and a number that is shown with zeros in
+//     front which are not stored, are set aside.
+//   - So is a formula, whatever its last value, and an error such as #N/A.
+//
+// Elsewhere a formula's last value is shown, and dates as 2006-01-02. Workbooks
+// are read up to 64 MiB, and with as much text that cells share, which is held
+// in memory. A part that is damaged or out of order is a fault: no row is lost
+// in silence.
 //
 // # Accounts
 //
@@ -54,15 +125,20 @@
 // most 32 bytes (64 where registration ids are accounts too), bytes 0x20 to
 // 0x7E only. Three more, because the account in the file must be what is sent:
 //
-//   - A space before or after an unquoted value sets the row aside: nobody sees
-//     it, and neither sending nor dropping it can be known to be right. Between
-//     quotes it was meant, and is kept.
-//   - A comma, semicolon or pipe in an unquoted value sets the row aside: it may
-//     be several accounts in one cell. Between quotes it was meant.
+//   - A space before or after a value sets the row aside: nobody sees it, and
+//     neither sending nor dropping it can be known to be right. Only between
+//     quotes that nothing else calls for, it was meant, and is kept.
+//   - A comma, semicolon or pipe in the value, quoted or not, sets the row aside:
+//     it may be several accounts in one cell. Only when a person says that the
+//     file is one account per line, the whole line is the account.
 //   - What a spreadsheet left in place of a value (1.23E+12, #N/A, ="0012") sets
 //     the row aside: the account is lost.
 //
-// # The apostrophe of exports
+// # Coming back
+//
+// A row that was set aside and comes back unmended is set aside again. A cell
+// that alone could be an account is therefore given as ="a1" when it is the row
+// around it that is wrong; see [Row].
 //
 // A spreadsheet runs a cell that begins with = + - @, tab or CR as a formula,
 // so [Writer] puts an apostrophe before it. Reader takes one apostrophe away

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,58 +15,158 @@ import (
 	"tagsweep/internal/fault"
 )
 
-func FuzzReader(f *testing.F) {
+// seeds are the files of testdata; packed ones and workbooks are small, so that
+// their damage is found quickly.
+func seeds(f *testing.F, add func(text []byte)) {
 	for _, pattern := range []string{"testdata/*.*", "testdata/refused/*.*"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(f, err)
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			require.NoError(f, err)
-			f.Add(text)
+			add(text)
 		}
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := NewReader(bytes.NewReader(text), Options{})
-		if err != nil {
-			require.Equal(t, fault.Invalid, fault.KindOf(err))
-			return
-		}
-		rows, err := rest(r)
-		require.NoError(t, err)
-		require.NotEmpty(t, rows)
-		u := r.Understanding()
-		require.LessOrEqual(t, u.Columns, maxColumns)
-		require.Less(t, u.Column, u.Columns)
-		lines := physicalLines(text)
-		for i, row := range rows {
-			require.EqualValues(t, i+1, row.Number)
-			if i > 0 {
-				require.Greater(t, row.Line, rows[i-1].Line)
-			}
-			for _, field := range append(row.Fields, row.Value) {
-				require.True(t, utf8.ValidString(field) && !strings.Contains(field, "\x00"))
-			}
-			next := int64(len(lines) + 1)
-			if i+1 < len(rows) {
-				next = rows[i+1].Line
-			}
-			covered := lines[row.Line-1 : next-1]
-			noLineIsLost(t, row, covered)
-			if row.Reason == "" {
-				require.Empty(t, judge(row.Account, true, UserIDBytes))
-				standsInFile(t, row, covered, u.Separator)
-			} else {
-				require.Contains(t, Reasons, row.Reason)
-				require.Empty(t, row.Account)
-			}
-		}
+}
+
+// FuzzReader: whatever the bytes, no row is lost and no account is invented.
+func FuzzReader(f *testing.F) {
+	seeds(f, func(text []byte) { f.Add(text) })
+	f.Fuzz(func(t *testing.T, text []byte) { readAnything(t, text, Choices{}) })
+}
+
+// FuzzChoices: likewise, whatever a person says about the file.
+func FuzzChoices(f *testing.F) {
+	n := uint8(0)
+	seeds(f, func(text []byte) {
+		f.Add(text, n, n/2, n/3, n%4, n%3, n%5)
+		f.Add(text, uint8(0), n, n, uint8(0), n, uint8(0))
+		n++
 	})
+	f.Fuzz(func(t *testing.T, text []byte, encoding, separator, quote, line, header, column uint8) {
+		readAnything(t, text, Choices{
+			Encoding:  of(Encodings, encoding),
+			Separator: of(Separators, separator),
+			Quote:     of(Quotes, quote),
+			FirstLine: int64(line),
+			Header:    of([]string{Yes, No}, header),
+			Column:    int(column),
+		})
+	})
+}
+
+// of picks one of a list, or none.
+func of[T ~string](list []T, n uint8) (choice T) {
+	if i := int(n) % (len(list) + 1); i > 0 {
+		choice = list[i-1]
+	}
+	return choice
+}
+
+func readAnything(t *testing.T, file []byte, c Choices) {
+	const unpacked = 1 << 20
+	r, err := Open(section(string(file)), Options{Choices: c, UnpackedBytes: unpacked})
+	if err != nil {
+		require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
+		return
+	}
+	rows, err := rest(r)
+	require.True(t, err == nil || FaultDamaged.Is(err) || FaultUnpacked.Is(err), "%v", err)
+	require.NotEmpty(t, rows)
+	u := r.Understanding()
+	require.NoError(t, r.Close())
+	require.LessOrEqual(t, u.Columns, maxColumns)
+	require.Less(t, u.Column, u.Columns)
+	require.NotEmpty(t, u.Shape)
+	for i, row := range rows {
+		require.EqualValues(t, i+1, row.Number)
+		require.True(t, row.Line >= u.FirstLine && (i == 0 || row.Line > rows[i-1].Line))
+		for _, field := range append(row.Fields, row.Value) {
+			require.True(t, utf8.ValidString(field) && !strings.Contains(field, "\x00"))
+		}
+		if row.Reason == "" {
+			require.Empty(t, rules{UserIDBytes, u.WholeLine}.judge(row.Account, true))
+		} else {
+			require.Contains(t, Reasons, row.Reason)
+			require.Empty(t, row.Account)
+		}
+	}
+	if u.Workbook {
+		standInSheet(t, file, rows, u, unpacked)
+	} else {
+		standInText(t, file, rows, u, unpacked)
+	}
+	readsTheSameAgain(t, file, rows, u, unpacked)
+}
+
+// readsTheSameAgain: with what was understood, nothing is detected anew.
+func readsTheSameAgain(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
+	kept, err := json.Marshal(u)
+	require.NoError(t, err)
+	var understood Understanding
+	require.NoError(t, json.Unmarshal(kept, &understood))
+	r, err := Open(section(string(file)), Options{Understood: &understood, UnpackedBytes: unpacked, Choices: Choices{Column: 99}})
+	require.NoError(t, err)
+	again, _ := rest(r)
+	require.Equal(t, rows, again)
+}
+
+func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
+	in, err := unpack(section(string(file)), unpacked)
+	require.NoError(t, err)
+	decoded, closer, err := in.text(u.Encoding)
+	require.NoError(t, err)
+	defer closer.Close()
+	text, err := io.ReadAll(decoded.src)
+	require.NoError(t, err)
+	lines := physicalLines(text)
+	for i, row := range rows {
+		next := int64(len(lines) + 1)
+		if i+1 < len(rows) {
+			next = rows[i+1].Line
+		}
+		covered := lines[row.Line-1 : next-1]
+		noLineIsLost(t, row, covered)
+		if row.Reason == "" {
+			standsInFile(t, row, covered, u)
+		}
+	}
+}
+
+// standInSheet: every row of the sheet that is not blank is there once, and an
+// account is what its cell holds.
+func standInSheet(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
+	in, err := unpack(section(string(file)), unpacked)
+	require.NoError(t, err)
+	part, _ := in.book.sheet(u.Sheet)
+	s, err := in.book.open(part)
+	require.NoError(t, err)
+	defer s.Close()
+	n, skipped := 0, u.Header == nil
+	for {
+		found, err := s.next()
+		if err != nil {
+			break
+		}
+		if found.line < u.FirstLine {
+			continue
+		}
+		if !skipped {
+			skipped = true
+			continue
+		}
+		require.Equal(t, found.line, rows[n].Line)
+		if account := rows[n].Account; account != "" {
+			require.Equal(t, account, original(found.cells[u.Column].text))
+		}
+		n++
+	}
+	require.Len(t, rows, n)
 }
 
 // physicalLines splits a text as an editor does.
 func physicalLines(text []byte) []string {
-	s := strings.TrimPrefix(string(text), "\uFEFF")
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	s := strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\r", "\n")
 	return strings.Split(s, "\n")
 }
 
@@ -74,7 +175,7 @@ func physicalLines(text []byte) []string {
 func noLineIsLost(t *testing.T, row Row, covered []string) {
 	held := 0
 	for _, field := range row.Fields {
-		held += len(physicalLines([]byte(strings.TrimPrefix(field, "\uFEFF")))) - 1
+		held += len(physicalLines([]byte(field))) - 1
 	}
 	for _, line := range covered[1+held:] {
 		require.Empty(t, strings.Trim(line, " \t"), "after row %d", row.Number)
@@ -83,11 +184,9 @@ func noLineIsLost(t *testing.T, row Row, covered []string) {
 
 // standsInFile: the account is a whole cell of the lines of its row, with
 // nothing but a separator, a line's end or its quotes beside it.
-func standsInFile(t *testing.T, row Row, covered []string, separator rune) {
-	border := "\n"
-	if separator != 0 {
-		border += string(separator)
-	}
+func standsInFile(t *testing.T, row Row, covered []string, u Understanding) {
+	d := dialectOf(u.Separator, u.Quote)
+	border, tab := "\n"+string(d.separator), d.separator == '\t'
 	text := "\n" + strings.Join(covered, "\n") + "\n"
 	written := func(cell string) bool {
 		for from := 0; ; {
@@ -101,14 +200,20 @@ func standsInFile(t *testing.T, row Row, covered []string, separator rune) {
 			if strings.ContainsAny(text[at-1:at], border) && strings.ContainsAny(text[at+len(cell):][:1], border) {
 				return true
 			}
-			if cell[0] == '"' && (separator == '\t' || before == "" || strings.ContainsAny(before[len(before)-1:], border)) &&
-				(separator == '\t' || strings.ContainsAny(after[:1], border)) {
+			if cell[0] == d.quote && (tab || before == "" || strings.ContainsAny(before[len(before)-1:], border)) &&
+				(tab || strings.ContainsAny(after[:1], border)) {
 				return true
 			}
 			from = at + 1
 		}
 	}
-	quoted := func(cell string) string { return `"` + strings.ReplaceAll(cell, `"`, `""`) + `"` }
+	quoted := func(cell string) string {
+		if d.quote == none {
+			return cell
+		}
+		q := string(d.quote)
+		return q + strings.ReplaceAll(cell, q, q+q) + q
+	}
 	a := row.Account
 	require.True(t, written(a) || written(quoted(a)) || written(neutral(a)) || written(quoted(neutral(a))),
 		"%q does not stand in %q", a, text)
@@ -130,7 +235,7 @@ func FuzzWriter(f *testing.F) {
 		require.NoError(t, w.Write([]string{"account", "a", "b", "c"}))
 		require.NoError(t, w.Write([]string{"id1", a, b, c}))
 		require.NoError(t, w.Flush())
-		r, err := NewReader(&out, Options{})
+		r, err := Open(section(out.String()), Options{})
 		require.NoError(t, err)
 		row, err := r.Next()
 		require.NoError(t, err)

@@ -1,215 +1,117 @@
 package accounts
 
-import (
-	"bytes"
-	"io"
-)
+import "io"
 
-const (
-	maxColumns  = 100
-	bufferBytes = 4 * maxRecord
-)
-
-// Options say what an account may be.
+// Options say what an account may be, and how the file is to be read.
 type Options struct {
-	AccountBytes int // the longest account; 0 means UserIDBytes
+	AccountBytes  int            // the longest account; 0 means UserIDBytes
+	UnpackedBytes int64          // the most an archive or a workbook may unpack to; 0 means 2 GB
+	Choices       Choices        // what a person says about the file
+	Understood    *Understanding // read exactly as before: nothing is detected, Choices are not looked at
 }
 
-// Reader reads the rows of one file, in file order, in bounded memory.
+// Reader reads the rows of one file, in file order, in bounded memory. It is for
+// one goroutine.
 type Reader struct {
-	src           io.Reader
-	buf           []byte
-	start, end    int // what is buffered and not yet read
-	eof           bool
-	err           error // of src; it does not go away
-	limit         int
-	separator     byte
+	file          *file
+	rows          interface{ next() (Row, error) }
+	closer        io.Closer
 	understanding Understanding
-	required      int   // cells a row must have
-	line          int64 // of the next row
-	number        int64 // of the last row
-	doubtful      int64 // lines up to this one may belong to a quote
-	cells, alone  []cell
 	first         *Row
+	err           error // it does not go away
 }
 
-// NewReader finds out how the file is to be read. It returns a fault when the
-// file cannot be read or has no row, and the error of r when reading fails.
-func NewReader(r io.Reader, o Options) (*Reader, error) {
+// Open finds out how a file is to be read. It returns a fault when the file
+// cannot be read or has no row, or when a choice does not fit it, and the error
+// of the file when reading fails. The file is read at any place, several times;
+// Close ends that.
+func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	limit := o.AccountBytes
 	if limit == 0 {
 		limit = UserIDBytes
 	}
-	rd := &Reader{src: r, buf: make([]byte, bufferBytes), limit: limit, line: 1}
-	if err := rd.fill(); err == io.EOF {
-		return nil, FaultEmpty.With()
-	} else if err != nil {
+	f, err := unpack(r, o.UnpackedBytes)
+	if err != nil {
 		return nil, err
 	}
-	sample, whole := rd.sample()
-	if err := checkText(sample); err != nil {
+	var u Understanding
+	if o.Understood != nil {
+		u = *o.Understood
+	} else if u, err = f.understand(o.Choices, limit); err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(sample, byteOrderMark) {
-		rd.start += len(byteOrderMark)
-		sample = sample[len(byteOrderMark):]
-	}
-	if err := rd.understand(sample, whole); err != nil {
+	rd := &Reader{file: f, understanding: u}
+	if err := rd.begin(limit); err != nil {
 		return nil, err
 	}
-	first, err := rd.read()
-	if err == io.EOF {
-		return nil, FaultEmpty.With()
-	} else if err != nil {
+	first, err := rd.rows.next()
+	if err != nil {
+		rd.Close()
+		if err == io.EOF {
+			return nil, FaultEmpty.With()
+		}
 		return nil, err
 	}
 	rd.first = &first
 	return rd, nil
 }
 
-// sample is the beginning of the file, up to a line end if it goes on. Whole is
-// false when not even the first line fits.
-func (r *Reader) sample() (sample []byte, whole bool) {
-	sample = r.buf[r.start:r.end]
-	if len(sample) <= maxRecord {
-		return sample, true
-	}
-	sample = sample[:maxRecord]
-	if i := bytes.LastIndexAny(sample, "\r\n"); i >= 0 {
-		return sample[:i+1], true
-	}
-	return sample, false
-}
-
-func (r *Reader) understand(sample []byte, whole bool) error {
-	separator, length := separatorLine(sample)
-	if length > 0 {
-		r.start, r.line = r.start+length, 2
-		sample = sample[length:]
-	}
-	found := detect(sample, r.limit)
-	if length > 0 {
-		found = try(sample, separator, r.limit)
-	}
-	if found.columns > maxColumns {
-		return FaultColumns.With(found.columns, maxColumns)
-	}
-	if !whole {
-		found.header, found.column = nil, 0
-	}
-	r.separator = found.separator
-	r.understanding = Understanding{Encoding: "UTF-8", Header: found.header, Column: found.column, Columns: found.columns}
-	if found.separator != noSeparator {
-		r.understanding.Separator = rune(found.separator)
-	}
-	r.required = found.columns
-	for r.required > found.column+1 && found.header != nil && found.header[r.required-1] == "" {
-		r.required--
-	}
-	if found.header == nil {
+func (r *Reader) begin(limit int) error {
+	u := r.understanding
+	u.Column = max(u.Column, 0)
+	u.Required = max(u.Required, u.Column+1)
+	u.Columns = max(u.Columns, u.Column+1)
+	if r.file.book != nil {
+		part, ok := r.file.book.sheet(u.Sheet)
+		if !ok {
+			return FaultNoSheet.With(u.Sheet)
+		}
+		s, err := r.file.book.open(part)
+		if err != nil {
+			return err
+		}
+		r.rows, r.closer = &sheetTable{sheet: s, understanding: u, rules: rules{limit: limit}}, s
 		return nil
 	}
-	for i, cell := range found.header {
-		found.header[i] = readable(cell)
-	}
-	return r.skipHeader()
-}
-
-// skipHeader passes over the header, unless a quote in it may hold rows: then
-// it is read as a row, and set aside like any other.
-func (r *Reader) skipHeader() error {
-	if err := r.skipBlank(); err != nil {
+	text, closer, err := r.file.text(u.Encoding)
+	if err != nil {
 		return err
 	}
-	w := r.window()
-	rec := scan(w, r.separator, nil)
-	if rec.lines > 0 && r.swallows(w, rec) {
-		r.understanding.Header = nil
-		return nil
+	table := newTable(text, u, limit)
+	r.rows, r.closer = table, closer
+	if err := table.begin(); err != nil && err != io.EOF {
+		closer.Close()
+		return err
 	}
-	r.advance(rec.next, rec.lines+1)
 	return nil
 }
 
 // Understanding tells how the file is read.
 func (r *Reader) Understanding() Understanding { return r.understanding }
 
-// Next returns the next row, io.EOF after the last one, or the error of the
-// underlying reader.
+// Next returns the next row, io.EOF after the last one. A fault says that the
+// rest of the file cannot be read; any other error is that of the file.
 func (r *Reader) Next() (Row, error) {
 	if r.first != nil {
 		row := *r.first
 		r.first = nil
 		return row, nil
 	}
-	return r.read()
-}
-
-// skipBlank goes to the first line that is not blank; io.EOF when there is none.
-func (r *Reader) skipBlank() error {
-	for {
-		if err := r.fill(); err != nil {
-			return err
-		}
-		w := r.window()
-		end, next := lineEnd(w)
-		if end > maxRecord || !isBlank(w[:end]) {
-			return nil
-		}
-		r.advance(next, 1)
-	}
-}
-
-// skipLine passes over a line however long it is. An error of the source
-// returns with the next fill.
-func (r *Reader) skipLine() {
-	for r.fill() == nil {
-		end, _ := lineEnd(r.buf[r.start:r.end])
-		r.start += end
-		if r.start == r.end {
-			continue
-		}
-		r.fill() // so that both halves of CRLF are there
-		r.start = r.start + afterLineEnd(r.buf[r.start:r.end], 0)
-		break
-	}
-	r.line++
-}
-
-// window is what a record may reach into: it holds the record and its line end
-// unless the record is too long.
-func (r *Reader) window() []byte { return r.buf[r.start:min(r.end, r.start+maxRecord+2)] }
-
-func (r *Reader) advance(bytes, lines int) {
-	r.start += bytes
-	r.line += int64(lines)
-}
-
-// fill sees to it that a whole window is buffered, or all that is left; io.EOF
-// when nothing is.
-func (r *Reader) fill() error {
-	if r.end-r.start < maxRecord+2 && !r.eof {
-		r.start, r.end = 0, copy(r.buf, r.buf[r.start:r.end])
-		for idle := 0; r.end < len(r.buf) && !r.eof && r.err == nil; idle++ {
-			n, err := r.src.Read(r.buf[r.end:])
-			r.end += n
-			switch {
-			case err == io.EOF:
-				r.eof = true
-			case err != nil:
-				r.err = err
-			case n > 0:
-				idle = 0
-			case idle == 100:
-				r.err = io.ErrNoProgress
-			}
-		}
-	}
 	if r.err != nil {
-		return r.err
+		return Row{}, r.err
 	}
-	if r.start == r.end {
-		return io.EOF
-	}
-	return nil
+	row, err := r.rows.next()
+	r.err = err
+	return row, err
 }
+
+// Read is how much of the file has been read, in thousandths.
+func (r *Reader) Read() int {
+	if r.err == io.EOF || r.file.total <= 0 {
+		return 1000
+	}
+	return int(min(float64(r.file.read)/float64(r.file.total), 1) * 1000)
+}
+
+// Close gives back what reading needed; the file stays open.
+func (r *Reader) Close() error { return r.closer.Close() }

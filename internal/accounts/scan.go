@@ -3,8 +3,36 @@ package accounts
 // maxRecord bounds a row in bytes; detection sees as much of a file.
 const maxRecord = 64 << 10
 
-// noSeparator stands for "one account per line": a line end never separates cells.
-const noSeparator = '\n'
+// none, a line end, stands for the sign of a dialect that there is not: no
+// separator, as in "one account per line", or no quote.
+const none = '\n'
+
+// dialect is how the cells of a text are told apart.
+type dialect struct {
+	separator, quote byte
+}
+
+func dialectOf(separator, quote string) dialect {
+	d := dialect{none, none}
+	if separator != OnePerLine && separator != "" {
+		d.separator = separator[0]
+	}
+	if quote != NoQuote && quote != "" {
+		d.quote = quote[0]
+	}
+	return d
+}
+
+func (d dialect) names() (separator, quote string) {
+	separator, quote = OnePerLine, NoQuote
+	if d.separator != none {
+		separator = string(d.separator)
+	}
+	if d.quote != none {
+		quote = string(d.quote)
+	}
+	return separator, quote
+}
 
 // cell is where the text of one cell stands.
 type cell struct {
@@ -25,16 +53,17 @@ type record struct {
 
 // scan reads the record at the start of w. The end of w ends the record. It
 // appends to cells, which may be reused once the record is done with.
-func scan(w []byte, separator byte, cells []cell) record {
+func scan(w []byte, d dialect, cells []cell) record {
+	separator, quote := d.separator, d.quote
 	rec := record{cells: cells}
 	i := 0
 	for {
 		start := i
 		i = skipPadding(w, i, separator)
 		c := cell{from: start}
-		if i < len(w) && w[i] == '"' {
+		if i < len(w) && w[i] == quote && quote != none {
 			c = cell{from: i + 1, quoted: true}
-			if c.to, c.doubled = closing(w, i+1, &rec.lines); c.to < 0 {
+			if c.to, c.doubled = closing(w, i+1, quote, &rec.lines); c.to < 0 {
 				rec.problem = OpenQuote
 				return rec
 			}
@@ -45,7 +74,7 @@ func scan(w []byte, separator byte, cells []cell) record {
 			}
 		} else {
 			for i = start; i < len(w) && w[i] != separator && !isLineEnd(w[i]); i++ {
-				if w[i] == '"' {
+				if w[i] == quote {
 					rec.problem, rec.at = StrayQuote, i
 					return rec
 				}
@@ -63,13 +92,13 @@ func scan(w []byte, separator byte, cells []cell) record {
 
 // closing finds the quote that closes a cell whose text begins at i, counting
 // line ends; -1 when there is none.
-func closing(w []byte, i int, lines *int) (at int, doubled bool) {
+func closing(w []byte, i int, quote byte, lines *int) (at int, doubled bool) {
 	for ; i < len(w); i++ {
 		switch {
-		case w[i] == '"' && i+1 < len(w) && w[i+1] == '"':
+		case w[i] == quote && i+1 < len(w) && w[i+1] == quote:
 			doubled = true
 			i++
-		case w[i] == '"':
+		case w[i] == quote:
 			return i, doubled
 		case w[i] == '\n', w[i] == '\r' && !(i+1 < len(w) && w[i+1] == '\n'):
 			*lines++

@@ -2,15 +2,14 @@ package accounts
 
 import (
 	"bytes"
-	"unicode/utf8"
+	"slices"
 )
-
-var byteOrderMark = []byte("\uFEFF")
 
 // signatures are the first bytes by which a format is known.
 var signatures = []struct{ first, name string }{
-	{"PK\x05\x06", "ZIP"},
-	{"\x1f\x8b", "gzip"},
+	{"PK\x03\x04", zipped},
+	{"PK\x05\x06", zipped},
+	{"\x1f\x8b", gzipped},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"},
 	{"%PDF-", "PDF"},
 	{"\x89PNG\r\n\x1a\n", "PNG"},
@@ -21,9 +20,19 @@ var signatures = []struct{ first, name string }{
 	{"Rar!\x1a\x07", "RAR"},
 	{"\x28\xb5\x2f\xfd", "Zstandard"},
 	{"\xfd7zXZ\x00", "xz"},
+	{"BZh", "bzip2"},
 	{"SQLite format 3\x00", "SQLite"},
+	{"PAR1", "Parquet"},
 	{`{\rtf`, "RTF"},
 }
+
+const (
+	zipped  = "ZIP"
+	gzipped = "gzip"
+)
+
+// archives are formats that hold files.
+var archives = []string{zipped, gzipped, "7z", "RAR", "Zstandard", "xz", "bzip2", "tar"}
 
 // markup are the first words, in lower case, of what browsers and programs save
 // under the name of a spreadsheet.
@@ -32,43 +41,17 @@ var markup = []struct{ first, name string }{
 	{"<?xml", "XML"},
 }
 
-// checkText returns the fault of a file that is not UTF-8 text, judged by how
-// it begins. The sample ends at a line end, or at the end of the file.
-func checkText(sample []byte) error {
-	if name := formatOf(sample); name != "" {
-		return FaultBinary.With(name)
-	}
-	switch {
-	case bytes.HasPrefix(sample, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(sample, []byte("\x00\x00\xfe\xff")):
-		return FaultEncoding.With("UTF-32")
-	case bytes.HasPrefix(sample, []byte("\xff\xfe")), bytes.HasPrefix(sample, []byte("\xfe\xff")):
-		return FaultEncoding.With("UTF-16")
-	}
-	if nuls := bytes.Count(sample, []byte{0}); nuls*100 > len(sample) {
-		if looksLikeUTF16(sample, nuls) {
-			return FaultEncoding.With("UTF-16")
-		}
-		return FaultNotText.With()
-	}
-	if !mostlyUTF8(sample) {
-		return FaultEncoding.With("GB18030/GBK, Big5, Windows-1252")
-	}
-	return nil
-}
-
-func formatOf(sample []byte) string {
-	if bytes.HasPrefix(sample, []byte("PK\x03\x04")) {
-		if bytes.Contains(sample, []byte("[Content_Types].xml")) || bytes.Contains(sample, []byte("xl/")) {
-			return "XLSX"
-		}
-		return "ZIP"
-	}
+// formatOf tells what a file is by how it begins; "" may be text.
+func formatOf(head []byte) string {
 	for _, s := range signatures {
-		if bytes.HasPrefix(sample, []byte(s.first)) {
+		if bytes.HasPrefix(head, []byte(s.first)) && (s.name != "bzip2" || len(head) > 9 && string(head[4:10]) == "1AY&SY") {
 			return s.name
 		}
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(sample, byteOrderMark))
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		return "tar"
+	}
+	text := bytes.TrimSpace(bytes.TrimPrefix(head, byteOrderMark))
 	start := bytes.ToLower(text[:min(len(text), 32)])
 	for _, m := range markup {
 		if bytes.HasPrefix(start, []byte(m.first)) {
@@ -76,41 +59,12 @@ func formatOf(sample []byte) string {
 		}
 	}
 	if len(text) > 0 && (text[0] == '[' || text[0] == '{') {
-		if inner := bytes.TrimSpace(text[1:]); len(inner) > 0 && bytes.IndexByte([]byte(`"{[`), inner[0]) >= 0 {
+		if inner := bytes.TrimSpace(text[1:]); len(inner) > 0 && slices.Contains([]byte(`"{[`), inner[0]) {
 			return "JSON"
 		}
 	}
 	return ""
 }
 
-// looksLikeUTF16: in text of mostly ASCII letters, every second byte is NUL.
-func looksLikeUTF16(sample []byte, nuls int) bool {
-	odd := 0
-	for i := 1; i < len(sample); i += 2 {
-		if sample[i] == 0 {
-			odd++
-		}
-	}
-	return nuls*4 >= len(sample) && (odd*10 >= nuls*9 || odd*10 <= nuls)
-}
-
-func mostlyUTF8(sample []byte) bool {
-	if utf8.Valid(sample) {
-		return true
-	}
-	lines, broken := 0, 0
-	for len(sample) > 0 {
-		end, next := lineEnd(sample)
-		if line := sample[:end]; !isBlank(line) {
-			lines++
-			if !utf8.Valid(line) {
-				if lines == 1 {
-					return false
-				}
-				broken++
-			}
-		}
-		sample = sample[next:]
-	}
-	return broken*10 <= lines
-}
+// encryptedPackage is how Office names the part of a workbook with a password.
+var encryptedPackage = []byte("E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00")

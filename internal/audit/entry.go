@@ -10,39 +10,45 @@ import "time"
 type Code string
 
 const (
-	SignInSucceeded   Code = "sign_in.succeeded"
-	SignInFailed      Code = "sign_in.failed"
-	SignedOut         Code = "signed_out"
-	AccessDenied      Code = "access.denied"
-	JobUploaded       Code = "job.uploaded"
-	JobUploadRefused  Code = "job.upload_refused"
-	JobStarted        Code = "job.started"
-	JobPaused         Code = "job.paused"
-	JobResumed        Code = "job.resumed"
-	JobCancelled      Code = "job.cancelled"
-	JobFinished       Code = "job.finished"
-	JobHalted         Code = "job.halted"
-	ResultsDownloaded Code = "results.downloaded"
-	RejectsDownloaded Code = "rejects.downloaded"
-	UserCreated       Code = "user.created"
-	UserPasswordSet   Code = "user.password_set"
-	UserRoleSet       Code = "user.role_set"
-	UserDisabled      Code = "user.disabled"
-	UserEnabled       Code = "user.enabled"
+	SignInSucceeded    Code = "sign_in.succeeded"
+	SignInFailed       Code = "sign_in.failed"
+	SignedOut          Code = "signed_out"
+	AccessDenied       Code = "access.denied"
+	JobUploaded        Code = "job.uploaded"
+	JobUploadRefused   Code = "job.upload_refused"
+	JobRead            Code = "job.read"    // the file became a draft
+	JobReread          Code = "job.reread"  // a person said how the file is to be read
+	JobRefused         Code = "job.refused" // the file could not be read
+	JobStarted         Code = "job.started"
+	JobPaused          Code = "job.paused"
+	JobResumed         Code = "job.resumed"
+	JobCancelled       Code = "job.cancelled"
+	JobFinished        Code = "job.finished"
+	JobHalted          Code = "job.halted"
+	ResultsDownloaded  Code = "results.downloaded"
+	RejectsDownloaded  Code = "rejects.downloaded"
+	AccountsProtected  Code = "accounts.protected"
+	AccountUnprotected Code = "account.unprotected"
+	UserCreated        Code = "user.created"
+	UserPasswordSet    Code = "user.password_set"
+	UserRoleSet        Code = "user.role_set"
+	UserDisabled       Code = "user.disabled"
+	UserEnabled        Code = "user.enabled"
 )
 
 // Codes lists every event, in the order a reader would look for them.
 var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
-	JobUploaded, JobUploadRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted,
+	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted,
 	ResultsDownloaded, RejectsDownloaded,
+	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
 }
 
 // Failure reports whether the event says that something was refused or stopped.
 func (c Code) Failure() bool {
 	switch c {
-	case SignInFailed, AccessDenied, JobUploadRefused, JobHalted:
+	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted:
 		return true
 	}
 	return false

@@ -23,17 +23,18 @@ var Roles = []Role{Operator, Admin, Auditor}
 type Permission string
 
 const (
-	Public      Permission = "public"       // no session needed
-	SignedIn    Permission = "signed_in"    // any role
-	ReadJobs    Permission = "jobs.read"    // jobs, results, accounts
-	RunJobs     Permission = "jobs.run"     // upload, start, pause, resume, cancel
-	ReadAudit   Permission = "audit.read"   // the log
-	ManageUsers Permission = "users.manage" // create users, set roles and passwords
+	Public      Permission = "public"           // no session needed
+	SignedIn    Permission = "signed_in"        // any role
+	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts
+	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel
+	ReadAudit   Permission = "audit.read"       // the log
+	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
+	Protect     Permission = "protected.manage" // say which accounts no job may touch
 )
 
 var granted = map[Role][]Permission{
 	Operator: {SignedIn, ReadJobs, RunJobs},
-	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers},
+	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Protect},
 	Auditor:  {SignedIn, ReadJobs, ReadAudit},
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers}
-	changing    = []Permission{RunJobs, ManageUsers}
+	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Protect}
+	changing    = []Permission{RunJobs, ManageUsers, Protect}
 	anyRole     = rapid.OneOf(rapid.SampledFrom(Roles), rapid.Map(rapid.String(), func(s string) Role { return Role(s) }))
 	anyAsked    = rapid.OneOf(rapid.SampledFrom(permissions), rapid.Map(rapid.String(), func(s string) Permission { return Permission(s) }))
 )
@@ -51,5 +51,6 @@ func TestRolesGrantNoMoreThanTheyAre(t *testing.T) {
 func TestOperatorSeesNeitherUsersNorTheLog(t *testing.T) {
 	require.True(t, Operator.May(RunJobs))
 	require.False(t, Operator.May(ManageUsers))
+	require.False(t, Operator.May(Protect))
 	require.False(t, Operator.May(ReadAudit))
 }

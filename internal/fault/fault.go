@@ -5,6 +5,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,6 +75,33 @@ func (e *Error) Error() string {
 		return e.English
 	}
 	return fmt.Sprintf(e.English, e.Args...)
+}
+
+// kept is a fault as JSON, without its cause.
+type kept struct {
+	Code string `json:"code"`
+	Args []any  `json:"args,omitempty"`
+}
+
+// MarshalJSON keeps the fault for Recall: its code and arguments, not its cause.
+func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(kept{e.Code, e.Args}) }
+
+// Recall returns a fault from its JSON. Arguments come back as text or int64.
+func Recall(text []byte) (*Error, error) {
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return nil, fmt.Errorf("fault: %w", err)
+	}
+	sentence := declared[k.Code]
+	if sentence == nil {
+		return nil, fmt.Errorf("fault: %q is not declared", k.Code)
+	}
+	for i, arg := range k.Args {
+		if number, is := arg.(float64); is {
+			k.Args[i] = int64(number)
+		}
+	}
+	return sentence.With(k.Args...), nil
 }
 
 // Unwrap returns the cause.

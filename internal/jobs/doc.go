@@ -1,7 +1,11 @@
-// Package jobs says what a job is and carries it out.
+// Package jobs says what a job is, reads its file and carries it out.
 //
-// A job is one upload and what is done with its accounts. Its file is planned
-// into batches of up to 100 accounts in file order. The service answers a batch
+// A job is one upload and what is done with its accounts. The [Importer] reads
+// its file in the background and plans it into batches of up to 100 accounts in
+// file order. Sorting on disk finds what repeats, so that memory does not grow
+// with the file; a reading that broke off begins anew.
+//
+// The [Runner] sends the batches. The service answers a batch
 // as a whole, answers get lost, and there is no undo; so the runner keeps to this:
 //
 //   - Claim. A batch is taken by one statement, under a lease.

@@ -18,6 +18,7 @@ type State string
 
 const (
 	Reading   State = "reading"   // its file is being read; nothing can be decided yet
+	Refused   State = "refused"   // its file could not be read
 	Draft     State = "draft"     // uploaded, being reviewed
 	Queued    State = "queued"    // started, no call made yet
 	Running   State = "running"   // batches are being sent
@@ -28,7 +29,7 @@ const (
 )
 
 // States lists the states a page can filter by.
-var States = []State{Draft, Queued, Running, Paused, Halted, Cancelled, Finished}
+var States = []State{Reading, Draft, Queued, Running, Paused, Halted, Cancelled, Finished, Refused}
 
 // Action is what a person may ask of a job.
 type Action string
@@ -38,6 +39,7 @@ const (
 	Pause  Action = "pause"
 	Resume Action = "resume"
 	Cancel Action = "cancel"
+	Reread Action = "reread" // read the file again, as a person says
 )
 
 var transitions = map[Action]struct {
@@ -47,7 +49,8 @@ var transitions = map[Action]struct {
 	Start:  {[]State{Draft}, Queued},
 	Pause:  {[]State{Queued, Running}, Paused},
 	Resume: {[]State{Paused, Halted}, Queued},
-	Cancel: {[]State{Draft, Queued, Running, Paused, Halted}, Cancelled},
+	Cancel: {[]State{Reading, Draft, Queued, Running, Paused, Halted}, Cancelled},
+	Reread: {[]State{Draft}, Reading},
 }
 
 // Next returns the state an action leads to, and false when the action does
@@ -120,6 +123,10 @@ type Job struct {
 	StartedAt  time.Time // zero until started
 	FinishedAt time.Time // zero until nothing can change any more
 
+	Read     int          // while State is Reading: how far, in thousandths
+	ReadRows int64        // while State is Reading: rows so far
+	Refusal  *fault.Error // why the file could not be read; set while State is Refused
+
 	HaltCode int    // the service's error code; set while State is Halted
 	HaltInfo string // what the service said
 	Version  int64  // grows with every change
@@ -139,7 +146,7 @@ func (j Job) Shown() State {
 
 // Settled reports whether nothing about the job can change any more.
 func (j Job) Settled() bool {
-	return j.State == Finished || j.State == Cancelled && j.Counts.Open() == 0
+	return j.State == Finished || j.State == Refused || j.State == Cancelled && j.Counts.Open() == 0
 }
 
 // May reports whether the action fits the job as it is.

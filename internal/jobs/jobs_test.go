@@ -8,14 +8,15 @@ import (
 
 func TestAJobTakesOnlyTheStepsItsStateAllows(t *testing.T) {
 	allowed := map[State][]Action{
-		Draft:   {Start, Cancel},
+		Reading: {Cancel},
+		Draft:   {Start, Cancel, Reread},
 		Queued:  {Pause, Cancel},
 		Running: {Pause, Cancel},
 		Paused:  {Resume, Cancel},
 		Halted:  {Resume, Cancel},
 	}
-	for _, state := range append(States, Reading) {
-		for _, action := range []Action{Start, Pause, Resume, Cancel, "explode"} {
+	for _, state := range States {
+		for _, action := range []Action{Start, Pause, Resume, Cancel, Reread, "explode"} {
 			_, fits := state.Next(action)
 			require.Equal(t, contains(allowed[state], action), fits, "%s %s", action, state)
 		}

@@ -121,7 +121,7 @@ func (r *Runner) claim(ctx context.Context, command tim.Command, claims chan<- C
 			r.Log.Error("no batch could be claimed; no call is made until one can", "command", command, "err", err)
 			next = time.Now().Add(time.Second)
 		case len(block) > 0:
-			next = block[len(block)-1].Slot.Add(-ahead / 2)
+			next = block[len(block)-1].Slot.Add(time.Second/time.Duration(r.App.Rate) - ahead) // as soon as there is room again
 		case next.IsZero():
 			next = time.Now().Add(idle)
 		}

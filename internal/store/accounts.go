@@ -1,10 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"database/sql"
+	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs"
@@ -22,27 +26,6 @@ type Reject struct {
 	Fields []string
 }
 
-// An account's outcome is its own, or else its batch's.
-const accountColumns = `a.row_number, a.account, COALESCE(a.outcome, b.outcome),
-	CASE WHEN a.outcome IS NULL THEN b.code ELSE a.code END,
-	CASE WHEN a.outcome IS NULL THEN b.message ELSE a.message END,
-	b.number,
-	CASE WHEN a.outcome IS NULL THEN b.settled_at ELSE a.settled_at END`
-
-const batchOfAccount = `JOIN batches b ON b.job_id = a.job_id
-	AND b.first = (SELECT MAX(p.first) FROM batches p WHERE p.job_id = a.job_id AND p.first <= a.seq)`
-
-func scanAccount(row scanner) (a jobs.Account, err error) {
-	var at int64
-	err = row.Scan(&a.Row, &a.Account, &a.Outcome, &a.Code, &a.Message, &a.Batch, &at)
-	a.At = fromMillis(at)
-	return a, err
-}
-
-// pageRows is how many rows one query of a long listing returns: short queries
-// keep SQLite's log from growing while a slow reader downloads.
-const pageRows = 2_000
-
 // Results lists the accounts of a job with an outcome, or all when it is "",
 // in file order.
 func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[Result, error] {
@@ -53,18 +36,16 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 			return
 		}
 		defer file.Close()
-		for seq := int64(0); ; seq += pageRows {
-			page, err := collect(ctx, s.read, scanAccount, `
-				SELECT `+accountColumns+` FROM accounts a `+batchOfAccount+`
-				WHERE a.job_id = $1 AND a.seq > $2 AND a.seq <= $3 ORDER BY a.seq`, jobID, seq, seq+pageRows)
-			if err != nil || len(page) == 0 {
+		for number := int64(1); ; number += pageBatches {
+			page, err := s.placed(ctx, jobID, number, number+pageBatches-1)
+			if err != nil || page == nil {
 				if err != nil {
 					yield(Result{}, err)
 				}
 				return
 			}
 			for _, a := range page {
-				if outcome != "" && a.Outcome != outcome {
+				if a.Outcome == setAside || outcome != "" && a.Outcome != outcome {
 					continue
 				}
 				fields, err := file.row(a.Row)
@@ -74,6 +55,70 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 			}
 		}
 	}
+}
+
+// pageBatches and pageRows are how much one query of a long listing returns:
+// short queries keep SQLite's log from growing while a slow reader downloads.
+const (
+	pageBatches = 20
+	pageRows    = 2_000
+)
+
+func plannedBatch(ctx context.Context, q querier, jobID string, number int64) (b jobs.PlannedBatch, err error) {
+	var text string
+	err = q.QueryRowContext(ctx, `SELECT accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number).Scan(&text)
+	if err != nil {
+		return b, fmt.Errorf("store: batch %d of job %s: %w", number, jobID, err)
+	}
+	return jobs.ReadPlannedBatch(number, text)
+}
+
+// placed returns the accounts of some batches of the plan with their outcomes,
+// those that were set aside before they were sent included; nil when the plan
+// ends before them.
+func (s *Store) placed(ctx context.Context, jobID string, from, to int64) ([]jobs.Account, error) {
+	plan, err := collect(ctx, s.read, func(row scanner) (b jobs.PlannedBatch, err error) {
+		var number int64
+		var text string
+		if err = row.Scan(&number, &text); err != nil {
+			return b, err
+		}
+		return jobs.ReadPlannedBatch(number, text)
+	}, `SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number >= $2 AND number <= $3 ORDER BY number`, jobID, from, to)
+	if err != nil || len(plan) == 0 {
+		return nil, err
+	}
+	first := plan[0].First()
+	var all []jobs.Account
+	for _, b := range plan {
+		for _, p := range b.Accounts {
+			all = append(all, jobs.Account{Row: p.Row, Account: p.Account, Batch: b.Number})
+		}
+	}
+	end := first + int64(len(all))
+	// A batch holds the outcome of its accounts …
+	type outcome struct {
+		first, size, at int64
+		jobs.Account
+	}
+	outcomes, err := collect(ctx, s.read, func(row scanner) (o outcome, err error) {
+		return o, row.Scan(&o.first, &o.size, &o.Outcome, &o.Code, &o.Message, &o.at)
+	}, `
+		SELECT first, size, outcome, code, message, settled_at FROM batches WHERE job_id = $1 AND first >= $2 AND first < $3
+		UNION ALL
+		SELECT seq, 1, outcome, code, message, settled_at FROM own_outcomes WHERE job_id = $1 AND seq >= $2 AND seq < $3`, jobID, first, end)
+	if err != nil {
+		return nil, err
+	}
+	// … but for those that have one of their own, which come after it.
+	slices.SortStableFunc(outcomes, func(a, b outcome) int { return cmp.Compare(b.size, a.size) })
+	for _, o := range outcomes {
+		for seq := o.first; seq < o.first+o.size && seq < end; seq++ {
+			a := &all[seq-first]
+			a.Outcome, a.Code, a.Message, a.At = o.Outcome, o.Code, o.Message, fromMillis(o.at)
+		}
+	}
+	return all, nil
 }
 
 // FirstAccounts returns the first accounts of a job.
@@ -130,89 +175,121 @@ func (s *Store) setAsidesAfter(ctx context.Context, jobID string, row int64, lim
 		WHERE job_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3`, jobID, row, limit)
 }
 
-// SetAsideCount groups the rows set aside for one reason.
-type SetAsideCount struct {
-	Kind   jobs.SetAsideKind
-	Reason string
-	Rows   int64
-	First  []int64 // the numbers of the first ten
-}
-
-// SetAsideReasons counts the rows of a job that were set aside, by reason, most first.
-func (s *Store) SetAsideReasons(ctx context.Context, jobID string) ([]SetAsideCount, error) {
-	counts, err := setAsideCounts(ctx, s.read, jobID)
-	for i := range counts {
-		if err == nil {
-			counts[i].First, err = collect(ctx, s.read, func(row scanner) (n int64, err error) { return n, row.Scan(&n) }, `
-				SELECT row_number FROM set_asides WHERE job_id = $1 AND kind = $2 AND reason = $3 ORDER BY row_number LIMIT 10`,
-				jobID, counts[i].Kind, counts[i].Reason)
+// SetAsideGroups counts the rows of a job that were set aside, by reason, most first.
+func (s *Store) SetAsideGroups(ctx context.Context, jobID string) ([]jobs.SetAsideGroup, error) {
+	return collect(ctx, s.read, func(row scanner) (g jobs.SetAsideGroup, err error) {
+		var first string
+		if err = row.Scan(&g.Kind, &g.Reason, &g.Rows, &first); err != nil {
+			return g, err
 		}
-	}
-	return counts, err
+		return g, json.Unmarshal([]byte(first), &g.First)
+	}, `SELECT kind, reason, row_count, first_rows FROM set_aside_groups WHERE job_id = $1 ORDER BY row_count DESC, kind, reason`, jobID)
 }
 
-func setAsideCounts(ctx context.Context, q querier, jobID string) ([]SetAsideCount, error) {
-	return collect(ctx, q, func(row scanner) (c SetAsideCount, err error) {
-		return c, row.Scan(&c.Kind, &c.Reason, &c.Rows)
-	}, `SELECT kind, reason, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind, reason ORDER BY 3 DESC, kind, reason`, jobID)
+// saveGroup adds rows to a group; the first rows of a group that exists stay.
+func saveGroup(ctx context.Context, tx *sql.Tx, jobID string, g jobs.SetAsideGroup) error {
+	first, err := json.Marshal(g.First[:min(len(g.First), jobs.GroupFirst)])
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO set_aside_groups (job_id, kind, reason, row_count, first_rows) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (job_id, kind, reason) DO UPDATE SET row_count = set_aside_groups.row_count + excluded.row_count`,
+		jobID, g.Kind, g.Reason, g.Rows, string(first))
+	return err
 }
 
 // FindAccounts returns what happened to an account, exact to the letter, newest job first.
-func (s *Store) FindAccounts(ctx context.Context, account string, limit int) ([]jobs.Placed, error) {
-	return collect(ctx, s.read, func(row scanner) (p jobs.Placed, err error) {
-		var at int64
-		p.Job, err = scanJob(prefixed{row, []any{&p.Row, &p.Account.Account, &p.Outcome, &p.Code, &p.Message, &p.Batch, &at}})
-		p.At = fromMillis(at)
+func (s *Store) FindAccounts(ctx context.Context, account string, limit int) (found []jobs.Placed, err error) {
+	account = clean(account, 300)
+	// Of every job the names among which the account would stand.
+	type place struct {
+		job jobs.Job
+		row int64
+	}
+	places, err := collect(ctx, s.read, func(row scanner) (p place, err error) {
+		var text string
+		if p.job, err = scanJob(prefixed{row, []any{&text}}); err != nil {
+			return p, err
+		}
+		names, err := jobs.ReadNames(text)
+		p.row = names.RowOf(account)
 		return p, err
 	}, `
-		SELECT `+accountColumns+`, `+jobColumns+` FROM accounts a `+batchOfAccount+` JOIN jobs j ON j.id = a.job_id
-		WHERE a.account = $1 AND j.state <> 'reading' ORDER BY j.id DESC LIMIT $2`, clean(account, 300), limit)
+		SELECT n.names, `+jobColumns+` FROM jobs j JOIN account_names n ON n.job_id = j.id
+			AND n.first = (SELECT m.first FROM account_names m WHERE m.job_id = j.id AND m.first <= $1 ORDER BY m.first DESC LIMIT 1)
+		WHERE j.reader = '' ORDER BY j.id DESC`, []byte(account))
+	for _, p := range places {
+		if err != nil || len(found) == limit {
+			break
+		}
+		if p.row == 0 {
+			continue
+		}
+		var a jobs.Account
+		if a, err = s.accountInRow(ctx, p.job.ID, p.row); err == nil && a.Outcome != setAside {
+			found = append(found, jobs.Placed{Account: a, Job: p.job})
+		}
+	}
+	return found, err
 }
 
-// FileHeader returns the user's own column names, nil when the file has none.
-func (s *Store) FileHeader(ctx context.Context, jobID string) ([]string, error) {
-	file, err := s.rereadFile(ctx, jobID)
+func (s *Store) accountInRow(ctx context.Context, jobID string, row int64) (a jobs.Account, err error) {
+	var number int64
+	err = s.read.QueryRowContext(ctx, `SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`, jobID, row).Scan(&number)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	defer file.Close()
-	return file.rows.Understanding().Header, nil
+	batch, err := s.placed(ctx, jobID, number, number)
+	if err != nil {
+		return a, err
+	}
+	at := slices.IndexFunc(batch, func(a jobs.Account) bool { return a.Row == row })
+	if at < 0 {
+		return a, fmt.Errorf("store: row %d of job %s is not in batch %d", row, jobID, number)
+	}
+	return batch[at], nil
 }
 
 // fileReader reads a kept upload again, row by row, as it was read the first time.
 type fileReader struct {
-	io.Closer
-	rows *accounts.Reader
+	*accounts.Reader
 	last accounts.Row
 }
 
 func (s *Store) rereadFile(ctx context.Context, jobID string) (*fileReader, error) {
-	var digest string
-	var accountBytes int
 	j, err := s.Job(ctx, jobID)
 	if err != nil {
 		return nil, err
 	}
-	digest = j.FileSHA256
-	if err := s.read.QueryRowContext(ctx, `SELECT account_bytes FROM jobs WHERE id = $1`, j.ID).Scan(&accountBytes); err != nil {
-		return nil, err
-	}
-	file, err := s.upload(ctx, digest)
+	file, options, err := s.keptFileOf(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := accounts.NewReader(file, accounts.Options{AccountBytes: accountBytes})
+	understood, err := s.Understanding(ctx, jobID)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, err
 	}
-	return &fileReader{Closer: file, rows: rows}, nil
+	if understood.Columns > 0 { // else it was read before the understanding was kept
+		options.Understood = &understood.Understanding
+	}
+	rows, err := accounts.Open(file, options)
+	return &fileReader{Reader: rows}, err
+}
+
+func (s *Store) keptFileOf(ctx context.Context, j jobs.Job) (file *io.SectionReader, o accounts.Options, err error) {
+	if err = s.read.QueryRowContext(ctx, `SELECT account_bytes FROM jobs WHERE id = $1`, j.ID).Scan(&o.AccountBytes); err != nil {
+		return nil, o, err
+	}
+	file, err = s.upload(ctx, j.FileSHA256, j.FileBytes)
+	return file, o, err
 }
 
 // row returns the cells of a row; ask for rows in ascending order.
 func (f *fileReader) row(number int64) ([]string, error) {
 	for f.last.Number < number {
 		var err error
-		if f.last, err = f.rows.Next(); err != nil {
+		if f.last, err = f.Next(); err != nil {
 			return nil, err
 		}
 	}

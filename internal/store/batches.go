@@ -39,13 +39,25 @@ func (s *Store) Claim(ctx context.Context, appID string, command tim.Command, li
 		for i, id := range turn {
 			left := len(turn) - i
 			share := (limit - len(claims) + left - 1) / left
-			some, err := s.claimOf(ctx, tx, id, command, share, now, now.Add(lease))
+			some, err := s.claimOf(ctx, tx, appID, id, command, share, now, now.Add(lease))
 			if err != nil {
 				return err
 			}
 			claims = append(claims, some...)
 		}
-		return s.reserve(ctx, tx, appID, command, now, claims)
+		// A batch of which every account is protected needs no call.
+		empty := func(c jobs.Claim) bool { return len(c.Accounts) == 0 }
+		emptied := slices.ContainsFunc(claims, empty)
+		claims = slices.DeleteFunc(claims, empty)
+		if err := s.reserve(ctx, tx, appID, command, now, claims); err != nil || !emptied {
+			return err
+		}
+		for _, id := range turn {
+			if _, err := s.finish(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, time.Time{}, err
@@ -61,7 +73,7 @@ func (s *Store) claimableJobs(ctx context.Context, appID string, command tim.Com
 		ORDER BY claimed_at, id`, appID)
 }
 
-func (s *Store) claimOf(ctx context.Context, tx *sql.Tx, jobID string, command tim.Command, limit int, now, until time.Time) ([]jobs.Claim, error) {
+func (s *Store) claimOf(ctx context.Context, tx *sql.Tx, appID, jobID string, command tim.Command, limit int, now, until time.Time) ([]jobs.Claim, error) {
 	from := claimable[command]
 	if limit == 0 {
 		return nil, nil
@@ -98,15 +110,29 @@ func (s *Store) claimOf(ctx context.Context, tx *sql.Tx, jobID string, command t
 	if err != nil || len(claims) == 0 {
 		return nil, err
 	}
+	var protected map[string]struct{}
+	if command == tim.RemoveAllTags {
+		if protected, _, err = s.protectedSet(ctx, tx, appID); err != nil {
+			return nil, err
+		}
+	}
 	var pending int64
 	var ledger []any
 	for i := range claims {
 		c := &claims[i]
-		if c.Accounts, err = pendingOf(ctx, tx, jobID, c.First, sizes[c.First].size); err != nil {
+		planned, err := pendingOf(ctx, tx, c, sizes[c.First].size, sizes[c.First].pending)
+		if err != nil {
 			return nil, err
 		}
-		if n := sizes[c.First].pending; int64(len(c.Accounts)) != n {
-			return nil, fmt.Errorf("store: batch %d of job %s has %d pending accounts and counts %d", c.First, jobID, len(c.Accounts), n)
+		if err := setAsideProtected(ctx, tx, c, planned, protected, millis(now)); err != nil {
+			return nil, err
+		}
+		if len(c.Accounts) == 0 {
+			_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cancelled', lease = '', lease_until = 0, settled_at = $3 WHERE job_id = $1 AND first = $2`, jobID, c.First, millis(now))
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
 		pending += int64(len(c.Accounts))
 		ledger = append(ledger, c.Call, jobID, c.Batch, c.First, len(c.Accounts), command, int64(c.Random), "intended", millis(now))
@@ -125,10 +151,33 @@ func (s *Store) claimOf(ctx context.Context, tx *sql.Tx, jobID string, command t
 	return claims, move(ctx, tx, jobID, jobs.Counts{from.outcome: -pending, to: pending})
 }
 
-func pendingOf(ctx context.Context, tx *sql.Tx, jobID string, first, size int64) ([]jobs.Pending, error) {
-	return collect(ctx, tx, func(row scanner) (p jobs.Pending, err error) { return p, row.Scan(&p.Seq, &p.Account) }, `
-		SELECT seq, account FROM accounts WHERE job_id = $1 AND seq >= $2 AND seq < $3 AND outcome IS NULL ORDER BY seq`,
-		jobID, first, first+size)
+// pendingOf gives a claim the accounts of its batch that have no outcome of
+// their own, and returns the batch of the plan they stand in.
+func pendingOf(ctx context.Context, tx *sql.Tx, c *jobs.Claim, size, pending int64) ([]jobs.Planned, error) {
+	batch, err := plannedBatch(ctx, tx, c.JobID, c.Batch)
+	if err != nil {
+		return nil, err
+	}
+	own := map[int64]bool{}
+	if pending != size {
+		settled, err := collect(ctx, tx, func(row scanner) (seq int64, err error) { return seq, row.Scan(&seq) },
+			`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq >= $2 AND seq < $3`, c.JobID, c.First, c.First+size)
+		if err != nil {
+			return nil, err
+		}
+		for _, seq := range settled {
+			own[seq] = true
+		}
+	}
+	for i, p := range batch.Accounts {
+		if seq := batch.First() + int64(i); seq >= c.First && seq < c.First+size && !own[seq] {
+			c.Accounts = append(c.Accounts, jobs.Pending{Seq: seq, Account: p.Account})
+		}
+	}
+	if int64(len(c.Accounts)) != pending {
+		return nil, fmt.Errorf("store: batch %d of job %s has %d pending accounts and counts %d", c.First, c.JobID, len(c.Accounts), pending)
+	}
+	return batch.Accounts, nil
 }
 
 // Expire implements jobs.Store.

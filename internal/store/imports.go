@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -23,184 +24,240 @@ type NewJob struct {
 	Note         string
 	FileName     string
 	AccountBytes int // the longest account, see accounts.Options
-	File         io.ReadSeeker
+	File         *io.SectionReader
 }
 
-// ImportJob keeps the file and reads it into a draft. When the file is refused
-// nothing is kept but an entry in the log.
-func (s *Store) ImportJob(ctx context.Context, by audit.Actor, n NewJob) (jobs.Job, error) {
-	if _, err := accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes}); err != nil {
-		if f, known := errors.AsType[*fault.Error](err); known {
-			err = errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
-				Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
-		}
-		return jobs.Job{}, err
+// CreateJob keeps the file and makes a job whose file is to be read. A file
+// that cannot be read is refused: nothing is kept but an entry in the log.
+func (s *Store) CreateJob(ctx context.Context, by audit.Actor, n NewJob) (created jobs.Job, err error) {
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes})
+	if f, known := errors.AsType[*fault.Error](err); known {
+		return created, errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
+			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
 	}
-	if _, err := n.File.Seek(0, io.SeekStart); err != nil {
-		return jobs.Job{}, err
+	if err == nil {
+		err = rows.Close()
 	}
-	digest, size, err := digestOf(n.File)
 	if err != nil {
-		return jobs.Job{}, err
+		return created, err
 	}
 	now := s.now()
 	id := newID(now)
-	// The job holds on to the file from the first moment: another that gives the same file up leaves it alone.
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (sha256, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
-			digest, size, millis(now))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `
-		INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, size, n.AccountBytes, clean(by.Name, 100), millis(now))
-		return err
-	})
-	if err != nil {
-		return jobs.Job{}, err
-	}
-	j, err := s.keepAndRead(ctx, by, id, digest, n)
-	if err != nil {
-		// A context of its own: the usual reason is that the request was given up.
-		err = errors.Join(err, s.discard(context.WithoutCancel(ctx), id))
-	}
-	return j, err
-}
-
-func (s *Store) keepAndRead(ctx context.Context, by audit.Actor, id, digest string, n NewJob) (jobs.Job, error) {
-	if err := s.keepChunks(ctx, digest, n.File); err != nil {
-		return jobs.Job{}, err
-	}
-	if _, err := n.File.Seek(0, io.SeekStart); err != nil {
-		return jobs.Job{}, err
-	}
-	reader, err := accounts.NewReader(n.File, accounts.Options{AccountBytes: n.AccountBytes})
-	if err != nil {
-		return jobs.Job{}, err
-	}
-	return s.readInto(ctx, by, id, reader)
-}
-
-// sliceRows is how many rows one transaction of an import holds: a running job
-// and the pages never wait longer than for one slice.
-const sliceRows = 5_000
-
-func (s *Store) readInto(ctx context.Context, by audit.Actor, id string, reader *accounts.Reader) (draft jobs.Job, err error) {
-	plan := plan{job: id, seen: map[string]int64{}}
-	for end := false; !end; {
-		plan.newAccounts, plan.newAside = plan.newAccounts[:0], plan.newAside[:0]
-		for range sliceRows {
-			row, err := reader.Next()
-			if end = errors.Is(err, io.EOF); end {
-				break
-			}
-			if err != nil {
-				return draft, err
-			}
-			plan.add(row)
-		}
-		if err := s.tx(ctx, func(tx *sql.Tx) error { return plan.insert(ctx, tx, end) }); err != nil {
-			return draft, err
-		}
-	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		err := one(ctx, tx, jobs.FaultNoJob.With(id), `
-			UPDATE jobs SET state = $2, row_count = $3, rejected = $4, duplicate = $5, accounts = $6, outcome_waiting = $6, batches = $7
-			WHERE id = $1 AND state = 'reading'`,
-			id, jobs.Draft, plan.rows, plan.rejected, plan.duplicate, plan.accounts, plan.batches())
+	err = s.keepUpload(ctx, n.File, func(tx *sql.Tx, digest string) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now))
 		if err == nil {
-			draft, err = job(ctx, tx, id)
+			created, err = job(ctx, tx, id)
 		}
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.JobUploaded, Actor: by, JobID: id, Target: draft.FileName, Details: summary(draft)})
+		return s.record(ctx, tx, audit.Entry{Code: audit.JobUploaded, Actor: by, JobID: id, Target: created.FileName,
+			Details: map[string]any{"file": created.FileName, "sha256": digest, "bytes": created.FileBytes, "note": created.Note}})
 	})
-	return draft, err
+	return created, err
 }
 
-// discard removes a job whose file could not be read to the end.
-func (s *Store) discard(ctx context.Context, id string) error {
+// importLease is how long an import stays its reader's after each slice.
+const importLease = time.Minute
+
+// ReleaseImports lets the imports of an earlier process be taken at once. Call
+// it only where no other console can be reading.
+func (s *Store) ReleaseImports(ctx context.Context) error {
+	_, err := s.write.ExecContext(ctx, `UPDATE jobs SET reader_until = 0 WHERE reader_until > 0`)
+	return err
+}
+
+// TakeImport implements jobs.ImportStore.
+func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, error) {
+	now := millis(s.now())
+	// Without a lock first, since mostly there is none. A job that is no longer
+	// reading but has a reader was cancelled: what was read of it is removed.
+	waiting, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+		SELECT id FROM jobs WHERE (state = 'reading' OR reader <> '') AND reader_until < $1 AND (CAST($2 AS BIGINT) = 0 OR file_bytes <= $2)
+		ORDER BY id LIMIT 1`, now, mostBytes)
+	if err != nil || len(waiting) == 0 {
+		return nil, err
+	}
+	im := &jobs.Import{JobID: waiting[0], Reader: newID(s.now())}
+	var state jobs.State
+	var digest, app, choices string
+	var size int64
+	err = s.write.QueryRowContext(ctx, `
+		UPDATE jobs SET reader = $2, reader_until = $3, read_done = 0, read_rows = 0, version = version + 1
+		WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
+		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices`,
+		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil // another console was quicker
+	}
+	if err == nil {
+		err = s.emptyJob(ctx, im)
+	}
+	if errors.Is(err, jobs.ErrImportGone) {
+		return nil, nil
+	}
+	if err == nil && state != jobs.Reading {
+		_, err = s.write.ExecContext(ctx, `UPDATE jobs SET reader = '', reader_until = 0 WHERE id = $1 AND reader = $2 AND state <> 'reading'`, im.JobID, im.Reader)
+		return nil, err
+	}
+	if err == nil && choices != "" {
+		err = json.Unmarshal([]byte(choices), &im.Choices)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if im.Protected, im.ProtectedVersion, err = s.protectedSet(ctx, s.read, app); err != nil {
+		return nil, err
+	}
+	im.File, err = s.upload(ctx, digest, size)
+	return im, err
+}
+
+// emptyJob removes what an earlier reading of the file left, a little at a time.
+func (s *Store) emptyJob(ctx context.Context, im *jobs.Import) error {
+	for _, t := range []struct{ table, key string }{
+		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "first"}, {"account_names", "first"}, {"planned_batches", "number"}, {"shared_accounts", "other_id"},
+	} {
+		for removed := int64(1); removed > 0; {
+			err := s.tx(ctx, func(tx *sql.Tx) error {
+				if _, err := s.keepReading(ctx, tx, im, 0, 0); err != nil {
+					return err
+				}
+				result, err := tx.ExecContext(ctx, `DELETE FROM `+t.table+` WHERE job_id = $1 AND `+t.key+` IN (
+					SELECT `+t.key+` FROM `+t.table+` WHERE job_id = $1 ORDER BY `+t.key+` LIMIT 2000)`, im.JobID)
+				if err == nil {
+					removed, err = result.RowsAffected()
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	_, err := s.write.ExecContext(ctx, `DELETE FROM shared_accounts WHERE other_id = $1`, im.JobID)
+	return err
+}
+
+// keepReading extends the lease and shows how far the reading is.
+func (s *Store) keepReading(ctx context.Context, tx *sql.Tx, im *jobs.Import, read int, rows int64) (state jobs.State, err error) {
+	err = tx.QueryRowContext(ctx, `
+		UPDATE jobs SET read_done = $3, read_rows = $4, reader_until = $5, version = version + 1 WHERE id = $1 AND reader = $2 RETURNING state`,
+		im.JobID, im.Reader, read, rows, millis(s.now().Add(importLease))).Scan(&state)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrImportGone
+	}
+	return state, err
+}
+
+// SaveSlice implements jobs.ImportStore.
+func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.ImportSlice) error {
+	var aside, planned, batches, names []any
+	for _, a := range slice.SetAsides {
+		aside = append(aside, im.JobID, a.Row, a.Line, a.Kind, clean(a.Value, 200), a.Reason, a.Repeats)
+	}
+	for _, b := range slice.Batches {
+		size := len(b.Accounts)
+		planned = append(planned, im.JobID, b.Number, b.Accounts[0].Row, size, b.Text())
+		batches = append(batches, im.JobID, b.First(), size, b.Number, size, jobs.Waiting)
+	}
+	for _, n := range slice.Names {
+		names = append(names, im.JobID, []byte(n[0].Account), n.Text())
+	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		var digest string
-		if err := tx.QueryRowContext(ctx, `SELECT file_sha256 FROM jobs WHERE id = $1 AND state = 'reading'`, id).Scan(&digest); err != nil {
-			return err
+		state, err := s.keepReading(ctx, tx, im, slice.Read, slice.Rows)
+		if err == nil && state != jobs.Reading {
+			err = jobs.ErrImportGone // cancelled meanwhile
 		}
-		for _, table := range []string{"set_asides", "accounts", "batches"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE job_id = $1`, id); err != nil {
-				return err
-			}
+		if err == nil {
+			err = insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, aside)
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM jobs WHERE id = $1`, id); err != nil {
-			return err
+		if err == nil {
+			err = insertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned)
 		}
-		for _, table := range []string{"upload_chunks", "uploads"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_sha256 = $1)`, digest); err != nil {
-				return err
-			}
+		if err == nil {
+			err = insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome)`, 6, batches)
 		}
-		return nil
+		if err == nil {
+			err = insertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
+		}
+		return err
 	})
 }
 
-// DiscardUnread removes the jobs whose upload began before a time and was cut
-// off by the end of its process. It returns how many.
-func (s *Store) DiscardUnread(ctx context.Context, before time.Time) (int, error) {
-	ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT id FROM jobs WHERE state = 'reading' AND created_at < $1`, millis(before))
-	for _, id := range ids {
-		err = errors.Join(err, s.discard(ctx, id))
-	}
-	return len(ids), err
-}
-
-// plan turns rows into accounts, batches and rows set aside.
-type plan struct {
-	job                       string
-	seen                      map[string]int64 // account → row
-	rows, rejected, duplicate int64
-	accounts                  int64
-	planned                   int64 // accounts that stand in batches already inserted
-
-	newAccounts, newAside []any // of the slice at hand
-}
-
-func (p *plan) batches() int64 { return (p.accounts + jobs.BatchSize - 1) / jobs.BatchSize }
-
-func (p *plan) add(row accounts.Row) {
-	p.rows++
-	if row.Reason != "" {
-		p.rejected++
-		p.newAside = append(p.newAside, p.job, row.Number, row.Line, jobs.Rejected, clean(row.Value, 200), row.Reason, 0)
-		return
-	}
-	if first, repeated := p.seen[row.Account]; repeated {
-		p.duplicate++
-		p.newAside = append(p.newAside, p.job, row.Number, row.Line, jobs.Duplicate, row.Account, "", first)
-		return
-	}
-	p.accounts++
-	account := strings.Clone(row.Account)
-	p.seen[account] = row.Number
-	p.newAccounts = append(p.newAccounts, p.job, p.accounts, row.Number, account)
-}
-
-func (p *plan) insert(ctx context.Context, tx *sql.Tx, last bool) error {
-	if err := insertAll(ctx, tx, `accounts (job_id, seq, row_number, account)`, 4, p.newAccounts); err != nil {
+// FinishImport implements jobs.ImportStore.
+func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imported) error {
+	overlaps, err := s.overlapsOf(ctx, im, read.Rows)
+	if err != nil {
 		return err
 	}
-	if err := insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, p.newAside); err != nil {
+	understanding, err := json.Marshal(read.Understanding)
+	if err != nil {
 		return err
 	}
-	var batches []any
-	for p.planned < p.accounts && (last || p.accounts-p.planned >= jobs.BatchSize) {
-		size := min(jobs.BatchSize, p.accounts-p.planned)
-		batches = append(batches, p.job, p.planned+1, size, p.planned/jobs.BatchSize+1, size, jobs.Waiting)
-		p.planned += size
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		err := one(ctx, tx, jobs.ErrImportGone, `
+			UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
+				understanding = $10, protected_version = $11, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+			WHERE id = $1 AND reader = $2 AND state = 'reading'`,
+			im.JobID, im.Reader, jobs.Draft, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
+			string(understanding), im.ProtectedVersion)
+		if err == nil && read.Mapping != nil {
+			err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
+		}
+		for _, g := range read.Groups {
+			if err == nil {
+				err = saveGroup(ctx, tx, im.JobID, g)
+			}
+		}
+		if err == nil {
+			err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, overlaps)
+		}
+		if err != nil {
+			return err
+		}
+		draft, err := job(ctx, tx, im.JobID)
+		if err != nil {
+			return err
+		}
+		details := summary(draft)
+		details["understanding"] = briefly(read.Understanding)
+		return s.record(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
+	})
+}
+
+// briefly is what an entry of the log says about how a file was read.
+func briefly(u accounts.Understanding) map[string]any {
+	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote, "sheet": clean(u.Sheet, 100), "entry": clean(u.Entry, 200),
+		"first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
+}
+
+// RefuseImport implements jobs.ImportStore.
+func (s *Store) RefuseImport(ctx context.Context, im *jobs.Import, why *fault.Error) error {
+	if err := s.emptyJob(ctx, im); err != nil {
+		return err
 	}
-	return insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome)`, 6, batches)
+	refusal, err := json.Marshal(why)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		err := one(ctx, tx, jobs.ErrImportGone, `
+			UPDATE jobs SET state = $3, refusal = $4, finished_at = $5, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+			WHERE id = $1 AND reader = $2 AND state = 'reading'`, im.JobID, im.Reader, jobs.Refused, string(refusal), millis(s.now()))
+		if err != nil {
+			return err
+		}
+		refused, err := job(ctx, tx, im.JobID)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
+			Details: map[string]any{"reason": why.Code, "file": refused.FileName, "sha256": refused.FileSHA256}})
+	})
 }
 
 // insertAll inserts rows of so many columns, several a statement, prepared once.

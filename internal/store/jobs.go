@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/tim"
 )
@@ -21,7 +23,7 @@ func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
 var jobColumns = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "version"}
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "read_done", "read_rows", "refusal", "version"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -30,14 +32,17 @@ var jobColumns = func() string {
 
 func scanJob(row scanner) (j jobs.Job, err error) {
 	var created, started, finished int64
+	var refusal string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Version}
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Read, &j.ReadRows, &refusal, &j.Version}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
 	}
-	err = row.Scan(dest...)
+	if err = row.Scan(dest...); err == nil && refusal != "" {
+		j.Refusal, err = fault.Recall([]byte(refusal))
+	}
 	j.CreatedAt, j.StartedAt, j.FinishedAt = fromMillis(created), fromMillis(started), fromMillis(finished)
 	j.Counts = jobs.Counts{}
 	for i, o := range stored {
@@ -66,32 +71,44 @@ type JobFilter struct {
 	Limit  int
 }
 
-// Jobs returns the jobs that fit, newest first; those still being read are left out.
+// Jobs returns the jobs that fit, newest first.
 func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 	return collect(ctx, s.read, scanJob, `
 		SELECT `+jobColumns+` FROM jobs j
-		WHERE j.state <> 'reading' AND (CAST($1 AS TEXT) = '' OR j.state = $1) AND (CAST($2 AS TEXT) = '' OR j.id < $2)
+		WHERE (CAST($1 AS TEXT) = '' OR j.state = $1) AND (CAST($2 AS TEXT) = '' OR j.id < $2)
 		ORDER BY j.id DESC LIMIT $3`, clean(string(f.State), 100), clean(f.Before, 100), f.Limit)
 }
 
 // StartJob queues a draft when confirm is the number of its accounts.
 func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm int64) (jobs.Job, error) {
-	return s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) error {
+	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
+		var stale bool
+		err := tx.QueryRowContext(ctx, `
+			SELECT a.protected_version <> j.protected_version FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale)
 		switch {
+		case err != nil:
+			return nil, err
 		case j.Accounts == 0:
-			return jobs.FaultNoAccounts.With()
+			return nil, jobs.FaultNoAccounts.With()
 		case confirm != j.Accounts:
-			return jobs.FaultConfirm.With(j.Accounts)
+			return nil, jobs.FaultConfirm.With(j.Accounts)
+		case stale:
+			return nil, FaultProtectedNew.With()
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, id, by.Name, millis(s.now()))
-		return err
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, j.ID, by.Name, millis(s.now()))
+		return nil, err
 	})
+	if FaultProtectedNew.Is(err) {
+		_, failed := s.write.ExecContext(ctx, `UPDATE jobs SET state = $2, version = version + 1 WHERE id = $1 AND state = 'draft'`, clean(id, 100), jobs.Reading)
+		err = errors.Join(err, failed)
+	}
+	return j, err
 }
 
 // ActOnJob pauses, resumes or cancels a job. Cancelling leaves calls in flight
 // to end; what was never sent becomes cancelled at once.
 func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.Action) (jobs.Job, error) {
-	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) error {
+	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
 		switch a {
 		case jobs.Resume:
 			// The person has acted: what was tried before counts no more.
@@ -99,20 +116,21 @@ func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.
 			if err == nil {
 				_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '' WHERE id = $1`, id)
 			}
-			return err
+			return nil, err
 		case jobs.Cancel:
-			return s.cancelWaiting(ctx, tx, j)
+			return nil, s.cancelWaiting(ctx, tx, j)
 		}
-		return nil
+		return nil, nil
 	})
 }
 
 var actionCodes = map[jobs.Action]audit.Code{
-	jobs.Start: audit.JobStarted, jobs.Pause: audit.JobPaused, jobs.Resume: audit.JobResumed, jobs.Cancel: audit.JobCancelled,
+	jobs.Reread: audit.JobReread, jobs.Start: audit.JobStarted, jobs.Pause: audit.JobPaused, jobs.Resume: audit.JobResumed, jobs.Cancel: audit.JobCancelled,
 }
 
-// changeJob moves a job by compare-and-swap on its state, so that of two clicks only one counts.
-func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*sql.Tx, jobs.Job) error) (after jobs.Job, err error) {
+// changeJob moves a job by compare-and-swap on its state, so that of two clicks
+// only one counts. What also returns goes into the log.
+func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*sql.Tx, jobs.Job) (map[string]any, error)) (after jobs.Job, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		// Writes first, so that on PostgreSQL what is read next is locked and current.
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, clean(id, 100)); err != nil {
@@ -124,7 +142,7 @@ func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs
 		}
 		to, fits := j.State.Next(a)
 		switch {
-		case j.State == jobs.Reading:
+		case j.State == jobs.Reading && !fits:
 			return jobs.FaultStillReads.With()
 		case !fits:
 			return jobs.FaultWrongState.With(j.Shown())
@@ -132,13 +150,16 @@ func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs
 		if err := one(ctx, tx, jobs.FaultWrongState.With(j.Shown()), `UPDATE jobs SET state = $2 WHERE id = $1 AND state = $3`, id, to, j.State); err != nil {
 			return err
 		}
-		if err := also(tx, j); err != nil {
+		more, err := also(tx, j)
+		if err != nil {
 			return err
 		}
 		if after, err = job(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.record(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: summary(after)}); err != nil {
+		details := summary(after)
+		maps.Copy(details, more)
+		if err := s.record(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
 			return err
 		}
 		after, err = s.finish(ctx, tx, id)
@@ -206,7 +227,7 @@ func (s *Store) Reasons(ctx context.Context, jobID string) ([]jobs.Reason, error
 		return r, row.Scan(&r.Code, &r.Info, &r.Accounts)
 	}, `
 		SELECT code, MAX(message), CAST(SUM(n) AS BIGINT) FROM (
-			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM accounts WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM own_outcomes WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
 			UNION ALL
 			SELECT code, MAX(message), SUM(pending) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
 		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)

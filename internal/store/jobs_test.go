@@ -14,8 +14,7 @@ import (
 )
 
 func upload(s *store.Store, file string) (jobs.Job, error) {
-	return s.ImportJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: jobs.Clear, Note: "churned", FileName: "users.csv",
-		AccountBytes: 32, File: strings.NewReader(file)})
+	return storetest.Draft(s, operator, store.NewJob{Note: "churned"}, file)
 }
 
 func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
@@ -45,9 +44,9 @@ func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
 		}
 		require.Equal(t, []string{"Paris duplicate ", "Lima rejected too_long", "Bonn rejected empty"}, rejects)
 
-		header, err := s.FileHeader(ctx, j.ID)
+		understood, err := s.Understanding(ctx, j.ID)
 		require.NoError(t, err)
-		require.Equal(t, []string{"user_id", "city"}, header)
+		require.Equal(t, []string{"user_id", "city"}, understood.Header)
 	})
 }
 

@@ -92,7 +92,7 @@ func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement,
 	now := millis(s.now())
 	for _, own := range st.Own {
 		err := one(ctx, tx, errTwoOutcomes, `
-			UPDATE accounts SET outcome = $3, code = $4, message = $5, settled_at = $6 WHERE job_id = $1 AND seq = $2 AND outcome IS NULL`,
+			INSERT INTO own_outcomes (job_id, seq, outcome, code, message, settled_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job_id, seq) DO NOTHING`,
 			st.JobID, own.Seq, own.Outcome, own.Code, clean(own.Message, 500), now)
 		if err != nil {
 			return err

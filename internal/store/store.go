@@ -3,8 +3,15 @@
 // $1, $2 …, times BIGINT unix milliseconds, ids TEXT made in Go.
 //
 // An exported method opens the transaction and calls unexported ones that take
-// it. Locks are always taken in the order jobs (by id), batches, accounts,
-// budgets, audit_head, so that two consoles on one database cannot deadlock.
+// it. Locks are always taken in the order apps, uploads, jobs (by id), batches,
+// own_outcomes, budgets, audit_head, so that two consoles on one database cannot
+// deadlock.
+//
+// A job's accounts are kept twice as its file gave them, many to a row: in file
+// order as the batches of its plan, and sorted by name to find them by. Neither
+// is ever changed. What becomes of them stands beside them: a batch holds the
+// outcome of all its accounts but those with one of their own. So a million
+// accounts are read in a second, and a batch that goes through is one row.
 package store
 
 import (
@@ -16,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
@@ -41,6 +49,9 @@ type Store struct {
 	postgres bool
 	path     string // of the SQLite file
 	now      func() time.Time
+
+	protectedMu sync.Mutex
+	protected   map[string]protectedList // by app, as last read
 }
 
 // Open opens and migrates a database: the path of a SQLite file, made when

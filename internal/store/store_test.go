@@ -42,8 +42,7 @@ func draft(t checker, s *store.Store, n int) jobs.Job {
 	for i := range n {
 		fmt.Fprintf(&file, "user_%05d\n", i+1)
 	}
-	j, err := s.ImportJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: jobs.Clear, FileName: "users.csv",
-		AccountBytes: 32, File: strings.NewReader(file.String())})
+	j, err := storetest.Draft(s, operator, store.NewJob{}, file.String())
 	require.NoError(t, err)
 	return j
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -16,83 +17,140 @@ import (
 // that neither writing nor reading it needs more memory than one.
 const chunkBytes = 1 << 20
 
-// digestOf reads a file and goes back to its beginning.
-func digestOf(file io.ReadSeeker) (digest string, size int64, err error) {
+// keepUpload stores a file under its SHA-256, once, a chunk a transaction, and
+// then runs use in the transaction that makes sure that all of it is there.
+func (s *Store) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *sql.Tx, digest string) error) error {
 	hash := sha256.New()
-	if size, err = io.Copy(hash, file); err != nil {
-		return "", 0, err
-	}
-	_, err = file.Seek(0, io.SeekStart)
-	return hex.EncodeToString(hash.Sum(nil)), size, err
-}
-
-// keepChunks stores a file under its SHA-256, once, a chunk a transaction.
-func (s *Store) keepChunks(ctx context.Context, digest string, file io.Reader) error {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
+	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
 		return err
 	}
-	defer encoder.Close()
-	chunk := make([]byte, chunkBytes)
-	for number := 0; ; number++ {
-		n, err := io.ReadFull(file, chunk)
-		if n > 0 {
-			_, err := s.write.ExecContext(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3) ON CONFLICT (sha256, number) DO NOTHING`,
-				digest, number, encoder.EncodeAll(chunk[:n], nil))
+	digest := hex.EncodeToString(hash.Sum(nil))
+	for {
+		if err := s.keepChunks(ctx, digest, file); err != nil {
+			return err
+		}
+		err := s.tx(ctx, func(tx *sql.Tx) error {
+			// The file is locked, so that nobody removes it while a job begins to hold on to it.
+			err := one(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $1`, digest)
 			if err != nil {
 				return err
 			}
-		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil
-		case err != nil:
+			var chunks int64
+			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest).Scan(&chunks); err != nil {
+				return err
+			}
+			if chunks != chunksOf(file.Size()) {
+				return errUploadRemoved
+			}
+			return use(tx, digest)
+		})
+		if !errors.Is(err, errUploadRemoved) {
 			return err
 		}
 	}
 }
 
-// upload reads a kept file back, byte for byte as it was uploaded.
-func (s *Store) upload(ctx context.Context, digest string) (io.ReadCloser, error) {
+var errUploadRemoved = errors.New("store: another upload of the same file was given up meanwhile")
+
+func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
+
+func (s *Store) keepChunks(ctx context.Context, digest string, file *io.SectionReader) error {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return err
+	}
+	defer encoder.Close()
+	_, err = s.write.ExecContext(ctx, `INSERT INTO uploads (sha256, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
+		digest, file.Size(), millis(s.now()))
+	chunk, packed := make([]byte, chunkBytes), []byte(nil)
+	for number := int64(0); err == nil && number < chunksOf(file.Size()); number++ {
+		part := chunk[:min(chunkBytes, file.Size()-number*chunkBytes)]
+		if _, err = file.ReadAt(part, number*chunkBytes); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		packed = encoder.EncodeAll(part, packed[:0])
+		_, err = s.write.ExecContext(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3) ON CONFLICT (sha256, number) DO NOTHING`,
+			digest, number, packed)
+	}
+	return err
+}
+
+// DiscardUploads removes the files that arrived before a time and that no job
+// holds on to: the console ended before it could answer. It returns how many.
+func (s *Store) DiscardUploads(ctx context.Context, before time.Time) (int, error) {
+	const unused = `created_at < $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_sha256 = uploads.sha256)`
+	digests, err := collect(ctx, s.read, func(row scanner) (digest string, err error) { return digest, row.Scan(&digest) },
+		`SELECT sha256 FROM uploads WHERE `+unused, millis(before))
+	for _, digest := range digests {
+		if err != nil {
+			break
+		}
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			// A job may have taken it meanwhile: then there is nothing to do.
+			err := one(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, millis(before), digest)
+			if errors.Is(err, errUploadRemoved) {
+				return nil
+			}
+			for _, table := range []string{"upload_chunks", "uploads"} {
+				if err == nil {
+					_, err = tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sha256 = $1`, digest)
+				}
+			}
+			return err
+		})
+	}
+	return len(digests), err
+}
+
+// upload opens a kept file, byte for byte as it was uploaded. It may be read by
+// one goroutine at a time.
+func (s *Store) upload(ctx context.Context, digest string, size int64) (*io.SectionReader, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(16*chunkBytes))
 	if err != nil {
 		return nil, err
 	}
-	return &uploadReader{ctx: ctx, store: s, digest: digest, decoder: decoder}, nil
+	return io.NewSectionReader(&keptFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
 }
 
-type uploadReader struct {
+// keptFile holds one chunk at a time, unpacked.
+type keptFile struct {
 	ctx     context.Context
 	store   *Store
 	digest  string
 	decoder *zstd.Decoder
-	next    int64
-	rest    []byte
-	buffer  []byte
+	number  int64 // of the chunk held
+	chunk   []byte
 }
 
-func (r *uploadReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		var data []byte
-		err := r.store.read.QueryRowContext(r.ctx, `SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, r.digest, r.next).Scan(&data)
-		if errors.Is(err, sql.ErrNoRows) {
-			return 0, io.EOF
+// ReadAt implements io.ReaderAt.
+func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
+	for n < len(p) {
+		if err := f.hold(at / chunkBytes); err != nil {
+			return n, err
 		}
-		if err != nil {
-			return 0, err
+		from := at % chunkBytes
+		if from >= int64(len(f.chunk)) {
+			return n, io.ErrUnexpectedEOF // never the end of the file: what is missing must not look like one
 		}
-		if r.buffer, err = r.decoder.DecodeAll(data, r.buffer[:0]); err != nil {
-			return 0, fmt.Errorf("store: chunk %d of upload %s: %w", r.next, r.digest, err)
-		}
-		r.rest = r.buffer
-		r.next++
+		some := copy(p[n:], f.chunk[from:])
+		n, at = n+some, at+int64(some)
 	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
 	return n, nil
 }
 
-func (r *uploadReader) Close() error {
-	r.decoder.Close()
+func (f *keptFile) hold(number int64) error {
+	if number == f.number {
+		return nil
+	}
+	var data []byte
+	err := f.store.read.QueryRowContext(f.ctx, `SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
+	if err != nil {
+		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+	}
+	f.number = -1
+	if f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0]); err != nil {
+		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+	}
+	f.number = number
 	return nil
 }

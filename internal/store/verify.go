@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/maphash"
 	"strings"
 
 	"tagsweep/internal/jobs"
@@ -22,7 +23,7 @@ func (s *Store) Verify(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer tx.Rollback()
-	all, err := collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.state <> 'reading' ORDER BY j.id`)
+	all, err := collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' ORDER BY j.id`)
 	if err != nil {
 		return nil, err
 	}
@@ -50,17 +51,21 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 			wrong = append(wrong, fmt.Sprintf("%s: %d were counted, the job says %d", what, counted, kept))
 		}
 	}
-	var accounts, highest, pendingGap, planned int64
-	err = tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM accounts WHERE job_id = $1`, j.ID).Scan(&accounts, &highest)
+	planned, err := plannedAccounts(ctx, tx, j.ID)
+	if err != nil {
+		return nil, err
+	}
+	named, err := namedAccounts(ctx, tx, j.ID)
 	if err != nil {
 		return nil, err
 	}
 	// A batch counts its pending accounts; they must be those that have no outcome of their own.
+	var batched, pendingGap, taken int64
 	err = tx.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN b.pending = (SELECT COUNT(*) FROM accounts a
-			WHERE a.job_id = b.job_id AND a.seq >= b.first AND a.seq < b.first + b.size AND a.outcome IS NULL) THEN 0 ELSE 1 END), 0),
-			COALESCE(CAST(SUM(b.size) AS BIGINT), 0)
-		FROM batches b WHERE b.job_id = $1`, j.ID).Scan(&pendingGap, &planned)
+		SELECT COALESCE(SUM(CASE WHEN b.pending = b.size - (SELECT COUNT(*) FROM own_outcomes o
+			WHERE o.job_id = b.job_id AND o.seq >= b.first AND o.seq < b.first + b.size) THEN 0 ELSE 1 END), 0),
+			COALESCE(CAST(SUM(b.size) AS BIGINT), 0), (SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2)
+		FROM batches b WHERE b.job_id = $1`, j.ID, setAside).Scan(&pendingGap, &batched, &taken)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +79,8 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		n       int64
 	}
 	counts, err := collect(ctx, tx, func(row scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
-		SELECT outcome, COUNT(*) FROM accounts WHERE job_id = $1 AND outcome IS NOT NULL GROUP BY outcome
-		UNION ALL SELECT outcome, CAST(SUM(pending) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID)
+		SELECT outcome, COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome <> $2 GROUP BY outcome
+		UNION ALL SELECT outcome, CAST(SUM(pending) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID, setAside)
 	if err != nil {
 		return nil, err
 	}
@@ -83,17 +88,25 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		outcomes[c.outcome] += c.n
 	}
 	aside := map[jobs.SetAsideKind]int64{}
-	asides, err := setAsideCounts(ctx, tx, j.ID)
+	asides, err := collect(ctx, tx, func(row scanner) (g jobs.SetAsideGroup, err error) { return g, row.Scan(&g.Kind, &g.Rows) },
+		`SELECT kind, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind`, j.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range asides {
 		aside[c.Kind] += c.Rows
 	}
-	differ("parts of the file", chunks, (j.FileBytes+chunkBytes-1)/chunkBytes)
-	differ("accounts", accounts, j.Accounts)
-	differ("accounts in file order without gaps", highest, j.Accounts)
-	differ("accounts in batches", planned, j.Accounts)
+	var grouped int64
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups WHERE job_id = $1`, j.ID).Scan(&grouped); err != nil {
+		return nil, err
+	}
+	differ("parts of the file", chunks, chunksOf(j.FileBytes))
+	differ("accounts", planned.accounts-taken, j.Accounts)
+	differ("accounts in batches", batched-taken, j.Accounts)
+	if planned != named {
+		wrong = append(wrong, "accounts: those in file order are not those sorted by name")
+	}
+	differ("rows set aside, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
 	differ("batches whose accounts do not add up", pendingGap, 0)
 	differ("rows rejected", aside[jobs.Rejected], j.Rejected)
 	differ("rows repeated", aside[jobs.Duplicate], j.Duplicate)
@@ -103,4 +116,65 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		differ("accounts "+strings.ReplaceAll(string(o), "_", " "), outcomes[o], j.Counts[o])
 	}
 	return wrong, nil
+}
+
+// listed is what a list of a job's accounts comes to, in whatever order it stands.
+type listed struct {
+	accounts int64
+	sum      uint64
+}
+
+var listedSeed = maphash.MakeSeed()
+
+func (l *listed) add(account string, row int64) {
+	l.accounts++
+	l.sum += maphash.Comparable(listedSeed, jobs.Named{Account: account, Row: row})
+}
+
+// plannedAccounts reads the accounts of a job in file order, up to the first
+// batch that is not as it must be.
+func plannedAccounts(ctx context.Context, tx *sql.Tx, jobID string) (l listed, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1 ORDER BY number`, jobID)
+	if err != nil {
+		return l, err
+	}
+	defer rows.Close()
+	for want := int64(1); rows.Next(); want++ {
+		var number, first, size int64
+		var text string
+		if err := rows.Scan(&number, &first, &size, &text); err != nil {
+			return l, err
+		}
+		b, err := jobs.ReadPlannedBatch(number, text)
+		if err != nil || number != want || int64(len(b.Accounts)) != size || size == 0 || b.Accounts[0].Row != first {
+			return l, nil
+		}
+		for _, a := range b.Accounts {
+			l.add(a.Account, a.Row)
+		}
+	}
+	return l, rows.Err()
+}
+
+// namedAccounts reads them sorted by name, up to names that cannot be read.
+func namedAccounts(ctx context.Context, tx *sql.Tx, jobID string) (l listed, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT names FROM account_names WHERE job_id = $1`, jobID)
+	if err != nil {
+		return l, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return l, err
+		}
+		names, err := jobs.ReadNames(text)
+		if err != nil {
+			return l, nil
+		}
+		for _, n := range names {
+			l.add(n.Account, n.Row)
+		}
+	}
+	return l, rows.Err()
 }

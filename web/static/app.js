@@ -1,11 +1,21 @@
-// The upload shows how far it has come and can be stopped. Without this script
-// the form is sent by the browser, with the same result.
+// The upload shows how far it has come and can be stopped, and a page that shows
+// how a file is read makes way for what comes next. Without this script the form
+// is sent by the browser, and the page reloads itself, with the same result.
 "use strict";
+
+for (const page of document.querySelectorAll("[data-reading]")) {
+  page.addEventListener("done", () => location.reload());
+}
 
 for (const form of document.querySelectorAll("form[data-upload]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    upload(form);
+    const file = form.elements.file.files[0];
+    if (file && file.size > Number(form.dataset.limit)) {
+      show(problem(form.dataset.tooLarge.replace("{name}", () => file.name)));
+    } else {
+      upload(form);
+    }
   });
 }
 
@@ -15,15 +25,13 @@ function upload(form) {
   const words = panel.querySelector("[role=status]");
   const stop = panel.querySelector("button");
   const submit = form.querySelector("button[type=submit]");
-  const fault = document.getElementById("fault");
   const request = new XMLHttpRequest();
   let step = -1;
 
   const end = (alert) => {
     panel.hidden = true;
     submit.disabled = false;
-    fault.replaceChildren(alert);
-    fault.scrollIntoView({ block: "nearest" });
+    show(alert);
   };
 
   request.upload.onprogress = (event) => {
@@ -52,7 +60,7 @@ function upload(form) {
   request.onabort = () => end(problem(form.dataset.stopped));
   stop.onclick = () => request.abort();
 
-  fault.replaceChildren();
+  document.getElementById("fault").replaceChildren();
   bar.value = 0;
   stop.hidden = false;
   panel.hidden = false;
@@ -60,6 +68,12 @@ function upload(form) {
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "text/html");
   request.send(new FormData(form));
+}
+
+function show(alert) {
+  const fault = document.getElementById("fault");
+  fault.replaceChildren(alert);
+  fault.scrollIntoView({ block: "nearest" });
 }
 
 function problem(text) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
@@ -64,15 +65,63 @@ func detailValue(v View, key string, value any) string {
 	case bool:
 		return strconv.FormatBool(value)
 	case map[string]any:
-		if key == "outcomes" {
+		switch key {
+		case "outcomes":
 			return outcomesText(v, value)
+		case "understanding", "before", "after":
+			return readingText(v, value)
 		}
+	}
+	return written(value)
+}
+
+// written is a value without words of its own.
+func written(value any) string {
+	if text, ok := value.(string); ok {
+		return text
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Sprint(value)
 	}
 	return string(text)
+}
+
+// readingText says how a file was or is to be read; what is not named in it is detected.
+func readingText(v View, how map[string]any) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(how)) {
+		value := written(how[key])
+		switch key {
+		case "encoding":
+			value = v.Encoding(accounts.Encoding(value))
+		case "separator":
+			value = v.Separator(value)
+		case "quote":
+			value = v.Quote(value)
+		case "header":
+			value = yesOrNo(v, value == accounts.Yes || value == "true")
+		}
+		if how[key] == "" {
+			continue
+		}
+		name := key
+		if v.Has("detail." + key) {
+			name = v.T("detail." + key)
+		}
+		parts = append(parts, v.T("detail.pair", name, value))
+	}
+	if len(parts) == 0 {
+		return v.T("detail.detected")
+	}
+	return v.List(parts)
+}
+
+func yesOrNo(v View, yes bool) string {
+	if yes {
+		return v.T("correct.header.yes")
+	}
+	return v.T("correct.header.no")
 }
 
 func outcomesText(v View, counts map[string]any) string {

@@ -138,7 +138,7 @@ func fileFacts(v View, j jobs.Job) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if j.State != jobs.Draft {
+		if j.State != jobs.Draft && j.State != jobs.Reading && !unread(j) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<dt>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -20,6 +20,7 @@ var strokes = map[string]string{
 	"cancelled": "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M4.2 4.2l7.6 7.6",
 	// states
 	"reading":    "M4 2.5h5.5L12 5v8.500H4zM6 8h4M6 10.500h4",
+	"refused":    "M4 2.5h5.5L12 5v8.500H4zM6.200 7.200l3.600 3.600M9.800 7.200l-3.600 3.600",
 	"draft":      "M3 13l.6-2.600L10.700 3.300a1.400 1.400 0 0 1 2 2L5.600 12.400z",
 	"queued":     "M3 4.500h10M3 8h10M3 11.500h6",
 	"running":    "M5 3.500v9l7.500-4.500z",
@@ -33,6 +34,7 @@ var strokes = map[string]string{
 	"warning":  "M8 2.500l6 10.500H2zM8 6.500v3M8 11.300v.1",
 	"download": "M8 2.500v7.500M4.800 7L8 10.200L11.200 7M3 13.500h10",
 	"upload":   "M8 10.500V3M4.800 6L8 2.800L11.200 6M3 13.500h10",
+	"shield":   "M8 2.500l5 1.700v3.600c0 3-2 4.900-5 5.900c-3-1-5-2.900-5-5.900V4.200z",
 	"user":     "M8 2.800a2.600 2.600 0 1 0 0 5.200a2.600 2.600 0 1 0 0-5.200M3 13.500c.6-2.500 2.500-3.700 5-3.700s4.400 1.200 5 3.700",
 	"search":   "M7 2.500a4.500 4.500 0 1 0 0 9a4.500 4.500 0 1 0 0-9M10.300 10.300l3.200 3.200",
 }
@@ -65,7 +67,7 @@ func icon(name string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(strokes[name])
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 34, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 36, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

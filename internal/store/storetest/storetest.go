@@ -4,12 +4,17 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
+	"io"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
@@ -37,4 +42,30 @@ func Open(t testing.TB, database string) *store.Store {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.SaveApp(context.Background(), App))
 	return s
+}
+
+// Draft uploads a file and reads it, and returns the job as it then is.
+func Draft(s *store.Store, by audit.Actor, n store.NewJob, content string) (jobs.Job, error) {
+	ctx := context.Background()
+	n.AppID, n.Kind, n.AccountBytes = cmp.Or(n.AppID, App.ID), jobs.Clear, App.AccountBytes()
+	n.FileName = cmp.Or(n.FileName, "users.csv")
+	n.File = io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))
+	j, err := s.CreateJob(ctx, by, n)
+	if err != nil {
+		return j, err
+	}
+	if err := ReadAll(s); err != nil {
+		return j, err
+	}
+	return s.Job(ctx, j.ID)
+}
+
+// ReadAll reads every file that waits to be read.
+func ReadAll(s *store.Store) error {
+	importer := jobs.Importer{Store: s, Log: slog.New(slog.DiscardHandler)}
+	for {
+		if read, err := importer.Next(context.Background(), 0); err != nil || !read {
+			return err
+		}
+	}
 }

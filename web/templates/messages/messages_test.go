@@ -56,6 +56,15 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, outcome := range jobs.Outcomes {
 		keys = append(keys, "outcome."+string(outcome), "outcome."+string(outcome)+".why")
 	}
+	for _, encoding := range accounts.Encodings {
+		keys = append(keys, "encoding."+string(encoding))
+	}
+	for _, sign := range accounts.Separators {
+		keys = append(keys, "separator."+signNames[sign], "format."+signNames[sign])
+	}
+	for _, sign := range accounts.Quotes {
+		keys = append(keys, "quote."+signNames[sign])
+	}
 	for _, role := range auth.Roles {
 		keys = append(keys, "role."+string(role), "role."+string(role)+".may")
 	}
@@ -69,8 +78,8 @@ func TestEveryCodeHasAText(t *testing.T) {
 // TestPagesAndTextsAgree finds keys that a page uses and no catalogue holds,
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
-	literal := regexp.MustCompile(`\.(?:T|Has|changed)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
-	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|error\.title)\.|^job\.[a-z]+\.why$`)
+	literal := regexp.MustCompile(`\.(?:T|Has|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
+	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|error\.title)\.|^job\.[a-z]+\.why$`)
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
 		names, err := filepath.Glob(pattern)

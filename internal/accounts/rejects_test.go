@@ -1,0 +1,127 @@
+package accounts
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// rejectsOf writes the rows set aside as they are offered for download: in the
+// user's own columns, and with some behind them.
+func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, written int) {
+	header := u.ExportHeader()
+	if header == nil {
+		for i := range u.Columns {
+			header = append(header, "column "+strconv.Itoa(i+1))
+		}
+		header[u.Column] = "account"
+	}
+	for _, row := range rows {
+		for row.Reason != "" && len(header) < len(row.Fields) {
+			header = append(header, "surplus")
+		}
+	}
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	require.NoError(t, w.Write(append(copied(header), "row", "line", "kind", "reason", "repeats_row")))
+	for _, row := range rows {
+		if row.Reason == "" {
+			continue
+		}
+		cells := append(copied(row.Fields), make([]string, len(header)-len(row.Fields))...)
+		require.NoError(t, w.Write(append(cells, strconv.FormatInt(row.Number, 10), strconv.FormatInt(row.Line, 10), "rejected", "Look, it's not clear; mend it.", "")))
+		written++
+	}
+	require.NoError(t, w.Flush())
+	return out.String(), written
+}
+
+func TestMendedRejectsAreReadInTheColumnThatWasChosen(t *testing.T) {
+	const file = "name;account;other\nAnn;a1;b1\nBob;a2; b2\n"
+	r, err := Open(section(file), Options{Choices: Choices{Column: 3}})
+	require.NoError(t, err)
+	rows, err := rest(r)
+	require.NoError(t, err)
+	require.Equal(t, "2=b1 3!outer_space", brief(rows))
+	rejects, _ := rejectsOf(t, r.Understanding(), rows)
+	_, rows = readAll(t, strings.Replace(rejects, " b2", "b2", 1))
+	require.Equal(t, "2=b2", brief(rows))
+}
+
+func copied(cells []string) []string { return append([]string(nil), cells...) }
+
+// staySetAside: rejects that come back as they are become no accounts.
+func staySetAside(t require.TestingT, file string, c Choices) (reasons []Reason) {
+	r, err := Open(section(file), Options{Choices: c})
+	if err != nil {
+		return nil
+	}
+	rows, err := rest(r)
+	if err != nil {
+		return nil
+	}
+	for _, row := range rows {
+		if row.Reason != "" {
+			reasons = append(reasons, row.Reason)
+		}
+	}
+	rejects, written := rejectsOf(t, r.Understanding(), rows)
+	if written == 0 {
+		return nil
+	}
+	again, err := Open(section(rejects), Options{})
+	require.NoError(t, err)
+	rows, err = rest(again)
+	require.NoError(t, err)
+	for _, row := range rows {
+		require.NotEmpty(t, row.Reason, "account %q of %q, rejected from %q", row.Account, rejects, file)
+	}
+	require.GreaterOrEqual(t, len(rows), written)
+	return reasons
+}
+
+func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
+	seen := map[Reason]bool{}
+	files, err := filepath.Glob("testdata/*.*")
+	require.NoError(t, err)
+	texts := []string{"a1\n" + strings.Repeat("x", 2*maxRecord) + "\na2\n"}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		texts = append(texts, string(text))
+	}
+	for _, text := range texts {
+		for _, c := range []Choices{{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"}, {Header: No}, {Column: 2}, {FirstLine: 2}} {
+			for _, reason := range staySetAside(t, text, c) {
+				seen[reason] = true
+			}
+		}
+	}
+	for _, reason := range Reasons {
+		require.True(t, seen[reason], "no file has a row with reason %s", reason)
+	}
+}
+
+func TestNothingSetAsideBecomesAnAccountByComingBack(t *testing.T) {
+	piece := rapid.SampledFrom([]string{
+		"a1", "b2", "user_id", "account", "name", " ", `"`, `"`, `""`, `'`, ",", ",", ";", "|", "\t", "\n", "\n", "\r\n", "\n\n", "=x", "'=x", "-5", "@",
+		"张三", "账号", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`, "12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",
+	})
+	begin := rapid.SampledFrom([]string{"", "account,name\n", "name;账号;n\n", "客户,编码\n", "first,second,third\n", "x\tuser_id\n", "\"account\",\"a\nb\"\n", "id,account\n", "a [account],b\n"})
+	rapid.Check(t, func(t *rapid.T) {
+		text := begin.Draw(t, "begin") + strings.Join(rapid.SliceOfN(piece, 1, 60).Draw(t, "pieces"), "")
+		staySetAside(t, text, Choices{
+			Separator: rapid.SampledFrom([]string{"", "", "", ",", ";", "|", "\t", OnePerLine}).Draw(t, "separator"),
+			Quote:     rapid.SampledFrom([]string{"", "", `"`, `'`, NoQuote}).Draw(t, "quote"),
+			Header:    rapid.SampledFrom([]string{"", "", Yes, No}).Draw(t, "header"),
+			Column:    rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "column"),
+			FirstLine: rapid.SampledFrom([]int64{0, 0, 0, 2}).Draw(t, "first line"),
+		})
+	})
+}

@@ -1,0 +1,185 @@
+package accounts
+
+import (
+	"io"
+	"strings"
+)
+
+// sheetTable is the rows of a workbook's sheet.
+type sheetTable struct {
+	sheet         *sheet
+	understanding Understanding
+	rules         rules
+	number        int64
+	begun         bool
+}
+
+func (t *sheetTable) next() (Row, error) {
+	for {
+		found, err := t.sheet.next()
+		if err != nil {
+			return Row{}, err
+		}
+		if found.line < t.understanding.FirstLine {
+			continue
+		}
+		if !t.begun {
+			if t.begun = true; t.understanding.Header != nil {
+				continue
+			}
+		}
+		t.number++
+		return t.row(found), nil
+	}
+}
+
+func (t *sheetTable) row(found sheetRow) Row {
+	column := t.understanding.Column
+	row := Row{Number: t.number, Line: found.line}
+	if found.bytes > maxRecord {
+		row.setAside(RowTooLong, shortened([]byte(found.begins())))
+		return row
+	}
+	row.Fields = make([]string, max(t.understanding.Columns, len(found.cells), column+1))
+	text := true
+	for i, cell := range found.cells {
+		row.Fields[i] = original(cell.text)
+		text = text && isText([]byte(cell.text))
+	}
+	row.Value = row.Fields[column]
+	var typed Reason
+	if column < len(found.cells) {
+		typed = found.cells[column].reason
+	}
+	switch {
+	case !text:
+		row.Reason = NotText
+		row.Value = readable(row.Value)
+		for i, field := range row.Fields {
+			row.Fields[i] = readable(field)
+		}
+	case repeatsHeader(t.understanding, row.Fields, row.Value):
+		row.Reason = RepeatedHeader
+	case found.wide:
+		row.Reason = Ragged
+	case strings.Trim(row.Value, " \t") != "" && typed != "":
+		row.Reason = typed
+	default:
+		if row.Reason = t.rules.judge(row.Value, false); row.Reason == "" {
+			row.Account = row.Value
+		}
+		return row
+	}
+	row.mark(column)
+	return row
+}
+
+// begins is the first text of a row.
+func (r sheetRow) begins() string {
+	for _, cell := range r.cells {
+		if cell.text != "" {
+			return cell.text
+		}
+	}
+	return ""
+}
+
+// sampleRows of a sheet are looked at to understand it.
+const sampleRows = 2000
+
+func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
+	// What the workbook is like without any choice decides its shape.
+	u, err := f.understandSheets(Choices{}, limit)
+	shape := digest(u.Header)
+	if u.Header == nil || isFault(err) {
+		shape = digest([]string{"", u.Sheet, strings.Join(u.Above, "\n")})
+	}
+	if c != (Choices{}) {
+		u, err = f.understandSheets(c, limit)
+	}
+	u.Shape = shape
+	return u, err
+}
+
+// understandSheets takes the sheet that was chosen, else the first that has rows;
+// of hidden ones only when no other has.
+func (f *file) understandSheets(c Choices, limit int) (u Understanding, err error) {
+	sheets := f.book.byDefault()
+	if c.Sheet != "" {
+		s, ok := f.book.sheet(c.Sheet)
+		if !ok {
+			return u, FaultNoSheet.With(readable(c.Sheet))
+		}
+		sheets = []sheetPart{s}
+	}
+	for _, s := range sheets {
+		if u, err = f.understandSheet(s, c, limit); err != io.EOF {
+			return u, err
+		}
+	}
+	if c.Sheet != "" && c.FirstLine == 0 {
+		return u, FaultSheetEmpty.With(readable(c.Sheet))
+	}
+	return u, noTable(io.EOF, c)
+}
+
+func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understanding, err error) {
+	s, err := f.book.open(part)
+	if err != nil {
+		return u, err
+	}
+	defer s.Close()
+	u = Understanding{Packed: f.packed, Entry: f.entry, Workbook: true, Sheet: part.name}
+	for _, s := range f.book.sheets {
+		u.Sheets = append(u.Sheets, s.name)
+	}
+	var rows []sampleRow
+	bytes, widest := 0, 1
+	for len(rows) < sampleRows && bytes < 4*maxRecord {
+		found, err := s.next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return u, err
+		}
+		row := found.sample()
+		if found.line < c.FirstLine {
+			u.above(row)
+			continue
+		}
+		widest = max(widest, len(row.cells))
+		bytes += found.bytes
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return u, io.EOF
+	}
+	for i := range rows { // a cell that is not there is only empty
+		for len(rows[i].cells) < widest {
+			rows[i].cells, rows[i].typed = append(rows[i].cells, ""), append(rows[i].typed, false)
+		}
+	}
+	found := findTable(rows, c, rules{limit: limit})
+	for _, row := range rows {
+		if row.line < found.line {
+			u.above(row)
+		}
+	}
+	err = u.take(found, c, 0)
+	u.Separator, u.Quote = "", ""
+	return u, err
+}
+
+func (r sheetRow) sample() sampleRow {
+	row := sampleRow{line: r.line, typed: []bool{}}
+	for _, cell := range r.cells {
+		row.cells, row.typed = append(row.cells, original(cell.text)), append(row.typed, cell.reason != "")
+	}
+	return row
+}
+
+func (u *Understanding) above(row sampleRow) {
+	if len(u.Above) < aboveShown {
+		u.Above = append(u.Above, shorten(strings.TrimRight(strings.Join(row.cells, "  "), " ")))
+	}
+}

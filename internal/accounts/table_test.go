@@ -1,0 +1,259 @@
+package accounts
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/fault"
+)
+
+// brief writes an understanding as its separator, header and account column of
+// how many, and then what is out of the ordinary.
+func (u Understanding) brief() string {
+	separator := "-"
+	if u.Separator != OnePerLine && !u.Workbook {
+		separator = fmt.Sprintf("%q", u.Separator[0])
+	}
+	words := fmt.Sprintf("%s %q %d/%d", separator, u.Header, u.Column, u.Columns)
+	if u.Workbook {
+		words = fmt.Sprintf("%s of %q", strings.Replace(words, "-", u.Sheet, 1), u.Sheets)
+	} else if u.Encoding != UTF8 {
+		words += " " + string(u.Encoding)
+	}
+	if u.Quote != `"` && !u.Workbook {
+		words += " quote " + u.Quote
+	}
+	if u.WholeLine {
+		words += " whole"
+	}
+	if len(u.Above) > 0 {
+		words += fmt.Sprintf(" from %d below %q", u.FirstLine, u.Above)
+	}
+	if u.Packed != "" {
+		words += fmt.Sprintf(" in %s %q", u.Packed, u.Entry)
+	}
+	return words
+}
+
+func TestEveryFileIsReadAsDecided(t *testing.T) {
+	none := Choices{}
+	for _, test := range []struct {
+		file, understanding, rows string
+		choices                   Choices
+	}{
+		{"comma.csv", `',' ["account" "name"] 0/2`, "2=a1 3=a2", none},
+		{"bom-crlf.csv", `',' ["UserID" "姓名"] 0/2`, "2=a1 3=a2", none},
+		{"tab.tsv", `'\t' ["name" "To_Account"] 1/2`, "2=a1 3=a2", none},
+		{"semicolon-decimal-comma.csv", `';' [] 0/2`, "1=a1 2=a2 3=a3", none},
+		{"pipe.txt", `'|' ["序号" "用户 ID" "备注"] 1/3`, "2=a1 3=a2", none},
+		{"one-per-line.txt", `- [] 0/1`, "1=a1 2=a2 3=a3", none},
+		{"one-per-line-header.txt", `- ["账号"] 0/1`, "2=a1 3=a2", none},
+		{"one-row.txt", `- [] 0/1`, "1=a1", none},
+		{"header-by-look.csv", `',' ["客户编码" "手机"] 0/2`, "2=a1 3=a2", none},
+		{"header-over-numbers.csv", `',' ["member" "level"] 0/2`, "2=ann 3=bob 4=cat", none},
+		{"no-header-words.txt", `- [] 0/1`, "1=admin 2=u1001 3=u1002", none},
+		{"account-beats-id.csv", `',' ["id" "account" "name"] 1/3`, "2=a1 3=a2", none},
+		{"header-of-two-lines.csv", `',' ["name" "User\nID"] 1/2`, "3=a1 4=a2", none},
+		{"excel-sep-line.csv", `';' ["name" "account"] 1/2 from 2 below ["sep=;"]`, "3=a1 4=a2", none},
+		{"semicolon-list-in-comma.csv", `',' ["account" "tags"] 0/2`, "2=a1 3=a2 4=a3", none},
+		{"pipe-in-every-row.csv", `',' [] 0/3`, "1=a1 2=a2 3=a3", none},
+
+		{"mixed-line-ends.txt", `- [] 0/1`, "1=a1 2=a2 3=a3 4=a4 6=a5", none},
+		{"carriage-returns.csv", `',' ["account" "name"] 0/2`, "2=a1 3=a2", none},
+		{"blank-lines.csv", `',' ["account" "name"] 0/2`, "5=a1 8=a2", none},
+		{"blank-cells.csv", `',' ["account" "name"] 0/2`, "2=a1 3!empty 4!empty 5!empty 6!empty 7=a2", none},
+		{"ragged.csv", `',' ["name" "account" "day"] 1/3`, "2=a1 3!ragged 4!ragged 5=a4 6!ragged 7=a5 8!ragged", none},
+		{"trailing-separators.csv", `',' ["account" "name" "" ""] 0/4`, "2=a1 3=a2 4=a3", none},
+		{"byte-order-mark-inside.txt", `- [] 0/1`, "1=a1 2!bad_character 3=a3", none},
+		{"nul.txt", `- [] 0/1`, "1=a1 2!not_text" + numbered(3, 20, "account-%03d"), none},
+		{"stray-bytes.csv", `',' ["account" "name"] 0/2`, "2!not_text" + numbered(3, 24, "b%d") + " 27!not_text", none},
+
+		{"quoted.csv", `',' ["account" "note"] 0/2`, `2=a1 3=a"2 4=a3`, none},
+		{"quoted-lines.csv", `',' ["account" "note" "day"] 0/3`, "2=a1 5=a2 7=a3", none},
+		{"quoted-lines-first.csv", `',' ["note" "account"] 1/2`, "2=a1 4=a2", none},
+		{"quote-never-closed.csv", `',' ["account" "note"] 0/2`, "2=a1 3!open_quote 4=a3 5=a4", none},
+		{"quote-meets-next-quote.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3=a2 4=a3 5=a4", none},
+		{"quote-swallows-rows.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3!in_quote 4!open_quote 5=a4", none},
+		{"quote-swallows-one-row.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3!open_quote 4=a3", none},
+		{"quote-closes-in-text.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3!in_quote 4!stray_quote 5=a3", none},
+		{"quote-around-accounts.txt", `- [] 0/1`, "1!open_quote 2!in_quote 3!stray_quote 4=a4", none},
+		{"quote-in-header.csv", `',' [] 0/2`, "1!open_quote 2!in_quote 3!open_quote 4=a3", none},
+		{"text-after-quote.csv", `',' ["account" "note"] 0/2`, "2!stray_quote 3=a2 4!stray_quote 5=a4", none},
+		{"quote-inside-cell.csv", `',' ["account" "size"] 0/2`, "2!stray_quote 3!stray_quote 4=a3", none},
+
+		{"no-account.csv", `',' ["account" "name"] 0/2`, "2!empty 3!bad_character", none},
+		{"case-kept.txt", `- [] 0/1`, "1=Ann 2=ann 3=ANN", none},
+		{"several-in-one-cell.txt", `- [] 0/1`, "1=a1 2!several_values 3!several_values 4!several_values 5!several_values 6!bad_character 7=a11", none},
+		{"outer-spaces.csv", `',' ["account" " name"] 0/2`, "2!outer_space 3!outer_space 4= a3 5=a 4", none},
+		{"characters.txt", `- [] 0/1`, "1=a1 2=a-_.@#~2 3!bad_character 4!bad_character 5!bad_character 6!bad_character 7!bad_character 8=A1 9!bad_character 10!bad_character", none},
+		{"too-long.txt", `- [] 0/1`, "1=12345678901234567890123456789012 2!too_long", none},
+		{"damaged-numbers.csv", `',' ["uid" "name"] 0/2`, "2!damaged_number 3!damaged_number 4!damaged_number 5!damaged_number 6=12e4567 7=1.5 8=123456789012", none},
+		{"spreadsheet-leftovers.csv", `',' ["uid" "name"] 0/2`, "2!formula 3!formula 4!stray_quote 5!formula 6==x", none},
+		{"apostrophes.csv", `',' ["account" "name"] 0/2`, "2==x 3='=x 4=-5 5=@me 6='123 7=o'neil", none},
+
+		{"semicolon.csv", `';' ["account" "name"] 0/2`, "2=a1 3=a2", none},
+		{"separator-chosen.csv", `';' [] 0/2`, "1=a1 2=a2", none},
+		{"separator-chosen.csv", `',' [] 0/2`, "1!several_values 2!several_values", Choices{Separator: ",", Column: 1}},
+		{"one-per-line-chosen.txt", `- [] 0/1`, "1!several_values 2!several_values 3!outer_space 4!several_values", none},
+		{"one-per-line-chosen.txt", `- [] 0/1 whole`, "1=a1,b 2=a2;c|d 3!outer_space 4=a,4", Choices{Separator: OnePerLine}},
+		{"single-quotes.csv", `',' ["account" "name"] 0/2 quote '`, "2=a1 3=a2 4=a'3", none},
+		{"single-quote-stray.csv", `';' ["account" "name"] 0/2 quote '`, "2=a1 3!stray_quote 4=a3", none},
+		{"no-quotes-chosen.csv", `',' ["account" "size"] 0/2`, "2!stray_quote 3=a2 4!open_quote", none},
+		{"no-quotes-chosen.csv", `',' ["account" "size"] 0/2 quote none`, `2=a1 3="a2" 4=a3`, Choices{Quote: NoQuote}},
+		{"several-quoted.csv", `',' ["account" "name"] 0/2`, "2!several_values 3!several_values 4!several_values 5=a7", none},
+		{"outer-space-quote.csv", `',' ["account" "name"] 0/2`, "2!outer_space 3= a2 ", none},
+		{"damaged-small.csv", `',' ["uid" "name"] 0/2`, "2!damaged_number 3!damaged_number 4=1e5", none},
+		{"leading-zeros.csv", `',' ["account" "name"] 0/2`, "2=00123 3=0", none},
+		{"wide-blank.csv", `',' ["account" "name"] 0/2`, "2=a1 3!ragged", none},
+
+		{"gb18030.csv", `',' ["用户ID" "姓名"] 0/2 GB18030`, "2=a1 3=a2 4=a3", none},
+		{"gb18030-four-bytes.csv", `',' ["用户ID" "姓名"] 0/2 GB18030`, "2=a1 3=a2 4=a3", none},
+		{"gb18030-below-ascii-header.csv", `',' ["account" "name"] 0/2 GB18030`, "2=a1 3=a2 4=a3", none},
+		{"gb18030-few-names.csv", `';' ["account" "city"] 0/2 GB18030`, numbered(2, 8, "a%d")[1:] + " 10=b1", none},
+		{"gb18030-stray-bytes.csv", `',' ["账号" "姓名"] 0/2 GB18030`, numbered(2, 24, "b%d")[1:] + " 26!not_text 27!not_text 28=a3", none},
+		{"gbk-pipe-in-character.txt", `'|' ["姓名" "账号"] 1/2 GB18030`, "2=a1 3=a2 4=a3 5=a4", none},
+		{"big5.csv", `',' ["帳號" "姓名"] 0/2 Big5`, "2=a1 3=a2 4=a3", none},
+		{"windows-1252.csv", `',' ["account" "name"] 0/2 Windows-1252`, "2=a1 3=a2 4=a3 5=a4", none},
+		{"utf-16.csv", `'\t' ["账号" "姓名"] 0/2 UTF-16LE`, "2=a1 3=a2", none},
+		{"utf-16-no-bom.csv", `',' ["account" "name"] 0/2 UTF-16LE`, "2=a1 3=a2", none},
+		{"utf-16-big-endian.csv", `',' ["账号" "姓名"] 0/2 UTF-16BE`, "2=a1 3=a2", none},
+		{"utf-16-big-endian-no-bom.csv", `',' ["account" "name"] 0/2 UTF-16BE`, "2=a1 3=a2", none},
+		{"utf-16-half-character.csv", `',' ["account" "name"] 0/2 UTF-16LE`, numbered(2, 12, "b%d")[1:] + " 14!not_text 15=a2", none},
+		{"encoding-chosen.csv", `',' ["帳號" "姓名"] 0/2 Big5`, "2=a1 3=a2", none},
+		{"encoding-chosen.csv", `',' ["±b¸¹" "©m¦W"] 0/2 Windows-1252`, "2=a1 3=a2", Choices{Encoding: Windows1252, Header: Yes}},
+
+		{"preamble.csv", `',' ["account" "name"] 0/2 from 3 below ["Report exported 2026-11-01" "共 2 行"]`, "4=a1 5=a2", none},
+		{"preamble-padded.csv", `';' ["name" "用户ID" "day"] 1/3 from 4 below ["导出时间：2026-11-01;;" "Report exported by: Ann;;" ";;"]`, "5=a1 6=a2", none},
+		{"gb18030-semicolon-preamble.csv", `';' ["姓名" "账号" "备用账号"] 1/3 GB18030 from 2 below ["导出时间：2026-11-01;;"]`, "3=a1 4!outer_space 5=a3", none},
+		{"gb18030-semicolon-preamble.csv", `';' ["姓名" "账号" "备用账号"] 2/3 GB18030 from 2 below ["导出时间：2026-11-01;;"]`, "3=b1 4=b2 5=b3", Choices{Column: 3}},
+		{"preamble-of-one-column.txt", `- ["账号"] 0/1 from 2 below ["导出时间：今天"]`, "3=a1 4=a2", none},
+		{"preamble-might-be-rows.csv", `',' [] 0/2`, "1=b1 2=b2 3!repeated_header 4=a1", none},
+		{"preamble-chosen.csv", `',' [] 0/2`, "1=b1 2=b2 3=member 4=a1 5=a2", none},
+		{"preamble-chosen.csv", `',' ["member" "name"] 0/2 from 3 below ["b1,x" "b2,y"]`, "4=a1 5=a2", Choices{FirstLine: 3, Header: Yes}},
+		{"column-by-look.csv", `',' [] 2/4`, "1=user_0001 2=user_0002 3=user_0003 4=user_0004", none},
+		{"column-after-running-number.csv", `',' [] 1/2`, "1=ann 2=bob 3=cat 4=dan", none},
+		{"column-after-names.csv", `';' [] 1/3`, "1=u1001 2=u1002 3=u1003", none},
+		{"column-after-country-code.csv", `',' [] 1/2`, "1=10023400 2=10023411 3=10099999 4=10023402 5=10023555 6=10023477 7=10023478 8=10023479 9=10023471 10=10023472 11=10023473", none},
+		{"column-unsure.csv", `',' [] 0/2`, "1=ann 2=bob 3=cat", none},
+		{"column-chosen.csv", `',' ["account" "other"] 0/2`, "2=a1 3=a2", none},
+		{"column-chosen.csv", `',' ["account" "other"] 1/2`, "2=b1 3=b2", Choices{Column: 2}},
+		{"column-marked.csv", `',' ["n" "member [account]" "row"] 1/3`, "2=a1 3=a2", none},
+		{"header-by-look-second-column.csv", `',' ["姓名" "编号"] 1/2`, "2=a1 3=a2", none},
+		{"header-not.csv", `- ["id"] 0/1`, "2=b1", none},
+		{"header-not.csv", `- [] 0/1`, "1=id 2=b1", Choices{Header: No}},
+		{"header-chosen.csv", `',' [] 0/2`, "1=first 2=a1 3=a2", none},
+		{"header-chosen.csv", `',' ["first" "second"] 0/2`, "2=a1 3=a2", Choices{Header: Yes}},
+		{"header-traditional.csv", `',' ["姓名" "帳號"] 1/2`, "2=a1 3=a2", none},
+		{"header-repeated.csv", `',' ["user_id" "name"] 0/2`, "2=a1 3!repeated_header 4=a2 5!repeated_header 6!repeated_header", none},
+		{"header-in-the-middle.txt", `- [] 0/1`, "1=a1 2=a2 3!repeated_header 4=a3", none},
+
+		{"packed.zip", `';' ["account" "name"] 0/2 in ZIP "churned.csv"`, "2=a1 3=a2", none},
+		{"packed.csv.gz", `',' ["account" "name"] 0/2 in gzip ""`, "2=a1 3=a2", none},
+		{"packed-gb18030.zip", `',' ["账号" "姓名"] 0/2 GB18030 in ZIP "流失.csv"`, "2=a1", none},
+		{"packed-with-litter.zip", `- [] 0/1 in ZIP "a.csv"`, "1=a1 2=a2", none},
+		{"packed-in-two-members.gz", `- ["account"] 0/1 in gzip ""`, "2=a1 3!repeated_header 4=a2", none},
+		{"packed-workbook.zip", `Sheet1 ["账号"] 0/1 of ["Sheet1"] in ZIP "a.xlsx"`, "2=a1", none},
+		{"packed-workbook.xlsx.gz", `Sheet1 ["user_id" "n"] 0/2 of ["Sheet1"] in gzip ""`, "2=a1", none},
+
+		{"workbook.xlsx", `Sheet1 ["name" "user_id" "since"] 1/3 of ["Sheet1"]`, "2=a1 4=a2", none},
+		{"workbook-numbers.xlsx", `One ["uid"] 0/1 of ["One"]`, "2=8613800138000 3=8613800138000 4=123456789012345 5!damaged_number 6!damaged_number 7!damaged_number 8!cell_type 9=-5 10=0 11=7 12!cell_type 13=1 14!cell_type", none},
+		{"workbook-texts.xlsx", `One ["uid"] 0/1 of ["One"]`, "2=a1 3=a2 4=inline 5=123456789012345678 6=a3_x 7!bad_character 8!outer_space 9==a5 10!several_values", none},
+		{"workbook-cells.xlsx", `One ["uid"] 0/1 of ["One"]`, "2!cell_type 3!formula 4!formula 5!formula 6!cell_type 7!cell_type 8=1234567 9!cell_type 10!empty", none},
+		{"workbook-sheets.xlsx", `Churned ["" "account"] 1/2 of ["Old" "Empty" "Churned" "More"]`, "4=a1 5=a2", none},
+		{"workbook-sheets.xlsx", `Old ["account"] 0/1 of ["Old" "Empty" "Churned" "More"]`, "2=o1", Choices{Sheet: "Old"}},
+		{"workbook-merged.xlsx", `Sheet1 ["account" "name"] 0/2 of ["Sheet1"]`, "2=a1 3!empty 4=a2", none},
+		{"workbook-preamble.xlsx", `Sheet1 ["客户" "账号" "城市"] 1/3 of ["Sheet1"] from 3 below ["Report exported 2026-11-01"]`, "4=a1 5=1001 6=a3", none},
+		{"workbook-no-header.xlsx", `Sheet1 [] 1/2 of ["Sheet1"]`, "1=u1001 2=u1002 3=u1003", none},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("testdata", test.file))
+			require.NoError(t, err)
+			r, err := Open(section(string(text)), Options{Choices: test.choices})
+			require.NoError(t, err)
+			rows, err := rest(r)
+			require.NoError(t, err)
+			require.Equal(t, test.understanding, r.Understanding().brief())
+			require.Equal(t, test.rows, brief(rows))
+		})
+	}
+}
+
+func numbered(line, n int, format string) (words string) {
+	for i := range n {
+		words += fmt.Sprintf(" %d="+format, line+i, i)
+	}
+	return words
+}
+
+func TestWhatIsNoTextWithRowsIsRefusedByName(t *testing.T) {
+	for _, test := range []struct {
+		file string
+		want *fault.Sentence
+		name string // in the sentence
+	}{
+		{"empty.csv", FaultEmpty, ""},
+		{"only-bom.csv", FaultEmpty, ""},
+		{"only-blank.csv", FaultEmpty, ""},
+		{"only-header.csv", FaultEmpty, ""},
+		{"columns-101.csv", FaultColumns, "101 columns"},
+		{"picture.csv", FaultBinary, "PNG"},
+		{"document.pdf", FaultBinary, "PDF"},
+		{"old-workbook.xls", FaultBinary, "XLS"},
+		{"workbook.xlsb", FaultBinary, "XLSB"},
+		{"document.docx", FaultBinary, "DOCX"},
+		{"table.xls", FaultBinary, "HTML"},
+		{"page.csv", FaultBinary, "HTML"},
+		{"list.json", FaultBinary, "JSON"},
+		{"picture.zip", FaultBinary, "PNG"},
+		{"utf-32.csv", FaultEncoding, "UTF-32"},
+		{"mixed-encodings.csv", FaultEncodingUnknown, ""},
+		{"no-encoding.csv", FaultEncodingUnknown, ""},
+		{"several.zip", FaultSeveralFiles, "3 files"},
+		{"no-file.zip", FaultNoFile, ""},
+		{"nested.zip", FaultNested, "ZIP"},
+		{"nested.csv.gz.gz", FaultNested, "gzip"},
+		{"nested.tar.gz", FaultNested, "tar"},
+		{"encrypted.zip", FaultEncrypted, ""},
+		{"password.xlsx", FaultEncrypted, ""},
+		{"damaged.zip", FaultDamaged, ""},
+		{"cut.zip", FaultDamaged, ""},
+		{"wrong-size.zip", FaultDamaged, ""},
+		{"cut.csv.gz", FaultDamaged, ""},
+		{"damaged.csv.gz", FaultDamaged, ""},
+		{"tail.csv.gz", FaultDamaged, ""},
+		{"only-blank.xlsx", FaultEmpty, ""},
+		{"only-charts.xlsx", FaultEmpty, ""},
+		{"doctype.xlsx", FaultDamaged, ""},
+		{"cut-sheet.xlsx", FaultDamaged, ""},
+		{"rows-back.xlsx", FaultDamaged, ""},
+		{"no-such-text.xlsx", FaultDamaged, ""},
+		{"nuls.csv", FaultNotText, ""},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			file, err := os.ReadFile(filepath.Join("testdata", "refused", test.file))
+			require.NoError(t, err)
+			_, err = Open(section(string(file)), Options{})
+			require.True(t, test.want.Is(err), "%v", err)
+			require.Contains(t, err.Error(), test.name)
+			require.NotContains(t, err.Error(), "%!")
+		})
+	}
+}
+
+func TestEveryFileOfTestdataIsTested(t *testing.T) {
+	source, err := os.ReadFile("table_test.go")
+	require.NoError(t, err)
+	for _, pattern := range []string{"testdata/*.*", "testdata/refused/*.*"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			require.Contains(t, string(source), `{"`+filepath.Base(file)+`"`)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package accounts
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Choices are what a person says about a file. A zero field is detected.
+type Choices struct {
+	Sheet     string   `json:"sheet,omitempty"` // of a workbook
+	Encoding  Encoding `json:"encoding,omitempty"`
+	Separator string   `json:"separator,omitempty"`  // ",", "\t", ";", "|", or OnePerLine
+	Quote     string   `json:"quote,omitempty"`      // `"`, `'`, or NoQuote
+	FirstLine int64    `json:"first_line,omitempty"` // where the table begins, from 1: its header, or its first row
+	Header    string   `json:"header,omitempty"`     // Yes or No
+	Column    int      `json:"column,omitempty"`     // of the accounts, from 1
+}
+
+// Encoding names how the text of a file is written in bytes.
+type Encoding string
+
+// The encodings that are read.
+const (
+	UTF8        Encoding = "UTF-8"
+	UTF16LE     Encoding = "UTF-16LE"
+	UTF16BE     Encoding = "UTF-16BE"
+	GB18030     Encoding = "GB18030" // GBK and GB2312 are parts of it
+	Big5        Encoding = "Big5"
+	Windows1252 Encoding = "Windows-1252"
+)
+
+// Encodings lists them in the order a person chooses from.
+var Encodings = []Encoding{UTF8, GB18030, Big5, UTF16LE, UTF16BE, Windows1252}
+
+// Values of Choices and Understanding that are no signs of the file.
+const (
+	OnePerLine = "line"
+	NoQuote    = "none"
+	Yes, No    = "yes", "no"
+)
+
+// Separators and Quotes list what a person chooses from.
+var (
+	Separators = []string{",", ";", "\t", "|", OnePerLine}
+	Quotes     = []string{`"`, `'`, NoQuote}
+)
+
+// known returns a fault when a choice is none of those offered.
+func (c Choices) known() error {
+	switch {
+	case c.Encoding != "" && !slices.Contains(Encodings, c.Encoding):
+		return FaultChoice.With(readable(string(c.Encoding)))
+	case c.Separator != "" && !slices.Contains(Separators, c.Separator):
+		return FaultChoice.With(readable(c.Separator))
+	case c.Quote != "" && !slices.Contains(Quotes, c.Quote):
+		return FaultChoice.With(readable(c.Quote))
+	case c.Header != "" && c.Header != Yes && c.Header != No:
+		return FaultChoice.With(readable(c.Header))
+	case c.FirstLine < 0:
+		return FaultFirstLine.With(c.FirstLine)
+	case c.Column < 0:
+		return FaultChoice.With(strconv.Itoa(c.Column))
+	}
+	return nil
+}
+
+// Understanding is how a file was read: everything that has to be known to read
+// it the same way again. It is kept as JSON.
+type Understanding struct {
+	Packed    string   `json:"packed,omitempty"` // "ZIP" or "gzip"
+	Entry     string   `json:"entry,omitempty"`  // the file inside
+	Workbook  bool     `json:"workbook,omitempty"`
+	Sheet     string   `json:"sheet,omitempty"`
+	Sheets    []string `json:"sheets,omitempty"`
+	Encoding  Encoding `json:"encoding,omitempty"`   // not of a workbook
+	Separator string   `json:"separator,omitempty"`  // not of a workbook
+	Quote     string   `json:"quote,omitempty"`      // not of a workbook
+	WholeLine bool     `json:"whole_line,omitempty"` // a person said OnePerLine: separators belong to the account
+	FirstLine int64    `json:"first_line"`           // where the table begins, from 1
+	Above     []string `json:"above,omitempty"`      // the lines above it, at most five, shortened; not rows
+	Header    []string `json:"header,omitempty"`     // nil: none
+	Column    int      `json:"column"`               // of the accounts, from 0
+	Columns   int      `json:"columns"`
+	Required  int      `json:"required"`        // cells a row must have
+	Shape     string   `json:"shape,omitempty"` // the same for files with the same header, before any choice
+}
+
+// accountMark stands behind the name of an account column that would not be
+// recognised by its name.
+const accountMark = " [account]"
+
+// ExportHeader is the header for a file with the same columns, perhaps with
+// others behind them: the account column is recognised when it comes back. It
+// is nil when there is no header.
+func (u Understanding) ExportHeader() []string {
+	if column, named := namedColumn(u.Header); u.Header == nil || named && column == u.Column {
+		return slices.Clone(u.Header)
+	}
+	header := slices.Clone(u.Header)
+	for len(header) <= u.Column {
+		header = append(header, "")
+	}
+	for i, name := range header {
+		header[i] = strings.TrimSuffix(name, accountMark)
+	}
+	header[u.Column] += accountMark
+	return header
+}
+
+// digest is the shape of files with these header cells.
+func digest(header []string) string {
+	text, err := json.Marshal(header)
+	if err != nil {
+		panic(err) // strings are always JSON
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+// shorten makes a line above a table fit to be shown.
+func shorten(line string) string {
+	line = readable(line)
+	if len(line) > shownBytes {
+		line = string(shortened([]byte(line))) + "…"
+	}
+	return line
+}
+
+const aboveShown = 5

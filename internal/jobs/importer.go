@@ -1,0 +1,195 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/fault"
+)
+
+// Import is a file that is to be read into a draft.
+type Import struct {
+	JobID        string
+	Reader       string // the token of whoever reads it
+	File         *io.SectionReader
+	AccountBytes int
+	Choices      accounts.Choices // what a person said about this file
+
+	Protected        map[string]struct{} // accounts no job may touch
+	ProtectedVersion int64               // of that list
+}
+
+// Mapping is what a person said about an earlier file with the same header.
+type Mapping struct {
+	Choices accounts.Choices
+	By      string
+	At      time.Time
+}
+
+// ImportSlice is a part of what was read. Slices are small, so that running
+// jobs and pages never wait long behind one.
+type ImportSlice struct {
+	SetAsides []SetAside
+	Batches   []PlannedBatch
+	Names     []Names
+	Read      int   // thousandths of the work
+	Rows      int64 // read so far
+}
+
+// Imported is what a file came to.
+type Imported struct {
+	Understanding                        accounts.Understanding
+	Mapping                              *Mapping // when it decided how the file was read
+	Rows, Rejected, Duplicate, Protected int64
+	Accounts                             int64
+	Groups                               []SetAsideGroup
+}
+
+// SetAsideGroup counts the rows set aside for one reason.
+type SetAsideGroup struct {
+	Kind   SetAsideKind
+	Reason string // an accounts.Reason; "" for other kinds than Rejected
+	Rows   int64
+	First  []int64 // the numbers of the first ten
+}
+
+// ErrImportGone ends a reading whose job was cancelled or taken over.
+var ErrImportGone = errors.New("jobs: the import is no longer this reader's")
+
+// ImportStore is what the importer needs of storage.
+type ImportStore interface {
+	// TakeImport returns the oldest import whose file has at most so many bytes
+	// (0: any) and that nobody reads, emptied of what an earlier reading left;
+	// nil when there is none.
+	TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
+	// Mapping returns what was said about files of this shape, nil for nothing.
+	Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error)
+	// SaveSlice adds a part and keeps the import for a while longer.
+	SaveSlice(ctx context.Context, im *Import, slice ImportSlice) error
+	// FinishImport compares the accounts with other jobs' and makes the draft.
+	FinishImport(ctx context.Context, im *Import, read Imported) error
+	// RefuseImport ends the job of a file that cannot be read.
+	RefuseImport(ctx context.Context, im *Import, why *fault.Error) error
+}
+
+// FaultReading is for a file that a defect of the program keeps from being read.
+var FaultReading = fault.Declare(fault.Invalid, "file.defect", "The file could not be read because of a defect in Tagsweep. No account was taken from it; save it as “CSV UTF-8” and upload that, and tell an admin the number of this job.")
+
+// Importer reads uploaded files into drafts, in the background.
+type Importer struct {
+	Store   ImportStore
+	TempDir string // for sorting; "" = the system's
+	Log     *slog.Logger
+}
+
+// smallBytes is how large a file may be that never waits behind larger ones.
+const smallBytes = 8 << 20
+
+// importIdle is how long an upload waits at most to be seen; looking costs little.
+const importIdle = 50 * time.Millisecond
+
+// Run reads files until ctx ends: one of any size at a time, and beside it one
+// small one. What it leaves unread is read from its beginning by the next Run.
+func (i *Importer) Run(ctx context.Context) error {
+	var readers errgroup.Group
+	for _, most := range []int64{0, smallBytes} {
+		readers.Go(func() error { i.loop(ctx, most); return nil })
+	}
+	return readers.Wait()
+}
+
+func (i *Importer) loop(ctx context.Context, most int64) {
+	for ctx.Err() == nil {
+		wait := importIdle
+		read, err := i.Next(ctx, most)
+		switch {
+		case read:
+			wait = 0
+		case err != nil && ctx.Err() == nil:
+			i.Log.Error("a file could not be read yet; it will be tried again", "err", err)
+			wait = 2 * time.Second
+		}
+		sleepUntil(ctx, time.Now().Add(wait))
+	}
+}
+
+// Next reads one file of at most so many bytes (0: any), if one waits.
+func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
+	im, err := i.Store.TakeImport(ctx, mostBytes)
+	if err != nil || im == nil {
+		return false, err
+	}
+	imported, err := i.readSafely(ctx, im)
+	if err == nil {
+		err = i.Store.FinishImport(ctx, im, imported)
+	}
+	if f, known := errors.AsType[*fault.Error](err); known {
+		i.Log.Warn("a file was refused", "job", im.JobID, "fault", f.Code, "cause", f.Cause)
+		err = i.Store.RefuseImport(ctx, im, f)
+	}
+	if errors.Is(err, ErrImportGone) {
+		return true, nil // the next TakeImport removes what was read
+	}
+	if err != nil {
+		return false, fmt.Errorf("job %s: %w", im.JobID, err)
+	}
+	return true, nil
+}
+
+// readSafely keeps a defect that one file brings to light from ending the console.
+func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, err error) {
+	defer func() {
+		if defect := recover(); defect != nil {
+			i.Log.Error("reading a file panicked", "job", im.JobID, "panic", defect, "stack", string(debug.Stack()))
+			err = FaultReading.With()
+		}
+	}()
+	rows, mapping, err := i.open(ctx, im)
+	if err != nil {
+		return read, err
+	}
+	defer rows.Close()
+	r := &reading{store: i.Store, im: im, tempDir: i.TempDir, rows: rows}
+	r.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
+	err = r.run(ctx)
+	return r.imported, err
+}
+
+// open detects how the file is to be read, unless a person said it, of this
+// file or of an earlier one with the same header.
+func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
+	options := accounts.Options{AccountBytes: im.AccountBytes, Choices: im.Choices}
+	rows, err := accounts.Open(im.File, options)
+	if err != nil || im.Choices != (accounts.Choices{}) || rows.Understanding().Shape == "" {
+		return rows, nil, err
+	}
+	mapping, err := i.Store.Mapping(ctx, im, rows.Understanding().Shape)
+	if err != nil || mapping == nil {
+		return rows, nil, err
+	}
+	// What fitted the earlier file may not fit this one, which may come in another encoding.
+	for _, choices := range []accounts.Choices{mapping.Choices, {Header: mapping.Choices.Header, Column: mapping.Choices.Column}} {
+		if choices == (accounts.Choices{}) {
+			break
+		}
+		options.Choices = choices
+		mapped, err := accounts.Open(im.File, options)
+		if fault.KindOf(err) != 0 {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		mapping.Choices = choices
+		return mapped, mapping, rows.Close()
+	}
+	return rows, nil, nil
+}

@@ -1,0 +1,190 @@
+package jobs
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"strings"
+
+	"github.com/lanrat/extsort"
+)
+
+// sorter sorts more than fits into memory: what is added comes back in order
+// once end was called.
+type sorter[T any] struct {
+	in     chan T
+	out    <-chan T
+	failed <-chan error
+	ended  bool
+}
+
+// sortedAtOnce is how many values are sorted in memory before they go to disk.
+const sortedAtOnce = 250_000
+
+func newSorter[T any](ctx context.Context, tempDir string, to func(T) ([]byte, error), from func([]byte) (T, error), compare func(a, b T) int) *sorter[T] {
+	s := &sorter[T]{in: make(chan T, 1000)}
+	sorting, out, failed := extsort.Generic(s.in, from, to, compare,
+		&extsort.Config{ChunkSize: sortedAtOnce, NumWorkers: 1, SortedChanBuffSize: 1000, TempFilesDir: tempDir})
+	s.out, s.failed = out, failed
+	go sorting.Sort(ctx)
+	return s
+}
+
+// sortRows sorts by account, rows of the same account by row.
+func sortRows(ctx context.Context, tempDir string) *sorter[Named] {
+	return newSorter(ctx, tempDir,
+		func(n Named) ([]byte, error) { return append(binary.AppendVarint(nil, n.Row), n.Account...), nil },
+		func(b []byte) (Named, error) {
+			row, length := binary.Varint(b)
+			if length <= 0 {
+				return Named{}, errSorting
+			}
+			return Named{string(b[length:]), row}, nil
+		},
+		func(a, b Named) int { return cmp.Or(strings.Compare(a.Account, b.Account), cmp.Compare(a.Row, b.Row)) })
+}
+
+func sortDuplicates(ctx context.Context, tempDir string) *sorter[duplicate] {
+	return newSorter(ctx, tempDir,
+		func(d duplicate) ([]byte, error) {
+			return binary.AppendVarint(binary.AppendVarint(nil, d.row), d.repeats), nil
+		},
+		func(b []byte) (duplicate, error) {
+			row, length := binary.Varint(b)
+			if length <= 0 {
+				return duplicate{}, errSorting
+			}
+			repeats, length := binary.Varint(b[length:])
+			if length <= 0 {
+				return duplicate{}, errSorting
+			}
+			return duplicate{row, repeats}, nil
+		},
+		func(a, b duplicate) int { return cmp.Compare(a.row, b.row) })
+}
+
+var errSorting = errors.New("jobs: a temporary file for sorting does not hold what was written to it")
+
+func (s *sorter[T]) add(ctx context.Context, value T) error {
+	select {
+	case s.in <- value:
+		return nil
+	default:
+	}
+	select {
+	case s.in <- value:
+		return nil
+	case err := <-s.failed: // a full disk, say
+		return cmp.Or(err, errSorting)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end says that all has been added.
+func (s *sorter[T]) end() {
+	if !s.ended {
+		s.ended = true
+		close(s.in)
+	}
+}
+
+// sorted returns the values in order.
+func (s *sorter[T]) sorted() iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for value := range s.out {
+			if !yield(value, nil) {
+				return
+			}
+		}
+		if err := <-s.failed; err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
+}
+
+// pull returns the values one by one, zero ones after the last.
+func (s *sorter[T]) pull() (next func() (T, error), stop func()) {
+	pull, stop := iter.Pull2(s.sorted())
+	return func() (T, error) {
+		value, err, _ := pull()
+		return value, err
+	}, stop
+}
+
+// notes holds rows in file order, in a temporary file that has no name any
+// more: accounts do not outlive the process that reads them.
+type notes struct {
+	file *os.File
+	out  *bufio.Writer
+	last Planned
+	note []byte
+}
+
+func newNotes(tempDir string) (*notes, error) {
+	file, err := os.CreateTemp(tempDir, "rows-*")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(file.Name()) // where that is not possible, close does it
+	return &notes{file: file, out: bufio.NewWriterSize(file, 64<<10)}, nil
+}
+
+func (n *notes) close() {
+	n.file.Close()
+	os.Remove(n.file.Name())
+}
+
+func (n *notes) add(p Planned) error {
+	n.note = binary.AppendUvarint(n.note[:0], uint64(p.Row-n.last.Row))
+	n.note = binary.AppendUvarint(n.note, uint64(p.Line-n.last.Line))
+	n.note = binary.AppendUvarint(n.note, uint64(len(p.Account)))
+	n.last = p
+	n.out.Write(n.note) // bufio keeps the first error
+	_, err := n.out.WriteString(p.Account)
+	return err
+}
+
+// all returns the rows; nothing may be added any more.
+func (n *notes) all() iter.Seq2[Planned, error] {
+	return func(yield func(Planned, error) bool) {
+		err := n.out.Flush()
+		if err == nil {
+			_, err = n.file.Seek(0, io.SeekStart)
+		}
+		in := bufio.NewReaderSize(n.file, 64<<10)
+		var last Planned
+		for err == nil {
+			var row, line, length uint64
+			if row, err = binary.ReadUvarint(in); errors.Is(err, io.EOF) {
+				return
+			}
+			if err == nil {
+				line, err = binary.ReadUvarint(in)
+			}
+			if err == nil {
+				length, err = binary.ReadUvarint(in)
+			}
+			if err != nil {
+				break
+			}
+			account := make([]byte, length)
+			if _, err = io.ReadFull(in, account); err != nil {
+				break
+			}
+			last = Planned{last.Row + int64(row), last.Line + int64(line), string(account)}
+			if !yield(last, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Planned{}, err)
+		}
+	}
+}

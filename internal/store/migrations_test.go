@@ -1,0 +1,102 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/migrations"
+)
+
+// olderDatabase makes a database of a schema version and fills it.
+func olderDatabase(t *testing.T, database, engine string, dialect goose.Dialect, driver string, version int64, statements []string) {
+	t.Helper()
+	db, err := sql.Open(driver, database)
+	require.NoError(t, err)
+	defer db.Close()
+	var files fs.FS = migrations.For(engine)
+	provider, err := goose.NewProvider(dialect, db, files)
+	require.NoError(t, err)
+	_, err = provider.UpTo(ctx, version)
+	require.NoError(t, err)
+	for _, statement := range statements {
+		_, err := db.Exec(statement)
+		require.NoError(t, err, statement)
+	}
+}
+
+// oldJob is a job as the first version kept it: 250 accounts, one of which
+// failed by itself, in three batches, with a row set aside.
+func oldJob() []string {
+	statements := []string{
+		`INSERT INTO apps VALUES ('1400000000', 'Test chat', 'test', 1400000000, 'http://127.0.0.1:0', 'all_member_push', 'administrator', 97)`,
+		`INSERT INTO uploads VALUES ('abc', 0, 1)`,
+		`INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, row_count, rejected, accounts,
+			outcome_cleared, outcome_failed, batches, calls, created_by, started_by, created_at, started_at, finished_at)
+			VALUES ('j1', '1400000000', 'clear', 'finished', '', 'old.csv', 'abc', 0, 32, 251, 1, 250, 249, 1, 3, 3, 'olga', 'olga', 1, 2, 3)`,
+		`INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
+			VALUES ('j2', '1400000000', 'clear', 'reading', '', 'half.csv', 'abc', 0, 32, 'olga', 1)`,
+		`INSERT INTO accounts (job_id, seq, row_number, account) VALUES ('j2', 1, 1, 'half')`,
+		`INSERT INTO set_asides VALUES ('j1', 8, 9, 'rejected', '', 'empty', 0)`,
+	}
+	for i := range 250 {
+		row, outcome := i+1, "NULL"
+		if row >= 8 {
+			row++
+		}
+		if i == 120 {
+			outcome = "'failed'"
+		}
+		statements = append(statements, fmt.Sprintf(`INSERT INTO accounts (job_id, seq, row_number, account, outcome, code) VALUES ('j1', %d, %d, 'user_%d', %s, 70107)`, i+1, row, i+1, outcome))
+	}
+	for i, pending := range []int{100, 99, 50} {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO batches (job_id, first, size, number, pending, outcome) VALUES ('j1', %d, %d, %d, %d, 'cleared')`,
+			i*100+1, min(100, 250-i*100), i+1, pending))
+	}
+	return statements
+}
+
+func TestJobsOfEarlierVersionsStayWhatTheyWere(t *testing.T) {
+	sqlite := filepath.Join(t.TempDir(), "console.db")
+	postgres := storetest.PostgresURL(t)
+	olderDatabase(t, sqlite, "sqlite", goose.DialectSQLite3, "sqlite", 2, oldJob())
+	olderDatabase(t, postgres, "postgres", goose.DialectPostgres, "pgx", 2, oldJob())
+	for _, database := range []string{sqlite, postgres} {
+		name, _, _ := strings.Cut(filepath.Base(database), "?")
+		t.Run(name, func(t *testing.T) {
+			s := storetest.Open(t, database)
+			requireSums(t, s)
+			for row, account := range map[int64]string{1: "user_1", 7: "user_7", 9: "user_8", 251: "user_250"} {
+				found, err := s.FindAccounts(ctx, account, 10)
+				require.NoError(t, err)
+				require.Len(t, found, 1)
+				require.Equal(t, []any{"j1", row, jobs.Cleared}, []any{found[0].Job.ID, found[0].Row, found[0].Outcome})
+			}
+			found, err := s.FindAccounts(ctx, "user_121", 10)
+			require.NoError(t, err)
+			require.Equal(t, []any{jobs.Failed, 70107, int64(2)}, []any{found[0].Outcome, found[0].Code, found[0].Batch})
+			groups, err := s.SetAsideGroups(ctx, "j1")
+			require.NoError(t, err)
+			require.Equal(t, []jobs.SetAsideGroup{{Kind: jobs.Rejected, Reason: "empty", Rows: 1, First: []int64{8}}}, groups)
+
+			// What was being read then had no answer yet.
+			require.NoError(t, storetest.ReadAll(s))
+			half, err := s.Job(ctx, "j2")
+			require.NoError(t, err)
+			require.True(t, half.Settled())
+			require.Equal(t, jobs.Cancelled, half.State)
+			found, err = s.FindAccounts(ctx, "half", 10)
+			require.NoError(t, err)
+			require.Empty(t, found)
+			requireSums(t, s)
+		})
+	}
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+)
+
+// Understood is how a job's file was read, and who decided it.
+type Understood struct {
+	accounts.Understanding
+	Choices accounts.Choices // what a person said; the rest was detected
+	By      string           // who said it, of this file or of an earlier one with the same header; "" when all was detected
+	At      time.Time        // when
+	Earlier bool             // it was said of an earlier file with the same header
+}
+
+// Understanding returns how the file of a job was read; the zero value while
+// it has not been.
+func (s *Store) Understanding(ctx context.Context, jobID string) (u Understood, err error) {
+	return understood(ctx, s.read, jobID)
+}
+
+func understood(ctx context.Context, q querier, jobID string) (u Understood, err error) {
+	var understanding, choices string
+	var at, earlier int64
+	err = q.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`,
+		clean(jobID, 100)).Scan(&understanding, &choices, &u.By, &at, &earlier)
+	if errors.Is(err, sql.ErrNoRows) {
+		return u, jobs.FaultNoJob.With(clean(jobID, 40))
+	}
+	if err == nil && understanding != "" {
+		err = json.Unmarshal([]byte(understanding), &u.Understanding)
+	}
+	if err == nil && choices != "" {
+		err = json.Unmarshal([]byte(choices), &u.Choices)
+	}
+	u.At, u.Earlier = fromMillis(at), earlier != 0
+	return u, err
+}
+
+// Mapping implements jobs.ImportStore.
+func (s *Store) Mapping(ctx context.Context, im *jobs.Import, shape string) (*jobs.Mapping, error) {
+	var m jobs.Mapping
+	var choices string
+	var at int64
+	err := s.read.QueryRowContext(ctx, `
+		SELECT m.choices, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id WHERE j.id = $1 AND m.shape = $2`,
+		im.JobID, shape).Scan(&choices, &m.By, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.At = fromMillis(at)
+	return &m, json.Unmarshal([]byte(choices), &m.Choices)
+}
+
+// Reread reads the file of a draft again, as a person says; with no choice at
+// all everything is detected anew. Files of the app with the same header are
+// then read the same way. Choices that do not fit the file are a fault.
+func (s *Store) Reread(ctx context.Context, by audit.Actor, id string, c accounts.Choices) (jobs.Job, error) {
+	if err := s.tryChoices(ctx, id, c); err != nil {
+		return jobs.Job{}, err
+	}
+	return s.changeJob(ctx, by, id, jobs.Reread, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
+		before, err := understood(ctx, tx, j.ID)
+		if err != nil {
+			return nil, err
+		}
+		said := jobs.Mapping{Choices: c}
+		if c != (accounts.Choices{}) {
+			said.By, said.At = clean(by.Name, 100), s.now()
+		}
+		if err := understoodAs(ctx, tx, j.ID, said, false); err != nil {
+			return nil, err
+		}
+		return map[string]any{"before": before.Choices, "after": c}, saveMapping(ctx, tx, j.AppID, before.Shape, said)
+	})
+}
+
+// tryChoices finds out whether the choices fit before anything is given up.
+func (s *Store) tryChoices(ctx context.Context, id string, c accounts.Choices) error {
+	j, err := s.Job(ctx, id)
+	if err != nil || !j.May(jobs.Reread) {
+		return err // changeJob says what is wrong
+	}
+	file, options, err := s.keptFileOf(ctx, j)
+	if err != nil {
+		return err
+	}
+	options.Choices = c
+	rows, err := accounts.Open(file, options)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+func understoodAs(ctx context.Context, tx *sql.Tx, jobID string, m jobs.Mapping, earlier bool) error {
+	choices, err := json.Marshal(m.Choices)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET choices = $2, understood_by = $3, understood_at = $4, understood_earlier = $5 WHERE id = $1`,
+		jobID, string(choices), m.By, millis(m.At), number(earlier))
+	return err
+}
+
+func saveMapping(ctx context.Context, tx *sql.Tx, appID, shape string, m jobs.Mapping) error {
+	if shape == "" {
+		return nil
+	}
+	if m.By == "" {
+		_, err := tx.ExecContext(ctx, `DELETE FROM mappings WHERE app_id = $1 AND shape = $2`, appID, shape)
+		return err
+	}
+	choices, err := json.Marshal(m.Choices)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO mappings (app_id, shape, choices, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
+		appID, shape, string(choices), m.By, millis(m.At))
+	return err
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

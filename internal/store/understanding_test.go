@@ -1,0 +1,75 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		const header = "user_id,nick\n"
+		j, err := storetest.Draft(s, operator, store.NewJob{}, header+"1,ann\n2,bob\n")
+		require.NoError(t, err)
+		names, _ := rowsOf(t, s, j.ID)
+		require.Equal(t, []string{"1 1", "2 2"}, names)
+
+		_, err = s.Reread(ctx, operator, j.ID, accountsIn(9))
+		require.Error(t, err, "there is no such column")
+		j, err = s.Reread(ctx, operator, j.ID, accountsIn(2))
+		require.NoError(t, err)
+		require.Equal(t, jobs.Reading, j.State)
+		require.NoError(t, storetest.ReadAll(s))
+		names, _ = rowsOf(t, s, j.ID)
+		require.Equal(t, []string{"1 ann", "2 bob"}, names)
+		understood, err := s.Understanding(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{"olga", false, 2, 1}, []any{understood.By, understood.Earlier, understood.Choices.Column, understood.Column})
+		requireSums(t, s)
+
+		like, err := storetest.Draft(s, operator, store.NewJob{}, header+"3,cid\n")
+		require.NoError(t, err)
+		names, _ = rowsOf(t, s, like.ID)
+		require.Equal(t, []string{"1 cid"}, names)
+		understood, err = s.Understanding(ctx, like.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{"olga", true}, []any{understood.By, understood.Earlier})
+
+		// What was said fits no other encoding, but the column does.
+		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 2, Encoding: accounts.GB18030, Separator: ","})
+		require.NoError(t, err)
+		require.NoError(t, storetest.ReadAll(s))
+		abroad, err := storetest.Draft(s, operator, store.NewJob{}, "\uFEFF"+header+"6,fay\n")
+		require.NoError(t, err)
+		names, _ = rowsOf(t, s, abroad.ID)
+		require.Equal(t, []string{"1 fay"}, names)
+
+		other, err := storetest.Draft(s, operator, store.NewJob{}, "user_id,city\n4,dan\n")
+		require.NoError(t, err)
+		names, _ = rowsOf(t, s, other.ID)
+		require.Equal(t, []string{"1 4"}, names)
+
+		// Detecting everything anew takes it back, for the next file too.
+		_, err = s.Reread(ctx, operator, like.ID, accountsIn(0))
+		require.NoError(t, err)
+		require.NoError(t, storetest.ReadAll(s))
+		names, _ = rowsOf(t, s, like.ID)
+		require.Equal(t, []string{"1 3"}, names)
+		next, err := storetest.Draft(s, operator, store.NewJob{}, header+"5,eve\n")
+		require.NoError(t, err)
+		names, _ = rowsOf(t, s, next.ID)
+		require.Equal(t, []string{"1 5"}, names)
+
+		_, err = s.StartJob(ctx, operator, next.ID, 1)
+		require.NoError(t, err)
+		_, err = s.Reread(ctx, operator, next.ID, accountsIn(2))
+		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+	})
+}
+
+func accountsIn(column int) accounts.Choices { return accounts.Choices{Column: column} }

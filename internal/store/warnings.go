@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"tagsweep/internal/jobs"
+)
+
+// Warnings is what a person should know before a draft is started.
+type Warnings struct {
+	SameFile []jobs.Job // started jobs with the same file, newest first
+	Overlaps []Overlap  // jobs that run or ran lately and hold accounts of this one, most first
+}
+
+// Overlap is another job with some of the same accounts.
+type Overlap struct {
+	Job      jobs.Job
+	Accounts int64
+}
+
+const (
+	lately       = 7 * 24 * time.Hour
+	warningsMost = 20
+)
+
+// Warnings looks for what speaks against starting a draft.
+func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err error) {
+	w.SameFile, err = collect(ctx, s.read, scanJob, `
+		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
+		WHERE d.id = $1 AND j.id <> d.id AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, clean(jobID, 100), warningsMost)
+	if err != nil {
+		return w, err
+	}
+	// Of two jobs the one read later knows of both.
+	w.Overlaps, err = collect(ctx, s.read, func(row scanner) (o Overlap, err error) {
+		o.Job, err = scanJob(prefixed{row, []any{&o.Accounts}})
+		return o, err
+	}, `
+		SELECT o.accounts, `+jobColumns+` FROM (
+			SELECT other_id AS id, accounts FROM shared_accounts WHERE job_id = $1
+			UNION ALL SELECT job_id, accounts FROM shared_accounts WHERE other_id = $1) AS o
+		JOIN jobs j ON j.id = o.id
+		WHERE j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
+		clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
+	return w, err
+}
+
+// overlapsOf counts, for every job that is not over for long, the accounts it
+// has in common with an import: rows for the table of shared accounts.
+func (s *Store) overlapsOf(ctx context.Context, im *jobs.Import, read int64) (rows []any, err error) {
+	others, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+		SELECT j.id FROM jobs j JOIN jobs i ON i.app_id = j.app_id
+		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
+			AND (j.finished_at > $2 OR j.finished_at = 0 AND (j.started_at > 0 OR j.created_at > $2)) ORDER BY j.id`,
+		im.JobID, millis(s.now().Add(-lately)))
+	for _, other := range others {
+		if err != nil {
+			break
+		}
+		var common int64
+		if common, err = s.inCommon(ctx, im.JobID, other); common > 0 {
+			rows = append(rows, im.JobID, other, common)
+		}
+		if err == nil {
+			err = s.tx(ctx, func(tx *sql.Tx) error { _, err := s.keepReading(ctx, tx, im, 995, read); return err })
+		}
+	}
+	return rows, err
+}
+
+// inCommon counts the accounts that two jobs share. Both are sorted, so each
+// leaps to where the other stands and what lies between is never read.
+func (s *Store) inCommon(ctx context.Context, a, b string) (common int64, err error) {
+	left, right := &nameCursor{store: s, job: a}, &nameCursor{store: s, job: b}
+	at := ""
+	for {
+		x, ok, err := left.seek(ctx, at)
+		if err != nil || !ok {
+			return common, err
+		}
+		y, ok, err := right.seek(ctx, x)
+		if err != nil || !ok {
+			return common, err
+		}
+		if x == y {
+			common++
+			at = x + "\x00" // the next after it: no account holds a NUL
+		} else {
+			at = y
+		}
+	}
+}
+
+// nameCursor walks through the accounts of a job in order.
+type nameCursor struct {
+	store *Store
+	job   string
+	names jobs.Names
+	at    int
+	last  bool // no names follow these
+}
+
+// seek goes forward to the first account that is not before name.
+func (c *nameCursor) seek(ctx context.Context, name string) (account string, ok bool, err error) {
+	if c.names == nil || c.names[len(c.names)-1].Account < name {
+		if c.last {
+			return "", false, nil
+		}
+		if err := c.load(ctx, name); err != nil || c.names == nil {
+			return "", false, err
+		}
+	}
+	for c.names[c.at].Account < name {
+		c.at++
+	}
+	return c.names[c.at].Account, true, nil
+}
+
+// load reads the names among which name stands, or, when those end before it,
+// the following ones.
+func (c *nameCursor) load(ctx context.Context, name string) error {
+	for _, query := range []string{
+		`SELECT names FROM account_names WHERE job_id = $1 AND first <= $2 ORDER BY first DESC LIMIT 1`,
+		`SELECT names FROM account_names WHERE job_id = $1 AND first > $2 ORDER BY first LIMIT 1`,
+	} {
+		var text string
+		err := c.store.read.QueryRowContext(ctx, query, c.job, []byte(name)).Scan(&text)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		names, err := jobs.ReadNames(text)
+		if err != nil {
+			return err
+		}
+		if names[len(names)-1].Account >= name {
+			c.names, c.at = names, 0
+			return nil
+		}
+	}
+	c.names, c.last = nil, true
+	return nil
+}

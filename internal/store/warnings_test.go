@@ -1,0 +1,69 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		file := func(from, to, step int) string {
+			var names []string
+			for i := from; i < to; i += step {
+				names = append(names, fmt.Sprintf("user_%05d", i))
+			}
+			rand.New(rand.NewPCG(3, 4)).Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
+			return "account\n" + strings.Join(names, "\n") + "\n"
+		}
+		make := func(content string, start bool) jobs.Job {
+			j, err := storetest.Draft(s, operator, store.NewJob{}, content)
+			require.NoError(t, err)
+			if start {
+				j, err = s.StartJob(ctx, operator, j.ID, j.Accounts)
+				require.NoError(t, err)
+			}
+			return j
+		}
+		all := make(file(0, 3_000, 1), true)
+		thirds := make(file(0, 3_000, 3), true)
+		apart := make(file(5_000, 5_100, 1), true)
+		later := make(file(2_990, 3_010, 1), false)
+		same := make(file(0, 3_000, 3), false)
+
+		warnings, err := s.Warnings(ctx, same.ID)
+		require.NoError(t, err)
+		require.Len(t, warnings.SameFile, 1)
+		require.Equal(t, thirds.ID, warnings.SameFile[0].ID)
+		require.Equal(t, map[string]int64{all.ID: 1_000, thirds.ID: 1_000}, shares(warnings))
+
+		warnings, err = s.Warnings(ctx, later.ID)
+		require.NoError(t, err)
+		require.Empty(t, warnings.SameFile)
+		require.Equal(t, map[string]int64{all.ID: 10, thirds.ID: 3}, shares(warnings))
+		// A job that was read later and started first is seen as well.
+		_, err = s.StartJob(ctx, operator, same.ID, same.Accounts)
+		require.NoError(t, err)
+		warnings, err = s.Warnings(ctx, later.ID)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{all.ID: 10, thirds.ID: 3, same.ID: 3}, shares(warnings))
+		warnings, err = s.Warnings(ctx, apart.ID)
+		require.NoError(t, err)
+		require.Empty(t, warnings.Overlaps)
+	})
+}
+
+func shares(w store.Warnings) map[string]int64 {
+	shares := map[string]int64{}
+	for _, o := range w.Overlaps {
+		shares[o.Job.ID] = o.Accounts
+	}
+	return shares
+}

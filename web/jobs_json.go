@@ -1,0 +1,117 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/jobs"
+)
+
+// jobJSON is a job for scripts.
+type jobJSON struct {
+	ID         string                 `json:"id"`
+	Kind       jobs.Kind              `json:"kind"`
+	State      jobs.State             `json:"state"`
+	Note       string                 `json:"note"`
+	File       fileJSON               `json:"file"`
+	Rows       int64                  `json:"rows"`
+	Rejected   int64                  `json:"rejected"`
+	Duplicate  int64                  `json:"duplicate"`
+	Protected  int64                  `json:"protected"`
+	Accounts   int64                  `json:"accounts"`
+	Outcomes   map[jobs.Outcome]int64 `json:"outcomes"`
+	Batches    int64                  `json:"batches"`
+	Calls      int64                  `json:"calls"`
+	CreatedBy  string                 `json:"created_by"`
+	StartedBy  *string                `json:"started_by"`
+	CreatedAt  time.Time              `json:"created_at"`
+	StartedAt  *time.Time             `json:"started_at"`
+	FinishedAt *time.Time             `json:"finished_at"`
+	Read       *int                   `json:"read"`    // in thousandths, while the file is being read
+	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
+	Halt       *haltJSON              `json:"halt"`
+}
+
+// draftJSON says more of a draft: what a person reviews.
+type draftJSON struct {
+	jobJSON
+	Understanding accounts.Understanding `json:"understanding"`
+	Warnings      warningsJSON           `json:"warnings"`
+}
+
+type warningsJSON struct {
+	SameFile []string      `json:"same_file"` // ids of jobs
+	Overlaps []overlapJSON `json:"overlaps"`
+}
+
+type overlapJSON struct {
+	Job      string `json:"job"`
+	Accounts int64  `json:"accounts"`
+}
+
+type refusalJSON struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+type fileJSON struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+type haltJSON struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"` // in plain words
+	Info    string `json:"info"`    // what the service said
+}
+
+func asJobJSON(v *visit, j jobs.Job) jobJSON {
+	out := jobJSON{
+		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
+		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
+		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
+		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
+		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
+	}
+	for _, o := range jobs.Outcomes {
+		out.Outcomes[o] = j.Counts[o]
+	}
+	if j.StartedBy != "" {
+		out.StartedBy = &j.StartedBy
+	}
+	if j.State == jobs.Halted {
+		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo}
+	}
+	if j.State == jobs.Reading {
+		out.Read = &j.Read
+	}
+	if j.Refusal != nil {
+		out.Refusal = &refusalJSON{Code: j.Refusal.Code, Message: v.text.Fault(j.Refusal)}
+	}
+	return out
+}
+
+func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
+	if j.State != jobs.Draft {
+		return v.JSON(http.StatusOK, asJobJSON(v, j))
+	}
+	out := draftJSON{jobJSON: asJobJSON(v, j), Warnings: warningsJSON{SameFile: []string{}, Overlaps: []overlapJSON{}}}
+	understood, err := s.Store.Understanding(v.Request().Context(), j.ID)
+	if err != nil {
+		return err
+	}
+	warnings, err := s.Store.Warnings(v.Request().Context(), j.ID)
+	if err != nil {
+		return err
+	}
+	out.Understanding = understood.Understanding
+	for _, same := range warnings.SameFile {
+		out.Warnings.SameFile = append(out.Warnings.SameFile, same.ID)
+	}
+	for _, o := range warnings.Overlaps {
+		out.Warnings.Overlaps = append(out.Warnings.Overlaps, overlapJSON{Job: o.Job.ID, Accounts: o.Accounts})
+	}
+	return v.JSON(http.StatusOK, out)
+}
