@@ -28,7 +28,8 @@ type jobJSON struct {
 	CreatedAt  time.Time              `json:"created_at"`
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
-	Read       *int                   `json:"read"`    // in thousandths, while the file is being read
+	Read       *int                   `json:"read"` // in thousandths, while the file is being read
+	ReadRows   *int64                 `json:"read_rows"`
 	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
 	Halt       *haltJSON              `json:"halt"`
 }
@@ -85,7 +86,7 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo}
 	}
 	if j.State == jobs.Reading {
-		out.Read = &j.Read
+		out.Read, out.ReadRows = &j.Read, &j.ReadRows
 	}
 	if j.Refusal != nil {
 		out.Refusal = &refusalJSON{Code: j.Refusal.Code, Message: v.text.Fault(j.Refusal)}

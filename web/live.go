@@ -105,7 +105,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 			return
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
-		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Job.Read != last.Job.Read || view.Job.Rows != last.Job.Rows:
+		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate:
 			last = view
 			l.publish(t, view)
 		}

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,4 +54,17 @@ func TestAllFaultsAreListedByCode(t *testing.T) {
 		}
 		return 1
 	}))
+}
+
+func TestAFaultIsRecalledAsItWasKeptWithoutItsCause(t *testing.T) {
+	sentence := Declare(Invalid, "test.recalled", "%s holds %d rows")
+	text, err := json.Marshal(sentence.Because(errors.New("a secret"), "a.csv", int64(12)))
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "secret")
+	recalled, err := Recall(text)
+	require.NoError(t, err)
+	require.Equal(t, sentence.With("a.csv", int64(12)), recalled)
+	require.Equal(t, "a.csv holds 12 rows", recalled.Error())
+	_, err = Recall([]byte(`{"code":"no.such"}`))
+	require.Error(t, err)
 }

@@ -260,7 +260,7 @@ func readingProgress(v View, j jobs.Job) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = figure(v.T("reading.rows"), v.Int(j.Rows)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = figure(v.T("reading.rows"), v.Int(j.ReadRows)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
