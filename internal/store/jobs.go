@@ -99,7 +99,9 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm
 		return nil, err
 	})
 	if FaultProtectedNew.Is(err) {
-		_, failed := s.write.ExecContext(ctx, `UPDATE jobs SET state = $2, version = version + 1 WHERE id = $1 AND state = 'draft'`, clean(id, 100), jobs.Reading)
+		_, failed := s.changeJob(ctx, by, id, jobs.Reread, func(*sql.Tx, jobs.Job) (map[string]any, error) {
+			return map[string]any{"reason": FaultProtectedNew.Code}, nil
+		})
 		err = errors.Join(err, failed)
 	}
 	return j, err
