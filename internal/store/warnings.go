@@ -12,7 +12,7 @@ import (
 // Warnings is what a person should know before a draft is started.
 type Warnings struct {
 	SameFile []jobs.Job // started jobs with the same file, newest first
-	Overlaps []Overlap  // jobs that run or ran lately and hold accounts of this one, most first
+	Overlaps []Overlap  // others that run or ran lately and hold accounts of this one, most first
 }
 
 // Overlap is another job with some of the same accounts.
@@ -42,8 +42,8 @@ func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err err
 		SELECT o.accounts, `+jobColumns+` FROM (
 			SELECT other_id AS id, accounts FROM shared_accounts WHERE job_id = $1
 			UNION ALL SELECT job_id, accounts FROM shared_accounts WHERE other_id = $1) AS o
-		JOIN jobs j ON j.id = o.id
-		WHERE j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
+		JOIN jobs j ON j.id = o.id JOIN jobs d ON d.id = $1
+		WHERE j.file_sha256 <> d.file_sha256 AND j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
 		clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
 	return w, err
 }
