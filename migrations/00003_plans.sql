@@ -10,8 +10,9 @@ ALTER TABLE jobs ADD COLUMN understanding TEXT NOT NULL DEFAULT ''; -- JSON: how
 ALTER TABLE jobs ADD COLUMN understood_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN understood_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN understood_earlier BIGINT NOT NULL DEFAULT 0; -- 1: said of an earlier file with the same header
-ALTER TABLE jobs ADD COLUMN reader TEXT NOT NULL DEFAULT ''; -- who reads the file, or has left what was read of it
+ALTER TABLE jobs ADD COLUMN reader TEXT NOT NULL DEFAULT ''; -- the reading that is under way, or has left what was read
 ALTER TABLE jobs ADD COLUMN reader_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN reading TEXT NOT NULL DEFAULT ''; -- the reading that its rows come from
 ALTER TABLE jobs ADD COLUMN read_done BIGINT NOT NULL DEFAULT 0; -- thousandths
 ALTER TABLE jobs ADD COLUMN read_rows BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN refusal TEXT NOT NULL DEFAULT ''; -- JSON: why the file could not be read
@@ -78,6 +79,7 @@ CREATE TABLE mappings (
     app_id   TEXT   NOT NULL REFERENCES apps (id),
     shape    TEXT   NOT NULL, -- see accounts.Understanding
     choices  TEXT   NOT NULL, -- JSON
+    header   TEXT   NOT NULL, -- JSON: the header they led to
     saved_by TEXT   NOT NULL,
     saved_at BIGINT NOT NULL,
     PRIMARY KEY (app_id, shape)

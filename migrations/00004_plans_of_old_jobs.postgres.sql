@@ -22,3 +22,6 @@ DROP TABLE accounts;
 
 -- Files that were still being read had not been answered for; what was read of them is removed.
 UPDATE jobs SET state = 'cancelled', finished_at = created_at, reader = 'earlier version' WHERE state = 'reading';
+
+-- Drafts are read again, so that they are understood as a file is now.
+UPDATE jobs SET state = 'reading' WHERE state = 'draft';

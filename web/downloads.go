@@ -58,7 +58,7 @@ func (s *Server) downloadResults(v *visit) error {
 		}
 		a := result.Account
 		row := []string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), "", v.text.Explain(a), strconv.FormatInt(a.Batch, 10), ""}
-		if a.Outcome == jobs.Failed && a.Code != 0 {
+		if a.Outcome == jobs.Failed && a.Code > 0 {
 			row[3] = strconv.Itoa(a.Code)
 		}
 		if !a.At.IsZero() {
@@ -82,16 +82,13 @@ func (s *Server) downloadRejects(v *visit) error {
 		if err != nil {
 			return err
 		}
-		widest = max(widest, len(reject.Fields))
+		widest = max(widest, min(len(reject.Fields), accounts.MaxColumns))
 	}
 	understood, err := s.Store.Understanding(ctx, j.ID)
 	if err != nil {
 		return err
 	}
 	own := ownColumns(v, understood, understood.ExportHeader(), widest)
-	if err != nil {
-		return err
-	}
 	file, err := s.beginDownload(v, j, audit.RejectsDownloaded, "set-aside", map[string]any{})
 	if err != nil {
 		return err
@@ -103,7 +100,11 @@ func (s *Server) downloadRejects(v *visit) error {
 		if err != nil {
 			return err
 		}
-		row := append(slices.Clone(reject.Fields), make([]string, len(own)-len(reject.Fields))...)
+		fields := slices.Clone(reject.Fields)
+		if len(fields) > len(own) { // broken beyond mending: what is too much stands in the last cell
+			fields = append(fields[:len(own)-1], strings.Join(fields[len(own)-1:], " "))
+		}
+		row := append(fields, make([]string, len(own)-len(fields))...)
 		repeats := ""
 		if reject.Repeats > 0 {
 			repeats = strconv.FormatInt(reject.Repeats, 10)

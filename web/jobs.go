@@ -142,7 +142,7 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 
 func (s *Server) startJob(v *visit) error {
 	id := v.Param("id")
-	_, err := s.Store.StartJob(v.Request().Context(), v.actor(), id, typedCount(v.FormValue("confirm")))
+	_, err := s.Store.StartJob(v.Request().Context(), v.actor(), id, typedCount(v.FormValue("confirm")), v.FormValue("reading"))
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		j, err := s.Store.Job(v.Request().Context(), id)
 		if err != nil {

@@ -33,7 +33,7 @@ func TestProtectedAccountsAreListedAndSetAside(t *testing.T) {
 		review := admin.get("/jobs/" + id).body
 		require.Contains(t, review, "1 account is protected: row 2")
 		require.Contains(t, review, "is never sent. If it should be cleared, an admin can take it off the list.")
-		require.Contains(t, review, "The list of 2 protected accounts was checked.")
+		require.Contains(t, review, "2 accounts are protected now.")
 
 		require.Equal(t, "/protected", admin.post("/protected/remove", "account", "ceo").location())
 		require.Contains(t, admin.get("/protected").body, "ceo is no longer protected.")

@@ -100,7 +100,7 @@ func choicesOf(v *visit) (c accounts.Choices, err error) {
 	c.Header = one("header", []string{accounts.Yes, accounts.No})
 	if value := v.FormValue("column"); value != "" {
 		number, wrong := strconv.Atoi(value)
-		if wrong != nil || number < 1 {
+		if wrong != nil || number < 1 || number > accounts.MaxColumns {
 			err = faultChoice.With(value)
 		} else {
 			c.Column = number

@@ -257,3 +257,34 @@ func TestAPackedFileAndAWorkbookSayWhatIsInThem(t *testing.T) {
 	require.Contains(t, page, `<option value="名单" selected>`)
 	require.Contains(t, page, "eve")
 }
+
+func TestAColumnNoFileCanHaveIsRefusedAtOnce(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draftOf("user_id\nann\n")
+	got := b.post("/jobs/"+id+"/reread", "column", "2000000000")
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, "is not one of the choices")
+}
+
+func TestWhatThePersonHasNotSeenIsNotStarted(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draftOf("user_id,member\nann,m1\nbob,m2\n")
+	_, rest, found := strings.Cut(b.get("/jobs/"+id).body, `name="reading" value="`)
+	require.True(t, found)
+	seen, _, _ := strings.Cut(rest, `"`)
+	require.NotEmpty(t, seen)
+	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2").StatusCode)
+	got := b.post("/jobs/"+id+"/start", "confirm", "2", "reading", seen)
+	require.Equal(t, http.StatusConflict, got.StatusCode)
+	require.Contains(t, got.body, "its file has been read again")
+	require.Equal(t, jobs.Draft, c.job(id).State)
+}
+
+func TestARowWithFarTooManyCellsDoesNotWidenAllOthers(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	id := b.draftOf("user_id,n\n" + strings.Repeat(",1\n", 500) + "ann" + strings.Repeat(",", 7_000) + "x\n")
+	require.Less(t, len(b.get("/jobs/"+id+"/rejects.csv").body), 500_000)
+}

@@ -165,7 +165,7 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 	if err != nil {
 		return job, err
 	}
-	return con.store.StartJob(ctx, by, job.ID, job.Accounts)
+	return con.store.StartJob(ctx, by, job.ID, job.Accounts, job.Reading)
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of

@@ -59,7 +59,7 @@ func startedJob(t *testing.T, s *store.Store, accounts []byte) jobs.Job {
 	t.Helper()
 	job, err := storetest.Draft(s, commandLine(), store.NewJob{AppID: strconv.Itoa(sampleSDKAppID)}, string(accounts))
 	require.NoError(t, err)
-	job, err = s.StartJob(t.Context(), commandLine(), job.ID, job.Accounts)
+	job, err = s.StartJob(t.Context(), commandLine(), job.ID, job.Accounts, job.Reading)
 	require.NoError(t, err)
 	return job
 }

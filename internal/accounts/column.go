@@ -31,7 +31,7 @@ type looks struct {
 // running numbers or codes, and another's are not; or its cells are words and
 // another's look made by a program. When unsure, it is the first.
 func accountColumn(rows []sampleRow, columns int, r rules) int {
-	columns = min(columns, maxColumns)
+	columns = min(columns, MaxColumns)
 	if columns < 2 {
 		return 0
 	}

@@ -75,7 +75,7 @@ func readAnything(t *testing.T, file []byte, c Choices) {
 	require.NotEmpty(t, rows)
 	u := r.Understanding()
 	require.NoError(t, r.Close())
-	require.LessOrEqual(t, u.Columns, maxColumns)
+	require.LessOrEqual(t, u.Columns, MaxColumns)
 	require.Less(t, u.Column, u.Columns)
 	require.NotEmpty(t, u.Shape)
 	for i, row := range rows {

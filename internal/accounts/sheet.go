@@ -23,7 +23,7 @@ type sheetCell struct {
 // sheetRow is a row that is not blank.
 type sheetRow struct {
 	line  int64
-	cells []sheetCell // up to the last one with text, and not more than maxColumns
+	cells []sheetCell // up to the last one with text, and not more than MaxColumns
 	wide  bool        // there is text beyond them
 	bytes int         // of its text
 }
@@ -117,7 +117,7 @@ func (row *sheetRow) put(at int, cell sheetCell) {
 	switch {
 	case strings.Trim(cell.text, " \t") == "":
 		return
-	case at >= maxColumns:
+	case at >= MaxColumns:
 		row.wide = true
 		return
 	case row.bytes > maxRecord:

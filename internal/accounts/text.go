@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	maxColumns  = 100
+	// MaxColumns is how many columns a file may have.
+	MaxColumns  = 100
 	bufferBytes = 4 * maxRecord
 )
 

@@ -202,8 +202,8 @@ func (u *Understanding) take(found candidate, c Choices, first int64) error {
 	u.FirstLine = first + found.line
 	u.Column, u.Columns = found.column, found.columns
 	switch {
-	case found.columns > maxColumns:
-		return FaultColumns.With(found.columns, maxColumns)
+	case found.columns > MaxColumns:
+		return FaultColumns.With(found.columns, MaxColumns)
 	case u.Column >= u.Columns || u.Column < 0:
 		return FaultColumn.With(u.Column+1, u.Columns)
 	case found.unread:

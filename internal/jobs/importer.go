@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,7 +22,8 @@ type Import struct {
 	Reader       string // the token of whoever reads it
 	File         *io.SectionReader
 	AccountBytes int
-	Choices      accounts.Choices // what a person said about this file
+	Choices      accounts.Choices        // what a person said about this file
+	Understood   *accounts.Understanding // it is to be read exactly as before
 
 	Protected        map[string]struct{} // accounts no job may touch
 	ProtectedVersion int64               // of that list
@@ -30,6 +32,7 @@ type Import struct {
 // Mapping is what a person said about an earlier file with the same header.
 type Mapping struct {
 	Choices accounts.Choices
+	Header  []string // the header the choices led to
 	By      string
 	At      time.Time
 }
@@ -166,30 +169,50 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 // open detects how the file is to be read, unless a person said it, of this
 // file or of an earlier one with the same header.
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
-	options := accounts.Options{AccountBytes: im.AccountBytes, Choices: im.Choices}
-	rows, err := accounts.Open(im.File, options)
-	if err != nil || im.Choices != (accounts.Choices{}) || rows.Understanding().Shape == "" {
-		return rows, nil, err
+	options := accounts.Options{AccountBytes: im.AccountBytes, Choices: im.Choices, Understood: im.Understood}
+	detected, err := accounts.Open(im.File, options)
+	if err != nil || im.Understood != nil || im.Choices != (accounts.Choices{}) {
+		return detected, nil, err
 	}
-	mapping, err := i.Store.Mapping(ctx, im, rows.Understanding().Shape)
+	mapped, mapping, err := i.openMapped(ctx, im, detected.Understanding().Shape)
+	if err != nil || mapped != nil {
+		return mapped, mapping, errors.Join(err, detected.Close())
+	}
+	return detected, nil, nil
+}
+
+// openMapped opens a file as an earlier one; nil when there is none, or when
+// what fitted that one does not lead to the same header here.
+func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*accounts.Reader, *Mapping, error) {
+	if shape == "" {
+		return nil, nil, nil
+	}
+	mapping, err := i.Store.Mapping(ctx, im, shape)
 	if err != nil || mapping == nil {
-		return rows, nil, err
+		return nil, nil, err
 	}
-	// What fitted the earlier file may not fit this one, which may come in another encoding.
-	for _, choices := range []accounts.Choices{mapping.Choices, {Header: mapping.Choices.Header, Column: mapping.Choices.Column}} {
+	// The file may come in another encoding, or without the lines above its header.
+	said := mapping.Choices
+	for _, choices := range []accounts.Choices{said, {Header: said.Header, Column: said.Column}} {
 		if choices == (accounts.Choices{}) {
 			break
 		}
-		options.Choices = choices
-		mapped, err := accounts.Open(im.File, options)
-		if fault.KindOf(err) != 0 {
+		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Choices: choices})
+		switch {
+		case fault.KindOf(err) != 0:
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return nil, nil, err
 		}
-		mapping.Choices = choices
-		return mapped, mapping, rows.Close()
+		// Lines above the table are not rows: without the header none may be taken for such.
+		header := rows.Understanding().Header
+		if slices.Equal(header, mapping.Header) && (header != nil || choices.FirstLine <= 1) {
+			mapping.Choices = choices
+			return rows, mapping, nil
+		}
+		if err := rows.Close(); err != nil {
+			return nil, nil, err
+		}
 	}
-	return rows, nil, nil
+	return nil, nil, nil
 }

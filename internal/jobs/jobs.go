@@ -123,6 +123,7 @@ type Job struct {
 	StartedAt  time.Time // zero until started
 	FinishedAt time.Time // zero until nothing can change any more
 
+	Reading  string       // names the reading its rows come from: another one may differ
 	Read     int          // while State is Reading: how far, in thousandths
 	ReadRows int64        // while State is Reading: rows so far
 	Refusal  *fault.Error // why the file could not be read; set while State is Refused
@@ -191,6 +192,11 @@ const (
 	Protected SetAsideKind = "protected"
 )
 
+// CodeProtected stands in place of the service's code for an account that was
+// protected after it had been sent: what became of it then is not known, and it
+// was not sent again.
+const CodeProtected = -1
+
 // Reason counts the accounts that failed with one code.
 type Reason struct {
 	Code     int
@@ -204,5 +210,6 @@ var (
 	FaultWrongState = fault.Declare(fault.Conflict, "job.state", "The job is %s by now, so this can no longer be done. Nothing was changed; the page shows how it stands.")
 	FaultConfirm    = fault.Declare(fault.Invalid, "job.confirm", "The job was not started: it holds %d accounts, and the number typed was not that. Type the number of accounts to confirm.")
 	FaultNoAccounts = fault.Declare(fault.Invalid, "job.no_accounts", "The job was not started: no row of its file is a valid account. Mend the file and upload it again.")
+	FaultReadAgain  = fault.Declare(fault.Conflict, "job.read_again", "The job was not started: its file has been read again since the page was shown, perhaps in another way. Look at its rows and numbers once more, then start it.")
 	FaultStillReads = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
 )

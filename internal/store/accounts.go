@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -38,6 +39,9 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 		defer file.Close()
 		for number := int64(1); ; number += pageBatches {
 			page, err := s.placed(ctx, jobID, number, number+pageBatches-1)
+			if err == nil {
+				err = file.stillReads(ctx, s)
+			}
 			if err != nil || page == nil {
 				if err != nil {
 					yield(Result{}, err)
@@ -48,7 +52,7 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 				if a.Outcome == setAside || outcome != "" && a.Outcome != outcome {
 					continue
 				}
-				fields, err := file.row(a.Row)
+				fields, err := file.cells(a.Row, a.Account)
 				if !yield(Result{a, fields}, err) || err != nil {
 					return
 				}
@@ -145,6 +149,9 @@ func (s *Store) Rejects(ctx context.Context, jobID string) iter.Seq2[Reject, err
 		defer file.Close()
 		for last := int64(0); ; {
 			page, err := s.setAsidesAfter(ctx, jobID, last, pageRows)
+			if err == nil {
+				err = file.stillReads(ctx, s)
+			}
 			if err != nil || len(page) == 0 {
 				if err != nil {
 					yield(Reject{}, err)
@@ -152,7 +159,7 @@ func (s *Store) Rejects(ctx context.Context, jobID string) iter.Seq2[Reject, err
 				return
 			}
 			for _, aside := range page {
-				fields, err := file.row(aside.Row)
+				fields, err := file.cells(aside.Row, aside.Value)
 				if !yield(Reject{aside, fields}, err) || err != nil {
 					return
 				}
@@ -202,36 +209,44 @@ func saveGroup(ctx context.Context, tx *sql.Tx, jobID string, g jobs.SetAsideGro
 // FindAccounts returns what happened to an account, exact to the letter, newest job first.
 func (s *Store) FindAccounts(ctx context.Context, account string, limit int) (found []jobs.Placed, err error) {
 	account = clean(account, 300)
+	const jobsAtOnce = 500
 	// Of every job the names among which the account would stand.
 	type place struct {
-		job jobs.Job
-		row int64
+		job, names string
 	}
-	places, err := collect(ctx, s.read, func(row scanner) (p place, err error) {
-		var text string
-		if p.job, err = scanJob(prefixed{row, []any{&text}}); err != nil {
-			return p, err
+	for before := ""; len(found) < limit; {
+		places, err := collect(ctx, s.read, func(row scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) }, `
+			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), '')
+			FROM jobs j WHERE j.reader = '' AND (CAST($2 AS TEXT) = '' OR j.id < $2) ORDER BY j.id DESC LIMIT $3`, []byte(account), before, jobsAtOnce)
+		if err != nil {
+			return nil, err
 		}
-		names, err := jobs.ReadNames(text)
-		p.row = names.RowOf(account)
-		return p, err
-	}, `
-		SELECT n.names, `+jobColumns+` FROM jobs j JOIN account_names n ON n.job_id = j.id
-			AND n.first = (SELECT m.first FROM account_names m WHERE m.job_id = j.id AND m.first <= $1 ORDER BY m.first DESC LIMIT 1)
-		WHERE j.reader = '' ORDER BY j.id DESC`, []byte(account))
-	for _, p := range places {
-		if err != nil || len(found) == limit {
+		for _, p := range places {
+			before = p.job
+			names, err := jobs.ReadNames(p.names)
+			if err != nil {
+				return nil, err
+			}
+			row := names.RowOf(account)
+			if row == 0 || len(found) == limit {
+				continue
+			}
+			placed := jobs.Placed{}
+			if placed.Account, err = s.accountInRow(ctx, p.job, row); err != nil {
+				return nil, err
+			}
+			if placed.Job, err = s.Job(ctx, p.job); err != nil {
+				return nil, err
+			}
+			if placed.Outcome != setAside {
+				found = append(found, placed)
+			}
+		}
+		if len(places) < jobsAtOnce {
 			break
 		}
-		if p.row == 0 {
-			continue
-		}
-		var a jobs.Account
-		if a, err = s.accountInRow(ctx, p.job.ID, p.row); err == nil && a.Outcome != setAside {
-			found = append(found, jobs.Placed{Account: a, Job: p.job})
-		}
 	}
-	return found, err
+	return found, nil
 }
 
 func (s *Store) accountInRow(ctx context.Context, jobID string, row int64) (a jobs.Account, err error) {
@@ -254,7 +269,10 @@ func (s *Store) accountInRow(ctx context.Context, jobID string, row int64) (a jo
 // fileReader reads a kept upload again, row by row, as it was read the first time.
 type fileReader struct {
 	*accounts.Reader
-	last accounts.Row
+	job     string
+	reading string // of the job when the listing began
+	guessed bool   // how the file was read was not kept
+	last    accounts.Row
 }
 
 func (s *Store) rereadFile(ctx context.Context, jobID string) (*fileReader, error) {
@@ -270,11 +288,23 @@ func (s *Store) rereadFile(ctx context.Context, jobID string) (*fileReader, erro
 	if err != nil {
 		return nil, err
 	}
-	if understood.Columns > 0 { // else it was read before the understanding was kept
+	guessed := understood.Columns == 0 // by an earlier version
+	if !guessed {
 		options.Understood = &understood.Understanding
 	}
 	rows, err := accounts.Open(file, options)
-	return &fileReader{Reader: rows}, err
+	return &fileReader{Reader: rows, job: j.ID, reading: j.Reading, guessed: guessed}, err
+}
+
+var errReadAgain = errors.New("store: the file was read again while its rows were listed")
+
+// stillReads makes sure that what is listed comes from one reading.
+func (f *fileReader) stillReads(ctx context.Context, s *Store) error {
+	j, err := s.Job(ctx, f.job)
+	if err == nil && j.Reading != f.reading {
+		err = errReadAgain
+	}
+	return err
 }
 
 func (s *Store) keptFileOf(ctx context.Context, j jobs.Job) (file *io.SectionReader, o accounts.Options, err error) {
@@ -285,13 +315,21 @@ func (s *Store) keptFileOf(ctx context.Context, j jobs.Job) (file *io.SectionRea
 	return file, o, err
 }
 
-// row returns the cells of a row; ask for rows in ascending order.
-func (f *fileReader) row(number int64) ([]string, error) {
-	for f.last.Number < number {
-		var err error
-		if f.last, err = f.Next(); err != nil {
+// cells returns the cells of a row; ask for rows in ascending order. Where the
+// reading had to be guessed, only a row with the value gives its cells.
+func (f *fileReader) cells(row int64, value string) ([]string, error) {
+	for f.last.Number < row {
+		next, err := f.Next()
+		if errors.Is(err, io.EOF) && f.guessed {
+			return nil, nil
+		}
+		if err != nil {
 			return nil, err
 		}
+		f.last = next
+	}
+	if f.guessed && f.last.Value != value {
+		return nil, nil
 	}
 	return f.last.Fields, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -83,13 +84,14 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	}
 	im := &jobs.Import{JobID: waiting[0], Reader: newID(s.now())}
 	var state jobs.State
-	var digest, app, choices string
+	var digest, app, choices, understanding string
 	var size int64
 	err = s.write.QueryRowContext(ctx, `
-		UPDATE jobs SET reader = $2, reader_until = $3, read_done = 0, read_rows = 0, version = version + 1
+		UPDATE jobs SET reader = $2, reader_until = $3, reading = '', read_done = 0, read_rows = 0, version = version + 1,
+			row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0, outcome_waiting = 0, outcome_cancelled = 0
 		WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
-		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices`,
-		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices)
+		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding`,
+		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices, &understanding)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // another console was quicker
 	}
@@ -105,6 +107,10 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	}
 	if err == nil && choices != "" {
 		err = json.Unmarshal([]byte(choices), &im.Choices)
+	}
+	if err == nil && understanding != "" {
+		im.Understood = &accounts.Understanding{}
+		err = json.Unmarshal([]byte(understanding), im.Understood)
 	}
 	if err != nil {
 		return nil, err
@@ -190,43 +196,59 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 
 // FinishImport implements jobs.ImportStore.
 func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imported) error {
-	overlaps, err := s.overlapsOf(ctx, im, read.Rows)
+	compare := &comparing{store: s, im: im, rows: read.Rows, compared: map[string]bool{}, kept: time.Now()}
+	for {
+		if _, err := compare.all(ctx, s.read, true); err != nil {
+			return err
+		}
+		if err := s.tx(ctx, func(tx *sql.Tx) error { return s.finishImport(ctx, tx, im, read, compare) }); !errors.Is(err, errMoreToCompare) {
+			return err
+		}
+	}
+}
+
+var errMoreToCompare = errors.New("store: another file was read meanwhile")
+
+func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, read jobs.Imported, compare *comparing) error {
+	// One import of an app finishes at a time: of two, the later one knows of the earlier.
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET name = name WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, im.JobID)
 	if err != nil {
 		return err
+	}
+	if more, err := compare.all(ctx, tx, false); err != nil || more {
+		return cmp.Or(err, errMoreToCompare)
 	}
 	understanding, err := json.Marshal(read.Understanding)
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		err := one(ctx, tx, jobs.ErrImportGone, `
-			UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
-				understanding = $10, protected_version = $11, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
-			WHERE id = $1 AND reader = $2 AND state = 'reading'`,
-			im.JobID, im.Reader, jobs.Draft, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
-			string(understanding), im.ProtectedVersion)
-		if err == nil && read.Mapping != nil {
-			err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
-		}
-		for _, g := range read.Groups {
-			if err == nil {
-				err = saveGroup(ctx, tx, im.JobID, g)
-			}
-		}
+	err = one(ctx, tx, jobs.ErrImportGone, `
+		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
+			understanding = $10, protected_version = $11, reading = reader, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
+		im.JobID, im.Reader, jobs.Draft, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
+		string(understanding), im.ProtectedVersion)
+	if err == nil && read.Mapping != nil {
+		err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
+	}
+	for _, g := range read.Groups {
 		if err == nil {
-			err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, overlaps)
+			err = saveGroup(ctx, tx, im.JobID, g)
 		}
-		if err != nil {
-			return err
-		}
-		draft, err := job(ctx, tx, im.JobID)
-		if err != nil {
-			return err
-		}
-		details := summary(draft)
-		details["understanding"] = briefly(read.Understanding)
-		return s.record(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
-	})
+	}
+	if err == nil {
+		err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, compare.shared)
+	}
+	if err != nil {
+		return err
+	}
+	draft, err := job(ctx, tx, im.JobID)
+	if err != nil {
+		return err
+	}
+	details := summary(draft)
+	details["understanding"] = briefly(read.Understanding)
+	return s.record(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
 }
 
 // briefly is what an entry of the log says about how a file was read.

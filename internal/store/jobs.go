@@ -23,7 +23,7 @@ func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
 var jobColumns = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "read_done", "read_rows", "refusal", "version"}
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "reading", "read_done", "read_rows", "refusal", "version"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -35,7 +35,7 @@ func scanJob(row scanner) (j jobs.Job, err error) {
 	var refusal string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Read, &j.ReadRows, &refusal, &j.Version}
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
@@ -79,8 +79,10 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 		ORDER BY j.id DESC LIMIT $3`, clean(string(f.State), 100), clean(f.Before, 100), f.Limit)
 }
 
-// StartJob queues a draft when confirm is the number of its accounts.
-func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm int64) (jobs.Job, error) {
+// StartJob queues a draft when confirm is the number of its accounts and
+// reading, if it is not "", names the reading the person has seen. A draft that
+// was read before the protected list changed is read again, just as it was.
+func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm int64, reading string) (jobs.Job, error) {
 	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
 		var stale bool
 		err := tx.QueryRowContext(ctx, `
@@ -90,6 +92,8 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm
 			return nil, err
 		case j.Accounts == 0:
 			return nil, jobs.FaultNoAccounts.With()
+		case reading != "" && reading != j.Reading:
+			return nil, jobs.FaultReadAgain.With()
 		case confirm != j.Accounts:
 			return nil, jobs.FaultConfirm.With(j.Accounts)
 		case stale:

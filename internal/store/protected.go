@@ -11,6 +11,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
 )
 
 // MostProtected bounds the protected list of an app: it is held in memory while
@@ -164,44 +165,57 @@ func (s *Store) protectedSet(ctx context.Context, q querier, appID string) (map[
 }
 
 // setAsideProtected takes the protected accounts out of a batch that is about
-// to be sent: their rows become set aside, and the job holds fewer accounts.
+// to be sent: their rows become set aside, and the job holds fewer accounts. Of
+// a batch that was sent before they stay accounts, which are not sent again.
 func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned []jobs.Planned, protected map[string]struct{}, now int64) error {
-	if len(protected) == 0 {
+	is := func(p jobs.Pending) bool { _, is := protected[p.Account]; return is }
+	if !slices.ContainsFunc(c.Accounts, is) {
 		return nil
+	}
+	var sent bool
+	err := tx.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM calls WHERE job_id = $1 AND batch = $2 AND command = $3 AND delivery <> 'not_sent')`,
+		c.JobID, c.Batch, tim.RemoveAllTags).Scan(&sent)
+	if err != nil {
+		return err
+	}
+	outcome, code := jobs.Outcome(setAside), 0
+	if sent {
+		outcome, code = jobs.Failed, jobs.CodeProtected
 	}
 	var rest []jobs.Pending
 	var asides, own []any
 	group := jobs.SetAsideGroup{Kind: jobs.Protected}
 	for _, p := range c.Accounts {
-		if _, is := protected[p.Account]; !is {
+		if !is(p) {
 			rest = append(rest, p)
 			continue
 		}
 		row := planned[(p.Seq-1)%jobs.BatchSize]
 		asides = append(asides, c.JobID, row.Row, row.Line, jobs.Protected, p.Account, "", 0)
-		own = append(own, c.JobID, p.Seq, setAside, 0, "", now)
+		own = append(own, c.JobID, p.Seq, outcome, code, "", now)
 		group.Rows++
 		group.First = append(group.First, row.Row)
 	}
-	if group.Rows == 0 {
-		return nil
-	}
 	c.Accounts = rest
-	err := insertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own)
-	if err == nil {
-		err = insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides)
+	if err := insertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own); err != nil {
+		return err
 	}
-	if err == nil {
-		err = saveGroup(ctx, tx, c.JobID, group)
+	if _, err := tx.ExecContext(ctx, `UPDATE batches SET pending = $3 WHERE job_id = $1 AND first = $2`, c.JobID, c.First, len(rest)); err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE batches SET pending = $3 WHERE job_id = $1 AND first = $2`, c.JobID, c.First, len(rest))
+	if sent {
+		return move(ctx, tx, c.JobID, jobs.Counts{jobs.Waiting: -group.Rows, jobs.Failed: group.Rows})
 	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `
-			UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
-			c.JobID, group.Rows)
+	if err := insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
+		return err
 	}
+	if err := saveGroup(ctx, tx, c.JobID, group); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
+		c.JobID, group.Rows)
 	return err
 }
 

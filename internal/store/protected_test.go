@@ -31,10 +31,10 @@ func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *t
 		// The list has changed since: the file is read again before it can be started.
 		require.NoError(t, s.Unprotect(ctx, operator, app, "ann"))
 		require.True(t, store.FaultNotProtected.Is(s.Unprotect(ctx, operator, app, "ann")))
-		_, err = s.StartJob(ctx, operator, j.ID, 2)
+		_, err = s.StartJob(ctx, operator, j.ID, 2, "")
 		require.True(t, store.FaultProtectedNew.Is(err), "%v", err)
 		require.NoError(t, storetest.ReadAll(s))
-		j, err = s.StartJob(ctx, operator, j.ID, 3)
+		j, err = s.StartJob(ctx, operator, j.ID, 3, "")
 		require.NoError(t, err)
 		require.Equal(t, []int64{4, 0, 1, 3}, []int64{j.Rows, j.Protected, j.Duplicate, j.Accounts})
 
@@ -72,5 +72,57 @@ func TestAJobOfWhichEveryAccountIsProtectedEndsWithoutACall(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Finished, int64(3), int64(0), int64(0)}, []any{j.State, j.Protected, j.Accounts, j.Calls})
 		requireSums(t, s)
+	})
+}
+
+func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
+		j := started(t, s, 2)
+		lost := claim(t, s, tim.RemoveAllTags, 10)[0]
+		settle(t, s, jobs.Settlement{Claim: lost, Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt})
+		_, err := s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"user_00001"})
+		require.NoError(t, err)
+		back := claim(t, s, tim.GetTags, 10)[0]
+		settle(t, s, jobs.Settlement{Claim: back, Answer: answered(0), Rest: jobs.Waiting})
+		again := claim(t, s, tim.RemoveAllTags, 10)
+		require.Len(t, again, 1)
+		require.Equal(t, []jobs.Pending{{Seq: 2, Account: "user_00002"}}, again[0].Accounts)
+		settle(t, s, jobs.Settlement{Claim: again[0], Answer: answered(0), Rest: jobs.Cleared})
+		j, err = s.Job(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Finished, int64(2), int64(0), int64(1), int64(1)}, []any{j.State, j.Accounts, j.Protected, j.Counts[jobs.Cleared], j.Counts[jobs.Failed]})
+		found, err := s.FindAccounts(ctx, "user_00001", 1)
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Failed, jobs.CodeProtected}, []any{found[0].Outcome, found[0].Code})
+		requireSums(t, s)
+	})
+}
+
+func TestADraftIsReadAgainForTheListJustAsItWas(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		const header = "user_id,member\n"
+		j, err := storetest.Draft(s, operator, store.NewJob{}, header+"ann,m1\nbob,m2\n")
+		require.NoError(t, err)
+		// A colleague says something else about files with this header, and the list changes.
+		other, err := storetest.Draft(s, operator, store.NewJob{}, header+"cid,m3\n")
+		require.NoError(t, err)
+		_, err = s.Reread(ctx, operator, other.ID, accountsIn(2))
+		require.NoError(t, err)
+		require.NoError(t, storetest.ReadAll(s))
+		_, err = s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"eve"})
+		require.NoError(t, err)
+		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		require.True(t, store.FaultProtectedNew.Is(err), "%v", err)
+		require.NoError(t, storetest.ReadAll(s))
+		names, _ := rowsOf(t, s, j.ID)
+		require.Equal(t, []string{"1 ann", "2 bob"}, names)
+		// What the person saw was the reading before.
+		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		require.True(t, jobs.FaultReadAgain.Is(err), "%v", err)
+		j, err = s.Job(ctx, j.ID)
+		require.NoError(t, err)
+		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		require.NoError(t, err)
 	})
 }

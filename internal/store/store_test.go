@@ -51,7 +51,7 @@ func draft(t checker, s *store.Store, n int) jobs.Job {
 func started(t checker, s *store.Store, n int) jobs.Job {
 	t.Helper()
 	j := draft(t, s, n)
-	j, err := s.StartJob(ctx, operator, j.ID, int64(n))
+	j, err := s.StartJob(ctx, operator, j.ID, int64(n), "")
 	require.NoError(t, err)
 	return j
 }

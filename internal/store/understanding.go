@@ -48,11 +48,11 @@ func understood(ctx context.Context, q querier, jobID string) (u Understood, err
 // Mapping implements jobs.ImportStore.
 func (s *Store) Mapping(ctx context.Context, im *jobs.Import, shape string) (*jobs.Mapping, error) {
 	var m jobs.Mapping
-	var choices string
+	var choices, header string
 	var at int64
 	err := s.read.QueryRowContext(ctx, `
-		SELECT m.choices, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id WHERE j.id = $1 AND m.shape = $2`,
-		im.JobID, shape).Scan(&choices, &m.By, &at)
+		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id WHERE j.id = $1 AND m.shape = $2`,
+		im.JobID, shape).Scan(&choices, &header, &m.By, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -60,14 +60,15 @@ func (s *Store) Mapping(ctx context.Context, im *jobs.Import, shape string) (*jo
 		return nil, err
 	}
 	m.At = fromMillis(at)
-	return &m, json.Unmarshal([]byte(choices), &m.Choices)
+	return &m, errors.Join(json.Unmarshal([]byte(choices), &m.Choices), json.Unmarshal([]byte(header), &m.Header))
 }
 
 // Reread reads the file of a draft again, as a person says; with no choice at
 // all everything is detected anew. Files of the app with the same header are
 // then read the same way. Choices that do not fit the file are a fault.
 func (s *Store) Reread(ctx context.Context, by audit.Actor, id string, c accounts.Choices) (jobs.Job, error) {
-	if err := s.tryChoices(ctx, id, c); err != nil {
+	header, err := s.tryChoices(ctx, id, c)
+	if err != nil {
 		return jobs.Job{}, err
 	}
 	return s.changeJob(ctx, by, id, jobs.Reread, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
@@ -75,33 +76,37 @@ func (s *Store) Reread(ctx context.Context, by audit.Actor, id string, c account
 		if err != nil {
 			return nil, err
 		}
-		said := jobs.Mapping{Choices: c}
+		said := jobs.Mapping{Choices: c, Header: header}
 		if c != (accounts.Choices{}) {
 			said.By, said.At = clean(by.Name, 100), s.now()
 		}
 		if err := understoodAs(ctx, tx, j.ID, said, false); err != nil {
 			return nil, err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, j.ID); err != nil {
+			return nil, err
+		}
 		return map[string]any{"before": before.Choices, "after": c}, saveMapping(ctx, tx, j.AppID, before.Shape, said)
 	})
 }
 
-// tryChoices finds out whether the choices fit before anything is given up.
-func (s *Store) tryChoices(ctx context.Context, id string, c accounts.Choices) error {
+// tryChoices finds out whether the choices fit, and to which header they lead,
+// before anything is given up.
+func (s *Store) tryChoices(ctx context.Context, id string, c accounts.Choices) (header []string, err error) {
 	j, err := s.Job(ctx, id)
 	if err != nil || !j.May(jobs.Reread) {
-		return err // changeJob says what is wrong
+		return nil, err // changeJob says what is wrong
 	}
 	file, options, err := s.keptFileOf(ctx, j)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	options.Choices = c
 	rows, err := accounts.Open(file, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return rows.Close()
+	return rows.Understanding().Header, rows.Close()
 }
 
 func understoodAs(ctx context.Context, tx *sql.Tx, jobID string, m jobs.Mapping, earlier bool) error {
@@ -126,10 +131,14 @@ func saveMapping(ctx context.Context, tx *sql.Tx, appID, shape string, m jobs.Ma
 	if err != nil {
 		return err
 	}
+	header, err := json.Marshal(m.Header)
+	if err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO mappings (app_id, shape, choices, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
-		appID, shape, string(choices), m.By, millis(m.At))
+		INSERT INTO mappings (app_id, shape, choices, header, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices, header = excluded.header, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
+		appID, shape, string(choices), string(header), m.By, millis(m.At))
 	return err
 }
 

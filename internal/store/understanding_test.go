@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,7 +66,7 @@ func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
 		names, _ = rowsOf(t, s, next.ID)
 		require.Equal(t, []string{"1 5"}, names)
 
-		_, err = s.StartJob(ctx, operator, next.ID, 1)
+		_, err = s.StartJob(ctx, operator, next.ID, 1, "")
 		require.NoError(t, err)
 		_, err = s.Reread(ctx, operator, next.ID, accountsIn(2))
 		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
@@ -73,3 +74,59 @@ func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
 }
 
 func accountsIn(column int) accounts.Choices { return accounts.Choices{Column: column} }
+
+func TestWhatWasSaidOfOneFileTakesNoRowsFromAnother(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := storetest.Draft(s, operator, store.NewJob{}, "Exported by: crm\nAt: today\nuser_id;n\nann;1\nbob;2\n")
+		require.NoError(t, err)
+		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{FirstLine: 3})
+		require.NoError(t, err)
+		require.NoError(t, storetest.ReadAll(s))
+		names, _ := rowsOf(t, s, j.ID)
+		require.Equal(t, []string{"1 ann", "2 bob"}, names)
+		like, err := storetest.Draft(s, operator, store.NewJob{}, "user_id;n\nann;1\nbob;2\ncid;3\n")
+		require.NoError(t, err)
+		require.Equal(t, int64(3), like.Rows)
+		names, _ = rowsOf(t, s, like.ID)
+		require.Equal(t, []string{"1 ann", "2 bob", "3 cid"}, names)
+	})
+}
+
+func TestAJobThatIsCancelledWhileItsFileIsReadAgainHasNoRows(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\nbob\nann\n")
+		require.NoError(t, err)
+		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
+		require.NoError(t, err)
+		im, err := s.TakeImport(ctx, 0)
+		require.NoError(t, err)
+		require.Equal(t, j.ID, im.JobID)
+		requireSums(t, s)
+		j, err = s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		require.Equal(t, []int64{0, 0, 0}, []int64{j.Rows, j.Accounts, j.Counts.Sum()})
+		require.NoError(t, s.ReleaseImports(ctx))
+		require.NoError(t, storetest.ReadAll(s))
+		requireSums(t, s)
+	})
+}
+
+func TestAListingEndsWithAnErrorWhenItsFileIsReadAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\n"+strings.Repeat(" x\n", 5_000))
+		require.NoError(t, err)
+		listed, ended := 0, error(nil)
+		for _, err := range s.Rejects(ctx, j.ID) {
+			if ended = err; err != nil {
+				break
+			}
+			if listed++; listed == 10 {
+				_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
+				require.NoError(t, err)
+				_, err = s.TakeImport(ctx, 0)
+				require.NoError(t, err)
+			}
+		}
+		require.ErrorContains(t, ended, "read again")
+	})
+}

@@ -12,7 +12,7 @@ import (
 // Warnings is what a person should know before a draft is started.
 type Warnings struct {
 	SameFile []jobs.Job // started jobs with the same file, newest first
-	Overlaps []Overlap  // others that run or ran lately and hold accounts of this one, most first
+	Overlaps []Overlap  // jobs that run or ran lately and hold accounts of this one, most first
 }
 
 // Overlap is another job with some of the same accounts.
@@ -42,41 +42,52 @@ func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err err
 		SELECT o.accounts, `+jobColumns+` FROM (
 			SELECT other_id AS id, accounts FROM shared_accounts WHERE job_id = $1
 			UNION ALL SELECT job_id, accounts FROM shared_accounts WHERE other_id = $1) AS o
-		JOIN jobs j ON j.id = o.id JOIN jobs d ON d.id = $1
-		WHERE j.file_sha256 <> d.file_sha256 AND j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
+		JOIN jobs j ON j.id = o.id
+		WHERE j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
 		clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
 	return w, err
 }
 
-// overlapsOf counts, for every job that is not over for long, the accounts it
-// has in common with an import: rows for the table of shared accounts.
-func (s *Store) overlapsOf(ctx context.Context, im *jobs.Import, read int64) (rows []any, err error) {
-	others, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+// comparing counts the accounts an import shares with the other jobs that are
+// not over for long.
+type comparing struct {
+	store    *Store
+	im       *jobs.Import
+	rows     int64 // read
+	compared map[string]bool
+	shared   []any // rows of the table
+	kept     time.Time
+}
+
+// all compares the jobs that were not compared before; false when there is none.
+func (c *comparing) all(ctx context.Context, q querier, compare bool) (some bool, err error) {
+	others, err := collect(ctx, q, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
 		SELECT j.id FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
 			AND (j.finished_at > $2 OR j.finished_at = 0 AND (j.started_at > 0 OR j.created_at > $2)) ORDER BY j.id`,
-		im.JobID, millis(s.now().Add(-lately)))
+		c.im.JobID, millis(c.store.now().Add(-lately)))
 	for _, other := range others {
-		if err != nil {
+		if err != nil || c.compared[other] {
+			continue
+		}
+		if some = true; !compare {
 			break
 		}
+		c.compared[other] = true
 		var common int64
-		if common, err = s.inCommon(ctx, im.JobID, other); common > 0 {
-			rows = append(rows, im.JobID, other, common)
-		}
-		if err == nil {
-			err = s.tx(ctx, func(tx *sql.Tx) error { _, err := s.keepReading(ctx, tx, im, 995, read); return err })
+		if common, err = c.inCommon(ctx, other); common > 0 {
+			c.shared = append(c.shared, c.im.JobID, other, common)
 		}
 	}
-	return rows, err
+	return some, err
 }
 
-// inCommon counts the accounts that two jobs share. Both are sorted, so each
-// leaps to where the other stands and what lies between is never read.
-func (s *Store) inCommon(ctx context.Context, a, b string) (common int64, err error) {
-	left, right := &nameCursor{store: s, job: a}, &nameCursor{store: s, job: b}
-	at := ""
-	for {
+// inCommon counts the accounts of the import that another job holds. Both are
+// sorted, so each leaps to where the other stands and what lies between is
+// never read.
+func (c *comparing) inCommon(ctx context.Context, other string) (common int64, err error) {
+	left, right := &nameCursor{store: c.store, job: c.im.JobID}, &nameCursor{store: c.store, job: other}
+	for at, steps := "", 1; ; steps++ {
 		x, ok, err := left.seek(ctx, at)
 		if err != nil || !ok {
 			return common, err
@@ -91,8 +102,30 @@ func (s *Store) inCommon(ctx context.Context, a, b string) (common int64, err er
 		} else {
 			at = y
 		}
+		if steps%1000 == 0 {
+			if err := c.keep(ctx); err != nil {
+				return common, err
+			}
+		}
 	}
 }
+
+// keep extends the lease now and then, and ends the comparing of a cancelled job.
+func (c *comparing) keep(ctx context.Context) error {
+	if time.Since(c.kept) < keepEvery {
+		return nil
+	}
+	c.kept = time.Now()
+	return c.store.tx(ctx, func(tx *sql.Tx) error {
+		state, err := c.store.keepReading(ctx, tx, c.im, 995, c.rows)
+		if err == nil && state != jobs.Reading {
+			err = jobs.ErrImportGone
+		}
+		return err
+	})
+}
+
+const keepEvery = 2 * time.Second
 
 // nameCursor walks through the accounts of a job in order.
 type nameCursor struct {

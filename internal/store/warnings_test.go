@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
@@ -27,7 +28,7 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 			j, err := storetest.Draft(s, operator, store.NewJob{}, content)
 			require.NoError(t, err)
 			if start {
-				j, err = s.StartJob(ctx, operator, j.ID, j.Accounts)
+				j, err = s.StartJob(ctx, operator, j.ID, j.Accounts, "")
 				require.NoError(t, err)
 			}
 			return j
@@ -42,14 +43,14 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, warnings.SameFile, 1)
 		require.Equal(t, thirds.ID, warnings.SameFile[0].ID)
-		require.Equal(t, map[string]int64{all.ID: 1_000}, shares(warnings), "the job with the same file is named above")
+		require.Equal(t, map[string]int64{all.ID: 1_000, thirds.ID: 1_000}, shares(warnings))
 
 		warnings, err = s.Warnings(ctx, later.ID)
 		require.NoError(t, err)
 		require.Empty(t, warnings.SameFile)
 		require.Equal(t, map[string]int64{all.ID: 10, thirds.ID: 3}, shares(warnings))
 		// A job that was read later and started first is seen as well.
-		_, err = s.StartJob(ctx, operator, same.ID, same.Accounts)
+		_, err = s.StartJob(ctx, operator, same.ID, same.Accounts, "")
 		require.NoError(t, err)
 		warnings, err = s.Warnings(ctx, later.ID)
 		require.NoError(t, err)
@@ -66,4 +67,25 @@ func shares(w store.Warnings) map[string]int64 {
 		shares[o.Job.ID] = o.Accounts
 	}
 	return shares
+}
+
+func TestTwoFilesThatAreReadAtTheSameTimeLearnOfEachOther(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for range 20 {
+			one, err := create(ctx, s, section("account\nann\nbob\n"))
+			require.NoError(t, err)
+			two, err := create(ctx, s, section("account\nbob\ncid\n"))
+			require.NoError(t, err)
+			var readers errgroup.Group
+			for range 2 {
+				readers.Go(func() error { return storetest.ReadAll(s) })
+			}
+			require.NoError(t, readers.Wait())
+			_, err = s.StartJob(ctx, operator, one.ID, 2, "")
+			require.NoError(t, err)
+			warnings, err := s.Warnings(ctx, two.ID)
+			require.NoError(t, err)
+			require.Equal(t, int64(1), shares(warnings)[one.ID])
+		}
+	})
 }

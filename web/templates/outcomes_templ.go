@@ -449,7 +449,7 @@ func jobReasons(v View, j JobView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if reason.Code == 0 {
+				if reason.Code <= 0 {
 					var templ_7745c5c3_Var27 string
 					templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("job.code.none"))
 					if templ_7745c5c3_Err != nil {
