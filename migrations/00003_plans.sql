@@ -16,6 +16,7 @@ ALTER TABLE jobs ADD COLUMN reading TEXT NOT NULL DEFAULT ''; -- the reading tha
 ALTER TABLE jobs ADD COLUMN read_done BIGINT NOT NULL DEFAULT 0; -- thousandths
 ALTER TABLE jobs ADD COLUMN read_rows BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN refusal TEXT NOT NULL DEFAULT ''; -- JSON: why the file could not be read
+ALTER TABLE jobs ADD COLUMN unusual TEXT NOT NULL DEFAULT ''; -- JSON: how many accounts hold unusual characters, and the first
 ALTER TABLE jobs ADD COLUMN protected_version BIGINT NOT NULL DEFAULT 0; -- of the list it was checked against
 
 CREATE INDEX jobs_to_read ON jobs (id) WHERE state = 'reading' OR reader <> '';

@@ -44,6 +44,7 @@ type draftJSON struct {
 type warningsJSON struct {
 	SameFile []string      `json:"same_file"` // ids of jobs
 	Overlaps []overlapJSON `json:"overlaps"`
+	Unusual  int64         `json:"unusual"` // rows whose account holds rare characters
 }
 
 type overlapJSON struct {
@@ -108,6 +109,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		return err
 	}
 	out.Understanding = understood.Understanding
+	out.Warnings.Unusual = warnings.Unusual.Rows
 	for _, same := range warnings.SameFile {
 		out.Warnings.SameFile = append(out.Warnings.SameFile, same.ID)
 	}

@@ -142,6 +142,7 @@ func (s *stage) jobs() []scene {
 			w.follow(fill("#first_line", "99999"), click("form#correct button"))
 		}},
 		{"review-again", "olga", "/jobs/" + olga.draft(memberFile(2_000)), nil},
+		{"review-unusual", "olga", "/jobs/" + olga.draft([]byte("user_id,city\nann.lee@example.com,Rome\nBob Ray,Oslo\ncid_3,Rome\n")), nil},
 		{"finished-packed", "aida", "/jobs/" + again, nil},
 		{"reading", "olga", "/jobs/" + reading, nil},
 		{"reading-cancel", "olga", "/jobs/" + reading, open(".ask summary")},

@@ -21,6 +21,7 @@ type Row struct {
 	Line    int64    // where it begins, from 1; of a workbook, the sheet's row
 	Fields  []string // its cells; of a row that cannot be split, its first line as one
 	Account string   // set when accepted: what is to be sent, byte for byte
+	Unusual bool     // accepted with a character that Tencent advises against: not a letter, digit, _ or -
 	Reason  Reason   // set when not accepted
 	Value   string   // the cell in the account column; of a row that cannot be split, its first line
 }
@@ -126,7 +127,7 @@ func (t *table) judge(row *Row, w []byte, rec record) {
 		row.Reason = Ragged
 	default:
 		if row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted); row.Reason == "" {
-			row.Account = row.Value
+			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 		}
 		return
 	}

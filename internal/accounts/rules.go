@@ -127,3 +127,14 @@ func original(cell string) string {
 	}
 	return cell
 }
+
+// isUnusual reports whether an account holds a character beyond those that all
+// of Tencent's pages allow.
+func isUnusual(account string) bool {
+	for i := range len(account) {
+		if c := account[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+			return true
+		}
+	}
+	return false
+}

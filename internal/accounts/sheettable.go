@@ -66,7 +66,7 @@ func (t *sheetTable) row(found sheetRow) Row {
 		row.Reason = typed
 	default:
 		if row.Reason = t.rules.judge(row.Value, false); row.Reason == "" {
-			row.Account = row.Value
+			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 		}
 		return row
 	}

@@ -54,6 +54,14 @@ type Imported struct {
 	Rows, Rejected, Duplicate, Protected int64
 	Accounts                             int64
 	Groups                               []SetAsideGroup
+	Unusual                              Unusual
+}
+
+// Unusual counts the rows whose account holds characters that are allowed and
+// rare, so that it may not be what somebody meant, and names the first ones.
+type Unusual struct {
+	Rows  int64   `json:"rows"`
+	First []Named `json:"first"`
 }
 
 // SetAsideGroup counts the rows set aside for one reason.

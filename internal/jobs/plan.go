@@ -69,8 +69,8 @@ const NamesSize = 256
 
 // Named says in which row of the file an account stands.
 type Named struct {
-	Account string
-	Row     int64
+	Account string `json:"account"`
+	Row     int64  `json:"row"`
 }
 
 // Names is a part of a job's accounts sorted by their bytes, to find them by.

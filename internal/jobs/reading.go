@@ -100,6 +100,12 @@ func (r *reading) readRows(ctx context.Context, notes *notes, byAccount *sorter[
 		case protected:
 			r.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Protected, Value: row.Account})
 		default:
+			if row.Unusual {
+				u := &r.imported.Unusual
+				if u.Rows++; len(u.First) < GroupFirst {
+					u.First = append(u.First, Named{strings.Clone(row.Account), row.Number})
+				}
+			}
 			// A clone, so that the row's other cells are not kept while it is sorted.
 			account := strings.Clone(row.Account)
 			if err := notes.add(Planned{row.Number, row.Line, account}); err != nil {

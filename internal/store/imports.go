@@ -222,12 +222,16 @@ func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, r
 	if err != nil {
 		return err
 	}
+	unusual, err := json.Marshal(read.Unusual)
+	if err != nil {
+		return err
+	}
 	err = one(ctx, tx, jobs.ErrImportGone, `
 		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
-			understanding = $10, protected_version = $11, reading = reader, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+			understanding = $10, protected_version = $11, unusual = $12, reading = reader, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
 		im.JobID, im.Reader, jobs.Draft, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
-		string(understanding), im.ProtectedVersion)
+		string(understanding), im.ProtectedVersion, string(unusual))
 	if err == nil && read.Mapping != nil {
 		err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
 	}

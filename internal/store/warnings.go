@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type Warnings struct {
 	SameFile []jobs.Job // started jobs with the same file, newest first
 	Overlaps []Overlap  // jobs that run or ran lately and hold accounts of this one, most first
+	Unusual  jobs.Unusual
 }
 
 // Overlap is another job with some of the same accounts.
@@ -31,6 +33,14 @@ func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err err
 	w.SameFile, err = collect(ctx, s.read, scanJob, `
 		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
 		WHERE d.id = $1 AND j.id <> d.id AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, clean(jobID, 100), warningsMost)
+	if err != nil {
+		return w, err
+	}
+	var unusual string
+	err = s.read.QueryRowContext(ctx, `SELECT unusual FROM jobs WHERE id = $1`, clean(jobID, 100)).Scan(&unusual)
+	if err == nil && unusual != "" {
+		err = json.Unmarshal([]byte(unusual), &w.Unusual)
+	}
 	if err != nil {
 		return w, err
 	}

@@ -89,3 +89,14 @@ func TestTwoFilesThatAreReadAtTheSameTimeLearnOfEachOther(t *testing.T) {
 		}
 	})
 }
+
+func TestAccountsWithUnusualCharactersAreAcceptedAndNamed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\nbob@example.com\nAnn Lee\n")
+		require.NoError(t, err)
+		require.Equal(t, int64(3), j.Accounts)
+		warnings, err := s.Warnings(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, jobs.Unusual{Rows: 2, First: []jobs.Named{{Account: "bob@example.com", Row: 2}, {Account: "Ann Lee", Row: 3}}}, warnings.Unusual)
+	})
+}
