@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 
@@ -31,19 +33,44 @@ func olderDatabase(t *testing.T, database, engine string, dialect goose.Dialect,
 		_, err := db.Exec(statement)
 		require.NoError(t, err, statement)
 	}
+	encoder, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	_, err = db.Exec(`INSERT INTO upload_chunks (sha256, number, data) VALUES ('abc', 0, $1)`, encoder.EncodeAll([]byte(oldFile()), nil))
+	require.NoError(t, err)
+}
+
+// oldFile is the file of the old jobs. As it would be read now its rows from 100
+// on are others than they were then.
+func oldFile() string {
+	var file strings.Builder
+	file.WriteString("account,n\n")
+	for row := 1; row <= 251; row++ {
+		switch {
+		case row == 8:
+			file.WriteString(",\n")
+		case row < 8:
+			fmt.Fprintf(&file, "user_%d,%d\n", row, row)
+		case row < 100:
+			fmt.Fprintf(&file, "user_%d,%d\n", row-1, row)
+		default:
+			fmt.Fprintf(&file, "user_%d,%d\n", row, row)
+		}
+	}
+	return file.String()
 }
 
 // oldJob is a job as the first version kept it: 250 accounts, one of which
 // failed by itself, in three batches, with a row set aside.
 func oldJob() []string {
+	bytes := strconv.Itoa(len(oldFile()))
 	statements := []string{
 		`INSERT INTO apps VALUES ('1400000000', 'Test chat', 'test', 1400000000, 'http://127.0.0.1:0', 'all_member_push', 'administrator', 97)`,
-		`INSERT INTO uploads VALUES ('abc', 0, 1)`,
+		`INSERT INTO uploads VALUES ('abc', ` + bytes + `, 1)`,
 		`INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, row_count, rejected, accounts,
 			outcome_cleared, outcome_failed, batches, calls, created_by, started_by, created_at, started_at, finished_at)
-			VALUES ('j1', '1400000000', 'clear', 'finished', '', 'old.csv', 'abc', 0, 32, 251, 1, 250, 249, 1, 3, 3, 'olga', 'olga', 1, 2, 3)`,
+			VALUES ('j1', '1400000000', 'clear', 'finished', '', 'old.csv', 'abc', ` + bytes + `, 32, 251, 1, 250, 249, 1, 3, 3, 'olga', 'olga', 1, 2, 3)`,
 		`INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
-			VALUES ('j2', '1400000000', 'clear', 'reading', '', 'half.csv', 'abc', 0, 32, 'olga', 1)`,
+			VALUES ('j2', '1400000000', 'clear', 'reading', '', 'half.csv', 'abc', ` + bytes + `, 32, 'olga', 1)`,
 		`INSERT INTO accounts (job_id, seq, row_number, account) VALUES ('j2', 1, 1, 'half')`,
 		`INSERT INTO set_asides VALUES ('j1', 8, 9, 'rejected', '', 'empty', 0)`,
 	}
@@ -86,6 +113,17 @@ func TestJobsOfEarlierVersionsStayWhatTheyWere(t *testing.T) {
 			groups, err := s.SetAsideGroups(ctx, "j1")
 			require.NoError(t, err)
 			require.Equal(t, []jobs.SetAsideGroup{{Kind: jobs.Rejected, Reason: "empty", Rows: 1, First: []int64{8}}}, groups)
+
+			// The cells are given where it is certain that they are the account's.
+			cells := map[int64][]string{}
+			for r, err := range s.Results(ctx, "j1", "") {
+				require.NoError(t, err)
+				cells[r.Row] = r.Fields
+			}
+			require.Len(t, cells, 250)
+			require.Equal(t, []string{"user_98", "99"}, cells[99])
+			require.Empty(t, cells[100])
+			require.Empty(t, cells[251])
 
 			// What was being read then had no answer yet.
 			require.NoError(t, storetest.ReadAll(s))
