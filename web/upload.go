@@ -84,6 +84,7 @@ func (s *Server) createJob(v *visit) error {
 		status, _ := statusOf(v, f)
 		return s.uploadForm(v, status, up, f)
 	}
+	up.discard() // the file is in the database by now
 	if err == nil {
 		err = s.awaitRead(v, j.ID)
 	}
@@ -207,6 +208,7 @@ func (s *Server) readFile(v *visit, body *http.ResponseController, up *upload, p
 	if up.file, err = os.CreateTemp(s.TempDir, "upload-*"); err != nil {
 		return err
 	}
+	os.Remove(up.file.Name()) // accounts do not outlive a console that is killed; where that is not possible, discard does it
 	up.size, err = io.Copy(up.file, io.LimitReader(patient{part, body}, s.UploadLimit+1))
 	switch {
 	case err != nil:
