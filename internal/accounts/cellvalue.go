@@ -12,32 +12,79 @@ import (
 type numberFormat struct {
 	date, clock bool
 	digits      int // zeros are shown in front up to so many digits
+
+	// Of numbers above, below and at zero: something else is shown than the
+	// number, such as a word, a percentage or nothing.
+	otherAbove, otherBelow, otherZero bool
 }
 
+// formatBytes is the longest number format that spreadsheets write.
+const formatBytes = 255
+
 var (
-	notInFormat  = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]|\[[A-Za-z]{3,}[0-9]*\]|\[[<>=][^\]]*\]|General|(?i:AM/PM)|(?i:A/P)`)
-	leadingZeros = regexp.MustCompile(`^0{2,}`)
 	number       = regexp.MustCompile(`^(-?)([0-9]*)(?:\.([0-9]*))?(?:[Ee]([-+]?[0-9]{1,3}))?$`)
+	notInFormat  = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]|\[[A-Za-z]{3,}[0-9]*\]|\[[<>=][^\]]*\]|General|(?i:AM/PM)|(?i:A/P)`)
+	leadingZeros = regexp.MustCompile(`^0{2,}$`)
+
+	// What changes nothing of a number: its colour, its place in the cell, spaces around it.
+	noMatter    = regexp.MustCompile(`(?i)\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2})\]|\[\$-[0-9a-f]{1,4}\]|_.|\* `)
+	plainNumber = regexp.MustCompile(`^(?:(?i:General)|G/通用格式|@|(?:#*0?|#,##[#0])(?:\.[0#?]*)?(?:[Ee][-+][0#]+)?)$`)
 )
+
+// builtIn are the formats that have a number and no code, but for dates.
+var builtIn = map[int]string{
+	0: "General", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 11: "0.00E+00",
+	37: "#,##0_);(#,##0)", 38: "#,##0_);(#,##0)", 39: "#,##0.00_);(#,##0.00)", 40: "#,##0.00_);(#,##0.00)",
+	41: `#,##0_);(#,##0);"-"_)`, 43: `#,##0.00_);(#,##0.00);"-"_)`, 48: "##0.0E+0", 49: "@",
+}
 
 func formatOfNumber(id int, code string) numberFormat {
 	switch {
 	case code != "":
-		plain := notInFormat.ReplaceAllString(code, "")
-		plain, _, _ = strings.Cut(plain, ";")
-		return numberFormat{
-			date:   strings.ContainsAny(plain, "yYdD") || strings.ContainsAny(plain, "mM") && !strings.ContainsAny(plain, "hHsS0#?"),
-			clock:  strings.ContainsAny(plain, "hHsS"),
-			digits: len(leadingZeros.FindString(plain)),
-		}
 	case id >= 14 && id <= 17, id >= 27 && id <= 31, id == 36, id >= 50 && id <= 58:
 		return numberFormat{date: true}
 	case id == 22:
 		return numberFormat{date: true, clock: true}
 	case id >= 18 && id <= 21, id >= 32 && id <= 35, id >= 45 && id <= 47:
 		return numberFormat{clock: true}
+	default:
+		code = builtIn[id]
 	}
-	return numberFormat{}
+	if code == "" || len(code) > formatBytes {
+		return numberFormat{otherAbove: true, otherBelow: true, otherZero: true}
+	}
+	plain := notInFormat.ReplaceAllString(code, "")
+	plain, _, _ = strings.Cut(plain, ";")
+	f := numberFormat{
+		date:   strings.ContainsAny(plain, "yYdD") || strings.ContainsAny(plain, "mM") && !strings.ContainsAny(plain, "hHsS0#?"),
+		clock:  strings.ContainsAny(plain, "hHsS"),
+		digits: len(leadingZeros.FindString(code)),
+	}
+	if f.digits > 0 {
+		return f
+	}
+	parts := strings.Split(code, ";") // one between quotes leaves parts that are not plain
+	above, showsZero := plainPart(parts[0])
+	f.otherAbove, f.otherBelow, f.otherZero = !above, !above, !showsZero
+	if len(parts) > 1 {
+		below, signed := strings.CutPrefix(strings.NewReplacer(`\-`, "-", `"-"`, "-").Replace(noMatter.ReplaceAllString(parts[1], "")), "-")
+		same, _ := plainPart(below)
+		f.otherBelow = !signed || !same
+	}
+	if len(parts) > 2 {
+		_, showsZero = plainPart(parts[2])
+		f.otherZero = !showsZero
+	}
+	return f
+}
+
+// plainPart reports whether a part of a format shows a number by its digits, and
+// whether also a zero.
+func plainPart(part string) (plain, showsZero bool) {
+	part = noMatter.ReplaceAllString(part, "")
+	part = strings.Trim(strings.NewReplacer(`\ `, " ", `" "`, " ").Replace(part), " ")
+	before, _, _ := strings.Cut(part, ".")
+	return part != "" && plainNumber.MatchString(part), plainNumber.MatchString(part) && strings.ContainsAny(before, "0Gg@")
 }
 
 // maxDigits of a number are exact in a spreadsheet.
@@ -71,6 +118,11 @@ func numberCell(stored string, f numberFormat, since1904 bool) (shown string, re
 		return strconv.FormatFloat(value, 'g', maxDigits, 64), CellType
 	case digits == "0":
 		parts[1] = ""
+		if f.otherZero {
+			return digits, CellType
+		}
+	case parts[1] == "" && f.otherAbove, parts[1] != "" && f.otherBelow:
+		return parts[1] + digits, CellType
 	}
 	if len(digits) < f.digits {
 		return parts[1] + strings.Repeat("0", min(f.digits, 100)-len(digits)) + digits, CellType

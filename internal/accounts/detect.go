@@ -26,6 +26,7 @@ type candidate struct {
 	first    float64 // share of rows that begin with an account
 	line     int64   // of the header or the first row, counted from the beginning of the sample
 	header   []string
+	several  bool // every row seems to hold several accounts
 	unread   bool // the line that should be the header could not be split
 	column   int
 	columns  int
@@ -137,13 +138,13 @@ func findTable(rows []sampleRow, c Choices, r rules) candidate {
 	}
 	found.line = rows[0].line
 	first, below := rows[0], rows[1:]
-	named, isNamed := namedColumn(first.cells)
+	isNamed := isHeader(first, below, r)
 	switch {
 	case c.Header == No:
 	case first.broken:
 		found.unread = c.Header == Yes
 	case isNamed:
-		found.header, found.column, found.named = first.cells, named, len(first.cells) > 1
+		found.header, found.named = first.cells, len(first.cells) > 1
 	case c.Header == Yes, looksLikeHeader(first.cells, below, r):
 		found.header = first.cells
 	}
@@ -160,8 +161,11 @@ func findTable(rows []sampleRow, c Choices, r rules) candidate {
 	switch {
 	case c.Column > 0:
 		found.column = c.Column - 1
-	case found.header == nil || !isNamed:
+	case found.header != nil && isNamed:
+		found.column = namedByLooks(found.header, rows, r)
+	default:
 		found.column = accountColumn(rows, found.columns, r)
+		found.several = found.header == nil && found.columns > 1 && c.Separator == "" && severalPerLine(rows, r)
 	}
 	found.weigh(rows, r)
 	return found

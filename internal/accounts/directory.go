@@ -15,7 +15,7 @@ import (
 // readDirectory reads the table of contents of a ZIP, within bounds: it is held
 // in memory, and can be nearly all of the file.
 func readDirectory(s *source) (*zip.Reader, error) {
-	within := &budget{s, directoryBytes}
+	within := &bounded{s, directoryBytes}
 	directory, err := zip.NewReader(within, s.Size())
 	if within.left <= 0 {
 		return nil, FaultManyFiles.With()
@@ -26,15 +26,15 @@ func readDirectory(s *source) (*zip.Reader, error) {
 	return directory, nil
 }
 
-// budget bounds what is read.
-type budget struct {
+// bounded is what may be read of so much.
+type bounded struct {
 	io.ReaderAt
 	left int64
 }
 
 var errBudget = errors.New("too much is read")
 
-func (b *budget) ReadAt(p []byte, at int64) (int, error) {
+func (b *bounded) ReadAt(p []byte, at int64) (int, error) {
 	if b.left -= int64(len(p)); b.left <= 0 {
 		return 0, errBudget
 	}
@@ -56,12 +56,14 @@ func isWorkbook(directory *zip.Reader) bool {
 
 func find(directory *zip.Reader, name string) *zip.File {
 	for _, entry := range directory.File {
-		if strings.EqualFold(strings.ReplaceAll(entry.Name, `\`, "/"), name) {
+		if partName(entry.Name) == partName(name) {
 			return entry
 		}
 	}
 	return nil
 }
+
+func partName(name string) string { return strings.ToLower(strings.ReplaceAll(name, `\`, "/")) }
 
 // officeFormat names other formats that are archives of parts.
 func officeFormat(files []*zip.File) string {

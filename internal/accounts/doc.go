@@ -33,7 +33,10 @@
 // else text that is valid UTF-8 in at least nine lines of ten, the first among
 // them, is that. Otherwise the encoding wins whose common characters make up
 // most of the text beyond ASCII: the 3,755 of GB 2312, the 5,401 of Big5, or
-// accented letters beside plain ones. When not even a quarter is common, when
+// accented letters beside plain ones. When not even a quarter is common in up to
+// 64 bytes beyond ASCII, they are too few to judge, and the first of GB18030,
+// Big5 and Windows-1252 in which everything is text is taken; a "|" that can be
+// half a character is one, unless all lines have as many. With more bytes, when
 // more than one line in ten is no text, or when lines of UTF-8 stand beside
 // others, the file is refused. Besides the first 64 KiB, pieces from the whole
 // file are looked at. The judgement is our own: libraries for it weigh letter
@@ -50,20 +53,35 @@
 //     account column, else by which most rows have as many cells and an account.
 //     A first line such as "sep=;", which Excel understands, names it.
 //   - Lines above a header that names the account column are not rows when none
-//     of them could be one: they have other cells than the header, no value or
-//     one beyond ASCII in place of the account, or nothing but one sentence (with
-//     a space or a colon) in a table of several columns. When one could be a row,
-//     all of them are rows.
+//     of them could be one. One could be when a cell, or a part of it between
+//     separators, has the look of an account (a word with a digit or underscore, a
+//     number of five digits), when it has only numbers, when there are several
+//     lines of one word, or when it has the header's cells and an account in place;
+//     one sentence alone is none. When one could be a row, all of them are rows.
+//     Titles beyond ASCII are likewise no rows above a header that is one by its look.
 //   - A first row is the header when a cell is a known word for "account" in
-//     English or Chinese; when it has words beyond ASCII in place of an account,
-//     above cells that are accounts; or when it is all words above a column of
-//     numbers. A row equal to the header, as in files that were joined, is set
-//     aside; so is, without a header, a row whose account is "user_id" or the like.
-//   - The account column is the one so named, or marked "[account]" as
-//     [Understanding.ExportHeader] does. Else it is the first, unless its cells
-//     are no accounts, repeat, or are dates, counts, running numbers or short
-//     codes, and another column's are not; or they are words, and another's have
-//     letters and digits. When unsure, it is the first.
+//     English or Chinese, or ends with one (im_account_id; "IM账号"; test_account
+//     only when the cells below have digits); when it has words beyond ASCII in
+//     place of an account, above cells that are accounts; or when it is all words
+//     above a column of numbers. No cell of it may stand in its column again;
+//     for one with a known word that counts when a cell has a digit.
+//   - In the middle, as in files that were joined, a row equal to the header but for
+//     case and signs, or with a sure word for "account" in place of an account, is
+//     set aside. So is a header with its columns in another order, and every row
+//     below it until one comes whose account column is the same again.
+//   - The account column is the one surely so named, or marked "[account]" as
+//     [Understanding.ExportHeader] does; else one that ends so (not "备用账号" and
+//     the like, which are somebody else's); else one named
+//     "id", "user" or the like, unless its cells are running numbers, words or ids
+//     of something else, and another column's are distinct and have letters and
+//     digits. Without a name it is the first, unless its cells are no accounts,
+//     repeat, or are dates, counts, running numbers or short codes, and another
+//     column's are not; or they are words, mail or IP addresses, mobile numbers,
+//     days or Unix times, and another's have letters and digits. When unsure, it is
+//     the first.
+//   - When there is no header and every cell of every row is the same kind of id,
+//     accounts were typed side by side: every row is set aside, unless a person
+//     chooses the column or the separator.
 //   - At most 100 columns are read.
 //
 // # Rows and lines of text
@@ -73,7 +91,8 @@
 //     from 1 without the header and blank lines; lines as an editor shows them.
 //   - A row has as many cells as the header, or without a header as most rows of
 //     the first 64 KiB. Empty cells beyond that are fine, and so are cells
-//     missing under trailing header cells without a name. Otherwise the row is
+//     missing under trailing header cells without a name; text under those makes
+//     the row ragged, since it may have been split too often. Otherwise the row is
 //     ragged: a line break or a separator inside a cell that was not quoted
 //     would make half a cell look like an account.
 //   - A row of more than 64 KiB is set aside; reading goes on at the next line.
@@ -102,7 +121,9 @@
 // # Workbooks
 //
 // Nothing is evaluated: no formula, macro or link. The first visible sheet with
-// rows is read, or the one that is chosen; charts are no sheets. Hidden rows
+// rows is read, or the one that is chosen; charts are no sheets, and a hidden one
+// is only read when chosen, unless all are. One cell that is no account, above
+// wider rows and their header, is a title and no row. Hidden rows
 // count, blank ones do not. Row.Line is the sheet's row. Of merged cells the
 // first has the value. A cell that is not there is empty, so no row is ragged,
 // except one that goes beyond 100 columns. In the account column:
@@ -110,20 +131,26 @@
 //   - Text is taken as it is, also digits: "123456789012345678" is an account.
 //   - A number is taken by the digits stored, however it is shown (8.61E+12). A
 //     whole number of more than 15 digits is damaged: Excel has lost the rest.
-//   - A fraction, a date, a truth value, and a number that is shown with zeros in
-//     front which are not stored, are set aside.
+//   - A fraction, a date, a truth value, and a number that is shown as something
+//     else than is stored are set aside: with zeros in front, words, a percent
+//     sign, signs between the digits, or not at all. Thousands separators,
+//     decimals, exponents, colours and padding are nothing else. A format that is
+//     not understood, or has over 255 bytes, shows something else.
 //   - So is a formula, whatever its last value, and an error such as #N/A.
 //
 // Elsewhere a formula's last value is shown, and dates as 2006-01-02. Workbooks
 // are read up to 64 MiB, and with as much text that cells share, which is held
-// in memory. A part that is damaged or out of order is a fault: no row is lost
+// in memory; such a text counts as unpacked in every cell. All that is unpacked
+// before the rows are read is at most 256 MiB. 1000 sheets with names of their
+// own, of which 200 are listed, 5000 number formats, 100,000 styles, and 10,000
+// relations of a part are the most. A part that is damaged or out of order is a fault: no row is lost
 // in silence.
 //
 // # Accounts
 //
 // Tencent's rules for a UserID, with case and every byte kept: not empty, at
 // most 32 bytes (64 where registration ids are accounts too), bytes 0x20 to
-// 0x7E only. Three more, because the account in the file must be what is sent:
+// 0x7E only. Five more, because the account in the file must be what is sent:
 //
 //   - A space before or after a value sets the row aside: nobody sees it, and
 //     neither sending nor dropping it can be known to be right. Only between
@@ -131,8 +158,15 @@
 //   - A comma, semicolon or pipe in the value, quoted or not, sets the row aside:
 //     it may be several accounts in one cell. Only when a person says that the
 //     file is one account per line, the whole line is the account.
-//   - What a spreadsheet left in place of a value (1.23E+12, #N/A, ="0012") sets
-//     the row aside: the account is lost.
+//   - So do several spaces in a row, or single ones between parts that all have a
+//     digit; "Ann Lee" and "user 7" are accounts.
+//   - A list number or bullet before a space, a label ("id: u1"), an apostrophe or
+//     backtick before a letter or digit, a sentence of four words, and a total or
+//     count of rows are not the account alone.
+//   - NULL, None, NaN, N/A, \N and the like, in any case, and signs without a letter
+//     or digit are no account.
+//   - What a spreadsheet or program left in place of a value (1.23E+12, 1.23E12,
+//     1001.0, #N/A, ="0012") sets the row aside: the account is lost.
 //
 // # Coming back
 //

@@ -149,7 +149,7 @@ func (s sample) legacy() (Encoding, error) {
 		}
 	}
 	if best == "" {
-		return "", FaultEncodingUnknown.With()
+		return s.anyClean()
 	}
 	return best, nil
 }
@@ -224,68 +224,6 @@ func unmarkedUTF16(head []byte, nuls int) Encoding {
 		return ""
 	}
 	return e
-}
-
-// plausible counts the characters beyond ASCII in a line, and those of them that
-// real text is made of.
-var plausible = map[Encoding]func(line []byte) (good, all int){
-	// The 3755 common characters of GB 2312 stand in a block of their own; what
-	// GBK and GB18030 add to them is rare.
-	GB18030: func(line []byte) (good, all int) {
-		for i := 0; i < len(line); i++ {
-			b := line[i]
-			if b < 0x80 {
-				continue
-			}
-			all++
-			if i++; i == len(line) {
-				break
-			}
-			switch next := line[i]; {
-			case b >= 0xB0 && b <= 0xD7 && next >= 0xA1, b >= 0xA1 && b <= 0xA3 && next >= 0xA1:
-				good++
-			case next >= 0x30 && next <= 0x39:
-				i += 2
-			case next < 0x40:
-				i--
-			}
-		}
-		return good, all
-	},
-	// Likewise the 5401 common ones of Big5, and its punctuation.
-	Big5: func(line []byte) (good, all int) {
-		for i := 0; i < len(line); i++ {
-			b := line[i]
-			if b < 0x80 {
-				continue
-			}
-			all++
-			if i++; i == len(line) {
-				break
-			}
-			next := line[i]
-			if b >= 0xA1 && b <= 0xC6 && (next >= 0x40 && next <= 0x7E || next >= 0xA1) {
-				good++
-			} else if next < 0x40 {
-				i--
-			}
-		}
-		return good, all
-	},
-	// An accented letter stands in a word, beside plain letters; so does an apostrophe.
-	Windows1252: func(line []byte) (good, all int) {
-		for i, b := range line {
-			if b < 0x80 {
-				continue
-			}
-			all++
-			if (b >= 0xC0 || b == 0x92 || b == 0x8A || b == 0x9A || b == 0x8E || b == 0x9E) &&
-				(i > 0 && isLetter(line[i-1]) || i+1 < len(line) && isLetter(line[i+1])) {
-				good++
-			}
-		}
-		return good, all
-	},
 }
 
 func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,34 @@ var made = map[string]func(*testing.T) string{
 	},
 	"workbook-preamble.xlsx": func(t *testing.T) string {
 		return string(workbookOf(t, [][]any{{"Report exported 2026-11-01"}, {}, {"客户", "账号", "城市"}, {"张三", "a1", "深圳"}, {"李四", 1001}, {"王五", "a3", "北京", "note"}}))
+	},
+	"workbook-title.xlsx": func(t *testing.T) string {
+		return string(workbookOf(t, [][]any{{"清理名单"}, {"序号", "会员编号"}, {1, "C7001"}, {2, "C7002"}, {3, "C7003"}}))
+	},
+	"workbook-formats.xlsx": func(t *testing.T) string {
+		codes, styles, rows := "", `<xf numFmtId="0"/>`, texted("uid")
+		for i, code := range []string{
+			"0", "0.00", "#,##0", "_ * #,##0_ ", "[Red]#,##0;-0", "@", "G/通用格式", "0.00E+00", // shown as stored
+			"&quot;user_&quot;0", "0&quot;号&quot;", "000-00-0000", "0 0000", "#00000", "0%", "# ?/?", "0,", ";;;", "[DBNum1]0", "[&lt;9]0;0&quot;x&quot;", "aaaa", "?????0", strings.Repeat("0", 256),
+		} {
+			id := strconv.Itoa(170 + i)
+			codes += `<numFmt numFmtId="` + id + `" formatCode="` + code + `"/>`
+			styles += `<xf numFmtId="` + id + `"/>`
+			rows += `<row><c s="` + strconv.Itoa(i+1) + `"><v>12345</v></c></row>`
+		}
+		rows += `<row><c s="3"><v>-5</v></c></row><row><c s="5"><v>-5</v></c></row><row><c s="99"><v>5</v></c></row>`
+		return buildWorkbook(t, "", oneSheet, rows, shared, `<styleSheet><cellXfs>`+styles+`</cellXfs><numFmts>`+codes+`</numFmts></styleSheet>`)
+	},
+	"refused/only-hidden.xlsx": func(t *testing.T) string {
+		return workbookWith(t, func(f *excelize.File) {
+			_, err := f.NewSheet("Old")
+			require.NoError(t, err)
+			require.NoError(t, f.SetSheetCol("Old", "A1", &[]any{"account", "o1"}))
+			require.NoError(t, f.SetSheetVisible("Old", false))
+		})
+	},
+	"refused/row-in-row.xlsx": func(t *testing.T) string {
+		return rawWorkbook(t, "", oneSheet, texted("uid")+`<row><row><c><v>1</v></c></row><c><v>2</v></c></row>`)
 	},
 	"workbook-no-header.xlsx": func(t *testing.T) string {
 		return string(workbookOf(t, [][]any{{"深圳", "u1001"}, {"北京", "u1002"}, {"深圳", "u1003"}}))

@@ -5,20 +5,26 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zip"
 )
 
 const (
 	tokenBytes = 1 << 20 // of one piece of XML; a cell holds 32,767 characters
 	depth      = 100     // of elements in elements
+	attributes = 100     // of an element
+	nameBytes  = 255     // of a sheet or a part
+
+	maxRelations = 10_000
 )
+
+var relationKinds = []string{"officeDocument", "worksheet", "sharedStrings", "styles"}
 
 var (
 	errToken    = errors.New("a piece of XML is too long")
 	errDepth    = errors.New("XML is nested too deep")
 	errEntities = errors.New("XML declares a document type")
+	errName     = errors.New("a name is too long, or there twice")
 	errNoPart   = errors.New("a part of the workbook is missing")
 )
 
@@ -28,30 +34,52 @@ type part struct {
 	io.Closer
 	in      io.Reader
 	decoder *xml.Decoder
+	budget  *budget
 	token   int // bytes of the one being read
 	depth   int
 }
 
 // openPart opens a part of the workbook; progress may be nil.
-func (f *file) openPart(directory *zip.Reader, name string, progress *int64) (*part, error) {
-	entry := find(directory, name)
+func (w *workbook) openPart(name string, b *budget, progress *int64) (*part, error) {
+	entry := w.parts[partName(name)]
 	if entry == nil {
-		return nil, f.source.why(errNoPart)
+		return nil, w.file.source.why(errNoPart)
 	}
 	if entry.Flags&1 != 0 {
 		return nil, FaultEncrypted.With()
 	}
 	r, err := entry.Open()
 	if err != nil {
-		return nil, f.source.why(err)
+		return nil, w.file.source.why(err)
 	}
-	in := &unpacked{ReadCloser: r, source: f.source, left: f.limit, limit: f.limit}
-	p := &part{Closer: in, in: in}
+	in := &unpacked{ReadCloser: r, source: w.file.source, budget: b}
+	p := &part{Closer: in, in: in, budget: b}
 	if progress != nil {
 		p.in = counted{in, progress}
 	}
 	p.decoder = xml.NewDecoder(p)
 	return p, nil
+}
+
+// eachOf calls f with every element of a part that is read before the rows.
+func (w *workbook) eachOf(name string, f func(*part, xml.StartElement) error) error {
+	p, err := w.openPart(name, w.file.opening, nil)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for {
+		token, err := p.next()
+		if err == io.EOF {
+			return nil
+		}
+		if start, ok := token.(xml.StartElement); ok && err == nil {
+			err = f(p, start)
+		}
+		if err != nil {
+			return w.file.source.why(err)
+		}
+	}
 }
 
 func (p *part) Read(b []byte) (int, error) {
@@ -71,12 +99,15 @@ func (p *part) next() (xml.Token, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch token.(type) {
+		switch start := token.(type) {
 		case xml.StartElement:
 			if p.depth++; p.depth > depth {
 				return nil, errDepth
 			}
-			return token, nil
+			if len(start.Attr) > attributes { // those that declare names are kept
+				return nil, errToken
+			}
+			return start, nil
 		case xml.EndElement:
 			p.depth--
 			return token, nil
@@ -84,23 +115,6 @@ func (p *part) next() (xml.Token, error) {
 			return token, nil
 		case xml.Directive:
 			return nil, errEntities
-		}
-	}
-}
-
-// each calls f with every element of a part.
-func (p *part) each(f func(xml.StartElement) error) error {
-	for {
-		token, err := p.next()
-		if err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if start, ok := token.(xml.StartElement); ok {
-			if err := f(start); err != nil {
-				return err
-			}
 		}
 	}
 }
@@ -160,29 +174,31 @@ func attribute(e xml.StartElement, name string) string {
 // relation is where a part points to.
 type relation struct{ kind, target string }
 
-// relations reads what a part points to, by id. Targets are names of parts;
-// those outside of the workbook are left out.
-func (f *file) relations(directory *zip.Reader, of string) (map[string]relation, error) {
+// relations reads what a part points to, by id, as far as it matters. Targets
+// are names of parts; those outside of the workbook are left out.
+func (w *workbook) relations(of string) (map[string]relation, error) {
 	folder, name := path.Split(of)
-	p, err := f.openPart(directory, folder+"_rels/"+name+".rels", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
 	all := map[string]relation{}
-	err = p.each(func(e xml.StartElement) error {
-		if e.Name.Local != "Relationship" || attribute(e, "TargetMode") == "External" {
+	seen := 0
+	return all, w.eachOf(folder+"_rels/"+name+".rels", func(_ *part, e xml.StartElement) error {
+		if e.Name.Local != "Relationship" {
 			return nil
 		}
-		target := attribute(e, "Target")
+		if seen++; seen > maxRelations {
+			return FaultWorkbookLarge.With(size(workbookBytes))
+		}
+		kind := path.Base(attribute(e, "Type"))
+		if attribute(e, "TargetMode") == "External" || !slices.Contains(relationKinds, kind) {
+			return nil
+		}
+		id, target := attribute(e, "Id"), attribute(e, "Target")
+		if len(id) > nameBytes || len(target) > nameBytes {
+			return errName
+		}
 		if !strings.HasPrefix(target, "/") {
 			target = folder + target
 		}
-		all[attribute(e, "Id")] = relation{path.Base(attribute(e, "Type")), strings.TrimPrefix(path.Clean("/"+target), "/")}
+		all[id] = relation{kind, strings.TrimPrefix(path.Clean("/"+target), "/")}
 		return nil
 	})
-	if err != nil {
-		return nil, f.source.why(err)
-	}
-	return all, nil
 }

@@ -70,7 +70,7 @@ func (r *Reader) begin(limit int) error {
 		if err != nil {
 			return err
 		}
-		r.rows, r.closer = &sheetTable{sheet: s, understanding: u, rules: rules{limit: limit}}, s
+		r.rows, r.closer = &sheetTable{sheet: s, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}, s
 		return nil
 	}
 	text, closer, err := r.file.text(u.Encoding)

@@ -35,11 +35,12 @@ type table struct {
 	decoded       bool  // bytes that are no text have become U+FFFD
 	number        int64 // of the last row
 	doubtful      int64 // lines up to this one may belong to a quote
+	joined        joined
 	cells, alone  []cell
 }
 
 func newTable(t text, u Understanding, limit int) *table {
-	return &table{text: t, understanding: u, rules: rules{limit, u.WholeLine}, dialect: dialectOf(u.Separator, u.Quote), decoded: codings[u.Encoding] != nil}
+	return &table{text: t, understanding: u, rules: rules{limit, u.WholeLine}, dialect: dialectOf(u.Separator, u.Quote), decoded: codings[u.Encoding] != nil, joined: newJoined(u)}
 }
 
 // begin goes to the first row.
@@ -112,6 +113,7 @@ func (t *table) judge(row *Row, w []byte, rec record) {
 	if column < len(row.Fields) {
 		row.Value = row.Fields[column]
 	}
+	middle := t.joined.reason(row.Fields, row.Value, t.understanding)
 	switch {
 	case !isText(w[:rec.end]) || t.decoded && bytes.Contains(w[:rec.end], replacement):
 		row.Reason = NotText
@@ -121,12 +123,16 @@ func (t *table) judge(row *Row, w []byte, rec record) {
 		}
 	case row.Line <= t.doubtful:
 		row.Reason = InQuote
-	case t.repeatsHeader(row.Fields, row.Value):
-		row.Reason = RepeatedHeader
+	case middle != "":
+		row.Reason = middle
 	case !t.fits(w, rec):
 		row.Reason = Ragged
 	default:
-		if row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted); row.Reason == "" {
+		switch row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted); {
+		case row.Reason == "" && t.understanding.Several:
+			row.Reason = SeveralValues
+			row.mark(column)
+		case row.Reason == "":
 			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 		}
 		return
@@ -134,17 +140,9 @@ func (t *table) judge(row *Row, w []byte, rec record) {
 	row.mark(column)
 }
 
-// repeatsHeader reports whether a row is the header once more or, in a table
-// without one, has a header's word in place of an account.
-func (t *table) repeatsHeader(fields []string, value string) bool {
-	return repeatsHeader(t.understanding, fields, value)
-}
-
+// repeatsHeader reports whether a row is the header once more.
 func repeatsHeader(u Understanding, fields []string, value string) bool {
-	if u.Header == nil {
-		return onlyAHeader(value)
-	}
-	if u.Column >= len(u.Header) || u.Column >= len(fields) || u.Column > 0 && value != u.Header[u.Column] {
+	if u.Header == nil || u.Column >= len(u.Header) || u.Column >= len(fields) || u.Column > 0 && value != u.Header[u.Column] {
 		return false
 	}
 	first := strings.TrimPrefix(fields[0], "\uFEFF")
@@ -159,12 +157,12 @@ func withoutBlankEnd(cells []string) []string {
 }
 
 // fits reports whether the record has the cells a row must have, and nothing
-// beyond the last column.
+// beyond the last column that has a name.
 func (t *table) fits(w []byte, rec record) bool {
 	if len(rec.cells) < t.understanding.Required {
 		return false
 	}
-	for _, c := range rec.cells[min(len(rec.cells), t.understanding.Columns):] {
+	for _, c := range rec.cells[t.understanding.Required:] {
 		if !isBlank(w[c.from:c.to]) {
 			return false
 		}

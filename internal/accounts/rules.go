@@ -16,10 +16,13 @@ const (
 	TooLong        Reason = "too_long"        // more bytes than an account may have
 	OuterSpace     Reason = "outer_space"     // a space before or after a value, not there on purpose
 	SeveralValues  Reason = "several_values"  // a separator in the value: perhaps several accounts
+	Annotated      Reason = "annotated"       // a label, list mark or apostrophe before the account, or a remark in its place
+	NoValue        Reason = "no_value"        // such as NULL, or only signs
 	DamagedNumber  Reason = "damaged_number"  // such as 1.23E+12: a spreadsheet rounded the number
 	Formula        Reason = "formula"         // a spreadsheet's formula or error in place of the value
 	CellType       Reason = "cell_type"       // a workbook's date, truth value, fraction, or number shown otherwise than stored
 	RepeatedHeader Reason = "repeated_header" // the header once more, as in files that were joined
+	ColumnsChanged Reason = "columns_changed" // below a header in the middle with its columns in another order
 	Ragged         Reason = "ragged"          // more or fewer cells than there are columns
 	StrayQuote     Reason = "stray_quote"     // a quote inside a cell, or text after a closing quote
 	OpenQuote      Reason = "open_quote"      // a quote that does not close as it should
@@ -31,15 +34,19 @@ const (
 // Reasons lists every reason: first what is wrong with the account, then what
 // is wrong with the row.
 var Reasons = []Reason{
-	Empty, BadCharacter, TooLong, OuterSpace, SeveralValues, DamagedNumber, Formula, CellType,
-	RepeatedHeader, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
+	Empty, BadCharacter, TooLong, OuterSpace, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
+	RepeatedHeader, ColumnsChanged, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
 }
 
 // UserIDBytes is the longest UserID of Tencent Cloud Chat, in bytes.
 const UserIDBytes = 32
 
 var (
-	damagedNumber = regexp.MustCompile(`^[-+]?[0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}$`)
+	damagedNumber = regexp.MustCompile(`^[-+]?([0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}|[0-9][.,][0-9]+[Ee][0-9]{1,3}|[0-9]+[.]0+)$`)
+	noValues      = []string{"null", `\n`, "none", "nan", "n/a", "nil", "(null)", "<null>", "undefined"}
+	totals        = []string{"total", "subtotal", "grand total", "totals"}
+	listMark      = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+#>]+) `)
+	rowCount      = regexp.MustCompile(`^\(?[0-9]+ rows?( |\)|$)`)
 	sheetErrors   = []string{
 		"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
 		"#GETTING_DATA", "#BLOCKED!", "#UNKNOWN!", "#FIELD!", "#CONNECT!", "#BUSY!",
@@ -58,7 +65,7 @@ var anyRules = rules{limit: math.MaxInt}
 // judge tells why a value cannot be an account, or "" when it can. Quoted says
 // that the value stood between quotes.
 func (r rules) judge(value string, quoted bool) Reason {
-	several, signed := false, false // signed: an exponent may be there
+	several, signed, spaced, letters := false, false, false, false // signed: an exponent may be there
 	for i := range len(value) {
 		switch b := value[i]; {
 		case b < 0x20 || b > 0x7E:
@@ -66,9 +73,13 @@ func (r rules) judge(value string, quoted bool) Reason {
 				return Empty
 			}
 			return BadCharacter
+		case b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z':
+			letters = true
+		case b == ' ':
+			spaced = true
 		case b == ',' || b == ';' || b == '|':
 			several = true
-		case (b == '+' || b == '-') && i > 0 && value[i-1]|0x20 == 'e':
+		case b == '.', (b == '+' || b == '-') && i > 0 && value[i-1]|0x20 == 'e':
 			signed = true
 		}
 	}
@@ -89,13 +100,55 @@ func (r rules) judge(value string, quoted bool) Reason {
 		return TooLong
 	case signed && damagedNumber.MatchString(value):
 		return DamagedNumber
-	case several && !r.wholeLine:
+	case annotated(value, spaced):
+		return Annotated
+	case (several || spaced && inParts(value)) && !r.wholeLine:
 		return SeveralValues
 	case strings.HasPrefix(value, `="`) && strings.HasSuffix(value, `"`),
 		value[0] == '#' && (slices.Contains(sheetErrors, value) || strings.Trim(value, "#") == ""):
 		return Formula
+	case !letters || isNoValue(value):
+		return NoValue
 	}
 	return ""
+}
+
+// isNoValue reports whether a value is what programs write for none.
+func isNoValue(value string) bool {
+	if len(value) > len("undefined") {
+		return false
+	}
+	switch value[0] {
+	case 'n', 'N', '\\', '(', '<', 'u', 'U':
+		return slices.ContainsFunc(noValues, func(word string) bool { return strings.EqualFold(word, value) })
+	}
+	return value == "-"
+}
+
+// inParts reports whether spaces part a value into what looks like several:
+// more than one space in a row, or a digit in every part.
+func inParts(value string) bool {
+	value = strings.Trim(value, " ")
+	if strings.Contains(value, "  ") {
+		return true
+	}
+	parts := strings.Split(value, " ")
+	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !strings.ContainsAny(part, "0123456789") })
+}
+
+// annotated reports whether more than an account seems to stand in a value, or
+// a sentence, or a remark such as a total below a table.
+func annotated(value string, spaced bool) bool {
+	last := len(value) - 1
+	switch first := value[0]; {
+	case (first == '\'' || first == '`') && last > 0 && (isLetter(value[1]) || value[1] >= '0' && value[1] <= '9'), value[last] == ':':
+		return true
+	case first|0x20 == 't' || first|0x20 == 's' || first|0x20 == 'g':
+		if slices.ContainsFunc(totals, func(word string) bool { return strings.EqualFold(word, value) }) {
+			return true
+		}
+	}
+	return spaced && (strings.Count(strings.Trim(value, " "), " ") > 2 && !inParts(value) || strings.Contains(value, ": ") || listMark.MatchString(value) || rowCount.MatchString(value))
 }
 
 // marked is a value as a spreadsheet's text formula: for the cell of a row that

@@ -13,6 +13,9 @@ var (
 	errShared = errors.New("a cell refers to a text that is not there")
 )
 
+// cellDepth is how deep a cell stands: in a row of the data of a sheet.
+const cellDepth = 4
+
 // sheetCell is a cell as it is shown, and why it is no account although it may
 // look like one.
 type sheetCell struct {
@@ -36,12 +39,15 @@ type sheet struct {
 	done bool
 }
 
-func (w *workbook) open(s sheetPart) (*sheet, error) {
+// open begins to read the rows of a sheet, as often as is asked for.
+func (w *workbook) open(s sheetPart) (*sheet, error) { return w.openSheet(s, w.file.whole()) }
+
+func (w *workbook) openSheet(s sheetPart, b *budget) (*sheet, error) {
 	w.file.read, w.file.total = 0, 1
-	if entry := find(w.directory, s.part); entry != nil {
+	if entry := w.parts[partName(s.part)]; entry != nil {
 		w.file.total = max(1, int64(min(entry.UncompressedSize64, 1<<62)))
 	}
-	p, err := w.file.openPart(w.directory, s.part, &w.file.read)
+	p, err := w.openPart(s.part, b, &w.file.read)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +65,9 @@ func (s *sheet) next() (sheetRow, error) {
 			return sheetRow{}, s.book.file.source.why(err)
 		}
 		start, ok := token.(xml.StartElement)
+		if ok && start.Name.Local == "c" && s.depth == cellDepth-1 {
+			return sheetRow{}, FaultDamaged.Because(errOrder)
+		}
 		if !ok || start.Name.Local != "row" {
 			continue
 		}
@@ -93,6 +102,9 @@ func (s *sheet) readRow(row *sheetRow) error {
 				return nil
 			}
 		case xml.StartElement:
+			if token.Name.Local == "row" {
+				return errOrder
+			}
 			if token.Name.Local != "c" {
 				continue
 			}
@@ -120,8 +132,10 @@ func (row *sheetRow) put(at int, cell sheetCell) {
 	case at >= MaxColumns:
 		row.wide = true
 		return
-	case row.bytes > maxRecord:
+	case row.bytes > maxRecord && len(row.cells) > 0:
 		return // the row is set aside
+	case row.bytes > maxRecord:
+		at, cell.text = 0, string(shortened([]byte(cell.text)))
 	}
 	for len(row.cells) <= at {
 		row.cells = append(row.cells, sheetCell{})
@@ -132,7 +146,7 @@ func (row *sheetRow) put(at int, cell sheetCell) {
 // readCell reads up to the end of the cell. Nothing is evaluated: of a formula,
 // the value that was stored with it is taken.
 func (s *sheet) readCell(start xml.StartElement) (cell sheetCell, err error) {
-	kind, value, formula := attribute(start, "t"), "", false
+	kind, value, valued, formula := attribute(start, "t"), "", false, false
 	for level := 1; level > 0; {
 		token, err := s.part.next()
 		if err != nil {
@@ -143,14 +157,17 @@ func (s *sheet) readCell(start xml.StartElement) (cell sheetCell, err error) {
 			level--
 		case xml.StartElement:
 			level++
-			switch token.Name.Local {
+			switch name := token.Name.Local; name {
+			case "row", "c":
+				err = errOrder
 			case "f":
 				formula = true
-			case "v":
-				value, err = s.text(false)
-				level--
-			case "is":
-				value, err = s.text(true)
+			case "v", "is":
+				if valued {
+					return cell, errOrder
+				}
+				valued = true
+				value, err = s.text(name == "is")
 				level--
 			}
 			if err != nil {
@@ -175,7 +192,8 @@ func (s *sheet) cell(kind, style, value string) (sheetCell, error) {
 		if err != nil || !ok {
 			return sheetCell{}, errShared
 		}
-		return sheetCell{text: text}, nil
+		// A short cell may refer to a long text again and again.
+		return sheetCell{text: text}, s.budget.take(len(text))
 	case "str", "inlineStr":
 		return sheetCell{text: unescaped(value)}, nil
 	case "b":
@@ -195,6 +213,8 @@ func (s *sheet) cell(kind, style, value string) (sheetCell, error) {
 	var format numberFormat
 	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(s.book.formats) {
 		format = s.book.formats[i]
+	} else if style != "" && len(s.book.formats) > 0 {
+		format = formatOfNumber(-1, "")
 	}
 	text, reason := numberCell(strings.TrimSpace(value), format, s.book.since1904)
 	return sheetCell{text, reason}, nil

@@ -10,6 +10,7 @@ type sheetTable struct {
 	sheet         *sheet
 	understanding Understanding
 	rules         rules
+	joined        joined
 	number        int64
 	begun         bool
 }
@@ -51,6 +52,7 @@ func (t *sheetTable) row(found sheetRow) Row {
 	if column < len(found.cells) {
 		typed = found.cells[column].reason
 	}
+	middle := t.joined.reason(row.Fields, row.Value, t.understanding)
 	switch {
 	case !text:
 		row.Reason = NotText
@@ -58,14 +60,18 @@ func (t *sheetTable) row(found sheetRow) Row {
 		for i, field := range row.Fields {
 			row.Fields[i] = readable(field)
 		}
-	case repeatsHeader(t.understanding, row.Fields, row.Value):
-		row.Reason = RepeatedHeader
+	case middle != "":
+		row.Reason = middle
 	case found.wide:
 		row.Reason = Ragged
 	case strings.Trim(row.Value, " \t") != "" && typed != "":
 		row.Reason = typed
 	default:
-		if row.Reason = t.rules.judge(row.Value, false); row.Reason == "" {
+		switch row.Reason = t.rules.judge(row.Value, false); {
+		case row.Reason == "" && t.understanding.Several:
+			row.Reason = SeveralValues
+			row.mark(column)
+		case row.Reason == "":
 			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 		}
 		return row
@@ -84,8 +90,10 @@ func (r sheetRow) begins() string {
 	return ""
 }
 
-// sampleRows of a sheet are looked at to understand it.
-const sampleRows = 2000
+const (
+	sampleRows  = 2000 // of a sheet are looked at to understand it
+	sheetsShown = 200  // by name
+)
 
 func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	// What the workbook is like without any choice decides its shape.
@@ -101,8 +109,7 @@ func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	return u, err
 }
 
-// understandSheets takes the sheet that was chosen, else the first that has rows;
-// of hidden ones only when no other has.
+// understandSheets takes the sheet that was chosen, else the first that has rows.
 func (f *file) understandSheets(c Choices, limit int) (u Understanding, err error) {
 	sheets := f.book.byDefault()
 	if c.Sheet != "" {
@@ -113,24 +120,27 @@ func (f *file) understandSheets(c Choices, limit int) (u Understanding, err erro
 		sheets = []sheetPart{s}
 	}
 	for _, s := range sheets {
+		if f.book.blank[s.part] {
+			continue
+		}
 		if u, err = f.understandSheet(s, c, limit); err != io.EOF {
 			return u, err
 		}
 	}
-	if c.Sheet != "" && c.FirstLine == 0 {
-		return u, FaultSheetEmpty.With(readable(c.Sheet))
+	if c.FirstLine == 0 && (c.Sheet != "" || len(sheets) < len(f.book.sheets)) {
+		return u, FaultSheetEmpty.With(sheets[0].name)
 	}
 	return u, noTable(io.EOF, c)
 }
 
 func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understanding, err error) {
-	s, err := f.book.open(part)
+	s, err := f.book.openSheet(part, f.opening)
 	if err != nil {
 		return u, err
 	}
 	defer s.Close()
 	u = Understanding{Packed: f.packed, Entry: f.entry, Workbook: true, Sheet: part.name}
-	for _, s := range f.book.sheets {
+	for _, s := range f.book.sheets[:min(len(f.book.sheets), sheetsShown)] {
 		u.Sheets = append(u.Sheets, s.name)
 	}
 	var rows []sampleRow
@@ -152,6 +162,7 @@ func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understa
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
+		f.book.blank[part.part] = c.FirstLine == 0
 		return u, io.EOF
 	}
 	for i := range rows { // a cell that is not there is only empty
@@ -159,7 +170,7 @@ func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understa
 			rows[i].cells, rows[i].typed = append(rows[i].cells, ""), append(rows[i].typed, false)
 		}
 	}
-	found := findTable(rows, c, rules{limit: limit})
+	found := findBelowTitle(rows, c, rules{limit: limit})
 	for _, row := range rows {
 		if row.line < found.line {
 			u.above(row)
@@ -168,6 +179,60 @@ func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understa
 	err = u.take(found, c, 0)
 	u.Separator, u.Quote = "", ""
 	return u, err
+}
+
+// findBelowTitle finds the table of a sheet whose first rows may be a title: one
+// cell that is no account, over rows that are wider. A title is no header, and
+// where none stands below it, it counts as a row.
+func findBelowTitle(rows []sampleRow, c Choices, r rules) candidate {
+	found := findTable(rows, c, r)
+	if _, named := namedColumn(rows[0].cells); named || c.FirstLine != 0 || c.Header == No || found.line != rows[0].line {
+		return found
+	}
+	wide, titles := 0, 0
+	for _, row := range rows {
+		if row.filled() > 1 {
+			wide++
+		}
+	}
+	for titles < len(rows)-1 && rows[titles].isTitle(r) {
+		titles++
+	}
+	if titles == 0 || wide*2 <= len(rows) {
+		return found
+	}
+	if below := findTable(rows[titles:], c, r); below.header != nil {
+		return below
+	} else if found.header == nil {
+		return found
+	}
+	c.Header = No
+	return findTable(rows, c, r)
+}
+
+func (row sampleRow) filled() (cells int) {
+	for _, cell := range row.cells {
+		if strings.Trim(cell, " \t") != "" {
+			cells++
+		}
+	}
+	return cells
+}
+
+func (row sampleRow) isTitle(r rules) bool {
+	if row.filled() != 1 {
+		return false
+	}
+	for i, cell := range row.cells {
+		if strings.Trim(cell, " \t") == "" {
+			continue
+		}
+		reason := r.judge(cell, true)
+		if row.typed[i] || reason != BadCharacter && reason != Annotated && (reason != "" || !strings.ContainsAny(cell, " :")) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r sheetRow) sample() sampleRow {

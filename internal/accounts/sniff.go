@@ -44,7 +44,8 @@ var markup = []struct{ first, name string }{
 // formatOf tells what a file is by how it begins; "" may be text.
 func formatOf(head []byte) string {
 	for _, s := range signatures {
-		if bytes.HasPrefix(head, []byte(s.first)) && (s.name != "bzip2" || len(head) > 9 && string(head[4:10]) == "1AY&SY") {
+		if bytes.HasPrefix(head, []byte(s.first)) && (s.name != "bzip2" || len(head) > 9 && string(head[4:10]) == "1AY&SY") &&
+			(s.name != "Parquet" || bytes.ContainsFunc(head[:min(len(head), 64)], func(c rune) bool { return c < '\t' || c > '\r' && c < ' ' })) {
 			return s.name
 		}
 	}
@@ -54,7 +55,7 @@ func formatOf(head []byte) string {
 	text := bytes.TrimSpace(bytes.TrimPrefix(head, byteOrderMark))
 	start := bytes.ToLower(text[:min(len(text), 32)])
 	for _, m := range markup {
-		if bytes.HasPrefix(start, []byte(m.first)) {
+		if rest, is := bytes.CutPrefix(start, []byte(m.first)); is && (len(rest) == 0 || bytes.IndexByte([]byte("> \t\r\n"), rest[0]) >= 0) {
 			return m.name
 		}
 	}

@@ -200,7 +200,7 @@ func noTable(err error, c Choices) error {
 func (u *Understanding) take(found candidate, c Choices, first int64) error {
 	u.Separator, u.Quote = found.dialect.names()
 	u.FirstLine = first + found.line
-	u.Column, u.Columns = found.column, found.columns
+	u.Column, u.Columns, u.Several = found.column, found.columns, found.several
 	switch {
 	case found.columns > MaxColumns:
 		return FaultColumns.With(found.columns, MaxColumns)

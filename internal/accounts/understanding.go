@@ -80,6 +80,7 @@ type Understanding struct {
 	Separator string   `json:"separator,omitempty"`  // not of a workbook
 	Quote     string   `json:"quote,omitempty"`      // not of a workbook
 	WholeLine bool     `json:"whole_line,omitempty"` // a person said OnePerLine: separators belong to the account
+	Several   bool     `json:"several,omitempty"`    // every row seems to hold several accounts, so none is taken
 	FirstLine int64    `json:"first_line"`           // where the table begins, from 1
 	Above     []string `json:"above,omitempty"`      // the lines above it, at most five, shortened; not rows
 	Header    []string `json:"header,omitempty"`     // nil: none
@@ -97,7 +98,7 @@ const accountMark = " [account]"
 // others behind them: the account column is recognised when it comes back. It
 // is nil when there is no header.
 func (u Understanding) ExportHeader() []string {
-	if column, named := namedColumn(u.Header); u.Header == nil || named && column == u.Column {
+	if column, how := namedHow(u.Header); u.Header == nil || how == surely && column == u.Column {
 		return slices.Clone(u.Header)
 	}
 	header := slices.Clone(u.Header)

@@ -18,7 +18,8 @@ import (
 const (
 	unpackedBytes  = 2 << 30
 	workbookBytes  = 64 << 20
-	directoryBytes = 4 << 20 // of a ZIP: tens of thousands of files
+	openingBytes   = 256 << 20 // of a workbook, before its rows are read
+	directoryBytes = 4 << 20   // of a ZIP: tens of thousands of files
 )
 
 // source is a file as it was uploaded. It remembers its own error, so that this
@@ -67,7 +68,8 @@ type file struct {
 	packed, entry string
 	unpack        func() (io.ReadCloser, error) // of an archive
 	book          *workbook
-	read, total   int64 // how far it has been read
+	opening       *budget // of the parts of a workbook until its rows are read
+	read, total   int64   // how far it has been read
 }
 
 // open gives the text from its beginning.
@@ -133,7 +135,7 @@ func (f *file) gzip() error {
 				f.entry = ""
 			}
 		}
-		return &unpacked{ReadCloser: r, source: f.source, left: f.limit, limit: f.limit}, nil
+		return &unpacked{ReadCloser: r, source: f.source, budget: f.whole()}, nil
 	}
 	return f.inside()
 }
@@ -170,7 +172,7 @@ func (f *file) zip() error {
 			return nil, f.source.why(err)
 		}
 		f.read, f.total = 0, max(1, int64(min(files[0].UncompressedSize64, 1<<62)))
-		in := &unpacked{ReadCloser: r, source: f.source, left: f.limit, limit: f.limit}
+		in := &unpacked{ReadCloser: r, source: f.source, budget: f.whole()}
 		return readCloser{counted{in, &f.read}, in}, nil
 	}
 	return f.inside()
@@ -198,15 +200,15 @@ func (f *file) inside() error {
 	case format == "":
 		return nil
 	case format == zipped:
-		whole, err := io.ReadAll(io.MultiReader(bytes.NewReader(head), io.LimitReader(r, workbookBytes+1-int64(len(head)))))
+		whole, length, err := hold(io.MultiReader(bytes.NewReader(head), r), workbookBytes)
 		if err != nil {
 			return f.source.why(err)
 		}
-		inner := &source{SectionReader: io.NewSectionReader(bytes.NewReader(whole), 0, int64(len(whole)))}
-		directory, err := readDirectory(inner)
-		if len(whole) > workbookBytes {
+		if length > workbookBytes {
 			return FaultWorkbookLarge.With(size(workbookBytes))
-		} else if err != nil {
+		}
+		directory, err := readDirectory(&source{SectionReader: io.NewSectionReader(whole, 0, length)})
+		if err != nil {
 			return err
 		}
 		if !isWorkbook(directory) {
@@ -215,7 +217,7 @@ func (f *file) inside() error {
 			}
 			return FaultNested.With(format)
 		}
-		return f.workbook(directory, int64(len(whole)))
+		return f.workbook(directory, length)
 	case slices.Contains(archives, format):
 		return FaultNested.With(format)
 	}
@@ -226,21 +228,40 @@ func (f *file) workbook(directory *zip.Reader, packedBytes int64) (err error) {
 	if packedBytes > workbookBytes {
 		return FaultWorkbookLarge.With(size(workbookBytes))
 	}
+	f.opening = f.whole()
+	if f.limit > openingBytes {
+		f.opening = &budget{openingBytes, FaultWorkbookLarge.With(size(workbookBytes))}
+	}
 	f.book, err = openWorkbook(f, directory)
 	return err
+}
+
+// budget is how much may still be unpacked, and what is wrong beyond.
+type budget struct {
+	left int64
+	over error
+}
+
+func (f *file) whole() *budget { return &budget{f.limit, FaultUnpacked.With(size(f.limit))} }
+
+func (b *budget) take(bytes int) error {
+	if b.left -= int64(bytes); b.left < 0 {
+		return b.over
+	}
+	return nil
 }
 
 // unpacked stops at the limit, and tells damage from an error of the upload.
 type unpacked struct {
 	io.ReadCloser
-	source      *source
-	left, limit int64
+	source *source
+	budget *budget
 }
 
 func (u *unpacked) Read(b []byte) (int, error) {
 	n, err := u.ReadCloser.Read(b)
-	if u.left -= int64(n); u.left < 0 {
-		return 0, FaultUnpacked.With(size(u.limit))
+	if over := u.budget.take(n); over != nil {
+		return 0, over
 	}
 	if err != nil && err != io.EOF {
 		err = u.source.why(err)

@@ -10,8 +10,10 @@ import (
 
 const (
 	sharedBytes = workbookBytes // of the texts that cells share, held in memory
-	sharedCount = 8 << 20
+	sharedCount = 4 << 20
 	maxSheets   = 1000
+	maxFormats  = 5000
+	maxStyles   = 100_000 // Excel has 65,490
 )
 
 // workbook is what has to be known of an XLSX file to read one of its sheets.
@@ -22,9 +24,10 @@ const (
 // rows are lost in silence.
 type workbook struct {
 	file      *file
-	directory *zip.Reader
+	parts     map[string]*zip.File
 	sheets    []sheetPart
-	shared    textList // of the cells
+	blank     map[string]bool // parts in which no row was found
+	shared    textList        // of the cells
 	formats   []numberFormat
 	since1904 bool
 }
@@ -34,31 +37,14 @@ type sheetPart struct {
 	hidden     bool
 }
 
-// textList holds many texts in one piece of memory.
-type textList struct {
-	text []byte
-	ends []uint32
-}
-
-func (t *textList) add(s string) {
-	t.text = append(t.text, s...)
-	t.ends = append(t.ends, uint32(len(t.text)))
-}
-
-func (t *textList) at(i int) (string, bool) {
-	if i < 0 || i >= len(t.ends) {
-		return "", false
-	}
-	from := uint32(0)
-	if i > 0 {
-		from = t.ends[i-1]
-	}
-	return string(t.text[from:t.ends[i]]), true
-}
-
 func openWorkbook(f *file, directory *zip.Reader) (*workbook, error) {
-	w := &workbook{file: f, directory: directory}
-	root, err := f.relations(directory, "")
+	w := &workbook{file: f, parts: map[string]*zip.File{}, blank: map[string]bool{}}
+	for _, entry := range directory.File {
+		if name := partName(entry.Name); w.parts[name] == nil {
+			w.parts[name] = entry
+		}
+	}
+	root, err := w.relations("")
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +54,7 @@ func openWorkbook(f *file, directory *zip.Reader) (*workbook, error) {
 			main = r.target
 		}
 	}
-	related, err := f.relations(directory, main)
+	related, err := w.relations(main)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +77,8 @@ func openWorkbook(f *file, directory *zip.Reader) (*workbook, error) {
 
 // readSheets lists the sheets that have cells; not charts.
 func (w *workbook) readSheets(main string, related map[string]relation) error {
-	p, err := w.file.openPart(w.directory, main, nil)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	err = p.each(func(e xml.StartElement) error {
+	names := map[string]bool{}
+	err := w.eachOf(main, func(_ *part, e xml.StartElement) error {
 		switch e.Name.Local {
 		case "workbookPr":
 			w.since1904 = isTrue(attribute(e, "date1904"))
@@ -107,30 +89,30 @@ func (w *workbook) readSheets(main string, related map[string]relation) error {
 					id = a.Value
 				}
 			}
-			if r := related[id]; r.kind == "worksheet" && len(w.sheets) < maxSheets {
-				w.sheets = append(w.sheets, sheetPart{readable(attribute(e, "name")), r.target, attribute(e, "state") != "" && attribute(e, "state") != "visible"})
+			r, name := related[id], readable(attribute(e, "name"))
+			switch {
+			case r.kind != "worksheet":
+			case len(w.sheets) == maxSheets:
+				return FaultWorkbookLarge.With(size(workbookBytes))
+			case len(name) > nameBytes || names[name]:
+				return errName
+			default:
+				names[name] = true
+				w.sheets = append(w.sheets, sheetPart{name, r.target, attribute(e, "state") != "" && attribute(e, "state") != "visible"})
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return w.file.source.why(err)
-	}
-	if len(w.sheets) == 0 {
+	if err == nil && len(w.sheets) == 0 {
 		return FaultEmpty.With()
 	}
-	return nil
+	return err
 }
 
 func isTrue(s string) bool { return s == "1" || s == "true" }
 
 func (w *workbook) readShared(name string) error {
-	p, err := w.file.openPart(w.directory, name, nil)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	err = p.each(func(e xml.StartElement) error {
+	err := w.eachOf(name, func(p *part, e xml.StartElement) error {
 		if e.Name.Local != "si" {
 			return nil
 		}
@@ -139,48 +121,56 @@ func (w *workbook) readShared(name string) error {
 			return err
 		}
 		w.shared.add(unescaped(text))
-		if len(w.shared.text) > sharedBytes || len(w.shared.ends) > sharedCount {
+		if w.shared.bytes > sharedBytes || w.shared.count > sharedCount {
 			return FaultWorkbookLarge.With(size(workbookBytes))
 		}
 		return nil
 	})
-	if err != nil {
-		return w.file.source.why(err)
-	}
-	return nil
+	w.shared.end()
+	return err
 }
 
 // readFormats learns how the numbers of each style are shown.
 func (w *workbook) readFormats(name string) error {
-	p, err := w.file.openPart(w.directory, name, nil)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
 	codes := map[int]string{}
+	var styles []int // the number of each one's format
 	inCells := false
-	err = p.each(func(e xml.StartElement) error {
+	err := w.eachOf(name, func(_ *part, e xml.StartElement) error {
+		id, err := strconv.Atoi(attribute(e, "numFmtId"))
 		switch e.Name.Local {
 		case "numFmt":
-			if id, err := strconv.Atoi(attribute(e, "numFmtId")); err == nil && len(codes) < 10_000 {
-				codes[id] = attribute(e, "formatCode")
+			// A longer one is kept by its beginning, still too long to be judged.
+			code := attribute(e, "formatCode")
+			if err == nil {
+				codes[id] = strings.Clone(code[:min(len(code), formatBytes+1)])
 			}
 		case "cellXfs":
 			inCells = true
 		case "cellStyles", "dxfs", "cellStyleXfs":
 			inCells = false
 		case "xf":
-			if inCells && len(w.formats) < 100_000 {
-				id, _ := strconv.Atoi(attribute(e, "numFmtId"))
-				w.formats = append(w.formats, formatOfNumber(id, codes[id]))
+			if err != nil && attribute(e, "numFmtId") != "" {
+				id = -1
 			}
+			if inCells {
+				styles = append(styles, id)
+			}
+		}
+		if len(codes) > maxFormats || len(styles) > maxStyles {
+			return FaultWorkbookLarge.With(size(workbookBytes))
 		}
 		return nil
 	})
-	if err != nil {
-		return w.file.source.why(err)
+	judged := map[int]numberFormat{}
+	for _, id := range styles {
+		f, done := judged[id]
+		if !done {
+			f = formatOfNumber(id, codes[id])
+			judged[id] = f
+		}
+		w.formats = append(w.formats, f)
 	}
-	return nil
+	return err
 }
 
 // sheet finds a sheet by its name.
@@ -193,14 +183,16 @@ func (w *workbook) sheet(name string) (sheetPart, bool) {
 	return sheetPart{}, false
 }
 
-// byDefault are the sheets in the order in which one with rows is looked for.
+// byDefault are the sheets among which one with rows is looked for: a person has
+// not seen what hidden ones hold.
 func (w *workbook) byDefault() (order []sheetPart) {
-	for _, hidden := range []bool{false, true} {
-		for _, s := range w.sheets {
-			if s.hidden == hidden {
-				order = append(order, s)
-			}
+	for _, s := range w.sheets {
+		if !s.hidden {
+			order = append(order, s)
 		}
+	}
+	if order == nil {
+		return w.sheets
 	}
 	return order
 }
