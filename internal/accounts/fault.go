@@ -24,6 +24,7 @@ var (
 
 	FaultWorkbookLarge = fault.Declare(fault.Invalid, "file.workbook_large", "The workbook was not taken: workbooks are read up to %s, packed and of text in them. Save the sheet as “CSV UTF-8”, and upload that file.")
 	FaultNoSheet       = fault.Declare(fault.Invalid, "file.sheet", "The workbook has no sheet named “%s”. Choose one of its sheets, or let it be detected.")
+	FaultHidden        = fault.Declare(fault.Invalid, "file.hidden", "The workbook was not taken: no sheet that can be seen holds rows, and hidden ones are not read by themselves. Show the sheet in Excel, save the workbook, and upload it again.")
 	FaultSheetEmpty    = fault.Declare(fault.Invalid, "file.sheet_empty", "The sheet “%s” holds no rows. Choose another sheet.")
 
 	FaultColumn    = fault.Declare(fault.Invalid, "file.column", "There is no column %d: read this way, the file has %d. Choose another column, or another separator.")

@@ -127,8 +127,11 @@ func (f *file) understandSheets(c Choices, limit int) (u Understanding, err erro
 			return u, err
 		}
 	}
-	if c.FirstLine == 0 && (c.Sheet != "" || len(sheets) < len(f.book.sheets)) {
+	switch {
+	case c.Sheet != "" && c.FirstLine == 0:
 		return u, FaultSheetEmpty.With(sheets[0].name)
+	case c.Sheet == "" && len(sheets) < len(f.book.sheets):
+		return u, FaultHidden.With()
 	}
 	return u, noTable(io.EOF, c)
 }

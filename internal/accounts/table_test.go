@@ -275,7 +275,7 @@ func TestWhatIsNoTextWithRowsIsRefusedByName(t *testing.T) {
 		{"tail.csv.gz", FaultDamaged, ""},
 		{"only-blank.xlsx", FaultEmpty, ""},
 		{"only-charts.xlsx", FaultEmpty, ""},
-		{"only-hidden.xlsx", FaultSheetEmpty, "Sheet1"},
+		{"only-hidden.xlsx", FaultHidden, ""},
 		{"row-in-row.xlsx", FaultDamaged, ""},
 		{"doctype.xlsx", FaultDamaged, ""},
 		{"cut-sheet.xlsx", FaultDamaged, ""},
