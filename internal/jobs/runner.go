@@ -121,7 +121,13 @@ func (r *Runner) claim(ctx context.Context, command tim.Command, claims chan<- C
 			r.Log.Error("no batch could be claimed; no call is made until one can", "command", command, "err", err)
 			next = time.Now().Add(time.Second)
 		case len(block) > 0:
-			next = block[len(block)-1].Slot.Add(time.Second/time.Duration(r.App.Rate) - ahead) // as soon as there is room again
+			next = block[len(block)-1].Slot.Add(-ahead / 2)
+			if !r.Store.Shared() {
+				// As soon as there is room again, so that no slot is lost while the database is
+				// busy. Where consoles share the budget, none of them sees the others' calls
+				// arrive, and slots that are lost then are head-room.
+				next = next.Add(time.Second/time.Duration(r.App.Rate) - ahead/2)
+			}
 		case next.IsZero():
 			next = time.Now().Add(idle)
 		}
