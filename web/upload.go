@@ -110,10 +110,10 @@ type upload struct {
 	note   string
 }
 
+// discard gives the file up; it has no name any more.
 func (u *upload) discard() {
 	if u.file != nil {
 		u.file.Close()
-		os.Remove(u.file.Name())
 	}
 }
 
@@ -208,7 +208,9 @@ func (s *Server) readFile(v *visit, body *http.ResponseController, up *upload, p
 	if up.file, err = os.CreateTemp(s.TempDir, "upload-*"); err != nil {
 		return err
 	}
-	os.Remove(up.file.Name()) // accounts do not outlive a console that is killed; where that is not possible, discard does it
+	if err := os.Remove(up.file.Name()); err != nil { // accounts do not outlive a console that is killed
+		return err
+	}
 	up.size, err = io.Copy(up.file, io.LimitReader(patient{part, body}, s.UploadLimit+1))
 	switch {
 	case err != nil:

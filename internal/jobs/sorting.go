@@ -132,14 +132,10 @@ func newNotes(tempDir string) (*notes, error) {
 	if err != nil {
 		return nil, err
 	}
-	os.Remove(file.Name()) // where that is not possible, close does it
-	return &notes{file: file, out: bufio.NewWriterSize(file, 64<<10)}, nil
+	return &notes{file: file, out: bufio.NewWriterSize(file, 64<<10)}, os.Remove(file.Name())
 }
 
-func (n *notes) close() {
-	n.file.Close()
-	os.Remove(n.file.Name())
-}
+func (n *notes) close() { n.file.Close() }
 
 func (n *notes) add(p Planned) error {
 	n.note = binary.AppendUvarint(n.note[:0], uint64(p.Row-n.last.Row))

@@ -3,8 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,12 +16,6 @@ import (
 // Result is an account with its outcome and the user's own cells.
 type Result struct {
 	jobs.Account
-	Fields []string
-}
-
-// Reject is a row that was set aside and the user's own cells.
-type Reject struct {
-	jobs.SetAside
 	Fields []string
 }
 
@@ -61,12 +53,9 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 	}
 }
 
-// pageBatches and pageRows are how much one query of a long listing returns:
-// short queries keep SQLite's log from growing while a slow reader downloads.
-const (
-	pageBatches = 20
-	pageRows    = 2_000
-)
+// pageBatches is how much one query of a long listing returns: short queries
+// keep SQLite's log from growing while a slow reader downloads.
+const pageBatches = 20
 
 func plannedBatch(ctx context.Context, q querier, jobID string, number int64) (b jobs.PlannedBatch, err error) {
 	var text string
@@ -136,74 +125,6 @@ func (s *Store) FirstAccounts(ctx context.Context, jobID string, limit int) (fir
 		}
 	}
 	return first, nil
-}
-
-// Rejects lists the rows of a job that were set aside, in file order.
-func (s *Store) Rejects(ctx context.Context, jobID string) iter.Seq2[Reject, error] {
-	return func(yield func(Reject, error) bool) {
-		file, err := s.rereadFile(ctx, jobID)
-		if err != nil {
-			yield(Reject{}, err)
-			return
-		}
-		defer file.Close()
-		for last := int64(0); ; {
-			page, err := s.setAsidesAfter(ctx, jobID, last, pageRows)
-			if err == nil {
-				err = file.stillReads(ctx, s)
-			}
-			if err != nil || len(page) == 0 {
-				if err != nil {
-					yield(Reject{}, err)
-				}
-				return
-			}
-			for _, aside := range page {
-				fields, err := file.cells(aside.Row, aside.Value)
-				if !yield(Reject{aside, fields}, err) || err != nil {
-					return
-				}
-			}
-			last = page[len(page)-1].Row
-		}
-	}
-}
-
-// SetAsides returns the first rows of a job that were set aside.
-func (s *Store) SetAsides(ctx context.Context, jobID string, limit int) ([]jobs.SetAside, error) {
-	return s.setAsidesAfter(ctx, jobID, 0, limit)
-}
-
-func (s *Store) setAsidesAfter(ctx context.Context, jobID string, row int64, limit int) ([]jobs.SetAside, error) {
-	return collect(ctx, s.read, func(row scanner) (a jobs.SetAside, err error) {
-		return a, row.Scan(&a.Row, &a.Line, &a.Kind, &a.Value, &a.Reason, &a.Repeats)
-	}, `
-		SELECT row_number, line, kind, value, reason, repeats FROM set_asides
-		WHERE job_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3`, jobID, row, limit)
-}
-
-// SetAsideGroups counts the rows of a job that were set aside, by reason, most first.
-func (s *Store) SetAsideGroups(ctx context.Context, jobID string) ([]jobs.SetAsideGroup, error) {
-	return collect(ctx, s.read, func(row scanner) (g jobs.SetAsideGroup, err error) {
-		var first string
-		if err = row.Scan(&g.Kind, &g.Reason, &g.Rows, &first); err != nil {
-			return g, err
-		}
-		return g, json.Unmarshal([]byte(first), &g.First)
-	}, `SELECT kind, reason, row_count, first_rows FROM set_aside_groups WHERE job_id = $1 ORDER BY row_count DESC, kind, reason`, jobID)
-}
-
-// saveGroup adds rows to a group; the first rows of a group that exists stay.
-func saveGroup(ctx context.Context, tx *sql.Tx, jobID string, g jobs.SetAsideGroup) error {
-	first, err := json.Marshal(g.First[:min(len(g.First), jobs.GroupFirst)])
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO set_aside_groups (job_id, kind, reason, row_count, first_rows) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (job_id, kind, reason) DO UPDATE SET row_count = set_aside_groups.row_count + excluded.row_count`,
-		jobID, g.Kind, g.Reason, g.Rows, string(first))
-	return err
 }
 
 // FindAccounts returns what happened to an account, exact to the letter, newest job first.

@@ -7,9 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"tagsweep/internal/accounts"
@@ -196,12 +193,16 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 
 // FinishImport implements jobs.ImportStore.
 func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imported) error {
-	compare := &comparing{store: s, im: im, rows: read.Rows, compared: map[string]bool{}, kept: time.Now()}
+	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[string]bool{}, kept: time.Now()}
 	for {
-		if _, err := compare.all(ctx, s.read, true); err != nil {
-			return err
+		others, err := with.missing(ctx, s.read)
+		if err == nil {
+			err = with.compare(ctx, others)
 		}
-		if err := s.tx(ctx, func(tx *sql.Tx) error { return s.finishImport(ctx, tx, im, read, compare) }); !errors.Is(err, errMoreToCompare) {
+		if err == nil {
+			err = s.tx(ctx, func(tx *sql.Tx) error { return s.finishImport(ctx, tx, im, read, with) })
+		}
+		if !errors.Is(err, errMoreToCompare) {
 			return err
 		}
 	}
@@ -209,13 +210,13 @@ func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imp
 
 var errMoreToCompare = errors.New("store: another file was read meanwhile")
 
-func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, read jobs.Imported, compare *comparing) error {
+func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, read jobs.Imported, with *comparing) error {
 	// One import of an app finishes at a time: of two, the later one knows of the earlier.
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET name = name WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, im.JobID)
 	if err != nil {
 		return err
 	}
-	if more, err := compare.all(ctx, tx, false); err != nil || more {
+	if more, err := with.missing(ctx, tx); err != nil || len(more) > 0 {
 		return cmp.Or(err, errMoreToCompare)
 	}
 	understanding, err := json.Marshal(read.Understanding)
@@ -241,7 +242,7 @@ func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, r
 		}
 	}
 	if err == nil {
-		err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, compare.shared)
+		err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, with.shared)
 	}
 	if err != nil {
 		return err
@@ -284,46 +285,4 @@ func (s *Store) RefuseImport(ctx context.Context, im *jobs.Import, why *fault.Er
 		return s.record(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
 			Details: map[string]any{"reason": why.Code, "file": refused.FileName, "sha256": refused.FileSHA256}})
 	})
-}
-
-// insertAll inserts rows of so many columns, several a statement, prepared once.
-// More a statement is slower on SQLite, which looks each parameter up by name
-// among all the others; fewer is slower on PostgreSQL, which answers each.
-func insertAll(ctx context.Context, tx *sql.Tx, into string, columns int, args []any) error {
-	const rowsAtOnce = 20
-	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
-	if whole > 0 {
-		statement, err := tx.PrepareContext(ctx, insertQuery(into, columns, rowsAtOnce))
-		if err != nil {
-			return err
-		}
-		defer statement.Close()
-		for some := range slices.Chunk(args[:whole], rowsAtOnce*columns) {
-			if _, err := statement.ExecContext(ctx, some...); err != nil {
-				return err
-			}
-		}
-	}
-	if whole == len(args) {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, insertQuery(into, columns, (len(args)-whole)/columns), args[whole:]...)
-	return err
-}
-
-func insertQuery(into string, columns, rows int) string {
-	var query strings.Builder
-	query.WriteString("INSERT INTO " + into + " VALUES ")
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			query.WriteString("(")
-		case i%columns == 0:
-			query.WriteString("), (")
-		default:
-			query.WriteString(", ")
-		}
-		query.WriteString("$" + strconv.Itoa(i+1))
-	}
-	return query.String() + ")"
 }

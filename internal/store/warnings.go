@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
@@ -69,27 +70,31 @@ type comparing struct {
 	kept     time.Time
 }
 
-// all compares the jobs that were not compared before; false when there is none.
-func (c *comparing) all(ctx context.Context, q querier, compare bool) (some bool, err error) {
+// missing returns the jobs that were not compared yet.
+func (c *comparing) missing(ctx context.Context, q querier) ([]string, error) {
 	others, err := collect(ctx, q, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
 		SELECT j.id FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
 			AND (j.finished_at > $2 OR j.finished_at = 0 AND (j.started_at > 0 OR j.created_at > $2)) ORDER BY j.id`,
 		c.im.JobID, millis(c.store.now().Add(-lately)))
+	return slices.DeleteFunc(others, func(id string) bool { return c.compared[id] }), err
+}
+
+func (c *comparing) compare(ctx context.Context, others []string) error {
 	for _, other := range others {
-		if err != nil || c.compared[other] {
-			continue
+		common, err := c.inCommon(ctx, other)
+		if err == nil {
+			err = c.keep(ctx)
 		}
-		if some = true; !compare {
-			break
+		if err != nil {
+			return err
 		}
 		c.compared[other] = true
-		var common int64
-		if common, err = c.inCommon(ctx, other); common > 0 {
+		if common > 0 {
 			c.shared = append(c.shared, c.im.JobID, other, common)
 		}
 	}
-	return some, err
+	return nil
 }
 
 // inCommon counts the accounts of the import that another job holds. Both are
