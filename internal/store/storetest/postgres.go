@@ -25,81 +25,130 @@ import (
 // from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	if cluster.stop != nil {
-		cluster.stop()
+	if shared.cluster != nil {
+		shared.cluster.remove()
 	}
 	os.Exit(code)
 }
 
-var (
-	cluster struct {
-		sync.Once
-		address string
-		err     error
-		stop    func()
-	}
-	databases atomic.Int64
-)
+var shared struct {
+	sync.Once
+	cluster *Cluster
+	err     error
+}
 
-// PostgresURL returns the address of a new, empty database.
+// PostgresURL returns the address of a new, empty database in the cluster that
+// all tests of a process share.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
-	cluster.Do(func() { cluster.address, cluster.stop, cluster.err = startCluster() })
-	require.NoError(t, cluster.err, "PostgreSQL could not be started; `make setup` installs it")
-	name := fmt.Sprintf("test_%d", databases.Add(1))
-	admin, err := sql.Open("pgx", cluster.address+"/postgres?sslmode=disable")
+	shared.Do(func() { shared.cluster, shared.err = newCluster(nil) })
+	require.NoError(t, shared.err, "PostgreSQL could not be started; `make setup` installs it")
+	return shared.cluster.Database(t)
+}
+
+// Cluster is a PostgreSQL server of a test's own, which it may stop and start.
+type Cluster struct {
+	bin, dir string
+	settings []string
+	port     int
+	owner    *syscall.SysProcAttr
+	server   *exec.Cmd // nil while it is stopped
+	made     atomic.Int64
+}
+
+// NewCluster returns a running server that ends with the test. A setting such as
+// "fsync=on" replaces ours.
+func NewCluster(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	c, err := newCluster(settings)
+	require.NoError(t, err, "PostgreSQL could not be started; `make setup` installs it")
+	t.Cleanup(c.remove)
+	return c
+}
+
+// Database returns the address of a new, empty database.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", c.made.Add(1))
+	admin, err := sql.Open("pgx", c.address()+"/postgres?sslmode=disable")
 	require.NoError(t, err)
 	defer admin.Close()
 	_, err = admin.Exec("CREATE DATABASE " + name)
 	require.NoError(t, err)
-	return cluster.address + "/" + name + "?sslmode=disable"
+	return c.address() + "/" + name + "?sslmode=disable"
 }
 
-func startCluster() (address string, stop func(), err error) {
-	bin, err := programs()
-	if err != nil {
-		return "", nil, err
+// Stop ends the server as a crash does: connections break, and what was
+// committed is recovered at the next start.
+func (c *Cluster) Stop() { c.end(syscall.SIGQUIT) }
+
+// Start runs the server again, with its data and at its address.
+func (c *Cluster) Start(t testing.TB) {
+	t.Helper()
+	require.NoError(t, c.start())
+}
+
+func (c *Cluster) address() string { return fmt.Sprintf("postgres://test@127.0.0.1:%d", c.port) }
+
+func newCluster(settings []string) (c *Cluster, err error) {
+	c = &Cluster{settings: settings}
+	if c.bin, err = programs(); err != nil {
+		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "tagsweep-postgres-")
-	if err != nil {
-		return "", nil, err
+	if c.dir, err = os.MkdirTemp("", "tagsweep-postgres-"); err != nil {
+		return nil, err
 	}
-	remove := func() { os.RemoveAll(dir) }
-	owner, err := ownerOf(dir)
-	if err != nil {
-		remove()
-		return "", nil, err
+	defer func() {
+		if err != nil {
+			c.remove()
+		}
+	}()
+	if c.owner, err = ownerOf(c.dir); err != nil {
+		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = owner, dir
+	initdb := exec.Command(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.SysProcAttr, initdb.Dir = c.owner, c.dir
 	if out, err := initdb.CombinedOutput(); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort()
-	if err != nil {
-		remove()
-		return "", nil, err
+	if c.port, err = freePort(); err != nil {
+		return nil, err
 	}
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200", "-c", "log_min_messages=fatal")
-	server.SysProcAttr, server.Dir = owner, dir
-	if err := server.Start(); err != nil {
-		remove()
-		return "", nil, err
+	return c, c.start()
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+func (c *Cluster) start() error {
+	words := []string{"-D", c.data(), "-k", c.dir, "-p", strconv.Itoa(c.port)}
+	for _, setting := range append([]string{"listen_addresses=127.0.0.1", "fsync=off", "max_connections=200", "log_min_messages=fatal"}, c.settings...) {
+		words = append(words, "-c", setting)
 	}
-	stop = func() {
-		server.Process.Signal(syscall.SIGINT)
-		server.Wait()
-		remove()
+	c.server = exec.Command(filepath.Join(c.bin, "postgres"), words...)
+	c.server.SysProcAttr, c.server.Dir = c.owner, c.dir
+	if err := c.server.Start(); err != nil {
+		c.server = nil
+		return err
 	}
-	address = fmt.Sprintf("postgres://test@127.0.0.1:%d", port)
-	if err := accepts(address); err != nil {
-		stop()
-		return "", nil, err
+	if err := accepts(c.address()); err != nil {
+		c.end(syscall.SIGINT)
+		return err
 	}
-	return address, stop, nil
+	return nil
+}
+
+func (c *Cluster) end(signal os.Signal) {
+	if c.server == nil {
+		return
+	}
+	c.server.Process.Signal(signal)
+	c.server.Wait()
+	c.server = nil
+}
+
+func (c *Cluster) remove() {
+	c.end(syscall.SIGINT)
+	os.RemoveAll(c.dir)
 }
 
 // programs returns the folder of the newest PostgreSQL installed.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tagsweep/internal/tim"
@@ -48,7 +49,9 @@ type Faults struct {
 	Commands   []tim.Command     `json:"commands,omitempty"`    // faults are drawn for these alone; none = for all
 	LateWithin time.Duration     `json:"late_within,omitempty"` // of LateApply
 	Unknown    Unknown           `json:"unknown,omitempty"`     // "" = ErrorList
-	Code       int               `json:"code,omitempty"`        // the answer to every call that is in order, such as 60020; 0 = none
+	Code       int               `json:"code,omitempty"`        // the answer to every call that is in order, such as 60020; 0 = none. Commands and Most hold for it too
+	CodeFor    string            `json:"code_for,omitempty"`    // Code answers only calls with an account whose name starts so
+	Limit      int               `json:"limit,omitempty"`       // calls with more accounts are answered 90011; 0 = no such limit
 }
 
 type breakage int
@@ -104,8 +107,8 @@ func (f Faults) check() error {
 	default:
 		return fmt.Errorf("timtest: unknown accounts cannot be answered as %q", f.Unknown)
 	}
-	if f.Latency < 0 || f.Spread < 0 || f.LateWithin < 0 || f.Most < 0 {
-		return fmt.Errorf("timtest: latency, spread, late_within and most cannot be negative")
+	if f.Latency < 0 || f.Spread < 0 || f.LateWithin < 0 || f.Most < 0 || f.Limit < 0 {
+		return fmt.Errorf("timtest: latency, spread, late_within, most and limit cannot be negative")
 	}
 	return nil
 }
@@ -147,6 +150,22 @@ func (s *Service) draw(command tim.Command) Fault {
 		}
 	}
 	return ""
+}
+
+// scripted is the code a call is answered with whatever it asks, 0 for none.
+// The caller holds the lock.
+func (s *Service) scripted(q request) int {
+	f := s.faults
+	named := func(account string) bool { return strings.HasPrefix(account, f.CodeFor) }
+	switch {
+	case f.Limit > 0 && len(q.accounts) > f.Limit:
+		return 90011
+	case f.Code == 0, f.Most > 0 && s.drawn >= f.Most, len(f.Commands) > 0 && !slices.Contains(f.Commands, q.command),
+		f.CodeFor != "" && !slices.ContainsFunc(q.accounts, named):
+		return 0
+	}
+	s.drawn++
+	return f.Code
 }
 
 // latency draws how long an answer takes. The caller holds the lock.

@@ -41,23 +41,5 @@ func (s *Service) window(command tim.Command) *window {
 // MaxCallsInAnySecond returns how many calls of a command arrived at most
 // within one second, wherever it starts, refused ones included.
 func (s *Service) MaxCallsInAnySecond(command tim.Command) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maxInAnySecond(s.calls, command)
-}
-
-func maxInAnySecond(calls []*Call, command tim.Command) int {
-	most, first := 0, 0
-	var times []int64
-	for _, call := range calls {
-		if call.Command != command {
-			continue
-		}
-		times = append(times, call.At)
-		for call.At-times[first] >= time.Second.Microseconds() {
-			first++
-		}
-		most = max(most, len(times)-first)
-	}
-	return most
+	return s.Stats().Commands[command].MaxInAnySecond
 }

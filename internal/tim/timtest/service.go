@@ -35,6 +35,7 @@ type Config struct {
 	UnknownShare  float64 // of accounts that are not registered, 0 to 1; names that start with "unknown" never are
 	UntaggedShare float64 // of accounts without a tag at first, 0 to 1
 	Faults        Faults
+	SumsOnly      bool // for long loads: no ledger is kept and no call changes tags; Stats are complete
 
 	Now func() time.Time // nil = time.Now
 }
@@ -56,6 +57,7 @@ type Service struct {
 	drawn   int // faults drawn since they were set
 	dice    *rand.Rand
 	calls   []*Call
+	sums    sums
 	open    int64         // calls being answered and changes to come
 	idle    chan struct{} // closed when open falls to 0; nil before the first call
 }
@@ -75,6 +77,7 @@ func New(config Config) (*Service, error) {
 		closing: make(chan struct{}),
 		state:   newState(config),
 		windows: map[tim.Command]*window{},
+		sums:    newSums(),
 		dice:    rand.New(rand.NewPCG(config.Seed, 1)),
 	}
 	s.control = s.controlRoutes()
@@ -85,7 +88,7 @@ func New(config Config) (*Service, error) {
 }
 
 // Start listens on a TCP address, such as "127.0.0.1:0", and returns the base
-// URL. Call it once.
+// URL. Call it once, and once more after each Stop.
 func (s *Service) Start(addr string) (string, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -101,6 +104,10 @@ func (s *Service) Start(addr string) (string, error) {
 	go s.server.Serve(listener) // ends with Close
 	return "http://" + listener.Addr().String(), nil
 }
+
+// Stop drops every connection and listens no more, as a service that is down
+// does. Accounts and ledger are kept for the next Start.
+func (s *Service) Stop() error { return s.server.Close() }
 
 // Close drops every connection, carries out the changes that were to come
 // late, and returns when nothing is left to happen.
@@ -192,6 +199,7 @@ func (s *Service) end(call *Call, status int) {
 	call.Took = max(s.config.Now().UnixMicro()-call.At, 1)
 	call.Status = status
 	if status == 0 {
+		s.sums.recode(call.Code, NoAnswer)
 		call.Code, call.Dropped = NoAnswer, true
 	}
 }
@@ -203,10 +211,12 @@ func (s *Service) arrive(request request) (*Call, reply) {
 	defer s.mu.Unlock()
 	now := s.config.Now()
 	call := &Call{
-		Number: int64(len(s.calls)) + 1, At: now.UnixMicro(), Family: request.family, Command: request.command,
+		Number: s.sums.calls + 1, At: now.UnixMicro(), Family: request.family, Command: request.command,
 		Random: request.random, Accounts: request.accounts,
 	}
-	s.calls = append(s.calls, call)
+	if !s.config.SumsOnly {
+		s.calls = append(s.calls, call)
+	}
 	reply := reply{status: http.StatusOK, wait: s.latency()}
 
 	switch {
@@ -216,12 +226,13 @@ func (s *Service) arrive(request request) (*Call, reply) {
 		call.Code, call.Throttled = 60007, true
 	case request.refused != 0:
 		call.Code = request.refused
-	case s.faults.Code != 0:
-		call.Code = s.faults.Code
 	default:
-		call.Fault = s.draw(request.command)
-		s.carryOut(request, call, &reply)
+		if call.Code = s.scripted(request); call.Code == 0 {
+			call.Fault = s.draw(request.command)
+			s.carryOut(request, call, &reply)
+		}
 	}
+	s.sums.add(call)
 	reply.finish(call)
 	return call, reply
 }
@@ -268,6 +279,7 @@ func (s *Service) applyLate(request request, call *Call) {
 		call.Applied, call.ErrorAccounts = result.applied, result.unknown
 		if result.applied {
 			call.AppliedAt = s.config.Now().UnixMicro()
+			s.sums.applied(call.Command)
 		}
 	}()
 }

@@ -23,12 +23,13 @@ var tagNames = []string{
 type state struct {
 	seed              uint64
 	unknown, untagged float64
+	fixed             bool // nothing ever changes
 	changed           map[string][]string
 }
 
 func newState(config Config) *state {
 	return &state{
-		seed: config.Seed, unknown: config.UnknownShare, untagged: config.UntaggedShare,
+		seed: config.Seed, unknown: config.UnknownShare, untagged: config.UntaggedShare, fixed: config.SumsOnly,
 		changed: map[string][]string{},
 	}
 }
@@ -96,6 +97,9 @@ func (st *state) with(account string, more []string) []string {
 }
 
 func (st *state) set(account string, tags []string) {
+	if st.fixed {
+		return
+	}
 	if len(tags) == 0 && len(st.first(account)) == 0 {
 		delete(st.changed, account)
 		return
