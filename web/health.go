@@ -2,39 +2,78 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"tagsweep/internal/fault"
+	"tagsweep/web/templates/messages"
 )
 
-// health says whether the console can do its work: whether the database can be
-// written now.
+// healthJSON says whether the console can do its work, and whether it sends.
+type healthJSON struct {
+	Status  string     `json:"status"` // ok, unavailable
+	Version string     `json:"version"`
+	Sending string     `json:"sending"`           // running, stopped, probing, held
+	Since   *time.Time `json:"since,omitempty"`   // of anything but running
+	Message string     `json:"message,omitempty"` // why it is held
+}
+
+// health answers 200 while what is done can be written down, stopped or not.
 func (s *Server) health(v *visit) error {
-	status, word := http.StatusOK, "ok"
-	if err := s.readiness.check(v.Request().Context(), s.Store.Ready); err != nil {
-		s.Log.Error("database is not ready", "error", err)
-		status, word = http.StatusServiceUnavailable, "unavailable"
+	ctx := v.Request().Context()
+	standing := s.standing.now(ctx)
+	var failing time.Time
+	var err error
+	if standing.Trouble == nil { // else it is known, and to find out again may take long
+		failing, err = s.readiness.check(ctx, s.Store.Ready)
 	}
-	return v.JSON(status, map[string]string{"status": word, "version": s.Version})
+	out, status := healthJSON{Status: "ok", Version: s.Version, Sending: "running"}, http.StatusOK
+	switch {
+	case standing.Trouble != nil:
+		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(standing.Trouble.Since), http.StatusServiceUnavailable
+		out.Message = messages.English.Fault(standing.Trouble.Fault)
+	case err != nil:
+		s.Log.Error("database is not ready", "error", err)
+		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(failing), http.StatusServiceUnavailable
+		f, known := errors.AsType[*fault.Error](err)
+		if !known {
+			f = faultBusy.With()
+		}
+		out.Message = messages.English.Fault(f)
+	case standing.Stopped.Thrown():
+		out.Sending, out.Since = "stopped", moment(standing.Stopped.ThrownAt)
+	case standing.Probing():
+		out.Sending, out.Since = "probing", moment(standing.DownSince)
+	}
+	return v.JSON(status, out)
 }
 
 // readiness remembers an answer for a second: anybody may ask, and to find out
 // is a write.
 type readiness struct {
-	mutex sync.Mutex
-	at    time.Time
-	err   error
+	mutex   sync.Mutex
+	at      time.Time
+	err     error
+	failing time.Time // since when
 }
 
-func (r *readiness) check(ctx context.Context, ready func(context.Context) error) error {
+func (r *readiness) check(ctx context.Context, ready func(context.Context) error) (failing time.Time, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if time.Since(r.at) < time.Second {
-		return r.err
+		return r.failing, r.err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	r.err = ready(ctx)
 	r.at = time.Now()
-	return r.err
+	switch {
+	case r.err == nil:
+		r.failing = time.Time{}
+	case r.failing.IsZero():
+		r.failing = r.at
+	}
+	return r.failing, r.err
 }

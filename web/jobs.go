@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/a-h/templ"
@@ -134,7 +135,8 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 			r.TypedLine = v.FormValue("first_line")
 		}
 	default:
-		r.Typed = v.FormValue("confirm")
+		r.Typed, r.TypedAt, r.Mistimed = v.FormValue("confirm"), v.FormValue("at"), jobs.FaultStartTime.Is(f)
+		r.StartAt, _ = startAt(v) // zero when it is no time
 	}
 	r.SetAsides, err = s.Store.SetAsides(ctx, j.ID, firstSetAsides)
 	return r, err
@@ -142,7 +144,11 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 
 func (s *Server) startJob(v *visit) error {
 	id := v.Param("id")
-	_, err := s.Store.StartJob(v.Request().Context(), v.actor(), id, typedCount(v.FormValue("confirm")), v.FormValue("reading"))
+	at, err := startAt(v)
+	if err == nil {
+		_, err = s.Store.StartJob(v.Request().Context(), v.actor(), id,
+			store.Start{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading"), At: at})
+	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		j, err := s.Store.Job(v.Request().Context(), id)
 		if err != nil {
@@ -162,8 +168,64 @@ func actOnJob(a jobs.Action) func(*Server, *visit) error {
 		if _, err := s.Store.ActOnJob(v.Request().Context(), v.actor(), id, a); err != nil {
 			return err
 		}
+		s.standing.changed() // resuming may have the service tried at once
 		return v.Redirect(http.StatusSeeOther, jobPath(id))
 	}
+}
+
+// startAt reads the time of a start, in the zone that the pages show; zero
+// means at once.
+func startAt(v *visit) (time.Time, error) {
+	typed := strings.TrimSpace(v.FormValue("at"))
+	if typed == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05"} { // what browsers send
+		if at, err := time.ParseInLocation(layout, typed, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, jobs.FaultStartTime.With()
+}
+
+// decideJob settles what becomes of the accounts that wait in doubt for a person.
+func (s *Server) decideJob(v *visit) error {
+	id := v.Param("id")
+	n, err := s.Store.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
+	if err != nil {
+		return err
+	}
+	switch jobs.Decision(v.FormValue("decision")) {
+	case jobs.Again:
+		s.notice(v, v.text.T("decide.done.again", n))
+	case jobs.Leave:
+		s.notice(v, v.text.T("decide.done.leave", n))
+	default:
+		s.notice(v, v.text.T("decide.done.read", n))
+	}
+	return v.Redirect(http.StatusSeeOther, jobPath(id))
+}
+
+// retryJob makes a new job of accounts of an ended one and leads to it.
+func (s *Server) retryJob(v *visit) error {
+	j, err := s.Store.Retry(v.Request().Context(), v.actor(), v.Param("id"), jobs.Outcome(v.FormValue("outcome")))
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
+}
+
+// putJobFirst lets a job go before all others, or no longer.
+func (s *Server) putJobFirst(v *visit) error {
+	id := v.Param("id")
+	if err := s.Store.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {
+		return err
+	}
+	s.standing.changed()
+	if v.FormValue("from") == sendingPath {
+		return v.Redirect(http.StatusSeeOther, sendingPath)
+	}
+	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
 func jobPath(id string) string { return "/jobs/" + url.PathEscape(id) }

@@ -28,15 +28,32 @@ type jobJSON struct {
 	CreatedAt  time.Time              `json:"created_at"`
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
-	Read       *int                   `json:"read"` // in thousandths, while the file is being read
+	StartAt    *time.Time             `json:"start_at"` // nothing is sent before
+	Gate       int64                  `json:"gate"`     // only its first so many accounts may be sent yet; 0: all
+	RetryOf    *string                `json:"retry_of"` // the job whose accounts these are
+	Read       *int                   `json:"read"`     // in thousandths, while the file is being read
 	ReadRows   *int64                 `json:"read_rows"`
 	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
 	Halt       *haltJSON              `json:"halt"`
 }
 
+// wholeJobJSON says more of a job that was asked for by its id.
+type wholeJobJSON struct {
+	jobJSON
+	Retries []string   `json:"retries"` // ids of the jobs made of accounts of this one
+	Asked   *askedJSON `json:"asked"`   // accounts in doubt that wait for a person
+}
+
+type askedJSON struct {
+	Accounts   int64 `json:"accounts"`
+	Tagged     int64 `json:"tagged"`     // they have tags that were not there before
+	Unreadable int64 `json:"unreadable"` // their tags may not be read
+	Code       int   `json:"code"`       // why not
+}
+
 // draftJSON says more of a draft: what a person reviews.
 type draftJSON struct {
-	jobJSON
+	wholeJobJSON
 	Understanding accounts.Understanding `json:"understanding"`
 	Warnings      warningsJSON           `json:"warnings"`
 }
@@ -64,9 +81,10 @@ type fileJSON struct {
 }
 
 type haltJSON struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"` // in plain words
-	Info    string `json:"info"`    // what the service said
+	Code     int    `json:"code"`
+	Message  string `json:"message"`  // in plain words
+	Info     string `json:"info"`     // what the service said
+	Recovers bool   `json:"recovers"` // it goes on by itself
 }
 
 func asJobJSON(v *visit, j jobs.Job) jobJSON {
@@ -76,15 +94,19 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
 		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
 		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
+		StartAt: moment(j.StartAt), Gate: j.Gate,
 	}
 	for _, o := range jobs.Outcomes {
 		out.Outcomes[o] = j.Counts[o]
+	}
+	if j.RetryOf != "" {
+		out.RetryOf = &j.RetryOf
 	}
 	if j.StartedBy != "" {
 		out.StartedBy = &j.StartedBy
 	}
 	if j.State == jobs.Halted {
-		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo}
+		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo, Recovers: jobs.Recovers(j.HaltCode)}
 	}
 	if j.State == jobs.Reading {
 		out.Read, out.ReadRows = &j.Read, &j.ReadRows
@@ -96,10 +118,27 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 }
 
 func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
-	if j.State != jobs.Draft {
-		return v.JSON(http.StatusOK, asJobJSON(v, j))
+	whole := wholeJobJSON{jobJSON: asJobJSON(v, j), Retries: []string{}}
+	retries, err := s.Store.Retries(v.Request().Context(), j.ID)
+	if err != nil {
+		return err
 	}
-	out := draftJSON{jobJSON: asJobJSON(v, j), Warnings: warningsJSON{SameFile: []string{}, Overlaps: []overlapJSON{}}}
+	for _, retry := range retries {
+		whole.Retries = append(whole.Retries, retry.ID)
+	}
+	if j.Counts[jobs.InDoubt] > 0 {
+		asked, err := s.Store.Asked(v.Request().Context(), j.ID)
+		if err != nil {
+			return err
+		}
+		if n := asked.Tagged + asked.Unreadable; n > 0 {
+			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Code: asked.Code}
+		}
+	}
+	if j.State != jobs.Draft {
+		return v.JSON(http.StatusOK, whole)
+	}
+	out := draftJSON{wholeJobJSON: whole, Warnings: warningsJSON{SameFile: []string{}, Overlaps: []overlapJSON{}}}
 	understood, err := s.Store.Understanding(v.Request().Context(), j.ID)
 	if err != nil {
 		return err

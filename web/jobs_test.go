@@ -104,7 +104,7 @@ func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
 		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"failed":0,"cancelled":0},
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
-		"read":null,"read_rows":null,"refusal":null,"halt":null,"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
+		"start_at":null,"gate":0,"retry_of":null,"retries":[],"asked":null,"read":null,"read_rows":null,"refusal":null,"halt":null,"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)
 	require.JSONEq(t, want, string(have))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -23,10 +24,11 @@ const (
 // live follows jobs for the pages that show them: one reader for each job that
 // is watched, however many watch it, and none when nobody does.
 type live struct {
-	store *store.Store
-	log   *slog.Logger
-	ended context.Context
-	close func()
+	store    *store.Store
+	standing *standings
+	log      *slog.Logger
+	ended    context.Context
+	close    func()
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -39,9 +41,9 @@ type topic struct {
 	stop     context.CancelFunc
 }
 
-func newLive(s *store.Store, log *slog.Logger) *live {
+func newLive(s *store.Store, standing *standings, log *slog.Logger) *live {
 	ended, end := context.WithCancel(context.Background())
-	return &live{store: s, log: log, ended: ended, close: end, topics: map[string]*topic{}}
+	return &live{store: s, standing: standing, log: log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
 // look reads what the page of a job shows.
@@ -54,6 +56,21 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 	}
 	if view.Live() && j.State != jobs.Reading {
 		if view.Rate, err = l.store.CallsPerSecond(ctx, j.ID); err != nil {
+			return view, err
+		}
+	}
+	if j.Counts[jobs.InDoubt] > 0 {
+		if view.Asked, err = l.store.Asked(ctx, j.ID); err != nil {
+			return view, err
+		}
+	}
+	if j.RetryOf != "" {
+		if view.Origin, err = l.store.Job(ctx, j.RetryOf); err != nil {
+			return view, err
+		}
+	}
+	if j.Settled() {
+		if view.Retries, err = l.store.Retries(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
@@ -98,15 +115,19 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	var last templates.JobView
+	var stood templates.Standing
+	var shown jobs.State // which changes by itself when the time of a start comes
 	for first := true; ; first = false {
 		view, err := l.step(ctx, id, last)
+		standing := l.standing.now(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
-		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate:
-			last = view
+		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Asked != last.Asked ||
+			view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
+			last, stood, shown = view, standing, view.Job.Shown()
 			l.publish(t, view)
 		}
 		select {
@@ -133,6 +154,13 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	view.Job, view.Now = j, time.Now()
 	if view.Live() && j.State != jobs.Reading {
 		view.Rate, err = l.store.CallsPerSecond(ctx, id)
+	}
+	view.Asked = store.Asked{}
+	if err == nil && j.Counts[jobs.InDoubt] > 0 {
+		view.Asked, err = l.store.Asked(ctx, id)
+	}
+	if err == nil && view.Asked != last.Asked {
+		return l.look(ctx, j)
 	}
 	return view, err
 }

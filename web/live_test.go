@@ -77,7 +77,8 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 		english, other := b.follow(id), chinese.follow(id)
 
 		first := english.next()
-		require.Equal(t, []string{"job-head", "job-announce", "job-alerts", "job-progress", "job-outcomes", "job-reasons", "job-facts", "job-history"}, parts(first))
+		require.Equal(t, []string{"standing", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
+			"job-reasons", "job-retry", "job-facts", "job-history"}, parts(first))
 		require.Contains(t, first, "The job is queued.")
 		require.Contains(t, first, "data: ")
 		require.Contains(t, first, `action="/jobs/`+id+`/pause"`)

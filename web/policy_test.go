@@ -20,6 +20,9 @@ type contents struct {
 	users     []store.User
 	jobs      []jobs.Job
 	protected []store.ProtectedAccount
+	settings  store.SendingSettings
+	first     string
+	stopped   store.KillSwitch
 }
 
 func (c *console) contents() (all contents) {
@@ -30,6 +33,11 @@ func (c *console) contents() (all contents) {
 	all.jobs, err = c.store.Jobs(c.t.Context(), store.JobFilter{Limit: 1000})
 	require.NoError(c.t, err)
 	all.protected, err = c.store.ProtectedAccounts(c.t.Context(), storetest.App.ID, store.ProtectedFilter{Limit: 1000})
+	require.NoError(c.t, err)
+	sending, err := c.store.Sending(c.t.Context(), storetest.App.ID)
+	require.NoError(c.t, err)
+	all.settings, all.first = sending.SendingSettings, sending.FirstJob
+	all.stopped, err = c.store.KillSwitch(c.t.Context())
 	require.NoError(c.t, err)
 	return all
 }
@@ -49,7 +57,7 @@ func (b *browser) try(r route, jobID, userID string) answer {
 		return b.upload("users.csv", "user_id\nann\n", "")
 	}
 	return b.post(address, "confirm", "3", "role", "auditor", "password", "another long password", "name", "somebody",
-		"username", "nobody", "lang", "en", "accounts", "vip-2", "note", "why", "account", "vip")
+		"username", "nobody", "lang", "en", "rate", "50", "failure_limit", "30", "reason", "why", "first", "1", "decision", "leave", "outcome", "failed", "accounts", "vip-2", "note", "why", "account", "vip")
 }
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
@@ -116,7 +124,7 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).browser()
 	var body errorJSON
-	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/audit"} {
+	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit"} {
 		got := b.json(address, &body)
 		require.Equal(t, http.StatusUnauthorized, got.StatusCode, address)
 		require.Equal(t, "session.none", body.Error.Code)
@@ -130,9 +138,9 @@ func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
 	id := b.draft(3)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
-		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/protected", "/login", "/logout", "/users"} {
+		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/protected", "/sending", "/sending/stop", "/login", "/logout", "/users"} {
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin", "accounts", "vip", "note", "why")
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
 			require.Equal(t, before, c.contents())
 		}
@@ -161,7 +169,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
-	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/audit", "/users", "/nowhere"} {
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/sending", "/audit", "/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

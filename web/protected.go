@@ -97,12 +97,10 @@ func (s *Server) protectionChanged(v *visit, err error, key string, args ...any)
 		status, _ := statusOf(v, f)
 		return s.protectedPage(v, status, f)
 	}
-	if err == nil {
-		err = s.notice(v, v.text.T(key, args...))
-	}
 	if err != nil {
 		return err
 	}
+	s.notice(v, v.text.T(key, args...))
 	return v.Redirect(http.StatusSeeOther, protectPath)
 }
 

@@ -17,6 +17,7 @@ func (s *Server) view(v *visit, area string) templates.View {
 	}
 	if v.signedIn() {
 		view.User = templates.User{Name: v.user.Name, Role: v.user.Role}
+		view.Standing = s.standing.now(v.Request().Context())
 	}
 	return view
 }
@@ -30,18 +31,16 @@ func (s *Server) page(v *visit, status int, view templates.View, page func(templ
 			}
 		}
 		if len(view.Notices) > 0 {
-			if err := v.session.Save(v.Request(), v.Response()); err != nil {
-				return err
-			}
+			s.sessions.keep(v)
 		}
 	}
 	return s.render(v, status, page(view))
 }
 
 // notice is shown on the next page.
-func (s *Server) notice(v *visit, text string) error {
+func (s *Server) notice(v *visit, text string) {
 	v.session.AddFlash(text)
-	return v.session.Save(v.Request(), v.Response())
+	s.sessions.keep(v)
 }
 
 // render goes through a buffer, so that an error cannot send half a page.

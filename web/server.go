@@ -20,9 +20,10 @@ import (
 // Config is what a Server needs.
 type Config struct {
 	Store         *store.Store
-	App           jobs.App     // shown on every page; new jobs are for it
-	CookieKey     []byte       // 64 bytes: 32 to sign and 32 to encrypt
-	Log           *slog.Logger // what people see as one sentence, in detail
+	App           jobs.App             // shown on every page; new jobs are for it
+	Trouble       func() *jobs.Trouble // what keeps the runner from sending; nil: nothing ever does
+	CookieKey     []byte               // 64 bytes: 32 to sign and 32 to encrypt
+	Log           *slog.Logger         // what people see as one sentence, in detail
 	Version       string
 	UploadLimit   int64  // the largest file, in bytes; 0 = DefaultUploadLimit
 	TempDir       string // for uploads on their way; "" = the system's
@@ -40,6 +41,7 @@ type Server struct {
 	echo      *echo.Echo
 	sessions  *sessionStore
 	live      *live
+	standing  *standings
 	origin    *http.CrossOriginProtection
 	readiness readiness
 }
@@ -68,6 +70,10 @@ var routes = []route{
 	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
 	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, actOnJob(jobs.Resume)},
 	{http.MethodPost, "/jobs/:id/cancel", auth.RunJobs, actOnJob(jobs.Cancel)},
+	{http.MethodPost, "/jobs/:id/start-now", auth.RunJobs, actOnJob(jobs.StartNow)},
+	{http.MethodPost, "/jobs/:id/decide", auth.RunJobs, (*Server).decideJob},
+	{http.MethodPost, "/jobs/:id/retry", auth.RunJobs, (*Server).retryJob},
+	{http.MethodPost, "/jobs/:id/first", auth.Govern, (*Server).putJobFirst},
 	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
 	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, (*Server).downloadResults},
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
@@ -77,6 +83,11 @@ var routes = []route{
 	{http.MethodPost, protectPath, auth.Protect, (*Server).protectAccounts},
 	{http.MethodPost, protectPath + "/remove", auth.Protect, (*Server).unprotectAccount},
 	{http.MethodGet, "/audit", auth.ReadAudit, (*Server).listAudit},
+
+	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
+	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},
+	{http.MethodPost, sendingPath + "/stop", auth.Govern, (*Server).stopSending},
+	{http.MethodPost, sendingPath + "/lift", auth.Govern, (*Server).liftSending},
 
 	{http.MethodGet, "/users", auth.ManageUsers, (*Server).listUsers},
 	{http.MethodPost, "/users", auth.ManageUsers, (*Server).createUser},
@@ -105,11 +116,16 @@ func New(c Config) (*Server, error) {
 	if c.UploadLimit == 0 {
 		c.UploadLimit = DefaultUploadLimit
 	}
+	if c.Trouble == nil {
+		c.Trouble = func() *jobs.Trouble { return nil }
+	}
+	standing := &standings{Config: c}
 	s := &Server{
 		Config:   c,
 		echo:     echo.New(),
 		sessions: newSessionStore(c),
-		live:     newLive(c.Store, c.Log),
+		standing: standing,
+		live:     newLive(c.Store, standing, c.Log),
 		origin:   http.NewCrossOriginProtection(),
 	}
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)

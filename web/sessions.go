@@ -1,12 +1,14 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
 
@@ -23,26 +26,31 @@ const (
 	sessionIdle = 12 * time.Hour
 	sessionLife = 24 * time.Hour
 	seenEvery   = time.Minute // how often being seen is written down
+	keepWithin  = 2 * time.Second
 )
 
 // sessionStore is a gorilla session store whose sessions live in the database,
 // so that they can be listed and ended. The cookie carries a random secret,
 // signed and encrypted; the database has only the secret's hash.
 type sessionStore struct {
-	store  *store.Store
-	codecs []securecookie.Codec
-	cookie sessions.Options
-	name   string
+	store   *store.Store
+	trouble func() *jobs.Trouble
+	log     *slog.Logger
+	codecs  []securecookie.Codec
+	cookie  sessions.Options
+	name    string
 }
 
 var _ sessions.Store = (*sessionStore)(nil)
 
 func newSessionStore(c Config) *sessionStore {
 	s := &sessionStore{
-		store:  c.Store,
-		codecs: securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
-		cookie: sessions.Options{Path: "/", MaxAge: int(sessionLife.Seconds()), HttpOnly: true, Secure: c.SecureCookies, SameSite: http.SameSiteLaxMode},
-		name:   "session",
+		store:   c.Store,
+		trouble: c.Trouble,
+		log:     c.Log,
+		codecs:  securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
+		cookie:  sessions.Options{Path: "/", MaxAge: int(sessionLife.Seconds()), HttpOnly: true, Secure: c.SecureCookies, SameSite: http.SameSiteLaxMode},
+		name:    "session",
 	}
 	if c.SecureCookies {
 		s.name = "__Host-session"
@@ -128,9 +136,23 @@ func (s *sessionStore) recognise(v *visit) error {
 	if now := time.Now(); now.Sub(record.SeenAt) > seenEvery {
 		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
 		session.Values[recordKey{}] = record
-		return session.Save(v.Request(), v.Response())
+		s.keep(v)
 	}
 	return nil
+}
+
+// keep writes down what a visit's session holds. A page is shown, and what was
+// done stays done, also when that cannot be written: the disk may be full, or
+// another program may hold the database.
+func (s *sessionStore) keep(v *visit) {
+	if s.trouble() != nil {
+		return // and again once it can be
+	}
+	ctx, cancel := context.WithTimeout(v.Request().Context(), keepWithin)
+	defer cancel()
+	if err := v.session.Save(v.Request().WithContext(ctx), v.Response()); err != nil {
+		s.log.Error("a session could not be saved", "error", err, "request", v.requestID)
+	}
 }
 
 // begin opens a session with a new id and a new secret, whatever the browser

@@ -41,12 +41,10 @@ func (s *Server) changed(v *visit, err error, key string, args ...any) error {
 		status, _ := statusOf(v, f)
 		return s.userPage(v, status, f)
 	}
-	if err == nil {
-		err = s.notice(v, v.text.T(key, args...))
-	}
 	if err != nil {
 		return err
 	}
+	s.notice(v, v.text.T(key, args...))
 	return v.Redirect(http.StatusSeeOther, "/users")
 }
 

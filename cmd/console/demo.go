@@ -165,7 +165,7 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 	if err != nil {
 		return job, err
 	}
-	return con.store.StartJob(ctx, by, job.ID, job.Accounts, job.Reading)
+	return con.store.StartJob(ctx, by, job.ID, store.Start{Confirm: job.Accounts, Reading: job.Reading})
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of
@@ -221,7 +221,7 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	fmt.Fprintf(s.out, "The job is %s after %s. The console made %d calls; %d had no answer and were read back.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
 	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n", found.Calls, found.Largest, found.MaxInAnySecond)
 	if job.State != jobs.Finished {
-		found.differ("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo)
+		found.differ(&found.Unsound, "the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo)
 	}
 	for _, wrong := range found.Wrong {
 		fmt.Fprintln(s.out, "WRONG:", wrong)

@@ -164,6 +164,7 @@ func TestAFileMayComePackedOrPasted(t *testing.T) {
 // An admin protects accounts: files are read without them, and a job that is
 // under way sends them no more.
 func TestProtectedAccountsAreNeverSent(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
 		p := newProgram(t, base, database)

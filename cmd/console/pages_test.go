@@ -53,6 +53,7 @@ type stage struct {
 // a desk and on a phone: axe finds nothing, nothing scrolls sideways, every text
 // is in the page's language, and the keyboard reaches everything.
 func TestEveryPageIsForEverybody(t *testing.T) {
+	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.005 })
 	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
 	p.start()
@@ -76,6 +77,7 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 	)
 	s.visit(s.jobs()...)
 	s.visit(s.others()...)
+	s.control()
 	s.underWay()
 }
 
@@ -332,7 +334,8 @@ type focus struct {
 // where the keyboard is.
 func (s *stage) requireKeyboard(w *tab, where string) {
 	count := read[int](w, noteFocus)
-	w.do(chromedp.KeyEvent(strings.Repeat(kb.Tab, count+1)))
+	within := 7 * read[int](w, `document.querySelectorAll("input[type=datetime-local]").length`) // its parts, from month to picker
+	w.do(chromedp.KeyEvent(strings.Repeat(kb.Tab, count+within+1)))
 	reached := read[[]focus](w, "reached")
 	places := map[int]bool{}
 	for i, f := range reached {

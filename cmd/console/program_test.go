@@ -5,17 +5,12 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime/multipart"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,12 +37,13 @@ func TestMain(m *testing.M) {
 
 // program is a console with its settings; start runs it.
 type program struct {
-	t        testing.TB
-	settings []string
-	database string
-	address  string
-	process  *exec.Cmd
-	log      *os.File
+	t         testing.TB
+	settings  []string
+	database  string
+	address   string
+	listening *listening
+	process   *exec.Cmd
+	log       *os.File
 }
 
 const testPassword = "correct horse battery"
@@ -73,14 +69,19 @@ func newProgram(t testing.TB, simulator, database string) *program {
 	p.log, err = os.Create(filepath.Join(t.TempDir(), "console.log"))
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if p.process != nil {
-			p.stop(syscall.SIGKILL)
-		}
+		p.end()
 		if t.Failed() {
-			t.Logf("the console's log:\n%s", p.logged())
+			t.Logf("the end of the console's log:\n%s", p.lastLogged())
 		}
 	})
 	return p
+}
+
+// end kills the console if it runs.
+func (p *program) end() {
+	if p.process != nil {
+		p.stop(syscall.SIGKILL)
+	}
 }
 
 // command runs a subcommand to its end and returns what it printed.
@@ -98,15 +99,38 @@ func runProgram(input string, settings []string, args ...string) (string, error)
 
 // start runs the console and returns once it listens.
 func (p *program) start() {
+	p.launch()
+	require.True(p.t, p.listens(), "the console ended before it listened; its log:\n%s", p.lastLogged())
+}
+
+// launch runs the console and does not wait.
+func (p *program) launch() {
 	p.process = exec.Command(os.Args[0], "serve")
 	p.process.Env = append(os.Environ(), p.settings...)
 	p.process.Stderr = p.log
 	out, err := p.process.StdoutPipe()
 	require.NoError(p.t, err)
 	require.NoError(p.t, p.process.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(p.t, err)
-	_, p.address, _ = strings.Cut(strings.TrimSpace(line), "listens on ")
+	l := &listening{ready: make(chan struct{})}
+	p.listening = l
+	go func() {
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		_, l.address, _ = strings.Cut(strings.TrimSpace(line), "listens on ")
+		close(l.ready)
+	}()
+}
+
+// listening is where a console listens, once it is ready; "" when it ended before.
+type listening struct {
+	ready   chan struct{}
+	address string
+}
+
+// listens waits for the console's address; it is false when the console ended first.
+func (p *program) listens() bool {
+	<-p.listening.ready
+	p.address = p.listening.address
+	return p.address != ""
 }
 
 func (p *program) logged() string {
@@ -115,121 +139,18 @@ func (p *program) logged() string {
 	return string(content)
 }
 
+// lastLogged is the end of the log without the requests that were answered.
+func (p *program) lastLogged() string {
+	lines := slices.DeleteFunc(strings.Split(p.logged(), "\n"), func(line string) bool { return strings.Contains(line, "level=INFO msg=request") })
+	return strings.Join(lines[max(0, len(lines)-100):], "\n")
+}
+
 // stop sends a signal and waits for the end.
 func (p *program) stop(signal os.Signal) error {
 	require.NoError(p.t, p.process.Process.Signal(signal))
 	err := p.process.Wait()
 	p.process = nil
 	return err
-}
-
-// visitor is a signed-in person who uses scripts instead of a browser.
-type visitor struct {
-	t       testing.TB
-	program *program
-	client  *http.Client
-}
-
-func (p *program) signIn(user string) *visitor {
-	jar, err := cookiejar.New(nil)
-	require.NoError(p.t, err)
-	v := &visitor{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {testPassword}})
-	require.Equal(p.t, http.StatusSeeOther, answer.StatusCode)
-	return v
-}
-
-func (v *visitor) do(request *http.Request) (*http.Response, string) {
-	answer, err := v.client.Do(request)
-	require.NoError(v.t, err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	require.NoError(v.t, err)
-	return answer, string(body)
-}
-
-func (v *visitor) post(path string, form url.Values) (*http.Response, string) {
-	request, err := http.NewRequest(http.MethodPost, v.program.address+path, strings.NewReader(form.Encode()))
-	require.NoError(v.t, err)
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return v.do(request)
-}
-
-func (v *visitor) get(path string) (*http.Response, string) {
-	request, err := http.NewRequest(http.MethodGet, v.program.address+path, nil)
-	require.NoError(v.t, err)
-	return v.do(request)
-}
-
-// upload sends a file and returns the answer.
-func (v *visitor) upload(name string, content []byte) (*http.Response, string) {
-	return v.do(v.uploading(name, content))
-}
-
-func (v *visitor) uploading(name string, content []byte) *http.Request {
-	var around bytes.Buffer
-	form := multipart.NewWriter(&around)
-	require.NoError(v.t, form.WriteField("note", "from a test"))
-	_, err := form.CreateFormFile("file", name)
-	require.NoError(v.t, err)
-	before := bytes.Clone(around.Bytes())
-	around.Reset()
-	require.NoError(v.t, form.Close())
-	body := io.MultiReader(bytes.NewReader(before), bytes.NewReader(content), &around)
-	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", body)
-	require.NoError(v.t, err)
-	request.Header.Set("Content-Type", form.FormDataContentType())
-	return request
-}
-
-// paste uploads text and returns the id of its job.
-func (v *visitor) paste(text string) string {
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	require.NoError(v.t, form.WriteField("text", text))
-	require.NoError(v.t, form.Close())
-	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", &body)
-	require.NoError(v.t, err)
-	request.Header.Set("Content-Type", form.FormDataContentType())
-	answer, page := v.do(request)
-	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, page)
-	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
-}
-
-// draft uploads a file and returns the id of its job.
-func (v *visitor) draft(content []byte) string {
-	answer, body := v.upload("users.csv", content)
-	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
-	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
-}
-
-type jobJSON struct {
-	ID        string
-	State     string
-	Read      int
-	Rows      int64
-	Rejected  int64
-	Duplicate int64
-	Protected int64
-	Accounts  int64
-	Outcomes  map[string]int64
-	Calls     int64
-}
-
-func (v *visitor) job(id string) (j jobJSON) {
-	request, err := http.NewRequest(http.MethodGet, v.program.address+"/jobs/"+id, nil)
-	require.NoError(v.t, err)
-	request.Header.Set("Accept", "application/json")
-	answer, body := v.do(request)
-	require.Equal(v.t, http.StatusOK, answer.StatusCode, body)
-	require.NoError(v.t, json.Unmarshal([]byte(body), &j))
-	return j
-}
-
-// start confirms the number of accounts and starts the job.
-func (v *visitor) start(id string) {
-	answer, body := v.post("/jobs/"+id+"/start", url.Values{"confirm": {strconv.FormatInt(v.job(id).Accounts, 10)}})
-	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 }
 
 // until polls until the condition holds; a test that hangs ends with a reason.
@@ -259,17 +180,29 @@ func simulate(t testing.TB, change func(*timtest.Config)) (*timtest.Service, str
 	return simulator, base
 }
 
-// onEach runs a test on both engines.
+// onEach runs a test on both engines, side by side.
 func onEach(t *testing.T, body func(t *testing.T, database string)) {
-	t.Run("sqlite", func(t *testing.T) { body(t, filepath.Join(t.TempDir(), "console.db")) })
-	t.Run("postgres", func(t *testing.T) { body(t, storetest.PostgresURL(t)) })
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			body(t, databaseOf(t, engine))
+		})
+	}
+}
+
+// databaseOf makes a new database of an engine.
+func databaseOf(t testing.TB, engine string) string {
+	if engine == "postgres" {
+		return storetest.PostgresURL(t)
+	}
+	return filepath.Join(t.TempDir(), "console.db")
 }
 
 // requireTruth holds a finished job against the simulator and recounts it.
-func requireTruth(t *testing.T, database, simulator, job string) *comparison {
+func requireTruth(t testing.TB, database, simulator string, jobs ...string) *comparison {
 	t.Helper()
 	s := storetest.Open(t, database)
-	found, err := compare(t.Context(), s, timtest.NewControl(simulator), job)
+	found, err := compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
 	wrong, err := s.Verify(t.Context())

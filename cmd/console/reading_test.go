@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -119,4 +120,22 @@ func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, wrong)
 	})
+}
+
+// A file is refused for what stands in it, never because the database could
+// not take what was read.
+func TestALockedDatabaseRefusesNoFile(t *testing.T) {
+	t.Parallel()
+	_, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	content, rows, _, _ := fileWithEverything(300_000)
+	id := olga.beginUpload("users.csv", content)
+	release := lockDatabase(t, p.database, "EXCLUSIVE")
+	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be read yet") })
+	release()
+	until(t, "the file is read", func() bool { return olga.job(id).State != "reading" })
+	require.Equal(t, "draft", olga.job(id).State)
+	require.Equal(t, rows, olga.job(id).Rows)
 }

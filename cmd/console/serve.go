@@ -92,7 +92,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	}
 	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
 	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{Store: con.store, App: app, CookieKey: key, Log: s.log, Version: version,
+	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, CookieKey: key, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }

@@ -131,7 +131,7 @@ func TestThePagesLeadAJobFromTheUploadToTheAudit(t *testing.T) {
 	require.Positive(t, last["failed"])
 	require.Contains(t, w.text("#job-reasons"), "never imported")
 	require.Equal(t, "The job is finished.", w.text("#job-announce"))
-	require.Zero(t, read[int](w, `document.querySelectorAll("form[action*='/jobs/']").length`), "nothing can be done with a job that is finished")
+	require.Equal(t, []string{fmt.Sprintf("Make a new job of the %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']"), "nothing else can be done with a job that is finished")
 
 	// Downloads: every account once, with the outcome that is true.
 	found := requireTruth(t, p.database, base, job)

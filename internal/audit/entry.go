@@ -25,6 +25,15 @@ const (
 	JobCancelled       Code = "job.cancelled"
 	JobFinished        Code = "job.finished"
 	JobHalted          Code = "job.halted"
+	JobStartNow        Code = "job.start_now" // a job that was to start later
+	JobPutFirst        Code = "job.put_first" // served before all others
+	JobPutBack         Code = "job.put_back"  // no longer
+	JobDecided         Code = "job.decided"   // what becomes of accounts in doubt
+	JobRetried         Code = "job.retried"   // a new job was made of accounts of another
+	KillSwitchThrown   Code = "kill_switch.thrown"
+	KillSwitchLifted   Code = "kill_switch.lifted"
+	AppChanged         Code = "app.changed"  // rate, failure limit, canary: before and after
+	ServiceWell        Code = "service.well" // a probe was answered: what halted for the service goes on
 	ResultsDownloaded  Code = "results.downloaded"
 	RejectsDownloaded  Code = "rejects.downloaded"
 	AccountsProtected  Code = "accounts.protected"
@@ -40,6 +49,8 @@ const (
 var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
 	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted,
+	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried,
+	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded,
 	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,

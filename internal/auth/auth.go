@@ -26,15 +26,16 @@ const (
 	Public      Permission = "public"           // no session needed
 	SignedIn    Permission = "signed_in"        // any role
 	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts
-	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel
+	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel, decide, retry
 	ReadAudit   Permission = "audit.read"       // the log
 	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
+	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch
 	Protect     Permission = "protected.manage" // say which accounts no job may touch
 )
 
 var granted = map[Role][]Permission{
 	Operator: {SignedIn, ReadJobs, RunJobs},
-	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Protect},
+	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Govern, Protect},
 	Auditor:  {SignedIn, ReadJobs, ReadAudit},
 }
 

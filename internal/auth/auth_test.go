@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Protect}
-	changing    = []Permission{RunJobs, ManageUsers, Protect}
+	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Govern, Protect}
+	changing    = []Permission{RunJobs, ManageUsers, Govern, Protect}
 	anyRole     = rapid.OneOf(rapid.SampledFrom(Roles), rapid.Map(rapid.String(), func(s string) Role { return Role(s) }))
 	anyAsked    = rapid.OneOf(rapid.SampledFrom(permissions), rapid.Map(rapid.String(), func(s string) Permission { return Permission(s) }))
 )

@@ -28,7 +28,12 @@ type Claim struct {
 	Call       string // id in the ledger, and the token of the lease
 	Random     uint32
 	LeaseUntil time.Time
-	Slot       time.Time // the call may not leave before
+	Slot       time.Time // the call may not leave before; by this process's monotonic clock
+	Probe      bool      // the only call for now: whether the service works again is not known
+
+	Known    map[int64][]string // by place: tags an earlier reading of this job found
+	Refused  int                // of a part of a split batch: calls of the whole that were refused for their accounts
+	Accepted int                // and those that were accepted
 }
 
 // names returns the accounts as the service wants them.
@@ -40,9 +45,10 @@ func (c Claim) names() []string {
 	return names
 }
 
-// triesFor is how often in a row the batch has met the code before.
+// triesFor is how often in a row the batch has met the code before, or others
+// that ask for the same.
 func (c Claim) triesFor(code int) int {
-	if c.LastCode != code {
+	if tim.RuleOf(c.LastCode) != tim.RuleOf(code) {
 		return 0
 	}
 	return c.Tries
@@ -56,20 +62,27 @@ func (c Claim) open() Outcome {
 	return Waiting
 }
 
-// Settlement is what becomes of a claim.
+// Settlement is what becomes of a claim. Waits are durations, for the store's
+// clock counts them.
 type Settlement struct {
 	Claim
-	Answer    tim.Answer
-	Rest      Outcome // of every account not in Own
-	Code      int     // why the rest is as it is; 0 for no reason but success
-	Message   string
-	Own       []Own
-	Split     bool      // the rest goes on as two batches, half each
-	Tries     int       // the new number; shadows the claim's
-	NotBefore time.Time // when the rest may be claimed again
-	Halt      bool      // every job of the app stops until a person acts
-	Hold      time.Time // no call of the command leaves before; zero: no hold
-	HoldAll   bool      // nor of any other command
+	Answer  tim.Answer
+	Rest    Outcome // of every account not in Own
+	Code    int     // why the rest is as it is; 0 for no reason but success
+	Message string
+	Own     []Own
+	Tries   int                // the new number; shadows the claim's
+	Wait    time.Duration      // until the rest may be claimed again
+	Parts   int                // the rest goes on as so many batches, of even size; 0 or 1: as one
+	Ask     bool               // the rest stays in doubt until a person decides
+	Found   map[int64][]string // by place: tags that a reading found on accounts of the rest
+
+	Halt     int // every job of the app stops, for this code; 0: none does
+	HaltInfo string
+	Hold     time.Duration // no call of the command leaves for so long
+	HoldAll  bool          // nor of any other command
+	Slow     bool          // the service found calls too frequent: the pace of the command is lowered
+	GoOn     bool          // the service is well: probing ends
 }
 
 // Own is the outcome of a single account that differs from the rest of its batch.

@@ -1,15 +1,16 @@
 package jobs
 
 import (
+	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"tagsweep/internal/tim"
 )
-
-var now = time.Unix(1_800_000_000, 0)
 
 func claimed(command tim.Command, accounts ...string) Claim {
 	c := Claim{Command: command}
@@ -36,8 +37,9 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 		tags   map[string][]string
 		rest   Outcome
 		own    []Own
-		split  bool
-		halt   bool
+		parts  int
+		halt   int
+		ask    bool
 	}{
 		"accepted":                      {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: code(0), rest: Cleared},
 		"accepted but for one":          {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: partial, rest: Cleared, own: []Own{{2, Failed, 70107, "absent"}}},
@@ -46,11 +48,11 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 		"never left":                    {claim: claimed(tim.RemoveAllTags, "ann"), answer: tim.Answer{Delivery: tim.NotSent}, rest: Waiting},
 		"answer lost":                   {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: tim.Answer{Delivery: tim.Lost}, rest: InDoubt},
 		"too often":                     {claim: claimed(tim.RemoveAllTags, "ann"), answer: code(60007), rest: Waiting},
-		"arrears":                       {claim: claimed(tim.RemoveAllTags, "ann"), answer: code(60020), rest: Waiting, halt: true},
-		"one of several is bad":         {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: code(70107), rest: Waiting, split: true},
+		"arrears":                       {claim: claimed(tim.RemoveAllTags, "ann"), answer: code(60020), rest: Waiting, halt: 60020},
+		"one of several is bad":         {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: code(70107), rest: Waiting, parts: 2},
 		"the one is bad":                {claim: claimed(tim.RemoveAllTags, "bob"), answer: code(70107), rest: Failed},
-		"too many accounts":             {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: code(90018), rest: Waiting, split: true},
-		"one is too many":               {claim: claimed(tim.RemoveAllTags, "ann"), answer: code(90018), rest: Waiting, halt: true},
+		"too many accounts":             {claim: claimed(tim.RemoveAllTags, "ann", "bob"), answer: code(90018), rest: Waiting, parts: 2},
+		"one is too many":               {claim: claimed(tim.RemoveAllTags, "ann"), answer: code(90018), rest: Waiting, halt: 90018},
 		"read: all clear":               {claim: claimed(tim.GetTags, "ann", "cid"), answer: code(0), tags: tags, rest: Cleared},
 		"read: one has tags":            {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(0), tags: tags, rest: Waiting, own: []Own{{Seq: 1, Outcome: Cleared}}},
 		"read: one is left out":         {claim: claimed(tim.GetTags, "ann", "dot"), answer: code(0), tags: tags, rest: Waiting, own: []Own{{Seq: 1, Outcome: Cleared}}},
@@ -58,17 +60,19 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 		"read: one could not be read":   {claim: claimed(tim.GetTags, "ann", "bob"), answer: transient, tags: tags, rest: InDoubt, own: []Own{{Seq: 1, Outcome: Cleared}}},
 		"read: server error":            {claim: claimed(tim.GetTags, "ann"), answer: code(91000), rest: InDoubt},
 		"read: answer lost":             {claim: claimed(tim.GetTags, "ann"), answer: tim.Answer{Delivery: tim.Lost}, rest: InDoubt},
-		"read: one of several is bad":   {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(70107), rest: InDoubt, split: true},
+		"read: one of several is bad":   {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(70107), rest: InDoubt, parts: 2},
 		"read: the one is bad":          {claim: claimed(tim.GetTags, "bob"), answer: code(70107), rest: Failed},
 		"read: not the account's fault": {claim: claimed(tim.GetTags, "ann"), answer: code(90001), rest: InDoubt},
-		"read: arrears":                 {claim: claimed(tim.GetTags, "ann"), answer: code(60020), rest: InDoubt, halt: true},
+		"read: arrears":                 {claim: claimed(tim.GetTags, "ann"), answer: code(60020), rest: InDoubt, halt: 60020},
+		"read: not allowed to us":       {claim: claimed(tim.GetTags, "ann", "bob"), answer: code(60027), rest: InDoubt, ask: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := decide(test.claim, test.answer, test.tags, now, 5*time.Second, &blame{})
+			s := decide(test.claim, test.answer, test.tags, 5*time.Second, &past{})
 			require.Equal(t, test.rest, s.Rest)
 			require.ElementsMatch(t, test.own, s.Own)
-			require.Equal(t, test.split, s.Split)
+			require.Equal(t, test.parts, s.Parts)
 			require.Equal(t, test.halt, s.Halt)
+			require.Equal(t, test.ask, s.Ask)
 		})
 	}
 }
@@ -78,16 +82,16 @@ func TestAnAccountIsRetriedAsOftenAsItsOwnCodeAllows(t *testing.T) {
 	refused.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}}
 	c := claimed(tim.RemoveAllTags, "bob")
 	c.Tries, c.LastCode = 10, 0 // the service could not be reached for a while
-	s := decide(c, refused, nil, now, 0, &blame{})
+	s := decide(c, refused, nil, 0, &past{})
 	require.Equal(t, Waiting, s.Rest)
 	require.Equal(t, 91000, s.Code)
 	require.Equal(t, 1, s.Tries)
 }
 
 func TestReadingBackDoesNotHammerAServiceThatRefusesIt(t *testing.T) {
-	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, now, 0, &blame{})
-	require.True(t, s.Halt)
-	require.Equal(t, now.Add(time.Minute), s.Hold, "a cancelled job cannot be halted, and is read back all the same")
+	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, 0, &past{})
+	require.Equal(t, 70013, s.Halt)
+	require.Equal(t, time.Minute, s.Hold, "a cancelled job cannot be halted, and is read back all the same")
 }
 
 func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
@@ -96,7 +100,7 @@ func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
 			for tries := range 12 {
 				c := claimed(command, "ann", "bob")
 				c.Tries, c.LastCode = tries, n
-				s := decide(c, code(n), nil, now, 5*time.Second, &blame{})
+				s := decide(c, code(n), nil, 5*time.Second, &past{})
 				require.Contains(t, []Outcome{Waiting, InDoubt, Cleared, Failed}, s.Rest, "code %d", n)
 				require.False(t, command == tim.GetTags && n != 0 && s.Rest == Waiting, "code %d would send again what was not read back", n)
 				require.False(t, s.Rest == Cleared && n != 0, "code %d", n)
@@ -106,20 +110,20 @@ func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
 }
 
 func TestALostCallIsReadBackOnlyWhenItCanNoLongerTakeEffect(t *testing.T) {
-	s := decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, now, 5*time.Second, &blame{})
-	require.Equal(t, now.Add(5*time.Second), s.NotBefore)
+	s := decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, 5*time.Second, &past{})
+	require.Equal(t, 5*time.Second, s.Wait)
 }
 
 func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	var last time.Duration
 	for try := 0; ; try++ {
-		s := decide(c, code(91000), nil, now, 0, &blame{})
-		if s.Halt {
+		s := decide(c, code(91000), nil, 0, &past{})
+		if s.Halt != 0 {
 			require.Equal(t, 10, try)
 			return
 		}
-		wait := s.NotBefore.Sub(now)
+		wait := s.Wait
 		require.GreaterOrEqual(t, wait, min(longestWait, firstBackOff<<try)/2)
 		require.LessOrEqual(t, wait, longestWait)
 		require.GreaterOrEqual(t, wait, last/2)
@@ -130,22 +134,22 @@ func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
 func TestOtherTroublesDoNotCountAgainstASignature(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	c.Tries, c.LastCode = 5, 91000
-	s := decide(c, code(70001), nil, now, 0, &blame{})
-	require.False(t, s.Halt, "an expired signature is renewed once")
+	s := decide(c, code(70001), nil, 0, &past{})
+	require.Zero(t, s.Halt, "an expired signature is renewed once")
 	c.Tries, c.LastCode = s.Tries, s.Code
-	require.True(t, decide(c, code(70001), nil, now, 0, &blame{}).Halt)
+	require.Equal(t, 70001, decide(c, code(70001), nil, 0, &past{}).Halt)
 }
 
 func TestALockedOutAdminCallsNothingForAMinute(t *testing.T) {
-	s := decide(claimed(tim.RemoveAllTags, "ann"), code(70050), nil, now, 0, &blame{})
-	require.Equal(t, now.Add(time.Minute), s.Hold)
+	s := decide(claimed(tim.RemoveAllTags, "ann"), code(70050), nil, 0, &past{})
+	require.Equal(t, time.Minute, s.Hold)
 	require.True(t, s.HoldAll)
 }
 
 func TestACodeGivenToSeveralSingleAccountsInARowIsNotTheirs(t *testing.T) {
-	var b blame
+	var b past
 	single := func(answer tim.Answer) Settlement {
-		return decide(claimed(tim.RemoveAllTags, "ann"), answer, nil, now, 0, &b)
+		return decide(claimed(tim.RemoveAllTags, "ann"), answer, nil, 0, &b)
 	}
 	require.Equal(t, Failed, single(code(90001)).Rest)
 	require.Equal(t, Failed, single(code(90001)).Rest)
@@ -154,5 +158,203 @@ func TestACodeGivenToSeveralSingleAccountsInARowIsNotTheirs(t *testing.T) {
 	require.Equal(t, Failed, single(code(90001)).Rest)
 	s := single(code(90001))
 	require.Equal(t, Waiting, s.Rest)
-	require.True(t, s.Halt)
+	require.Equal(t, 90001, s.Halt)
 }
+
+func TestABatchThatIsBadThroughoutIsRecognised(t *testing.T) {
+	c := claimed(tim.RemoveAllTags, "ann", "bob", "cid")
+	c.Refused = badThroughout - 2
+	require.Equal(t, 2, decide(c, code(70107), nil, 0, &past{}).Parts)
+	c.Refused++
+	require.Equal(t, 3, decide(c, code(70107), nil, 0, &past{}).Parts, "each account alone")
+	require.Equal(t, 2, decide(c, code(90011), nil, 0, &past{}).Parts, "too many accounts say nothing about any of them")
+	c.Accepted = 1
+	require.Equal(t, 2, decide(c, code(70107), nil, 0, &past{}).Parts)
+}
+
+// sentAgain is a reading of accounts whose tags were read before.
+func sentAgain(accounts ...string) Claim {
+	c := claimed(tim.GetTags, accounts...)
+	c.Known = map[int64][]string{}
+	for _, p := range c.Accounts {
+		c.Known[p.Seq] = []string{"vip", "gold"}
+	}
+	return c
+}
+
+func TestAccountsWithNewTagsWaitForAPerson(t *testing.T) {
+	tags := map[string][]string{"ann": {"vip"}, "bob": {"vip", "new"}, "cid": {}}
+
+	s := decide(sentAgain("ann"), code(0), tags, 0, &past{})
+	require.Equal(t, Waiting, s.Rest, "no tag is new")
+	require.Equal(t, map[int64][]string{1: {"vip"}}, s.Found)
+
+	s = decide(sentAgain("bob", "cid"), code(0), tags, 0, &past{})
+	require.Equal(t, InDoubt, s.Rest)
+	require.True(t, s.Ask)
+	require.Empty(t, s.Found, "a new tag must not become a known one")
+	require.Equal(t, []Own{{Seq: 2, Outcome: Cleared}}, s.Own)
+
+	s = decide(sentAgain("ann", "bob", "cid"), code(0), tags, 0, &past{})
+	require.Equal(t, InDoubt, s.Rest)
+	require.False(t, s.Ask, "ann needs no person")
+	require.Equal(t, 2, s.Parts)
+	require.Equal(t, map[int64][]string{1: {"vip"}}, s.Found)
+	require.Empty(t, s.Own, "both parts are read again")
+}
+
+// Whatever tags are read, halving ends with every account decided, and no
+// account with new tags is ever sent again.
+func TestSplittingSeparatesThoseAPersonDecidesOn(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		var accounts []string
+		tags := map[string][]string{}
+		for n := range rapid.IntRange(1, 100).Draw(r, "accounts") {
+			account := strconv.Itoa(n)
+			accounts = append(accounts, account)
+			tags[account] = rapid.SampledFrom([][]string{{}, {"vip"}, {"vip", "new"}}).Draw(r, "tags")
+		}
+		open, calls := []Claim{sentAgain(accounts...)}, 0
+		outcomes := map[string]Outcome{}
+		for len(open) > 0 {
+			c := open[0]
+			open = open[1:]
+			calls++
+			s := decide(c, code(0), tags, 0, &past{})
+			if s.Parts == 2 {
+				half := len(c.Accounts) / 2
+				first, second := c, c
+				first.Accounts, second.Accounts = c.Accounts[:half], c.Accounts[half:]
+				open = append(open, first, second)
+				continue
+			}
+			for _, p := range c.Accounts {
+				outcomes[p.Account] = s.Rest
+			}
+			for _, own := range s.Own {
+				outcomes[accounts[own.Seq-1]] = own.Outcome
+			}
+			require.Equal(r, s.Ask, s.Rest == InDoubt)
+		}
+		for account, has := range tags {
+			require.Equal(r, []Outcome{Cleared, Waiting, InDoubt}[len(has)], outcomes[account])
+		}
+		require.LessOrEqual(r, calls, 2*len(accounts))
+	})
+}
+
+func TestBackOffIsSpreadAndCapped(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		c := claimed(tim.RemoveAllTags, "ann")
+		c.Probe = true // for which nothing is too often
+		c.Tries, c.LastCode = rapid.IntRange(0, 1_000_000).Draw(r, "tries"), 91000
+		s := decide(c, code(91000), nil, 0, &past{})
+		require.Equal(r, c.Tries+1, s.Tries)
+		full := min(longestWait, firstBackOff<<min(c.Tries, 20))
+		require.GreaterOrEqual(r, s.Wait, full/2)
+		require.Less(r, s.Wait, full)
+	})
+}
+
+func TestAnOutageHaltsAndAProbeEndsIt(t *testing.T) {
+	page := tim.Answer{Delivery: tim.Lost, HTTPStatus: 502}
+	for name, test := range map[string]struct {
+		answer tim.Answer
+		halt   int
+	}{
+		"cannot be reached": {tim.Answer{Delivery: tim.NotSent}, CodeDown},
+		"error pages":       {page, CodeDown},
+		"server errors":     {code(91000), CodeDown},
+		"answers are lost":  {tim.Answer{Delivery: tim.Lost}, CodeLostAnswers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b past
+			call := func(a tim.Answer) Settlement { return decide(claimed(tim.RemoveAllTags, "ann", "bob"), a, nil, 0, &b) }
+			for range outageAfter - 1 {
+				require.Zero(t, call(test.answer).Halt)
+			}
+			require.Zero(t, call(code(70107)).Halt, "an answer about an account is a good one")
+			for range outageAfter - 1 {
+				require.Zero(t, call(test.answer).Halt)
+			}
+			require.Zero(t, call(code(60007)).Halt, "neither good nor bad")
+			halted := call(test.answer)
+			require.Equal(t, test.halt, halted.Halt)
+			require.True(t, Recovers(halted.Halt))
+
+			probe := claimed(tim.RemoveAllTags, "ann")
+			probe.Probe, probe.Tries, probe.LastCode = true, 1000, test.answer.Code
+			require.False(t, decide(probe, test.answer, nil, 0, &b).GoOn)
+			require.True(t, decide(probe, code(0), nil, 0, &b).GoOn)
+			require.False(t, call(code(0)).GoOn, "only a probe tells")
+		})
+	}
+}
+
+func TestACodeNobodyKnowsIsShownAndIsNoOutage(t *testing.T) {
+	var b past
+	for range 3 * outageAfter {
+		require.Zero(t, decide(claimed(tim.RemoveAllTags, "ann"), code(12345), nil, 0, &b).Halt)
+	}
+	c := claimed(tim.RemoveAllTags, "ann")
+	c.Tries, c.LastCode = 3, 12345
+	require.Equal(t, 12345, decide(c, code(12345), nil, 0, &b).Halt)
+}
+
+func TestCodesThatTakeTurnsAreNotTriedForEver(t *testing.T) {
+	for _, codes := range [][2]int{{12345, 12346}, {70001, 70002}, {90994, 91000}} {
+		var b past
+		c := claimed(tim.RemoveAllTags, "ann")
+		halted := 0
+		for n := 0; n < 2*outageAfter && halted == 0; n++ {
+			s := decide(c, code(codes[n%2]), nil, 0, &b)
+			c.Tries, c.LastCode, halted = s.Tries, s.Code, s.Halt
+			b.bad = 0 // other batches are well
+		}
+		require.NotZero(t, halted, "%v", codes)
+	}
+}
+
+// A careful start lets one call through at a time, each after a longer wait.
+func TestAnOutageOfFewCallsIsSeenAfterTenSeconds(t *testing.T) {
+	for name, answer := range map[string]tim.Answer{"cannot be reached": {Delivery: tim.NotSent}, "server errors": code(91000)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b past
+				c := claimed(tim.RemoveAllTags, "ann")
+				began := time.Now()
+				for {
+					s := decide(c, answer, nil, 0, &b)
+					if s.Halt != 0 {
+						break
+					}
+					c.Tries, c.LastCode = s.Tries, s.Code
+					time.Sleep(s.Wait)
+				}
+				require.GreaterOrEqual(t, time.Since(began), outageLasts)
+				require.Less(t, time.Since(began), 3*outageLasts, "with the wait that is under way by then")
+			})
+		})
+	}
+}
+
+func TestAFewSlowTimeOutsAreNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b past
+		lost := func() int {
+			time.Sleep(longestCall)
+			return decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, 0, &b).Halt
+		}
+		require.Zero(t, lost())
+		require.Zero(t, lost())
+		decide(claimed(tim.GetTags, "ann"), code(0), map[string][]string{"ann": {}}, 0, &b)
+		require.Zero(t, lost())
+		require.Zero(t, lost())
+		time.Sleep(24 * time.Hour)
+		require.Zero(t, lost(), "what came a day ago says nothing")
+		require.Zero(t, lost())
+		require.Equal(t, CodeLostAnswers, lost())
+	})
+}
+
+const longestCall = 10 * time.Second

@@ -8,23 +8,37 @@
 // The [Runner] sends the batches. The service answers a batch
 // as a whole, answers get lost, and there is no undo; so the runner keeps to this:
 //
-//   - Claim. A batch is taken by one statement, under a lease.
+//   - Claim. A batch is taken by one transaction, under a lease, and only when
+//     there is a seat to write its answer down from. Pause, cancel, halt, gates
+//     and the kill switch are conditions of this and of nothing else, so a call
+//     leaves within half a second of its claim or is given back, and one that
+//     waits for a connection within 0.9 s.
 //   - Intent before act. Claiming writes down that the batch is being sent, and
 //     the call in the ledger, committed before the request leaves.
 //   - Pace. Claiming reserves a slot in the app's budget of calls for each
 //     command. The budget is persisted, so restarts and other processes share it.
-//   - Decide. One function turns an answer into an outcome for every account.
+//     The window (window.go) keeps the limit by the service's clock as well.
+//   - Decide. One function (decide.go) turns an answer into an outcome for every account.
 //   - Settle. Outcomes, counts, the ledger and what the log must hold are written
-//     in one transaction, guarded by the lease, under a context no shutdown ends.
+//     in one transaction, guarded by the lease. While answers cannot be written
+//     down no call leaves, and Runner.Trouble says why.
 //   - Expire. A batch whose owner died is in doubt: at start-up when no other
 //     process can own it, else when its lease ends.
 //   - Read back. Accounts in doubt are never sent again blindly. Their tags are
 //     read once the lost call can no longer take effect: none, and they are
-//     cleared; some, and they wait to be sent again.
+//     cleared; some, and they wait to be sent again; some that an earlier reading
+//     did not find, and a person decides, as where the service does not let us read.
+//
+// Ten calls in a row without a good answer are an outage, or three that have
+// lasted ten seconds (outage.go): every job
+// of the app halts, and single calls probe the service until one is answered
+// well; then the jobs go on by themselves. Other halts wait for a person.
 //
 // An account that a good reading leaves out has shown no tags that could be lost,
 // and nothing that proves it clear; it is sent again, and that answer settles it.
 //
-// The last rule leaves one gap: tags given to an account between a lost call
-// that did its work and the read-back look like the old ones, and are removed.
+// Not promised: tags given to an account between a lost call that did its work
+// and the first reading look like the old ones, and are removed. Where several
+// consoles share a budget, and where answers take longer than a second, the
+// service may count a few calls more than a hundred after a stall on the way.
 package jobs

@@ -142,7 +142,7 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 	if err == nil {
 		err = i.Store.FinishImport(ctx, im, imported)
 	}
-	if f, known := errors.AsType[*fault.Error](err); known {
+	if f, known := errors.AsType[*fault.Error](err); known && f.Kind != fault.Unavailable { // else it is not the file
 		i.Log.Warn("a file was refused", "job", im.JobID, "fault", f.Code, "cause", f.Cause)
 		err = i.Store.RefuseImport(ctx, im, f)
 	}

@@ -40,6 +40,8 @@ const (
 	Resume Action = "resume"
 	Cancel Action = "cancel"
 	Reread Action = "reread" // read the file again, as a person says
+
+	StartNow Action = "start-now" // do not wait for the time the start was set to
 )
 
 var transitions = map[Action]struct {
@@ -51,6 +53,8 @@ var transitions = map[Action]struct {
 	Resume: {[]State{Paused, Halted}, Queued},
 	Cancel: {[]State{Reading, Draft, Queued, Running, Paused, Halted}, Cancelled},
 	Reread: {[]State{Draft}, Reading},
+
+	StartNow: {[]State{Queued}, Queued},
 }
 
 // Next returns the state an action leads to, and false when the action does
@@ -128,15 +132,21 @@ type Job struct {
 	ReadRows int64        // while State is Reading: rows so far
 	Refusal  *fault.Error // why the file could not be read; set while State is Refused
 
-	HaltCode int    // the service's error code; set while State is Halted
-	HaltInfo string // what the service said
+	StartAt time.Time // nothing is sent before; zero: at once
+	Gate    int64     // only its first so many accounts may be sent yet; 0: all
+	RetryOf string    // the job whose accounts these are; "" for an upload
+
+	HaltCode int    // the service's error code or one of ours; set while State is Halted
+	HaltInfo string // what the service said; of CodeFailures "failed/settled"
 	Version  int64  // grows with every change
 }
 
-// Shown is the state a person sees: the stored one, or "pausing" and
-// "cancelling" while calls are still in flight.
+// Shown is the state a person sees: the stored one, "pausing" and "cancelling"
+// while calls are still in flight, "scheduled" until the time of the start.
 func (j Job) Shown() State {
 	switch {
+	case j.State == Queued && j.StartAt.After(time.Now()):
+		return "scheduled"
 	case j.State == Paused && j.Counts[Sending] > 0:
 		return "pausing"
 	case j.State == Cancelled && j.Counts.Open() > 0:
@@ -153,7 +163,7 @@ func (j Job) Settled() bool {
 // May reports whether the action fits the job as it is.
 func (j Job) May(a Action) bool {
 	_, fits := j.State.Next(a)
-	return fits && !(a == Start && j.Accounts == 0)
+	return fits && !(a == Start && j.Accounts == 0) && !(a == StartNow && j.Shown() != "scheduled")
 }
 
 // Account is one account of a job with its outcome.
@@ -192,10 +202,29 @@ const (
 	Protected SetAsideKind = "protected"
 )
 
-// CodeProtected stands in place of the service's code for an account that was
-// protected after it had been sent: what became of it then is not known, and it
-// was not sent again.
-const CodeProtected = -1
+// Codes of ours that stand where the service's do.
+const (
+	CodeProtected = -1 // protected after it had been sent: what became of it is not known, and it was not sent again
+	CodeLeft      = -2 // in doubt, and a person decided to leave it so
+
+	CodeDown        = -10 // halted: the service cannot be reached or does not work
+	CodeLostAnswers = -11 // halted: call after call stays without an answer
+	CodeFailures    = -12 // halted: too large a share of accounts failed
+)
+
+// Recovers reports whether a job that halted with the code goes on by itself
+// once the service answers a probe.
+func Recovers(haltCode int) bool { return haltCode == CodeDown || haltCode == CodeLostAnswers }
+
+// Decision is what a person wants done with the accounts of a job that wait in
+// doubt for one.
+type Decision string
+
+const (
+	Again    Decision = "again" // remove their tags again
+	Leave    Decision = "leave" // end them as failed, with CodeLeft
+	ReadBack Decision = "read"  // read their tags once more
+)
 
 // Reason counts the accounts that failed with one code.
 type Reason struct {
@@ -206,10 +235,15 @@ type Reason struct {
 
 // Faults a person may see.
 var (
-	FaultNoJob      = fault.Declare(fault.NotFound, "job.none", "There is no job %s. It may have been mistyped; the list of jobs shows all there are.")
-	FaultWrongState = fault.Declare(fault.Conflict, "job.state", "The job is %s by now, so this can no longer be done. Nothing was changed; the page shows how it stands.")
-	FaultConfirm    = fault.Declare(fault.Invalid, "job.confirm", "The job was not started: it holds %d accounts, and the number typed was not that. Type the number of accounts to confirm.")
-	FaultNoAccounts = fault.Declare(fault.Invalid, "job.no_accounts", "The job was not started: no row of its file is a valid account. Mend the file and upload it again.")
-	FaultReadAgain  = fault.Declare(fault.Conflict, "job.read_again", "The job was not started: its file has been read again since the page was shown, perhaps in another way. Look at its rows and numbers once more, then start it.")
-	FaultStillReads = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
+	FaultNoJob        = fault.Declare(fault.NotFound, "job.none", "There is no job %s. It may have been mistyped; the list of jobs shows all there are.")
+	FaultWrongState   = fault.Declare(fault.Conflict, "job.state", "The job is %s by now, so this can no longer be done. Nothing was changed; the page shows how it stands.")
+	FaultConfirm      = fault.Declare(fault.Invalid, "job.confirm", "The job was not started: it holds %d accounts, and the number typed was not that. Type the number of accounts to confirm.")
+	FaultNoAccounts   = fault.Declare(fault.Invalid, "job.no_accounts", "The job was not started: no row of its file is a valid account. Mend the file and upload it again.")
+	FaultReadAgain    = fault.Declare(fault.Conflict, "job.read_again", "The job was not started: its file has been read again since the page was shown, perhaps in another way. Look at its rows and numbers once more, then start it.")
+	FaultNothingAsked = fault.Declare(fault.Conflict, "job.nothing_asked", "No account of this job waits for a decision any more. Nothing was changed; the page shows how the job stands.")
+	FaultDecision     = fault.Declare(fault.Invalid, "job.decision", "Nothing was decided: the choice was missing or does not fit the job. A cancelled job's accounts cannot be sent again. Choose once more.")
+	FaultNoneToRetry  = fault.Declare(fault.Conflict, "job.none_to_retry", "No new job was made: no account of this job ended that way.")
+	FaultUnsettled    = fault.Declare(fault.Conflict, "job.unsettled", "No new job was made: this job has not ended yet, and more accounts may fail. Wait for its end, or cancel it.")
+	FaultStartTime    = fault.Declare(fault.Invalid, "job.start_time", "The job was not started: the time must lie in the future, at most a year ahead, such as 2026-12-24T22:30.")
+	FaultStillReads   = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
 )

@@ -1,14 +1,20 @@
 package jobs
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim"
 )
+
+const ms = time.Millisecond
 
 // mostInASecond counts arrivals as the service does.
 func mostInASecond(arrivals []time.Time) (most int) {
@@ -22,65 +28,160 @@ func mostInASecond(arrivals []time.Time) (most int) {
 	return most
 }
 
-// send lets calls leave at 97 a second; way is how long the n-th is on its way.
-// An answer takes 20 ms more.
-func send(t *testing.T, calls int, way func(n int) time.Duration) (arrivals []time.Time, took time.Duration) {
-	var w window
-	started := time.Now()
-	slot := started
-	answers := make(chan struct{}, calls)
-	for n := range calls {
-		done, ok := w.wait(t.Context(), slot)
-		require.True(t, ok)
-		on := way(n)
-		arrivals = append(arrivals, time.Now().Add(on))
-		go func() {
-			time.Sleep(on + 20*time.Millisecond)
-			done()
-			answers <- struct{}{}
-		}()
-		slot = slot.Add(time.Second / 97)
-	}
-	took = time.Since(started)
-	for range calls {
-		<-answers
-	}
-	return arrivals, took
+// path leads to a service that answers after base, and up to spread more. For
+// stall in every stallEvery nothing gets through, and then all at once.
+type path struct {
+	base, spread      time.Duration
+	stall, stallEvery time.Duration
+
+	mutex    sync.Mutex
+	began    time.Time
+	arrivals []time.Time
 }
 
-func TestCallsHeldUpOnTheirWayNeverMakeTheServiceCountMoreThanAHundred(t *testing.T) {
-	for name, way := range map[string]func(int) time.Duration{
-		"the first hundred milliseconds arrive together": func(n int) time.Duration {
-			return max(0, 100*time.Millisecond-time.Duration(n)*time.Second/97)
-		},
-		"a stall in the middle": func(n int) time.Duration {
-			if n > 200 && n < 215 {
-				return time.Duration(215-n) * 11 * time.Millisecond
-			}
-			return time.Millisecond
-		},
-		"now and then one is late": func(n int) time.Duration {
-			if n%7 == 0 {
-				return 90 * time.Millisecond
-			}
-			return 0
-		},
-		"all over the place": func(int) time.Duration { return rand.N(80 * time.Millisecond) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				arrivals, _ := send(t, 1000, way)
-				require.LessOrEqual(t, mostInASecond(arrivals), serviceLimit)
+// carry makes one call, from writing to its answer.
+func (p *path) carry(call *departure, random *rand.Rand) {
+	now := time.Now()
+	call.written(now)
+	arrives := now
+	if p.stall > 0 {
+		if into := now.Sub(p.began) % p.stallEvery; into > p.stallEvery-p.stall {
+			arrives = now.Add(p.stallEvery - into)
+		}
+	}
+	p.mutex.Lock()
+	p.arrivals = append(p.arrivals, arrives)
+	takes := p.base
+	if p.spread > 0 {
+		takes += time.Duration(random.Int64N(int64(p.spread)))
+	}
+	p.mutex.Unlock()
+	time.Sleep(arrives.Add(takes).Sub(now))
+	call.ended(tim.Answered)
+}
+
+// send lets a console make so many calls of every slot that is its own, and
+// returns how long it took.
+func (p *path) send(t *testing.T, w *window, slots int, interval, first time.Duration) time.Duration {
+	random := rand.New(rand.NewPCG(uint64(p.base), uint64(p.spread)))
+	var calls sync.WaitGroup
+	began := time.Now()
+	slot := began.Add(first)
+	for n := 0; n < slots; n++ {
+		until := slot.Add(fresh)
+		if w.shared {
+			until = slot.Add(latest)
+		}
+		if call, leaves := w.wait(t.Context(), slot, until); leaves {
+			calls.Go(func() { p.carry(call, random) })
+		} else if !w.shared {
+			n-- // given back: it is claimed again
+		}
+		slot = slot.Add(interval)
+		if behind := time.Now().Add(-ahead); slot.Before(behind) {
+			slot = behind
+		}
+	}
+	took := time.Since(began)
+	calls.Wait()
+	return took
+}
+
+func TestTheCeilingIsReachedWhateverTheLatencyAndItsSpread(t *testing.T) {
+	const calls = 1_500
+	for _, base := range []time.Duration{20 * ms, 200 * ms, 1000 * ms} {
+		for _, spread := range []time.Duration{0, 20 * ms, 100 * ms, 500 * ms} {
+			t.Run(fmt.Sprintf("%s and up to %s more", base, spread), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := &path{base: base, spread: spread, began: time.Now()}
+					took := p.send(t, &window{limit: ServiceLimit}, calls, time.Second/97, 0)
+					share := calls / took.Seconds() / 97
+					t.Logf("%.1f%% of the ceiling, at most %d in a second", 100*share, mostInASecond(p.arrivals))
+					require.GreaterOrEqual(t, share, 0.97)
+					require.LessOrEqual(t, mostInASecond(p.arrivals), ServiceLimit)
+				})
 			})
-		})
+		}
 	}
 }
 
-func TestASteadyLatencyCostsNoSpeed(t *testing.T) {
-	for _, latency := range []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			_, took := send(t, 970, func(int) time.Duration { return latency })
-			require.InDelta(t, 10, took.Seconds(), 0.3, "at %s", latency)
-		})
+// What arrives together after the way was blocked for a moment, and what follows
+// it, stays within the limit.
+func TestAStallOnTheWayNeverMakesTheServiceCountMoreThanAHundred(t *testing.T) {
+	for _, base := range []time.Duration{5 * ms, 20 * ms, 200 * ms, 500 * ms} {
+		for _, spread := range []time.Duration{0, 20 * ms} {
+			for stall := 30 * ms; stall <= 300*ms; stall += 30 * ms {
+				t.Run(fmt.Sprintf("%s after %s and up to %s more", stall, base, spread), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						p := &path{base: base, spread: spread, stall: stall, stallEvery: 3100 * ms, began: time.Now()}
+						p.send(t, &window{limit: ServiceLimit}, 1_500, time.Second/97, 0)
+						require.LessOrEqual(t, mostInASecond(p.arrivals), ServiceLimit)
+					})
+				})
+			}
+		}
 	}
+}
+
+// Each of two consoles sees its own calls alone, and both share the way.
+func TestTwoConsolesMakeUpForTheirOwnStalls(t *testing.T) {
+	for _, base := range []time.Duration{5 * ms, 20 * ms, 200 * ms} {
+		for stall := 30 * ms; stall <= 300*ms; stall += 30 * ms {
+			t.Run(fmt.Sprintf("%s after %s", stall, base), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := &path{base: base, stall: stall, stallEvery: 3100 * ms, began: time.Now()}
+					var consoles sync.WaitGroup
+					for n := range time.Duration(2) {
+						consoles.Go(func() {
+							p.send(t, &window{limit: ServiceLimit, shared: true}, 750, 2*time.Second/97, n*time.Second/97)
+						})
+					}
+					consoles.Wait()
+					require.LessOrEqual(t, mostInASecond(p.arrivals), ServiceLimit)
+				})
+			})
+		}
+	}
+}
+
+func TestALatencyThatChangesCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &window{limit: ServiceLimit}
+		p := &path{base: 20 * ms, began: time.Now()}
+		took := p.send(t, w, 500, time.Second/97, 0)
+		p.base = time.Second
+		took += p.send(t, w, 1_000, time.Second/97, 0)
+		p.base = 20 * ms
+		took += p.send(t, w, 500, time.Second/97, 0)
+		require.Less(t, took.Seconds(), 2000.0/97+1.5)
+		require.LessOrEqual(t, mostInASecond(p.arrivals), ServiceLimit)
+	})
+}
+
+func TestACallThatIsNotWrittenYetIsReckonedWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &window{limit: 2}
+		stuck, leaves := w.wait(t.Context(), time.Now(), time.Now().Add(fresh))
+		require.True(t, leaves)
+		for range 5 { // one place is left, and a call a second may have it
+			began := time.Now()
+			call, leaves := w.wait(t.Context(), began, began.Add(2*time.Second))
+			require.True(t, leaves)
+			call.written(time.Now())
+			call.ended(tim.Answered)
+		}
+		_, leaves = w.wait(t.Context(), time.Now(), time.Now().Add(fresh))
+		require.False(t, leaves, "it could not leave while it was fresh")
+		stuck.ended(tim.NotSent)
+		_, leaves = w.wait(t.Context(), time.Now(), time.Now().Add(fresh))
+		require.True(t, leaves)
+	})
+}
+
+func TestAServiceWithoutALimitIsSentToAtTheSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &path{base: 20 * ms, began: time.Now()}
+		took := p.send(t, &window{limit: -1}, 5_000, ms, 0)
+		require.InDelta(t, 5, took.Seconds(), 0.1)
+	})
 }

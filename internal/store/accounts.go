@@ -57,11 +57,12 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 // keep SQLite's log from growing while a slow reader downloads.
 const pageBatches = 20
 
-func plannedBatch(ctx context.Context, q querier, jobID string, number int64) (b jobs.PlannedBatch, err error) {
+// scanPlanned reads a batch's number and accounts.
+func scanPlanned(row scanner) (b jobs.PlannedBatch, err error) {
+	var number int64
 	var text string
-	err = q.QueryRowContext(ctx, `SELECT accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number).Scan(&text)
-	if err != nil {
-		return b, fmt.Errorf("store: batch %d of job %s: %w", number, jobID, err)
+	if err = row.Scan(&number, &text); err != nil {
+		return b, err
 	}
 	return jobs.ReadPlannedBatch(number, text)
 }
@@ -70,14 +71,8 @@ func plannedBatch(ctx context.Context, q querier, jobID string, number int64) (b
 // those that were set aside before they were sent included; nil when the plan
 // ends before them.
 func (s *Store) placed(ctx context.Context, jobID string, from, to int64) ([]jobs.Account, error) {
-	plan, err := collect(ctx, s.read, func(row scanner) (b jobs.PlannedBatch, err error) {
-		var number int64
-		var text string
-		if err = row.Scan(&number, &text); err != nil {
-			return b, err
-		}
-		return jobs.ReadPlannedBatch(number, text)
-	}, `SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number >= $2 AND number <= $3 ORDER BY number`, jobID, from, to)
+	plan, err := collect(ctx, s.read, scanPlanned,
+		`SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number >= $2 AND number <= $3 ORDER BY number`, jobID, from, to)
 	if err != nil || len(plan) == 0 {
 		return nil, err
 	}

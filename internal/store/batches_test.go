@@ -23,6 +23,11 @@ func fast(t checker, s *store.Store) {
 	require.NoError(t, s.SaveApp(ctx, app))
 }
 
+// free lets jobs begin without gates, and never halts them for failures.
+func free(t checker, s *store.Store) {
+	require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 100}))
+}
+
 func claim(t checker, s *store.Store, command tim.Command, limit int) []jobs.Claim {
 	t.Helper()
 	for {
@@ -32,6 +37,14 @@ func claim(t checker, s *store.Store, command tim.Command, limit int) []jobs.Cla
 			return claims // else the budget is spent for the moment
 		}
 	}
+}
+
+// claimNow does not wait for the budget, nor for a probe.
+func claimNow(t checker, s *store.Store, command tim.Command, limit int) []jobs.Claim {
+	t.Helper()
+	claims, _, err := s.Claim(ctx, storetest.App.ID, command, limit, lease)
+	require.NoError(t, err)
+	return claims
 }
 
 func answered(code int) tim.Answer {
@@ -45,6 +58,7 @@ func settle(t checker, s *store.Store, st ...jobs.Settlement) {
 
 func TestClaimNeverHandsOutABatchTwice(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
 		j := started(t, s, 3_050)
 		var mutex sync.Mutex
@@ -80,6 +94,7 @@ func TestClaimNeverHandsOutABatchTwice(t *testing.T) {
 
 func TestSlotsOfOneBudgetAreEvenlySpacedWhoeverClaims(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		started(t, s, 2_000)
 		var slots []time.Time
 		for len(slots) < 20 {
@@ -96,6 +111,7 @@ func TestSlotsOfOneBudgetAreEvenlySpacedWhoeverClaims(t *testing.T) {
 
 func TestSmallJobsDoNotWaitBehindBigOnes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
 		big, small := started(t, s, 5_000), started(t, s, 300)
 		taken := map[string]int{}
@@ -111,13 +127,14 @@ func TestSmallJobsDoNotWaitBehindBigOnes(t *testing.T) {
 
 func TestPausedHaltedAndCancelledJobsAreNotClaimed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		paused, cancelled, halted := started(t, s, 100), started(t, s, 100), started(t, s, 200)
 		_, err := s.ActOnJob(ctx, operator, paused.ID, jobs.Pause)
 		require.NoError(t, err)
 		_, err = s.ActOnJob(ctx, operator, cancelled.ID, jobs.Cancel)
 		require.NoError(t, err)
 		c := claim(t, s, tim.RemoveAllTags, 1)[0]
-		settle(t, s, jobs.Settlement{Claim: c, Answer: answered(60020), Rest: jobs.Waiting, Halt: true})
+		settle(t, s, jobs.Settlement{Claim: c, Answer: answered(60020), Rest: jobs.Waiting, Halt: 60020})
 		require.Empty(t, claim(t, s, tim.RemoveAllTags, 5))
 
 		j, err := s.Job(ctx, halted.ID)
@@ -126,13 +143,19 @@ func TestPausedHaltedAndCancelledJobsAreNotClaimed(t *testing.T) {
 		require.Equal(t, 60020, j.HaltCode)
 		_, err = s.ActOnJob(ctx, operator, halted.ID, jobs.Resume)
 		require.NoError(t, err)
-		require.Len(t, claim(t, s, tim.RemoveAllTags, 5), 2)
+		probes := claim(t, s, tim.RemoveAllTags, 5)
+		require.Len(t, probes, 1, "one call finds out whether it is mended")
+		require.True(t, probes[0].Probe)
+		require.Empty(t, claimNow(t, s, tim.RemoveAllTags, 5))
+		settle(t, s, jobs.Settlement{Claim: probes[0], Answer: answered(0), Rest: jobs.Cleared, GoOn: true})
+		require.Len(t, claim(t, s, tim.RemoveAllTags, 5), 1)
 		requireSums(t, s)
 	})
 }
 
 func TestALateAnswerSettlesAnAccountInDoubtUntilItIsReadBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		started(t, s, 200)
 		claims := claim(t, s, tim.RemoveAllTags, 2)
 		n, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
@@ -155,6 +178,7 @@ func TestALateAnswerSettlesAnAccountInDoubtUntilItIsReadBack(t *testing.T) {
 
 func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		started(t, s, 100)
 		require.Len(t, claim(t, s, tim.RemoveAllTags, 1), 1)
 		_, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
@@ -166,6 +190,7 @@ func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *
 
 func TestAReadBackWhoseConsoleDiedIsInTheLedgerAsLost(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
 		j := started(t, s, 100)
 		settle(t, s, jobs.Settlement{Claim: claim(t, s, tim.RemoveAllTags, 1)[0], Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt})
@@ -192,6 +217,7 @@ func TestAReadBackWhoseConsoleDiedIsInTheLedgerAsLost(t *testing.T) {
 // Whatever happens to a job, in whatever order, its rows and outcomes add up.
 func TestSumsAddUpAtEveryCommit(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
 		rapid.Check(t, func(r *rapid.T) {
 			j := started(r, s, rapid.IntRange(1, 950).Draw(r, "accounts"))
@@ -214,6 +240,10 @@ func TestSumsAddUpAtEveryCommit(t *testing.T) {
 					_, err := s.Expire(ctx, storetest.App.ID, true, 5*time.Second)
 					require.NoError(r, err)
 				},
+				"decide": func(r *rapid.T) {
+					_, err := s.Decide(ctx, operator, j.ID, rapid.SampledFrom([]jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}).Draw(r, "decision"))
+					step(err)
+				},
 				"pause":  func(r *rapid.T) { _, err := s.ActOnJob(ctx, operator, j.ID, jobs.Pause); step(err) },
 				"resume": func(r *rapid.T) { _, err := s.ActOnJob(ctx, operator, j.ID, jobs.Resume); step(err) },
 				"cancel": func(r *rapid.T) {
@@ -234,8 +264,12 @@ func anySettlement(r *rapid.T, c jobs.Claim) jobs.Settlement {
 	st := jobs.Settlement{Claim: c, Answer: answered(0), Tries: rapid.IntRange(0, 3).Draw(r, "tries")}
 	st.Rest = rapid.SampledFrom([]jobs.Outcome{jobs.Cleared, jobs.Failed, jobs.Waiting, jobs.InDoubt}).Draw(r, "rest")
 	if st.Rest.Open() && len(c.Accounts) > 1 && rapid.Bool().Draw(r, "split") {
-		st.Split = true
-		return st
+		st.Parts = rapid.IntRange(2, 5).Draw(r, "parts")
+		st.Wait = time.Duration(rapid.IntRange(0, 2).Draw(r, "wait")) * time.Millisecond
+	}
+	st.Ask = st.Rest == jobs.InDoubt && rapid.IntRange(0, 3).Draw(r, "ask") == 0
+	if st.Rest.Open() && rapid.Bool().Draw(r, "found") {
+		st.Found = map[int64][]string{c.Accounts[0].Seq: {"vip"}}
 	}
 	for _, p := range c.Accounts[:len(c.Accounts)-1] {
 		if rapid.IntRange(0, 3).Draw(r, "own") == 0 {

@@ -18,6 +18,7 @@ func BenchmarkClaimAndSettle(b *testing.B) {
 		b.Run(engine, func(b *testing.B) {
 			s := openBench(b, engine)
 			fast(b, s)
+			free(b, s)
 			started(b, s, 100*b.N)
 			b.ResetTimer()
 			for done := 0; done < b.N; {

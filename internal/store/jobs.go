@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
@@ -23,7 +24,7 @@ func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
 var jobColumns = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "reading", "read_done", "read_rows", "refusal", "version"}
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "gate", "retry_of", "reading", "read_done", "read_rows", "refusal", "version"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -31,11 +32,11 @@ var jobColumns = func() string {
 }()
 
 func scanJob(row scanner) (j jobs.Job, err error) {
-	var created, started, finished int64
+	var created, started, finished, start int64
 	var refusal string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version}
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Gate, &j.RetryOf, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
@@ -43,7 +44,7 @@ func scanJob(row scanner) (j jobs.Job, err error) {
 	if err = row.Scan(dest...); err == nil && refusal != "" {
 		j.Refusal, err = fault.Recall([]byte(refusal))
 	}
-	j.CreatedAt, j.StartedAt, j.FinishedAt = fromMillis(created), fromMillis(started), fromMillis(finished)
+	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = fromMillis(created), fromMillis(started), fromMillis(finished), fromMillis(start)
 	j.Counts = jobs.Counts{}
 	for i, o := range stored {
 		j.Counts[o] = counts[i]
@@ -79,28 +80,45 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 		ORDER BY j.id DESC LIMIT $3`, clean(string(f.State), 100), clean(f.Before, 100), f.Limit)
 }
 
-// StartJob queues a draft when confirm is the number of its accounts and
-// reading, if it is not "", names the reading the person has seen. A draft that
-// was read before the protected list changed is read again, just as it was.
-func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm int64, reading string) (jobs.Job, error) {
-	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
-		var stale bool
-		err := tx.QueryRowContext(ctx, `
-			SELECT a.protected_version <> j.protected_version FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale)
+// Start is what a person says when a job is started.
+type Start struct {
+	Confirm int64     // the number of its accounts, typed
+	Reading string    // names the reading the person has seen; "" = does not matter
+	At      time.Time // nothing is sent before; zero: at once
+}
+
+// StartJob queues a draft that is as the person has seen it. One that was read
+// before the protected list changed is read again, just as it was.
+func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start Start) (jobs.Job, error) {
+	if now := s.now(); !start.At.IsZero() && (!start.At.After(now) || start.At.After(now.AddDate(1, 0, 0))) {
+		return jobs.Job{}, jobs.FaultStartTime.With()
+	}
+	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (more map[string]any, err error) {
+		var stale, canary bool
+		err = tx.QueryRowContext(ctx, `
+			SELECT a.protected_version <> j.protected_version, a.canary = 1 FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale, &canary)
 		switch {
 		case err != nil:
 			return nil, err
 		case j.Accounts == 0:
 			return nil, jobs.FaultNoAccounts.With()
-		case reading != "" && reading != j.Reading:
+		case start.Reading != "" && start.Reading != j.Reading:
 			return nil, jobs.FaultReadAgain.With()
-		case confirm != j.Accounts:
+		case start.Confirm != j.Accounts:
 			return nil, jobs.FaultConfirm.With(j.Accounts)
 		case stale:
 			return nil, FaultProtectedNew.With()
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, j.ID, by.Name, millis(s.now()))
-		return nil, err
+		if start.At.IsZero() {
+			_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, j.ID, by.Name, millis(s.now()))
+		} else {
+			_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4 WHERE id = $1`, j.ID, by.Name, millis(s.now()), millis(start.At))
+			more = map[string]any{"start_at": start.At.UTC().Format(time.RFC3339)}
+		}
+		if err == nil && canary {
+			err = firstGate(ctx, tx, j.ID)
+		}
+		return more, err
 	})
 	if FaultProtectedNew.Is(err) {
 		_, failed := s.changeJob(ctx, by, id, jobs.Reread, func(*sql.Tx, jobs.Job) (map[string]any, error) {
@@ -111,33 +129,53 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, confirm
 	return j, err
 }
 
-// ActOnJob pauses, resumes or cancels a job. Cancelling leaves calls in flight
-// to end; what was never sent becomes cancelled at once.
+// ActOnJob pauses, resumes or cancels a job, or starts it before its time.
+// Cancelling leaves calls in flight to end; what was never sent becomes
+// cancelled at once.
 func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.Action) (jobs.Job, error) {
 	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
 		switch a {
 		case jobs.Resume:
-			// The person has acted: what was tried before counts no more.
-			_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND outcome = 'waiting' AND tries > 0`, id)
-			if err == nil {
-				_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '' WHERE id = $1`, id)
-			}
-			return nil, err
+			return nil, s.resume(ctx, tx, j)
 		case jobs.Cancel:
 			return nil, s.cancelWaiting(ctx, tx, j)
+		case jobs.StartNow:
+			if !j.StartAt.After(s.now()) {
+				return nil, jobs.FaultWrongState.With(j.Shown())
+			}
+			_, err := tx.ExecContext(ctx, `UPDATE jobs SET start_at = 0 WHERE id = $1`, id)
+			return nil, err
 		}
 		return nil, nil
 	})
 }
 
+// resume lets a job go on after a person has acted: what was tried before
+// counts no more.
+func (s *Store) resume(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
+	_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND outcome IN ('waiting', 'in_doubt') AND tries > 0`, j.ID)
+	if err == nil && j.State == jobs.Halted && j.HaltCode == jobs.CodeFailures {
+		err = s.forgive(ctx, tx, j)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '' WHERE id = $1`, j.ID)
+	}
+	return err
+}
+
 var actionCodes = map[jobs.Action]audit.Code{
-	jobs.Reread: audit.JobReread, jobs.Start: audit.JobStarted, jobs.Pause: audit.JobPaused, jobs.Resume: audit.JobResumed, jobs.Cancel: audit.JobCancelled,
+	jobs.StartNow: audit.JobStartNow, jobs.Reread: audit.JobReread, jobs.Start: audit.JobStarted, jobs.Pause: audit.JobPaused, jobs.Resume: audit.JobResumed, jobs.Cancel: audit.JobCancelled,
 }
 
 // changeJob moves a job by compare-and-swap on its state, so that of two clicks
 // only one counts. What also returns goes into the log.
 func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*sql.Tx, jobs.Job) (map[string]any, error)) (after jobs.Job, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if a == jobs.Resume {
+			if err := s.probeOnResume(ctx, tx, clean(id, 100)); err != nil {
+				return err
+			}
+		}
 		// Writes first, so that on PostgreSQL what is read next is locked and current.
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, clean(id, 100)); err != nil {
 			return err
@@ -168,7 +206,10 @@ func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs
 		if err := s.record(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
 			return err
 		}
-		after, err = s.finish(ctx, tx, id)
+		if err := s.advance(ctx, tx, id); err != nil {
+			return err
+		}
+		after, err = job(ctx, tx, id)
 		return err
 	})
 	return after, err
@@ -190,18 +231,23 @@ func (s *Store) cancelWaiting(ctx context.Context, tx *sql.Tx, j jobs.Job) error
 
 // move adds changes that sum up to zero to the counts of a job.
 func move(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts) error {
+	_, err := moveOn(ctx, tx, jobID, by, 0)
+	return err
+}
+
+// moveOn is move with the calls that were made, and returns how far the job is.
+func moveOn(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts, calls int64) (progress, error) {
 	if by.Sum() != 0 {
-		return fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+		return progress{}, fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
 	}
-	set, args := []string{"version = version + 1"}, []any{jobID}
+	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
 	for _, o := range stored {
 		if by[o] != 0 {
 			args = append(args, by[o])
 			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
 		}
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1`, args...)
-	return err
+	return scanProgress(tx.QueryRowContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...))
 }
 
 // finish ends a job, and says so in the log, when no account is open any more.
@@ -218,7 +264,10 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, id string) (jobs.Job, er
 		j.State = jobs.Finished
 	}
 	j.FinishedAt = s.now()
-	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '' WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '', gate = 0 WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
+		return j, err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM read_tags WHERE job_id = $1`, id); err != nil {
 		return j, err
 	}
 	if j.StartedAt.IsZero() {

@@ -68,13 +68,13 @@ func TestARefusedFileLeavesNothingButAnEntryInTheLog(t *testing.T) {
 func TestAJobStartsOnceAndOnlyWithItsNumberOfAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := draft(t, s, 250)
-		_, err := s.StartJob(ctx, operator, j.ID, 249, "")
+		_, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 249})
 		require.True(t, jobs.FaultConfirm.Is(err), "%v", err)
 
 		var wait sync.WaitGroup
 		results := make([]error, 8)
 		for i := range results {
-			wait.Go(func() { _, results[i] = s.StartJob(ctx, operator, j.ID, 250, "") })
+			wait.Go(func() { _, results[i] = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 250}) })
 		}
 		wait.Wait()
 		starts := 0
@@ -99,7 +99,7 @@ func TestAJobWithoutAValidAccountCannotStart(t *testing.T) {
 	j, err := upload(s, "account\n"+strings.Repeat("x", 40)+"\n")
 	require.NoError(t, err)
 	require.False(t, j.May(jobs.Start))
-	_, err = s.StartJob(ctx, operator, j.ID, 0, "")
+	_, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 0})
 	require.True(t, jobs.FaultNoAccounts.Is(err), "%v", err)
 }
 

@@ -205,7 +205,10 @@ func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned [
 		return err
 	}
 	if sent {
-		return move(ctx, tx, c.JobID, jobs.Counts{jobs.Waiting: -group.Rows, jobs.Failed: group.Rows})
+		if err := move(ctx, tx, c.JobID, jobs.Counts{jobs.Waiting: -group.Rows, jobs.Failed: group.Rows}); err != nil {
+			return err
+		}
+		return failedByPerson(ctx, tx, c.JobID, group.Rows)
 	}
 	if err := insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
 		app := storetest.App.ID
 		added, err := s.Protect(ctx, operator, app, "VIP", []string{"bob", "ann", "ann"})
@@ -31,10 +32,10 @@ func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *t
 		// The list has changed since: the file is read again before it can be started.
 		require.NoError(t, s.Unprotect(ctx, operator, app, "ann"))
 		require.True(t, store.FaultNotProtected.Is(s.Unprotect(ctx, operator, app, "ann")))
-		_, err = s.StartJob(ctx, operator, j.ID, 2, "")
+		_, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 2})
 		require.True(t, store.FaultProtectedNew.Is(err), "%v", err)
 		require.NoError(t, storetest.ReadAll(s))
-		j, err = s.StartJob(ctx, operator, j.ID, 3, "")
+		j, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 3})
 		require.NoError(t, err)
 		require.Equal(t, []int64{4, 0, 1, 3}, []int64{j.Rows, j.Protected, j.Duplicate, j.Accounts})
 
@@ -64,7 +65,8 @@ func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *t
 
 func TestAJobOfWhichEveryAccountIsProtectedEndsWithoutACall(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		j := started(t, s, 3)
+		free(t, s)
+		j := start(t, s, draft(t, s, 3))
 		_, err := s.Protect(ctx, operator, storetest.App.ID, "", []string{"user_00001", "user_00002", "user_00003"})
 		require.NoError(t, err)
 		require.Empty(t, claim(t, s, tim.RemoveAllTags, 10))
@@ -77,8 +79,9 @@ func TestAJobOfWhichEveryAccountIsProtectedEndsWithoutACall(t *testing.T) {
 
 func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		fast(t, s)
-		j := started(t, s, 2)
+		j := start(t, s, draft(t, s, 2))
 		lost := claim(t, s, tim.RemoveAllTags, 10)[0]
 		settle(t, s, jobs.Settlement{Claim: lost, Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt})
 		_, err := s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"user_00001"})
@@ -101,6 +104,7 @@ func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain
 
 func TestADraftIsReadAgainForTheListJustAsItWas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
 		const header = "user_id,member\n"
 		j, err := storetest.Draft(s, operator, store.NewJob{}, header+"ann,m1\nbob,m2\n")
 		require.NoError(t, err)
@@ -112,17 +116,17 @@ func TestADraftIsReadAgainForTheListJustAsItWas(t *testing.T) {
 		require.NoError(t, storetest.ReadAll(s))
 		_, err = s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"eve"})
 		require.NoError(t, err)
-		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		_, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 2, Reading: j.Reading})
 		require.True(t, store.FaultProtectedNew.Is(err), "%v", err)
 		require.NoError(t, storetest.ReadAll(s))
 		names, _ := rowsOf(t, s, j.ID)
 		require.Equal(t, []string{"1 ann", "2 bob"}, names)
 		// What the person saw was the reading before.
-		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		_, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 2, Reading: j.Reading})
 		require.True(t, jobs.FaultReadAgain.Is(err), "%v", err)
 		j, err = s.Job(ctx, j.ID)
 		require.NoError(t, err)
-		_, err = s.StartJob(ctx, operator, j.ID, 2, j.Reading)
+		_, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 2, Reading: j.Reading})
 		require.NoError(t, err)
 	})
 }

@@ -3,9 +3,10 @@
 // $1, $2 …, times BIGINT unix milliseconds, ids TEXT made in Go.
 //
 // An exported method opens the transaction and calls unexported ones that take
-// it. Locks are always taken in the order apps, uploads, jobs (by id), batches,
-// own_outcomes, budgets, audit_head, so that two consoles on one database cannot
-// deadlock.
+// it. Locks are always taken in the order kill_switch, apps, uploads, jobs (by
+// id), batches, own_outcomes, read_tags, budgets, audit_head, so that two
+// consoles on one database cannot deadlock. Whoever writes a batch, or what
+// stands beside it, has locked its job.
 //
 // A job's accounts are kept twice as its file gave them, many to a row: in file
 // order as the batches of its plan, and sorted by name to find them by. Neither
@@ -49,6 +50,11 @@ type Store struct {
 	postgres bool
 	path     string // of the SQLite file
 	now      func() time.Time
+	clock    string // SQL: the database's clock, in unix microseconds
+	share    string // SQL: keeps the kill switch from being thrown until the transaction ends
+
+	slotsMu sync.Mutex
+	slots   map[budget]time.Time // the next free one after those this process gave away
 
 	protectedMu sync.Mutex
 	protected   map[string]protectedList // by app, as last read
@@ -57,7 +63,7 @@ type Store struct {
 // Open opens and migrates a database: the path of a SQLite file, made when
 // missing, or a postgres:// URL.
 func Open(ctx context.Context, database string) (*Store, error) {
-	s := &Store{now: time.Now}
+	s := &Store{now: time.Now, clock: sqliteClock, slots: map[budget]time.Time{}}
 	var err error
 	if isPostgres(database) {
 		err = s.openPostgres(database)
@@ -94,7 +100,7 @@ func isPostgres(database string) bool {
 }
 
 func (s *Store) openPostgres(database string) (err error) {
-	s.postgres = true
+	s.postgres, s.clock, s.share = true, postgresClock, " FOR SHARE OF k"
 	if s.write, err = sql.Open("pgx", database); err != nil {
 		return err
 	}
@@ -222,13 +228,13 @@ func (s *Store) Shared() bool { return s.postgres }
 func (s *Store) tx(ctx context.Context, body func(*sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return asTrouble(err)
 	}
 	defer tx.Rollback()
-	if err := body(tx); err != nil {
-		return err
+	if err = body(tx); err == nil {
+		err = tx.Commit()
 	}
-	return tx.Commit()
+	return asTrouble(err)
 }
 
 // one runs a statement that must change exactly one row, else it returns otherwise.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,24 +35,35 @@ type checker interface {
 	Helper()
 }
 
-// draft uploads a file of n accounts.
+// draft uploads a file of n accounts, the same ones each time.
 func draft(t checker, s *store.Store, n int) jobs.Job {
+	t.Helper()
+	return draftOf(t, s, "user", n)
+}
+
+func draftOf(t checker, s *store.Store, prefix string, n int) jobs.Job {
 	t.Helper()
 	var file strings.Builder
 	file.WriteString("account\n")
 	for i := range n {
-		fmt.Fprintf(&file, "user_%05d\n", i+1)
+		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
 	}
 	j, err := storetest.Draft(s, operator, store.NewJob{}, file.String())
 	require.NoError(t, err)
 	return j
 }
 
-// started uploads and starts a job of n accounts.
+var startedJobs atomic.Int64
+
+// started uploads and starts a job of n accounts that no other job holds.
 func started(t checker, s *store.Store, n int) jobs.Job {
 	t.Helper()
-	j := draft(t, s, n)
-	j, err := s.StartJob(ctx, operator, j.ID, int64(n), "")
+	return start(t, s, draftOf(t, s, fmt.Sprintf("user%d", startedJobs.Add(1)), n))
+}
+
+func start(t checker, s *store.Store, j jobs.Job) jobs.Job {
+	t.Helper()
+	j, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: j.Accounts})
 	require.NoError(t, err)
 	return j
 }

@@ -66,7 +66,7 @@ func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
 		names, _ = rowsOf(t, s, next.ID)
 		require.Equal(t, []string{"1 5"}, names)
 
-		_, err = s.StartJob(ctx, operator, next.ID, 1, "")
+		_, err = s.StartJob(ctx, operator, next.ID, store.Start{Confirm: 1})
 		require.NoError(t, err)
 		_, err = s.Reread(ctx, operator, next.ID, accountsIn(2))
 		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)

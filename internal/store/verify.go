@@ -108,6 +108,16 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 	}
 	differ("rows set aside, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
 	differ("batches whose accounts do not add up", pendingGap, 0)
+	var asks, gates int64
+	err = tx.QueryRowContext(ctx, `
+		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask NOT IN (0, 1) OR ask = 1 AND outcome <> 'in_doubt')),
+			(SELECT COUNT(*) FROM jobs WHERE id = $1 AND gate <> 0 AND (gate NOT IN (1, 10, 100, 1000) OR started_at = 0 OR state = 'finished'))`,
+		j.ID).Scan(&asks, &gates)
+	if err != nil {
+		return nil, err
+	}
+	differ("batches that ask a person without being in doubt", asks, 0)
+	differ("gates where there can be none", gates, 0)
 	differ("rows rejected", aside[jobs.Rejected], j.Rejected)
 	differ("rows repeated", aside[jobs.Duplicate], j.Duplicate)
 	differ("rows protected", aside[jobs.Protected], j.Protected)

@@ -75,7 +75,7 @@ func (c *comparing) missing(ctx context.Context, q querier) ([]string, error) {
 	others, err := collect(ctx, q, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
 		SELECT j.id FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
-			AND (j.finished_at > $2 OR j.finished_at = 0 AND (j.started_at > 0 OR j.created_at > $2)) ORDER BY j.id`,
+			AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY j.id`,
 		c.im.JobID, millis(c.store.now().Add(-lately)))
 	return slices.DeleteFunc(others, func(id string) bool { return c.compared[id] }), err
 }

@@ -28,7 +28,7 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 			j, err := storetest.Draft(s, operator, store.NewJob{}, content)
 			require.NoError(t, err)
 			if start {
-				j, err = s.StartJob(ctx, operator, j.ID, j.Accounts, "")
+				j, err = s.StartJob(ctx, operator, j.ID, store.Start{Confirm: j.Accounts})
 				require.NoError(t, err)
 			}
 			return j
@@ -50,7 +50,7 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 		require.Empty(t, warnings.SameFile)
 		require.Equal(t, map[string]int64{all.ID: 10, thirds.ID: 3}, shares(warnings))
 		// A job that was read later and started first is seen as well.
-		_, err = s.StartJob(ctx, operator, same.ID, same.Accounts, "")
+		_, err = s.StartJob(ctx, operator, same.ID, store.Start{Confirm: same.Accounts})
 		require.NoError(t, err)
 		warnings, err = s.Warnings(ctx, later.ID)
 		require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestTwoFilesThatAreReadAtTheSameTimeLearnOfEachOther(t *testing.T) {
 				readers.Go(func() error { return storetest.ReadAll(s) })
 			}
 			require.NoError(t, readers.Wait())
-			_, err = s.StartJob(ctx, operator, one.ID, 2, "")
+			_, err = s.StartJob(ctx, operator, one.ID, store.Start{Confirm: 2})
 			require.NoError(t, err)
 			warnings, err := s.Warnings(ctx, two.ID)
 			require.NoError(t, err)

@@ -143,7 +143,10 @@ func (c *Client) exchange(ctx context.Context, command Command, random uint32, a
 
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	wire := new(wire)
+	wire := &wire{leaving: leavingOf(ctx), cancel: cancel}
+	if until := wire.leaving.Until; !until.IsZero() {
+		defer time.AfterFunc(time.Until(until), wire.expire).Stop()
+	}
 	request, err := http.NewRequestWithContext(
 		httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: wire.gotConn}),
 		http.MethodPost, c.endpoints[command]+"?"+c.query(signature.text, random), newBody(payload))
@@ -160,6 +163,8 @@ func (c *Client) exchange(ctx context.Context, command Command, random uint32, a
 	if err != nil {
 		if wire.wrote() {
 			answer.Delivery = Lost
+		} else if wire.notLeft() {
+			err = errNotLeft
 		}
 		return reply{}, hide.error(err)
 	}

@@ -37,6 +37,8 @@ type Rule struct {
 
 	Wait    time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
 	Singles int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
+	Unwell  bool          // the service itself does not work for now
+	Reading bool          // as answer to GetTags: this app may not read tags
 }
 
 // After returns the class to apply to a batch that has been sent again tries
@@ -64,7 +66,8 @@ var (
 	slow    = Rule{Class: Slow}
 	account = Rule{Class: Account}
 	split   = Rule{Class: Split}
-	retry   = Rule{Class: Retry, Tries: many, Then: Halt} // Tencent itself says: retry
+	forbids = Rule{Class: Halt, Reading: true}
+	retry   = Rule{Class: Retry, Tries: many, Then: Halt, Unwell: true} // Tencent itself says: retry
 	unsure  = Rule{Class: Retry, Tries: few, Then: Halt}
 	resign  = Rule{Class: Resign, Tries: 1, Then: Halt}
 )
@@ -74,11 +77,14 @@ var table = []struct {
 	rule  Rule
 	codes []int
 }{
+	{forbids, []int{
+		60002, 60009, 60017, // URL malformed; wrong resource; request disabled
+		60027, 60010, 70403, 90009, // product does not allow this API; needs an admin of the app
+	}},
 	{halt, []int{
-		60002, 60009, 60025, // URL malformed; wrong resource; bad parameter in the URL
-		60006, 60012, 60016, 60017, // SDKAppID invalid, missing, disabled; request disabled
-		60026, 60027, // wrong data centre for this domain; product does not allow this API
-		60010, 70403, 90009, // needs an admin of the app
+		60025,               // bad parameter in the URL
+		60006, 60012, 60016, // SDKAppID invalid, missing, disabled
+		60026,               // wrong data centre for this domain
 		60020, 60021, 60028, // plan missing, expired or in arrears; IP not allowed; trial's quota used
 		70009, 70013, 70014, 70016, // UserSig of another key, identifier, SDKAppID; key does not exist
 		70020, 70051, // SDKAppID does not exist; admin blocked
@@ -90,7 +96,7 @@ var table = []struct {
 	{Rule{Class: Resign, Tries: 1, Then: Retry, ThenTries: few, Last: Account}, []int{60004, 60005}},
 	{slow, []int{60007, 60011, 60018, 60019}}, // too frequent
 	// Timed out, or the HTTP format is wrong, which the accounts may cause.
-	{Rule{Class: Retry, Tries: many, Then: Account}, []int{60008}},
+	{Rule{Class: Retry, Tries: many, Then: Account, Unwell: true}, []int{60008}},
 	{unsure, []int{60013}}, // the backend's answer could not be parsed
 	{retry, []int{
 		60014,                                           // account check timed out

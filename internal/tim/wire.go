@@ -51,7 +51,20 @@ func counting(next dial) dial {
 		if err != nil {
 			return nil, err
 		}
+		takeBack(conn)
 		return &countedConn{Conn: conn}, nil
+	}
+}
+
+// takeBack lets the system forget what is not delivered yet when a connection is
+// closed: else it would go on trying for minutes, long after the accounts of a
+// call that was given up were read back.
+func takeBack(conn net.Conn) {
+	if secure, is := conn.(*tls.Conn); is {
+		conn = secure.NetConn()
+	}
+	if plain, is := conn.(*net.TCPConn); is {
+		plain.SetLinger(0)
 	}
 }
 
@@ -60,12 +73,21 @@ func counting(next dial) dial {
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
+	call    atomic.Pointer[wire] // the call that has the connection now
 }
 
-// Write counts what was handed on, partly written requests included.
+// Write counts what was handed on, partly written requests included. Of a call
+// that may no longer leave it hands on nothing.
 func (c *countedConn) Write(p []byte) (int, error) {
+	call := c.call.Load()
+	if call != nil && !call.leaves() {
+		return 0, errNotLeft
+	}
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
+	if call != nil {
+		call.handedOn(n)
+	}
 	return n, err
 }
 
@@ -74,10 +96,59 @@ func (c *countedConn) Write(p []byte) (int, error) {
 // when the request has entered a buffer. Whoever asks must have the transport's
 // verdict already: RoundTrip fails only after its writer has ended.
 type wire struct {
-	mu     sync.Mutex
-	conn   *countedConn
-	before int64
-	dirty  bool // an earlier connection was written to, or one could not be watched
+	leaving Leaving
+	cancel  func() // ends the call
+
+	mu      sync.Mutex
+	conn    *countedConn
+	before  int64
+	dirty   bool // an earlier connection was written to, or one could not be watched
+	left    bool // or is being written
+	refused bool // it may not leave any more
+}
+
+// leaves reports whether bytes of the call may be handed to the network. It ends
+// the call when none was and none may be: the transport would try another connection.
+func (w *wire) leaves() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.left:
+	case w.refused || w.leaving.May != nil && !w.leaving.May():
+		w.refused = true
+		w.cancel()
+	default:
+		w.left = true
+	}
+	return w.left
+}
+
+// handedOn notes that so many bytes were written; after none the call may be
+// tried on another connection, and has to ask again.
+func (w *wire) handedOn(n int) {
+	w.mu.Lock()
+	w.left = n > 0 || w.dirtied()
+	w.mu.Unlock()
+	if n > 0 && w.leaving.Written != nil {
+		w.leaving.Written(time.Now())
+	}
+}
+
+// expire ends a call that still waits for a connection.
+func (w *wire) expire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.left {
+		w.refused = true
+		w.cancel()
+	}
+}
+
+// notLeft reports whether the call was ended before it left.
+func (w *wire) notLeft() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.refused
 }
 
 func (w *wire) gotConn(info httptrace.GotConnInfo) {
@@ -90,6 +161,7 @@ func (w *wire) gotConn(info httptrace.GotConnInfo) {
 		return
 	}
 	w.before = w.conn.written.Load()
+	w.conn.call.Store(w)
 }
 
 func (w *wire) wrote() bool {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
@@ -52,10 +53,19 @@ func detailValue(v View, key string, value any) string {
 			return v.Outcome(jobs.Outcome(value))
 		case "role", "before", "after":
 			return v.Role(auth.Role(value))
+		case "start_at":
+			if at, err := time.Parse(time.RFC3339, value); err == nil {
+				return v.Time(at)
+			}
+		case "decision":
+			return v.Decision(jobs.Decision(value))
 		}
 		return value
 	case float64: // every number, read back from JSON
-		if key == "code" {
+		switch {
+		case key == "code" && value < 0: // one of ours
+			return v.Service(int(value))
+		case key == "code":
 			return strconv.FormatInt(int64(value), 10)
 		}
 		if value == float64(int64(value)) {
@@ -69,6 +79,9 @@ func detailValue(v View, key string, value any) string {
 		case "outcomes":
 			return outcomesText(v, value)
 		case "understanding", "before", "after":
+			if _, sending := value["failure_limit"]; sending {
+				return sendingText(v, value)
+			}
 			return readingText(v, value)
 		}
 	}
@@ -115,6 +128,29 @@ func readingText(v View, how map[string]any) string {
 		return v.T("detail.detected")
 	}
 	return v.List(parts)
+}
+
+// sendingText says what an admin chose of how the app sends.
+func sendingText(v View, set map[string]any) string {
+	rate, _ := set["rate"].(float64)
+	limit, _ := set["failure_limit"].(float64)
+	canary, _ := set["canary"].(bool)
+	pace := v.T("detail.rate.configured")
+	if rate > 0 {
+		pace = v.Int(int64(rate))
+	}
+	return v.List([]string{
+		v.T("detail.pair", v.T("sending.rate"), pace),
+		v.T("detail.pair", v.T("sending.failure_limit"), v.Int(int64(limit))),
+		v.T("detail.pair", v.T("sending.canary"), onOrOff(v, canary)),
+	})
+}
+
+func onOrOff(v View, on bool) string {
+	if on {
+		return v.T("value.on")
+	}
+	return v.T("value.off")
 }
 
 func yesOrNo(v View, yes bool) string {

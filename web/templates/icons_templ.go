@@ -29,7 +29,11 @@ var strokes = map[string]string{
 	"halted":     "M5.500 2.500h5l3 3v5l-3 3h-5l-3-3v-5zM8 5.300v3.400M8 10.700v.1",
 	"cancelling": "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M4.200 4.200l7.600 7.600",
 	"finished":   "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M5.500 8.200l1.800 1.800L10.600 6.400",
+	"scheduled":  "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M8 5v3.200h2.600",
 	// the rest
+	"stop":     "M3.500 3.500h9v9h-9zM6.500 6.500h3v3h-3z",
+	"first":    "M8 13V3.500M4.500 7L8 3.500L11.500 7M3 2.500h10",
+	"again":    "M12.500 6.500A5 5 0 1 0 13 9M12.800 3v3.700H9.100",
 	"check":    "M3 8.500l3.200 3.200L13 4.800",
 	"warning":  "M8 2.500l6 10.500H2zM8 6.500v3M8 11.300v.1",
 	"download": "M8 2.500v7.500M4.800 7L8 10.200L11.200 7M3 13.500h10",
@@ -67,7 +71,7 @@ func icon(name string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(strokes[name])
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 36, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 40, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -124,7 +124,7 @@ func Reading(v View, j JobView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fileFacts(v, j.Job).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fileFacts(v, j).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -157,7 +157,7 @@ func ReadingParts(v View, j JobView) []Part {
 		{"job-head", jobHead(v, j)},
 		{"job-announce", readingAnnounce(v, j)},
 		{"job-reading", readingProgress(v, j.Job)},
-		{"job-facts", fileFacts(v, j.Job)},
+		{"job-facts", fileFacts(v, j)},
 		{"job-history", history(v, j)},
 	}
 }
@@ -423,7 +423,7 @@ func Unread(v View, j JobView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fileFacts(v, j.Job).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fileFacts(v, j).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

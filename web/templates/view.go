@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
 	"tagsweep/web/templates/messages"
 )
 
@@ -28,6 +29,29 @@ type View struct {
 	Problem string              // why it was not done
 	Asset   func(string) string // the address of a file of the console's own
 	Refresh bool                // reload every few seconds where scripts are off
+	Standing
+}
+
+// Standing is how the sending stands: what keeps the console from sending, and
+// how fast it sends.
+type Standing struct {
+	Stopped   store.KillSwitch
+	Sending   store.Sending
+	DownSince time.Time     // while single calls find out whether the service works again; zero: not known since when
+	Trouble   *jobs.Trouble // nil: none
+}
+
+// Probing reports whether single calls find out if the service works again.
+func (s Standing) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
+
+// Budget is the gauge of the calls that remove tags.
+func (s Standing) Budget() (jobs.Gauge, bool) {
+	for _, g := range s.Sending.Gauges {
+		if g.Command == "remove_all_tags" {
+			return g, true
+		}
+	}
+	return jobs.Gauge{}, false
 }
 
 // User is who is signed in.
@@ -38,6 +62,9 @@ type User struct {
 
 // May reports whether the person may do something.
 func (v View) May(p auth.Permission) bool { return v.User.Name != "" && v.User.Role.May(p) }
+
+// Governs reports whether the person may change how the app sends.
+func (v View) Governs() bool { return v.May(auth.Govern) }
 
 // Environment sorts an app's environment into what its colour and words warn
 // of. Whatever is not known to be harmless counts as production.
@@ -70,6 +97,9 @@ type JobView struct {
 	Job     jobs.Job
 	Rate    float64 // calls per second, over the last few seconds
 	Reasons []jobs.Reason
+	Asked   store.Asked // accounts in doubt that wait for a person
+	Origin  jobs.Job    // the job whose accounts these are; without id for an upload
+	Retries []jobs.Job  // made of accounts of this one
 	History []audit.Entry
 	Now     time.Time
 }
@@ -90,12 +120,20 @@ func (j JobView) Left() (time.Duration, bool) {
 // Elapsed is how long the job has taken, pauses included.
 func (j JobView) Elapsed() (time.Duration, bool) {
 	switch {
-	case j.Job.StartedAt.IsZero():
+	case j.Job.StartedAt.IsZero(), j.Job.Shown() == "scheduled":
 		return 0, false
 	case j.Job.FinishedAt.IsZero():
-		return j.Now.Sub(j.Job.StartedAt), true
+		return j.Now.Sub(j.begun()), true
 	}
-	return j.Job.FinishedAt.Sub(j.Job.StartedAt), true
+	return j.Job.FinishedAt.Sub(j.begun()), true
+}
+
+// begun is when the job began: when it was started, or the time that was set.
+func (j JobView) begun() time.Time {
+	if j.Job.StartAt.After(j.Job.StartedAt) {
+		return j.Job.StartAt
+	}
+	return j.Job.StartedAt
 }
 
 // slice is one part of the stacked bar, in thousandths of its length.

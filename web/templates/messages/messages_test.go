@@ -47,14 +47,20 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, reason := range accounts.Reasons {
 		keys = append(keys, "reason."+string(reason))
 	}
-	for _, code := range append(tim.Codes(), 0) {
+	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures) {
 		keys = append(keys, "tim."+strconv.Itoa(code))
 	}
-	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling") {
+	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled") {
 		keys = append(keys, "state."+string(state), "job."+string(state)+".why")
 	}
 	for _, outcome := range jobs.Outcomes {
 		keys = append(keys, "outcome."+string(outcome), "outcome."+string(outcome)+".why")
+	}
+	for _, decision := range []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack} {
+		keys = append(keys, "decision."+string(decision))
+	}
+	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags} {
+		keys = append(keys, "command."+string(command))
 	}
 	for _, encoding := range accounts.Encodings {
 		keys = append(keys, "encoding."+string(encoding))
@@ -79,7 +85,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
-	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|error\.title)\.|^job\.[a-z]+\.why$`)
+	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|decision|command|error\.title)\.|^job\.[a-z]+\.why$`)
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
 		names, err := filepath.Glob(pattern)

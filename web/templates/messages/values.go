@@ -54,11 +54,17 @@ func (t *Text) Fault(e *fault.Error) string {
 	return English.printer.Sprintf(e.English, English.spoken(e.Args)...)
 }
 
-// State names a job's state, the derived "pausing" and "cancelling" included.
+// State names a job's state, the derived "pausing", "cancelling" and "scheduled" included.
 func (t *Text) State(s jobs.State) string { return t.T("state." + string(s)) }
 
 // Outcome names an account's outcome.
 func (t *Text) Outcome(o jobs.Outcome) string { return t.T("outcome." + string(o)) }
+
+// Decision names what a person wants done with accounts in doubt.
+func (t *Text) Decision(d jobs.Decision) string { return t.named("decision."+string(d), string(d)) }
+
+// Command names a call to the service.
+func (t *Text) Command(name string) string { return t.named("command."+name, name) }
 
 // Event names what an audit entry records.
 func (t *Text) Event(c audit.Code) string { return t.T("audit." + string(c)) }

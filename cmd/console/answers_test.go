@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+// answersTest is a console, a simulator and a job between them.
+type answersTest struct {
+	*console
+	*timtest.Service
+	base, database string
+	job            jobs.Job
+}
+
+// answering starts a job of accounts against a simulator with the faults.
+func answering(t *testing.T, family string, faults timtest.Faults, settings store.SendingSettings, accounts []string) *answersTest {
+	t.Helper()
+	a := &answersTest{database: filepath.Join(t.TempDir(), "console.db")}
+	a.Service, a.base = simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare, c.Faults = 0, 0, faults })
+	a.console = opened(t, a.database, a.base, family)
+	require.NoError(t, a.store.ChangeSending(t.Context(), commandLine(), a.runner.App.ID, settings))
+	a.job = startedJob(t, a.store, []byte(strings.Join(accounts, "\n")+"\n"))
+	return a
+}
+
+func (a *answersTest) carryOut(t *testing.T) {
+	t.Helper()
+	a.job = carryOut(t, a.console, a.job.ID)
+}
+
+// whileRunning lets the runner run until something holds.
+func (a *answersTest) whileRunning(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.runner.Run(running) }()
+	until(t, what, holds)
+	stop()
+	require.NoError(t, <-ended)
+	var err error
+	a.job, err = a.store.Job(t.Context(), a.job.ID)
+	require.NoError(t, err)
+}
+
+// requireFinished says that the job has ended, with so many failed, and that
+// every account is what the simulator knows.
+func (a *answersTest) requireFinished(t *testing.T, failed int64) {
+	t.Helper()
+	require.Equal(t, jobs.Finished, a.job.State, "%d %s", a.job.HaltCode, a.job.HaltInfo)
+	require.Equal(t, failed, a.job.Counts[jobs.Failed])
+	require.Equal(t, a.job.Accounts-failed, a.job.Counts[jobs.Cleared])
+	requireTruth(t, a.database, a.base, a.job.ID)
+}
+
+// members are n accounts; each name in others stands among them instead of one.
+func members(n int, others ...string) []string {
+	names := strings.Fields(string(accountFile(n)))
+	for i, other := range others {
+		names[n*(i+1)/(len(others)+1)] = other
+	}
+	return names
+}
+
+// openly sends without gates, so that calls can be counted.
+var openly = store.SendingSettings{FailureLimit: 100}
+
+// guarded is how an app sends when nobody has changed it.
+var guarded = store.SendingSettings{FailureLimit: 20, Canary: true}
+
+// classed returns the codes of the service that are first met with a class.
+func classed(class tim.Class) []int {
+	return slices.DeleteFunc(tim.Codes(), func(code int) bool { return tim.RuleOf(code).Class != class })
+}
+
+func eachCode(t *testing.T, codes []int, body func(t *testing.T, code int)) {
+	for _, code := range codes {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			body(t, code)
+		})
+	}
+}
+
+func TestACodeThatNeedsAPersonHaltsAtTheFirstSight(t *testing.T) {
+	eachCode(t, classed(tim.Halt), func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(1_000))
+		a.carryOut(t)
+		require.Equal(t, jobs.Halted, a.job.State)
+		require.Equal(t, code, a.job.HaltCode)
+		require.Equal(t, fmt.Sprint("simulated error ", code), a.job.HaltInfo)
+		require.Len(t, a.Ledger(), 1)
+		require.Equal(t, int64(1_000), a.job.Counts[jobs.Waiting])
+
+		require.NoError(t, a.SetFaults(timtest.Faults{}))
+		_, err := a.store.ActOnJob(t.Context(), commandLine(), a.job.ID, jobs.Resume)
+		require.NoError(t, err)
+		a.carryOut(t)
+		a.requireFinished(t, 0)
+	})
+}
+
+func TestACodeThatMayPassIsTriedAgain(t *testing.T) {
+	eachCode(t, append(classed(tim.Retry), 12345), func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 2}, openly, members(300))
+		a.carryOut(t)
+		a.requireFinished(t, 0)
+		require.Len(t, a.Ledger(), 3+2)
+	})
+}
+
+func TestACodeNobodyKnowsIsShownAfterAFewTries(t *testing.T) {
+	eachCode(t, []int{60013, 12345}, func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(300))
+		a.carryOut(t)
+		require.Equal(t, jobs.Halted, a.job.State)
+		require.Equal(t, code, a.job.HaltCode)
+		require.Len(t, a.Ledger(), 4)
+	})
+}
+
+func TestAServiceThatDoesNotWorkIsProbedUntilItDoes(t *testing.T) {
+	for name, test := range map[string]struct {
+		faults timtest.Faults
+		halt   int
+	}{
+		"errors":      {timtest.Faults{Code: 91000}, jobs.CodeDown},
+		"time-outs":   {timtest.Faults{Code: 60008}, jobs.CodeDown},
+		"error pages": {timtest.Faults{Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}, jobs.CodeDown},
+		"no answers":  {timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetAfter: 1}}, jobs.CodeLostAnswers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := answering(t, "all_member_push", test.faults, openly, members(3_000))
+			a.carryOut(t)
+			require.Equal(t, jobs.Halted, a.job.State)
+			require.Equal(t, test.halt, a.job.HaltCode)
+			calls := len(a.Ledger())
+			require.Less(t, calls, 25, "ten in a row, and those that had left")
+
+			a.whileRunning(t, "two probes were made", func() bool { return len(a.Ledger()) >= calls+2 })
+			require.LessOrEqual(t, len(a.Ledger()), calls+3)
+			require.Equal(t, jobs.Halted, a.job.State)
+
+			require.NoError(t, a.SetFaults(timtest.Faults{}))
+			a.whileRunning(t, "the job has gone on and ended by itself", func() bool {
+				job, err := a.store.Job(t.Context(), a.job.ID)
+				return err == nil && job.Settled()
+			})
+			a.requireFinished(t, 0)
+		})
+	}
+}
+
+func TestTooManyCallsSlowTheCommandDown(t *testing.T) {
+	eachCode(t, classed(tim.Slow), func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 1}, guarded, members(300))
+		a.carryOut(t)
+		a.requireFinished(t, 0)
+		calls := a.Ledger()
+		require.Len(t, calls, 5+1, "three gates in the first batch, and the call that was refused")
+		require.GreaterOrEqual(t, calls[1].At-calls[0].At, time.Second.Microseconds())
+		sending, err := a.store.Sending(t.Context(), a.runner.App.ID)
+		require.NoError(t, err)
+		for _, gauge := range sending.Gauges {
+			require.Equal(t, gauge.Command == tim.RemoveAllTags, gauge.Allowed < gauge.Set, "%+v", gauge)
+		}
+	})
+}
+
+func TestASignatureIsRenewedOnceAndThenAPersonIsAsked(t *testing.T) {
+	eachCode(t, []int{70001, 70002, 70003, 70005}, func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 1}, guarded, members(300))
+		a.carryOut(t)
+		a.requireFinished(t, 0)
+		require.Len(t, a.Ledger(), 5+1)
+
+		b := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(300))
+		b.carryOut(t)
+		require.Equal(t, jobs.Halted, b.job.State)
+		require.Equal(t, code, b.job.HaltCode)
+		require.Len(t, b.Ledger(), 2, "a signature that does not help is not hammered")
+	})
+}
+
+func TestACodeThatMayMeanTheSignatureOrTheAccountEndsWithTheAccount(t *testing.T) {
+	eachCode(t, []int{60004, 60005}, func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(100, "bad1"))
+		a.carryOut(t)
+		a.requireFinished(t, 1)
+		require.LessOrEqual(t, len(a.Ledger()), 1+4+15)
+	})
+}
+
+func TestALockedOutAdminMakesNoCallForAMinute(t *testing.T) {
+	t.Parallel()
+	a := answering(t, "all_member_push", timtest.Faults{Code: 70050}, guarded, members(300))
+	held := func() bool {
+		sending, err := a.store.Sending(t.Context(), a.runner.App.ID)
+		require.NoError(t, err)
+		return len(sending.Gauges) > 0 && !slices.ContainsFunc(sending.Gauges, func(g jobs.Gauge) bool { return time.Until(g.HeldUntil) < 50*time.Second })
+	}
+	a.whileRunning(t, "both commands are held", held)
+	require.Len(t, a.Ledger(), 1)
+	claims, next, err := a.store.Claim(t.Context(), a.runner.App.ID, tim.RemoveAllTags, 10, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, claims)
+	require.Greater(t, time.Until(next), 50*time.Second)
+	require.Equal(t, jobs.Running, a.job.State)
+}
+
+func TestABadAccountAmongAHundredCostsAtMostFifteenCalls(t *testing.T) {
+	codes := slices.DeleteFunc(classed(tim.Account), func(code int) bool { return !tim.RuleOf(code).BlamesAccount() })
+	eachCode(t, codes, func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(200, "bad1"))
+		a.carryOut(t)
+		a.requireFinished(t, 1)
+		require.LessOrEqual(t, len(a.Ledger()), 2+15)
+		t.Logf("%d calls more", len(a.Ledger())-2)
+		for r, err := range a.store.Results(t.Context(), a.job.ID, jobs.Failed) {
+			require.NoError(t, err)
+			require.Equal(t, "bad1", r.Account.Account)
+			require.Equal(t, code, r.Code)
+		}
+	})
+}
+
+func TestSeveralBadAccountsCostAccordingly(t *testing.T) {
+	t.Parallel()
+	a := answering(t, "all_member_push", timtest.Faults{Code: 70107, CodeFor: "bad"}, openly, members(100, "bad1", "bad2", "bad3"))
+	a.carryOut(t)
+	a.requireFinished(t, 3)
+	require.LessOrEqual(t, len(a.Ledger()), 1+3*15)
+	t.Logf("%d calls more", len(a.Ledger())-1)
+}
+
+func TestABatchThatIsBadThroughoutIsRecognisedEarly(t *testing.T) {
+	t.Parallel()
+	var bad []string
+	for n := range 100 {
+		bad = append(bad, fmt.Sprint("bad", n))
+	}
+	a := answering(t, "all_member_push", timtest.Faults{Code: 70107, CodeFor: "bad"}, openly, bad)
+	a.carryOut(t)
+	a.requireFinished(t, 100)
+	require.LessOrEqual(t, len(a.Ledger()), 100+15)
+	t.Logf("%d calls", len(a.Ledger()))
+}
+
+func TestACodeThatSeveralSingleAccountsGiveHalts(t *testing.T) {
+	eachCode(t, []int{60003, 90001}, func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code}, openly, members(200))
+		a.carryOut(t)
+		require.Equal(t, jobs.Halted, a.job.State)
+		require.Equal(t, code, a.job.HaltCode)
+		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(2))
+		require.Less(t, len(a.Ledger()), 50)
+	})
+}
+
+func TestTooManyAccountsAreHalvedUntilTheyFit(t *testing.T) {
+	t.Parallel()
+	a := answering(t, "all_member_push", timtest.Faults{Limit: 13}, openly, members(200))
+	a.carryOut(t)
+	a.requireFinished(t, 0)
+	require.Len(t, a.Ledger(), 2*(1+2+4+8))
+}
+
+func TestOneAccountThatIsTooManyHalts(t *testing.T) {
+	eachCode(t, classed(tim.Split), func(t *testing.T, code int) {
+		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(200))
+		a.carryOut(t)
+		require.Equal(t, jobs.Halted, a.job.State)
+		require.Equal(t, code, a.job.HaltCode)
+		require.Zero(t, a.job.Counts[jobs.Failed])
+		require.Len(t, a.Ledger(), 1)
+	})
+}
+
+func TestAPartialSuccessIsTakenForWhatItIsInBothFamilies(t *testing.T) {
+	for _, family := range []string{"all_member_push", "timpush"} {
+		t.Run(family, func(t *testing.T) {
+			t.Parallel()
+			a := answering(t, family, timtest.Faults{}, openly, members(100, "unknown1", "unknown2"))
+			a.carryOut(t)
+			a.requireFinished(t, 2)
+			require.Len(t, a.Ledger(), 1)
+		})
+	}
+}
+
+func TestWhereReadingIsNotAllowedAccountsInDoubtWaitForAPerson(t *testing.T) {
+	eachCode(t, []int{60002, 60009, 60010, 60017, 60027, 70403, 90009}, func(t *testing.T, code int) {
+		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Most: 1}
+		a := answering(t, "all_member_push", lost, openly, members(200))
+		a.runner.ReadBackAfter = time.Second
+		asked := func() bool {
+			if len(a.Ledger()) == 2 {
+				require.NoError(t, a.SetFaults(timtest.Faults{Code: code, Commands: []tim.Command{tim.GetTags}}))
+			}
+			asked, err := a.store.Asked(t.Context(), a.job.ID)
+			require.NoError(t, err)
+			return asked == store.Asked{Unreadable: 100, Code: code}
+		}
+		a.whileRunning(t, "a person is asked", asked)
+		require.Equal(t, jobs.Running, a.job.State)
+		require.Len(t, a.Ledger(), 3)
+
+		_, err := a.store.Decide(t.Context(), commandLine(), a.job.ID, jobs.Again)
+		require.NoError(t, err)
+		a.carryOut(t)
+		a.requireFinished(t, 0)
+		require.Len(t, a.Ledger(), 4)
+	})
+}
+
+// A call is lost, its accounts read and sent again, which is lost too; then one
+// of them has a tag it did not have when it was read.
+func TestAnAccountWithNewTagsWaitsForAPersonAlone(t *testing.T) {
+	t.Parallel()
+	lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Most: 2, Commands: []tim.Command{tim.RemoveAllTags}}
+	accounts := members(100)
+	a := answering(t, "all_member_push", lost, openly, accounts)
+	a.runner.ReadBackAfter = time.Second
+	a.whileRunning(t, "a person is asked", func() bool {
+		if len(a.Ledger()) == 3 {
+			a.SetTags(accounts[41], "new")
+		}
+		asked, err := a.store.Asked(t.Context(), a.job.ID)
+		require.NoError(t, err)
+		job, err := a.store.Job(t.Context(), a.job.ID)
+		require.NoError(t, err)
+		return asked == store.Asked{Tagged: 1} && job.Counts[jobs.Cleared] == 99
+	})
+	require.Equal(t, []string{"new"}, a.Tags(accounts[41]))
+	_, err := a.store.Decide(t.Context(), commandLine(), a.job.ID, jobs.Leave)
+	require.NoError(t, err)
+	a.carryOut(t)
+	a.requireFinished(t, 1)
+	require.Equal(t, []string{"new"}, a.Tags(accounts[41]))
+}

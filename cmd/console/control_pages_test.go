@@ -1,0 +1,187 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim/timtest"
+)
+
+const formTime = "2006-01-02T15:04"
+
+type healthJSON struct {
+	Status, Sending, Message string
+	Since                    *time.Time
+}
+
+// health is what the console says of itself to anybody.
+func (p *program) health() (status int, said healthJSON) {
+	answer, err := http.Get(p.address + "/healthz")
+	require.NoError(p.t, err)
+	defer answer.Body.Close()
+	require.NoError(p.t, json.NewDecoder(answer.Body).Decode(&said))
+	return answer.StatusCode, said
+}
+
+func (p *program) untilSending(how string) {
+	p.t.Helper()
+	until(p.t, "the sending is "+how, func() bool { _, said := p.health(); return said.Sending == how })
+}
+
+// sendingJSON is what the page of the sending says to scripts.
+type sendingJSON struct {
+	Stopped, Trouble, Probing *struct{}
+	Commands                  []struct {
+		Command       string
+		Used, Allowed float64
+	}
+	Jobs []struct{ ID string }
+}
+
+func (v *visitor) sending() (now sendingJSON) {
+	v.json("/sending", &now)
+	return now
+}
+
+func (v *visitor) json(path string, into any) {
+	request, err := http.NewRequest(http.MethodGet, v.program.address+path, nil)
+	require.NoError(v.t, err)
+	request.Header.Set("Accept", "application/json")
+	answer, body := v.do(request)
+	require.Equal(v.t, http.StatusOK, answer.StatusCode, body)
+	require.NoError(v.t, json.Unmarshal([]byte(body), into))
+}
+
+// control looks at what people steer the sending with, and at what they see
+// while something keeps the console from it.
+func (s *stage) control() {
+	olga, adam := s.signIn("olga"), s.signIn("adam")
+	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
+	big := s.draftNamed(olga, "churned-users-2026-11.csv", memberFile(40_000))
+	job := "/jobs/" + big
+	olga.start(big)
+	until(s.t, "some accounts are cleared", func() bool { return olga.job(big).Outcomes["cleared"] > 1_500 })
+	s.do(adam, "/sending/stop", url.Values{"reason": {"OPS-4711: the list is not the right one"}})
+	s.visit(
+		scene{"stopped", "olga", job, nil},
+		scene{"stopped-lift", "adam", "/sending", open(".banner summary")},
+	)
+	s.do(olga, job+"/pause", nil)
+	s.do(adam, job+"/first", url.Values{"first": {"1"}})
+	s.do(adam, "/sending/lift", nil)
+	tomorrow := time.Now().AddDate(0, 0, 1).Format(formTime)
+	scheduled := s.draftNamed(olga, "trial-users-2026-12.csv", memberFile(300))
+	s.do(olga, "/jobs/"+scheduled+"/start", url.Values{"confirm": {"300"}, "at": {tomorrow}})
+	s.visit(
+		scene{"sending", "olga", "/sending", nil},
+		scene{"sending-admin", "adam", "/sending", nil},
+		scene{"sending-wrong", "adam", "/sending", func(w *tab) {
+			require.Equal(s.t, 422, w.follow(fill("#rate", "500"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sending']").submit()`)))
+		}},
+		scene{"stop", "adam", "/jobs", open("#stop summary")},
+		scene{"scheduled", "olga", "/jobs/" + scheduled, nil},
+		scene{"review-wrong-time", "olga", "/jobs/" + olga.draft(memberFile(300)), func(w *tab) {
+			require.Equal(s.t, 422, w.follow(fill("#confirm", "300"), chromedp.Evaluate[chromedp.Void](
+				`{ const at = document.querySelector("#at"); at.value = "2026-01-01T10:00"; at.form.submit() }`)))
+		}},
+	)
+	s.decisions(olga, big)
+	s.halts(olga, scheduled)
+	for _, w := range s.tabs {
+		w.open("/protected") // a page that asks for nothing more when the console stops
+	}
+}
+
+func (s *stage) draftNamed(v *visitor, name string, content []byte) string {
+	answer, body := v.upload(name, content)
+	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
+	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
+}
+
+// do posts a form that must be taken.
+func (s *stage) do(v *visitor, path string, form url.Values) (location string) {
+	answer, body := v.post(path, form)
+	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
+	return answer.Header.Get("Location")
+}
+
+// decisions has accounts of a paused job wait for a person, and makes a new job
+// of those that were left.
+func (s *stage) decisions(olga *visitor, id string) {
+	job := "/jobs/" + id
+	until(s.t, "no call is in flight", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
+	tamper(s.t, s.database, `UPDATE batches SET outcome = 'in_doubt', ask = 1, code = CASE WHEN first > 39900 THEN 60027 ELSE 0 END WHERE job_id = '`+id+`' AND first > 39800`)
+	tamper(s.t, s.database, `UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = version + 1 WHERE id = '`+id+`'`)
+	s.visit(
+		scene{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
+		scene{"decide-auditor", "aida", job, nil},
+	)
+	s.do(olga, job+"/decide", url.Values{"decision": {"leave"}})
+	s.do(olga, job+"/cancel", nil)
+	until(s.t, "the job has ended", func() bool { o := olga.job(id).Outcomes; return o["cancelled"] > 0 && o["in_doubt"] == 0 })
+	made := s.do(olga, job+"/retry", url.Values{"outcome": {"failed"}})
+	s.visit(
+		scene{"retried", "olga", job, nil},
+		scene{"review-retry", "olga", made, nil},
+	)
+}
+
+// halts has a job halt for its failures, the service go down, and the database
+// be held by another program.
+func (s *stage) halts(olga *visitor, failed string) {
+	tamper(s.t, s.database, `UPDATE jobs SET state = 'halted', start_at = 0, halt_code = -12, halt_info = '7/9', outcome_failed = 7, outcome_cleared = 2, outcome_waiting = outcome_waiting - 9, version = version + 1 WHERE id = '`+failed+`'`)
+	s.visit(scene{"halted-failures", "olga", "/jobs/" + failed, nil})
+	s.do(olga, "/jobs/"+failed+"/cancel", nil)
+
+	s.do(s.signIn("adam"), "/sending", url.Values{"failure_limit": {"20"}}) // without a careful start, many calls find out at once
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}))
+	down := olga.draft(memberFile(5_000))
+	olga.start(down)
+	s.untilSending("probing")
+	s.visit(
+		scene{"probing", "aida", "/accounts", nil},
+		scene{"halted-down", "olga", "/jobs/" + down, nil},
+	)
+	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
+	s.untilSending("running")
+	until(s.t, "the job went on by itself", func() bool { return olga.job(down).State == "finished" })
+
+	last := olga.draft(memberFile(20_000))
+	olga.start(last)
+	until(s.t, "the job runs", func() bool { return olga.job(last).State == "running" })
+	release := holdDatabase(s.t, s.database)
+	until(s.t, "the runner is in trouble", func() bool { return olga.sending().Trouble != nil })
+	status, said := s.health()
+	require.Equal(s.t, http.StatusServiceUnavailable, status)
+	require.Equal(s.t, "held", said.Sending)
+	require.NotEmpty(s.t, said.Message)
+	s.visit(
+		scene{"trouble", "olga", "/jobs/" + last, nil},
+		scene{"trouble-admin", "adam", "/sending", nil},
+	)
+	release()
+	s.untilSending("running")
+	until(s.t, "the job goes on by itself", func() bool { return olga.job(last).State == "finished" })
+}
+
+// holdDatabase locks a SQLite file against all other writers until release.
+func holdDatabase(t *testing.T, file string) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", fmt.Sprintf("file:%s?_txlock=immediate&_pragma=busy_timeout(20000)", file))
+	require.NoError(t, err)
+	tx, err := db.Begin()
+	require.NoError(t, err)
+	return func() {
+		require.NoError(t, tx.Rollback())
+		require.NoError(t, db.Close())
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// visitor is a signed-in person who uses scripts instead of a browser.
+type visitor struct {
+	t       testing.TB
+	program *program
+	client  *http.Client
+}
+
+// another is a console with the same settings, for the same database.
+func (p *program) another() *program {
+	return &program{t: p.t, database: p.database, settings: p.settings, log: p.log}
+}
+
+func (p *program) signIn(user string) *visitor {
+	jar, err := cookiejar.New(nil)
+	require.NoError(p.t, err)
+	v := &visitor{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {testPassword}})
+	require.Equal(p.t, http.StatusSeeOther, answer.StatusCode)
+	return v
+}
+
+func (v *visitor) do(request *http.Request) (*http.Response, string) {
+	answer, err := v.client.Do(request)
+	require.NoError(v.t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(v.t, err)
+	return answer, string(body)
+}
+
+func (v *visitor) post(path string, form url.Values) (*http.Response, string) {
+	request, err := http.NewRequest(http.MethodPost, v.program.address+path, strings.NewReader(form.Encode()))
+	require.NoError(v.t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return v.do(request)
+}
+
+func (v *visitor) get(path string) (*http.Response, string) {
+	request, err := http.NewRequest(http.MethodGet, v.program.address+path, nil)
+	require.NoError(v.t, err)
+	return v.do(request)
+}
+
+// upload sends a file and returns the answer.
+func (v *visitor) upload(name string, content []byte) (*http.Response, string) {
+	return v.do(v.uploading(name, content))
+}
+
+func (v *visitor) uploading(name string, content []byte) *http.Request {
+	var around bytes.Buffer
+	form := multipart.NewWriter(&around)
+	require.NoError(v.t, form.WriteField("note", "from a test"))
+	_, err := form.CreateFormFile("file", name)
+	require.NoError(v.t, err)
+	before := bytes.Clone(around.Bytes())
+	around.Reset()
+	require.NoError(v.t, form.Close())
+	body := io.MultiReader(bytes.NewReader(before), bytes.NewReader(content), &around)
+	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", body)
+	require.NoError(v.t, err)
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	return request
+}
+
+// paste uploads text and returns the id of its job.
+func (v *visitor) paste(text string) string {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	require.NoError(v.t, form.WriteField("text", text))
+	require.NoError(v.t, form.Close())
+	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", &body)
+	require.NoError(v.t, err)
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	answer, page := v.do(request)
+	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, page)
+	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
+}
+
+// draft uploads a file and returns the id of its job.
+func (v *visitor) draft(content []byte) string {
+	answer, body := v.upload("users.csv", content)
+	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
+	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
+}
+
+type jobJSON struct {
+	ID        string
+	State     string
+	Read      int
+	Rows      int64
+	Rejected  int64
+	Duplicate int64
+	Protected int64
+	Accounts  int64
+	Outcomes  map[string]int64
+	Calls     int64
+	File      struct{ SHA256 string }
+	Halt      *struct {
+		Code int
+		Info string
+	}
+}
+
+func (v *visitor) job(id string) (j jobJSON) {
+	request, err := http.NewRequest(http.MethodGet, v.program.address+"/jobs/"+id, nil)
+	require.NoError(v.t, err)
+	request.Header.Set("Accept", "application/json")
+	answer, body := v.do(request)
+	require.Equal(v.t, http.StatusOK, answer.StatusCode, body)
+	require.NoError(v.t, json.Unmarshal([]byte(body), &j))
+	return j
+}
+
+// start confirms the number of accounts and starts the job.
+func (v *visitor) start(id string) {
+	answer, body := v.post("/jobs/"+id+"/start", url.Values{"confirm": {strconv.FormatInt(v.job(id).Accounts, 10)}})
+	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
+)
+
+// Two jobs never have the same account in flight: while one sends it, or is in
+// doubt whether it did, the other leaves the batch for a second later. It does
+// not wait for a person: accounts in doubt that nobody reads back before one acts
+// are in flight only until their lost call can no longer take effect.
+const (
+	overlapRounds = 4     // how often a claim looks further when batches had to be left
+	overlapWait   = 1000  // milliseconds
+	overlapMost   = 1_000 // batches of the others; with more in flight, a job waits
+)
+
+// inFlightElsewhere returns the accounts that other jobs of the app with
+// accounts of this one have in flight; crowded when there are too many.
+func (t *taking) inFlightElsewhere(ctx context.Context, jobID string) (busy map[string]struct{}, crowded bool, err error) {
+	type inFlight struct {
+		first, size int64
+		plan        jobs.PlannedBatch
+	}
+	batches, err := collect(ctx, t.tx, func(row scanner) (f inFlight, err error) {
+		var text string
+		var number int64
+		if err = row.Scan(&f.first, &f.size, &number, &text); err == nil {
+			f.plan, err = jobs.ReadPlannedBatch(number, text)
+		}
+		return f, err
+	}, `
+		SELECT b.first, b.size, p.number, p.accounts FROM (
+			SELECT other_id AS id FROM shared_accounts WHERE job_id = $1
+			UNION SELECT job_id FROM shared_accounts WHERE other_id = $1) AS s
+		JOIN jobs o ON o.id = s.id AND o.finished_at = 0 AND o.outcome_sending + o.outcome_in_doubt > 0
+		JOIN batches b ON b.job_id = o.id AND (b.outcome = 'sending' OR b.outcome = 'in_doubt' AND b.ask = 0 AND $3 = 1
+			AND (o.state IN (`+claimable[tim.GetTags].states+`) OR o.`+recovering+` OR b.lease_until > 0 OR b.not_before BETWEEN $4 AND $5))
+		JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number LIMIT $2`,
+		// Reading disturbs no reading, and must not wait for one that waits for it.
+		jobID, overlapMost+1, number(t.command != tim.GetTags), t.now.millis()+1, t.now.after(farAhead))
+	if err != nil || len(batches) > overlapMost {
+		return nil, err == nil, err
+	}
+	busy = map[string]struct{}{}
+	for _, f := range batches {
+		from := f.first - f.plan.First()
+		for _, p := range f.plan.Accounts[from : from+f.size] {
+			busy[p.Account] = struct{}{}
+		}
+	}
+	return busy, false, nil
+}
+
+func isAny(accounts []jobs.Pending, of map[string]struct{}) bool {
+	if len(of) == 0 {
+		return false
+	}
+	for _, p := range accounts {
+		if _, is := of[p.Account]; is {
+			return true
+		}
+	}
+	return false
+}
+
+// leave gives a batch back that was taken, as it was, for a little later.
+func (t *taking) leave(ctx context.Context, c jobs.Claim) error {
+	_, err := t.tx.ExecContext(ctx, `UPDATE batches SET outcome = $3, lease = '', lease_until = 0, not_before = $4 WHERE job_id = $1 AND first = $2`,
+		c.JobID, c.First, claimable[t.command].outcome, t.now.millis()+overlapWait)
+	return err
+}

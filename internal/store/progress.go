@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"tagsweep/internal/jobs"
+)
+
+// progress is what decides whether a job has ended, or may go further.
+type progress struct {
+	state   jobs.State
+	halted  int   // the code for which it is
+	open    int64 // accounts
+	gate    int64
+	settled int64 // since failures were last judged
+	failed  int64
+	limit   int // of the job, percent; 0: the app's
+}
+
+const progressColumns = `state, halt_code, outcome_waiting + outcome_sending + outcome_in_doubt, gate,
+	outcome_cleared + outcome_failed - checked_done, outcome_failed - checked_failed, failure_limit`
+
+func scanProgress(row scanner) (p progress, err error) {
+	return p, row.Scan(&p.state, &p.halted, &p.open, &p.gate, &p.settled, &p.failed, &p.limit)
+}
+
+// advance ends a job of which no account is open any more; else it judges its
+// failures. It is called last in a transaction that has settled accounts.
+func (s *Store) advance(ctx context.Context, tx *sql.Tx, jobID string) error {
+	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, jobID))
+	if err != nil {
+		return err
+	}
+	return s.advanceFrom(ctx, tx, jobID, p)
+}
+
+func (s *Store) advanceFrom(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
+	if p.open == 0 {
+		_, err := s.finish(ctx, tx, jobID)
+		return err
+	}
+	// One that waits for the service is judged too: behind a gate that stays
+	// closed there would be nothing to probe with.
+	running := p.state == jobs.Queued || p.state == jobs.Running || p.state == jobs.Halted && jobs.Recovers(p.halted)
+	for running && (p.gate > 0 || p.settled > 0) {
+		verdict, err := s.judge(ctx, tx, jobID, p)
+		switch {
+		case err != nil || verdict == jobs.NotYet:
+			return err
+		case verdict == jobs.TooMany:
+			return s.haltFailing(ctx, tx, jobID, p)
+		}
+		// What is counted from here on was not judged yet.
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET gate = $2, checked_done = checked_done + $3, checked_failed = checked_failed + $4 WHERE id = $1`,
+			jobID, jobs.NextGate(p.gate), p.settled, p.failed)
+		if err != nil {
+			return err
+		}
+		p.gate, p.settled, p.failed = jobs.NextGate(p.gate), 0, 0
+	}
+	return nil
+}
+
+func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p progress) (jobs.Verdict, error) {
+	f := jobs.Failures{Settled: p.settled, Failed: p.failed, Gate: p.gate, Limit: p.limit}
+	if f.Limit == 0 && f.Failed > 0 {
+		err := tx.QueryRowContext(ctx, `SELECT a.failure_limit FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).Scan(&f.Limit)
+		if err != nil {
+			return jobs.NotYet, err
+		}
+	}
+	if p.gate > 0 {
+		err := tx.QueryRowContext(ctx, `
+			SELECT NOT EXISTS (SELECT 1 FROM batches WHERE job_id = $1 AND outcome IN ('waiting', 'sending', 'in_doubt') AND first <= $2)`,
+			jobID, p.gate).Scan(&f.GateSettled)
+		if err != nil {
+			return jobs.NotYet, err
+		}
+	}
+	return f.Judge(), nil
+}
+
+// haltFailing stops a job because too many of its accounts failed.
+func (s *Store) haltFailing(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1 WHERE id = $1`,
+		jobID, jobs.CodeFailures, fmt.Sprintf("%d/%d", p.failed, p.settled))
+	if err != nil {
+		return err
+	}
+	j, err := job(ctx, tx, jobID)
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, tx, haltEntry(j, ""))
+}
+
+// forgive lets a job that halted for its failures go on: counting starts anew,
+// and the gate moves on.
+func (s *Store) forgive(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
+	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, j.ID))
+	if err != nil {
+		return err
+	}
+	var appLimit int
+	if err := tx.QueryRowContext(ctx, `SELECT failure_limit FROM apps WHERE id = $1`, j.AppID).Scan(&appLimit); err != nil {
+		return err
+	}
+	limit := p.limit
+	if raised := (jobs.Failures{Settled: p.settled, Failed: p.failed}).Raised(appLimit); raised > 0 {
+		limit = raised
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET gate = $2, checked_done = checked_done + $3, checked_failed = checked_failed + $4, failure_limit = $5 WHERE id = $1`,
+		j.ID, jobs.NextGate(p.gate), p.settled, p.failed, limit)
+	return err
+}
+
+// firstGate makes the first gates of a job's first batch batches of their own.
+func firstGate(ctx context.Context, tx *sql.Tx, jobID string) error {
+	var size int64
+	if err := tx.QueryRowContext(ctx, `SELECT size FROM batches WHERE job_id = $1 AND first = 1`, jobID).Scan(&size); err != nil {
+		return err
+	}
+	first := int64(1)
+	for _, gate := range jobs.Gates {
+		last := min(gate, size)
+		if first > last {
+			break
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO batches (job_id, first, size, number, pending, outcome) VALUES ($1, $2, $3, 1, $3, 'waiting')
+			ON CONFLICT (job_id, first) DO UPDATE SET size = excluded.size, pending = excluded.pending`, jobID, first, last-first+1)
+		if err != nil {
+			return err
+		}
+		first = last + 1
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET gate = $2 WHERE id = $1`, jobID, jobs.Gates[0])
+	return err
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"tagsweep/internal/fault"
+)
+
+// Faults of a database that does not work for now.
+var (
+	FaultDiskFull = fault.Declare(fault.Unavailable, "database.full", "The disk of the database is full, so nothing can be written down, and nothing is sent. Nothing is lost; free some space, and the console goes on by itself.")
+	FaultLocked   = fault.Declare(fault.Unavailable, "database.locked", "Another program holds the database, so nothing can be written down, and nothing is sent. Nothing is lost; end that program, and the console goes on by itself.")
+	FaultGone     = fault.Declare(fault.Unavailable, "database.gone", "The database cannot be reached, so nothing can be written down, and nothing is sent. Nothing is lost; once it is back, the console goes on by itself.")
+	FaultBroken   = fault.Declare(fault.Unavailable, "database.broken", "The database cannot be written: its disk reports an error. Nothing is sent, and what was written down before is kept; see to the disk, and the console goes on by itself.")
+)
+
+// asTrouble turns an error of a driver into the fault of a database that does
+// not work for now. All other errors, a cancelled context among them, stay as
+// they are.
+func asTrouble(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, known := errors.AsType[*fault.Error](err); known {
+		return err
+	}
+	if trouble := troubleOf(err); trouble != nil {
+		return trouble.Because(err)
+	}
+	return err
+}
+
+func troubleOf(err error) *fault.Sentence {
+	if lite, is := errors.AsType[*sqlite.Error](err); is {
+		return sqliteTrouble(lite.Code())
+	}
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
+		return FaultGone // whatever the server says of it
+	}
+	if server, is := errors.AsType[*pgconn.PgError](err); is {
+		return postgresTrouble(server.Code)
+	}
+	_, network := errors.AsType[net.Error](err)
+	switch {
+	case err == context.DeadlineExceeded: // as it is: the time was spent waiting for the one connection, or for its lock
+		return FaultLocked
+	case network || pgconn.Timeout(err), errors.Is(err, driver.ErrBadConn),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return FaultGone
+	}
+	return nil
+}
+
+// sqliteTrouble knows SQLite's result codes (sqlite.org/rescode.html).
+func sqliteTrouble(code int) *fault.Sentence {
+	switch code {
+	case sqlite3.SQLITE_READONLY_DBMOVED:
+		return FaultGone
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // the log's index does not fit any more
+		return FaultDiskFull
+	}
+	switch code & 0xff { // the rest says more than is of use here
+	case sqlite3.SQLITE_FULL:
+		return FaultDiskFull
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return FaultLocked
+	case sqlite3.SQLITE_CANTOPEN:
+		return FaultGone
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY:
+		return FaultBroken
+	}
+	return nil
+}
+
+// postgresTrouble knows PostgreSQL's SQLSTATE codes (its manual, appendix A).
+func postgresTrouble(code string) *fault.Sentence {
+	switch {
+	case code == "53100":
+		return FaultDiskFull
+	case code == "55P03": // lock_not_available
+		return FaultLocked
+	case code == "58030": // io_error
+		return FaultBroken
+	case strings.HasPrefix(code, "08"), // connection
+		strings.HasPrefix(code, "53"),  // no connections or memory left
+		strings.HasPrefix(code, "57P"), // shutting down, or starting
+		code == "25006":                // a standby, which takes no writes
+		return FaultGone
+	}
+	return nil
+}

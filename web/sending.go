@@ -1,0 +1,221 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+const (
+	sendingPath   = "/sending"
+	openShown     = 25 // jobs of each state
+	stopsShown    = 3  // of each kind
+	reasonLongest = 300
+)
+
+func (s *Server) showSending(v *visit) error { return s.sendingPage(v, http.StatusOK, nil) }
+
+// sendingPage shows how the app sends, and above it what was not done. A page
+// that is open asks for the part of it that moves.
+func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
+	page, err := s.sendingNow(v.Request().Context())
+	if err != nil {
+		return err
+	}
+	view := s.view(v, "sending")
+	switch {
+	case v.wantsJSON():
+		return v.JSON(status, asSendingJSON(v, view.Standing, page))
+	case v.fromHTMX() && f == nil:
+		return s.render(v, status, templates.SendingParts(view, page))
+	}
+	page.Form = formOf(page.Sending.SendingSettings)
+	if f != nil {
+		view.Here, view.Problem = sendingPath, v.text.Fault(f)
+		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"), Canary: v.FormValue("canary") != "", Wrong: f.Sentence}
+	}
+	// What an admin types must stay: only for others the page reloads itself where scripts are off.
+	view.Refresh = !view.Governs()
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Sending(view, page) })
+}
+
+func formOf(set store.SendingSettings) (form templates.SendingForm) {
+	if set.Rate > 0 {
+		form.Rate = strconv.Itoa(set.Rate)
+	}
+	form.FailureLimit, form.Canary = strconv.Itoa(set.FailureLimit), set.Canary
+	return form
+}
+
+// sendingNow gathers what the page shows.
+func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, err error) {
+	if page.Sending, err = s.Store.Sending(ctx, s.App.ID); err != nil {
+		return page, err
+	}
+	for _, state := range []jobs.State{jobs.Running, jobs.Queued, jobs.Halted, jobs.Paused} {
+		found, err := s.Store.Jobs(ctx, store.JobFilter{State: state, Limit: openShown})
+		if err != nil {
+			return page, err
+		}
+		for _, j := range slices.Backward(found) { // the oldest first
+			open := templates.OpenJob{Job: j, First: j.ID == page.Sending.FirstJob}
+			if state == jobs.Running {
+				if open.Rate, err = s.Store.CallsPerSecond(ctx, j.ID); err != nil {
+					return page, err
+				}
+			}
+			if open.First {
+				page.Open = slices.Insert(page.Open, 0, open)
+			} else {
+				page.Open = append(page.Open, open)
+			}
+		}
+	}
+	for _, code := range []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted} {
+		entries, err := s.Store.AuditEntries(ctx, store.AuditFilter{Code: code, Limit: stopsShown})
+		if err != nil {
+			return page, err
+		}
+		page.Stops = append(page.Stops, entries...)
+	}
+	slices.SortFunc(page.Stops, func(a, b audit.Entry) int { return cmp.Compare(b.Seq, a.Seq) })
+	return page, nil
+}
+
+func (s *Server) changeSending(v *visit) error {
+	to := store.SendingSettings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != ""}
+	if strings.TrimSpace(v.FormValue("rate")) != "" {
+		to.Rate = typedSetting(v.FormValue("rate"))
+	}
+	return s.governed(v, s.Store.ChangeSending(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+		s.notice(v, v.text.T("sending.done"))
+		return v.Redirect(http.StatusSeeOther, sendingPath)
+	})
+}
+
+// typedSetting is -1, which no setting may be, for what is no number from 1.
+func typedSetting(typed string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(typed))
+	if err != nil || n < 1 {
+		return -1
+	}
+	return n
+}
+
+// stopSending throws the kill switch. Whoever does is in a hurry: the reason
+// may stay empty, and a long one is cut.
+func (s *Server) stopSending(v *visit) error {
+	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
+	reason = reason[:min(len(reason), reasonLongest)]
+	return s.governed(v, s.Store.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
+		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
+	})
+}
+
+func (s *Server) liftSending(v *visit) error {
+	return s.governed(v, s.Store.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
+		s.notice(v, v.text.T("stop.lifted"))
+		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
+	})
+}
+
+// governed goes on after a change to the sending, or shows why it was not made.
+func (s *Server) governed(v *visit, err error, done func() error) error {
+	s.standing.changed()
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
+		return s.sendingPage(v, http.StatusUnprocessableEntity, f)
+	}
+	if err != nil {
+		return err
+	}
+	return done()
+}
+
+// sendingJSON is the page for scripts.
+type sendingJSON struct {
+	Stopped      *stoppedJSON  `json:"stopped"`
+	Probing      *probingJSON  `json:"probing"`
+	Trouble      *troubleJSON  `json:"trouble"`
+	Rate         int           `json:"rate"`       // calls a second as set; 0: as configured
+	Configured   int           `json:"configured"` // calls a second
+	FailureLimit int           `json:"failure_limit"`
+	Canary       bool          `json:"canary"`
+	FirstJob     *string       `json:"first_job"`
+	Commands     []gaugeJSON   `json:"commands"`
+	Jobs         []openJobJSON `json:"jobs"`
+}
+
+type stoppedJSON struct {
+	At     *time.Time `json:"at"`
+	By     string     `json:"by"`
+	Reason string     `json:"reason"`
+}
+
+type probingJSON struct {
+	Since *time.Time `json:"since"`
+	Next  *time.Time `json:"next"`
+}
+
+type troubleJSON struct {
+	Since     *time.Time `json:"since"`
+	Code      string     `json:"code"`
+	Message   string     `json:"message"`
+	Unwritten int        `json:"unwritten"`
+}
+
+type gaugeJSON struct {
+	Command   string     `json:"command"`
+	Limit     int        `json:"limit"`
+	Set       float64    `json:"set"`
+	Allowed   float64    `json:"allowed"`
+	Used      float64    `json:"used"`
+	Reserved  int        `json:"reserved"`
+	InFlight  int        `json:"in_flight"`
+	HeldUntil *time.Time `json:"held_until"`
+}
+
+type openJobJSON struct {
+	ID             string     `json:"id"`
+	State          jobs.State `json:"state"`
+	File           string     `json:"file"`
+	First          bool       `json:"first"`
+	CallsPerSecond float64    `json:"calls_per_second"`
+}
+
+func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage) sendingJSON {
+	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
+		Canary: page.Sending.Canary, Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
+	if k := now.Stopped; k.Thrown() {
+		out.Stopped = &stoppedJSON{At: moment(k.ThrownAt), By: k.ThrownBy, Reason: k.Reason}
+	}
+	if !page.Sending.ProbeAt.IsZero() {
+		out.Probing = &probingJSON{Since: moment(now.DownSince), Next: moment(page.Sending.ProbeAt)}
+	}
+	if t := now.Trouble; t != nil {
+		out.Trouble = &troubleJSON{Since: moment(t.Since), Code: t.Fault.Code, Message: v.text.Fault(t.Fault), Unwritten: t.Unwritten}
+	}
+	if page.Sending.FirstJob != "" {
+		out.FirstJob = &page.Sending.FirstJob
+	}
+	for _, g := range page.Sending.Gauges {
+		out.Commands = append(out.Commands, gaugeJSON{Command: string(g.Command), Limit: g.Limit, Set: g.Set, Allowed: g.Allowed,
+			Used: g.Used, Reserved: g.Reserved, InFlight: g.InFlight, HeldUntil: moment(g.HeldUntil)})
+	}
+	for _, open := range page.Open {
+		out.Jobs = append(out.Jobs, openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate})
+	}
+	return out
+}

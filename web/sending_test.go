@@ -1,0 +1,121 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/web/templates/messages"
+)
+
+func TestAnAdminChangesHowTheAppSends(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		b := c.as(auth.Admin)
+		settings := func() store.SendingSettings { return c.contents().settings }
+		require.Equal(t, store.SendingSettings{FailureLimit: 20, Canary: true}, settings())
+		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35").location())
+		require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35}, settings())
+		page := b.get("/sending").body
+		require.Contains(t, page, "The settings were saved.")
+		require.Regexp(t, `name="rate"[^>]* value="40"`, page)
+
+		for _, bad := range []struct {
+			rate, limit string
+			says        string
+		}{
+			{"0", "20", messages.English.Fault(store.FaultRate.With(100))},
+			{"101", "20", messages.English.Fault(store.FaultRate.With(100))},
+			{"9.5", "20", messages.English.Fault(store.FaultRate.With(100))},
+			{"<b>", "20", messages.English.Fault(store.FaultRate.With(100))},
+			{"50", "", messages.English.Fault(store.FaultFailureLimit.With())},
+			{"50", "0", messages.English.Fault(store.FaultFailureLimit.With())},
+			{"50", "101", messages.English.Fault(store.FaultFailureLimit.With())},
+		} {
+			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1")
+			require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
+			require.Contains(t, got.body, bad.says)
+			require.Regexp(t, `name="rate"[^>]* value="`+strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(bad.rate)+`"`, got.body, "what was typed is kept")
+			require.Regexp(t, `id="canary"[^>]* checked`, got.body)
+			require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35}, settings())
+		}
+		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1")
+		require.Equal(t, store.SendingSettings{FailureLimit: 100, Canary: true}, settings(), "empty is as configured")
+		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
+		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on")
+	})
+}
+
+func TestTheSendingPageIsForAllToReadAndForAdminsToChange(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	operator := c.as(auth.Operator)
+	id := operator.draft(3)
+	operator.post("/jobs/"+id+"/start", "confirm", "3")
+	for _, role := range auth.Roles {
+		page := c.as(role).get("/sending").body
+		require.Contains(t, page, "of 97.0 calls a second used", "the gauge in words")
+		require.Contains(t, page, `href="/jobs/`+id+`"`)
+		require.Equal(t, role == auth.Admin, strings.Contains(page, `action="/sending"`), role)
+		require.Equal(t, role == auth.Admin, strings.Contains(page, "/first"), role)
+		require.Equal(t, role != auth.Admin, strings.Contains(page, `<noscript><meta http-equiv="refresh"`), "what an admin types must stay")
+	}
+}
+
+func TestAnOpenSendingPageGetsOnlyWhatMoves(t *testing.T) {
+	b := newConsole(t, storetest.SQLite(t)).as(auth.Admin)
+	b.headers.Set("HX-Request", "true")
+	piece := b.get("/sending").body
+	require.NotContains(t, piece, "<html")
+	require.NotContains(t, piece, `name="rate"`, "what is typed into the settings stays")
+	require.Equal(t, []string{"standing", "stop"}, parts(piece))
+	require.Contains(t, piece, "of 97.0 calls a second used")
+}
+
+func TestAJobIsPutFirstAndPutBack(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	operator, admin := c.as(auth.Operator), c.as(auth.Admin)
+	small, big := operator.draft(1), operator.draft(200)
+	for id, n := range map[string]string{small: "1", big: "200"} {
+		operator.post("/jobs/"+id+"/start", "confirm", n)
+	}
+	order := func() (ids []string) {
+		var now sendingJSON
+		operator.json("/sending", &now)
+		for _, j := range now.Jobs {
+			ids = append(ids, j.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{small, big}, order(), "the oldest first")
+	require.Equal(t, "/sending", admin.post("/jobs/"+big+"/first", "first", "1", "from", "/sending").location())
+	require.Equal(t, []string{big, small}, order())
+	require.Contains(t, operator.get("/jobs/"+big).body, `<span class="tag">first</span>`)
+	require.Contains(t, admin.get("/jobs/"+big).body, "No longer first")
+	require.Equal(t, "/jobs/"+big, admin.post("/jobs/"+big+"/first", "first", "0").location())
+	require.Equal(t, []string{small, big}, order())
+	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutFirst}), 1)
+	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutBack}), 1)
+}
+
+func TestTheJSONOfTheSendingHasItsPromisedFields(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
+	var now map[string]any
+	require.Equal(t, http.StatusOK, c.as(auth.Auditor).json("/sending", &now).StatusCode)
+	for _, field := range []string{"probing", "trouble", "rate", "configured", "failure_limit", "canary", "first_job", "jobs"} {
+		require.Contains(t, now, field)
+	}
+	require.Equal(t, "why", now["stopped"].(map[string]any)["reason"])
+	command := now["commands"].([]any)[0].(map[string]any)
+	require.Equal(t, "remove_all_tags", command["command"])
+	for _, field := range []string{"limit", "set", "allowed", "used", "reserved", "in_flight", "held_until"} {
+		require.Contains(t, command, field)
+	}
+	require.Equal(t, 97.0, command["allowed"])
+}
