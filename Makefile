@@ -5,6 +5,11 @@ SHELL = /bin/sh
 PKG =
 RUN =
 FUZZTIME = 10s
+
+# How often `make torture` kills consoles on each engine; SEED repeats the choices of an earlier one.
+KILLS = 200
+SEED =
+TORTURE = TestNoKill|TestAFullDisk|TestErrorsOfTheDisk|TestALockedDatabase|TestADatabaseThatIsGone|TestAService
 VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # Front-end files: package, version, its licence, and what is taken of it.
@@ -12,7 +17,7 @@ HTMX = htmx.org 4.0.1 LICENSE dist/htmx.min.js dist/ext/hx-sse.min.js
 BASECOAT = basecoat-css 1.0.2 LICENSE.md dist/basecoat-nova.cdn.min.css
 AXE = axe-core 4.14.1 LICENSE axe.min.js
 
-.PHONY: help demo demo-once build test check fuzz bench generate static setup
+.PHONY: help demo demo-once build test check fuzz torture bench generate static setup
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2} /^##/{sub(/^## ?/, ""); printf "  %15s %s\n", "", $$0}' $(firstword $(MAKEFILE_LIST))
@@ -27,10 +32,11 @@ build: ## build ./console
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o console ./cmd/console
 
 # checkptr asks about every pointer of SQLite, which was translated from C: ten times slower, and not our code.
+# Most of the time tests wait, for calls and clocks: more of them run at once than there are cores.
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test, with the race detector
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-	go test -race -gcflags=all=-d=checkptr=0 -timeout 14m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
+	go test -race -gcflags=all=-d=checkptr=0 -parallel 3 -timeout 14m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
 
 check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "Not formatted by gofmt:" >&2; echo "$$unformatted" >&2; exit 1; }
@@ -50,8 +56,14 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 		done; \
 	done
 
-bench: setup ## run every benchmark, or those of PKG
-	go test -run '^$$' -bench . -benchmem -timeout 60m $(or $(PKG),./...)
+torture: setup ## kill consoles 200 times on each engine while everything goes wrong, and break disk and database under them
+## fewer, or as an earlier one: make torture KILLS=20 SEED=1; a part: make torture RUN=TestAFullDisk
+	TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
+
+bench: setup ## run every benchmark; a part: make bench PKG=./cmd/console RUN=BenchmarkShareOfTheRate
+## beside other job queues, which have a module of their own: make bench PKG=bench
+	test "$(PKG)" = bench || go test -run '^$$' -bench '$(or $(RUN),.)' -benchmem -timeout 60m $(or $(PKG),./...)
+	test -n "$(filter-out bench,$(PKG))" || { cd bench && go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 60m; }
 
 generate: ## write the Go code of the templates
 	go tool templ generate
@@ -72,12 +84,13 @@ static: ## fetch the pinned front-end files again (needs npm)
 	fetch web/static/vendor $(BASECOAT); \
 	fetch web/testdata $(AXE)
 
-setup: ## see to PostgreSQL, Chromium, gcc and sqlite3 for tests and benchmarks; on Debian as root it installs them
+setup: ## see to PostgreSQL, Chromium, gcc, sqlite3 and strace for tests and benchmarks; on Debian as root it installs them
 	@missing=; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium fonts-noto-cjk"; \
 	command -v gcc >/dev/null || command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v sqlite3 >/dev/null || missing="$$missing sqlite3"; \
+	command -v strace >/dev/null || missing="$$missing strace"; \
 	test -n "$$missing" || exit 0; \
 	if test "$$(id -u)" = 0 && test -f /etc/debian_version; then \
 		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// crowd are people who work with consoles that die under their hands: they
+// upload, start, pause, resume and cancel jobs and stop all sending, at random.
+type crowd struct {
+	*torture
+	dice    *rand.Rand
+	visitor *visitor
+	files   [][]byte
+	done    map[string]int // answers by what was asked
+
+	mutex    sync.Mutex // of consoles
+	consoles map[*program]*listening
+
+	stopped    bool      // perhaps
+	silentFrom time.Time // since when no call may arrive; zero: unknown
+	silences   []silence
+	left       sync.WaitGroup
+}
+
+// silence is a time in which no call may arrive.
+type silence struct{ from, to time.Time }
+
+const (
+	mostJobs = 45     // all on one page
+	enough   = 15_000 // waiting accounts, that no kill finds consoles idle
+)
+
+func newCrowd(w *torture, seed uint64) *crowd {
+	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, consoles: map[*program]*listening{}}
+	for _, p := range w.consoles {
+		c.with(p)
+	}
+	c.visitor = w.consoles[0].signIn("adam")
+	c.visitor.client.Timeout = 10 * time.Second
+	return c
+}
+
+// firstJobs starts jobs of about n accounts together: a large one, the same file
+// again, one that shares half its accounts, and a small one.
+func (c *crowd) firstJobs(n int) {
+	c.files = [][]byte{accountsFrom(0, n/2), accountsFrom(n/4, n/4), accountsFrom(n, 500)}
+	for _, file := range [][]byte{c.files[0], c.files[0], c.files[1], c.files[2]} {
+		id := c.visitor.draft(file)
+		until(c, "the file is read", func() bool { return c.visitor.job(id).State == "draft" })
+		c.visitor.start(id)
+	}
+}
+
+// begin lets the crowd work until ctx ends.
+func (c *crowd) begin(ctx context.Context) {
+	c.left.Go(func() {
+		for tick := time.NewTicker(300 * time.Millisecond); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				c.act()
+			}
+		}
+	})
+}
+
+// without takes a console away while it is killed.
+func (c *crowd) without(p *program, kill func()) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	delete(c.consoles, p)
+	kill()
+}
+
+// with gives the crowd a console, which it uses once it listens.
+func (c *crowd) with(p *program) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.consoles[p] = p.listening
+}
+
+// door is the address of one of the consoles that listen, "" when none does.
+func (c *crowd) door() string {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	var open []string
+	for _, l := range c.consoles {
+		select {
+		case <-l.ready:
+			if l.address != "" {
+				open = append(open, l.address)
+			}
+		default:
+		}
+	}
+	if len(open) == 0 {
+		return ""
+	}
+	return open[c.dice.IntN(len(open))]
+}
+
+// act does one thing at one of the consoles that are there.
+func (c *crowd) act() {
+	address := c.door()
+	if address == "" {
+		return
+	}
+	jobs := c.list(address)
+	if jobs == nil {
+		return
+	}
+	for _, j := range jobs {
+		if j.State == "draft" {
+			c.post(address, "/jobs/"+j.ID+"/start", url.Values{"confirm": {strconv.FormatInt(j.Accounts, 10)}})
+		}
+	}
+	if c.stopped {
+		if time.Since(c.silentFrom) > time.Second/2 {
+			c.lift(address)
+		}
+		return
+	}
+	waiting, cancelled := int64(0), 0
+	for _, j := range jobs {
+		waiting += j.Outcomes["waiting"]
+		if j.State == "cancelled" {
+			cancelled++
+		}
+	}
+	j := jobs[c.dice.IntN(len(jobs))]
+	switch n := c.dice.IntN(100); {
+	case (n < 5 || waiting < enough) && len(jobs) < mostJobs:
+		c.upload(address, 1+c.dice.IntN(enough))
+	case n < 40:
+		if j.State == "running" || j.State == "queued" {
+			c.post(address, "/jobs/"+j.ID+"/pause", nil)
+		}
+	case n < 80:
+		c.resumeAll(address, jobs)
+	case n < 83 && cancelled < len(jobs)/5:
+		c.post(address, "/jobs/"+j.ID+"/cancel", nil)
+	case n < 95:
+		c.stop(address)
+	}
+}
+
+// stop throws the kill switch; a second after the answer no call may arrive.
+func (c *crowd) stop(address string) {
+	c.stopped, c.silentFrom = true, time.Time{} // without an answer, whether it was thrown is not known
+	if c.post(address, "/sending/stop", url.Values{"reason": {"torture"}}) == http.StatusSeeOther {
+		c.silentFrom = time.Now().Add(time.Second)
+	}
+}
+
+// lift lets sending go on, however the last attempt to stop it ended.
+func (c *crowd) lift(address string) {
+	before := time.Now()
+	status := c.post(address, "/sending/lift", nil)
+	if !c.silentFrom.IsZero() {
+		c.silences = append(c.silences, silence{c.silentFrom, before})
+	}
+	c.stopped, c.silentFrom = status == 0, time.Time{} // without an answer, it is lifted once more
+}
+
+func (c *crowd) resumeAll(address string, jobs []jobJSON) {
+	for _, j := range jobs {
+		if j.State == "paused" || j.State == "halted" {
+			c.post(address, "/jobs/"+j.ID+"/resume", nil)
+		}
+	}
+}
+
+// upload sends a file that was sent before, or one that overlaps them.
+func (c *crowd) upload(address string, n int) {
+	file := c.files[c.dice.IntN(len(c.files))]
+	if c.dice.IntN(2) == 0 {
+		file = accountsFrom(c.dice.IntN(5_000), n)
+		c.files = append(c.files, file)
+	}
+	request := c.visitor.uploading("users.csv", file)
+	request.URL.Host = strings.TrimPrefix(address, "http://")
+	c.note("upload", c.send(request))
+}
+
+func (c *crowd) post(address, path string, form url.Values) int {
+	request, err := http.NewRequest(http.MethodPost, address+path, strings.NewReader(form.Encode()))
+	require.NoError(c, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status := c.send(request)
+	c.note(path[strings.LastIndex(path, "/")+1:], status)
+	return status
+}
+
+// note counts an answer. What was asked may not fit the job any more, and a
+// console that was killed gives none; anything else is a defect.
+func (c *crowd) note(asked string, status int) {
+	switch status {
+	case http.StatusOK, http.StatusSeeOther:
+		c.done[asked]++
+	case 0, http.StatusConflict:
+		c.done["in vain"]++
+	default:
+		c.Errorf("%s was answered with status %d", asked, status)
+	}
+}
+
+// send returns the answer's status, 0 when there was none.
+func (c *crowd) send(request *http.Request) int {
+	answer, err := c.visitor.client.Do(request)
+	if err != nil {
+		return 0
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// list returns every job there is, newest first; nil when the console did not answer.
+func (c *crowd) list(address string) []jobJSON {
+	request, err := http.NewRequest(http.MethodGet, address+"/jobs", nil)
+	require.NoError(c, err)
+	request.Header.Set("Accept", "application/json")
+	answer, err := c.visitor.client.Do(request)
+	if err != nil {
+		return nil
+	}
+	defer answer.Body.Close()
+	var list struct {
+		Jobs []jobJSON
+		Next *string
+	}
+	if answer.StatusCode != http.StatusOK {
+		c.Errorf("the list of jobs was answered with status %d", answer.StatusCode)
+		return nil
+	}
+	if json.NewDecoder(answer.Body).Decode(&list) != nil {
+		return nil
+	}
+	if list.Next != nil {
+		c.Errorf("more jobs than fit one page")
+	}
+	return list.Jobs
+}
+
+// finish lets every job come to its end, holds the results people can download
+// against the files they sent, and returns the ids.
+func (c *crowd) finish() (ids []string) {
+	c.left.Wait()
+	address := c.torture.consoles[0].address
+	if c.stopped {
+		c.lift(address)
+	}
+	var jobs []jobJSON
+	c.within(10*time.Minute, "every job has ended", func() bool {
+		jobs = c.list(address)
+		c.resumeAll(address, jobs)
+		open := 0
+		for _, j := range jobs {
+			switch {
+			case j.State == "draft":
+				c.post(address, "/jobs/"+j.ID+"/start", url.Values{"confirm": {strconv.FormatInt(j.Accounts, 10)}})
+				open++
+			case j.State != "finished" && j.State != "cancelled" || j.Outcomes["waiting"]+j.Outcomes["sending"]+j.Outcomes["in_doubt"] > 0:
+				open++
+			}
+		}
+		return open == 0
+	})
+	for _, j := range jobs {
+		c.requireResults(address, j)
+		ids = append(ids, j.ID)
+	}
+	return ids
+}
+
+// requireResults wants every account of the file in the downloaded results once,
+// with one outcome, in the order of the file.
+func (c *crowd) requireResults(address string, j jobJSON) {
+	if j.Accounts == 0 { // cancelled before its file was read
+		require.Equal(c, "cancelled", j.State)
+		return
+	}
+	sent := slices.IndexFunc(c.files, func(file []byte) bool { return sumOf(file) == j.File.SHA256 })
+	require.GreaterOrEqual(c, sent, 0, "job %s is of a file nobody sent", j.ID)
+	want := strings.Fields(string(c.files[sent]))
+	request, err := http.NewRequest(http.MethodGet, address+"/jobs/"+j.ID+"/results.csv", nil)
+	require.NoError(c, err)
+	_, body := c.visitor.do(request)
+	rows, err := csv.NewReader(bytes.NewReader([]byte(strings.TrimPrefix(body, "\uFEFF")))).ReadAll()
+	require.NoError(c, err)
+	require.Equal(c, []string{"row", "account", "outcome"}, rows[0][:3])
+	require.Len(c, rows, len(want)+1)
+	counts := map[string]int64{}
+	for i, row := range rows[1:] {
+		require.Equal(c, []string{strconv.Itoa(i + 1), want[i]}, row[:2])
+		counts[row[2]]++
+	}
+	for outcome, n := range j.Outcomes {
+		require.Equal(c, n, counts[outcome], "%s of job %s", outcome, j.ID)
+	}
+}
+
+// within polls until the condition holds, longer than until.
+func (c *crowd) within(most time.Duration, what string, holds func() bool) {
+	ctx, cancel := context.WithTimeout(c.Context(), most)
+	defer cancel()
+	for tick := time.NewTicker(200 * time.Millisecond); !holds(); {
+		select {
+		case <-ctx.Done():
+			c.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *crowd) said() string {
+	var all []string
+	for _, asked := range slices.Sorted(maps.Keys(c.done)) {
+		all = append(all, fmt.Sprintf("%s %d", asked, c.done[asked]))
+	}
+	return strings.Join(all, ", ")
+}

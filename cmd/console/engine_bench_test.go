@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+// setRate is the rate the console is set to by default.
+const setRate = 97
+
+// processorTime is what a process has used so far, in seconds.
+func processorTime(b *testing.B, pid int) float64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	require.NoError(b, err)
+	_, after, found := strings.Cut(string(stat), ") ") // the name may hold spaces
+	require.True(b, found)
+	fields := strings.Fields(after)
+	const user, system, ticks = 11, 12, 100 // of proc(5), counted from the state; Linux counts in hundredths
+	var sum float64
+	for _, i := range []int{user, system} {
+		n, err := strconv.ParseFloat(fields[i], 64)
+		require.NoError(b, err)
+		sum += n / ticks
+	}
+	return sum
+}
+
+// arrivals are the times of all removals, by the simulator's clock.
+func arrivals(service *timtest.Service) (at []time.Time) {
+	for _, call := range service.Ledger() {
+		if call.Command == tim.RemoveAllTags {
+			at = append(at, time.UnixMicro(call.At))
+		}
+	}
+	return at
+}
+
+// shareOfRate is how much of the set rate calls made use of, from the first to the last.
+func shareOfRate(at []time.Time) float64 {
+	return float64(len(at)-1) / at[len(at)-1].Sub(at[0]).Seconds() / setRate
+}
+
+// The real program carries out a job of 1,000,000 accounts at the rate that is
+// set, at several latencies of the service. The gates at the first 1, 10, 100 and
+// 1,000 accounts, at which it waits for answers, are in the share from the first
+// call; the share after them is told beside.
+func BenchmarkShareOfTheRate(b *testing.B) {
+	for _, c := range []struct {
+		engine   string
+		latency  time.Duration
+		accounts int
+	}{
+		{"sqlite", 20 * time.Millisecond, 1_000_000},
+		{"sqlite", 200 * time.Millisecond, 1_000_000},
+		{"sqlite", time.Second, 1_000_000},
+		{"postgres", 200 * time.Millisecond, 300_000},
+	} {
+		b.Run(fmt.Sprintf("%s/%s/%d", c.engine, c.latency, c.accounts), func(b *testing.B) {
+			for range b.N {
+				service, simulator := simulate(b, func(config *timtest.Config) { config.Faults.Latency = c.latency })
+				p := newProgram(b, simulator, databaseOf(b, c.engine))
+				p.start()
+				olga := p.signIn("olga")
+				id := olga.draft(accountFile(c.accounts))
+				until(b, "the file is read", func() bool { return olga.job(id).State == "draft" })
+				before := processorTime(b, p.process.Process.Pid)
+				olga.start(id)
+				until(b, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+				used, peak := processorTime(b, p.process.Process.Pid)-before, peakMemory(b, p.process.Process.Pid)
+				require.NoError(b, p.stop(syscall.SIGTERM))
+
+				at, sums := arrivals(service), service.Stats().Commands[tim.RemoveAllTags]
+				require.GreaterOrEqual(b, sums.Accounts, int64(c.accounts))
+				const gated = 1 + 1 + 1 + 9 // calls for the first 1,000 accounts
+				millions := float64(c.accounts) / 1e6
+				b.ReportMetric(100*shareOfRate(at), "%-of-the-rate")
+				b.ReportMetric(100*shareOfRate(at[gated:]), "%-after-the-gates")
+				b.ReportMetric(float64(sums.Throttled), "calls-refused-for-rate")
+				b.ReportMetric(float64(sums.MaxInAnySecond), "calls-in-any-second")
+				b.ReportMetric(used/millions, "CPU-s/million")
+				b.ReportMetric(peak, "MiB-peak")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}
+
+// How long calls still arrive after an admin has stopped all sending, counted
+// from the moment the request is made and by the simulator's clock, which is the
+// same; the worst of ten times at each latency.
+func BenchmarkKillSwitch(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		for _, latency := range []time.Duration{20 * time.Millisecond, time.Second} {
+			b.Run(fmt.Sprintf("%s/%s", engine, latency), func(b *testing.B) {
+				for range b.N {
+					after, answered := killSwitchDelay(b, engine, latency)
+					b.ReportMetric(float64(after.Microseconds())/1000, "ms-to-the-last-call")
+					b.ReportMetric(float64(answered.Microseconds())/1000, "ms-to-the-answer")
+					b.ReportMetric(0, "ns/op")
+				}
+			})
+		}
+	}
+}
+
+func killSwitchDelay(b *testing.B, engine string, latency time.Duration) (last, answered time.Duration) {
+	service, simulator := simulate(b, func(config *timtest.Config) { config.Faults.Latency = latency })
+	p := newProgram(b, simulator, databaseOf(b, engine))
+	p.start()
+	adam := p.signIn("adam")
+	id := adam.draft(accountFile(500_000))
+	until(b, "the file is read", func() bool { return adam.job(id).State == "draft" })
+	adam.start(id)
+	for range 10 {
+		seen := service.Stats().Calls
+		until(b, "calls are made", func() bool { return service.Stats().Calls > seen+100 })
+		stopped := time.Now()
+		answer, page := adam.post("/sending/stop", url.Values{"reason": {"a benchmark"}})
+		require.Equal(b, http.StatusSeeOther, answer.StatusCode, page)
+		answered = max(answered, time.Since(stopped))
+		until(b, "nothing is in flight for two seconds", func() bool {
+			return service.Stats().Open == 0 && time.Since(stopped) > latency+2*time.Second
+		})
+		at := arrivals(service)
+		last = max(last, at[len(at)-1].Sub(stopped))
+		answer, page = adam.post("/sending/lift", nil)
+		require.Equal(b, http.StatusSeeOther, answer.StatusCode, page)
+	}
+	require.NoError(b, p.stop(syscall.SIGKILL))
+	return last, answered
+}
