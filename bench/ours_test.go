@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+func ourApp(l load) jobs.App {
+	return jobs.App{ID: "1400000000", Name: "Bench", Environment: "test", SDKAppID: sdkAppID, Domain: l.Simulator,
+		Family: "all_member_push", Identifier: "administrator", Rate: 50_000}
+}
+
+// prepareOurs uploads a file, lets it be read, and starts the job.
+func prepareOurs(l load) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, l.Database)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	app := ourApp(l)
+	if err := s.SaveApp(ctx, app); err != nil {
+		return err
+	}
+	var file strings.Builder
+	for b := range batches(l.Accounts) {
+		for _, account := range b.Accounts {
+			file.WriteString(account + "\n")
+		}
+	}
+	by := audit.Actor{Name: "bench"}
+	j, err := s.CreateJob(ctx, by, store.NewJob{AppID: app.ID, Kind: jobs.Clear, FileName: "users.csv", AccountBytes: app.AccountBytes(),
+		File: io.NewSectionReader(strings.NewReader(file.String()), 0, int64(file.Len()))})
+	if err != nil {
+		return err
+	}
+	importer := jobs.Importer{Store: s, Log: slog.New(slog.DiscardHandler)}
+	if _, err := importer.Next(ctx, 0); err != nil {
+		return err
+	}
+	if j, err = s.Job(ctx, j.ID); err != nil {
+		return err
+	}
+	_, err = s.StartJob(ctx, by, j.ID, store.Start{Confirm: j.Accounts, Reading: j.Reading})
+	return err
+}
+
+// drainOurs is the engine as the console runs it, but for the service's limit.
+func drainOurs(l load) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	s, err := store.Open(ctx, l.Database)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	release, err := s.Alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	client, err := newClient(l, 2*jobs.InFlight)
+	if err != nil {
+		return err
+	}
+	found, err := s.Jobs(ctx, store.JobFilter{Limit: 1})
+	if err != nil {
+		return err
+	}
+	runner := jobs.Runner{App: ourApp(l), Client: client, Store: s, Log: slog.New(slog.DiscardHandler)}
+	unlimited(&runner)
+	var group errgroup.Group
+	group.Go(func() error { return runner.Run(ctx) })
+	group.Go(func() error {
+		defer stop()
+		for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+			j, err := s.Job(ctx, found[0].ID)
+			switch {
+			case err != nil:
+				return err
+			case j.State == jobs.Finished && j.Counts.Done() == int64(l.Accounts):
+				return nil
+			case j.State != jobs.Queued && j.State != jobs.Running:
+				return fmt.Errorf("the job is %s: %d %s", j.State, j.HaltCode, j.HaltInfo)
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// unlimited lets a runner make as many calls a second as it can.
+func unlimited(r *jobs.Runner) { r.ServiceLimit = -1 }
