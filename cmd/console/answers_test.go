@@ -255,7 +255,8 @@ func TestABatchThatIsBadThroughoutIsRecognisedEarly(t *testing.T) {
 	a := answering(t, "all_member_push", timtest.Faults{Code: 70107, CodeFor: "bad"}, openly, bad)
 	a.carryOut(t)
 	a.requireFinished(t, 100)
-	require.LessOrEqual(t, len(a.Ledger()), 100+15)
+	// Halves that had left before it was recognised count too; halving to the end would take 199 calls.
+	require.LessOrEqual(t, len(a.Ledger()), 100+1+2+4+8+16)
 	t.Logf("%d calls", len(a.Ledger()))
 }
 

@@ -27,7 +27,8 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // registers "sqlite"
 
@@ -101,9 +102,15 @@ func isPostgres(database string) bool {
 
 func (s *Store) openPostgres(database string) (err error) {
 	s.postgres, s.clock, s.share = true, postgresClock, " FOR SHARE OF k"
-	if s.write, err = sql.Open("pgx", database); err != nil {
+	config, err := pgx.ParseConfig(database)
+	if err != nil {
 		return err
 	}
+	// A console that stands still in the middle of a transaction holds up the others no longer than this.
+	s.write = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, `SET idle_in_transaction_session_timeout = '5s'`)
+		return err
+	}))
 	s.write.SetMaxOpenConns(16)
 	s.write.SetMaxIdleConns(16)
 	s.read = s.write

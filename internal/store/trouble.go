@@ -93,7 +93,8 @@ func postgresTrouble(code string) *fault.Sentence {
 	case strings.HasPrefix(code, "08"), // connection
 		strings.HasPrefix(code, "53"),  // no connections or memory left
 		strings.HasPrefix(code, "57P"), // shutting down, or starting
-		code == "25006":                // a standby, which takes no writes
+		code == "25006",                // a standby, which takes no writes
+		code == "25P03":                // this console stood still in the middle of a transaction
 		return FaultGone
 	}
 	return nil
