@@ -16,7 +16,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// The console is killed eight times at random moments of one job. Each time the
+// The console is killed twenty times at random moments of one job. Each time the
 // job goes on by itself, and in the end every account is what the simulator says.
 func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
 
 		calls := func() int { return len(simulator.Ledger()) }
 		var slowest time.Duration
-		for range 8 {
+		for range 20 {
 			goal := calls() + 1 + rand.IntN(20)
 			until(t, "some more calls are made", func() bool { return calls() >= goal })
 			delay := time.NewTimer(rand.N(15 * time.Millisecond)) // not always just after a call
@@ -47,7 +47,7 @@ func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
 		until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
 		require.NoError(t, p.stop(syscall.SIGTERM))
 		found := requireTruth(t, database, base, id)
-		t.Logf("8 kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
+		t.Logf("20 kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
 			found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
 	})
 }
