@@ -208,7 +208,7 @@ func (s *Server) decideJob(v *visit) error {
 
 // retryJob makes a new job of accounts of an ended one and leads to it.
 func (s *Server) retryJob(v *visit) error {
-	j, err := s.Store.Retry(v.Request().Context(), v.actor(), v.Param("id"), jobs.Outcome(v.FormValue("outcome")))
+	j, err := s.Store.Retry(v.Request().Context(), v.actor(), v.Param("id"), jobs.Outcome(v.FormValue("outcome")), s.TempDir)
 	if err != nil {
 		return err
 	}

@@ -39,21 +39,30 @@ func (s *Store) CreateJob(ctx context.Context, by audit.Actor, n NewJob) (create
 	if err != nil {
 		return created, err
 	}
+	return s.keepJob(ctx, by, n, "", "", func(created jobs.Job) audit.Entry {
+		return audit.Entry{Code: audit.JobUploaded, Details: map[string]any{"file": created.FileName, "sha256": created.FileSHA256, "bytes": created.FileBytes, "note": created.Note}}
+	})
+}
+
+// keepJob keeps a file and the job that is to be made of it. Choices, as JSON,
+// say how to read it; retryOf whose accounts it holds; entry what the log says.
+func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, choices, retryOf string, entry func(jobs.Job) audit.Entry) (created jobs.Job, err error) {
 	now := s.now()
 	id := newID(now)
 	err = s.keepUpload(ctx, n.File, func(tx *sql.Tx, digest string) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now))
+			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, retry_of)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now), choices, retryOf)
 		if err == nil {
 			created, err = job(ctx, tx, id)
 		}
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.JobUploaded, Actor: by, JobID: id, Target: created.FileName,
-			Details: map[string]any{"file": created.FileName, "sha256": digest, "bytes": created.FileBytes, "note": created.Note}})
+		e := entry(created)
+		e.Actor, e.JobID, e.Target = by, id, created.FileName
+		return s.record(ctx, tx, e)
 	})
 	return created, err
 }

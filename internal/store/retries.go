@@ -3,7 +3,6 @@ package store
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"io"
 	"os"
@@ -24,8 +23,9 @@ var retryNames = map[jobs.Outcome]string{jobs.Failed: "failed-of-", jobs.Unsent:
 var oneALine = accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1}
 
 // Retry makes a new job of the accounts of an ended one that have the outcome:
-// failed, or cancelled. It is read and reviewed like an upload.
-func (s *Store) Retry(ctx context.Context, by audit.Actor, jobID string, o jobs.Outcome) (created jobs.Job, err error) {
+// failed, or cancelled. It is read and reviewed like an upload. Its file is on
+// its way in tempDir, "" for the system's.
+func (s *Store) Retry(ctx context.Context, by audit.Actor, jobID string, o jobs.Outcome, tempDir string) (created jobs.Job, err error) {
 	of, err := s.Job(ctx, jobID)
 	if err != nil {
 		return created, err
@@ -37,7 +37,7 @@ func (s *Store) Retry(ctx context.Context, by audit.Actor, jobID string, o jobs.
 	case !known || of.Counts[o] == 0:
 		return created, jobs.FaultNoneToRetry.With()
 	}
-	file, err := os.CreateTemp("", "retry-*")
+	file, err := os.CreateTemp(tempDir, "retry-*")
 	if err != nil {
 		return created, err
 	}
@@ -53,24 +53,14 @@ func (s *Store) Retry(ctx context.Context, by audit.Actor, jobID string, o jobs.
 	if err != nil {
 		return created, err
 	}
-	now := s.now()
-	id := newID(now)
-	name := prefix + strings.TrimSuffix(path.Base(of.FileName), path.Ext(of.FileName)) + ".csv"
-	err = s.keepUpload(ctx, io.NewSectionReader(file, 0, bytes), func(tx *sql.Tx, digest string) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, retry_of)
-			SELECT $1, app_id, kind, $3, note, $4, $5, $6, account_bytes, $7, $8, $9, id FROM jobs WHERE id = $2`,
-			id, of.ID, string(jobs.Reading), clean(name, 300), digest, bytes, clean(by.Name, 100), millis(now), string(choices))
-		if err == nil {
-			created, err = job(ctx, tx, id)
-		}
-		if err != nil {
-			return err
-		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.JobRetried, Actor: by, JobID: id, Target: created.FileName,
-			Details: map[string]any{"of": of.ID, "outcome": o, "accounts": of.Counts[o]}})
+	again := NewJob{AppID: of.AppID, Kind: of.Kind, Note: of.Note, File: io.NewSectionReader(file, 0, bytes),
+		FileName: prefix + strings.TrimSuffix(path.Base(of.FileName), path.Ext(of.FileName)) + ".csv"}
+	if err := s.read.QueryRowContext(ctx, `SELECT account_bytes FROM jobs WHERE id = $1`, of.ID).Scan(&again.AccountBytes); err != nil {
+		return created, err
+	}
+	return s.keepJob(ctx, by, again, string(choices), of.ID, func(jobs.Job) audit.Entry {
+		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "outcome": o, "accounts": of.Counts[o]}}
 	})
-	return created, err
 }
 
 // writeAccounts writes the accounts of a job that have an outcome, and returns

@@ -25,15 +25,15 @@ func TestTheFailedAccountsOfAJobBecomeANewOne(t *testing.T) {
 		require.NoError(t, err)
 		start(t, s, j)
 		c := claim(t, s, tim.RemoveAllTags, 1)[0]
-		_, err = s.Retry(ctx, operator, j.ID, jobs.Failed)
+		_, err = s.Retry(ctx, operator, j.ID, jobs.Failed, t.TempDir())
 		require.True(t, jobs.FaultUnsettled.Is(err), "%v", err)
 		settle(t, s, jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Cleared,
 			Own: []jobs.Own{{Seq: 2, Outcome: jobs.Failed, Code: 70107}, {Seq: 4, Outcome: jobs.Failed, Code: 70107}}})
 		for _, o := range []jobs.Outcome{jobs.Unsent, jobs.Cleared, "nonsense"} {
-			_, err = s.Retry(ctx, operator, j.ID, o)
+			_, err = s.Retry(ctx, operator, j.ID, o, t.TempDir())
 			require.True(t, jobs.FaultNoneToRetry.Is(err), "%v", err)
 		}
-		made, err := s.Retry(ctx, operator, j.ID, jobs.Failed)
+		made, err := s.Retry(ctx, operator, j.ID, jobs.Failed, t.TempDir())
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Reading, "failed-of-churned.users.csv", j.ID, "June"}, []any{made.State, made.FileName, made.RetryOf, made.Note})
 		require.NoError(t, storetest.ReadAll(s))
@@ -64,7 +64,7 @@ func TestTheUnsentAccountsOfACancelledJobBecomeANewOne(t *testing.T) {
 	j := started(t, s, 5_000)
 	_, err := s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
 	require.NoError(t, err)
-	made, err := s.Retry(ctx, operator, j.ID, jobs.Unsent)
+	made, err := s.Retry(ctx, operator, j.ID, jobs.Unsent, t.TempDir())
 	require.NoError(t, err)
 	require.Equal(t, "unsent-of-users.csv", made.FileName)
 	require.NoError(t, storetest.ReadAll(s))
@@ -107,7 +107,7 @@ func TestARetryTakesEveryAccountForWhatItIs(t *testing.T) {
 		if len(before) == 0 {
 			return
 		}
-		made, err := s.Retry(ctx, operator, j.ID, jobs.Unsent)
+		made, err := s.Retry(ctx, operator, j.ID, jobs.Unsent, t.TempDir())
 		require.NoError(r, err)
 		require.NoError(r, storetest.ReadAll(s))
 		require.Equal(r, before, all(made.ID))
