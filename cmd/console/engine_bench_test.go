@@ -138,6 +138,6 @@ func killSwitchDelay(b *testing.B, engine string, latency time.Duration) (last, 
 		answer, page = adam.post("/sending/lift", nil)
 		require.Equal(b, http.StatusSeeOther, answer.StatusCode, page)
 	}
-	require.NoError(b, p.stop(syscall.SIGKILL))
+	require.NoError(b, p.stop(syscall.SIGTERM))
 	return last, answered
 }
