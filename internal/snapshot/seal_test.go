@@ -1,0 +1,276 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"tagsweep/internal/fault"
+)
+
+func TestWhatIsOpenedIsWhatWasSealed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		accounts := anyAccounts(MaxAccounts, 30).Draw(t, "accounts")
+		key, job, number := NewKey(), rapid.String().Draw(t, "job"), rapid.Int64().Draw(t, "batch")
+		sealed, err := Seal(key, Before, job, number, accounts)
+		require.NoError(t, err)
+		opened, err := Open(key, Before, job, number, sealed)
+		require.NoError(t, err)
+		require.Equal(t, kept(accounts), opened)
+	})
+}
+
+func TestLargestBatchIsKept(t *testing.T) {
+	var accounts []Account
+	for i := range int64(MaxAccounts) {
+		var tags []string
+		for j := range int64(MaxTags) { // all of them distinct: numbers of three bytes
+			tags = append(tags, fmt.Sprintf("tag %d", (i*MaxTags+j)*7919%(MaxAccounts*MaxTags)))
+		}
+		accounts = append(accounts, Account{i, tags})
+	}
+	key := NewKey()
+	sealed, err := Seal(key, Before, "job", 1, accounts)
+	require.NoError(t, err)
+	opened, err := Open(key, Before, "job", 1, sealed)
+	require.NoError(t, err)
+	require.Equal(t, accounts, opened)
+}
+
+func TestNumbersTakeAsManyBytesAsTheTagsNeed(t *testing.T) {
+	for _, distinct := range []int{255, 256, 257, 65535, 65536, 65537} {
+		var accounts []Account
+		for i, tags := range slices.Collect(slices.Chunk(names(distinct), MaxTags)) {
+			accounts = append(accounts, Account{int64(i), tags})
+		}
+		form, err := encode(accounts)
+		require.NoError(t, err)
+		again, err := decode(form)
+		require.NoError(t, err)
+		require.Equal(t, accounts, again)
+	}
+	for names, want := range map[int]int{0: 1, 256: 1, 257: 2, 65536: 2, 65537: 3, MaxAccounts * MaxTags: 3} {
+		require.Equal(t, want, width(names), names)
+	}
+}
+
+func TestWhatCannotBeKeptIsRefused(t *testing.T) {
+	_, err := Seal(NewKey(), Before, "job", 1, []Account{{1, nil}, {2, names(MaxTags + 1)}})
+	require.True(t, FaultTooMany.Is(err))
+	require.Contains(t, err.Error(), "place 2 of the job has 1001 tags")
+	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, slices.Repeat(names(MaxTags), 2)}})
+	require.NoError(t, err, "repetitions do not count")
+	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, []string{strings.Repeat("x", maxForm)}}})
+	require.True(t, FaultTooLarge.Is(err))
+
+	for name, accounts := range map[string][]Account{
+		"101 accounts":   make([]Account, 101),
+		"not ascending":  {{2, nil}, {1, nil}},
+		"the same twice": {{1, nil}, {1, nil}},
+		"negative place": {{-1, nil}},
+	} {
+		_, err := Seal(NewKey(), Before, "job", 1, accounts)
+		require.Error(t, err, name)
+		require.Zero(t, fault.KindOf(err), name)
+	}
+	_, err = Seal(Key{}, Before, "job", 1, nil)
+	require.ErrorIs(t, err, errNoKey)
+}
+
+func TestSnapshotOpensUnderItsOwnKeyJobAndBatchOnly(t *testing.T) {
+	key, accounts := NewKey(), []Account{{1, []string{"vip"}}}
+	sealed, err := Seal(key, Before, "job", 1, accounts)
+	require.NoError(t, err)
+	for name, open := range map[string]func() ([]Account, error){
+		"another key":      func() ([]Account, error) { return Open(NewKey(), Before, "job", 1, sealed) },
+		"another job":      func() ([]Account, error) { return Open(key, Before, "jab", 1, sealed) },
+		"a longer job":     func() ([]Account, error) { return Open(key, Before, "job1", 1, sealed) },
+		"another batch":    func() ([]Account, error) { return Open(key, Before, "job", 2, sealed) },
+		"nothing":          func() ([]Account, error) { return Open(key, Before, "job", 1, nil) },
+		"the key's bytes":  func() ([]Account, error) { return openWrapped(key) },
+		"more at its end":  func() ([]Account, error) { return Open(key, Before, "job", 1, append(slices.Clone(sealed), 0)) },
+		"less at its end":  func() ([]Account, error) { return Open(key, Before, "job", 1, sealed[:len(sealed)-1]) },
+		"the version only": func() ([]Account, error) { return Open(key, Before, "job", 1, sealed[:1]) },
+	} {
+		_, err := open()
+		require.True(t, FaultChanged.Is(err), name)
+	}
+}
+
+// openWrapped opens what was encrypted under the same key for another purpose.
+func openWrapped(key Key) ([]Account, error) {
+	wrapped, err := encrypt(key, keyData("job"), make([]byte, 32))
+	if err != nil {
+		return nil, err
+	}
+	return Open(key, Before, "job", 1, wrapped)
+}
+
+func TestEveryChangedBitIsNoticed(t *testing.T) {
+	key, master := NewKey(), [32]byte{1}
+	sealed, err := Seal(key, Before, "job", 1, []Account{{1, []string{"vip", "gold"}}})
+	require.NoError(t, err)
+	wrapped, err := Wrap(master, "job", key)
+	require.NoError(t, err)
+	for bit := range 8 * len(sealed) {
+		changed := slices.Clone(sealed)
+		changed[bit/8] ^= 1 << (bit % 8)
+		_, err := Open(key, Before, "job", 1, changed)
+		require.True(t, FaultChanged.Is(err), bit)
+		require.NotEqual(t, Digest(sealed), Digest(changed))
+	}
+	for bit := range 8 * len(wrapped) {
+		changed := slices.Clone(wrapped)
+		changed[bit/8] ^= 1 << (bit % 8)
+		_, err := Unwrap(master, "job", changed)
+		require.True(t, FaultKeyChanged.Is(err), bit)
+	}
+}
+
+func TestWhyAKeyCannotBeHadIsTold(t *testing.T) {
+	key, master := NewKey(), [32]byte{1}
+	wrapped, err := Wrap(master, "job", key)
+	require.NoError(t, err)
+	unwrapped, err := Unwrap(master, "job", wrapped)
+	require.NoError(t, err)
+	require.Equal(t, key, unwrapped)
+
+	_, err = Unwrap([32]byte{2}, "job", wrapped)
+	require.True(t, FaultOtherKey.Is(err))
+	_, err = Unwrap(master, "another", wrapped)
+	require.True(t, FaultKeyChanged.Is(err))
+	for length := 1; length < len(wrapped); length++ {
+		_, err = Unwrap(master, "job", wrapped[:length])
+		require.True(t, FaultKeyChanged.Is(err), length)
+	}
+	none, err := Unwrap(master, "job", nil)
+	require.True(t, FaultErased.Is(err))
+	_, err = Open(none, Before, "job", 1, []byte{version})
+	require.True(t, FaultErased.Is(err))
+	_, err = Wrap(master, "job", Key{})
+	require.ErrorIs(t, err, errNoKey)
+}
+
+func TestSameAccountsAreSealedDifferentlyEachTime(t *testing.T) {
+	key := NewKey()
+	one, err := Seal(key, Before, "job", 1, nil)
+	require.NoError(t, err)
+	two, err := Seal(key, Before, "job", 1, nil)
+	require.NoError(t, err)
+	require.NotEqual(t, Digest(one), Digest(two))
+	require.Len(t, Digest(one), 64)
+	require.NotEqual(t, NewKey(), NewKey())
+}
+
+func TestKeyNeverShows(t *testing.T) {
+	key := Key{[32]byte{77, 77, 77}}
+	encoded, err := json.Marshal(map[string]any{"key": key})
+	require.NoError(t, err)
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %d %x %q", key, key, key, key, key, key, key), string(encoded), fmt.Sprint(&key, []Key{key})} {
+		require.NotContains(t, shown, "77")
+		require.NotContains(t, shown, "4d")
+	}
+}
+
+// FuzzOpen lets the bytes stand for what is stored, for what was encrypted, and
+// for what was compressed: the last two pass for the console's own.
+func FuzzOpen(f *testing.F) {
+	key := NewKey()
+	zip, err := compressor()
+	require.NoError(f, err)
+	form, err := encode(batch(rand.New(rand.NewPCG(1, 2)), names(20), 10, 0, 5))
+	require.NoError(f, err)
+	bomb := zip.EncodeAll(make([]byte, 4*maxForm), nil)
+	sealed, err := Seal(key, Before, "job", 1, []Account{{7, []string{"vip", "会员"}}})
+	require.NoError(f, err)
+	for _, seed := range [][]byte{nil, {1}, form, zip.EncodeAll(form, nil), bomb, sealed} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		stored := [][]byte{data}
+		for _, packed := range [][]byte{data, zip.EncodeAll(data, nil)} {
+			sealed, err := encrypt(key, batchData(Before, "job", 1), packed)
+			require.NoError(t, err)
+			stored = append(stored, sealed)
+		}
+		for _, sealed := range stored {
+			requireBounded(t, func() {
+				accounts, err := Open(key, Before, "job", 1, sealed)
+				if err != nil {
+					require.True(t, FaultChanged.Is(err))
+					return
+				}
+				again, err := encode(accounts)
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(again), maxForm)
+				twice, err := decode(again)
+				require.NoError(t, err)
+				require.Equal(t, accounts, twice)
+				require.Equal(t, accounts, kept(accounts))
+			})
+		}
+	})
+}
+
+func FuzzABatchHasOneForm(f *testing.F) {
+	form, err := encode(batch(rand.New(rand.NewPCG(1, 2)), names(20), 10, 0, 5))
+	require.NoError(f, err)
+	f.Add(form)
+	f.Add([]byte{1, 5, 2, 2, 1, 1, 'x', 'y', 1, 0})
+	f.Add([]byte{2, 0, 0, 1, 1, 2, 0, 1, 'y', 0, 1})
+	f.Fuzz(func(t *testing.T, form []byte) {
+		accounts, err := decode(form)
+		if err != nil {
+			return
+		}
+		again, err := encode(accounts)
+		require.NoError(t, err)
+		require.Equal(t, form, again)
+	})
+}
+
+func TestBombIsNotUnpacked(t *testing.T) {
+	key := NewKey()
+	zip, err := compressor()
+	require.NoError(t, err)
+	packed := zip.EncodeAll(make([]byte, 4*maxForm), nil)
+	sealed, err := encrypt(key, batchData(Before, "job", 1), packed)
+	require.NoError(t, err)
+	requireBounded(t, func() {
+		_, err := Open(key, Before, "job", 1, sealed)
+		require.True(t, FaultChanged.Is(err))
+		require.ErrorContains(t, errors.Unwrap(err), "exceeds")
+	})
+}
+
+func TestFormClaimsNoMoreThanItHolds(t *testing.T) {
+	for name, form := range map[string][]byte{
+		"nothing":                       {},
+		"too many accounts":             {101},
+		"accounts that are missing":     {100},
+		"too many tags":                 {1, 0, 0xe9, 0x07},
+		"more names than tags":          {1, 0, 1, 2, 0, 0, 0},
+		"a name longer than the rest":   {1, 0, 1, 1, 0xff, 0xff, 0x7f, 'x', 0},
+		"a number without a name":       {1, 0, 1, 1, 1, 'x', 1},
+		"a name nobody has":             {1, 0, 2, 2, 1, 1, 'x', 'y', 0, 0},
+		"names not ascending":           {1, 0, 2, 2, 1, 1, 'y', 'x', 0, 1},
+		"a tag twice":                   {1, 0, 2, 1, 1, 'x', 0, 0},
+		"a number longer than need be":  {1, 0x80, 0, 0, 0},
+		"places beyond all numbers":     {2, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0},
+		"places that overflow to begin": {1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0},
+		"more at its end":               {0, 0, 0},
+	} {
+		accounts, err := decode(form)
+		require.Error(t, err, "%s: %v", name, accounts)
+	}
+	accounts, err := decode([]byte{1, 5, 2, 2, 1, 1, 'x', 'y', 1, 0})
+	require.NoError(t, err)
+	require.Equal(t, []Account{{5, []string{"y", "x"}}}, accounts)
+}
