@@ -21,28 +21,35 @@ const (
 	RemoveAllTags Command = "remove_all_tags"
 	GetTags       Command = "get_tags"
 	AddTags       Command = "add_tags"
+	RemoveTags    Command = "remove_tags"
 )
 
-// paths are those of docs/tim-api.md sections 2 and 6; only the removal is
-// plural in the older family.
+// Commands lists every command. Each has its own limit of calls a second.
+var Commands = []Command{RemoveAllTags, GetTags, AddTags, RemoveTags}
+
+// paths are those of docs/tim-api.md sections 2 and 6; only the removal of all
+// tags is plural in the older family.
 var paths = map[Family]map[Command]string{
 	AllMemberPush: {
 		RemoveAllTags: "/v4/all_member_push/im_remove_all_tags",
 		GetTags:       "/v4/all_member_push/im_get_tag",
 		AddTags:       "/v4/all_member_push/im_add_tag",
+		RemoveTags:    "/v4/all_member_push/im_remove_tag",
 	},
 	TIMPush: {
 		RemoveAllTags: "/v4/timpush/clear_all_tags",
 		GetTags:       "/v4/timpush/get_tag",
 		AddTags:       "/v4/timpush/add_tag",
+		RemoveTags:    "/v4/timpush/remove_tag",
 	},
 }
 
 // Limits of one call (docs/tim-api.md section 2).
 const (
 	MaxAccounts = 100 // accounts in a call
-	MaxTags     = 10  // tags for one account in an AddTags call
+	MaxTags     = 10  // tags for one account in an AddTags or RemoveTags call
 	MaxTagBytes = 50  // bytes of a tag
+	MaxStored   = 100 // tags an account can have
 )
 
 // AccountTags are an account and tags of it.
@@ -80,13 +87,26 @@ func (c *Client) GetTags(ctx context.Context, random uint32, accounts []string) 
 	return tags, answer
 }
 
-// AddTags adds tags to up to MaxAccounts accounts, at most MaxTags each.
+// AddTags adds tags to up to MaxAccounts accounts, each named once, at most
+// MaxTags for each; tags it has already do no harm. Accounts and tags must be
+// valid UTF-8.
 func (c *Client) AddTags(ctx context.Context, random uint32, tags []AccountTags) Answer {
+	return c.callTags(ctx, AddTags, random, tags)
+}
+
+// RemoveTags removes tags of up to MaxAccounts accounts, each named once, and
+// leaves their other tags. How many tags of an account it takes is not
+// documented; MaxTags, as for adding, are the careful choice.
+func (c *Client) RemoveTags(ctx context.Context, random uint32, tags []AccountTags) Answer {
+	return c.callTags(ctx, RemoveTags, random, tags)
+}
+
+func (c *Client) callTags(ctx context.Context, command Command, random uint32, tags []AccountTags) Answer {
 	accounts := make([]string, len(tags))
 	for i, t := range tags {
 		accounts[i] = t.Account
 	}
-	_, answer := c.call(ctx, AddTags, random, accounts, encode(map[string]any{"UserTags": tags}))
+	_, answer := c.call(ctx, command, random, accounts, encode(map[string]any{"UserTags": tags}))
 	return answer
 }
 

@@ -23,6 +23,7 @@ type AccountState struct {
 	Account string   `json:"account"`
 	Known   bool     `json:"known"`
 	Tags    []string `json:"tags"`
+	First   []string `json:"first"` // those it had before any call or edit
 }
 
 // Accounts returns the states of accounts, all at one moment.
@@ -31,7 +32,7 @@ func (s *Service) Accounts(accounts []string) []AccountState {
 	defer s.mu.Unlock()
 	states := make([]AccountState, len(accounts))
 	for i, account := range accounts {
-		states[i] = AccountState{account, s.state.known(account), append([]string{}, s.state.tags(account)...)}
+		states[i] = AccountState{account, s.state.known(account), append([]string{}, s.state.tags(account)...), append([]string{}, s.state.first(account)...)}
 	}
 	return states
 }
@@ -42,6 +43,7 @@ func (s *Service) Accounts(accounts []string) []AccountState {
 //	GET  stats            Stats
 //	POST accounts         ["a","b"] → [AccountState]
 //	PUT  tags             {"a":["x"]} replaces the tags of accounts
+//	GET  edits            [Edit]
 //	GET  faults, PUT faults   Faults
 //	GET  settled          answers when no call is open and no change is to come
 func (s *Service) controlRoutes() *http.ServeMux {
@@ -75,6 +77,9 @@ func (s *Service) controlRoutes() *http.ServeMux {
 			}
 			w.WriteHeader(http.StatusNoContent)
 		}
+	})
+	mux.HandleFunc("GET "+controlPrefix+"edits", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, s.Edits())
 	})
 	mux.HandleFunc("GET "+controlPrefix+"settled", func(w http.ResponseWriter, r *http.Request) {
 		if s.Settled(r.Context()) == nil {
@@ -161,6 +166,12 @@ func (c *Control) Accounts(ctx context.Context, accounts []string) (states []Acc
 // SetTags replaces the tags of accounts.
 func (c *Control) SetTags(ctx context.Context, tags map[string][]string) error {
 	return c.ask(ctx, http.MethodPut, "tags", tags, nil)
+}
+
+// Edits returns the changes of tags that no call made, in their order.
+func (c *Control) Edits(ctx context.Context) (edits []Edit, err error) {
+	err = c.ask(ctx, http.MethodGet, "edits", nil, &edits)
+	return edits, err
 }
 
 // Settled waits until no call is open and no change is to come.

@@ -30,6 +30,12 @@ func TestControlTellsWhatTheServiceTells(t *testing.T) {
 		got = append(got, call)
 	}
 	require.Equal(t, want, got)
+	first := map[string][]string{}
+	states, err := control.Accounts(t.Context(), []string{"amy", "user1"})
+	require.NoError(t, err)
+	for _, state := range states {
+		first[state.Account] = state.First
+	}
 	for call, err := range control.Ledger(t.Context(), 1199) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1200, call.Number)
@@ -43,12 +49,12 @@ func TestControlTellsWhatTheServiceTells(t *testing.T) {
 	require.Equal(t, 2, stats.Largest)
 
 	require.NoError(t, control.SetTags(t.Context(), map[string][]string{"amy": {"vip", "会员"}, "user1": nil}))
-	states, err := control.Accounts(t.Context(), []string{"amy", "unknown", "user1"})
+	states, err = control.Accounts(t.Context(), []string{"amy", "unknown", "user1"})
 	require.NoError(t, err)
 	require.Equal(t, []timtest.AccountState{
-		{Account: "amy", Known: service.Known("amy"), Tags: []string{"vip", "会员"}},
-		{Account: "unknown", Tags: []string{}},
-		{Account: "user1", Known: service.Known("user1"), Tags: []string{}},
+		{Account: "amy", Known: service.Known("amy"), Tags: []string{"vip", "会员"}, First: first["amy"]},
+		{Account: "unknown", Tags: []string{}, First: []string{}},
+		{Account: "user1", Known: service.Known("user1"), Tags: []string{}, First: first["user1"]},
 	}, states)
 }
 

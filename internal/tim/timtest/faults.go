@@ -52,6 +52,7 @@ type Faults struct {
 	Code       int               `json:"code,omitempty"`        // the answer to every call that is in order, such as 60020; 0 = none. Commands and Most hold for it too
 	CodeFor    string            `json:"code_for,omitempty"`    // Code answers only calls with an account whose name starts so
 	Limit      int               `json:"limit,omitempty"`       // calls with more accounts are answered 90011; 0 = no such limit
+	Ignored    float64           `json:"ignored,omitempty"`     // share of the accounts of changes that are acknowledged for them and not carried out, 0 to 1. Commands hold for it too
 }
 
 type breakage int
@@ -106,6 +107,9 @@ func (f Faults) check() error {
 	case "", ErrorList, FailedBatch, Silent, Omitted:
 	default:
 		return fmt.Errorf("timtest: unknown accounts cannot be answered as %q", f.Unknown)
+	}
+	if !(f.Ignored >= 0 && f.Ignored <= 1) {
+		return fmt.Errorf("timtest: the share of ignored accounts is not between 0 and 1")
 	}
 	if f.Latency < 0 || f.Spread < 0 || f.LateWithin < 0 || f.Most < 0 || f.Limit < 0 {
 		return fmt.Errorf("timtest: latency, spread, late_within, most and limit cannot be negative")
@@ -166,6 +170,21 @@ func (s *Service) scripted(q request) int {
 	}
 	s.drawn++
 	return f.Code
+}
+
+// ignored draws the accounts of a change that is acknowledged for them and not
+// carried out. The caller holds the lock.
+func (s *Service) ignored(q request) (accounts []string) {
+	f := s.faults
+	if f.Ignored == 0 || q.command == tim.GetTags || len(f.Commands) > 0 && !slices.Contains(f.Commands, q.command) {
+		return nil
+	}
+	for _, account := range q.accounts {
+		if s.dice.Float64() < f.Ignored {
+			accounts = append(accounts, account)
+		}
+	}
+	return accounts
 }
 
 // latency draws how long an answer takes. The caller holds the lock.

@@ -17,15 +17,32 @@ type Call struct {
 	Command       tim.Command `json:"command,omitempty"` // "" for a path that is no command
 	Random        uint32      `json:"random"`
 	Accounts      []string    `json:"accounts"`
+	Tags          [][]string  `json:"tags,omitempty"`           // to add or remove: a list for each account
 	Status        int         `json:"status"`                   // HTTP status sent; 0 while none was
 	Code          int         `json:"code"`                     // ErrorCode of the answer, NoAnswer when it has none
 	Throttled     bool        `json:"throttled,omitempty"`      // refused for the rate, not by a fault
-	Applied       bool        `json:"applied"`                  // the tags were changed as asked, but for ErrorAccounts
+	Applied       bool        `json:"applied"`                  // the tags were changed as asked, but for ErrorAccounts and Ignored
 	AppliedAt     int64       `json:"applied_at,omitempty"`     // Unix microseconds
+	Order         int64       `json:"order,omitempty"`          // place among all readings and changes of tags, from 1; 0: there was none
 	ErrorAccounts []string    `json:"error_accounts,omitempty"` // named in ErrorList
+	Ignored       []string    `json:"ignored,omitempty"`        // whose tags were not changed, though it was acknowledged
 	Fault         Fault       `json:"fault,omitempty"`
 	Took          int64       `json:"took"`              // microseconds from arrival to the end; 0 while it is open
 	Dropped       bool        `json:"dropped,omitempty"` // the connection ended without a whole answer, by either side
+}
+
+// Edit is a change of tags that somebody made without a call, see SetTags.
+type Edit struct {
+	Order   int64    `json:"order"` // place among all readings and changes of tags
+	Account string   `json:"account"`
+	Tags    []string `json:"tags"`
+}
+
+// Edits returns every edit so far, in their order.
+func (s *Service) Edits() []Edit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Edit{}, s.edits...)
 }
 
 // Acknowledged reports whether the service said that it carried the call out.

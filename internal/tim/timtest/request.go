@@ -25,7 +25,7 @@ type request struct {
 	command  tim.Command
 	random   uint32
 	accounts []string
-	tags     [][]string // for add: one list for each account
+	tags     [][]string // to add or remove: one list for each account
 	denied   int
 	refused  int
 }
@@ -37,9 +37,11 @@ var routes = map[string]struct {
 	"/v4/all_member_push/im_remove_all_tags": {tim.AllMemberPush, tim.RemoveAllTags},
 	"/v4/all_member_push/im_get_tag":         {tim.AllMemberPush, tim.GetTags},
 	"/v4/all_member_push/im_add_tag":         {tim.AllMemberPush, tim.AddTags},
+	"/v4/all_member_push/im_remove_tag":      {tim.AllMemberPush, tim.RemoveTags},
 	"/v4/timpush/clear_all_tags":             {tim.TIMPush, tim.RemoveAllTags},
 	"/v4/timpush/get_tag":                    {tim.TIMPush, tim.GetTags},
 	"/v4/timpush/add_tag":                    {tim.TIMPush, tim.AddTags},
+	"/v4/timpush/remove_tag":                 {tim.TIMPush, tim.RemoveTags},
 }
 
 // read returns an error only when the request did not arrive whole.
@@ -67,9 +69,10 @@ func (s *Service) read(w http.ResponseWriter, r *http.Request) (request, error) 
 		q.refused = 60003
 		return q, nil
 	}
-	if route.command == tim.AddTags {
+	switch route.command {
+	case tim.AddTags, tim.RemoveTags:
 		q.accounts, q.tags, q.refused = readUserTags(body)
-	} else {
+	default:
 		q.accounts, q.refused = readAccounts(body)
 	}
 	if q.refused == 0 {
@@ -163,16 +166,25 @@ func (q request) checkLimits() int {
 			return 70402
 		}
 	}
-	for _, tags := range q.tags {
+	return q.checkTags()
+}
+
+// checkTags: only an add has a limit on the number of tags.
+func (q request) checkTags() int {
+	adds := map[string]int{} // an account may be named more than once
+	for i, tags := range q.tags {
 		if len(tags) == 0 {
 			return 90001 // undocumented
 		}
-		if len(tags) > 10 {
+		if adds[q.accounts[i]] += len(tags); q.command == tim.AddTags && adds[q.accounts[i]] > 10 {
 			return 90032
 		}
 		for _, tag := range tags {
-			if tag == "" || len(tag) > 50 || !utf8.ValidString(tag) {
-				return 90020
+			if tag == "" || !utf8.ValidString(tag) {
+				return 90020 // undocumented
+			}
+			if len(tag) > 50 {
+				return 90034
 			}
 		}
 	}

@@ -57,6 +57,8 @@ type Service struct {
 	drawn   int // faults drawn since they were set
 	dice    *rand.Rand
 	calls   []*Call
+	edits   []Edit
+	order   int64 // readings and changes of tags so far
 	sums    sums
 	open    int64         // calls being answered and changes to come
 	idle    chan struct{} // closed when open falls to 0; nil before the first call
@@ -212,7 +214,7 @@ func (s *Service) arrive(request request) (*Call, reply) {
 	now := s.config.Now()
 	call := &Call{
 		Number: s.sums.calls + 1, At: now.UnixMicro(), Family: request.family, Command: request.command,
-		Random: request.random, Accounts: request.accounts,
+		Random: request.random, Accounts: request.accounts, Tags: request.tags,
 	}
 	if !s.config.SumsOnly {
 		s.calls = append(s.calls, call)
@@ -247,15 +249,29 @@ func (s *Service) carryOut(request request, call *Call, reply *reply) {
 		reply.wait = 0
 		s.applyLate(request, call)
 	case behaviour.applies:
-		result := s.state.apply(request, s.faults.Unknown)
-		call.Code, call.Applied, call.ErrorAccounts = result.code, result.applied, result.unknown
-		if result.applied {
-			call.AppliedAt = call.At
+		var ignored []string
+		if behaviour == behaviours[""] {
+			ignored = s.ignored(request)
 		}
+		result := s.state.apply(request, s.faults.Unknown, ignored)
+		call.Code = result.code
+		s.note(call, result, call.At)
 		reply.result = result
 	}
 	if behaviour.breaks != intact {
 		call.Code = NoAnswer
+	}
+}
+
+// note writes down what a call read or changed. The caller holds the lock.
+func (s *Service) note(call *Call, result result, at int64) {
+	if result.code != 0 {
+		return
+	}
+	s.order++
+	call.Order, call.Applied, call.ErrorAccounts, call.Ignored = s.order, result.applied, result.unknown, result.ignored
+	if result.applied {
+		call.AppliedAt = at
 	}
 }
 
@@ -275,10 +291,9 @@ func (s *Service) applyLate(request request, call *Call) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		result := s.state.apply(request, unknown)
-		call.Applied, call.ErrorAccounts = result.applied, result.unknown
+		result := s.state.apply(request, unknown, nil)
+		s.note(call, result, s.config.Now().UnixMicro())
 		if result.applied {
-			call.AppliedAt = s.config.Now().UnixMicro()
 			s.sums.applied(call.Command)
 		}
 	}()

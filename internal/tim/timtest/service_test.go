@@ -135,7 +135,7 @@ func TestOnlyACallInOrderIsCarriedOut(t *testing.T) {
 		"account of 33 bytes":     {70402, body(`{"To_Account":["amy","` + strings.Repeat("x", 33) + `"]}`)},
 		"account of other script": {70402, body(`{"To_Account":["amy","会"]}`)},
 		"11 tags":                 {90032, adding(`{"UserTags":[{"To_Account":"amy","Tags":[` + list(11, `"t%d"`) + `]}]}`)},
-		"tag of 51 bytes":         {90020, adding(`{"UserTags":[{"To_Account":"amy","Tags":["` + strings.Repeat("会", 17) + `"]}]}`)},
+		"tag of 51 bytes":         {90034, adding(`{"UserTags":[{"To_Account":"amy","Tags":["` + strings.Repeat("会", 17) + `"]}]}`)},
 		"no tags":                 {90001, adding(`{"UserTags":[{"To_Account":"amy","Tags":[]}]}`)},
 		"tags without account":    {90001, adding(`{"UserTags":[{"Tags":["x"]}]}`)},
 		"removal's body for add":  {90001, adding(`{"To_Account":["amy"]}`)},

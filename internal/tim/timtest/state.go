@@ -38,12 +38,13 @@ type result struct {
 	code     int
 	applied  bool
 	unknown  []string // named in ErrorList
+	ignored  []string // whose tags were not changed
 	userTags []tim.AccountTags
 }
 
-// apply carries a call out.
-func (st *state) apply(q request, how Unknown) result {
-	var r result
+// apply carries a call out, but for the accounts to be ignored.
+func (st *state) apply(q request, how Unknown, ignored []string) result {
+	r := result{ignored: ignored}
 	var unknown []string
 	for _, account := range q.accounts {
 		if !st.known(account) && !slices.Contains(unknown, account) {
@@ -66,19 +67,26 @@ func (st *state) apply(q request, how Unknown) result {
 		switch {
 		case q.command == tim.GetTags && (!isUnknown || how == Silent):
 			r.userTags = append(r.userTags, tim.AccountTags{Account: account, Tags: st.tags(account)})
+		case slices.Contains(ignored, account):
 		case q.command == tim.RemoveAllTags && !isUnknown:
 			st.set(account, nil)
 		case q.command == tim.AddTags && !isUnknown:
 			st.set(account, st.with(account, q.tags[i]))
+		case q.command == tim.RemoveTags && !isUnknown:
+			st.set(account, st.without(account, q.tags[i]))
 		}
 	}
 	r.applied = q.command != tim.GetTags
 	return r
 }
 
+// overfull reports whether an account would have more tags than are stored;
+// it may be named more than once.
 func (st *state) overfull(q request) bool {
+	adds := map[string][]string{}
 	for i, account := range q.accounts {
-		if len(st.with(account, q.tags[i])) > storedTags {
+		adds[account] = append(adds[account], q.tags[i]...)
+		if len(st.with(account, adds[account])) > storedTags {
 			return true
 		}
 	}
@@ -94,6 +102,12 @@ func (st *state) with(account string, more []string) []string {
 		}
 	}
 	return tags
+}
+
+// without returns the account's tags but for those of fewer; it need not have
+// them.
+func (st *state) without(account string, fewer []string) []string {
+	return slices.DeleteFunc(slices.Clone(st.tags(account)), func(tag string) bool { return slices.Contains(fewer, tag) })
 }
 
 func (st *state) set(account string, tags []string) {
@@ -170,4 +184,8 @@ func (s *Service) SetTags(account string, tags ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.set(account, slices.Clone(tags))
+	if !s.config.SumsOnly {
+		s.order++
+		s.edits = append(s.edits, Edit{s.order, account, slices.Clone(tags)})
+	}
 }
