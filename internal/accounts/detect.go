@@ -30,6 +30,7 @@ type candidate struct {
 	unread   bool // the line that should be the header could not be split
 	column   int
 	columns  int
+	rows     []sampleRow // below the header
 }
 
 // detect understands a sample that ends at a line end or at the end of the file.
@@ -46,7 +47,7 @@ func detect(sample []byte, c Choices, r rules) candidate {
 			continue
 		}
 		// The column that was chosen must be there, if it can be.
-		has, had := next.columns >= c.Column, best.columns >= c.Column
+		has, had := next.columns >= max(c.Column, c.TagColumn), best.columns >= max(c.Column, c.TagColumn)
 		if !found || has && !had || has == had && next.better(best) {
 			best, found = next, true
 		}
@@ -145,7 +146,7 @@ func findTable(rows []sampleRow, c Choices, r rules) candidate {
 		found.unread = c.Header == Yes
 	case isNamed:
 		found.header, found.named = first.cells, len(first.cells) > 1
-	case c.Header == Yes, looksLikeHeader(first.cells, below, r):
+	case c.Header == Yes, looksLikeHeader(first.cells, below, r), r.tags && isTagHeader(first.cells, below):
 		found.header = first.cells
 	}
 	if found.header != nil {
@@ -158,15 +159,23 @@ func findTable(rows []sampleRow, c Choices, r rules) candidate {
 	} else {
 		found.columns = commonLength(rows)
 	}
+	others, tags := rows, c.TagColumn-1
+	if r.tags && tags < 0 {
+		tags = namedTags(found.header, c.Column-1)
+	}
+	if tags >= 0 {
+		others = without(rows, tags)
+	}
 	switch {
 	case c.Column > 0:
 		found.column = c.Column - 1
 	case found.header != nil && isNamed:
-		found.column = namedByLooks(found.header, rows, r)
+		found.column = namedByLooks(found.header, others, r)
 	default:
-		found.column = accountColumn(rows, found.columns, r)
-		found.several = found.header == nil && found.columns > 1 && c.Separator == "" && severalPerLine(rows, r)
+		found.column = accountColumn(others, found.columns, r)
+		found.several = found.header == nil && found.columns > 1 && c.Separator == "" && tags < 0 && severalPerLine(rows, r)
 	}
+	found.rows = rows
 	found.weigh(rows, r)
 	return found
 }

@@ -168,6 +168,31 @@
 //   - What a spreadsheet or program left in place of a value (1.23E+12, 1.23E12,
 //     1001.0, #N/A, ="0012") sets the row aside: the account is lost.
 //
+// # Tags
+//
+// Where a file is to have tags, one column holds those of each row's account:
+//
+//   - It is the one whose header says so ("tags", "label", "标签", or a longer name
+//     that ends so), or is marked "[tags]"; when several do in the same way, none.
+//     Else it is the only other column in use, if it stands right of the accounts
+//     and its header does not name something else, such as a name or a phone
+//     number. Else the file is refused until a person chooses the column. A first
+//     row of several cells without digits that names the tags is a header.
+//   - The tags of a cell are parted by ; or | or a comma, also full-width (；｜，、),
+//     all alike. In a text with commas between the cells, a cell with a comma has to
+//     be quoted, as always; else the row has too many cells, and is set aside. A tag
+//     that holds such a sign stands between double quotes within its cell, where a
+//     doubled quote is one: "Paris, France";vip. A quote elsewhere in a tag is part
+//     of it.
+//   - Space around a tag is not part of it, an empty one is none, and repeated ones
+//     count once. Case is kept, and every character allowed but those of control.
+//   - A row is set aside for its tags when there is none, when one is NULL or the
+//     like without quotes, has over 50 bytes or a character of control (a line break
+//     in a cell), when a quote does not close, when there are over 100, or when the
+//     cell is a formula, an error, a date or a rounded number.
+//   - Below a header in the middle that has the tags elsewhere, rows are set aside.
+//   - What JoinTags writes, SplitTags reads back.
+//
 // # Coming back
 //
 // A row that was set aside and comes back unmended is set aside again. A cell

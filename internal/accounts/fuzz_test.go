@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +19,7 @@ import (
 // seeds are the files of testdata; packed ones and workbooks are small, so that
 // their damage is found quickly.
 func seeds(f *testing.F, add func(text []byte)) {
-	for _, pattern := range []string{"testdata/*.*", "testdata/refused/*.*"} {
+	for _, pattern := range []string{"testdata/*.*", "testdata/refused/*.*", "testdata/tags/*.*"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(f, err)
 		for _, file := range files {
@@ -32,7 +33,32 @@ func seeds(f *testing.F, add func(text []byte)) {
 // FuzzReader: whatever the bytes, no row is lost and no account is invented.
 func FuzzReader(f *testing.F) {
 	seeds(f, func(text []byte) { f.Add(text) })
-	f.Fuzz(func(t *testing.T, text []byte) { readAnything(t, text, Choices{}) })
+	f.Fuzz(func(t *testing.T, text []byte) { readAnything(t, text, Options{}) })
+}
+
+// FuzzTags: likewise where every account has tags, which are all in its cell.
+func FuzzTags(f *testing.F) {
+	seeds(f, func(text []byte) {
+		f.Add(text, uint8(0), uint8(0))
+		f.Add(text, uint8(1), uint8(2))
+	})
+	f.Fuzz(func(t *testing.T, text []byte, column, tags uint8) {
+		readAnything(t, text, Options{Tags: true, Choices: Choices{Column: int(column), TagColumn: int(tags)}})
+	})
+}
+
+// haveTags: the tags of an accepted row are what the service allows, and stand in its cell.
+func haveTags(t *testing.T, row Row, u Understanding) {
+	require.True(t, len(row.Tags) > 0 && len(row.Tags) <= MostTags)
+	cell := row.Fields[u.TagColumn-1]
+	for i, tag := range row.Tags {
+		require.True(t, tag != "" && len(tag) <= TagBytes && !strings.ContainsFunc(tag, unicode.IsControl))
+		require.NotContains(t, row.Tags[:i], tag)
+		require.True(t, strings.Contains(cell, tag) || strings.Contains(cell, strings.ReplaceAll(tag, `"`, `""`)), "%q in %q", tag, cell)
+	}
+	again, reason := SplitTags(JoinTags(row.Tags))
+	require.Empty(t, reason)
+	require.Equal(t, row.Tags, again)
 }
 
 // FuzzChoices: likewise, whatever a person says about the file.
@@ -44,14 +70,14 @@ func FuzzChoices(f *testing.F) {
 		n++
 	})
 	f.Fuzz(func(t *testing.T, text []byte, encoding, separator, quote, line, header, column uint8) {
-		readAnything(t, text, Choices{
+		readAnything(t, text, Options{Choices: Choices{
 			Encoding:  of(Encodings, encoding),
 			Separator: of(Separators, separator),
 			Quote:     of(Quotes, quote),
 			FirstLine: int64(line),
 			Header:    of([]string{Yes, No}, header),
 			Column:    int(column),
-		})
+		}})
 	})
 }
 
@@ -63,9 +89,10 @@ func of[T ~string](list []T, n uint8) (choice T) {
 	return choice
 }
 
-func readAnything(t *testing.T, file []byte, c Choices) {
+func readAnything(t *testing.T, file []byte, o Options) {
 	const unpacked = 1 << 20
-	r, err := Open(section(string(file)), Options{Choices: c, UnpackedBytes: unpacked})
+	o.UnpackedBytes = unpacked
+	r, err := Open(section(string(file)), o)
 	if err != nil {
 		require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
 		return
@@ -78,6 +105,8 @@ func readAnything(t *testing.T, file []byte, c Choices) {
 	require.LessOrEqual(t, u.Columns, MaxColumns)
 	require.Less(t, u.Column, u.Columns)
 	require.NotEmpty(t, u.Shape)
+	require.Equal(t, o.Tags, u.TagColumn > 0)
+	require.True(t, u.TagColumn <= u.Columns && u.TagColumn != u.Column+1)
 	for i, row := range rows {
 		require.EqualValues(t, i+1, row.Number)
 		require.True(t, row.Line >= u.FirstLine && (i == 0 || row.Line > rows[i-1].Line))
@@ -85,10 +114,14 @@ func readAnything(t *testing.T, file []byte, c Choices) {
 			require.True(t, utf8.ValidString(field) && !strings.Contains(field, "\x00"))
 		}
 		if row.Reason == "" {
-			require.Empty(t, rules{UserIDBytes, u.WholeLine}.judge(row.Account, true))
+			if o.Tags {
+				haveTags(t, row, u)
+			}
+			require.Empty(t, rules{limit: UserIDBytes, wholeLine: u.WholeLine}.judge(row.Account, true))
 		} else {
 			require.Contains(t, Reasons, row.Reason)
 			require.Empty(t, row.Account)
+			require.Empty(t, row.Tags)
 		}
 	}
 	if u.Workbook {

@@ -45,6 +45,6 @@ func FuzzWorkbook(f *testing.F) {
 	f.Add(`<row r="1048577"><c r="ZZZZ1"><v> </v></c></row><row/><c/><!-- --><x>&amp;&#65;</x>`, `<sst><si><t/></si>`, `<styleSheet><cellXfs><xf numFmtId="x"/></cellXfs></styleSheet>`, uint8(3))
 	f.Fuzz(func(t *testing.T, rows, texts, formats string, n uint8) {
 		file := buildWorkbook(t, "", oneSheet, rows, texts, formats)
-		readAnything(t, []byte(file), Choices{Header: of([]string{Yes, No}, n), Column: int(n % 4), FirstLine: int64(n % 5)})
+		readAnything(t, []byte(file), Options{Choices: Choices{Header: of([]string{Yes, No}, n), Column: int(n % 4), FirstLine: int64(n % 5)}})
 	})
 }

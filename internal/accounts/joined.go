@@ -4,12 +4,13 @@ package accounts
 type joined struct {
 	header  []string // of the first, in the form of plainWord; nil: none
 	column  int
+	tags    int  // their column, from 1; 0: none
 	digits  bool // in the header's name of the account column
 	changed bool // the rows at hand belong to a header with another order
 }
 
 func newJoined(u Understanding) joined {
-	j := joined{column: u.Column}
+	j := joined{column: u.Column, tags: u.TagColumn}
 	for _, cell := range u.Header {
 		j.header = append(j.header, plainWord(cell))
 	}
@@ -24,7 +25,7 @@ func (j *joined) reason(fields []string, value string, u Understanding) Reason {
 	switch {
 	case !j.digits && hasDigit(value): // no header's word: so it is with most accounts
 	case repeatsHeader(u, fields, value), j.names(fields, value):
-		j.changed = false
+		j.changed = j.movesTags(fields)
 		return RepeatedHeader
 	case j.reorders(fields, value):
 		j.changed = true
@@ -61,6 +62,18 @@ func (j *joined) names(fields []string, value string) bool {
 		}
 	}
 	return true
+}
+
+// movesTags: a header that does not have the tags where they were.
+func (j *joined) movesTags(fields []string) bool {
+	if j.tags == 0 {
+		return false
+	}
+	if j.tags > len(fields) {
+		return true
+	}
+	cell := fields[j.tags-1]
+	return namingTags(cell) == noTags && (j.tags > len(j.header) || plainWord(cell) != j.header[j.tags-1])
 }
 
 // begins compares the first letter, so that hardly a row takes more.

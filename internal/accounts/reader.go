@@ -7,6 +7,7 @@ type Options struct {
 	AccountBytes  int            // the longest account; 0 means UserIDBytes
 	UnpackedBytes int64          // the most an archive or a workbook may unpack to; 0 means 2 GB
 	Choices       Choices        // what a person says about the file
+	Tags          bool           // the file is to have a column of tags; not looked at with Understood
 	Understood    *Understanding // read exactly as before: nothing is detected, Choices are not looked at
 }
 
@@ -34,6 +35,7 @@ func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.tags = o.Tags
 	var u Understanding
 	if o.Understood != nil {
 		u = *o.Understood
@@ -59,8 +61,8 @@ func Open(r *io.SectionReader, o Options) (*Reader, error) {
 func (r *Reader) begin(limit int) error {
 	u := r.understanding
 	u.Column = max(u.Column, 0)
-	u.Required = max(u.Required, u.Column+1)
-	u.Columns = max(u.Columns, u.Column+1)
+	u.Required = max(u.Required, u.Column+1, u.TagColumn)
+	u.Columns = max(u.Columns, u.Column+1, u.TagColumn)
 	if r.file.book != nil {
 		part, ok := r.file.book.sheet(u.Sheet)
 		if !ok {

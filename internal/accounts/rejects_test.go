@@ -21,6 +21,9 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 			header = append(header, "column "+strconv.Itoa(i+1))
 		}
 		header[u.Column] = "account"
+		if u.TagColumn > 0 {
+			header[u.TagColumn-1] = "tags"
+		}
 	}
 	for _, row := range rows {
 		for row.Reason != "" && len(header) < len(row.Fields) {
@@ -57,8 +60,8 @@ func TestMendedRejectsAreReadInTheColumnThatWasChosen(t *testing.T) {
 func copied(cells []string) []string { return append([]string(nil), cells...) }
 
 // staySetAside: rejects that come back as they are become no accounts.
-func staySetAside(t require.TestingT, file string, c Choices) (reasons []Reason) {
-	r, err := Open(section(file), Options{Choices: c})
+func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason) {
+	r, err := Open(section(file), o)
 	if err != nil {
 		return nil
 	}
@@ -75,7 +78,7 @@ func staySetAside(t require.TestingT, file string, c Choices) (reasons []Reason)
 	if written == 0 {
 		return nil
 	}
-	again, err := Open(section(rejects), Options{})
+	again, err := Open(section(rejects), Options{Tags: o.Tags})
 	require.NoError(t, err)
 	rows, err = rest(again)
 	require.NoError(t, err)
@@ -90,6 +93,9 @@ func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
 	seen := map[Reason]bool{}
 	files, err := filepath.Glob("testdata/*.*")
 	require.NoError(t, err)
+	tagged, err := filepath.Glob("testdata/tags/*.*")
+	require.NoError(t, err)
+	files = append(files, tagged...)
 	texts := []string{"a1\n" + strings.Repeat("x", 2*maxRecord) + "\na2\n"}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -97,9 +103,11 @@ func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
 		texts = append(texts, string(text))
 	}
 	for _, text := range texts {
-		for _, c := range []Choices{{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"}, {Header: No}, {Column: 2}, {FirstLine: 2}} {
-			for _, reason := range staySetAside(t, text, c) {
-				seen[reason] = true
+		for _, c := range []Choices{{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"}, {Header: No}, {Column: 2}, {FirstLine: 2}, {TagColumn: 2}} {
+			for _, tags := range []bool{false, true} {
+				for _, reason := range staySetAside(t, text, Options{Choices: c, Tags: tags}) {
+					seen[reason] = true
+				}
 			}
 		}
 	}
@@ -111,17 +119,18 @@ func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
 func TestNothingSetAsideBecomesAnAccountByComingBack(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"a1", "b2", "user_id", "account", "name", " ", `"`, `"`, `""`, `'`, ",", ",", ";", "|", "\t", "\n", "\n", "\r\n", "\n\n", "=x", "'=x", "-5", "@",
-		"张三", "账号", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`, "12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",
+		"张三", "账号", "tags", "vip", "NULL", "；", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`, "12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",
 	})
-	begin := rapid.SampledFrom([]string{"", "account,name\n", "name;账号;n\n", "客户,编码\n", "first,second,third\n", "x\tuser_id\n", "\"account\",\"a\nb\"\n", "id,account\n", "a [account],b\n"})
+	begin := rapid.SampledFrom([]string{"", "account,name\n", "name;账号;n\n", "客户,编码\n", "first,second,third\n", "x\tuser_id\n", "\"account\",\"a\nb\"\n", "id,account\n", "a [account],b\n", "account,tags\n"})
 	rapid.Check(t, func(t *rapid.T) {
 		text := begin.Draw(t, "begin") + strings.Join(rapid.SliceOfN(piece, 1, 60).Draw(t, "pieces"), "")
-		staySetAside(t, text, Choices{
+		staySetAside(t, text, Options{Tags: rapid.Bool().Draw(t, "tags"), Choices: Choices{
 			Separator: rapid.SampledFrom([]string{"", "", "", ",", ";", "|", "\t", OnePerLine}).Draw(t, "separator"),
 			Quote:     rapid.SampledFrom([]string{"", "", `"`, `'`, NoQuote}).Draw(t, "quote"),
 			Header:    rapid.SampledFrom([]string{"", "", Yes, No}).Draw(t, "header"),
 			Column:    rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "column"),
 			FirstLine: rapid.SampledFrom([]int64{0, 0, 0, 2}).Draw(t, "first line"),
-		})
+			TagColumn: rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "tag column"),
+		}})
 	})
 }

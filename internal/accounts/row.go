@@ -21,6 +21,7 @@ type Row struct {
 	Line    int64    // where it begins, from 1; of a workbook, the sheet's row
 	Fields  []string // its cells; of a row that cannot be split, its first line as one
 	Account string   // set when accepted: what is to be sent, byte for byte
+	Tags    []string // of an accepted row, where the file has a column of them; each once
 	Unusual bool     // accepted with a character that Tencent advises against: not a letter, digit, _ or -
 	Reason  Reason   // set when not accepted
 	Value   string   // the cell in the account column; of a row that cannot be split, its first line
@@ -40,7 +41,7 @@ type table struct {
 }
 
 func newTable(t text, u Understanding, limit int) *table {
-	return &table{text: t, understanding: u, rules: rules{limit, u.WholeLine}, dialect: dialectOf(u.Separator, u.Quote), decoded: codings[u.Encoding] != nil, joined: newJoined(u)}
+	return &table{text: t, understanding: u, rules: rules{limit: limit, wholeLine: u.WholeLine}, dialect: dialectOf(u.Separator, u.Quote), decoded: codings[u.Encoding] != nil, joined: newJoined(u)}
 }
 
 // begin goes to the first row.
@@ -128,13 +129,8 @@ func (t *table) judge(row *Row, w []byte, rec record) {
 	case !t.fits(w, rec):
 		row.Reason = Ragged
 	default:
-		switch row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted); {
-		case row.Reason == "" && t.understanding.Several:
-			row.Reason = SeveralValues
-			row.mark(column)
-		case row.Reason == "":
-			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
-		}
+		row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted)
+		row.settle(&t.understanding, true)
 		return
 	}
 	row.mark(column)

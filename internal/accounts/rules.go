@@ -29,13 +29,18 @@ const (
 	InQuote        Reason = "in_quote"        // a line that an unclear quote above may have swallowed
 	NotText        Reason = "not_text"        // a NUL, or bytes that are no text in the file's encoding
 	RowTooLong     Reason = "row_too_long"    // over 64 KiB
+	NoTag          Reason = "no_tag"          // no tag in their column, or only a word such as NULL
+	BadTag         Reason = "bad_tag"         // a control character, an open quote, or what a spreadsheet left in place of text
+	TagTooLong     Reason = "tag_too_long"    // over TagBytes
+	ManyTags       Reason = "many_tags"       // over MostTags
 )
 
 // Reasons lists every reason: first what is wrong with the account, then what
-// is wrong with the row.
+// is wrong with the row, then what is wrong with its tags.
 var Reasons = []Reason{
 	Empty, BadCharacter, TooLong, OuterSpace, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
 	RepeatedHeader, ColumnsChanged, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
+	NoTag, BadTag, TagTooLong, ManyTags,
 }
 
 // UserIDBytes is the longest UserID of Tencent Cloud Chat, in bytes.
@@ -57,6 +62,7 @@ var (
 type rules struct {
 	limit     int  // bytes
 	wholeLine bool // separators belong to the account
+	tags      bool // the file has a column of tags
 }
 
 // anyRules accept whatever could be an account under some rules.

@@ -41,7 +41,7 @@ func (t *sheetTable) row(found sheetRow) Row {
 		row.setAside(RowTooLong, shortened([]byte(found.begins())))
 		return row
 	}
-	row.Fields = make([]string, max(t.understanding.Columns, len(found.cells), column+1))
+	row.Fields = make([]string, max(t.understanding.Columns, len(found.cells), column+1, t.understanding.TagColumn))
 	text := true
 	for i, cell := range found.cells {
 		row.Fields[i] = original(cell.text)
@@ -67,13 +67,9 @@ func (t *sheetTable) row(found sheetRow) Row {
 	case strings.Trim(row.Value, " \t") != "" && typed != "":
 		row.Reason = typed
 	default:
-		switch row.Reason = t.rules.judge(row.Value, false); {
-		case row.Reason == "" && t.understanding.Several:
-			row.Reason = SeveralValues
-			row.mark(column)
-		case row.Reason == "":
-			row.Account, row.Unusual = row.Value, isUnusual(row.Value)
-		}
+		row.Reason = t.rules.judge(row.Value, false)
+		tags := t.understanding.TagColumn - 1
+		row.settle(&t.understanding, tags < 0 || tags >= len(found.cells) || found.cells[tags].reason == "")
 		return row
 	}
 	row.mark(column)
@@ -98,9 +94,9 @@ const (
 func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	// What the workbook is like without any choice decides its shape.
 	u, err := f.understandSheets(Choices{}, limit)
-	shape := digest(u.Header)
+	shape := f.digest(u.Header)
 	if u.Header == nil || isFault(err) {
-		shape = digest([]string{"", u.Sheet, strings.Join(u.Above, "\n")})
+		shape = f.digest([]string{"", u.Sheet, strings.Join(u.Above, "\n")})
 	}
 	if c != (Choices{}) {
 		u, err = f.understandSheets(c, limit)
@@ -173,13 +169,13 @@ func (f *file) understandSheet(part sheetPart, c Choices, limit int) (u Understa
 			rows[i].cells, rows[i].typed = append(rows[i].cells, ""), append(rows[i].typed, false)
 		}
 	}
-	found := findBelowTitle(rows, c, rules{limit: limit})
+	found := findBelowTitle(rows, c, rules{limit: limit, tags: f.tags})
 	for _, row := range rows {
 		if row.line < found.line {
 			u.above(row)
 		}
 	}
-	err = u.take(found, c, 0)
+	err = u.take(found, c, 0, f.tags)
 	u.Separator, u.Quote = "", ""
 	return u, err
 }

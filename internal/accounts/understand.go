@@ -15,10 +15,20 @@ const (
 )
 
 // understand finds out how a file is to be read.
-func (f *file) understand(c Choices, limit int) (Understanding, error) {
+func (f *file) understand(c Choices, limit int) (u Understanding, err error) {
 	if err := c.known(); err != nil {
-		return Understanding{}, err
+		return u, err
 	}
+	if !f.tags {
+		c.TagColumn = 0
+	}
+	if u, err = f.understandTable(c, limit); err == nil && f.tags {
+		err = u.hasTags()
+	}
+	return u, err
+}
+
+func (f *file) understandTable(c Choices, limit int) (Understanding, error) {
 	if f.book != nil {
 		return f.understandBook(c, limit)
 	}
@@ -47,11 +57,11 @@ func (f *file) understand(c Choices, limit int) (Understanding, error) {
 	switch {
 	case whyNot != nil, isFault(err), err == nil && u.Header == nil:
 		end, _ := lineEnd(s.head)
-		shape = digest([]string{"", string(s.head[:end])})
+		shape = f.digest([]string{"", string(s.head[:end])})
 	case err != nil:
 		return u, err
 	default:
-		shape = digest(u.Header)
+		shape = f.digest(u.Header)
 	}
 	if c != (Choices{}) || whyNot != nil {
 		c.Encoding = chosen
@@ -158,11 +168,11 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		}
 		first, sample = 2, sample[length:]
 	}
-	found := detect(sample, c, rules{limit, u.WholeLine})
+	found := detect(sample, c, rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags})
 	if !whole {
 		found.header, found.column, found.line, found.unread = nil, max(c.Column-1, 0), 0, c.Header == Yes
 	}
-	if err := u.take(found, c, first); err != nil {
+	if err := u.take(found, c, first, f.tags); err != nil {
 		return u, err
 	}
 	above, err := t.skipTo(u.FirstLine)
@@ -171,7 +181,7 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		return u, noTable(err, c)
 	}
 	u.Required = u.Columns
-	for u.Header != nil && u.Required > u.Column+1 && u.Header[u.Required-1] == "" {
+	for u.Header != nil && u.Required > max(u.Column+1, u.TagColumn) && u.Header[u.Required-1] == "" {
 		u.Required--
 	}
 	if u.Header == nil {
@@ -197,7 +207,7 @@ func noTable(err error, c Choices) error {
 }
 
 // take makes what was found part of the understanding.
-func (u *Understanding) take(found candidate, c Choices, first int64) error {
+func (u *Understanding) take(found candidate, c Choices, first int64, tags bool) error {
 	u.Separator, u.Quote = found.dialect.names()
 	u.FirstLine = first + found.line
 	u.Column, u.Columns, u.Several = found.column, found.columns, found.several
@@ -214,6 +224,9 @@ func (u *Understanding) take(found candidate, c Choices, first int64) error {
 		for i, cell := range found.header {
 			u.Header[i] = readable(cell)
 		}
+	}
+	if tags {
+		return u.takeTags(found, c)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Choices struct {
 	FirstLine int64    `json:"first_line,omitempty"` // where the table begins, from 1: its header, or its first row
 	Header    string   `json:"header,omitempty"`     // Yes or No
 	Column    int      `json:"column,omitempty"`     // of the accounts, from 1
+	TagColumn int      `json:"tag_column,omitempty"` // of the tags, from 1; only of a file that has one
 }
 
 // Encoding names how the text of a file is written in bytes.
@@ -64,6 +65,8 @@ func (c Choices) known() error {
 		return FaultFirstLine.With(c.FirstLine)
 	case c.Column < 0:
 		return FaultChoice.With(strconv.Itoa(c.Column))
+	case c.TagColumn < 0:
+		return FaultChoice.With(strconv.Itoa(c.TagColumn))
 	}
 	return nil
 }
@@ -85,6 +88,7 @@ type Understanding struct {
 	Above     []string `json:"above,omitempty"`      // the lines above it, at most five, shortened; not rows
 	Header    []string `json:"header,omitempty"`     // nil: none
 	Column    int      `json:"column"`               // of the accounts, from 0
+	TagColumn int      `json:"tag_column,omitempty"` // of the tags, from 1; 0: they are not read
 	Columns   int      `json:"columns"`
 	Required  int      `json:"required"`        // cells a row must have
 	Shape     string   `json:"shape,omitempty"` // the same for files with the same header, before any choice
@@ -95,25 +99,40 @@ type Understanding struct {
 const accountMark = " [account]"
 
 // ExportHeader is the header for a file with the same columns, perhaps with
-// others behind them: the account column is recognised when it comes back. It
-// is nil when there is no header.
+// others behind them: the columns of the accounts and of the tags are recognised
+// when it comes back. It is nil when there is no header.
 func (u Understanding) ExportHeader() []string {
-	if column, how := namedHow(u.Header); u.Header == nil || how == surely && column == u.Column {
-		return slices.Clone(u.Header)
+	if u.Header == nil {
+		return nil
 	}
 	header := slices.Clone(u.Header)
-	for len(header) <= u.Column {
-		header = append(header, "")
+	if column, how := namedHow(header); how != surely || column != u.Column {
+		header = marking(header, u.Column, accountMark)
 	}
-	for i, name := range header {
-		header[i] = strings.TrimSuffix(name, accountMark)
+	if u.TagColumn > 0 && namedTags(header, u.Column) != u.TagColumn-1 {
+		header = marking(header, u.TagColumn-1, tagMark)
 	}
-	header[u.Column] += accountMark
 	return header
 }
 
-// digest is the shape of files with these header cells.
-func digest(header []string) string {
+// marking puts a mark behind the name of one column, and of no other.
+func marking(header []string, column int, mark string) []string {
+	for len(header) <= column {
+		header = append(header, "")
+	}
+	for i, name := range header {
+		header[i] = strings.TrimSuffix(name, mark)
+	}
+	header[column] += mark
+	return header
+}
+
+// digest is the shape of files with these header cells. Those with tags have
+// shapes of their own, so that what is said of one kind does not change the other.
+func (f *file) digest(header []string) string {
+	if f.tags {
+		header = append([]string{tagMark}, header...)
+	}
 	text, err := json.Marshal(header)
 	if err != nil {
 		panic(err) // strings are always JSON

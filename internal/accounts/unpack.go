@@ -65,6 +65,7 @@ func (c counted) Read(b []byte) (int, error) {
 type file struct {
 	source        *source
 	limit         int64 // of what it may unpack to
+	tags          bool  // it is to have a column of tags
 	packed, entry string
 	unpack        func() (io.ReadCloser, error) // of an archive
 	book          *workbook

@@ -43,6 +43,12 @@ func (w *Writer) Write(cells []string) error {
 // Flush writes what is buffered and returns the first error of all writes.
 func (w *Writer) Flush() error { return w.out.Flush() }
 
+// OnOneLine is a line of a file that holds one account a line between quotes, from
+// which Reader gives the account back.
+func OnOneLine(account string) string {
+	return `"` + strings.ReplaceAll(neutral(account), `"`, `""`) + "\"\n"
+}
+
 // needsQuotes: spaces alone do not, so that a value set aside for its outer
 // spaces is set aside again when it comes back unmended. Every separator does,
 // so that a value holding one is read as what it is.
