@@ -40,10 +40,11 @@ type contender struct {
 }
 
 var contenders = map[string]contender{
-	"tagsweep": {prepareOurs, drainOurs},
-	"river":    {prepareRiver, drainRiver},
-	"goqite":   {prepareGoqite, drainGoqite},
-	"no store": {func(load) error { return nil }, drainNothing},
+	"tagsweep":  {prepareOurs, drainOurs},
+	keepingTags: {prepareOurs, drainOurs},
+	"river":     {prepareRiver, drainRiver},
+	"goqite":    {prepareGoqite, drainGoqite},
+	"no store":  {func(load) error { return nil }, drainNothing},
 }
 
 // spent is what draining cost.
@@ -125,8 +126,12 @@ func run(b *testing.B, contender, database string, accounts int) spent {
 	l.Drain = true
 	var s spent
 	require.NoError(b, json.Unmarshal(child(b, l), &s))
+	every := tim.RemoveAllTags
+	if contender == keepingTags {
+		every = tim.GetTags // some accounts are not known to the service, which shows when they are read
+	}
+	require.GreaterOrEqual(b, service.Stats().Commands[every].Accounts, int64(accounts))
 	sum := service.Stats().Commands[tim.RemoveAllTags]
-	require.GreaterOrEqual(b, sum.Accounts, int64(accounts))
 	require.Equal(b, sum.Calls, sum.Applied)
 	return s
 }

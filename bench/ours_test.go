@@ -20,16 +20,36 @@ func ourApp(l load) jobs.App {
 		Family: "all_member_push", Identifier: "administrator", Rate: 50_000}
 }
 
+// keepingTags is ours when every batch's tags are read and kept before they are removed.
+const keepingTags = "tagsweep keeping tags"
+
+// openOurs opens the database with a key for the tags that are kept.
+func openOurs(ctx context.Context, l load) (*store.Store, error) {
+	s, err := store.Open(ctx, l.Database)
+	if err == nil {
+		s.UseKey([32]byte{1})
+	}
+	return s, err
+}
+
 // prepareOurs uploads a file, lets it be read, and starts the job.
 func prepareOurs(l load) error {
 	ctx := context.Background()
-	s, err := store.Open(ctx, l.Database)
+	s, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	app := ourApp(l)
+	app, by := ourApp(l), audit.Actor{Name: "bench"}
 	if err := s.SaveApp(ctx, app); err != nil {
+		return err
+	}
+	sending, err := s.Sending(ctx, app.ID)
+	if err != nil {
+		return err
+	}
+	sending.Snapshot, sending.VerifyShare = l.Contender == keepingTags, 0 // the service only counts: tags would still be there
+	if err := s.ChangeSending(ctx, by, app.ID, sending.SendingSettings); err != nil {
 		return err
 	}
 	var file strings.Builder
@@ -38,7 +58,6 @@ func prepareOurs(l load) error {
 			file.WriteString(account + "\n")
 		}
 	}
-	by := audit.Actor{Name: "bench"}
 	j, err := s.CreateJob(ctx, by, store.NewJob{AppID: app.ID, Kind: jobs.Clear, FileName: "users.csv", AccountBytes: app.AccountBytes(),
 		File: io.NewSectionReader(strings.NewReader(file.String()), 0, int64(file.Len()))})
 	if err != nil {
@@ -59,7 +78,7 @@ func prepareOurs(l load) error {
 func drainOurs(l load) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	s, err := store.Open(ctx, l.Database)
+	s, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -69,7 +88,7 @@ func drainOurs(l load) error {
 		return err
 	}
 	defer release()
-	client, err := newClient(l, 2*jobs.InFlight)
+	client, err := newClient(l, jobs.Connections)
 	if err != nil {
 		return err
 	}

@@ -30,12 +30,17 @@ const (
 	JobPutBack         Code = "job.put_back"  // no longer
 	JobDecided         Code = "job.decided"   // what becomes of accounts in doubt
 	JobRetried         Code = "job.retried"   // a new job was made of accounts of another
+	JobUndone          Code = "job.undone"    // a new job takes back what another did
+	SnapshotErased     Code = "snapshot.erased"
+	TagsRead           Code = "tags.read" // of one account, from the service
 	KillSwitchThrown   Code = "kill_switch.thrown"
 	KillSwitchLifted   Code = "kill_switch.lifted"
-	AppChanged         Code = "app.changed"  // rate, failure limit, canary: before and after
+	AppChanged         Code = "app.changed"  // what an admin chose of how it sends: before and after
 	ServiceWell        Code = "service.well" // a probe was answered: what halted for the service goes on
 	ResultsDownloaded  Code = "results.downloaded"
 	RejectsDownloaded  Code = "rejects.downloaded"
+	TagsDownloaded     Code = "tags.downloaded"   // those a job's accounts had before it
+	ReportDownloaded   Code = "report.downloaded" // what they came to
 	AccountsProtected  Code = "accounts.protected"
 	AccountUnprotected Code = "account.unprotected"
 	UserCreated        Code = "user.created"
@@ -49,9 +54,9 @@ const (
 var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
 	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted,
-	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried,
+	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, SnapshotErased, TagsRead,
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
-	ResultsDownloaded, RejectsDownloaded,
+	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded,
 	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
 }

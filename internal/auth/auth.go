@@ -25,11 +25,11 @@ type Permission string
 const (
 	Public      Permission = "public"           // no session needed
 	SignedIn    Permission = "signed_in"        // any role
-	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts
-	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel, decide, retry
+	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts and their tags
+	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel, decide, retry, undo
 	ReadAudit   Permission = "audit.read"       // the log
 	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
-	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch
+	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch, what is kept and for how long
 	Protect     Permission = "protected.manage" // say which accounts no job may touch
 )
 

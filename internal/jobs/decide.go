@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"tagsweep/internal/tim"
@@ -17,21 +16,41 @@ const (
 	// accounts, and none accepted, before each account is sent alone: halving
 	// would cost twice as many calls.
 	badThroughout = 7
+	// mostLost is how many calls in a row that change a batch may stay without an
+	// answer before a person decides.
+	mostLost = 10
+	// mostInVain is how many calls for a batch more than its tags need may be
+	// accepted before a person decides.
+	mostInVain = 10
 )
 
 // decide turns an answer into what becomes of each account of the claim. It is
-// the only place that does. tags are those a read-back found, by account;
-// accounts in doubt are read back after a wait; past is shared by all calls.
+// the only place that does. tags are those a reading found, by account; accounts
+// in doubt are read back after a wait; past is shared by all calls.
 func decide(c Claim, a tim.Answer, tags map[string][]string, readBackAfter time.Duration, past *past) Settlement {
-	s := Settlement{Claim: c, Answer: a, Rest: c.open(), Code: a.Code, Message: a.Info}
+	s := c.unsettled()
+	s.Answer, s.Code, s.Message, s.Tries = a, a.Code, a.Info, 0
 	class := s.class()
-	if c.Command == tim.GetTags {
+	switch {
+	case c.Command != tim.GetTags:
+		s.decideChange(class, readBackAfter)
+	case c.Verify:
+		s.decideVerification(class, tags)
+	case c.Was == InDoubt:
 		s.decideReadBack(class, tags)
-	} else {
-		s.decideRemoval(class, readBackAfter)
+	default:
+		s.decidePlanning(class, tags)
 	}
 	past.judge(&s, class)
+	if !s.Rest.Open() && !s.Verify {
+		s.Next, s.Change = "", nil
+	}
 	return s
+}
+
+// unsettled gives the claim back as it was.
+func (c Claim) unsettled() Settlement {
+	return Settlement{Claim: c, Rest: c.Was, Code: c.LastCode, Tries: c.Tries, Next: c.Command, Change: c.Change, Lost: c.Lost}
 }
 
 // class is what the answer asks for, given how often the batch has met it in a
@@ -46,12 +65,17 @@ func (s *Settlement) class() tim.Class {
 	return class
 }
 
-func (s *Settlement) decideRemoval(class tim.Class, readBackAfter time.Duration) {
+func (s *Settlement) decideChange(class tim.Class, readBackAfter time.Duration) {
+	if s.Answer.Delivery == tim.Answered {
+		s.Lost = 0
+	}
 	switch class {
 	case tim.OK:
 		s.decideAccounts()
 	case tim.InDoubt:
 		s.Rest, s.Wait = InDoubt, readBackAfter
+		s.Lost++
+		s.read()
 	case tim.Account, tim.Split:
 		s.isolate(class)
 	default:
@@ -59,114 +83,42 @@ func (s *Settlement) decideRemoval(class tim.Class, readBackAfter time.Duration)
 	}
 }
 
+// read lets the tags be read before anything else is done.
+func (s *Settlement) read() { s.Next, s.Change = tim.GetTags, nil }
+
 // decideAccounts settles a call that was accepted, except for the accounts the
-// service names in ErrorList.
+// service names in ErrorList, and those with more tags than fit into a call:
+// they are read again, and so it is seen what is left.
 func (s *Settlement) decideAccounts() {
 	refused := refusals(s.Answer)
+	var own []Own
 	again := false
 	for _, p := range s.Accounts {
 		e, named := refused[p.Account]
-		if !named {
-			continue
-		}
-		switch tim.RuleOf(e.Code).After(s.triesFor(e.Code)) {
-		case tim.Retry, tim.Slow, tim.Resign, tim.WaitMinute:
+		switch {
+		case named && s.passes(e):
 			again = true
 			s.Code, s.Message = e.Code, e.Info
-		default:
-			s.Own = append(s.Own, Own{p.Seq, Failed, e.Code, e.Info})
-		}
-	}
-	if !again {
-		s.Rest = Cleared
-		return
-	}
-	for _, p := range s.Accounts {
-		if _, named := refused[p.Account]; !named {
-			s.Own = append(s.Own, Own{Seq: p.Seq, Outcome: Cleared})
-		}
-	}
-	s.later()
-}
-
-// decideReadBack settles accounts in doubt by the tags they have now. An account
-// fails only when the service does not know it, never by a fault of the reading.
-func (s *Settlement) decideReadBack(class tim.Class, tags map[string][]string) {
-	rule := s.Answer.Rule()
-	switch {
-	case class == tim.OK:
-		s.decideTags(tags)
-	case rule.Reading: // what the accounts are can only a person say
-		s.Ask = true
-	case (class == tim.Account || class == tim.Split) && len(s.Accounts) > 1:
-		s.split(class)
-	case class == tim.Account && rule.BlamesAccount():
-		s.Rest = Failed
-	case class == tim.Account || class == tim.Split:
-		s.later()
-	default:
-		s.decideCall(class)
-	}
-}
-
-// decideTags tells apart, by their tags: none, and the lost call did its work;
-// some, and it must be made again; some that were not there when they were read
-// before, and somebody has given them since: a person decides.
-func (s *Settlement) decideTags(tags map[string][]string) {
-	refused := refusals(s.Answer)
-	var own []Own
-	var unread, untouched, tagged int
-	found := map[int64][]string{}
-	for _, p := range s.Accounts {
-		e, named := refused[p.Account]
-		has, listed := tags[p.Account]
-		switch {
-		case named && tim.RuleOf(e.Code).BlamesAccount():
-			own = append(own, Own{p.Seq, Failed, e.Code, e.Info})
 		case named:
-			unread++
-			s.Code, s.Message = e.Code, e.Info
-		case listed && len(has) == 0:
-			own = append(own, Own{Seq: p.Seq, Outcome: Cleared})
-		case s.newTags(p.Seq, has):
-			tagged++
-		default:
-			// An account that a good answer leaves out has shown no tags that could
-			// be lost, and nothing that proves it clear: the next call settles it.
-			untouched++
-			if listed {
-				found[p.Seq] = has
-			}
+			own = append(own, Own{p.Seq, Failed, e.Code, e.Info})
+		case s.complete(p.Seq):
+			own = append(own, Own{Seq: p.Seq, Outcome: s.Kind.Done()})
 		}
 	}
-	if len(found) > 0 {
-		s.Found = found
-	}
-	switch {
-	case tagged > 0 && tagged < len(s.Accounts)-len(own):
-		// Both halves are read again, until those that a person decides on are among themselves.
-		s.Parts, s.Code, s.Message = 2, 0, ""
-		if unread > 0 {
-			s.later()
-		}
+	if len(own) == len(s.Accounts) {
+		s.settle(own)
 		return
-	case tagged > 0:
-		s.Ask = true
-	case unread > 0: // what was read stands; the rest is read again before anything is sent
-		s.later()
-	case untouched > 0:
-		s.Rest = Waiting
-	default:
-		s.Rest = Cleared
-		own = slices.DeleteFunc(own, func(o Own) bool { return o.Outcome == Cleared })
 	}
 	s.Own = own
-}
-
-// newTags reports whether an account has tags that an earlier reading did not find.
-func (s *Settlement) newTags(seq int64, has []string) bool {
-	known, read := s.Known[seq]
-	return read && slices.ContainsFunc(has, func(tag string) bool { return !slices.Contains(known, tag) })
+	switch {
+	case again:
+		s.later()
+	case s.Kind.Tagged():
+		s.Code, s.Tries = CodeMore, s.triesFor(CodeMore)+1
+	}
+	if s.Kind.Tagged() {
+		s.read()
+	}
 }
 
 // decideCall handles the classes that say nothing about single accounts.
@@ -174,7 +126,7 @@ func (s *Settlement) decideCall(class tim.Class) {
 	switch class {
 	case tim.Halt:
 		s.halt(s.Answer.Code, s.Answer.Info)
-		if s.Command == tim.GetTags { // a cancelled job cannot be halted, and is read back all the same
+		if s.Command == tim.GetTags && s.Was == InDoubt { // a cancelled job cannot be halted, and is read back all the same
 			s.Hold = refusedHold
 		}
 	case tim.Slow:
@@ -205,7 +157,11 @@ func (s *Settlement) isolate(class tim.Class) {
 }
 
 // split halves the batch, or sends each account alone when the whole is bad.
+// What is added or removed is worked out anew for each part.
 func (s *Settlement) split(class tim.Class) {
+	if s.Kind.Tagged() {
+		s.read()
+	}
 	s.Parts = 2
 	if class == tim.Account && s.Accepted == 0 && s.Refused+1 >= badThroughout {
 		s.Parts = len(s.Accounts)

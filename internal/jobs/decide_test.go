@@ -3,7 +3,6 @@ package jobs
 import (
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -12,8 +11,13 @@ import (
 	"tagsweep/internal/tim"
 )
 
+// claimed is a batch of a job that removes all tags, and was claimed for a call;
+// one that reads is of accounts in doubt.
 func claimed(command tim.Command, accounts ...string) Claim {
-	c := Claim{Command: command}
+	c := Claim{Command: command, Kind: Clear, Was: Waiting}
+	if command == tim.GetTags {
+		c.Was, c.Touched = InDoubt, true
+	}
 	for i, a := range accounts {
 		c.Accounts = append(c.Accounts, Pending{int64(i + 1), a})
 	}
@@ -146,21 +150,6 @@ func TestALockedOutAdminCallsNothingForAMinute(t *testing.T) {
 	require.True(t, s.HoldAll)
 }
 
-func TestACodeGivenToSeveralSingleAccountsInARowIsNotTheirs(t *testing.T) {
-	var b past
-	single := func(answer tim.Answer) Settlement {
-		return decide(claimed(tim.RemoveAllTags, "ann"), answer, nil, 0, &b)
-	}
-	require.Equal(t, Failed, single(code(90001)).Rest)
-	require.Equal(t, Failed, single(code(90001)).Rest)
-	require.Equal(t, Cleared, single(code(0)).Rest, "a success in between: they were to blame")
-	require.Equal(t, Failed, single(code(90001)).Rest)
-	require.Equal(t, Failed, single(code(90001)).Rest)
-	s := single(code(90001))
-	require.Equal(t, Waiting, s.Rest)
-	require.Equal(t, 90001, s.Halt)
-}
-
 func TestABatchThatIsBadThroughoutIsRecognised(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann", "bob", "cid")
 	c.Refused = badThroughout - 2
@@ -187,7 +176,7 @@ func TestAccountsWithNewTagsWaitForAPerson(t *testing.T) {
 
 	s := decide(sentAgain("ann"), code(0), tags, 0, &past{})
 	require.Equal(t, Waiting, s.Rest, "no tag is new")
-	require.Equal(t, map[int64][]string{1: {"vip"}}, s.Found)
+	require.Empty(t, s.Found, "what it had before is known, and more than this")
 
 	s = decide(sentAgain("bob", "cid"), code(0), tags, 0, &past{})
 	require.Equal(t, InDoubt, s.Rest)
@@ -199,7 +188,6 @@ func TestAccountsWithNewTagsWaitForAPerson(t *testing.T) {
 	require.Equal(t, InDoubt, s.Rest)
 	require.False(t, s.Ask, "ann needs no person")
 	require.Equal(t, 2, s.Parts)
-	require.Equal(t, map[int64][]string{1: {"vip"}}, s.Found)
 	require.Empty(t, s.Own, "both parts are read again")
 }
 
@@ -256,41 +244,6 @@ func TestBackOffIsSpreadAndCapped(t *testing.T) {
 	})
 }
 
-func TestAnOutageHaltsAndAProbeEndsIt(t *testing.T) {
-	page := tim.Answer{Delivery: tim.Lost, HTTPStatus: 502}
-	for name, test := range map[string]struct {
-		answer tim.Answer
-		halt   int
-	}{
-		"cannot be reached": {tim.Answer{Delivery: tim.NotSent}, CodeDown},
-		"error pages":       {page, CodeDown},
-		"server errors":     {code(91000), CodeDown},
-		"answers are lost":  {tim.Answer{Delivery: tim.Lost}, CodeLostAnswers},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var b past
-			call := func(a tim.Answer) Settlement { return decide(claimed(tim.RemoveAllTags, "ann", "bob"), a, nil, 0, &b) }
-			for range outageAfter - 1 {
-				require.Zero(t, call(test.answer).Halt)
-			}
-			require.Zero(t, call(code(70107)).Halt, "an answer about an account is a good one")
-			for range outageAfter - 1 {
-				require.Zero(t, call(test.answer).Halt)
-			}
-			require.Zero(t, call(code(60007)).Halt, "neither good nor bad")
-			halted := call(test.answer)
-			require.Equal(t, test.halt, halted.Halt)
-			require.True(t, Recovers(halted.Halt))
-
-			probe := claimed(tim.RemoveAllTags, "ann")
-			probe.Probe, probe.Tries, probe.LastCode = true, 1000, test.answer.Code
-			require.False(t, decide(probe, test.answer, nil, 0, &b).GoOn)
-			require.True(t, decide(probe, code(0), nil, 0, &b).GoOn)
-			require.False(t, call(code(0)).GoOn, "only a probe tells")
-		})
-	}
-}
-
 func TestACodeNobodyKnowsIsShownAndIsNoOutage(t *testing.T) {
 	var b past
 	for range 3 * outageAfter {
@@ -309,52 +262,8 @@ func TestCodesThatTakeTurnsAreNotTriedForEver(t *testing.T) {
 		for n := 0; n < 2*outageAfter && halted == 0; n++ {
 			s := decide(c, code(codes[n%2]), nil, 0, &b)
 			c.Tries, c.LastCode, halted = s.Tries, s.Code, s.Halt
-			b.bad = 0 // other batches are well
+			b.calls, b.each = row{}, nil // other batches are well
 		}
 		require.NotZero(t, halted, "%v", codes)
 	}
 }
-
-// A careful start lets one call through at a time, each after a longer wait.
-func TestAnOutageOfFewCallsIsSeenAfterTenSeconds(t *testing.T) {
-	for name, answer := range map[string]tim.Answer{"cannot be reached": {Delivery: tim.NotSent}, "server errors": code(91000)} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var b past
-				c := claimed(tim.RemoveAllTags, "ann")
-				began := time.Now()
-				for {
-					s := decide(c, answer, nil, 0, &b)
-					if s.Halt != 0 {
-						break
-					}
-					c.Tries, c.LastCode = s.Tries, s.Code
-					time.Sleep(s.Wait)
-				}
-				require.GreaterOrEqual(t, time.Since(began), outageLasts)
-				require.Less(t, time.Since(began), 3*outageLasts, "with the wait that is under way by then")
-			})
-		})
-	}
-}
-
-func TestAFewSlowTimeOutsAreNoOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b past
-		lost := func() int {
-			time.Sleep(longestCall)
-			return decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, 0, &b).Halt
-		}
-		require.Zero(t, lost())
-		require.Zero(t, lost())
-		decide(claimed(tim.GetTags, "ann"), code(0), map[string][]string{"ann": {}}, 0, &b)
-		require.Zero(t, lost())
-		require.Zero(t, lost())
-		time.Sleep(24 * time.Hour)
-		require.Zero(t, lost(), "what came a day ago says nothing")
-		require.Zero(t, lost())
-		require.Equal(t, CodeLostAnswers, lost())
-	})
-}
-
-const longestCall = 10 * time.Second

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -22,11 +23,25 @@ type Import struct {
 	Reader       string // the token of whoever reads it
 	File         *io.SectionReader
 	AccountBytes int
+	Kind         Kind
+	Snapshot     bool                    // of the job: tags are read and kept before they are changed
+	TagColumn    bool                    // each row of the file names tags beside its account
 	Choices      accounts.Choices        // what a person said about this file
 	Understood   *accounts.Understanding // it is to be read exactly as before
 
 	Protected        map[string]struct{} // accounts no job may touch
 	ProtectedVersion int64               // of that list
+
+	// TagsOf lists the accounts of the job that this one was made of, with the tags
+	// that this one is to add or remove, in the order of the file; those that the
+	// file leaves out may stand between. Nil when nobody has to be asked for tags.
+	TagsOf func(context.Context) iter.Seq2[Tagged, error]
+}
+
+// Tagged is an account and tags that are to be added to it or removed from it.
+type Tagged struct {
+	Account string
+	Tags    []string
 }
 
 // Mapping is what a person said about an earlier file with the same header.
@@ -177,7 +192,7 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 // open detects how the file is to be read, unless a person said it, of this
 // file or of an earlier one with the same header.
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
-	options := accounts.Options{AccountBytes: im.AccountBytes, Choices: im.Choices, Understood: im.Understood}
+	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: im.Choices, Understood: im.Understood}
 	detected, err := accounts.Open(im.File, options)
 	if err != nil || im.Understood != nil || im.Choices != (accounts.Choices{}) {
 		return detected, nil, err
@@ -201,11 +216,11 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 	}
 	// The file may come in another encoding, or without the lines above its header.
 	said := mapping.Choices
-	for _, choices := range []accounts.Choices{said, {Header: said.Header, Column: said.Column}} {
+	for _, choices := range []accounts.Choices{said, {Header: said.Header, Column: said.Column, TagColumn: said.TagColumn}} {
 		if choices == (accounts.Choices{}) {
 			break
 		}
-		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Choices: choices})
+		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: choices})
 		switch {
 		case fault.KindOf(err) != 0:
 			continue

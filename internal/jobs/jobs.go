@@ -5,15 +5,25 @@ import (
 	"time"
 
 	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
 )
 
 // Kind is what a job does with its accounts.
 type Kind string
 
-// Clear removes all tags.
-const Clear Kind = "clear"
+// The kinds. What each does with an account stands in operation.go.
+const (
+	Clear      Kind = "clear"       // removes all tags
+	Inspect    Kind = "inspect"     // reads the tags and changes nothing
+	Restore    Kind = "restore"     // puts back tags that an earlier job removed
+	AddTags    Kind = "add_tags"    // adds the tags its file names
+	RemoveTags Kind = "remove_tags" // removes the tags its file names, or that an earlier job added
+)
 
-// State is where a job stands. "Pausing" and "cancelling" are not stored: see Job.Shown.
+// Kinds lists every kind.
+var Kinds = []Kind{Clear, Inspect, Restore, AddTags, RemoveTags}
+
+// State is where a job stands. Others are shown and not stored: see Job.Shown.
 type State string
 
 const (
@@ -77,11 +87,18 @@ const (
 	InDoubt Outcome = "in_doubt"
 	Cleared Outcome = "cleared"
 	Failed  Outcome = "failed"
-	Unsent  Outcome = "cancelled" // its tags were never removed: the job was cancelled first
+	Unsent  Outcome = "cancelled" // nothing was changed: the job was cancelled first
+
+	Untagged  Outcome = "untagged"  // of clear and inspect: it had no tags; nothing was sent
+	Inspected Outcome = "inspected" // it has tags
+	Restored  Outcome = "restored"  // it has its old tags again
+	Changed   Outcome = "changed"   // of add_tags and remove_tags: its tags were changed
+	Unchanged Outcome = "unchanged" // of restore, add_tags and remove_tags: its tags were as wanted; nothing was sent
+	Skipped   Outcome = "skipped"   // of restore: it has gained other tags, and was left alone as chosen
 )
 
 // Outcomes lists every outcome in the order pages show them.
-var Outcomes = []Outcome{Waiting, Sending, InDoubt, Cleared, Failed, Unsent}
+var Outcomes = []Outcome{Waiting, Sending, InDoubt, Cleared, Inspected, Restored, Changed, Untagged, Unchanged, Skipped, Failed, Unsent}
 
 // Open reports whether the outcome may still change.
 func (o Outcome) Open() bool { return o == Waiting || o == Sending || o == InDoubt }
@@ -134,15 +151,31 @@ type Job struct {
 
 	StartAt time.Time // nothing is sent before; zero: at once
 	Gate    int64     // only its first so many accounts may be sent yet; 0: all
-	RetryOf string    // the job whose accounts these are; "" for an upload
+	Source  string    // the job whose accounts these are; "" for an upload
+
+	Snapshot bool            // tags are read and kept before they are changed
+	Policy   snapshot.Policy // of a restore: what to do with accounts that have gained other tags
+	Only     []string        // of what is put back or taken away again: only these tags; nil: all
+	Verify   Verification
 
 	HaltCode int    // the service's error code or one of ours; set while State is Halted
 	HaltInfo string // what the service said; of CodeFailures "failed/settled"
 	Version  int64  // grows with every change
 }
 
+// Verification is the reading again of a part of a job's batches after the last
+// account was settled.
+type Verification struct {
+	Share    snapshot.Share // of the batches; 0: none
+	Seed     string         // snapshot.Sample(Seed, batch number, Share) says which
+	Left     int64          // batches, or parts of them, that are still to be read
+	Read     int64          // accounts that were read again
+	Reopened int64          // of them: those that were not as they should be
+}
+
 // Shown is the state a person sees: the stored one, "pausing" and "cancelling"
-// while calls are still in flight, "scheduled" until the time of the start.
+// while calls are still in flight, "scheduled" until the time of the start,
+// "verifying" once every account is settled and some are to be read again.
 func (j Job) Shown() State {
 	switch {
 	case j.State == Queued && j.StartAt.After(time.Now()):
@@ -151,6 +184,8 @@ func (j Job) Shown() State {
 		return "pausing"
 	case j.State == Cancelled && j.Counts.Open() > 0:
 		return "cancelling"
+	case j.State == Running && j.Counts.Open() == 0 && j.Verify.Left > 0:
+		return "verifying"
 	}
 	return j.State
 }
@@ -206,11 +241,24 @@ const (
 const (
 	CodeProtected = -1 // protected after it had been sent: what became of it is not known, and it was not sent again
 	CodeLeft      = -2 // in doubt, and a person decided to leave it so
+	CodeNotSo     = -3 // accepted by the service, and when it was read again not as it should be: a person decides
+	CodeLost      = -4 // in doubt: every call for it has stayed without an answer, again and again: a person decides
+	CodeTooFull   = -5 // it has gained so many tags that those to be added no longer fit: none was added
+	CodeCutShort  = -7 // the job was cancelled, or the account gained other tags, while its tags were being changed, ten at a time: some may have been
+	CodeTooMany   = -6 // it has more tags than can be kept (snapshot.Fits): nothing was changed
+	CodeMore      = -8 // waiting: ten of its tags were changed, and there are more
 
 	CodeDown        = -10 // halted: the service cannot be reached or does not work
 	CodeLostAnswers = -11 // halted: call after call stays without an answer
 	CodeFailures    = -12 // halted: too large a share of accounts failed
+	CodeGained      = -13 // halted, this restore alone: an account has gained other tags, and it was chosen to stop then
+	CodeUnreadable  = -14 // halted, this job alone: the tags that are kept for it cannot be read, or cannot be kept
 )
+
+// Uncertain reports whether an account that failed with the code may have been changed.
+func Uncertain(code int) bool {
+	return code == CodeLeft || code == CodeCutShort || code == CodeProtected
+}
 
 // Recovers reports whether a job that halted with the code goes on by itself
 // once the service answers a probe.
@@ -221,7 +269,7 @@ func Recovers(haltCode int) bool { return haltCode == CodeDown || haltCode == Co
 type Decision string
 
 const (
-	Again    Decision = "again" // remove their tags again
+	Again    Decision = "again" // change them again
 	Leave    Decision = "leave" // end them as failed, with CodeLeft
 	ReadBack Decision = "read"  // read their tags once more
 )

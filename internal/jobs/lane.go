@@ -31,7 +31,9 @@ type taken struct {
 
 // notSent gives the claim back as it was.
 func (c taken) notSent() Settlement {
-	return Settlement{Claim: c.Claim, Answer: tim.Answer{Delivery: tim.NotSent}, Rest: c.open(), Code: c.LastCode, Tries: c.Tries}
+	s := c.unsettled()
+	s.Answer.Delivery = tim.NotSent
+	return s
 }
 
 func newLane(r *Runner, command tim.Command, settlements chan<- Settlement) *lane {
@@ -188,12 +190,17 @@ func (l *lane) sit(ctx context.Context, most int) (seats int) {
 
 // call makes one call and decides what its answer means.
 func (l *lane) call(ctx context.Context, c taken, d *departure) Settlement {
-	ctx = tim.WithLeaving(ctx, tim.Leaving{Until: c.at.Add(connected), May: func() bool { return l.may(c, connected) }, Written: d.written})
+	ctx = l.leaving(ctx, c, d)
 	var answer tim.Answer
 	var tags map[string][]string
-	if c.Command == tim.GetTags {
+	switch c.Command {
+	case tim.GetTags:
 		tags, answer = l.Client.GetTags(ctx, c.Random, c.names())
-	} else {
+	case tim.AddTags:
+		answer = l.Client.AddTags(ctx, c.Random, c.changes())
+	case tim.RemoveTags:
+		answer = l.Client.RemoveTags(ctx, c.Random, c.changes())
+	default:
 		answer = l.Client.RemoveAllTags(ctx, c.Random, c.names())
 	}
 	if answer.Delivery == tim.NotSent && l.stopped(c) {
@@ -203,13 +210,23 @@ func (l *lane) call(ctx context.Context, c taken, d *departure) Settlement {
 	if s.stops() {
 		l.brake.pull()
 	}
-	if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
-		l.Client.Resign(answer.UserSigID)
-	}
-	if s.Rest.Open() {
-		l.Log.Warn("a call settled nothing yet", "job", c.JobID, "batch", c.Batch, "call", c.Call, "command", c.Command,
-			"delivery", answer.Delivery, "http", answer.HTTPStatus, "code", answer.Code, "info", answer.Info, "tries", c.Tries,
-			"becomes", s.Rest, "parts", s.Parts, "ask", s.Ask, "halt", s.Halt, "err", answer.Err)
+	l.resign(answer)
+	if s.unexpected() {
+		l.Log.Warn("a call did not settle all it was for", "job", c.JobID, "kind", c.Kind, "batch", c.Batch, "call", c.Call, "command", c.Command,
+			"delivery", answer.Delivery, "http", answer.HTTPStatus, "code", answer.Code, "info", answer.Info, "tries", c.Tries, "was", c.Was, "verify", c.Verify,
+			"becomes", s.Rest, "next", s.Next, "parts", s.Parts, "ask", s.Ask, "reopened", len(s.Reopen), "stop", s.Stop, "halt", s.Halt, "err", answer.Err)
 	}
 	return s
+}
+
+// leaving keeps a call from leaving late, or after something has stopped all calls.
+func (l *lane) leaving(ctx context.Context, c taken, d *departure) context.Context {
+	return tim.WithLeaving(ctx, tim.Leaving{Until: c.at.Add(connected), May: func() bool { return l.may(c, connected) }, Written: d.written})
+}
+
+// resign makes a new signature when the answer asks for one.
+func (r *Runner) resign(a tim.Answer) {
+	if class := a.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
+		r.Client.Resign(a.UserSigID)
+	}
 }

@@ -9,9 +9,10 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// So many calls in a row without a good answer are an outage; or, where few are
-// made at a time, fewer that have gone on for a while. A call that comes long
-// after the last begins a new row.
+// So many calls in a row without a good answer are an outage, of all commands or
+// of one: readings that go well must not hide that nothing can be changed. Where
+// few calls are made at a time, fewer are one that have gone on for a while. A
+// call that comes long after the last begins a new row.
 const (
 	outageAfter  = 10
 	outageLeast  = 3
@@ -23,10 +24,23 @@ const (
 // itself. It belongs to one process and begins anew with it.
 type past struct {
 	mutex  sync.Mutex
-	bad    int         // calls in a row without a good answer
-	since  time.Time   // the first of them
-	last   time.Time   // the last of them
-	blamed map[int]int // by code, single accounts in a row that failed with it
+	calls  row
+	each   map[tim.Command]row
+	blamed map[tim.Command]map[int]int // by code, single accounts in a row that failed with it
+}
+
+// row is of calls without a good answer.
+type row struct {
+	bad         int
+	since, last time.Time // the first and the last of them
+}
+
+// and returns the row with one more.
+func (r row) and(now time.Time) row {
+	if r.bad == 0 || now.Sub(r.last) > outageForgot {
+		r = row{since: now}
+	}
+	return row{r.bad + 1, r.since, now}
 }
 
 // judge corrects what a call by itself would decide.
@@ -42,19 +56,33 @@ func (p *past) judge(s *Settlement, class tim.Class) {
 func (p *past) misplaced(s *Settlement, class tim.Class) {
 	rule := s.Answer.Rule()
 	if class == tim.OK {
-		p.blamed = nil
+		delete(p.blamed, s.Command)
 	}
-	if s.Rest != Failed || rule.Singles == 0 {
+	if s.Rest != Failed || s.Verify || rule.Singles == 0 {
 		return
 	}
 	if p.blamed == nil {
-		p.blamed = map[int]int{}
+		p.blamed = map[tim.Command]map[int]int{}
 	}
-	p.blamed[s.Answer.Code]++
-	if p.blamed[s.Answer.Code] >= rule.Singles {
-		s.Rest = s.open()
+	if p.blamed[s.Command] == nil {
+		p.blamed[s.Command] = map[int]int{}
+	}
+	p.blamed[s.Command][s.Answer.Code]++
+	if p.blamed[s.Command][s.Answer.Code] >= rule.Singles {
+		s.Rest = s.Was
 		s.halt(s.Answer.Code, s.Answer.Info)
 	}
+}
+
+// another reports whether a command that did not work just now has yet to show
+// that it does: one that works says nothing of it.
+func (p *past) another(now time.Time) bool {
+	for _, row := range p.each {
+		if row.bad >= outageAfter && now.Sub(row.last) <= outageForgot {
+			return true
+		}
+	}
+	return false
 }
 
 // outage halts when call after call stays without a good answer. Answers that
@@ -64,20 +92,21 @@ func (p *past) outage(s *Settlement, class tim.Class) {
 	a := s.Answer
 	switch {
 	case a.Delivery == tim.Answered && (class == tim.OK || class == tim.Account || class == tim.Split):
-		p.bad = 0
-		s.GoOn = s.Probe
+		p.calls = row{}
+		delete(p.each, s.Command)
+		s.GoOn = s.Probe && !p.another(time.Now())
 		return
 	case a.Delivery == tim.Answered && !a.Rule().Unwell:
 		return
 	}
 	now := time.Now()
-	if p.bad == 0 || now.Sub(p.last) > outageForgot {
-		p.bad, p.since = 0, now
+	if p.each == nil {
+		p.each = map[tim.Command]row{}
 	}
-	p.bad++
-	p.last = now
+	p.calls, p.each[s.Command] = p.calls.and(now), p.each[s.Command].and(now)
 	// It stays one until a good answer: a job that was started meanwhile halts too.
-	if s.Halt != 0 || p.bad < outageAfter && (p.bad < outageLeast || now.Sub(p.since) < outageLasts) {
+	lasts := p.calls.bad >= outageLeast && now.Sub(p.calls.since) >= outageLasts
+	if s.Halt != 0 || !lasts && max(p.calls.bad, p.each[s.Command].bad) < outageAfter {
 		return
 	}
 	switch {

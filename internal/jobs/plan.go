@@ -2,7 +2,7 @@ package jobs
 
 import (
 	"fmt"
-	"slices"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -11,6 +11,7 @@ import (
 type Planned struct {
 	Row, Line int64 // from 1
 	Account   string
+	Tags      []string // to add or remove; kept apart, see ImportStore
 }
 
 // PlannedBatch is a batch of the plan: up to BatchSize accounts in file order.
@@ -23,7 +24,7 @@ type PlannedBatch struct {
 // First is the place in the job of the batch's first account, from 1.
 func (b PlannedBatch) First() int64 { return (b.Number-1)*BatchSize + 1 }
 
-// Text is the batch as it is kept: a line for each account. The account stands
+// Text is the batch as it is kept, without tags: a line for each account. The account stands
 // alone when it is in the next row and line; else tabs, which no account
 // holds, bring row and line before it.
 func (b PlannedBatch) Text() string {
@@ -102,11 +103,43 @@ func ReadNames(text string) (Names, error) {
 	return names, nil
 }
 
-// RowOf returns the row of an account, 0 when it is not among the names.
-func (n Names) RowOf(account string) int64 {
-	at, found := slices.BinarySearchFunc(n, account, func(named Named, account string) int { return strings.Compare(named.Account, account) })
-	if !found {
-		return 0
+// RowIn returns the row of an account from the text of a Names, 0 when it is not in it.
+func RowIn(text, account string) (int64, error) {
+	line := lineOf(text, account+"\t")
+	if line == "" || strings.ContainsAny(account, "\t\n") {
+		return 0, nil
 	}
-	return n[at].Row
+	number, _, _ := strings.Cut(line[len(account)+1:], "\n")
+	row, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("jobs: names: a line without account and row")
+	}
+	return row, nil
+}
+
+// NamesLike returns the accounts that begin with a prefix from the text of a Names, ascending.
+func NamesLike(text, prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if strings.ContainsAny(prefix, "\t\n") {
+			return
+		}
+		for line := range strings.Lines(lineOf(text, prefix)) {
+			account, _, _ := strings.Cut(line, "\t")
+			if !strings.HasPrefix(account, prefix) || !yield(account) {
+				return
+			}
+		}
+	}
+}
+
+// lineOf returns the text from the first line that begins so, "" when none does.
+func lineOf(text, begin string) string {
+	if strings.HasPrefix(text, begin) {
+		return text
+	}
+	at := strings.Index(text, "\n"+begin)
+	if at < 0 {
+		return ""
+	}
+	return text[at+1:]
 }

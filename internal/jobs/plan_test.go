@@ -39,10 +39,24 @@ func TestNamesAreReadAsTheyWereWrittenAndFound(t *testing.T) {
 		read, err := jobs.ReadNames(names.Text())
 		require.NoError(t, err)
 		require.Equal(t, names, read)
-		for _, named := range names {
-			require.Equal(t, named.Row, read.RowOf(named.Account))
+		for _, account := range append([]string{"", "longer than any", "a\t1", "a\n"}, accounts...) {
+			row, err := jobs.RowIn(names.Text(), account)
+			require.NoError(t, err)
+			at := slices.IndexFunc(names, func(n jobs.Named) bool { return n.Account == account })
+			require.Equal(t, at >= 0, row > 0)
+			if at >= 0 {
+				require.Equal(t, names[at].Row, row)
+			}
 		}
-		require.Zero(t, read.RowOf("longer than any"))
+		for _, prefix := range append([]string{"", "a", "zzzz", "a\t", "\n"}, accounts...) {
+			var like []string
+			for _, account := range accounts {
+				if strings.HasPrefix(account, prefix) {
+					like = append(like, account)
+				}
+			}
+			require.Equal(t, like, slices.Collect(jobs.NamesLike(names.Text(), prefix)))
+		}
 	})
 }
 

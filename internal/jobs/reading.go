@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ const (
 	sliceSetAsides = 1_000
 	sliceBatches   = 50
 	sliceNames     = 25
+	sliceTags      = 1 << 20 // bytes
 	sliceEvery     = 250 * time.Millisecond
 )
 
@@ -38,6 +40,7 @@ type reading struct {
 	imported Imported
 	groups   map[groupKey]*SetAsideGroup
 	slice    ImportSlice
+	tags     int            // bytes of the slice
 	saving   errgroup.Group // of the slice before
 	saved    time.Time
 }
@@ -108,7 +111,7 @@ func (r *reading) readRows(ctx context.Context, notes *notes, byAccount *sorter[
 			}
 			// A clone, so that the row's other cells are not kept while it is sorted.
 			account := strings.Clone(row.Account)
-			if err := notes.add(Planned{row.Number, row.Line, account}); err != nil {
+			if err := notes.add(Planned{row.Number, row.Line, account, row.Tags}); err != nil {
 				return err
 			}
 			if err := byAccount.add(ctx, Named{account, row.Number}); err != nil {
@@ -160,6 +163,8 @@ func (r *reading) plan(ctx context.Context, notes *notes, byRow *sorter[duplicat
 	if err != nil {
 		return err
 	}
+	give, end := r.tagged(ctx)
+	defer end()
 	batch := PlannedBatch{Number: 1}
 	for planned, err := range notes.all() {
 		if err != nil {
@@ -171,6 +176,12 @@ func (r *reading) plan(ctx context.Context, notes *notes, byRow *sorter[duplicat
 				return err
 			}
 		} else {
+			if err := give(&planned); err != nil {
+				return err
+			}
+			for _, tag := range planned.Tags {
+				r.tags += len(tag)
+			}
 			r.imported.Accounts++
 			batch.Accounts = append(batch.Accounts, planned)
 		}
@@ -186,6 +197,30 @@ func (r *reading) plan(ctx context.Context, notes *notes, byRow *sorter[duplicat
 		r.slice.Batches = append(r.slice.Batches, batch)
 	}
 	return r.save(ctx, 990, true)
+}
+
+var errNotOfSource = errors.New("jobs: an account is not where the job it was taken from has it")
+
+// tagged returns what gives accounts their tags, in file order, where a row does
+// not name them: both lists have one order, so one walk along each is enough.
+func (r *reading) tagged(ctx context.Context) (give func(*Planned) error, stop func()) {
+	if r.im.TagsOf == nil {
+		return func(*Planned) error { return nil }, func() {}
+	}
+	next, stop := iter.Pull2(r.im.TagsOf(ctx))
+	return func(p *Planned) error {
+		for {
+			switch from, err, more := next(); {
+			case err != nil:
+				return err
+			case !more:
+				return FaultReading.Because(errNotOfSource)
+			case from.Account == p.Account:
+				p.Tags = from.Tags
+				return nil
+			}
+		}
+	}, stop
 }
 
 // share is how much of a part of the work so many rows are.
@@ -222,7 +257,7 @@ const GroupFirst = 10
 // while reading goes on. All waits for it.
 func (r *reading) save(ctx context.Context, read int, all bool) error {
 	s := &r.slice
-	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || len(s.Names) >= sliceNames
+	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || r.tags >= sliceTags || len(s.Names) >= sliceNames
 	if !all && !full && time.Since(r.saved) < sliceEvery {
 		return nil
 	}
@@ -231,7 +266,7 @@ func (r *reading) save(ctx context.Context, read int, all bool) error {
 	}
 	slice := r.slice
 	slice.Read, slice.Rows = read, r.imported.Rows
-	r.slice, r.saved = ImportSlice{}, time.Now()
+	r.slice, r.tags, r.saved = ImportSlice{}, 0, time.Now()
 	r.saving.Go(func() error { return r.store.SaveSlice(ctx, r.im, slice) })
 	if all {
 		return r.saving.Wait()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,9 +24,14 @@ type Store interface {
 	// all may be given again: one that was written changes nothing more.
 	Settle(ctx context.Context, appID string, settlements []Settlement) error
 	// Expire puts the batches whose owner died in doubt: those whose lease has
-	// ended, or all that are claimed. They may be read back after a wait. It
-	// returns how many.
+	// ended, or all that are claimed. They may be read back after a wait. Of those
+	// whose tags were only being read, nothing is in doubt: they are free again.
+	// What was read so long ago that it may no longer be so is to be read again.
+	// It returns how many calls ended without an answer.
 	Expire(ctx context.Context, appID string, all bool, readBackAfter time.Duration) (int, error)
+	// Slot reserves a slot of the budget for one call that belongs to no job. It is
+	// a fault when all sending is stopped.
+	Slot(ctx context.Context, appID string, command tim.Command) (time.Time, error)
 	// Shared reports whether other consoles may run on the same database.
 	Shared() bool
 }
@@ -45,9 +51,12 @@ const (
 )
 
 // InFlight is the most calls of each command that are claimed and not yet
-// settled: enough for 97 a second when each takes 3.2 s. The client needs a
-// connection for each.
-const InFlight = 320
+// settled: enough for 97 a second when each takes 3.2 s. Connections are what
+// the client needs for them, and for some calls of ReadTags.
+const (
+	InFlight    = 320
+	Connections = 4*InFlight + 16
+)
 
 // Runner carries out the jobs of one app.
 type Runner struct {
@@ -66,6 +75,7 @@ type Runner struct {
 	past     past
 	brake    brake
 	troubles troubles
+	reading  atomic.Pointer[lane] // while it runs, that of GetTags
 }
 
 // Run works until ctx ends. It then stops claiming, waits for the calls in
@@ -79,15 +89,16 @@ func (r *Runner) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	commands := []tim.Command{tim.RemoveAllTags, tim.GetTags}
 	// Room for every claim there can be, so that no call waits for the database to end.
-	settlements := make(chan Settlement, len(commands)*InFlight)
+	settlements := make(chan Settlement, len(tim.Commands)*InFlight)
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	lanes := map[tim.Command]*lane{}
-	for _, command := range commands {
+	for _, command := range tim.Commands {
 		lanes[command] = newLane(r, command, settlements)
 	}
+	r.reading.Store(lanes[tim.GetTags])
+	defer r.reading.Store(nil)
 	var calling, settler errgroup.Group
 	for _, lane := range lanes {
 		calling.Go(func() error { lane.run(ctx); return nil })

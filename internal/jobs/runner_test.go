@@ -184,7 +184,7 @@ func TestARunnerEndsThoughItsLastAnswersCannotBeWrittenDown(t *testing.T) {
 func TestNoCallLeavesASecondAfterTheKillSwitchThoughItWaitedForAConnection(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))
-	require.NoError(t, s.ChangeSending(t.Context(), someone, storetest.App.ID, store.SendingSettings{FailureLimit: 100}))
+	require.NoError(t, s.ChangeSending(t.Context(), someone, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
 	_, service, _, _ := runsOver(t, s, 20_000, 3, timtest.Faults{Latency: 700 * time.Millisecond})
 	until(t, "calls wait for a connection", func() bool { return len(service.Ledger()) > 3 })
 	require.NoError(t, s.ThrowKillSwitch(t.Context(), someone, "test"))

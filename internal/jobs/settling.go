@@ -34,7 +34,19 @@ func (r *Runner) settle(ctx context.Context, settlements <-chan Settlement, lane
 			}
 			<-lanes[s.Command].seats
 		}
-		for _, lane := range lanes {
+		wake(group, lanes)
+	}
+}
+
+// wake lets the lanes look that may have something to claim now: reading runs
+// ahead of changing, and verification comes after it.
+func wake(group []Settlement, lanes map[tim.Command]*lane) {
+	commands := map[tim.Command]bool{tim.GetTags: true}
+	for _, s := range group {
+		commands[s.Command], commands[s.Next] = true, true
+	}
+	for command, lane := range lanes {
+		if commands[command] {
 			select {
 			case lane.written <- struct{}{}:
 			default:

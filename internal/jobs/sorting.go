@@ -140,10 +140,12 @@ func (n *notes) close() { n.file.Close() }
 func (n *notes) add(p Planned) error {
 	n.note = binary.AppendUvarint(n.note[:0], uint64(p.Row-n.last.Row))
 	n.note = binary.AppendUvarint(n.note, uint64(p.Line-n.last.Line))
-	n.note = binary.AppendUvarint(n.note, uint64(len(p.Account)))
+	n.note = binary.AppendUvarint(n.note, uint64(len(p.Tags)))
 	n.last = p
-	n.out.Write(n.note) // bufio keeps the first error
-	_, err := n.out.WriteString(p.Account)
+	for _, text := range append([]string{p.Account}, p.Tags...) {
+		n.note = append(binary.AppendUvarint(n.note, uint64(len(text))), text...)
+	}
+	_, err := n.out.Write(n.note)
 	return err
 }
 
@@ -157,25 +159,10 @@ func (n *notes) all() iter.Seq2[Planned, error] {
 		in := bufio.NewReaderSize(n.file, 64<<10)
 		var last Planned
 		for err == nil {
-			var row, line, length uint64
-			if row, err = binary.ReadUvarint(in); errors.Is(err, io.EOF) {
+			if last, err = readNote(in, last); errors.Is(err, io.EOF) {
 				return
 			}
-			if err == nil {
-				line, err = binary.ReadUvarint(in)
-			}
-			if err == nil {
-				length, err = binary.ReadUvarint(in)
-			}
-			if err != nil {
-				break
-			}
-			account := make([]byte, length)
-			if _, err = io.ReadFull(in, account); err != nil {
-				break
-			}
-			last = Planned{last.Row + int64(row), last.Line + int64(line), string(account)}
-			if !yield(last, nil) {
+			if err == nil && !yield(last, nil) {
 				return
 			}
 		}
@@ -183,4 +170,34 @@ func (n *notes) all() iter.Seq2[Planned, error] {
 			yield(Planned{}, err)
 		}
 	}
+}
+
+// readNote reads the row after the last one; io.EOF is the end, and nothing else is.
+func readNote(in *bufio.Reader, last Planned) (p Planned, err error) {
+	row, err := binary.ReadUvarint(in)
+	if err != nil {
+		return p, err
+	}
+	number := func() (n uint64) {
+		if err == nil {
+			n, err = binary.ReadUvarint(in)
+		}
+		return n
+	}
+	text := func() string {
+		bytes := make([]byte, number())
+		if err == nil {
+			_, err = io.ReadFull(in, bytes)
+		}
+		return string(bytes)
+	}
+	line, tags := number(), number()
+	p = Planned{Row: last.Row + int64(row), Line: last.Line + int64(line), Account: text()}
+	for ; tags > 0 && err == nil; tags-- {
+		p.Tags = append(p.Tags, text())
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return p, err
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -122,66 +121,6 @@ func (s *Store) FirstAccounts(ctx context.Context, jobID string, limit int) (fir
 	return first, nil
 }
 
-// FindAccounts returns what happened to an account, exact to the letter, newest job first.
-func (s *Store) FindAccounts(ctx context.Context, account string, limit int) (found []jobs.Placed, err error) {
-	account = clean(account, 300)
-	const jobsAtOnce = 500
-	// Of every job the names among which the account would stand.
-	type place struct {
-		job, names string
-	}
-	for before := ""; len(found) < limit; {
-		places, err := collect(ctx, s.read, func(row scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) }, `
-			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), '')
-			FROM jobs j WHERE j.reader = '' AND (CAST($2 AS TEXT) = '' OR j.id < $2) ORDER BY j.id DESC LIMIT $3`, []byte(account), before, jobsAtOnce)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range places {
-			before = p.job
-			names, err := jobs.ReadNames(p.names)
-			if err != nil {
-				return nil, err
-			}
-			row := names.RowOf(account)
-			if row == 0 || len(found) == limit {
-				continue
-			}
-			placed := jobs.Placed{}
-			if placed.Account, err = s.accountInRow(ctx, p.job, row); err != nil {
-				return nil, err
-			}
-			if placed.Job, err = s.Job(ctx, p.job); err != nil {
-				return nil, err
-			}
-			if placed.Outcome != setAside {
-				found = append(found, placed)
-			}
-		}
-		if len(places) < jobsAtOnce {
-			break
-		}
-	}
-	return found, nil
-}
-
-func (s *Store) accountInRow(ctx context.Context, jobID string, row int64) (a jobs.Account, err error) {
-	var number int64
-	err = s.read.QueryRowContext(ctx, `SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`, jobID, row).Scan(&number)
-	if err != nil {
-		return a, err
-	}
-	batch, err := s.placed(ctx, jobID, number, number)
-	if err != nil {
-		return a, err
-	}
-	at := slices.IndexFunc(batch, func(a jobs.Account) bool { return a.Row == row })
-	if at < 0 {
-		return a, fmt.Errorf("store: row %d of job %s is not in batch %d", row, jobID, number)
-	}
-	return batch[at], nil
-}
-
 // fileReader reads a kept upload again, row by row, as it was read the first time.
 type fileReader struct {
 	*accounts.Reader
@@ -224,7 +163,8 @@ func (f *fileReader) stillReads(ctx context.Context, s *Store) error {
 }
 
 func (s *Store) keptFileOf(ctx context.Context, j jobs.Job) (file *io.SectionReader, o accounts.Options, err error) {
-	if err = s.read.QueryRowContext(ctx, `SELECT account_bytes FROM jobs WHERE id = $1`, j.ID).Scan(&o.AccountBytes); err != nil {
+	o.Tags = tagColumn(j.Kind, j.Source)
+	if o.AccountBytes, err = s.accountBytes(ctx, j.ID); err != nil {
 		return nil, o, err
 	}
 	file, err = s.upload(ctx, j.FileSHA256, j.FileBytes)

@@ -25,7 +25,7 @@ func fast(t checker, s *store.Store) {
 
 // free lets jobs begin without gates, and never halts them for failures.
 func free(t checker, s *store.Store) {
-	require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 100}))
+	require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
 }
 
 func claim(t checker, s *store.Store, command tim.Command, limit int) []jobs.Claim {
@@ -51,8 +51,20 @@ func answered(code int) tim.Answer {
 	return tim.Answer{Delivery: tim.Answered, SentAt: time.Now(), HTTPStatus: 200, Code: code}
 }
 
+// waitingFor completes a settlement made by hand as the rules of a job do that
+// reads nothing before it removes.
+func waitingFor(st jobs.Settlement) jobs.Settlement {
+	if st.Rest == jobs.Waiting && st.Next == "" {
+		st.Next = tim.RemoveAllTags
+	}
+	return st
+}
+
 func settle(t checker, s *store.Store, st ...jobs.Settlement) {
 	t.Helper()
+	for i := range st {
+		st[i] = waitingFor(st[i])
+	}
 	require.NoError(t, s.Settle(ctx, storetest.App.ID, st))
 }
 

@@ -70,7 +70,7 @@ func TestNothingIsLostOrLateWhenTheClockJumps(t *testing.T) {
 				settle(t, s, cleared(claims[3])) // it was
 				now, err := s.Job(ctx, j.ID)
 				require.NoError(t, err)
-				require.Equal(t, jobs.Counts{jobs.Waiting: 0, jobs.Sending: 400, jobs.InDoubt: 0, jobs.Cleared: 100, jobs.Failed: 0, jobs.Unsent: 0}, now.Counts)
+				require.Equal(t, []int64{400, 100, 500}, []int64{now.Counts[jobs.Sending], now.Counts[jobs.Cleared], now.Counts.Sum()})
 				requireSums(t, s)
 			})
 		})

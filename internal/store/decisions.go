@@ -6,24 +6,45 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
 )
 
 // Asked is how many accounts of a job wait in doubt for a person, and why.
 type Asked struct {
 	Tagged     int64 // they have tags that were not there before
+	Reopened   int64 // they were read again after the job and were not as they should be
+	Lost       int64 // every call for them has stayed without an answer
 	Unreadable int64 // the service does not let their tags be read
 	Code       int   // why not
 }
+
+// Sum counts them all.
+func (a Asked) Sum() int64 { return a.Tagged + a.Reopened + a.Lost + a.Unreadable }
 
 // asking are the batches of a job that wait for a person.
 const asking = `job_id = $1 AND outcome = 'in_doubt' AND ask = 1`
 
 // Asked counts the accounts of a job that wait for a person.
 func (s *Store) Asked(ctx context.Context, jobID string) (a Asked, err error) {
-	err = s.read.QueryRowContext(ctx, `
-		SELECT COALESCE(CAST(SUM(CASE WHEN code = 0 THEN pending ELSE 0 END) AS BIGINT), 0),
-			COALESCE(CAST(SUM(CASE WHEN code = 0 THEN 0 ELSE pending END) AS BIGINT), 0), COALESCE(MAX(code), 0)
-		FROM batches WHERE `+asking, clean(jobID, 100)).Scan(&a.Tagged, &a.Unreadable, &a.Code)
+	type asked struct {
+		code int
+		n    int64
+	}
+	all, err := collect(ctx, s.read, func(row scanner) (r asked, err error) { return r, row.Scan(&r.code, &r.n) },
+		`SELECT code, CAST(SUM(pending) AS BIGINT) FROM batches WHERE `+asking+` GROUP BY code ORDER BY code`, clean(jobID, 100))
+	for _, r := range all {
+		switch r.code {
+		case 0:
+			a.Tagged += r.n
+		case jobs.CodeNotSo:
+			a.Reopened += r.n
+		case jobs.CodeLost:
+			a.Lost += r.n
+		default:
+			a.Unreadable += r.n
+			a.Code = r.code
+		}
+	}
 	return a, asTrouble(err)
 }
 
@@ -53,9 +74,16 @@ func (s *Store) Decide(ctx context.Context, by audit.Actor, jobID string, d jobs
 		if to == jobs.Failed {
 			code, settledAt = jobs.CodeLeft, millis(s.now())
 		}
+		next := tim.GetTags // also before they are changed again, so that new tags are kept too
+		switch {
+		case d == jobs.Again:
+			next = j.Kind.First(j.Snapshot)
+		case d == jobs.Leave:
+			next = ""
+		}
 		pending, err := collect(ctx, tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-			`UPDATE batches SET ask = 0, tries = 0, not_before = 0, lease = '', message = '', outcome = $2, code = $3, settled_at = $4
-			WHERE `+asking+` RETURNING pending`, jobID, to, code, settledAt)
+			`UPDATE batches SET ask = 0, tries = 0, lost = 0, not_before = 0, lease = '', message = '', outcome = $2, code = $3, settled_at = $4, next = $5, read_at = 0, change = NULL
+			WHERE `+asking+` RETURNING pending`, jobID, to, code, settledAt, next)
 		if err != nil {
 			return err
 		}

@@ -6,66 +6,14 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"io"
 	"time"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 )
-
-// NewJob is an upload that is to become a draft.
-type NewJob struct {
-	AppID        string
-	Kind         jobs.Kind
-	Note         string
-	FileName     string
-	AccountBytes int // the longest account, see accounts.Options
-	File         *io.SectionReader
-}
-
-// CreateJob keeps the file and makes a job whose file is to be read. A file
-// that cannot be read is refused: nothing is kept but an entry in the log.
-func (s *Store) CreateJob(ctx context.Context, by audit.Actor, n NewJob) (created jobs.Job, err error) {
-	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes})
-	if f, known := errors.AsType[*fault.Error](err); known {
-		return created, errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
-			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
-	}
-	if err == nil {
-		err = rows.Close()
-	}
-	if err != nil {
-		return created, err
-	}
-	return s.keepJob(ctx, by, n, "", "", func(created jobs.Job) audit.Entry {
-		return audit.Entry{Code: audit.JobUploaded, Details: map[string]any{"file": created.FileName, "sha256": created.FileSHA256, "bytes": created.FileBytes, "note": created.Note}}
-	})
-}
-
-// keepJob keeps a file and the job that is to be made of it. Choices, as JSON,
-// say how to read it; retryOf whose accounts it holds; entry what the log says.
-func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, choices, retryOf string, entry func(jobs.Job) audit.Entry) (created jobs.Job, err error) {
-	now := s.now()
-	id := newID(now)
-	err = s.keepUpload(ctx, n.File, func(tx *sql.Tx, digest string) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, retry_of)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now), choices, retryOf)
-		if err == nil {
-			created, err = job(ctx, tx, id)
-		}
-		if err != nil {
-			return err
-		}
-		e := entry(created)
-		e.Actor, e.JobID, e.Target = by, id, created.FileName
-		return s.record(ctx, tx, e)
-	})
-	return created, err
-}
 
 // importLease is how long an import stays its reader's after each slice.
 const importLease = time.Minute
@@ -90,14 +38,14 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	}
 	im := &jobs.Import{JobID: waiting[0], Reader: newID(s.now())}
 	var state jobs.State
-	var digest, app, choices, understanding string
+	var digest, app, choices, understanding, source string
 	var size int64
 	err = s.write.QueryRowContext(ctx, `
 		UPDATE jobs SET reader = $2, reader_until = $3, reading = '', read_done = 0, read_rows = 0, version = version + 1,
 			row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0, outcome_waiting = 0, outcome_cancelled = 0
 		WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
-		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding`,
-		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices, &understanding)
+		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding, kind, snapshot = 1, source`,
+		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices, &understanding, &im.Kind, &im.Snapshot, &source)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // another console was quicker
 	}
@@ -124,6 +72,9 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	if im.Protected, im.ProtectedVersion, err = s.protectedSet(ctx, s.read, app); err != nil {
 		return nil, err
 	}
+	if im.TagColumn = tagColumn(im.Kind, source); im.Kind.Tagged() && !im.TagColumn {
+		im.TagsOf = s.tagsOf(im.JobID)
+	}
 	im.File, err = s.upload(ctx, digest, size)
 	return im, err
 }
@@ -131,7 +82,7 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 // emptyJob removes what an earlier reading of the file left, a little at a time.
 func (s *Store) emptyJob(ctx context.Context, im *jobs.Import) error {
 	for _, t := range []struct{ table, key string }{
-		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "first"}, {"account_names", "first"}, {"planned_batches", "number"}, {"shared_accounts", "other_id"},
+		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "first"}, {"account_names", "first"}, {"planned_batches", "number"}, {"wanted_tags", "number"}, {"shared_accounts", "other_id"},
 	} {
 		for removed := int64(1); removed > 0; {
 			err := s.tx(ctx, func(tx *sql.Tx) error {
@@ -174,10 +125,14 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 	for _, b := range slice.Batches {
 		size := len(b.Accounts)
 		planned = append(planned, im.JobID, b.Number, b.Accounts[0].Row, size, b.Text())
-		batches = append(batches, im.JobID, b.First(), size, b.Number, size, jobs.Waiting)
+		batches = append(batches, im.JobID, b.First(), size, b.Number, size, jobs.Waiting, im.Kind.First(im.Snapshot))
 	}
 	for _, n := range slice.Names {
 		names = append(names, im.JobID, []byte(n[0].Account), n.Text())
+	}
+	wanted, err := s.sealWanted(ctx, im, slice.Batches)
+	if err != nil {
+		return err
 	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		state, err := s.keepReading(ctx, tx, im, slice.Read, slice.Rows)
@@ -191,13 +146,39 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 			err = insertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned)
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome)`, 6, batches)
+			err = insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome, next)`, 7, batches)
+		}
+		if err == nil {
+			err = insertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, wanted)
 		}
 		if err == nil {
 			err = insertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
 		}
 		return err
 	})
+}
+
+// sealWanted returns the rows of wanted_tags for batches of a job that needs to be told tags.
+func (s *Store) sealWanted(ctx context.Context, im *jobs.Import, batches []jobs.PlannedBatch) (rows []any, err error) {
+	if !im.Kind.Tagged() || len(batches) == 0 {
+		return nil, nil
+	}
+	key, err := s.keyOf(ctx, s.read, im.JobID)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range batches {
+		wanted := make([]snapshot.Account, len(b.Accounts))
+		for i, a := range b.Accounts {
+			wanted[i] = snapshot.Account{Seq: b.First() + int64(i), Tags: a.Tags}
+		}
+		data, err := snapshot.Seal(key, snapshot.Wanted, im.JobID, b.Number, wanted)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, im.JobID, b.Number, data)
+	}
+	return rows, nil
 }
 
 // FinishImport implements jobs.ImportStore.
@@ -285,6 +266,9 @@ func (s *Store) RefuseImport(ctx context.Context, im *jobs.Import, why *fault.Er
 			UPDATE jobs SET state = $3, refusal = $4, finished_at = $5, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 			WHERE id = $1 AND reader = $2 AND state = 'reading'`, im.JobID, im.Reader, jobs.Refused, string(refusal), millis(s.now()))
 		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, im.JobID, millis(s.now())); err != nil {
 			return err
 		}
 		refused, err := job(ctx, tx, im.JobID)

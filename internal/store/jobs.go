@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +15,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
 
@@ -24,7 +27,8 @@ func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
 var jobColumns = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "gate", "retry_of", "reading", "read_done", "read_rows", "refusal", "version"}
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "gate", "source", "reading", "read_done", "read_rows", "refusal", "version",
+		"snapshot", "policy", "only_tags", "verify_share", "verify_seed", "verify_left", "verified", "reopened"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -33,16 +37,20 @@ var jobColumns = func() string {
 
 func scanJob(row scanner) (j jobs.Job, err error) {
 	var created, started, finished, start int64
-	var refusal string
+	var refusal, only string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Gate, &j.RetryOf, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version}
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Gate, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version,
+		&j.Snapshot, &j.Policy, &only, &j.Verify.Share, &j.Verify.Seed, &j.Verify.Left, &j.Verify.Read, &j.Verify.Reopened}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
 	}
 	if err = row.Scan(dest...); err == nil && refusal != "" {
 		j.Refusal, err = fault.Recall([]byte(refusal))
+	}
+	if err == nil && only != "" {
+		err = json.Unmarshal([]byte(only), &j.Only)
 	}
 	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = fromMillis(created), fromMillis(started), fromMillis(finished), fromMillis(start)
 	j.Counts = jobs.Counts{}
@@ -95,8 +103,10 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 	}
 	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (more map[string]any, err error) {
 		var stale, canary bool
+		var app keeping
 		err = tx.QueryRowContext(ctx, `
-			SELECT a.protected_version <> j.protected_version, a.canary = 1 FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale, &canary)
+			SELECT a.protected_version <> j.protected_version, a.canary = 1, a.snapshot = 1, a.verify_share FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).
+			Scan(&stale, &canary, &app.snapshot, &app.verify)
 		switch {
 		case err != nil:
 			return nil, err
@@ -109,14 +119,17 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 		case stale:
 			return nil, FaultProtectedNew.With()
 		}
-		if start.At.IsZero() {
-			_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3 WHERE id = $1`, j.ID, by.Name, millis(s.now()))
-		} else {
-			_, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4 WHERE id = $1`, j.ID, by.Name, millis(s.now()), millis(start.At))
-			more = map[string]any{"start_at": start.At.UTC().Format(time.RFC3339)}
+		if more, err = app.fix(ctx, tx, &j); err != nil {
+			return nil, err
 		}
-		if err == nil && canary {
-			err = firstGate(ctx, tx, j.ID)
+		if _, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4 WHERE id = $1`, j.ID, by.Name, millis(s.now()), millis(start.At)); err != nil {
+			return nil, err
+		}
+		if !start.At.IsZero() {
+			more["start_at"] = start.At.UTC().Format(time.RFC3339)
+		}
+		if canary && j.Kind != jobs.Inspect {
+			err = firstGate(ctx, tx, j.ID, j.Kind.First(j.Snapshot))
 		}
 		return more, err
 	})
@@ -129,14 +142,32 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 	return j, err
 }
 
+// Resume lets a paused or halted job go on. One that halted because accounts had
+// gained other tags needs to be told what to do with such accounts.
+func (s *Store) Resume(ctx context.Context, by audit.Actor, id string, policy snapshot.Policy) (jobs.Job, error) {
+	return s.changeJob(ctx, by, id, jobs.Resume, func(tx *sql.Tx, j jobs.Job) (more map[string]any, err error) {
+		if j.State == jobs.Halted && j.HaltCode == jobs.CodeGained {
+			if policy, err = snapshot.ParsePolicy(string(policy)); err != nil {
+				return nil, err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET policy = $2 WHERE id = $1`, j.ID, policy); err != nil {
+				return nil, err
+			}
+			more = map[string]any{"policy": policy}
+		}
+		return more, s.resume(ctx, tx, j)
+	})
+}
+
 // ActOnJob pauses, resumes or cancels a job, or starts it before its time.
 // Cancelling leaves calls in flight to end; what was never sent becomes
 // cancelled at once.
 func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.Action) (jobs.Job, error) {
+	if a == jobs.Resume {
+		return s.Resume(ctx, by, id, "")
+	}
 	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
 		switch a {
-		case jobs.Resume:
-			return nil, s.resume(ctx, tx, j)
 		case jobs.Cancel:
 			return nil, s.cancelWaiting(ctx, tx, j)
 		case jobs.StartNow:
@@ -153,7 +184,7 @@ func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.
 // resume lets a job go on after a person has acted: what was tried before
 // counts no more.
 func (s *Store) resume(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
-	_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND outcome IN ('waiting', 'in_doubt') AND tries > 0`, j.ID)
+	_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND next <> '' AND lease_until = 0 AND tries > 0`, j.ID)
 	if err == nil && j.State == jobs.Halted && j.HaltCode == jobs.CodeFailures {
 		err = s.forgive(ctx, tx, j)
 	}
@@ -221,14 +252,6 @@ func summary(j jobs.Job) map[string]any {
 		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
 }
 
-func (s *Store) cancelWaiting(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
-	_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cancelled', settled_at = $2 WHERE job_id = $1 AND outcome = 'waiting'`, j.ID, millis(s.now()))
-	if err != nil {
-		return err
-	}
-	return move(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -j.Counts[jobs.Waiting], jobs.Unsent: j.Counts[jobs.Waiting]})
-}
-
 // move adds changes that sum up to zero to the counts of a job.
 func move(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts) error {
 	_, err := moveOn(ctx, tx, jobID, by, 0)
@@ -267,7 +290,7 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, id string) (jobs.Job, er
 	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '', gate = 0 WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
 		return j, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM read_tags WHERE job_id = $1`, id); err != nil {
+	if err := s.keepUntil(ctx, tx, j); err != nil {
 		return j, err
 	}
 	if j.StartedAt.IsZero() {
@@ -288,11 +311,16 @@ func (s *Store) Reasons(ctx context.Context, jobID string) ([]jobs.Reason, error
 		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
 }
 
-// CallsPerSecond is a job's rate over the last five seconds, reading back not counted.
+// CallsPerSecond is a job's rate over the last five seconds, reading not counted
+// unless it is all the job does.
 func (s *Store) CallsPerSecond(ctx context.Context, jobID string) (float64, error) {
 	const window = 5000
+	j, err := s.Job(ctx, jobID)
+	if err != nil {
+		return 0, err
+	}
 	var calls int64
-	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
-		jobID, millis(s.now())-window, tim.RemoveAllTags).Scan(&calls)
+	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
+		j.ID, millis(s.now())-window, cmp.Or(j.Kind.Command(), tim.GetTags)).Scan(&calls)
 	return float64(calls) / (window / 1000), err
 }

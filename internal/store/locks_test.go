@@ -48,7 +48,7 @@ func TestTwoConsolesNeverDeadlock(t *testing.T) {
 		case 5:
 			return s.PutFirst(ctx, operator, id, rand.IntN(2) == 0)
 		case 6:
-			return s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: rand.IntN(2) * 100, FailureLimit: 1 + rand.IntN(100)})
+			return s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: rand.IntN(2) * 100, FailureLimit: 1 + rand.IntN(100), KeepDays: 30})
 		case 7:
 			if err := s.ThrowKillSwitch(ctx, operator, ""); err != nil {
 				return err
@@ -83,7 +83,7 @@ func TestTwoConsolesNeverDeadlock(t *testing.T) {
 				}
 			}
 			st.GoOn = c.Probe && st.Rest == jobs.Cleared
-			settlements = append(settlements, st)
+			settlements = append(settlements, waitingFor(st))
 		}
 		return s.Settle(ctx, storetest.App.ID, settlements)
 	}

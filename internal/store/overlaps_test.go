@@ -105,7 +105,7 @@ func TestJobsWithTheSameAccountsAllEndAndNeverSendOneAtTheSameTime(t *testing.T)
 						if st.Rest != jobs.InDoubt {
 							f.landed(c)
 						}
-						if err := s.Settle(ctx, storetest.App.ID, []jobs.Settlement{st}); err != nil {
+						if err := s.Settle(ctx, storetest.App.ID, []jobs.Settlement{waitingFor(st)}); err != nil {
 							return err
 						}
 					}

@@ -24,18 +24,20 @@ func (s *Store) takeProbe(ctx context.Context, tx *sql.Tx, appID string, command
 	if now.ahead(now.probeAt * 1000) {
 		return false, now.in(now.probeAt * 1000), nil
 	}
-	if command == tim.RemoveAllTags {
-		// Reading changes nothing: accounts in doubt find it out rather than others,
-		// but once it has failed, it may be the reading that does not work.
-		var readable bool
-		err := tx.QueryRowContext(ctx, `
-			SELECT EXISTS (SELECT 1 FROM jobs j JOIN batches b ON b.job_id = j.id
-				WHERE j.app_id = $1 AND j.finished_at = 0 AND j.outcome_in_doubt > 0 AND (state IN (`+claimable[tim.GetTags].states+`) OR `+recovering+`)
-					AND b.outcome = 'in_doubt' AND b.lease_until = 0 AND b.ask = 0 AND b.tries = 0 AND NOT (b.not_before BETWEEN $2 AND $3))`,
-			appID, now.millis()+1, now.after(farAhead)).Scan(&readable)
-		if err != nil || readable {
-			return false, time.Time{}, err
-		}
+	// Reading changes nothing: accounts in doubt find it out rather than others,
+	// but once it has failed, it may be the reading that does not work.
+	const waits = `SELECT EXISTS (SELECT 1 FROM jobs j JOIN batches b ON b.job_id = j.id
+		WHERE j.app_id = $1 AND j.finished_at = 0 AND b.ask = 0 AND NOT (b.not_before BETWEEN $2 AND $3) AND `
+	ready := []any{appID, now.millis() + 1, now.after(farAhead)}
+	var readable, changeable bool
+	err = tx.QueryRowContext(ctx, waits+`j.outcome_in_doubt > 0 AND (state IN (`+claimable(tim.GetTags)+`) OR `+recovering+`) AND `+readBack.where()+` AND b.tries = 0)`, ready...).Scan(&readable)
+	if err == nil && command == tim.GetTags && !readable {
+		// That accounts can be read beforehand does not say that they can be changed.
+		err = tx.QueryRowContext(ctx, waits+`j.outcome_waiting > 0 AND (state IN (`+claimable(tim.RemoveAllTags)+`) OR `+recovering+`) AND `+wereRead(`j`)+`
+			AND (NOT `+readsFirst+` OR `+isFresh(`CAST($4 AS BIGINT)`)+`) AND (j.gate = 0 OR b.first <= j.gate) AND (`+begun+` OR j.start_at <= $4))`, append(ready, now.millis())...).Scan(&changeable)
+	}
+	if err != nil || readable && command != tim.GetTags || changeable {
+		return false, time.Time{}, err
 	}
 	result, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $3 WHERE id = $1 AND probe_at = $2`, appID, now.probeAt, now.after(lease))
 	if err != nil {
@@ -53,11 +55,12 @@ func (s *Store) probe(ctx context.Context, tx *sql.Tx, appID string) error {
 }
 
 // probeOnResume finds out by one call whether what halted a job is mended,
-// before all others follow. Failures of accounts do not put the service in question.
+// before all others follow. What halted this job alone does not put the service in question.
 func (s *Store) probeOnResume(ctx context.Context, tx *sql.Tx, jobID string) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE apps SET probe_at = `+s.clock+` / 1000, probe_wait = $2
-		WHERE id = (SELECT app_id FROM jobs WHERE id = $1 AND state = 'halted' AND halt_code <> $3)`, jobID, firstProbe, jobs.CodeFailures)
+		WHERE id = (SELECT app_id FROM jobs WHERE id = $1 AND state = 'halted' AND halt_code NOT IN ($3, $4, $5))`,
+		jobID, firstProbe, jobs.CodeFailures, jobs.CodeGained, jobs.CodeUnreadable)
 	return err
 }
 

@@ -224,3 +224,46 @@ func TestAGateOpensWhileTheJobWaitsForTheService(t *testing.T) {
 		require.Equal(t, []int64{11}, firsts(claim(t, s, tim.RemoveAllTags, 9)))
 	})
 }
+
+// That accounts can be read does not say that they can be changed.
+func TestAChangeProbesBeforeAReadingThatOnlyRunsAhead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
+		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30, Snapshot: true}))
+		j := started(t, s, 500)
+		read := func(c jobs.Claim) jobs.Settlement {
+			return jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Waiting, Next: tim.RemoveAllTags}
+		}
+		settle(t, s, read(claim(t, s, tim.GetTags, 1)[0]))
+		settle(t, s, down(claim(t, s, tim.RemoveAllTags, 1)[0]))
+		s.Jump(time.Second)
+		require.Empty(t, claimNow(t, s, tim.GetTags, 9))
+		probe := claimNow(t, s, tim.RemoveAllTags, 9)
+		require.Len(t, probe, 1)
+		settle(t, s, jobs.Settlement{Claim: probe[0], Answer: answered(91000), Rest: jobs.Waiting, Code: 91000, Tries: 1, Wait: 20 * time.Second})
+
+		s.Jump(2 * time.Second)
+		require.Empty(t, claimNow(t, s, tim.RemoveAllTags, 9), "it waits")
+		probe = claimNow(t, s, tim.GetTags, 9)
+		require.Len(t, probe, 1, "else nobody would probe")
+		settle(t, s, read(probe[0]))
+		s.Jump(time.Minute + 2*time.Second)
+		_, err := s.Expire(ctx, storetest.App.ID, false, time.Second)
+		require.NoError(t, err)
+		require.Empty(t, claimNow(t, s, tim.RemoveAllTags, 9), "what was read is stale")
+		probe = claimNow(t, s, tim.GetTags, 9)
+		require.Len(t, probe, 1)
+		settle(t, s, read(probe[0]))
+
+		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Pause)
+		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		inspect, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, "account\nann\n")
+		require.NoError(t, err)
+		start(t, s, inspect)
+		s.Jump(time.Minute)
+		require.Len(t, claimNow(t, s, tim.GetTags, 9), 1, "nothing is to be changed")
+		requireSums(t, s)
+	})
+}

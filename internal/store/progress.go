@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
 )
 
 // progress is what decides whether a job has ended, or may go further.
@@ -17,13 +18,15 @@ type progress struct {
 	settled int64 // since failures were last judged
 	failed  int64
 	limit   int // of the job, percent; 0: the app's
+
+	verify int64 // batches that are still to be read again
 }
 
 const progressColumns = `state, halt_code, outcome_waiting + outcome_sending + outcome_in_doubt, gate,
-	outcome_cleared + outcome_failed - checked_done, outcome_failed - checked_failed, failure_limit`
+	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done, outcome_failed - checked_failed, failure_limit, verify_left`
 
 func scanProgress(row scanner) (p progress, err error) {
-	return p, row.Scan(&p.state, &p.halted, &p.open, &p.gate, &p.settled, &p.failed, &p.limit)
+	return p, row.Scan(&p.state, &p.halted, &p.open, &p.gate, &p.settled, &p.failed, &p.limit, &p.verify)
 }
 
 // advance ends a job of which no account is open any more; else it judges its
@@ -37,6 +40,9 @@ func (s *Store) advance(ctx context.Context, tx *sql.Tx, jobID string) error {
 }
 
 func (s *Store) advanceFrom(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
+	if p.open == 0 && p.verify > 0 {
+		return nil
+	}
 	if p.open == 0 {
 		_, err := s.finish(ctx, tx, jobID)
 		return err
@@ -84,8 +90,12 @@ func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p progress)
 
 // haltFailing stops a job because too many of its accounts failed.
 func (s *Store) haltFailing(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1 WHERE id = $1`,
-		jobID, jobs.CodeFailures, fmt.Sprintf("%d/%d", p.failed, p.settled))
+	return s.haltJob(ctx, tx, jobID, jobs.CodeFailures, fmt.Sprintf("%d/%d", p.failed, p.settled), "")
+}
+
+// haltJob stops one job for a reason of its own; call is the one that showed it, "" for none.
+func (s *Store) haltJob(ctx context.Context, tx *sql.Tx, jobID string, code int, info, call string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1 WHERE id = $1`, jobID, code, clean(info, 500))
 	if err != nil {
 		return err
 	}
@@ -93,7 +103,7 @@ func (s *Store) haltFailing(ctx context.Context, tx *sql.Tx, jobID string, p pro
 	if err != nil {
 		return err
 	}
-	return s.record(ctx, tx, haltEntry(j, ""))
+	return s.record(ctx, tx, haltEntry(j, call))
 }
 
 // forgive lets a job that halted for its failures go on: counting starts anew,
@@ -117,7 +127,7 @@ func (s *Store) forgive(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
 }
 
 // firstGate makes the first gates of a job's first batch batches of their own.
-func firstGate(ctx context.Context, tx *sql.Tx, jobID string) error {
+func firstGate(ctx context.Context, tx *sql.Tx, jobID string, next tim.Command) error {
 	var size int64
 	if err := tx.QueryRowContext(ctx, `SELECT size FROM batches WHERE job_id = $1 AND first = 1`, jobID).Scan(&size); err != nil {
 		return err
@@ -129,8 +139,8 @@ func firstGate(ctx context.Context, tx *sql.Tx, jobID string) error {
 			break
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO batches (job_id, first, size, number, pending, outcome) VALUES ($1, $2, $3, 1, $3, 'waiting')
-			ON CONFLICT (job_id, first) DO UPDATE SET size = excluded.size, pending = excluded.pending`, jobID, first, last-first+1)
+			INSERT INTO batches (job_id, first, size, number, pending, outcome, next) VALUES ($1, $2, $3, 1, $3, 'waiting', $4)
+			ON CONFLICT (job_id, first) DO UPDATE SET size = excluded.size, pending = excluded.pending`, jobID, first, last-first+1, next)
 		if err != nil {
 			return err
 		}

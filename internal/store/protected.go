@@ -11,7 +11,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/tim"
 )
 
 // MostProtected bounds the protected list of an app: it is held in memory while
@@ -172,15 +171,8 @@ func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned [
 	if !slices.ContainsFunc(c.Accounts, is) {
 		return nil
 	}
-	var sent bool
-	err := tx.QueryRowContext(ctx, `
-		SELECT EXISTS (SELECT 1 FROM calls WHERE job_id = $1 AND batch = $2 AND command = $3 AND delivery <> 'not_sent')`,
-		c.JobID, c.Batch, tim.RemoveAllTags).Scan(&sent)
-	if err != nil {
-		return err
-	}
 	outcome, code := jobs.Outcome(setAside), 0
-	if sent {
+	if c.Touched {
 		outcome, code = jobs.Failed, jobs.CodeProtected
 	}
 	var rest []jobs.Pending
@@ -204,7 +196,7 @@ func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned [
 	if _, err := tx.ExecContext(ctx, `UPDATE batches SET pending = $3 WHERE job_id = $1 AND first = $2`, c.JobID, c.First, len(rest)); err != nil {
 		return err
 	}
-	if sent {
+	if c.Touched {
 		if err := move(ctx, tx, c.JobID, jobs.Counts{jobs.Waiting: -group.Rows, jobs.Failed: group.Rows}); err != nil {
 			return err
 		}
@@ -216,7 +208,7 @@ func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned [
 	if err := saveGroup(ctx, tx, c.JobID, group); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
+	_, err := tx.ExecContext(ctx, `
 		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
 		c.JobID, group.Rows)
 	return err

@@ -102,6 +102,22 @@ func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain
 	})
 }
 
+// The first accounts of a job are sent before the others of their batch.
+func TestAnAccountThatIsProtectedBehindTheGateWasNotSent(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
+		j := start(t, s, draft(t, s, 20))
+		settle(t, s, cleared(claim(t, s, tim.RemoveAllTags, 1)[0]))
+		_, err := s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"user_00005"})
+		require.NoError(t, err)
+		require.Len(t, claim(t, s, tim.RemoveAllTags, 1)[0].Accounts, 8)
+		j, err = s.Job(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []int64{19, 1, 0}, []int64{j.Accounts, j.Protected, j.Counts[jobs.Failed]})
+		requireSums(t, s)
+	})
+}
+
 func TestADraftIsReadAgainForTheListJustAsItWas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)

@@ -8,6 +8,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
 
@@ -15,6 +16,8 @@ import (
 var (
 	FaultRate         = fault.Declare(fault.Invalid, "sending.rate", "Nothing was changed: the rate must be 1 to %d calls a second, or empty to use the configured one.")
 	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit", "Nothing was changed: the share of failures must be 1 to 100 percent; 100 never halts a job.")
+	FaultKeepDays     = fault.Declare(fault.Invalid, "sending.keep_days", "Nothing was changed: tags can be kept for 1 to %d days after a job's end.")
+	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are read again must be 0 to 100 percent.")
 )
 
 // Sending is how an app sends.
@@ -28,14 +31,22 @@ type Sending struct {
 
 // SendingSettings is what an admin chooses.
 type SendingSettings struct {
-	Rate         int  `json:"rate"`          // calls a second, 1 to 100; 0 = as configured
-	FailureLimit int  `json:"failure_limit"` // percent, 1 to 100; 100 = never halt for failures
-	Canary       bool `json:"canary"`
+	Rate         int            `json:"rate"`          // calls a second, 1 to 100; 0 = as configured
+	FailureLimit int            `json:"failure_limit"` // percent, 1 to 100; 100 = never halt for failures
+	Canary       bool           `json:"canary"`
+	Snapshot     bool           `json:"snapshot"`     // of jobs from now on: tags are read and kept before they are removed
+	KeepDays     int            `json:"keep_days"`    // 1 to 3,650: of jobs that end from now on, how long their tags are kept
+	VerifyShare  snapshot.Share `json:"verify_share"` // of batches that are read again after a job that starts from now on
 }
 
-const settingsColumns = `a.rate_set, a.failure_limit, a.canary = 1`
+// mostKeepDays is ten years.
+const mostKeepDays = 3_650
 
-func (s *SendingSettings) dest() []any { return []any{&s.Rate, &s.FailureLimit, &s.Canary} }
+const settingsColumns = `a.rate_set, a.failure_limit, a.canary = 1, a.snapshot = 1, a.keep_days, a.verify_share`
+
+func (s *SendingSettings) dest() []any {
+	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
+}
 
 // Sending returns how an app sends at this moment.
 func (s *Store) Sending(ctx context.Context, appID string) (now Sending, err error) {
@@ -57,21 +68,19 @@ func (s *Store) Sending(ctx context.Context, appID string) (now Sending, err err
 // usedOver is how long ago calls may have left that a gauge counts.
 const usedOver = 5 * time.Second
 
+// gauged are the commands that have a budget.
+var gauged = []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags}
+
 func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now moment) ([]jobs.Gauge, error) {
 	set := sending.Rate
 	if set == 0 {
 		set = sending.Configured
 	}
-	gauges := []jobs.Gauge{{Command: tim.RemoveAllTags}, {Command: tim.GetTags}}
-	by := map[tim.Command]*jobs.Gauge{tim.RemoveAllTags: &gauges[0], tim.GetTags: &gauges[1]}
-	for _, g := range by {
-		g.Limit, g.Set, g.Allowed = jobs.ServiceLimit, float64(set), float64(set)
+	gauges, by := make([]jobs.Gauge, len(gauged)), map[tim.Command]*jobs.Gauge{}
+	for i, command := range gauged {
+		gauges[i] = jobs.Gauge{Command: command, Limit: jobs.ServiceLimit, Set: float64(set), Allowed: float64(set)}
+		by[command] = &gauges[i]
 	}
-	type count struct {
-		command tim.Command
-		n       int64
-	}
-	scanCount := func(row scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
 	_, err := collect(ctx, s.read, func(row scanner) (none struct{}, err error) {
 		var command tim.Command
 		var slot, pace, pacedAt int64
@@ -84,11 +93,16 @@ func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now m
 		return nil, err
 	}
 	// Times of the ledger are by the consoles' clocks.
-	since, until := millis(s.now().Add(-usedOver)), millis(s.now())
+	at := s.now()
+	type count struct {
+		command tim.Command
+		n       int64
+	}
+	scanCount := func(row scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
 	used, err := collect(ctx, s.read, scanCount, `
 		SELECT c.command, COUNT(*) FROM jobs j JOIN calls c ON c.job_id = j.id
 		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3 AND c.delivery <> 'not_sent'
-		GROUP BY c.command`, appID, since, until)
+		GROUP BY c.command`, appID, millis(at.Add(-usedOver)), millis(at))
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +112,12 @@ func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now m
 		}
 	}
 	flying, err := collect(ctx, s.read, scanCount, `
-		SELECT CASE WHEN b.outcome = 'sending' THEN $2 ELSE $3 END, COUNT(*) FROM jobs j JOIN batches b ON b.job_id = j.id
-		WHERE j.app_id = $1 AND j.finished_at = 0 AND j.outcome_sending + j.outcome_in_doubt > 0
-			AND b.outcome IN ('sending', 'in_doubt') AND b.lease_until > 0
-		GROUP BY b.outcome`, appID, string(tim.RemoveAllTags), string(tim.GetTags))
+		SELECT CASE WHEN b.outcome = 'sending' THEN b.next ELSE $2 END, COUNT(*) FROM jobs j JOIN batches b ON b.job_id = j.id
+		WHERE j.app_id = $1 AND j.finished_at = 0 AND b.lease_until > 0 GROUP BY 1`, appID, string(tim.GetTags))
 	for _, c := range flying {
-		by[c.command].InFlight = int(c.n)
+		if by[c.command] != nil {
+			by[c.command].InFlight += int(c.n)
+		}
 	}
 	return gauges, err
 }
@@ -129,6 +143,10 @@ func (s *Store) ChangeSending(ctx context.Context, by audit.Actor, appID string,
 		return FaultRate.With(jobs.ServiceLimit)
 	case to.FailureLimit < 1 || to.FailureLimit > 100:
 		return FaultFailureLimit.With()
+	case to.KeepDays < 1 || to.KeepDays > mostKeepDays:
+		return FaultKeepDays.With(mostKeepDays)
+	case to.VerifyShare < 0 || to.VerifyShare > snapshot.All:
+		return FaultVerifyShare.With()
 	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		// Writes first, so that what is read next is locked and current.
@@ -141,7 +159,9 @@ func (s *Store) ChangeSending(ctx context.Context, by audit.Actor, appID string,
 		if err != nil || before == to {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4 WHERE id = $1`, appID, to.Rate, to.FailureLimit, number(to.Canary)); err != nil {
+		_, err = tx.ExecContext(ctx, `UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7 WHERE id = $1`,
+			appID, to.Rate, to.FailureLimit, number(to.Canary), number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
+		if err != nil {
 			return err
 		}
 		return s.record(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})

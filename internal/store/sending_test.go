@@ -7,6 +7,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
@@ -15,7 +16,7 @@ import (
 func TestWhatAnAdminChoosesIsCheckedAuditedAndOutlastsAStart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		app := storetest.App.ID
-		for _, bad := range []store.SendingSettings{{Rate: -1, FailureLimit: 20}, {Rate: 101, FailureLimit: 20}} {
+		for _, bad := range []store.SendingSettings{{Rate: -1, FailureLimit: 20, KeepDays: 30}, {Rate: 101, FailureLimit: 20, KeepDays: 30}} {
 			err := s.ChangeSending(ctx, operator, app, bad)
 			require.True(t, store.FaultRate.Is(err), "%v", err)
 		}
@@ -23,7 +24,15 @@ func TestWhatAnAdminChoosesIsCheckedAuditedAndOutlastsAStart(t *testing.T) {
 			err := s.ChangeSending(ctx, operator, app, store.SendingSettings{FailureLimit: bad})
 			require.True(t, store.FaultFailureLimit.Is(err), "%v", err)
 		}
-		chosen := store.SendingSettings{Rate: 50, FailureLimit: 5}
+		for _, bad := range []int{-1, 0, 3_651} {
+			err := s.ChangeSending(ctx, operator, app, store.SendingSettings{FailureLimit: 20, KeepDays: bad})
+			require.True(t, store.FaultKeepDays.Is(err), "%v", err)
+		}
+		for _, bad := range []snapshot.Share{-1, snapshot.All + 1} {
+			err := s.ChangeSending(ctx, operator, app, store.SendingSettings{FailureLimit: 20, KeepDays: 1, VerifyShare: bad})
+			require.True(t, store.FaultVerifyShare.Is(err), "%v", err)
+		}
+		chosen := store.SendingSettings{Rate: 50, FailureLimit: 5, KeepDays: 3_650, VerifyShare: snapshot.All}
 		require.NoError(t, s.ChangeSending(ctx, operator, app, chosen))
 		require.NoError(t, s.ChangeSending(ctx, operator, app, chosen))
 		require.NoError(t, s.SaveApp(ctx, storetest.App)) // as every start does
@@ -36,8 +45,8 @@ func TestWhatAnAdminChoosesIsCheckedAuditedAndOutlastsAStart(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, map[string]any{
-			"before": map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true},
-			"after":  map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false},
+			"before": map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0, "verify_share": 0.0},
+			"after":  map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false, "keep_days": 3_650.0, "verify_share": 1e6},
 		}, entries[0].Details)
 		require.Equal(t, "Test chat (test)", entries[0].App)
 	})

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
 
@@ -53,7 +53,7 @@ func (s *Store) settleApp(ctx context.Context, tx *sql.Tx, appID string, settlem
 		slow[st.Command] = slow[st.Command] || st.Slow
 		held := []tim.Command{st.Command}
 		if st.HoldAll {
-			held = []tim.Command{tim.GetTags, tim.RemoveAllTags}
+			held = tim.Commands
 		}
 		for _, command := range held {
 			holds[command] = max(holds[command], st.Hold)
@@ -79,7 +79,7 @@ func (s *Store) settleApp(ctx context.Context, tx *sql.Tx, appID string, settlem
 			err = s.halt(ctx, tx, appID, st, &log)
 		}
 	}
-	for _, command := range []tim.Command{tim.GetTags, tim.RemoveAllTags} {
+	for _, command := range tim.Commands {
 		if err == nil && (holds[command] > 0 || slow[command]) {
 			err = s.hold(ctx, tx, appID, command, holds[command], slow[command])
 		}
@@ -92,19 +92,38 @@ func (s *Store) settleApp(ctx context.Context, tx *sql.Tx, appID string, settlem
 	return err
 }
 
+// settling is what settlements of one job come to.
+type settling struct {
+	store  *Store
+	tx     *sql.Tx
+	now    moment
+	state  jobs.State
+	policy snapshot.Policy
+	verify jobs.Verification // share and seed; what is added to the rest
+	moves  jobs.Counts
+	keys   keys
+	stop   struct { // why the job is to halt, alone; code 0: it is not
+		code       int
+		info, call string
+	}
+}
+
 func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlements []jobs.Settlement) error {
-	var state jobs.State
-	var micros int64
-	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING state, `+s.clock, jobID).Scan(&state, &micros)
+	t := settling{store: s, tx: tx, moves: jobs.Counts{}, keys: keys{}}
+	var micros, sent int64
+	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING state, policy, verify_share, verify_seed, `+s.clock, jobID).
+		Scan(&t.state, &t.policy, &t.verify.Share, &t.verify.Seed, &micros)
 	if err != nil {
 		return err
 	}
-	now, moves, sent := momentOf(micros), jobs.Counts{}, int64(0)
+	t.now = momentOf(micros)
 	for _, st := range settlements {
-		if state == jobs.Cancelled && st.Rest == jobs.Waiting {
-			st.Rest, st.Parts = jobs.Unsent, 0
+		if st.Verify {
+			err = t.settleVerification(ctx, st)
+		} else {
+			err = t.settleBatch(ctx, st)
 		}
-		if err := s.settleBatch(ctx, tx, st, now, moves); err != nil {
+		if err != nil {
 			return err
 		}
 		first, err := s.completeCall(ctx, tx, st)
@@ -115,7 +134,19 @@ func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlem
 			sent++
 		}
 	}
-	p, err := moveOn(ctx, tx, jobID, moves, sent)
+	if t.verify.Left != 0 || t.verify.Read != 0 || t.verify.Reopened != 0 {
+		_, err := tx.ExecContext(ctx, `UPDATE jobs SET verify_left = verify_left + $2, verified = verified + $3, reopened = reopened + $4 WHERE id = $1`,
+			jobID, t.verify.Left, t.verify.Read, t.verify.Reopened)
+		if err != nil {
+			return err
+		}
+	}
+	p, err := moveOn(ctx, tx, jobID, t.moves, sent)
+	waits := p.state == jobs.Halted && jobs.Recovers(p.halted)
+	if err == nil && t.stop.code != 0 && (p.state == jobs.Queued || p.state == jobs.Running || waits) {
+		p.state, p.halted = jobs.Halted, t.stop.code
+		err = s.haltJob(ctx, tx, jobID, t.stop.code, t.stop.info, t.stop.call)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,106 +154,100 @@ func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlem
 }
 
 // settleBatch writes the outcomes of one claim, if it still holds the lease or
-// nobody has taken the batch since it ended, and adds what changed to moves. It
-// ends the lease, so that settling once more changes nothing.
-func (s *Store) settleBatch(ctx context.Context, tx *sql.Tx, st jobs.Settlement, now moment, moves jobs.Counts) error {
+// nobody has taken the batch since it ended. It ends the lease, so that settling
+// once more changes nothing.
+func (t *settling) settleBatch(ctx context.Context, st jobs.Settlement) error {
 	var was jobs.Outcome
-	var size int64
-	err := tx.QueryRowContext(ctx, `
-		SELECT outcome, size FROM batches WHERE job_id = $1 AND first = $2 AND lease = $3 AND outcome IN ('sending', 'in_doubt')`,
-		st.JobID, st.First, st.Call).Scan(&was, &size)
+	var size, readAt int64
+	err := t.tx.QueryRowContext(ctx, `
+		SELECT outcome, size, read_at FROM batches WHERE job_id = $1 AND first = $2 AND lease = $3 AND outcome IN ('waiting', 'sending', 'in_doubt')`,
+		st.JobID, st.First, st.Call).Scan(&was, &size, &readAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // too late: the ledger keeps the answer, reading back decides
 	}
 	if err != nil {
 		return err
 	}
-	settledAt := millis(s.now())
+	if st.Stop && st.Policy == t.policy { // else a person has said since how to go on
+		t.stop.code, t.stop.info, t.stop.call = jobs.CodeGained, st.HaltInfo, st.Call
+	}
+	parts, err := t.keep(ctx, &st, size)
+	if err != nil {
+		return err
+	}
+	settledAt := millis(t.store.now())
 	var owned []any
 	for _, own := range st.Own {
 		owned = append(owned, st.JobID, own.Seq, own.Outcome, own.Code, clean(own.Message, 500), settledAt)
-		moves[own.Outcome]++
+		t.moves[own.Outcome]++
 	}
 	// An account with an outcome of its own cannot get a second one: its key is taken.
-	if err := insertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, owned); err != nil {
+	if err := insertAll(ctx, t.tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, owned); err != nil {
 		return err
 	}
-	if err := keepTags(ctx, tx, st.JobID, st.Found); err != nil {
-		return err
-	}
-	moves[was] -= int64(len(st.Accounts))
-	moves[st.Rest] += int64(len(st.Accounts) - len(st.Own))
+	t.moves[was] -= int64(len(st.Accounts))
+	t.moves[st.Rest] += int64(len(st.Accounts) - len(st.Own))
 	notBefore := int64(0)
 	if st.Rest.Open() {
 		settledAt = 0
 		if st.Wait > 0 {
-			notBefore = now.after(st.Wait)
+			notBefore = t.now.after(st.Wait)
 		}
 	}
-	for i, p := range partsOf(st, size) {
+	if st.Command == tim.GetTags {
+		readAt = t.now.after(-age(st.Answer.SentAt))
+	}
+	touched := st.Touched || left(st)
+	for i, p := range parts {
+		next, read := string(st.Next), readAt
+		if !st.Rest.Open() {
+			if next, err = t.verified(ctx, st, p); err != nil {
+				return err
+			}
+		}
+		if st.Rest == jobs.Waiting && st.Kind.Tagged() && p.change == nil {
+			next = string(tim.GetTags) // it says what is to be changed
+		}
+		if st.Rest != jobs.Waiting || next == string(tim.GetTags) {
+			read = 0
+		}
 		query := settlePart
-		args := []any{st.JobID, p.first, p.size, p.pending, st.Rest, st.Code, clean(st.Message, 500), settledAt, st.Tries, notBefore, number(st.Ask && st.Rest == jobs.InDoubt)}
+		args := []any{st.JobID, p.first, p.size, p.pending, st.Rest, st.Code, clean(st.Message, 500), settledAt, st.Tries, notBefore, number(st.Ask && st.Rest == jobs.InDoubt),
+			next, read, p.change, number(touched), st.Lost}
 		if i > 0 {
 			query, args = addPart, append(args, st.Batch)
 		}
-		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+		if _, err := t.tx.ExecContext(ctx, query, args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// left reports whether the claim's call has, or may have, changed tags.
+func left(st jobs.Settlement) bool {
+	return st.Command != tim.GetTags && st.Answer.Delivery != tim.NotSent
+}
+
+// age is how long ago something was by this process's clock, whatever was set or
+// suspended meanwhile.
+func age(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(at), time.Since(at.Round(0)))
+}
+
 // The first part of a batch stands where the whole stood; the others get its number of the plan.
 const (
 	settlePart = `
-		UPDATE batches SET size = $3, pending = $4, outcome = $5, code = $6, message = $7, settled_at = $8, tries = $9, not_before = $10, ask = $11, lease = '', lease_until = 0
+		UPDATE batches SET size = $3, pending = $4, outcome = $5, code = $6, message = $7, settled_at = $8, tries = $9, not_before = $10, ask = $11,
+			next = $12, read_at = $13, change = $14, touched = $15, lost = $16, lease = '', lease_until = 0
 		WHERE job_id = $1 AND first = $2`
 	addPart = `
-		INSERT INTO batches (job_id, first, size, pending, outcome, code, message, settled_at, tries, not_before, ask, number)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+		INSERT INTO batches (job_id, first, size, pending, outcome, code, message, settled_at, tries, not_before, ask, next, read_at, change, touched, lost, number)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 )
-
-// part is a range of a batch.
-type part struct{ first, size, pending int64 }
-
-// partsOf divides a batch where the rest of its accounts goes on in parts of even size.
-func partsOf(st jobs.Settlement, size int64) []part {
-	own := map[int64]bool{}
-	for _, o := range st.Own {
-		own[o.Seq] = true
-	}
-	rest := slices.DeleteFunc(slices.Clone(st.Accounts), func(p jobs.Pending) bool { return own[p.Seq] })
-	n := max(1, min(st.Parts, len(rest)))
-	parts := make([]part, n)
-	for i := range parts {
-		from, to := i*len(rest)/n, (i+1)*len(rest)/n
-		parts[i] = part{st.First, 0, int64(to - from)}
-		if i > 0 {
-			parts[i].first = rest[from].Seq
-		}
-	}
-	for i := range parts {
-		end := st.First + size
-		if i+1 < n {
-			end = parts[i+1].first
-		}
-		parts[i].size = end - parts[i].first
-	}
-	return parts
-}
-
-// keepTags keeps what a reading found, for later ones to tell new tags from.
-func keepTags(ctx context.Context, tx *sql.Tx, jobID string, found map[int64][]string) error {
-	var kept []any
-	for seq, tags := range found {
-		text, err := json.Marshal(tags)
-		if err != nil {
-			return err
-		}
-		kept = append(kept, jobID, seq, string(text))
-	}
-	return upsertAll(ctx, tx, `read_tags (job_id, seq, tags)`, 3, kept, ` ON CONFLICT (job_id, seq) DO UPDATE SET tags = excluded.tags`)
-}
 
 // completeCall writes an answer into the ledger. It is not the first when the
 // call was taken for lost and counted meanwhile.

@@ -143,7 +143,7 @@ func TestACommandThatIsTooFrequentSlowsDownForEveryJobAndFindsItsWayBack(t *test
 func TestAnAppThatIsSlowedDownReservesNothingFarAhead(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
-		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: 1, FailureLimit: 100}))
+		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: 1, FailureLimit: 100, KeepDays: 30}))
 		started(t, s, 1_000)
 		require.Len(t, claim(t, s, tim.RemoveAllTags, 9), 1)
 		claims, next, err := s.Claim(ctx, storetest.App.ID, tim.RemoveAllTags, 9, lease)

@@ -4,7 +4,7 @@
 //
 // An exported method opens the transaction and calls unexported ones that take
 // it. Locks are always taken in the order kill_switch, apps, uploads, jobs (by
-// id), batches, own_outcomes, read_tags, budgets, audit_head, so that two
+// id), batches, own_outcomes, snapshot_keys, snapshots, budgets, audit_head, so that two
 // consoles on one database cannot deadlock. Whoever writes a batch, or what
 // stands beside it, has locked its job.
 //
@@ -51,14 +51,18 @@ type Store struct {
 	postgres bool
 	path     string // of the SQLite file
 	now      func() time.Time
-	clock    string // SQL: the database's clock, in unix microseconds
-	share    string // SQL: keeps the kill switch from being thrown until the transaction ends
+	clock    string   // SQL: the database's clock, in unix microseconds
+	share    string   // SQL: keeps the kill switch from being thrown until the transaction ends
+	master   [32]byte // see UseKey
+
+	reports reports // of running jobs
 
 	slotsMu sync.Mutex
 	slots   map[budget]time.Time // the next free one after those this process gave away
 
 	protectedMu sync.Mutex
 	protected   map[string]protectedList // by app, as last read
+
 }
 
 // Open opens and migrates a database: the path of a SQLite file, made when
@@ -153,7 +157,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
 
 // dsn sets the pragmas in the address, so that every connection has them.
 func (s *Store) dsn(pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...)}
+	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)", "secure_delete(fast)"}, pragmas...)}
 	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
 }
 
@@ -227,6 +231,22 @@ func (s *Store) Alone(ctx context.Context) (release func(), err error) {
 		return nil, FaultInUse.Because(err)
 	}
 	return func() { tx.Rollback(); lock.Close() }, nil
+}
+
+// scrub overwrites, as far as the engine can at this moment, what was deleted
+// and lies in its log still. It waits for nobody.
+func (s *Store) scrub(ctx context.Context) error {
+	if s.postgres {
+		_, err := s.write.ExecContext(ctx, `VACUUM snapshot_keys`)
+		return err
+	}
+	log, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path}).String()) // of its own: it must not wait while it holds the writer
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	var busy, inLog, moved int
+	return log.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &inLog, &moved)
 }
 
 // Shared reports whether several consoles may run on this database.

@@ -1,15 +1,12 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
@@ -24,91 +21,164 @@ type taking struct {
 	command tim.Command
 	now     sendingNow
 	until   int64 // of the leases, unix milliseconds
+	keys    keys
 	claims  []jobs.Claim
 	emptied []string // jobs with a batch of which every account is protected: it needs no call
 }
+
+// jobTaken is a job that batches are taken from.
+type jobTaken struct {
+	jobs.Claim // what all claims of the job have in common
+	shares     bool
+	state      jobs.State
+	gate       int64               // no account beyond it; there always is one
+	open       int64               // accounts that wait or are being sent
+	inDoubt    int64               // accounts
+	toVerify   int64               // batches
+	busy       map[string]struct{} // accounts that another job has in flight
+}
+
+// readsFirst reports whether the job reads tags before it changes them.
+func (j jobTaken) readsFirst() bool { return j.Kind.First(j.Snapshot) == tim.GetTags }
 
 // from takes up to limit batches of a job.
 func (t *taking) from(ctx context.Context, c candidate, limit int) error {
 	if limit <= 0 {
 		return nil
 	}
-	from := claimable[t.command]
-	states := `state IN (` + from.states + `)`
+	states := `state IN (` + claimable(t.command) + `)`
 	if t.now.probeAt > 0 {
 		states = `(` + states + ` OR ` + recovering + `)`
 	}
-	var state jobs.State
-	var gate int64
-	err := t.tx.QueryRowContext(ctx, `UPDATE jobs SET claimed_at = $2 WHERE id = $1 AND (`+begun+` OR start_at <= $3) AND `+states+` RETURNING state, gate`,
-		c.id, t.now.micros, t.now.millis()).Scan(&state, &gate)
+	j := jobTaken{shares: c.shares}
+	var only string
+	// Of two turns in one tick of the clock the second is the later one.
+	err := t.tx.QueryRowContext(ctx, `UPDATE jobs SET claimed_at = COALESCE((
+			SELECT MAX(o.claimed_at) + 1 FROM jobs o WHERE o.app_id = $4 AND o.finished_at = 0 AND o.claimed_at BETWEEN $2 AND `+ahead(`$2`)+`), $2)
+		WHERE id = $1 AND (`+begun+` OR start_at <= $3) AND `+states+`
+		RETURNING id, kind, policy, only_tags, snapshot = 1, state, `+gateOf+`,
+			outcome_waiting + outcome_sending, outcome_in_doubt, verify_left`,
+		c.id, t.now.micros, t.now.millis(), t.appID).Scan(&j.JobID, &j.Kind, &j.Policy, &only, &j.Snapshot, &j.state, &j.gate, &j.open, &j.inDoubt, &j.toVerify)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
+	}
+	if err == nil && only != "" {
+		err = json.Unmarshal([]byte(only), &j.Only)
+	}
+	var taken []jobs.Claim
+	for _, e := range errands(t.command) {
+		if err == nil && len(taken) < limit {
+			taken, err = t.run(ctx, j, e, limit, taken)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	var busy map[string]struct{}
-	if c.shares {
-		crowded := false
-		if busy, crowded, err = t.inFlightElsewhere(ctx, c.id); err != nil || crowded {
-			return err
-		}
-	}
-	if gate == 0 {
-		gate = math.MaxInt64
-	}
-	var taken []jobs.Claim
-	for round := 0; round < overlapRounds && len(taken) < limit; round++ {
-		some, left, err := t.take(ctx, c.id, gate, limit-len(taken), busy)
-		if err != nil {
-			return err
-		}
-		taken = append(taken, some...)
-		if left == 0 {
-			break
-		}
-	}
 	if err := t.writeDown(ctx, c.id, taken); err != nil {
 		return err
 	}
-	if len(taken) > 0 && state == jobs.Queued {
+	if len(taken) > 0 && j.state == jobs.Queued {
 		_, err = t.tx.ExecContext(ctx, `UPDATE jobs SET state = 'running' WHERE id = $1 AND state = 'queued'`, c.id)
 	}
 	return err
 }
 
+// run takes batches for one errand until there are limit.
+func (t *taking) run(ctx context.Context, j jobTaken, e errand, limit int, taken []jobs.Claim) ([]jobs.Claim, error) {
+	limit, err := t.room(ctx, j, e, limit-len(taken))
+	if err != nil || limit <= 0 {
+		return taken, err
+	}
+	crowded := false
+	if j.shares && e != verification && (e != planning || j.Kind != jobs.Inspect) { // those disturb nobody
+		if j.busy, crowded, err = t.inFlightElsewhere(ctx, j, e); err != nil || crowded {
+			return taken, err
+		}
+	}
+	for round := 0; round < overlapRounds && limit > 0; round++ {
+		some, left, err := t.take(ctx, j, e, limit)
+		if err != nil {
+			return nil, err
+		}
+		taken, limit = append(taken, some...), limit-len(some)
+		if left == 0 {
+			break
+		}
+	}
+	return taken, nil
+}
+
+// room is how many batches of a job may be taken for an errand, at most limit.
+func (t *taking) room(ctx context.Context, j jobTaken, e errand, limit int) (int, error) {
+	var n int
+	switch {
+	case e == readBack && j.inDoubt == 0, e != readBack && j.state == jobs.Cancelled,
+		e == verification && (j.toVerify == 0 || j.open > 0):
+		return 0, nil
+	case e == planning && j.Kind != jobs.Inspect:
+		err := t.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM batches b WHERE b.job_id = $1 AND `+
+			errand{string(j.Kind.Command()), jobs.Waiting}.where()+` ORDER BY b.number, b.first LIMIT $2) AS ahead`, j.JobID, readAhead).Scan(&n)
+		return min(limit, readAhead-n), err
+	case e == verification && j.inDoubt > 0:
+		err := t.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM batches b WHERE b.job_id = $1 AND b.outcome = 'in_doubt' AND b.ask = 0 AND (`+
+			readBack.where()+` OR b.lease_until > 0) LIMIT 1) AS unsettled`, j.JobID).Scan(&n)
+		return limit * (1 - n), err
+	}
+	return limit, nil
+}
+
+// takeQuery claims batches of the job $1 with the lease $2 until $3: those up to
+// the gate $4, if it is gated, whose tags were read from $5 to $6, but not those
+// that wait from $7 to $8, and at most $9.
+func takeQuery(e errand, probe bool) string {
+	order, outcome := e.order(), `outcome`
+	if probe { // one that failed may fail whatever the service does
+		order = `b.tries, ` + order
+	}
+	if e.next != string(tim.GetTags) && e != verification {
+		outcome = `'sending'`
+	}
+	within := `CAST($4 AS BIGINT) > 0`
+	if e.gated() {
+		within = upTo(`CAST($4 AS BIGINT)`)
+	}
+	return `
+		UPDATE batches SET outcome = ` + outcome + `, lease = CAST($2 AS TEXT) || '-' || CAST(first AS TEXT), lease_until = $3
+		WHERE job_id = $1 AND lease_until = 0 AND first IN (
+			SELECT b.first FROM batches b WHERE b.job_id = $1 AND ` + e.where() + ` AND b.ask = 0 AND ` + within + `
+				AND b.read_at BETWEEN $5 AND $6 AND NOT (b.not_before BETWEEN $7 AND $8) ORDER BY ` + order + ` LIMIT $9)
+		RETURNING first, size, number, pending, tries, code, lease, outcome, touched = 1, lost, change`
+}
+
 // take claims batches and returns those that are to be sent, and how many had
 // to be left for later because another job has their accounts in flight.
-func (t *taking) take(ctx context.Context, jobID string, gate int64, limit int, busy map[string]struct{}) (taken []jobs.Claim, left int, err error) {
-	from := claimable[t.command]
-	to := from.outcome
-	if to == jobs.Waiting {
-		to = jobs.Sending
+func (t *taking) take(ctx context.Context, j jobTaken, e errand, limit int) (taken []jobs.Claim, left int, err error) {
+	from, until := int64(0), int64(math.MaxInt64) // when tags must have been read that are changed now
+	if t.command != tim.GetTags && j.readsFirst() {
+		from, until = t.now.after(-freshFor), t.now.after(freshAhead)
 	}
-	order := `first`
-	if t.now.probeAt > 0 { // one that failed may fail whatever the service does
-		order = `tries, first`
+	type batch struct {
+		size, pending int64
+		change        []byte
 	}
-	type batch struct{ size, pending int64 }
-	sizes := map[int64]batch{}
+	batches := map[int64]batch{}
 	claims, err := collect(ctx, t.tx, func(row scanner) (c jobs.Claim, err error) {
-		c = jobs.Claim{JobID: jobID, Command: t.command, Random: rand.Uint32()}
+		c = j.Claim
+		c.Command, c.Random, c.Was, c.Verify = t.command, rand.Uint32(), e.outcome, e == verification
 		var b batch
-		err = row.Scan(&c.First, &b.size, &c.Batch, &b.pending, &c.Tries, &c.LastCode, &c.Call)
-		sizes[c.First] = b
+		var outcome jobs.Outcome
+		err = row.Scan(&c.First, &b.size, &c.Batch, &b.pending, &c.Tries, &c.LastCode, &c.Call, &outcome, &c.Touched, &c.Lost, &b.change)
+		if c.Verify {
+			c.Was = outcome
+		}
+		batches[c.First] = b
 		return c, err
-	}, `
-		UPDATE batches SET outcome = $2, lease = CAST($3 AS TEXT) || '-' || CAST(first AS TEXT), lease_until = $4
-		WHERE job_id = $1 AND outcome = $5 AND lease_until = 0 AND first IN (
-			SELECT first FROM batches WHERE job_id = $1 AND outcome = $5 AND lease_until = 0 AND ask = 0 AND first <= $9
-				AND NOT (not_before BETWEEN $6 AND $7) ORDER BY `+order+` LIMIT $8)
-		RETURNING first, size, number, pending, tries, code, lease`,
-		jobID, to, newID(time.UnixMilli(t.now.millis())), t.until, from.outcome, t.now.millis()+1, t.now.after(farAhead), limit, gate)
+	}, takeQuery(e, t.now.probeAt > 0),
+		j.JobID, newID(time.UnixMilli(t.now.millis())), t.until, j.gate, from, until, t.now.millis()+1, t.now.after(farAhead), limit)
 	if err != nil || len(claims) == 0 {
 		return nil, 0, err
 	}
-	plan, err := plannedBatches(ctx, t.tx, jobID, claims)
+	plan, err := plannedBatches(ctx, t.tx, j.JobID, claims)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -117,41 +187,51 @@ func (t *taking) take(ctx context.Context, jobID string, gate int64, limit int, 
 		return nil, 0, err
 	}
 	for _, c := range claims {
-		planned := plan[c.Batch]
-		if err := pendingOf(ctx, t.tx, &c, planned, sizes[c.First].size, sizes[c.First].pending); err != nil {
+		planned, b := plan[c.Batch], batches[c.First]
+		if c.Verify {
+			err = settledOf(ctx, t.tx, &c, planned, b.size)
+		} else {
+			err = pendingOf(ctx, t.tx, &c, planned, b.size, b.pending)
+		}
+		if err != nil {
 			return nil, 0, err
 		}
-		if isAny(c.Accounts, busy) {
+		if isAny(c.Accounts, j.busy) {
 			left++
 			if err := t.leave(ctx, c); err != nil {
 				return nil, 0, err
 			}
 			continue
 		}
-		if err := setAsideProtected(ctx, t.tx, &c, planned.Accounts, protected, t.now.millis()); err != nil {
-			return nil, 0, err
+		if c.Was == jobs.Waiting { // what was sent before is only read, to learn what became of it
+			if err := setAsideProtected(ctx, t.tx, &c, planned.Accounts, protected, t.now.millis()); err != nil {
+				return nil, 0, err
+			}
 		}
 		if len(c.Accounts) == 0 {
-			_, err := t.tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cancelled', lease = '', lease_until = 0, settled_at = $3 WHERE job_id = $1 AND first = $2`,
-				jobID, c.First, t.now.millis())
+			_, err := t.tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cancelled', next = '', change = NULL, lease = '', lease_until = 0, settled_at = $3 WHERE job_id = $1 AND first = $2`,
+				j.JobID, c.First, t.now.millis())
 			if err != nil {
 				return nil, 0, err
 			}
-			t.emptied = append(t.emptied, jobID)
+			t.emptied = append(t.emptied, j.JobID)
 			continue
 		}
-		if err := t.recall(ctx, &c, sizes[c.First].size < int64(len(planned.Accounts))); err != nil {
+		if err := t.recallTags(ctx, &c, b.change); err != nil {
 			return nil, 0, err
+		}
+		if b.size < int64(len(planned.Accounts)) {
+			if err := t.recallParts(ctx, &c); err != nil {
+				return nil, 0, err
+			}
 		}
 		taken = append(taken, c)
 	}
 	return taken, left, nil
 }
 
+// protected are the accounts that no job may touch, nor read to change them.
 func (t *taking) protected(ctx context.Context) (map[string]struct{}, error) {
-	if t.command != tim.RemoveAllTags {
-		return nil, nil
-	}
 	protected, _, err := t.store.protectedSet(ctx, t.tx, t.appID)
 	return protected, err
 }
@@ -168,104 +248,8 @@ func (t *taking) writeDown(ctx context.Context, jobID string, taken []jobs.Claim
 	if err := insertAll(ctx, t.tx, `calls (id, job_id, batch, first, accounts, command, random, delivery, sent_at)`, 9, ledger); err != nil {
 		return err
 	}
-	if t.command != tim.RemoveAllTags || pending == 0 {
+	if t.command == tim.GetTags || pending == 0 {
 		return nil
 	}
 	return move(ctx, t.tx, jobID, jobs.Counts{jobs.Waiting: -pending, jobs.Sending: pending})
-}
-
-// recall gives a claim what earlier calls of its batch have shown.
-func (t *taking) recall(ctx context.Context, c *jobs.Claim, part bool) error {
-	if c.Command == tim.GetTags {
-		first, last := c.Accounts[0].Seq, c.Accounts[len(c.Accounts)-1].Seq
-		type read struct {
-			seq  int64
-			tags []string
-		}
-		known, err := collect(ctx, t.tx, func(row scanner) (r read, err error) {
-			var tags string
-			if err = row.Scan(&r.seq, &tags); err == nil {
-				err = json.Unmarshal([]byte(tags), &r.tags)
-			}
-			return r, err
-		}, `SELECT seq, tags FROM read_tags WHERE job_id = $1 AND seq BETWEEN $2 AND $3`, c.JobID, first, last)
-		if err != nil {
-			return err
-		}
-		for _, r := range known {
-			if c.Known == nil {
-				c.Known = map[int64][]string{}
-			}
-			c.Known[r.seq] = r.tags
-		}
-	}
-	if !part {
-		return nil
-	}
-	type count struct{ code, calls int }
-	refused, err := collect(ctx, t.tx, func(row scanner) (n count, err error) { return n, row.Scan(&n.code, &n.calls) },
-		`SELECT code, COUNT(*) FROM calls WHERE job_id = $1 AND batch = $2 AND code <> 0 AND command = $3 GROUP BY code`, c.JobID, c.Batch, c.Command)
-	if err != nil || len(refused) == 0 {
-		return err
-	}
-	for _, n := range refused {
-		if class := tim.RuleOf(n.code).Class; class == tim.Account || class == tim.Split {
-			c.Refused += n.calls
-		}
-	}
-	// Parts that went through, wholly or but for single accounts; of one that was read back, also those that are to be sent again.
-	firstOf := (c.Batch-1)*jobs.BatchSize + 1
-	return t.tx.QueryRowContext(ctx, `
-		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND first BETWEEN $2 AND $3 AND (outcome = 'cleared' OR outcome IN ('waiting', 'sending') AND $4 = 1))
-			+ (SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3 AND outcome = 'cleared')`,
-		c.JobID, firstOf, firstOf+jobs.BatchSize-1, number(c.Command == tim.GetTags)).Scan(&c.Accepted)
-}
-
-// pendingOf gives a claim the accounts of its batch that have no outcome of their own.
-func pendingOf(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned jobs.PlannedBatch, size, pending int64) error {
-	own := map[int64]bool{}
-	if pending != size {
-		settled, err := collect(ctx, tx, func(row scanner) (seq int64, err error) { return seq, row.Scan(&seq) },
-			`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq >= $2 AND seq < $3`, c.JobID, c.First, c.First+size)
-		if err != nil {
-			return err
-		}
-		for _, seq := range settled {
-			own[seq] = true
-		}
-	}
-	for i, p := range planned.Accounts {
-		if seq := planned.First() + int64(i); seq >= c.First && seq < c.First+size && !own[seq] {
-			c.Accounts = append(c.Accounts, jobs.Pending{Seq: seq, Account: p.Account})
-		}
-	}
-	if int64(len(c.Accounts)) != pending {
-		return fmt.Errorf("store: batch %d of job %s has %d pending accounts and counts %d", c.First, c.JobID, len(c.Accounts), pending)
-	}
-	return nil
-}
-
-// plannedBatches returns the batches of the plan that claims are parts of, by number.
-func plannedBatches(ctx context.Context, tx *sql.Tx, jobID string, claims []jobs.Claim) (map[int64]jobs.PlannedBatch, error) {
-	byNumber := func(a, b jobs.Claim) int { return cmp.Compare(a.Batch, b.Batch) }
-	least, most := slices.MinFunc(claims, byNumber).Batch, slices.MaxFunc(claims, byNumber).Batch
-	plan := map[int64]jobs.PlannedBatch{}
-	if most-least < int64(2*len(claims)) { // mostly they stand side by side
-		all, err := collect(ctx, tx, scanPlanned, `SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number BETWEEN $2 AND $3`, jobID, least, most)
-		for _, b := range all {
-			plan[b.Number] = b
-		}
-		return plan, err
-	}
-	for _, c := range claims {
-		if _, known := plan[c.Batch]; known {
-			continue
-		}
-		b, err := scanPlanned(tx.QueryRowContext(ctx, `SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, c.Batch))
-		if err != nil {
-			return nil, fmt.Errorf("store: batch %d of job %s: %w", c.Batch, jobID, err)
-		}
-		plan[c.Batch] = b
-	}
-	return plan, nil
 }

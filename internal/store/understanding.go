@@ -9,8 +9,12 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 )
+
+// FaultMadeFile is for a file that a person cannot say anything about.
+var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file", "Nothing was changed: Tagsweep made the file of this job itself, from the accounts of another job, and it can be read in one way only.")
 
 // Understood is how a job's file was read, and who decided it.
 type Understood struct {
@@ -96,6 +100,9 @@ func (s *Store) tryChoices(ctx context.Context, id string, c accounts.Choices) (
 	j, err := s.Job(ctx, id)
 	if err != nil || !j.May(jobs.Reread) {
 		return nil, err // changeJob says what is wrong
+	}
+	if j.Source != "" {
+		return nil, FaultMadeFile.With()
 	}
 	file, options, err := s.keptFileOf(ctx, j)
 	if err != nil {

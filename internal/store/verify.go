@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 )
 
 // Verify recounts every job from its accounts and rows and checks that the log
@@ -117,6 +118,25 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		return nil, err
 	}
 	differ("batches that ask a person without being in doubt", asks, 0)
+	var left, idle, late int64
+	err = tx.QueryRowContext(ctx, `
+		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = $2),
+			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = '' AND outcome IN ('waiting', 'sending', 'in_doubt')),
+			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next NOT IN ('', $2) AND outcome NOT IN ('waiting', 'sending', 'in_doubt'))`,
+		j.ID, verify).Scan(&left, &idle, &late)
+	if err != nil {
+		return nil, err
+	}
+	differ("batches to be read again", left, j.Verify.Left)
+	differ("open batches that wait for nothing", idle, 0)
+	differ("settled batches that wait for a call", late, 0)
+	changed, err := changedSnapshots(ctx, tx, j.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range changed {
+		wrong = append(wrong, fmt.Sprintf("batch %d: the tags that are kept are not as they were written down", number))
+	}
 	differ("gates where there can be none", gates, 0)
 	differ("rows rejected", aside[jobs.Rejected], j.Rejected)
 	differ("rows repeated", aside[jobs.Duplicate], j.Duplicate)
@@ -126,6 +146,27 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		differ("accounts "+strings.ReplaceAll(string(o), "_", " "), outcomes[o], j.Counts[o])
 	}
 	return wrong, nil
+}
+
+// changedSnapshots returns the batches whose kept tags do not fit their digest.
+func changedSnapshots(ctx context.Context, tx *sql.Tx, jobID string) (changed []int64, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var number int64
+		var data []byte
+		var digest string
+		if err := rows.Scan(&number, &data, &digest); err != nil {
+			return nil, err
+		}
+		if len(data) > 0 && snapshot.Digest(data) != digest {
+			changed = append(changed, number)
+		}
+	}
+	return changed, rows.Err()
 }
 
 // listed is what a list of a job's accounts comes to, in whatever order it stands.

@@ -13,7 +13,7 @@ import (
 
 // Warnings is what a person should know before a draft is started.
 type Warnings struct {
-	SameFile []jobs.Job // started jobs with the same file, newest first
+	SameFile []jobs.Job // started jobs that did the same with the same file, newest first
 	Overlaps []Overlap  // jobs that run or ran lately and hold accounts of this one, most first
 	Unusual  jobs.Unusual
 }
@@ -29,11 +29,13 @@ const (
 	warningsMost = 20
 )
 
-// Warnings looks for what speaks against starting a draft.
+// Warnings looks for what speaks against starting a draft. Looking at accounts is
+// never in the way, and that a job shares accounts with the one it was made of is
+// no news.
 func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err error) {
 	w.SameFile, err = collect(ctx, s.read, scanJob, `
 		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
-		WHERE d.id = $1 AND j.id <> d.id AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, clean(jobID, 100), warningsMost)
+		WHERE d.id = $1 AND j.id <> d.id AND j.kind = d.kind AND d.kind <> 'inspect' AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, clean(jobID, 100), warningsMost)
 	if err != nil {
 		return w, err
 	}
@@ -53,8 +55,8 @@ func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err err
 		SELECT o.accounts, `+jobColumns+` FROM (
 			SELECT other_id AS id, accounts FROM shared_accounts WHERE job_id = $1
 			UNION ALL SELECT job_id, accounts FROM shared_accounts WHERE other_id = $1) AS o
-		JOIN jobs j ON j.id = o.id
-		WHERE j.started_at > 0 AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
+		JOIN jobs j ON j.id = o.id JOIN jobs d ON d.id = $1
+		WHERE j.started_at > 0 AND j.kind <> 'inspect' AND d.kind <> 'inspect' AND (j.id <> d.source OR j.finished_at = 0) AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
 		clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
 	return w, err
 }

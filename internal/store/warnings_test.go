@@ -12,6 +12,7 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
 )
 
 func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
@@ -58,6 +59,35 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 		warnings, err = s.Warnings(ctx, apart.ID)
 		require.NoError(t, err)
 		require.Empty(t, warnings.Overlaps)
+	})
+}
+
+// Two warnings nobody needs would hide the one that matters.
+func TestNobodyIsWarnedOfLookingNorOfTheJobItWasMadeOf(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		fast(t, s)
+		const file = "account\nann\nbob\n"
+		look, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, file)
+		require.NoError(t, err)
+		start(t, s, look)
+		settle(t, s, jobs.Settlement{Claim: claim(t, s, tim.GetTags, 1)[0], Answer: answered(0), Rest: jobs.Inspected})
+		clear, err := s.Again(ctx, operator, look.ID, store.Again{Kind: jobs.Clear}, t.TempDir())
+		require.NoError(t, err)
+		clear, _ = read(t, s, clear)
+		start(t, s, clear)
+		warnings, err := s.Warnings(ctx, clear.ID)
+		require.NoError(t, err)
+		require.Zero(t, warnings)
+		again, err := storetest.Draft(s, operator, store.NewJob{}, file)
+		require.NoError(t, err)
+		warnings, err = s.Warnings(ctx, again.ID)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{clear.ID: 2}, shares(warnings))
+		look, err = storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, file)
+		require.NoError(t, err)
+		warnings, err = s.Warnings(ctx, look.ID)
+		require.NoError(t, err)
+		require.Zero(t, warnings)
 	})
 }
 

@@ -6,16 +6,20 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"io"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
@@ -34,20 +38,50 @@ func SQLite(t *testing.T) *store.Store {
 	return Open(t, filepath.Join(t.TempDir(), "console.db"))
 }
 
-// Open opens a database and gives it the App.
+// Open opens a database and gives it the App, which keeps no tags and verifies
+// nothing: so a job is nothing but its changes, and a test that is about more
+// says so (see Keep).
 func Open(t testing.TB, database string) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), database)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	s.UseKey([32]byte{1})
 	require.NoError(t, s.SaveApp(context.Background(), App))
+	opened.Store(s, database)
+	t.Cleanup(func() { opened.Delete(s) })
+	set(t, s, 0, 0)
 	return s
+}
+
+// opened are the databases of stores.
+var opened sync.Map
+
+// Keep lets the App keep tags and verify a share of the batches.
+func Keep(t testing.TB, s *store.Store, verify snapshot.Share) {
+	t.Helper()
+	set(t, s, 1, verify)
+}
+
+// set changes the app behind the store's back, so that nothing of it is in the log.
+func set(t testing.TB, s *store.Store, keep int, verify snapshot.Share) {
+	t.Helper()
+	found, _ := opened.Load(s)
+	driver, database := "pgx", found.(string)
+	if !strings.HasPrefix(database, "postgres") {
+		driver, database = "sqlite", (&url.URL{Scheme: "file", Path: database, RawQuery: "_pragma=busy_timeout(10000)"}).String()
+	}
+	db, err := sql.Open(driver, database)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE apps SET snapshot = $1, verify_share = $2`, keep, verify)
+	require.NoError(t, err)
 }
 
 // Draft uploads a file and reads it, and returns the job as it then is.
 func Draft(s *store.Store, by audit.Actor, n store.NewJob, content string) (jobs.Job, error) {
 	ctx := context.Background()
-	n.AppID, n.Kind, n.AccountBytes = cmp.Or(n.AppID, App.ID), jobs.Clear, App.AccountBytes()
+	n.AppID, n.Kind, n.AccountBytes = cmp.Or(n.AppID, App.ID), cmp.Or(n.Kind, jobs.Clear), App.AccountBytes()
 	n.FileName = cmp.Or(n.FileName, "users.csv")
 	n.File = io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))
 	j, err := s.CreateJob(ctx, by, n)

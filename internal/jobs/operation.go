@@ -1,0 +1,80 @@
+package jobs
+
+import (
+	"slices"
+
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/tim"
+)
+
+// Command is the call that changes tags; "" when a kind changes nothing.
+func (k Kind) Command() tim.Command {
+	return map[Kind]tim.Command{Clear: tim.RemoveAllTags, Restore: tim.AddTags, AddTags: tim.AddTags, RemoveTags: tim.RemoveTags}[k]
+}
+
+// Done is the outcome of an account that was changed; of Inspect, of one that has tags.
+func (k Kind) Done() Outcome {
+	return map[Kind]Outcome{Clear: Cleared, Inspect: Inspected, Restore: Restored, AddTags: Changed, RemoveTags: Changed}[k]
+}
+
+// Nothing is the outcome of an account for which there was nothing to do.
+func (k Kind) Nothing() Outcome {
+	if k == Clear || k == Inspect {
+		return Untagged
+	}
+	return Unchanged
+}
+
+// Tagged reports whether a job of the kind needs to be told tags for each account.
+func (k Kind) Tagged() bool { return k == Restore || k == AddTags || k == RemoveTags }
+
+// ForbidsReading reports whether the code says that the app may not read tags.
+func ForbidsReading(code int) bool { return tim.RuleOf(code).Reading }
+
+// First is the command a new batch waits for.
+func (k Kind) First(snapshot bool) tim.Command {
+	if k == Clear && !snapshot {
+		return tim.RemoveAllTags
+	}
+	return tim.GetTags
+}
+
+// Undo is the kind of a job that takes back what a job of this kind did; ""
+// when there is nothing to take back.
+func (k Kind) Undo() Kind {
+	return map[Kind]Kind{Clear: Restore, RemoveTags: Restore, Restore: RemoveTags, AddTags: RemoveTags}[k]
+}
+
+// Did returns the tags of an account that a job of the kind removed or added,
+// given those it had before and those the job was told.
+func (k Kind) Did(was, wanted []string) []string {
+	switch k {
+	case Clear:
+		return was
+	case RemoveTags:
+		return inBoth(wanted, was)
+	case Restore, AddTags:
+		add, _ := snapshot.Missing(wanted, was)
+		return add
+	}
+	return nil
+}
+
+// IsDone reports whether an account with these tags is as a job of the kind wants it.
+func (k Kind) IsDone(wanted, now []string) bool {
+	switch k {
+	case Clear:
+		return len(now) == 0
+	case RemoveTags:
+		return len(inBoth(wanted, now)) == 0
+	case Restore, AddTags:
+		add, _ := snapshot.Missing(wanted, now)
+		return len(add) == 0
+	}
+	return true
+}
+
+// inBoth returns those of tags that others hold too.
+func inBoth(tags, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !slices.Contains(others, tag) })
+}

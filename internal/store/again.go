@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+)
+
+// Again says what is to be done with which accounts of a job.
+type Again struct {
+	Kind     jobs.Kind      // "": the job's
+	Outcomes []jobs.Outcome // accounts that ended so; nil: all, also of a draft
+}
+
+// undone are the outcomes of accounts with which a job has not done what it was for.
+var undone = []jobs.Outcome{jobs.Failed, jobs.Unsent, jobs.Skipped}
+
+// fits reports whether a job may be made so of another: the same for accounts
+// that did not come through, or all; an inspection of any; clearing what was inspected.
+func (a Again) fits(of jobs.Kind) bool {
+	if a.Kind == of {
+		return !slices.ContainsFunc(a.Outcomes, func(o jobs.Outcome) bool { return of != jobs.Inspect && !slices.Contains(undone, o) })
+	}
+	return a.Kind == jobs.Inspect || of == jobs.Inspect && a.Kind == jobs.Clear
+}
+
+// Again makes a new job of accounts of one that has ended, or of all accounts of
+// a draft. It is read and reviewed like an upload. Its file is on its way in
+// tempDir, "" for the system's.
+func (s *Store) Again(ctx context.Context, by audit.Actor, jobID string, a Again, tempDir string) (made jobs.Job, err error) {
+	of, err := s.Job(ctx, jobID)
+	if err != nil {
+		return made, err
+	}
+	if a.Kind == "" {
+		a.Kind = of.Kind
+	}
+	ofDraft := of.State == jobs.Draft && a.Outcomes == nil && a.Kind != of.Kind
+	switch {
+	case !of.Settled() && !ofDraft:
+		return made, jobs.FaultUnsettled.With()
+	case a.Kind != of.Kind && !a.fits(of.Kind):
+		return made, FaultKind.With()
+	case !a.fits(of.Kind):
+		return made, jobs.FaultNoneToRetry.With()
+	}
+	m := making{of: of, kind: a.Kind}
+	var again origin
+	if a.Kind == of.Kind { // what it was told to do, it is told again
+		m.only, again.policy = of.Only, of.Policy
+	}
+	chosen := func(account madeAccount) bool {
+		return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome)
+	}
+	return s.makeJob(ctx, by, m, again.policy, a.prefix(of.Kind), tempDir, chosen, jobs.FaultNoneToRetry.With(), func(accounts int64) audit.Entry {
+		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts}}
+	})
+}
+
+// prefix is what the file of the new job is called, before the name of the other one's.
+func (a Again) prefix(of jobs.Kind) string {
+	switch {
+	case a.Kind != of:
+		return string(a.Kind)
+	case slices.Equal(a.Outcomes, []jobs.Outcome{jobs.Failed}):
+		return "failed"
+	case slices.Equal(a.Outcomes, []jobs.Outcome{jobs.Unsent}):
+		return "unsent"
+	}
+	return "again"
+}
+
+// named lists outcomes for the log.
+func named(outcomes []jobs.Outcome) string {
+	if outcomes == nil {
+		return "all"
+	}
+	var names []string
+	for _, o := range outcomes {
+		names = append(names, string(o))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/tim"
+)
+
+// The report of a job is a fold over its snapshots. While the job runs, what was
+// folded stays in memory and goes on where it ended; what later readings of the
+// same accounts found counts when the job has ended and all is folded once more.
+// Then it is kept, and outlives the snapshots.
+
+// reports are the folds of the jobs that were asked for last.
+type reports struct {
+	mu     sync.Mutex
+	folded []*folded // asked for longest ago first
+}
+
+// mostFolded bounds the memory: a report has up to some ten megabytes.
+const mostFolded = 8
+
+// folded is the report of a job's first batches.
+type folded struct {
+	job   string
+	mu    sync.Mutex
+	upTo  int64 // batches
+	ended bool
+	sum   snapshot.Report
+}
+
+func (r *reports) of(jobID string) *folded {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := &folded{job: jobID}
+	if at := slices.IndexFunc(r.folded, func(f *folded) bool { return f.job == jobID }); at >= 0 {
+		f = r.folded[at]
+		r.folded = slices.Delete(r.folded, at, at+1)
+	} else if len(r.folded) == mostFolded {
+		r.folded = slices.Delete(r.folded, 0, 1)
+	}
+	r.folded = append(r.folded, f)
+	return f
+}
+
+func (r *reports) forget(jobID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.folded = slices.DeleteFunc(r.folded, func(f *folded) bool { return f.job == jobID })
+}
+
+// Report sums up the tags a job's accounts had before it, of the batches that
+// come before the first one that is not read yet. It is nil when no tags were
+// read, and when they were erased before they were summed up. An account counts
+// as unknown when it failed for a code that blames it, and was not read.
+func (s *Store) Report(ctx context.Context, jobID string) (*snapshot.Report, error) {
+	j, err := s.Job(ctx, jobID)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.report(ctx, j)
+	if snapshot.FaultErased.Is(err) {
+		return nil, nil
+	}
+	if err != nil || report == nil || report.Accounts == 0 {
+		return nil, asTrouble(err)
+	}
+	return report, nil
+}
+
+// report is Report, and an empty one where nothing was read.
+func (s *Store) report(ctx context.Context, j jobs.Job) (*snapshot.Report, error) {
+	if !j.Snapshot || j.StartedAt.IsZero() {
+		return nil, nil
+	}
+	if !j.FinishedAt.IsZero() {
+		if saved, err := s.savedReport(ctx, j.ID); saved != nil || err != nil {
+			return saved, err
+		}
+	}
+	f := s.reports.of(j.ID)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := s.fold(ctx, f, j); err != nil {
+		return nil, err
+	}
+	sum := &snapshot.Report{}
+	sum.Merge(&f.sum)
+	return sum, nil
+}
+
+func (s *Store) savedReport(ctx context.Context, jobID string) (*snapshot.Report, error) {
+	var text string
+	err := s.read.QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	report := &snapshot.Report{}
+	return report, json.Unmarshal([]byte(text), report)
+}
+
+// saveReport keeps the report of a job that has ended, if it has one.
+func (s *Store) saveReport(ctx context.Context, j jobs.Job) error {
+	report, err := s.report(ctx, j)
+	if err != nil || report == nil {
+		return err
+	}
+	text, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	_, err = s.write.ExecContext(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`, j.ID, string(text))
+	if err == nil {
+		s.reports.forget(j.ID)
+	}
+	return asTrouble(err)
+}
+
+// fold adds the batches that have been read since.
+func (s *Store) fold(ctx context.Context, f *folded, j jobs.Job) (err error) {
+	last, ended := j.Batches, !j.FinishedAt.IsZero()
+	if !ended {
+		last, err = s.lastRead(ctx, j)
+	}
+	if err != nil {
+		return err
+	}
+	if ended != f.ended || last < f.upTo { // some are to be read again
+		f.upTo, f.ended, f.sum = 0, ended, snapshot.Report{}
+	}
+	sums, err := s.foldBatches(ctx, j.ID, f.upTo+1, last)
+	if err != nil {
+		return err
+	}
+	for i := range sums {
+		f.sum.Merge(&sums[i])
+	}
+	f.upTo = last
+	return nil
+}
+
+// lastRead is the number of the last batch before the first that waits to be read.
+func (s *Store) lastRead(ctx context.Context, j jobs.Job) (number int64, err error) {
+	err = s.read.QueryRowContext(ctx, `
+		SELECT MIN(number) - 1 FROM (
+			SELECT (SELECT b.number FROM batches b WHERE b.job_id = $1 AND `+planning.where()+` ORDER BY `+planning.order()+` LIMIT 1) AS number
+			UNION ALL SELECT b.number FROM batches b WHERE b.job_id = $1 AND b.lease_until > 0 AND b.outcome = 'waiting'
+			UNION ALL SELECT CAST($2 AS BIGINT) + 1) AS unread`, j.ID, j.Batches).Scan(&number)
+	return number, err
+}
+
+const (
+	foldBatches = 100 // a query
+	foldAtOnce  = 4
+)
+
+// foldBatches folds batches, some at a time and with short queries, so that the
+// engine's log does not grow meanwhile.
+func (s *Store) foldBatches(ctx context.Context, jobID string, from, to int64) ([]snapshot.Report, error) {
+	pages := (to - from + foldBatches) / foldBatches
+	sums := make([]snapshot.Report, max(0, min(pages, foldAtOnce, int64(runtime.GOMAXPROCS(0)))))
+	var taken atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range sums {
+		group.Go(func() error {
+			for page := taken.Add(1) - 1; page < pages; page = taken.Add(1) - 1 {
+				first := from + page*foldBatches
+				if err := s.foldPage(ctx, &sums[i], jobID, first, min(to, first+foldBatches-1)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return sums, group.Wait()
+}
+
+func (s *Store) foldPage(ctx context.Context, sum *snapshot.Report, jobID string, from, to int64) error {
+	read, err := s.keptBatches(ctx, snapshot.Before, jobID, from, to)
+	if err != nil {
+		return err
+	}
+	unknown, err := s.blamed(ctx, jobID, (from-1)*jobs.BatchSize+1, to*jobs.BatchSize)
+	if err != nil {
+		return err
+	}
+	for _, accounts := range read {
+		for _, account := range accounts {
+			delete(unknown, account.Seq)
+		}
+		sum.Add(accounts, 0)
+	}
+	sum.Add(nil, int64(len(unknown)))
+	return nil
+}
+
+// blamed returns the places of accounts that failed for a code that blames them.
+func (s *Store) blamed(ctx context.Context, jobID string, first, last int64) (map[int64]struct{}, error) {
+	type failure struct {
+		jobs.Account
+		first, size int64
+	}
+	scan := func(row scanner) (f failure, err error) { return f, row.Scan(&f.first, &f.size, &f.Outcome, &f.Code) }
+	blames := func(f failure) bool { return f.Outcome == jobs.Failed && tim.RuleOf(f.Code).BlamesAccount() }
+	places := map[int64]struct{}{}
+	parts, err := collect(ctx, s.read, scan, `SELECT first, size, outcome, code FROM batches WHERE job_id = $1 AND first BETWEEN $2 AND $3 AND outcome = 'failed' AND code > 0`, jobID, first, last)
+	if err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(f failure) bool { return !blames(f) })
+	for _, part := range parts {
+		for seq := part.first; seq < part.first+part.size; seq++ {
+			places[seq] = struct{}{}
+		}
+	}
+	// Few accounts have a code of their own; all that have an outcome matter only beside parts that failed.
+	own, err := collect(ctx, s.read, scan, `SELECT seq, 1, outcome, code FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3 AND (code > 0 OR CAST($4 AS BIGINT) > 0)`, jobID, first, last, len(parts))
+	for _, account := range own {
+		delete(places, account.first)
+		if blames(account) {
+			places[account.first] = struct{}{}
+		}
+	}
+	return places, err
+}

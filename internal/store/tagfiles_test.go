@@ -1,0 +1,153 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+// Whatever else the file holds, in whatever order: the tags of an account are
+// those of its row.
+func TestTheTagsOfAnAccountAreThoseOfItsRow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		storetest.Keep(t, s, 10_000)
+		rapid.Check(t, func(r *rapid.T) {
+			kind := rapid.SampledFrom([]jobs.Kind{jobs.AddTags, jobs.RemoveTags}).Draw(r, "kind")
+			accounts := rapid.SliceOfN(rapid.StringMatching(`[a-f]{1,3}`), 1, 250).Draw(r, "accounts")
+			var file strings.Builder
+			file.WriteString("account,tags\n")
+			var want []string
+			first := map[string]bool{}
+			for i, account := range accounts {
+				named := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,4}`), 1, 4, rapid.ID).Draw(r, "tags")
+				if i%17 == 16 {
+					fmt.Fprintf(&file, "%s,\n", account) // no tag: not an account of the job
+					continue
+				}
+				fmt.Fprintf(&file, "%s,%s\n", account, strings.Join(named, ";"))
+				if !first[account] {
+					first[account] = true
+					want = append(want, account+" "+strings.Join(named, "+"))
+				}
+			}
+			if want == nil {
+				return
+			}
+			j, err := s.CreateJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: kind, FileName: "tags.csv", AccountBytes: 32, File: section(file.String())})
+			require.NoError(r, err)
+			j, got := read(r, s, j)
+			require.Equal(r, want, got)
+			reading, err := s.Count(ctx, `SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = 'get_tags'`, j.ID)
+			require.NoError(r, err)
+			require.Equal(r, j.Batches, reading)
+			_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
+			require.NoError(r, err)
+		})
+	})
+}
+
+func TestAJobIsOfAKindThatCanBeUploaded(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		storetest.Keep(t, s, 10_000)
+		for _, kind := range []jobs.Kind{"", "nonsense", jobs.Restore} {
+			_, err := s.CreateJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: kind, AccountBytes: 32, File: section("account\nann\n")})
+			require.True(t, store.FaultKind.Is(err), "%v", err)
+		}
+		first := func(kind jobs.Kind) (jobs.Job, string) {
+			j, err := storetest.Draft(s, operator, store.NewJob{Kind: kind}, "account,tags\nann,vip\n")
+			require.NoError(t, err)
+			for _, next := range []string{"get_tags", "remove_all_tags"} {
+				n, err := s.Count(ctx, `SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = $2`, j.ID, next)
+				require.NoError(t, err)
+				if n == 1 {
+					return j, next
+				}
+			}
+			return j, ""
+		}
+		for _, keep := range []bool{true, false} {
+			require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 20, KeepDays: 30, Snapshot: keep}))
+			for _, kind := range []jobs.Kind{jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.RemoveTags} {
+				j, next := first(kind)
+				require.Equal(t, keep || kind != jobs.Clear, j.Snapshot, kind)
+				require.Equal(t, map[bool]string{true: "get_tags", false: "remove_all_tags"}[j.Snapshot], next, kind)
+				key, err := s.Wrapped(ctx, j.ID)
+				require.NoError(t, err)
+				require.NotEmpty(t, key, kind)
+			}
+		}
+	})
+}
+
+func TestTagsOfAReadingThatBrokeOffAreReadAnew(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		storetest.Keep(t, s, 10_000)
+		var file strings.Builder
+		file.WriteString("account,tags\n")
+		var want []string
+		for i := range 12_000 {
+			fmt.Fprintf(&file, "u%05d,%s\n", i, strings.Repeat("x", 40)+fmt.Sprint(i))
+			want = append(want, fmt.Sprintf("u%05d %s%d", i, strings.Repeat("x", 40), i))
+		}
+		j, err := s.CreateJob(ctx, operator, store.NewJob{AppID: storetest.App.ID, Kind: jobs.AddTags, AccountBytes: 32, File: section(file.String())})
+		require.NoError(t, err)
+		for kill := 0; ; kill++ {
+			importer := jobs.Importer{Log: slog.New(slog.DiscardHandler), Store: &interrupting{Store: s, before: func(save int) error {
+				if save == kill {
+					return errKilled
+				}
+				return nil
+			}}}
+			_, err := importer.Next(ctx, 0)
+			if err == nil {
+				require.Greater(t, kill, 4, "it was broken off at several places")
+				break
+			}
+			require.ErrorIs(t, err, errKilled)
+			require.NoError(t, s.ReleaseImports(ctx))
+		}
+		_, got := read(t, s, j)
+		require.Equal(t, want, got)
+	})
+}
+
+// elsewhere gives a reading the tags of other accounts than its file has.
+type elsewhere struct{ *store.Store }
+
+func (e elsewhere) TakeImport(ctx context.Context, most int64) (*jobs.Import, error) {
+	im, err := e.Store.TakeImport(ctx, most)
+	if im != nil {
+		im.TagsOf = func(context.Context) iter.Seq2[jobs.Tagged, error] {
+			return func(yield func(jobs.Tagged, error) bool) {
+				_ = yield(jobs.Tagged{Account: "user_00002", Tags: []string{"vip"}}, nil) && yield(jobs.Tagged{Account: "user_00001", Tags: []string{"vip"}}, nil)
+			}
+		}
+	}
+	return im, err
+}
+
+func TestAFileThatIsNotInTheOrderOfItsTagsIsRefused(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		storetest.Keep(t, s, 10_000)
+		of := ended(t, s, jobs.Clear, 2, vips(2), jobs.Cleared)
+		made, err := s.Undo(ctx, operator, of.ID, store.Undo{Policy: snapshot.Merge}, t.TempDir())
+		require.NoError(t, err)
+		importer := jobs.Importer{Store: elsewhere{s}, Log: slog.New(slog.DiscardHandler)}
+		_, err = importer.Next(ctx, 0)
+		require.NoError(t, err)
+		made, err = s.Job(ctx, made.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Refused, jobs.FaultReading.Code}, []any{made.State, made.Refusal.Code}, "no account may get the tags of another")
+	})
+}
