@@ -1,36 +1,110 @@
 package web
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/a-h/templ"
 
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
-const placesShown = 100
+const (
+	placesShown  = 100
+	namesShown   = 50
+	readTagsPath = "/accounts/read"
+)
 
-// findAccounts shows what was done with one account: exact to the letter.
+var faultNoAccount = fault.Declare(fault.Invalid, "account.none", "No tags were read: no account was named. Type the account, exactly as it is in the service.")
+
+// findAccounts shows what was done with one account, exact to the letter, else
+// the accounts that begin as was typed.
 func (s *Server) findAccounts(v *visit) error {
-	found := templates.Found{Query: v.QueryParam("q"), Limit: placesShown}
-	if found.Query != "" {
-		var err error
-		if found.List, err = s.Store.FindAccounts(v.Request().Context(), found.Query, placesShown); err != nil {
-			return err
-		}
+	found, err := s.find(v, v.QueryParam("q"))
+	if err != nil {
+		return err
 	}
 	if v.wantsJSON() {
-		list := make([]placedJSON, len(found.List))
-		for i, placed := range found.List {
-			list[i] = asPlacedJSON(v, placed)
-		}
-		return v.JSON(http.StatusOK, map[string]any{"accounts": list})
+		return v.JSON(http.StatusOK, asFoundJSON(v, found))
 	}
-	return s.page(v, http.StatusOK, s.view(v, "accounts"), func(view templates.View) templ.Component {
-		return templates.Accounts(view, found)
-	})
+	return s.accountPage(v, http.StatusOK, found, nil)
+}
+
+func (s *Server) find(v *visit, account string) (found templates.Found, err error) {
+	found = templates.Found{Query: account, Limit: placesShown}
+	if account == "" {
+		return found, nil
+	}
+	ctx := v.Request().Context()
+	if found.Events, err = s.Store.History(ctx, account, placesShown); err != nil || len(found.Events) > 0 {
+		return found, err
+	}
+	found.Names, found.More, err = s.Store.AccountsLike(ctx, account, namesShown)
+	return found, err
+}
+
+func (s *Server) accountPage(v *visit, status int, found templates.Found, f *fault.Error) error {
+	view := s.view(v, "accounts")
+	view.Here = "/accounts?q=" + url.QueryEscape(found.Query)
+	if f != nil {
+		view.Problem = v.text.Fault(f)
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Accounts(view, found) })
+}
+
+// readAccount asks the service for the tags that an account has now. What
+// cannot be recorded is not asked.
+func (s *Server) readAccount(v *visit) error {
+	ctx, account := v.Request().Context(), v.FormValue("account")
+	now := &templates.TagsNow{}
+	err := s.readNow(v, account, now)
+	f, known := errors.AsType[*fault.Error](err)
+	switch {
+	case err != nil && (!known || v.wantsJSON()):
+		return err
+	case v.wantsJSON():
+		return v.JSON(http.StatusOK, map[string]any{"account": account, "at": moment(now.At), "tags": listOf(now.Tags)})
+	}
+	found, err := s.find(v, account)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		status, _ := statusOf(v, f)
+		if f.Cause != nil {
+			s.Log.ErrorContext(ctx, "tags could not be read", "cause", f.Cause, "request", v.requestID)
+		}
+		return s.accountPage(v, status, found, f)
+	}
+	found.Now = now
+	return s.accountPage(v, http.StatusOK, found, nil)
+}
+
+func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err error) {
+	if account == "" {
+		return faultNoAccount.With()
+	}
+	ctx := v.Request().Context()
+	if err = s.Store.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
+		return faultBusy.Because(err)
+	}
+	now.Tags, err = s.ReadTags(ctx, account)
+	now.At = time.Now()
+	return err
+}
+
+// foundJSON is what is known of an account; names are those that begin with
+// what was asked for, when no account is exactly that.
+type foundJSON struct {
+	Accounts []placedJSON `json:"accounts"`
+	Names    []string     `json:"names"`
+	More     bool         `json:"more"` // there are more names
 }
 
 type placedJSON struct {
@@ -41,14 +115,55 @@ type placedJSON struct {
 	Message string       `json:"message"`
 	Batch   int64        `json:"batch"`
 	At      *time.Time   `json:"at"`
+	Before  []string     `json:"before"` // the tags it had; null: not known, or erased
+	Wanted  []string     `json:"wanted"` // the tags the job was to add or remove; null: none were named
+	Erased  bool         `json:"erased"` // the job's tags have been erased
+	Calls   []callJSON   `json:"calls"`  // that the account was in
 	Job     jobJSON      `json:"job"`
 }
 
-func asPlacedJSON(v *visit, p jobs.Placed) placedJSON {
-	return placedJSON{
-		Account: p.Account.Account, Row: p.Row, Outcome: p.Outcome, Code: p.Code, Message: v.text.Explain(p.Account),
-		Batch: p.Batch, At: moment(p.At), Job: asJobJSON(v, p.Job),
+type callJSON struct {
+	ID         string     `json:"id"`
+	Command    string     `json:"command"`
+	Random     uint32     `json:"random"`
+	At         *time.Time `json:"at"`
+	DurationMS float64    `json:"duration_ms"`
+	Delivery   string     `json:"delivery"`
+	HTTPStatus int        `json:"http_status"`
+	Code       int        `json:"code"`
+	Message    string     `json:"message"`
+	Accounts   int        `json:"accounts"`
+}
+
+func asFoundJSON(v *visit, found templates.Found) foundJSON {
+	out := foundJSON{Accounts: make([]placedJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
+	for i, e := range found.Events {
+		out.Accounts[i] = asPlacedJSON(v, e)
 	}
+	return out
+}
+
+func asPlacedJSON(v *visit, e store.Event) placedJSON {
+	out := placedJSON{
+		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Account),
+		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: asJobJSON(v, e.Job),
+	}
+	if e.Known {
+		out.Before = listOf(e.Before)
+	}
+	for i, c := range e.Calls {
+		out.Calls[i] = callJSON{ID: c.ID, Command: string(c.Command), Random: c.Random, At: moment(c.At), DurationMS: float64(c.Duration.Microseconds()) / 1000,
+			Delivery: c.Delivery, HTTPStatus: c.HTTPStatus, Code: c.Code, Message: c.Message, Accounts: c.Accounts}
+	}
+	return out
+}
+
+// listOf is an empty list, not null, for a list that is known to be empty.
+func listOf(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }
 
 // moment is null for a time that has not come.

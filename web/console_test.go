@@ -80,11 +80,13 @@ func section(content string) *io.SectionReader {
 
 func newConsoleThatReadsNothing(t *testing.T, s *store.Store, change ...func(*Config)) *console {
 	t.Helper()
+	storetest.Keep(t, s, 10_000) // as apps do unless an admin says otherwise
 	for _, role := range auth.Roles {
 		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, testHash)
 		require.NoError(t, err)
 	}
-	config := Config{Store: s, App: storetest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir()}
+	config := Config{Store: s, App: storetest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
+		ReadTags: func(context.Context, string) ([]string, error) { return []string{"vip", "a b"}, nil }}
 	for _, f := range change {
 		f(&config)
 	}

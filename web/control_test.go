@@ -77,7 +77,8 @@ func onFile(t *testing.T) (c *console, b *browser, id string, tamperWith func(fo
 }
 
 func counts(waiting, inDoubt, failed int64) jobs.Counts {
-	return jobs.Counts{jobs.Waiting: waiting, jobs.Sending: 0, jobs.InDoubt: inDoubt, jobs.Cleared: 0, jobs.Failed: failed, jobs.Unsent: 0}
+	return jobs.Counts{jobs.Waiting: waiting, jobs.Sending: 0, jobs.InDoubt: inDoubt, jobs.Cleared: 0, jobs.Failed: failed, jobs.Unsent: 0,
+		jobs.Inspected: 0, jobs.Restored: 0, jobs.Changed: 0, jobs.Untagged: 0, jobs.Unchanged: 0, jobs.Skipped: 0}
 }
 
 func TestAccountsThatWaitForAPersonAreDecidedOn(t *testing.T) {
@@ -101,7 +102,7 @@ func TestAccountsThatWaitForAPersonAreDecidedOn(t *testing.T) {
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+id).body, "/decide")
 		var job map[string]any
 		b.json("/jobs/"+id, &job)
-		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "code": 60027.0}, job["asked"])
+		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "reopened": 0.0, "lost": 0.0, "code": 60027.0}, job["asked"])
 
 		require.Equal(t, http.StatusUnprocessableEntity, b.post("/jobs/"+id+"/decide", "decision", "destroy").StatusCode)
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/decide", "decision", string(decision)).location())
@@ -140,11 +141,11 @@ func TestAnEndedJobIsRetriedAndBothSayWhereTheyCameFrom(t *testing.T) {
 	}
 	made := path.Base(b.post("/jobs/"+id+"/retry", "outcome", "cancelled").location())
 	require.NoError(t, storetest.ReadAll(c.store))
-	require.Regexp(t, `<dt>Accounts of</dt>\s*<dd><a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
+	require.Regexp(t, `<dt>Retry of</dt>\s*<dd><a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
 	require.Contains(t, b.get("/jobs/"+id).body, `<a href="/jobs/`+made+`">`)
 	var job map[string]any
 	b.json("/jobs/"+made, &job)
-	require.Equal(t, id, job["retry_of"])
+	require.Equal(t, id, job["source"])
 	b.json("/jobs/"+id, &job)
 	require.Equal(t, []any{made}, job["retries"])
 }

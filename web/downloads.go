@@ -133,13 +133,16 @@ func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
 }
 
 // ownColumns names the user's own columns: as in the file, else so that the
-// account column is recognised again when the file comes back.
+// columns of accounts and tags are recognised again when the file comes back.
 func ownColumns(v *visit, understood store.Understood, names []string, least int) []string {
 	if names == nil {
-		for i := range max(least, understood.Columns, understood.Column+1) {
+		for i := range max(least, understood.Columns, understood.Column+1, understood.TagColumn) {
 			names = append(names, v.text.T("rejects.column.other", i+1))
 		}
 		names[understood.Column] = v.text.T("rejects.column.account")
+		if understood.TagColumn > 0 {
+			names[understood.TagColumn-1] = v.text.T("rejects.column.tags")
+		}
 	}
 	for len(names) < least {
 		names = append(names, v.text.T("rejects.column.surplus"))

@@ -81,7 +81,11 @@ func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error
 	if err != nil {
 		return err
 	}
-	view.Refresh = shown.Live()
+	// What a person chooses must stay where scripts are off.
+	view.Refresh = shown.Live() && !(j.State == jobs.Halted && j.HaltCode == jobs.CodeGained)
+	if f != nil && v.Path() == undoPath {
+		shown.Undo = undoTyped(v, f)
+	}
 	page := templates.Job
 	switch {
 	case j.State == jobs.Draft:
@@ -197,22 +201,17 @@ func (s *Server) decideJob(v *visit) error {
 	}
 	switch jobs.Decision(v.FormValue("decision")) {
 	case jobs.Again:
-		s.notice(v, v.text.T("decide.done.again", n))
+		j, err := s.Store.Job(v.Request().Context(), id)
+		if err != nil {
+			return err
+		}
+		s.notice(v, v.text.For("decide.done.again", j.Kind, n))
 	case jobs.Leave:
 		s.notice(v, v.text.T("decide.done.leave", n))
 	default:
 		s.notice(v, v.text.T("decide.done.read", n))
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
-}
-
-// retryJob makes a new job of accounts of an ended one and leads to it.
-func (s *Server) retryJob(v *visit) error {
-	j, err := s.Store.Retry(v.Request().Context(), v.actor(), v.Param("id"), jobs.Outcome(v.FormValue("outcome")), s.TempDir)
-	if err != nil {
-		return err
-	}
-	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
 }
 
 // putJobFirst lets a job go before all others, or no longer.

@@ -6,6 +6,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 )
 
 // jobJSON is a job for scripts.
@@ -30,17 +31,30 @@ type jobJSON struct {
 	FinishedAt *time.Time             `json:"finished_at"`
 	StartAt    *time.Time             `json:"start_at"` // nothing is sent before
 	Gate       int64                  `json:"gate"`     // only its first so many accounts may be sent yet; 0: all
-	RetryOf    *string                `json:"retry_of"` // the job whose accounts these are
+	Source     *string                `json:"source"`   // the job whose accounts these are
 	Read       *int                   `json:"read"`     // in thousandths, while the file is being read
 	ReadRows   *int64                 `json:"read_rows"`
 	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
 	Halt       *haltJSON              `json:"halt"`
+	Snapshot   bool                   `json:"snapshot"`  // tags are kept before they are changed
+	Policy     *snapshot.Policy       `json:"policy"`    // of a restore: what becomes of accounts that have gained other tags
+	OnlyTags   []string               `json:"only_tags"` // of what is put back or taken away: these alone; null: all
+	Verify     *verificationJSON      `json:"verification"`
+}
+
+type verificationJSON struct {
+	Share    int64  `json:"share"` // of the batches, in millionths
+	Seed     string `json:"seed"`
+	Left     int64  `json:"left"`     // batches, or parts of them, still to be read again
+	Read     int64  `json:"read"`     // accounts
+	Reopened int64  `json:"reopened"` // of them: those that were not as they should be
 }
 
 // wholeJobJSON says more of a job that was asked for by its id.
 type wholeJobJSON struct {
 	jobJSON
-	Retries []string   `json:"retries"` // ids of the jobs made of accounts of this one
+	Retries []string   `json:"retries"` // ids of all jobs made of accounts of this one
+	Kept    *keptJSON  `json:"kept"`    // tags of before; null: none are, or the job has not come to rest
 	Asked   *askedJSON `json:"asked"`   // accounts in doubt that wait for a person
 }
 
@@ -48,7 +62,17 @@ type askedJSON struct {
 	Accounts   int64 `json:"accounts"`
 	Tagged     int64 `json:"tagged"`     // they have tags that were not there before
 	Unreadable int64 `json:"unreadable"` // their tags may not be read
+	Reopened   int64 `json:"reopened"`   // they were not as they should be when they were read again
+	Lost       int64 `json:"lost"`       // every call for them stayed without an answer
 	Code       int   `json:"code"`       // why not
+}
+
+type keptJSON struct {
+	Batches  int64      `json:"batches"`
+	Bytes    int64      `json:"bytes"`
+	Digest   string     `json:"digest"`
+	EraseAt  *time.Time `json:"erase_at"`
+	ErasedAt *time.Time `json:"erased_at"`
 }
 
 // draftJSON says more of a draft: what a person reviews.
@@ -99,14 +123,21 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 	for _, o := range jobs.Outcomes {
 		out.Outcomes[o] = j.Counts[o]
 	}
-	if j.RetryOf != "" {
-		out.RetryOf = &j.RetryOf
+	if j.Source != "" {
+		out.Source = &j.Source
 	}
 	if j.StartedBy != "" {
 		out.StartedBy = &j.StartedBy
 	}
 	if j.State == jobs.Halted {
 		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo, Recovers: jobs.Recovers(j.HaltCode)}
+	}
+	out.Snapshot, out.OnlyTags = j.Snapshot, j.Only
+	if j.Policy != "" {
+		out.Policy = &j.Policy
+	}
+	if j.Verify.Share > 0 {
+		out.Verify = &verificationJSON{Share: int64(j.Verify.Share), Seed: j.Verify.Seed, Left: j.Verify.Left, Read: j.Verify.Read, Reopened: j.Verify.Reopened}
 	}
 	if j.State == jobs.Reading {
 		out.Read, out.ReadRows = &j.Read, &j.ReadRows
@@ -119,20 +150,29 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 
 func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 	whole := wholeJobJSON{jobJSON: asJobJSON(v, j), Retries: []string{}}
-	retries, err := s.Store.Retries(v.Request().Context(), j.ID)
+	made, err := s.Store.MadeOf(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}
-	for _, retry := range retries {
-		whole.Retries = append(whole.Retries, retry.ID)
+	for _, m := range made {
+		whole.Retries = append(whole.Retries, m.ID)
+	}
+	if rests(j) {
+		kept, err := s.Store.Kept(v.Request().Context(), j.ID)
+		if err != nil {
+			return err
+		}
+		if kept.Batches > 0 {
+			whole.Kept = &keptJSON{Batches: kept.Batches, Bytes: kept.Bytes, Digest: kept.Digest, EraseAt: moment(kept.EraseAt), ErasedAt: moment(kept.ErasedAt)}
+		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
 		asked, err := s.Store.Asked(v.Request().Context(), j.ID)
 		if err != nil {
 			return err
 		}
-		if n := asked.Tagged + asked.Unreadable; n > 0 {
-			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Code: asked.Code}
+		if n := asked.Tagged + asked.Unreadable + asked.Reopened + asked.Lost; n > 0 {
+			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Reopened: asked.Reopened, Lost: asked.Lost, Code: asked.Code}
 		}
 	}
 	if j.State != jobs.Draft {

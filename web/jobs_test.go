@@ -24,7 +24,7 @@ func TestAFileBecomesADraftThatIsReviewedAndConfirmed(t *testing.T) {
 		require.Equal(t, http.StatusOK, review.StatusCode)
 		for _, want := range []string{
 			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 row repeats an account: row 3", "The same account as row 1.",
-			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Removed tags cannot be put back",
+			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Undo is possible: tags are read and kept just before they are removed, until 30 days after the end of the job.", "Inspect first",
 			"Download all 3 rows set aside (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
 		} {
 			require.Contains(t, review.body, want)
@@ -102,9 +102,9 @@ func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
 	want := `{"id":"` + id + `","kind":"clear","state":"draft","note":"a note",
 		"file":{"name":"users.csv","sha256":"` + b.job(id).FileSHA256 + `","bytes":20},
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
-		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"failed":0,"cancelled":0},
+		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
-		"start_at":null,"gate":0,"retry_of":null,"retries":[],"asked":null,"read":null,"read_rows":null,"refusal":null,"halt":null,"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
+		"start_at":null,"gate":0,"source":null,"retries":[],"kept":null,"snapshot":true,"policy":null,"only_tags":null,"verification":null,"asked":null,"read":null,"read_rows":null,"refusal":null,"halt":null,"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)
 	require.JSONEq(t, want, string(have))

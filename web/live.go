@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -64,18 +65,32 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
-	if j.RetryOf != "" {
-		if view.Origin, err = l.store.Job(ctx, j.RetryOf); err != nil {
+	if j.Source != "" {
+		if view.Origin, err = l.store.Job(ctx, j.Source); err != nil {
 			return view, err
 		}
 	}
 	if j.Settled() {
-		if view.Retries, err = l.store.Retries(ctx, j.ID); err != nil {
+		if view.Made, err = l.store.MadeOf(ctx, j.ID); err != nil {
+			return view, err
+		}
+	}
+	if rests(j) {
+		if view.Kept, err = l.store.Kept(ctx, j.ID); err != nil {
+			return view, err
+		}
+		if view.Report, err = l.store.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
 			return view, err
 		}
 	}
 	view.History, err = l.store.AuditEntries(ctx, store.AuditFilter{JobID: j.ID, Limit: historyShown})
 	return view, err
+}
+
+// rests reports whether a job stands still, so that what is kept of it can be
+// summed up: while it moves, that would be done again and again.
+func rests(j jobs.Job) bool {
+	return j.Settled() || (j.State == jobs.Paused || j.State == jobs.Halted) && j.Counts[jobs.Sending] == 0
 }
 
 // watch returns a channel with the newest view of a job, whenever it changes.

@@ -98,14 +98,16 @@ func choicesOf(v *visit) (c accounts.Choices, err error) {
 	c.Separator = one("separator", accounts.Separators)
 	c.Quote = one("quote", accounts.Quotes)
 	c.Header = one("header", []string{accounts.Yes, accounts.No})
-	if value := v.FormValue("column"); value != "" {
+	column := func(name string) int {
+		value := v.FormValue(name)
 		number, wrong := strconv.Atoi(value)
-		if wrong != nil || number < 1 || number > accounts.MaxColumns {
+		if value != "" && (wrong != nil || number < 1 || number > accounts.MaxColumns) {
 			err = faultChoice.With(value)
-		} else {
-			c.Column = number
+			return 0
 		}
+		return number
 	}
+	c.Column, c.TagColumn = column("column"), column("tag_column")
 	if typed := strings.TrimSpace(v.FormValue("first_line")); typed != "" {
 		if c.FirstLine = typedCount(typed); c.FirstLine < 1 {
 			c.FirstLine, err = 0, faultFirstLine.With(typed)

@@ -15,6 +15,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
@@ -45,7 +46,8 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	page.Form = formOf(page.Sending.SendingSettings)
 	if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
-		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"), Canary: v.FormValue("canary") != "", Wrong: f.Sentence}
+		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"), Canary: v.FormValue("canary") != "",
+			Snapshot: v.FormValue("snapshot") != "", KeepDays: v.FormValue("keep_days"), Verify: v.FormValue("verify_share"), Wrong: f.Sentence}
 	}
 	// What an admin types must stay: only for others the page reloads itself where scripts are off.
 	view.Refresh = !view.Governs()
@@ -57,6 +59,7 @@ func formOf(set store.SendingSettings) (form templates.SendingForm) {
 		form.Rate = strconv.Itoa(set.Rate)
 	}
 	form.FailureLimit, form.Canary = strconv.Itoa(set.FailureLimit), set.Canary
+	form.Snapshot, form.KeepDays, form.Verify = set.Snapshot, strconv.Itoa(set.KeepDays), templates.Percent(set.VerifyShare)
 	return form
 }
 
@@ -96,7 +99,8 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 }
 
 func (s *Server) changeSending(v *visit) error {
-	to := store.SendingSettings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != ""}
+	to := store.SendingSettings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
+		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
@@ -113,6 +117,21 @@ func typedSetting(typed string) int {
 		return -1
 	}
 	return n
+}
+
+// typedShare reads a percentage of at most four decimals, with a point or a
+// comma; -1 for anything else.
+func typedShare(typed string) snapshot.Share {
+	typed = strings.Replace(strings.TrimSuffix(strings.TrimSpace(typed), "%"), ",", ".", 1)
+	whole, decimals, _ := strings.Cut(strings.TrimSpace(typed), ".")
+	if len(whole) == 0 || len(whole) > 3 || len(decimals) > 4 {
+		return -1
+	}
+	n, err := strconv.ParseUint(whole+decimals+strings.Repeat("0", 4-len(decimals)), 10, 32)
+	if err != nil {
+		return -1
+	}
+	return snapshot.Share(n)
 }
 
 // stopSending throws the kill switch. Whoever does is in a hurry: the reason
@@ -153,6 +172,9 @@ type sendingJSON struct {
 	Configured   int           `json:"configured"` // calls a second
 	FailureLimit int           `json:"failure_limit"`
 	Canary       bool          `json:"canary"`
+	Snapshot     bool          `json:"snapshot"`     // tags are kept before they are changed
+	KeepDays     int           `json:"keep_days"`    // after a job's end
+	VerifyShare  int64         `json:"verify_share"` // millionths of a job's batches
 	FirstJob     *string       `json:"first_job"`
 	Commands     []gaugeJSON   `json:"commands"`
 	Jobs         []openJobJSON `json:"jobs"`
@@ -197,7 +219,7 @@ type openJobJSON struct {
 
 func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage) sendingJSON {
 	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
-		Canary: page.Sending.Canary, Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
+		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays, VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
 	if k := now.Stopped; k.Thrown() {
 		out.Stopped = &stoppedJSON{At: moment(k.ThrownAt), By: k.ThrownBy, Reason: k.Reason}
 	}

@@ -9,8 +9,10 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
+	"tagsweep/web/templates"
 	"tagsweep/web/templates/messages"
 )
 
@@ -19,9 +21,9 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		c := newConsole(t, s)
 		b := c.as(auth.Admin)
 		settings := func() store.SendingSettings { return c.contents().settings }
-		require.Equal(t, store.SendingSettings{FailureLimit: 20, Canary: true}, settings())
-		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35").location())
-		require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35}, settings())
+		require.Equal(t, store.SendingSettings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}, settings())
+		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
+		require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		page := b.get("/sending").body
 		require.Contains(t, page, "The settings were saved.")
 		require.Regexp(t, `name="rate"[^>]* value="40"`, page)
@@ -38,17 +40,20 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 			{"50", "0", messages.English.Fault(store.FaultFailureLimit.With())},
 			{"50", "101", messages.English.Fault(store.FaultFailureLimit.With())},
 		} {
-			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1")
+			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1", "snapshot", "1", "keep_days", "14", "verify_share", "0.05")
 			require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
 			require.Contains(t, got.body, bad.says)
 			require.Regexp(t, `name="rate"[^>]* value="`+strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(bad.rate)+`"`, got.body, "what was typed is kept")
 			require.Regexp(t, `id="canary"[^>]* checked`, got.body)
-			require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35}, settings())
+			require.Regexp(t, `id="snapshot"[^>]* checked`, got.body)
+			require.Regexp(t, `id="keep_days"[^>]* value="14"`, got.body)
+			require.Regexp(t, `id="verify_share"[^>]* value="0.05"`, got.body)
+			require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		}
-		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1")
-		require.Equal(t, store.SendingSettings{FailureLimit: 100, Canary: true}, settings(), "empty is as configured")
+		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
+		require.Equal(t, store.SendingSettings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
 		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
-		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on")
+		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Read again to verify, in percent: 0")
 	})
 }
 
@@ -108,7 +113,7 @@ func TestTheJSONOfTheSendingHasItsPromisedFields(t *testing.T) {
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
 	var now map[string]any
 	require.Equal(t, http.StatusOK, c.as(auth.Auditor).json("/sending", &now).StatusCode)
-	for _, field := range []string{"probing", "trouble", "rate", "configured", "failure_limit", "canary", "first_job", "jobs"} {
+	for _, field := range []string{"probing", "trouble", "rate", "configured", "failure_limit", "canary", "snapshot", "keep_days", "verify_share", "first_job", "jobs"} {
 		require.Contains(t, now, field)
 	}
 	require.Equal(t, "why", now["stopped"].(map[string]any)["reason"])
@@ -118,4 +123,27 @@ func TestTheJSONOfTheSendingHasItsPromisedFields(t *testing.T) {
 		require.Contains(t, command, field)
 	}
 	require.Equal(t, 97.0, command["allowed"])
+}
+
+func TestWhatIsKeptAndVerifiedIsRefusedBeyondItsBounds(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Admin)
+	before := c.contents().settings
+	for _, bad := range []struct{ days, share, field string }{
+		{"0", "1", "keep_days"}, {"3651", "1", "keep_days"}, {"", "1", "keep_days"}, {"a week", "1", "keep_days"},
+		{"30", "100.0001", "verify_share"}, {"30", "-1", "verify_share"}, {"30", "", "verify_share"}, {"30", "1.23456", "verify_share"}, {"30", "all", "verify_share"}, {"30", "1e1", "verify_share"},
+	} {
+		got := b.post("/sending", "failure_limit", "20", "canary", "1", "keep_days", bad.days, "verify_share", bad.share)
+		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
+		require.Regexp(t, `id="`+bad.field+`"[^>]* aria-invalid="true"`, got.body, "%+v", bad)
+		require.Equal(t, before, c.contents().settings)
+	}
+	require.Regexp(t, `(?s)<dt>Keep tags</dt>\s*<dd>on</dd>.*<dt>Days until kept tags are erased</dt>\s*<dd>30</dd>.*in percent</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
+}
+
+func TestSharesAreReadAndWrittenExactly(t *testing.T) {
+	for typed, want := range map[string]snapshot.Share{"0": 0, "1": 10_000, "100": snapshot.All, " 0.05 % ": 500, "12,5": 125_000, "0.0001": 1, "99.9999": 999_999, "1.": 10_000} {
+		require.Equal(t, want, typedShare(typed), typed)
+		require.Equal(t, want, typedShare(templates.Percent(want)), typed)
+	}
 }

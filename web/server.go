@@ -5,6 +5,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -20,10 +21,11 @@ import (
 // Config is what a Server needs.
 type Config struct {
 	Store         *store.Store
-	App           jobs.App             // shown on every page; new jobs are for it
-	Trouble       func() *jobs.Trouble // what keeps the runner from sending; nil: nothing ever does
-	CookieKey     []byte               // 64 bytes: 32 to sign and 32 to encrypt
-	Log           *slog.Logger         // what people see as one sentence, in detail
+	App           jobs.App                                                    // shown on every page; new jobs are for it
+	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
+	Trouble       func() *jobs.Trouble                                        // what keeps the runner from sending; nil: nothing ever does
+	CookieKey     []byte                                                      // 64 bytes: 32 to sign and 32 to encrypt
+	Log           *slog.Logger                                                // what people see as one sentence, in detail
 	Version       string
 	UploadLimit   int64  // the largest file, in bytes; 0 = DefaultUploadLimit
 	TempDir       string // for uploads on their way; "" = the system's
@@ -68,17 +70,22 @@ var routes = []route{
 	{http.MethodPost, rereadPath, auth.RunJobs, (*Server).rereadJob},
 	{http.MethodPost, "/jobs/:id/start", auth.RunJobs, (*Server).startJob},
 	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
-	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, actOnJob(jobs.Resume)},
+	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, (*Server).resumeJob},
 	{http.MethodPost, "/jobs/:id/cancel", auth.RunJobs, actOnJob(jobs.Cancel)},
 	{http.MethodPost, "/jobs/:id/start-now", auth.RunJobs, actOnJob(jobs.StartNow)},
 	{http.MethodPost, "/jobs/:id/decide", auth.RunJobs, (*Server).decideJob},
 	{http.MethodPost, "/jobs/:id/retry", auth.RunJobs, (*Server).retryJob},
+	{http.MethodPost, undoPath, auth.RunJobs, (*Server).undoJob},
+	{http.MethodPost, "/jobs/:id/erase", auth.Govern, (*Server).eraseTags},
 	{http.MethodPost, "/jobs/:id/first", auth.Govern, (*Server).putJobFirst},
 	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
 	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, (*Server).downloadResults},
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
+	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, (*Server).downloadReport},
+	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, (*Server).downloadTags},
 
 	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
+	{http.MethodPost, readTagsPath, auth.ReadJobs, (*Server).readAccount},
 	{http.MethodGet, protectPath, auth.ReadJobs, (*Server).listProtected},
 	{http.MethodPost, protectPath, auth.Protect, (*Server).protectAccounts},
 	{http.MethodPost, protectPath + "/remove", auth.Protect, (*Server).unprotectAccount},
@@ -107,6 +114,8 @@ func New(c Config) (*Server, error) {
 	switch {
 	case c.Store == nil:
 		return nil, errors.New("web: Config.Store is missing")
+	case c.ReadTags == nil:
+		return nil, errors.New("web: Config.ReadTags is missing")
 	case len(c.CookieKey) != 64:
 		return nil, errors.New("web: Config.CookieKey must be 64 bytes")
 	}

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
@@ -31,6 +33,8 @@ var (
 	faultLongText = fault.Declare(fault.Invalid, "upload.text", "Nothing was uploaded: the pasted text is larger than %s. Save it as a file, and upload that.")
 	faultBroken   = fault.Declare(fault.Invalid, "upload.broken", "The upload broke off before the file had arrived. Nothing was kept; upload it again.")
 	faultNoUpload = fault.Declare(fault.Invalid, "upload.form", "Nothing was taken: what came was not an upload of a file. Use the page “New job”.")
+	faultKind     = fault.Declare(fault.Invalid, "upload.kind", "Nothing was uploaded: %q is not one of the things that can be done with a file. Choose one on the page “New job”. Tags are put back from the page of the job that removed them.")
+	faultTagField = fault.Declare(fault.Invalid, "upload.tag_column", "Nothing was uploaded: %q is not the number of a column. Type a whole number from 1 to %d, or leave the field empty.")
 	faultLongNote = fault.Declare(fault.Invalid, "upload.note", "Nothing was uploaded: the note is longer than %d characters. Shorten it, choose the file again and upload it.")
 )
 
@@ -40,6 +44,7 @@ const (
 	uploadPause    = 1 * time.Minute // the longest silence while a file arrives
 	mostPasted     = 4_000_000       // bytes of text; it is held in memory
 	pastedName     = "pasted.txt"    // the file that pasted text becomes
+	fieldBytes     = 100             // of a field that is typed or chosen
 )
 
 // mostDrained is the most of a refused upload that is still read, in bytes. A
@@ -47,7 +52,9 @@ const (
 // cut off instead.
 const mostDrained = 1 << 30
 
-func (s *Server) newJob(v *visit) error { return s.uploadForm(v, http.StatusOK, &upload{}, nil) }
+func (s *Server) newJob(v *visit) error {
+	return s.uploadForm(v, http.StatusOK, &upload{kind: jobs.Clear}, nil)
+}
 
 func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) error {
 	view := s.view(v, "new")
@@ -56,7 +63,7 @@ func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) er
 		view.Problem = v.text.Fault(f)
 	}
 	form := templates.NewJob{
-		Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
+		Kinds: uploadKinds, Kind: up.kind, TagColumn: up.typedTagColumn, Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
 		TooLarge: v.text.Fault(faultTooLarge.With("{name}", messages.Bytes(s.UploadLimit))),
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.NewJobForm(view, form) })
@@ -77,7 +84,8 @@ func (s *Server) createJob(v *visit) error {
 	var j jobs.Job
 	if err == nil {
 		j, err = s.Store.CreateJob(v.Request().Context(), v.actor(), store.NewJob{
-			AppID: s.App.ID, Kind: jobs.Clear, Note: up.note, FileName: up.name, AccountBytes: s.App.AccountBytes(), File: up.content(),
+			AppID: s.App.ID, Kind: up.kind, Choices: accounts.Choices{TagColumn: up.tagColumn}, Note: up.note, FileName: up.name,
+			AccountBytes: s.App.AccountBytes(), File: up.content(),
 		})
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
@@ -103,6 +111,10 @@ func drain(v *visit) {
 
 // upload is what was sent: a file on disk, never whole in memory, or pasted text.
 type upload struct {
+	kind           jobs.Kind
+	tagColumn      int // from 1; 0: it is found
+	typedTagColumn string
+
 	file   *os.File
 	size   int64
 	name   string
@@ -127,7 +139,7 @@ func (u *upload) content() *io.SectionReader {
 // receive streams the parts of the form. What it has read so far is returned
 // with every fault, so that the form can be shown with it again.
 func (s *Server) receive(v *visit) (*upload, error) {
-	up := &upload{}
+	up := &upload{kind: jobs.Clear}
 	parts, err := v.Request().MultipartReader()
 	if err != nil {
 		return up, faultNoUpload.Because(err)
@@ -143,6 +155,10 @@ func (s *Server) receive(v *visit) (*upload, error) {
 			return up, faultBroken.Because(err)
 		}
 		switch part.FormName() {
+		case "kind":
+			err = up.readKind(part)
+		case "tag_column":
+			err = up.readTagColumn(part)
 		case "note":
 			err = up.readNote(part)
 		case "text":
@@ -164,6 +180,41 @@ func (s *Server) receive(v *visit) (*upload, error) {
 		up.name = pastedName
 	}
 	return up, nil
+}
+
+// uploadKinds are what a file can be uploaded for, in the order of the form.
+var uploadKinds = []jobs.Kind{jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.RemoveTags}
+
+func (u *upload) readKind(part *multipart.Part) error {
+	field, err := readField(part)
+	if kind := jobs.Kind(field); slices.Contains(uploadKinds, kind) {
+		u.kind = kind
+	} else if field != "" && err == nil {
+		err = faultKind.With(field)
+	}
+	return err
+}
+
+// readTagColumn reads what was typed; a file without such a column needs none.
+func (u *upload) readTagColumn(part *multipart.Part) (err error) {
+	if u.typedTagColumn, err = readField(part); err != nil || u.typedTagColumn == "" {
+		return err
+	}
+	number := typedCount(u.typedTagColumn)
+	if number < 1 || number > accounts.MaxColumns {
+		return faultTagField.With(u.typedTagColumn, accounts.MaxColumns)
+	}
+	u.tagColumn = int(number)
+	return nil
+}
+
+// readField reads a short field; what is too long for one is cut.
+func readField(part *multipart.Part) (string, error) {
+	field, err := io.ReadAll(io.LimitReader(part, fieldBytes))
+	if err != nil {
+		return "", faultBroken.Because(err)
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(string(field), "\uFFFD")), nil
 }
 
 func (u *upload) readNote(part *multipart.Part) error {

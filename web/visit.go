@@ -117,7 +117,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 				Details: map[string]any{"method": r.method, "permission": r.permission}})
 			return faultDenied.Because(err, v.user.Role)
 		}
-		if r.method == http.MethodPost && r.path != uploadPath {
+		if r.method == http.MethodPost && r.path != uploadPath && r.path != undoPath {
 			if err := readForm(v); err != nil {
 				return err
 			}

@@ -6,12 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 )
 
 // detail is one line of what an entry says beyond its columns.
@@ -49,14 +51,18 @@ func detailValue(v View, key string, value any) string {
 		switch key {
 		case "state":
 			return v.State(jobs.State(value))
-		case "outcome":
-			return v.Outcome(jobs.Outcome(value))
+		case "outcome", "outcomes":
+			return outcomesNamed(v, strings.Split(value, ", "))
 		case "role", "before", "after":
 			return v.Role(auth.Role(value))
-		case "start_at":
+		case "start_at", "keep_until", "erase_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				return v.Time(at)
 			}
+		case "kind":
+			return v.Kind(jobs.Kind(value))
+		case "policy":
+			return v.Policy(snapshot.Policy(value))
 		case "decision":
 			return v.Decision(jobs.Decision(value))
 		}
@@ -65,6 +71,8 @@ func detailValue(v View, key string, value any) string {
 		switch {
 		case key == "code" && value < 0: // one of ours
 			return v.Service(int(value))
+		case key == "verify_share":
+			return shareText(v, snapshot.Share(value))
 		case key == "code":
 			return strconv.FormatInt(int64(value), 10)
 		}
@@ -73,12 +81,21 @@ func detailValue(v View, key string, value any) string {
 		}
 		return v.Decimal(value)
 	case bool:
-		return strconv.FormatBool(value)
+		return yesOrNo(v, value)
+	case []any:
+		parts := make([]string, len(value))
+		for i, part := range value {
+			parts[i] = written(part)
+		}
+		if key == "outcomes" {
+			return outcomesNamed(v, parts)
+		}
+		return v.List(parts)
 	case map[string]any:
 		switch key {
 		case "outcomes":
 			return outcomesText(v, value)
-		case "understanding", "before", "after":
+		case "understanding", "before", "after", "list":
 			if _, sending := value["failure_limit"]; sending {
 				return sendingText(v, value)
 			}
@@ -86,6 +103,19 @@ func detailValue(v View, key string, value any) string {
 		}
 	}
 	return written(value)
+}
+
+// outcomesNamed lists outcomes by their names; "all" stands for every one.
+func outcomesNamed(v View, list []string) string {
+	for i, o := range list {
+		switch {
+		case o == "all":
+			list[i] = v.T("detail.all")
+		case v.Has("outcome." + o):
+			list[i] = v.Outcome(jobs.Outcome(o))
+		}
+	}
+	return v.List(list)
 }
 
 // written is a value without words of its own.
@@ -139,11 +169,20 @@ func sendingText(v View, set map[string]any) string {
 	if rate > 0 {
 		pace = v.Int(int64(rate))
 	}
-	return v.List([]string{
+	parts := []string{
 		v.T("detail.pair", v.T("sending.rate"), pace),
 		v.T("detail.pair", v.T("sending.failure_limit"), v.Int(int64(limit))),
 		v.T("detail.pair", v.T("sending.canary"), onOrOff(v, canary)),
-	})
+	}
+	if days, known := set["keep_days"].(float64); known { // entries of earlier versions do not say it
+		keep, _ := set["snapshot"].(bool)
+		share, _ := set["verify_share"].(float64)
+		parts = append(parts,
+			v.T("detail.pair", v.T("sending.snapshot"), onOrOff(v, keep)),
+			v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
+			v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))))
+	}
+	return v.List(parts)
 }
 
 func onOrOff(v View, on bool) string {

@@ -18,6 +18,12 @@ var strokes = map[string]string{
 	"cleared":   "M3 8.5l3.2 3.2L13 4.8",
 	"failed":    "M4 4l8 8M12 4l-8 8",
 	"cancelled": "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M4.2 4.2l7.6 7.6",
+	"inspected": "M3 3h5l5 5l-5 5l-5-5zM5.600 5.600v.1",
+	"restored":  "M3.500 6.500h6a3.300 3.300 0 0 1 0 6.600H6M6.200 3.700L3.300 6.500L6.200 9.300",
+	"changed":   "M3 8.500l3.200 3.200L13 4.800",
+	"untagged":  "M8 3a5 5 0 1 0 0 10a5 5 0 1 0 0-10",
+	"unchanged": "M3.500 6h9M3.500 10h9",
+	"skipped":   "M3.500 4.500L8 8L3.500 11.500M8.500 4.500L13 8L8.500 11.500",
 	// states
 	"reading":    "M4 2.5h5.5L12 5v8.500H4zM6 8h4M6 10.500h4",
 	"refused":    "M4 2.5h5.5L12 5v8.500H4zM6.200 7.200l3.600 3.600M9.800 7.200l-3.600 3.600",
@@ -29,8 +35,11 @@ var strokes = map[string]string{
 	"halted":     "M5.500 2.500h5l3 3v5l-3 3h-5l-3-3v-5zM8 5.300v3.400M8 10.700v.1",
 	"cancelling": "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M4.200 4.200l7.600 7.600",
 	"finished":   "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M5.500 8.200l1.800 1.800L10.600 6.400",
+	"verifying":  "M7 2.500a4.500 4.500 0 1 0 0 9a4.500 4.500 0 1 0 0-9M10.300 10.300l3.200 3.200M5.200 7l1.300 1.300L9 5.800",
 	"scheduled":  "M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 1 0 0-11M8 5v3.200h2.600",
 	// the rest
+	"tag":      "M3 3h5l5 5l-5 5l-5-5zM5.600 5.600v.1",
+	"undo":     "M3.500 6.500h6a3.300 3.300 0 0 1 0 6.600H6M6.200 3.700L3.300 6.500L6.200 9.300",
 	"stop":     "M3.500 3.500h9v9h-9zM6.500 6.500h3v3h-3z",
 	"first":    "M8 13V3.500M4.500 7L8 3.500L11.500 7M3 2.500h10",
 	"again":    "M12.500 6.500A5 5 0 1 0 13 9M12.800 3v3.700H9.100",
@@ -71,7 +80,7 @@ func icon(name string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(strokes[name])
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 40, Col: 25}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/icons.templ`, Line: 49, Col: 25}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

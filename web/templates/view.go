@@ -12,7 +12,9 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/web/templates/messages"
 )
@@ -44,10 +46,10 @@ type Standing struct {
 // Probing reports whether single calls find out if the service works again.
 func (s Standing) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
 
-// Budget is the gauge of the calls that remove tags.
-func (s Standing) Budget() (jobs.Gauge, bool) {
+// Budget is the gauge of a command.
+func (s Standing) Budget(command string) (jobs.Gauge, bool) {
 	for _, g := range s.Sending.Gauges {
-		if g.Command == "remove_all_tags" {
+		if string(g.Command) == command {
 			return g, true
 		}
 	}
@@ -97,15 +99,24 @@ type JobView struct {
 	Job     jobs.Job
 	Rate    float64 // calls per second, over the last few seconds
 	Reasons []jobs.Reason
-	Asked   store.Asked // accounts in doubt that wait for a person
-	Origin  jobs.Job    // the job whose accounts these are; without id for an upload
-	Retries []jobs.Job  // made of accounts of this one
+	Asked   store.Asked      // accounts in doubt that wait for a person
+	Origin  jobs.Job         // the job whose accounts these are; without id for an upload
+	Made    []jobs.Job       // of accounts of this one
+	Report  *snapshot.Report // nil: nothing was read, or the job still runs
+	Spoiled *fault.Error     // why what is kept cannot be summed up
+	Kept    store.Kept       // zero while the job runs
+	Undo    UndoForm
 	History []audit.Entry
 	Now     time.Time
 }
 
 // Live reports whether the page should follow the job.
 func (j JobView) Live() bool { return j.Job.State != jobs.Draft && !j.Job.Settled() }
+
+// asked counts the accounts that wait for a person.
+func (j JobView) asked() int64 {
+	return j.Asked.Tagged + j.Asked.Unreadable + j.Asked.Reopened + j.Asked.Lost
+}
 
 // Left estimates how long the job still takes; false when nobody can say.
 func (j JobView) Left() (time.Duration, bool) {
@@ -114,6 +125,9 @@ func (j JobView) Left() (time.Duration, bool) {
 		return 0, false
 	}
 	calls := math.Ceil(float64(open) / jobs.BatchSize)
+	if readsFirst(j.Job) && j.Job.Kind != jobs.Inspect {
+		calls *= 2
+	}
 	return max(time.Second, time.Duration(calls/j.Rate*float64(time.Second))), true
 }
 
@@ -146,7 +160,8 @@ func (s slice) x() string     { return strconv.FormatInt(s.from, 10) }
 func (s slice) width() string { return strconv.FormatInt(s.to-s.from, 10) }
 
 // barOrder puts what is done to the left.
-var barOrder = []jobs.Outcome{jobs.Cleared, jobs.Failed, jobs.Unsent, jobs.InDoubt, jobs.Sending, jobs.Waiting}
+var barOrder = []jobs.Outcome{jobs.Cleared, jobs.Inspected, jobs.Restored, jobs.Changed, jobs.Untagged, jobs.Unchanged, jobs.Skipped,
+	jobs.Failed, jobs.Unsent, jobs.InDoubt, jobs.Sending, jobs.Waiting}
 
 // barSlices cuts the bar so that every outcome that is present can be seen and
 // all together fill it.

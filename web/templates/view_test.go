@@ -49,10 +49,13 @@ func TestAnEnvironmentIsHarmlessOnlyWhenItSaysSo(t *testing.T) {
 }
 
 func TestTimeLeftIsToldOnlyWhenItCanBeKnown(t *testing.T) {
-	j := JobView{Job: jobs.Job{State: jobs.Running, Counts: jobs.Counts{jobs.Waiting: 9_950, jobs.Sending: 50}}, Rate: 50}
+	j := JobView{Job: jobs.Job{Kind: jobs.Clear, State: jobs.Running, Counts: jobs.Counts{jobs.Waiting: 9_950, jobs.Sending: 50}}, Rate: 50}
 	left, known := j.Left()
 	require.True(t, known)
 	require.Equal(t, 2*time.Second, left)
+	j.Job.Snapshot = true
+	left, _ = j.Left()
+	require.Equal(t, 4*time.Second, left, "every batch is read before it is sent")
 	for _, change := range []func(*JobView){
 		func(j *JobView) { j.Rate = 0 },
 		func(j *JobView) { j.Job.State = jobs.Paused },

@@ -16,6 +16,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
 
@@ -47,10 +48,10 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, reason := range accounts.Reasons {
 		keys = append(keys, "reason."+string(reason))
 	}
-	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures) {
+	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeNotSo, jobs.CodeLost, jobs.CodeTooFull, jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures, jobs.CodeGained) {
 		keys = append(keys, "tim."+strconv.Itoa(code))
 	}
-	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled") {
+	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled", "verifying") {
 		keys = append(keys, "state."+string(state), "job."+string(state)+".why")
 	}
 	for _, outcome := range jobs.Outcomes {
@@ -59,8 +60,20 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, decision := range []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack} {
 		keys = append(keys, "decision."+string(decision))
 	}
-	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags} {
+	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags} {
 		keys = append(keys, "command."+string(command))
+	}
+	for _, kind := range jobs.Kinds {
+		keys = append(keys, "kind."+string(kind))
+	}
+	for _, policy := range []snapshot.Policy{snapshot.Merge, snapshot.Skip, snapshot.Stop} {
+		keys = append(keys, "policy."+string(policy), "policy."+string(policy)+".why")
+	}
+	for _, relation := range []string{"retry", "undo", "inspect", "clear"} {
+		keys = append(keys, "made."+relation, "origin."+relation)
+	}
+	for _, delivery := range []string{"intended", "not_sent", "answered", "lost"} {
+		keys = append(keys, "delivery."+delivery)
 	}
 	for _, encoding := range accounts.Encodings {
 		keys = append(keys, "encoding."+string(encoding))
@@ -84,8 +97,9 @@ func TestEveryCodeHasAText(t *testing.T) {
 // TestPagesAndTextsAgree finds keys that a page uses and no catalogue holds,
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
-	literal := regexp.MustCompile(`\.(?:T|Has|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
-	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|decision|command|error\.title)\.|^job\.[a-z]+\.why$`)
+	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
+	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery)\.|^job\.[a-z]+\.why$`)
+	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
 		names, err := filepath.Glob(pattern)
@@ -102,7 +116,10 @@ func TestPagesAndTextsAgree(t *testing.T) {
 			}
 		}
 	}
-	unused := slices.DeleteFunc(English.Keys(), func(key string) bool { return used[key] || families.MatchString(key) })
+	unused := slices.DeleteFunc(English.Keys(), func(key string) bool {
+		common := ofKind.ReplaceAllString(key, "")
+		return used[key] || used[common] || families.MatchString(key) || families.MatchString(common)
+	})
 	require.Empty(t, unused, "no page uses these")
 }
 

@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 )
 
 // Bytes is a size; texts show it in KB, MB or GB.
@@ -26,6 +27,8 @@ func (t *Text) speak(arg any) any {
 		return t.State(value)
 	case jobs.Outcome:
 		return t.Outcome(value)
+	case jobs.Kind:
+		return t.Kind(value)
 	case auth.Role:
 		return t.Role(value)
 	case Bytes:
@@ -59,6 +62,24 @@ func (t *Text) State(s jobs.State) string { return t.T("state." + string(s)) }
 
 // Outcome names an account's outcome.
 func (t *Text) Outcome(o jobs.Outcome) string { return t.T("outcome." + string(o)) }
+
+// Kind names what a job does.
+func (t *Text) Kind(k jobs.Kind) string { return t.named("kind."+string(k), string(k)) }
+
+// Policy says what a restore does with accounts that have gained other tags.
+func (t *Text) Policy(p snapshot.Policy) string { return t.named("policy."+string(p), string(p)) }
+
+// Delivery says what became of a call on its way.
+func (t *Text) Delivery(name string) string { return t.named("delivery."+name, name) }
+
+// For returns the text of a key as it is said of a kind of job: the kind's own
+// where there is one.
+func (t *Text) For(key string, k jobs.Kind, args ...any) string {
+	if own := key + "." + string(k); t.Has(own) {
+		return t.T(own, args...)
+	}
+	return t.T(key, args...)
+}
 
 // Decision names what a person wants done with accounts in doubt.
 func (t *Text) Decision(d jobs.Decision) string { return t.named("decision."+string(d), string(d)) }

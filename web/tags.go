@@ -1,0 +1,119 @@
+package web
+
+import (
+	"iter"
+	"strconv"
+	"strings"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+)
+
+var faultNoReport = fault.Declare(fault.Conflict, "report.none", "There is nothing to download: no tags were read for this job, or what was read was not kept. To see the tags its accounts have now, inspect them.")
+
+// downloadReport hands out what a job's accounts had in tags, summed up: first
+// the sums, then every tag with the number of accounts that had it.
+func (s *Server) downloadReport(v *visit) error {
+	j, err := s.jobWithRows(v)
+	if err != nil {
+		return err
+	}
+	report, err := s.Store.Report(v.Request().Context(), j.ID)
+	if err != nil {
+		return err
+	}
+	if report == nil {
+		return faultNoReport.With()
+	}
+	file, err := s.beginDownload(v, j, audit.ReportDownloaded, "report", map[string]any{})
+	if err != nil {
+		return err
+	}
+	for _, row := range reportRows(report) {
+		if err := file.Write(row); err != nil {
+			return err
+		}
+	}
+	return file.Flush()
+}
+
+// reportRows has the same names in every language, for programs.
+func reportRows(r *snapshot.Report) [][]string {
+	rows := [][]string{{"what", "tag", "count"}}
+	for _, sum := range []struct {
+		what  string
+		count int64
+	}{
+		{"accounts", r.Accounts}, {"accounts_with_tags", r.Tagged}, {"accounts_without_tags", r.Untagged}, {"accounts_unknown", r.Unknown},
+		{"assignments", r.Assignments}, {"assignments_not_listed", r.Others}, {"distinct_tags", int64(r.Distinct())},
+	} {
+		rows = append(rows, []string{sum.what, "", strconv.FormatInt(sum.count, 10)})
+	}
+	for _, tag := range r.Tags() {
+		rows = append(rows, []string{"tag", asText(tag.Tag), strconv.FormatInt(tag.Accounts, 10)})
+	}
+	return rows
+}
+
+var tagColumns = []string{"row", "account", "outcome", "known", "count", "tags"}
+
+// downloadTags hands out the tags every account had before the job changed them.
+func (s *Server) downloadTags(v *visit) error {
+	ctx := v.Request().Context()
+	j, err := s.jobWithRows(v)
+	if err != nil {
+		return err
+	}
+	kept, err := s.Store.Kept(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	if kept.Batches == 0 {
+		return faultNoReport.With()
+	}
+	next, stop := iter.Pull2(s.Store.TagsBefore(ctx, j.ID))
+	defer stop()
+	a, err, more := next() // what cannot be begun is refused before anything is handed out
+	if err != nil {
+		return err
+	}
+	file, err := s.beginDownload(v, j, audit.TagsDownloaded, "tags", map[string]any{})
+	if err != nil {
+		return err
+	}
+	if err := file.Write(tagColumns); err != nil {
+		return err
+	}
+	for ; more; a, err, more = next() {
+		if err != nil {
+			return err
+		}
+		if err := file.Write(tagsRow(a)); err != nil {
+			return err
+		}
+	}
+	return file.Flush()
+}
+
+func tagsRow(a store.TaggedAccount) []string {
+	row := []string{strconv.FormatInt(a.Row, 10), a.Account.Account, string(a.Outcome), "no", "", ""}
+	if a.Known {
+		row[3], row[4], row[5] = "yes", strconv.Itoa(len(a.Before)), tagsCell(a.Before)
+	}
+	return row
+}
+
+// tagsCell writes tags into one cell, as a file of tags that is uploaded has them.
+func tagsCell(tags []string) string {
+	shown := make([]string, len(tags))
+	for i, tag := range tags {
+		shown[i] = asText(tag)
+	}
+	return accounts.JoinTags(shown)
+}
+
+// asText shows bytes that are no text as such: a file of text cannot hold them.
+func asText(tag string) string { return strings.ToValidUTF8(tag, "\uFFFD") }

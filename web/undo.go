@@ -1,0 +1,169 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+const undoPath = "/jobs/:id/undo"
+
+// retryJob makes a new job of accounts of another and leads to it: of those that
+// ended in some way, or, to inspect or clear them, of all.
+func (s *Server) retryJob(v *visit) error {
+	ctx, id := v.Request().Context(), v.Param("id")
+	again := store.Again{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
+	if again.Kind == "" {
+		of, err := s.Store.Job(ctx, id)
+		if err != nil {
+			return err
+		}
+		if again.Kind = of.Kind; len(again.Outcomes) == 0 {
+			return jobs.FaultNoneToRetry.With()
+		}
+	}
+	j, err := s.Store.Again(ctx, v.actor(), id, again, s.TempDir)
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
+}
+
+func chosenOutcomes(v *visit) (list []jobs.Outcome) {
+	for _, o := range v.Request().Form["outcome"] {
+		if o != "" {
+			list = append(list, jobs.Outcome(o))
+		}
+	}
+	return list
+}
+
+// undoJob makes a job that takes back what an ended one did, and leads to it.
+func (s *Server) undoJob(v *visit) error {
+	list, err := s.readUndo(v)
+	defer list.discard()
+	if err != nil {
+		drain(v)
+	}
+	var made jobs.Job
+	if err == nil {
+		undo := store.Undo{Policy: snapshot.Policy(v.FormValue("policy")), Tags: typedLines(v.FormValue("tags")), Outcomes: chosenOutcomes(v)}
+		if list.file != nil {
+			undo.List, undo.ListName = list.content(), list.name
+		}
+		made, err = s.Store.Undo(v.Request().Context(), v.actor(), v.Param("id"), undo, s.TempDir)
+	}
+	if err != nil {
+		return s.jobAgain(v, err)
+	}
+	return v.Redirect(http.StatusSeeOther, jobPath(made.ID))
+}
+
+// readUndo reads the form and the list of accounts that may come with it; the
+// other values are then found as those of any form.
+func (s *Server) readUndo(v *visit) (*upload, error) {
+	list := &upload{}
+	parts, err := v.Request().MultipartReader()
+	if errors.Is(err, http.ErrNotMultipart) {
+		return list, readForm(v)
+	}
+	if err != nil {
+		return list, faultForm.Because(err)
+	}
+	typed, room := url.Values{}, int64(formLimit)
+	v.Request().Form, v.Request().PostForm = typed, typed
+	body := http.NewResponseController(v.Response())
+	for {
+		body.SetReadDeadline(time.Now().Add(uploadPause)) // not every writer has deadlines
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return list, faultBroken.Because(err)
+		}
+		if part.FormName() == "list" {
+			err = s.readFile(v, body, list, part)
+		} else {
+			err = readTyped(part, typed, &room)
+		}
+		if err != nil {
+			return list, err
+		}
+	}
+	body.SetReadDeadline(time.Time{})
+	return list, nil
+}
+
+// readTyped reads one value of a form that has room for so many bytes more.
+func readTyped(part *multipart.Part, typed url.Values, room *int64) error {
+	value, err := io.ReadAll(io.LimitReader(part, *room+1))
+	if err != nil {
+		return faultBroken.Because(err)
+	}
+	if *room -= int64(len(value) + len(part.FormName())); *room < 0 {
+		return faultLongForm.With()
+	}
+	typed.Add(part.FormName(), string(value))
+	return nil
+}
+
+// typedLines are the lines that are not blank.
+func typedLines(text string) (list []string) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+// undoTyped is what the form shows again that was not taken.
+func undoTyped(v *visit, f *fault.Error) templates.UndoForm {
+	return templates.UndoForm{Policy: v.FormValue("policy"), Tags: v.FormValue("tags"), Outcomes: v.Request().Form["outcome"],
+		Mistaken: true, NoPolicy: snapshot.FaultPolicy.Is(f)}
+}
+
+// resumeJob lets a job go on. One that met an account with other tags has to be
+// told what to do with such accounts.
+func (s *Server) resumeJob(v *visit) error {
+	id := v.Param("id")
+	if _, err := s.Store.Resume(v.Request().Context(), v.actor(), id, snapshot.Policy(v.FormValue("policy"))); err != nil {
+		return s.jobAgain(v, err)
+	}
+	s.standing.changed() // the service may be tried at once
+	return v.Redirect(http.StatusSeeOther, jobPath(id))
+}
+
+// eraseTags erases the tags kept for an ended job before their time.
+func (s *Server) eraseTags(v *visit) error {
+	id := v.Param("id")
+	if err := s.Store.Erase(v.Request().Context(), v.actor(), id); err != nil {
+		return err
+	}
+	s.notice(v, v.text.T("kept.erase.done"))
+	return v.Redirect(http.StatusSeeOther, jobPath(id))
+}
+
+// jobAgain shows the job's page again after a form that was not taken.
+func (s *Server) jobAgain(v *visit, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
+		return err
+	}
+	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
+	if err != nil {
+		return err
+	}
+	return s.jobPage(v, http.StatusUnprocessableEntity, j, f)
+}
