@@ -8,8 +8,10 @@ FUZZTIME = 10s
 
 # How often `make torture` kills consoles on each engine; SEED repeats the choices of an earlier one.
 KILLS = 200
+# How many accounts it inspects, clears and puts back, killed ten times at each.
+UNDO = 300000
 SEED =
-TORTURE = TestNoKill|TestAFullDisk|TestErrorsOfTheDisk|TestALockedDatabase|TestADatabaseThatIsGone|TestAService
+TORTURE = TestNoKill|TestAFullDisk|TestErrorsOfTheDisk|TestALockedDatabase|TestADatabaseThatIsGone|TestAService|TestWhatWasCleared
 VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # Front-end files: package, version, its licence, and what is taken of it.
@@ -36,7 +38,7 @@ build: ## build ./console
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test, with the race detector
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-	go test -race -gcflags=all=-d=checkptr=0 -parallel 3 -timeout 14m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
+	go test -race -gcflags=all=-d=checkptr=0 -parallel 6 -timeout 14m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
 
 check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "Not formatted by gofmt:" >&2; echo "$$unformatted" >&2; exit 1; }
@@ -58,7 +60,7 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 
 torture: setup ## kill consoles 200 times on each engine while everything goes wrong, and break disk and database under them
 ## fewer, or as an earlier one: make torture KILLS=20 SEED=1; a part: make torture RUN=TestAFullDisk
-	TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
+	TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) UNDO_ACCOUNTS=$(UNDO) UNDO_KILLS=10 go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
 
 bench: setup ## run every benchmark; a part: make bench PKG=./cmd/console RUN=BenchmarkShareOfTheRate
 ## beside other job queues, which have a module of their own: make bench PKG=bench

@@ -75,10 +75,10 @@ func members(n int, others ...string) []string {
 }
 
 // openly sends without gates, so that calls can be counted.
-var openly = store.SendingSettings{FailureLimit: 100}
+var openly = store.SendingSettings{FailureLimit: 100, KeepDays: 30}
 
 // guarded is how an app sends when nobody has changed it.
-var guarded = store.SendingSettings{FailureLimit: 20, Canary: true}
+var guarded = store.SendingSettings{FailureLimit: 20, Canary: true, KeepDays: 30}
 
 // classed returns the codes of the service that are first met with a class.
 func classed(class tim.Class) []int {
@@ -95,6 +95,7 @@ func eachCode(t *testing.T, codes []int, body func(t *testing.T, code int)) {
 }
 
 func TestACodeThatNeedsAPersonHaltsAtTheFirstSight(t *testing.T) {
+	t.Parallel()
 	eachCode(t, classed(tim.Halt), func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(1_000))
 		a.carryOut(t)
@@ -113,6 +114,7 @@ func TestACodeThatNeedsAPersonHaltsAtTheFirstSight(t *testing.T) {
 }
 
 func TestACodeThatMayPassIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	eachCode(t, append(classed(tim.Retry), 12345), func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 2}, openly, members(300))
 		a.carryOut(t)
@@ -122,6 +124,7 @@ func TestACodeThatMayPassIsTriedAgain(t *testing.T) {
 }
 
 func TestACodeNobodyKnowsIsShownAfterAFewTries(t *testing.T) {
+	t.Parallel()
 	eachCode(t, []int{60013, 12345}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(300))
 		a.carryOut(t)
@@ -132,6 +135,7 @@ func TestACodeNobodyKnowsIsShownAfterAFewTries(t *testing.T) {
 }
 
 func TestAServiceThatDoesNotWorkIsProbedUntilItDoes(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		faults timtest.Faults
 		halt   int
@@ -165,6 +169,7 @@ func TestAServiceThatDoesNotWorkIsProbedUntilItDoes(t *testing.T) {
 }
 
 func TestTooManyCallsSlowTheCommandDown(t *testing.T) {
+	t.Parallel()
 	eachCode(t, classed(tim.Slow), func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 1}, guarded, members(300))
 		a.carryOut(t)
@@ -181,6 +186,7 @@ func TestTooManyCallsSlowTheCommandDown(t *testing.T) {
 }
 
 func TestASignatureIsRenewedOnceAndThenAPersonIsAsked(t *testing.T) {
+	t.Parallel()
 	eachCode(t, []int{70001, 70002, 70003, 70005}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 1}, guarded, members(300))
 		a.carryOut(t)
@@ -196,6 +202,7 @@ func TestASignatureIsRenewedOnceAndThenAPersonIsAsked(t *testing.T) {
 }
 
 func TestACodeThatMayMeanTheSignatureOrTheAccountEndsWithTheAccount(t *testing.T) {
+	t.Parallel()
 	eachCode(t, []int{60004, 60005}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(100, "bad1"))
 		a.carryOut(t)
@@ -222,6 +229,7 @@ func TestALockedOutAdminMakesNoCallForAMinute(t *testing.T) {
 }
 
 func TestABadAccountAmongAHundredCostsAtMostFifteenCalls(t *testing.T) {
+	t.Parallel()
 	codes := slices.DeleteFunc(classed(tim.Account), func(code int) bool { return !tim.RuleOf(code).BlamesAccount() })
 	eachCode(t, codes, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(200, "bad1"))
@@ -261,8 +269,11 @@ func TestABatchThatIsBadThroughoutIsRecognisedEarly(t *testing.T) {
 }
 
 func TestACodeThatSeveralSingleAccountsGiveHalts(t *testing.T) {
+	t.Parallel()
 	eachCode(t, []int{60003, 90001}, func(t *testing.T, code int) {
-		a := answering(t, "all_member_push", timtest.Faults{Code: code}, openly, members(200))
+		slowly := openly
+		slowly.Rate = 20 // so that answers are known before the next calls leave, however busy the machine
+		a := answering(t, "all_member_push", timtest.Faults{Code: code}, slowly, members(200))
 		a.carryOut(t)
 		require.Equal(t, jobs.Halted, a.job.State)
 		require.Equal(t, code, a.job.HaltCode)
@@ -280,6 +291,7 @@ func TestTooManyAccountsAreHalvedUntilTheyFit(t *testing.T) {
 }
 
 func TestOneAccountThatIsTooManyHalts(t *testing.T) {
+	t.Parallel()
 	eachCode(t, classed(tim.Split), func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(200))
 		a.carryOut(t)
@@ -291,6 +303,7 @@ func TestOneAccountThatIsTooManyHalts(t *testing.T) {
 }
 
 func TestAPartialSuccessIsTakenForWhatItIsInBothFamilies(t *testing.T) {
+	t.Parallel()
 	for _, family := range []string{"all_member_push", "timpush"} {
 		t.Run(family, func(t *testing.T) {
 			t.Parallel()
@@ -303,6 +316,7 @@ func TestAPartialSuccessIsTakenForWhatItIsInBothFamilies(t *testing.T) {
 }
 
 func TestWhereReadingIsNotAllowedAccountsInDoubtWaitForAPerson(t *testing.T) {
+	t.Parallel()
 	eachCode(t, []int{60002, 60009, 60010, 60017, 60027, 70403, 90009}, func(t *testing.T, code int) {
 		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Most: 1}
 		a := answering(t, "all_member_push", lost, openly, members(200))

@@ -13,6 +13,7 @@ import (
 )
 
 func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
+	t.Parallel()
 	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com",
 		"CONSOLE_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, "serve")
 	require.ErrorContains(t, err, "exit status 1")
@@ -23,6 +24,7 @@ func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
 }
 
 func TestAPortInUseIsASentence(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -33,6 +35,7 @@ func TestAPortInUseIsASentence(t *testing.T) {
 }
 
 func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
+	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
 	p.start()
@@ -42,6 +45,7 @@ func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
 }
 
 func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
+	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
 	file := filepath.Join(t.TempDir(), "key")
@@ -58,6 +62,7 @@ func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
 }
 
 func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
+	t.Parallel()
 	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
 	out, err := p.command("", "user", "list")
 	require.NoError(t, err)
@@ -84,6 +89,7 @@ func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
 }
 
 func TestVerifyNamesThePlaceThatDoesNotAddUp(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
@@ -98,10 +104,12 @@ func TestVerifyNamesThePlaceThatDoesNotAddUp(t *testing.T) {
 }
 
 func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	out, err := runProgram("", nil, "demo", "--once", "--accounts", "5000", "--data", folder)
 	require.NoError(t, err, out)
 	require.Contains(t, out, "They agree on all 5000 accounts.")
+	require.Regexp(t, `The tags of the \d+ cleared accounts were kept, so that they can be put back`, out)
 
 	out, err = runProgram("", nil, "demo", "--once", "--accounts", "500", "--data", folder)
 	require.NoError(t, err, "an earlier demo is replaced: %s", out)
@@ -117,7 +125,8 @@ func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
 // The comparison itself must be able to fail: here the simulator is told that
 // somebody gave an account its tags back, and that another was never asked for.
 func TestACompareThatShouldFailFails(t *testing.T) {
-	simulator, base := simulate(t, nil)
+	t.Parallel()
+	simulator, base := simulate(t, func(c *timtest.Config) { c.UntaggedShare = 0 })
 	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
 	found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
@@ -131,6 +140,7 @@ func TestACompareThatShouldFailFails(t *testing.T) {
 }
 
 func TestSimulateSaysWhatItCannotDo(t *testing.T) {
+	t.Parallel()
 	for _, faults := range []string{"server_error", "sulk=0.1", "server_error=2"} {
 		out, err := runProgram("", nil, "simulate", "--listen", "127.0.0.1:0", "--faults", faults)
 		require.Error(t, err, faults)

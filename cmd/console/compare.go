@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
+	"math"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
@@ -26,6 +26,9 @@ type comparison struct {
 	Untrue     int64 // accounts that are not what the simulator says
 	Resent     int64 // accounts sent again after the service had acknowledged them
 	Together   int64 // accounts in two calls at once
+	Unkept     int64 // tags removed that no reading of the job had shown before, so that nothing could bring them back
+	PutBack    int64 // tags an undo gave to accounts that had not had them before, or took from accounts it had not given them to
+	NotBack    int64 // tags that an undo should have brought back, or taken away again, and has not
 	Unrecorded int64 // calls that arrived though the ledger says they were not sent, and the other way round
 	Unsound    int64 // other sums and limits
 	Wrong      []string
@@ -35,17 +38,6 @@ func (c *comparison) differ(kind *int64, format string, args ...any) {
 	if *kind++; *kind <= 5 {
 		c.Wrong = append(c.Wrong, fmt.Sprintf(format, args...))
 	}
-}
-
-// fate is what is known of one account of one job.
-type fate struct {
-	batch   int64
-	outcome jobs.Outcome
-	code    int
-	doubted bool // it was in a call without an answer
-	removed bool // a removal of this job was carried out on it, soon or late
-	told    bool // and acknowledged
-	read    bool // its tags were read for this job
 }
 
 // recorded is a call in the console's ledger.
@@ -61,9 +53,10 @@ type recorded struct {
 type comparing struct {
 	*comparison
 	sim    *timtest.Control
-	ids    []string
+	jobs   []jobs.Job
 	fates  []map[string]*fate // by job
 	ledger map[callKey][]*recorded
+	states map[string]*state // by account
 }
 
 type callKey struct {
@@ -71,38 +64,41 @@ type callKey struct {
 	random  uint32
 }
 
-// compare holds the outcome of every account of some jobs against the
-// simulator's state, and the ledger of their calls against the simulator's.
-// Nobody else may have changed these accounts meanwhile.
+// compare holds the outcome of every account of some jobs against what the
+// simulator did and its state, and the ledger of their calls against the
+// simulator's. With a job that takes another back, the other must be given too.
 func compare(ctx context.Context, s *store.Store, sim *timtest.Control, jobIDs ...string) (*comparison, error) {
 	if err := sim.Settled(ctx); err != nil {
 		return nil, err
 	}
-	c := &comparing{&comparison{}, sim, jobIDs, make([]map[string]*fate, len(jobIDs)), map[callKey][]*recorded{}}
-	for job := range jobIDs {
-		if err := c.readResults(ctx, s, job); err != nil {
+	c := &comparing{comparison: &comparison{}, sim: sim, ledger: map[callKey][]*recorded{}, states: map[string]*state{}}
+	for _, id := range jobIDs {
+		if err := c.readResults(ctx, s, id); err != nil {
 			return nil, err
 		}
-		if err := c.readLedger(ctx, s, job); err != nil {
+		if err := c.readLedger(ctx, s, id); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.readStates(ctx); err != nil {
+		return nil, err
 	}
 	if err := c.compareCalls(ctx); err != nil {
 		return nil, err
 	}
-	for job := range jobIDs {
-		if err := c.compareAccounts(ctx, job); err != nil {
-			return nil, err
+	c.compareStates()
+	for job := range c.jobs {
+		for name, f := range c.fates[job] {
+			c.compareAccount(job, name, f)
 		}
 	}
 	return c.comparison, nil
 }
 
 // readResults reads what became of each account of a job, and adds it up.
-func (c *comparing) readResults(ctx context.Context, s *store.Store, job int) error {
+func (c *comparing) readResults(ctx context.Context, s *store.Store, id string) error {
 	fates, outcomes := map[string]*fate{}, jobs.Counts{}
-	c.fates[job] = fates
-	for r, err := range s.Results(ctx, c.ids[job], "") {
+	for r, err := range s.Results(ctx, id, "") {
 		if err != nil {
 			return err
 		}
@@ -113,10 +109,11 @@ func (c *comparing) readResults(ctx context.Context, s *store.Store, job int) er
 		}
 		fates[r.Account.Account] = &fate{batch: r.Batch, outcome: r.Outcome, code: r.Code}
 	}
-	j, err := s.Job(ctx, c.ids[job])
+	j, err := s.Job(ctx, id)
 	if err != nil {
 		return err
 	}
+	c.jobs, c.fates = append(c.jobs, j), append(c.fates, fates)
 	for _, o := range jobs.Outcomes {
 		if outcomes[o] != j.Counts[o] {
 			c.differ(&c.Unsound, "%d accounts are %s, the job says %d", outcomes[o], o, j.Counts[o])
@@ -135,13 +132,13 @@ func (c *comparing) readResults(ctx context.Context, s *store.Store, job int) er
 	return nil
 }
 
-func (c *comparing) readLedger(ctx context.Context, s *store.Store, job int) error {
-	for call, err := range s.Calls(ctx, c.ids[job]) {
+func (c *comparing) readLedger(ctx context.Context, s *store.Store, id string) error {
+	for call, err := range s.Calls(ctx, id) {
 		if err != nil {
 			return err
 		}
 		key := callKey{call.Command, call.Random}
-		c.ledger[key] = append(c.ledger[key], &recorded{job: job, batch: call.Batch, accounts: call.Accounts, delivery: call.Delivery})
+		c.ledger[key] = append(c.ledger[key], &recorded{job: len(c.jobs) - 1, batch: call.Batch, accounts: call.Accounts, delivery: call.Delivery})
 		if call.Delivery == "lost" {
 			c.Lost++
 		}
@@ -163,17 +160,25 @@ func (c *comparing) recordOf(call timtest.Call) *recorded {
 	return nil
 }
 
-// compareCalls holds every call that arrived against the ledgers, and notes in
-// the fates what it did.
+// compareCalls holds every call that arrived against the ledgers, and has what
+// it did take effect on the accounts, in the order in which that happened.
 func (c *comparing) compareCalls(ctx context.Context) error {
+	effects, err := c.laterEffects(ctx)
+	if err != nil {
+		return err
+	}
 	busy := map[string]int64{} // until when a call with the account was open, or its late change to come
 	for call, err := range c.sim.Ledger(ctx, 0) {
 		if err != nil {
 			return err
 		}
+		if call.Order > 0 && call.Fault != timtest.LateApply {
+			effects.until(c, call.Order)
+		}
 		record := c.recordOf(call)
 		if record == nil {
 			c.Foreign++
+			c.take(call, nil)
 			continue
 		}
 		c.Calls++
@@ -191,17 +196,18 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 				c.differ(&c.Together, "account %s was in call %d while another call with it was open", account, call.Number)
 			}
 			busy[account] = max(busy[account], end)
-			if f := c.fates[record.job][account]; f != nil {
-				c.note(f, account, call, record)
-			} else {
-				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, c.ids[record.job])
+			if c.fates[record.job][account] == nil {
+				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, c.jobs[record.job].ID)
 			}
 		}
+		c.arrive(call, record)
+		c.take(call, record)
 	}
+	effects.until(c, math.MaxInt64)
 	for _, records := range c.ledger {
 		for _, r := range records {
 			if r.delivery == "answered" && !r.arrived {
-				c.differ(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived", c.ids[r.job])
+				c.differ(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived", c.jobs[r.job].ID)
 			}
 		}
 	}
@@ -216,58 +222,4 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		c.differ(&c.Unsound, "a call with %d accounts", c.Largest)
 	}
 	return err
-}
-
-func (c *comparing) note(f *fate, account string, call timtest.Call, record *recorded) {
-	refused := slices.Contains(call.ErrorAccounts, account)
-	f.doubted = f.doubted || record.delivery == "lost"
-	if call.Command == tim.GetTags {
-		f.read = f.read || call.Acknowledged() && !refused
-		return
-	}
-	if f.told {
-		c.differ(&c.Resent, "account %s was sent again after it was acknowledged", account)
-	}
-	f.removed = f.removed || call.Applied && !refused
-	f.told = f.told || call.Acknowledged() && !refused
-}
-
-// compareAccounts holds each outcome against what was done and what is.
-func (c *comparing) compareAccounts(ctx context.Context, job int) error {
-	names := make([]string, 0, 1000)
-	flush := func() error {
-		states, err := c.sim.Accounts(ctx, names)
-		if err != nil {
-			return err
-		}
-		for i, name := range names {
-			c.compareAccount(name, c.fates[job][name], len(states[i].Tags))
-		}
-		names = names[:0]
-		return nil
-	}
-	for name := range c.fates[job] {
-		if names = append(names, name); len(names) == cap(names) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
-}
-
-func (c *comparing) compareAccount(name string, f *fate, tags int) {
-	if f.doubted {
-		c.InDoubt++
-	}
-	switch {
-	case f.outcome == jobs.Cleared && tags > 0:
-		c.differ(&c.Untrue, "account %s is cleared, and has %d tags", name, tags)
-	case f.outcome == jobs.Cleared && !f.removed && !f.read:
-		c.differ(&c.Untrue, "account %s is cleared, and no call of the job did it or read its tags", name)
-	case f.outcome != jobs.Cleared && f.told:
-		c.differ(&c.Untrue, "account %s is %s, and its removal was acknowledged", name, f.outcome)
-	case !f.outcome.Open() && f.outcome != jobs.Cleared && f.code >= 0 && f.removed:
-		c.differ(&c.Untrue, "account %s is %s (%d), and its tags were removed", name, f.outcome, f.code)
-	}
 }

@@ -142,7 +142,7 @@ func (s *stage) halts(olga *visitor, failed string) {
 	s.visit(scene{"halted-failures", "olga", "/jobs/" + failed, nil})
 	s.do(olga, "/jobs/"+failed+"/cancel", nil)
 
-	s.do(s.signIn("adam"), "/sending", url.Values{"failure_limit": {"20"}}) // without a careful start, many calls find out at once
+	s.signIn("adam").carefully(false) // without a careful start, many calls find out at once
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}))
 	down := olga.draft(memberFile(5_000))
 	olga.start(down)

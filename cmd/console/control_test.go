@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/csv"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,7 +29,7 @@ func lastArrival(simulator *timtest.Service) time.Time {
 // wholeJob is what a job's JSON says beyond jobJSON.
 type wholeJob struct {
 	StartAt *time.Time `json:"start_at"`
-	RetryOf *string    `json:"retry_of"`
+	Source  *string    `json:"source"`
 	Retries []string
 	Asked   *struct{ Accounts, Tagged, Unreadable int64 }
 	Halt    *struct {
@@ -41,13 +43,17 @@ func (v *visitor) whole(id string) (j wholeJob) {
 	return j
 }
 
+// sets changes how the app's jobs are from now on: as at first, but for what is
+// given; a box that is to be empty is given as "".
+func (v *visitor) sets(but url.Values) {
+	form := url.Values{"failure_limit": {"20"}, "canary": {"1"}, "snapshot": {"1"}, "keep_days": {"30"}, "verify_share": {"1"}}
+	maps.Copy(form, but)
+	v.must("/sending", form)
+}
+
 // carefully sets whether jobs begin with their first few accounts.
 func (v *visitor) carefully(on bool) {
-	form := url.Values{"failure_limit": {"20"}}
-	if on {
-		form.Set("canary", "1")
-	}
-	v.must("/sending", form)
+	v.sets(url.Values{"canary": {map[bool]string{true: "1"}[on]}})
 }
 
 // must posts a form that is taken, and returns where it leads.
@@ -151,7 +157,7 @@ func TestTheFailedAccountsOfAJobAreRetriedInANewOne(t *testing.T) {
 		made := strings.TrimPrefix(olga.must("/jobs/"+id+"/retry", url.Values{"outcome": {"failed"}}), "/jobs/")
 		until(t, "the new job is a draft", func() bool { return olga.job(made).State == "draft" })
 		require.Equal(t, failed, olga.job(made).Accounts)
-		require.Equal(t, id, *olga.whole(made).RetryOf)
+		require.Equal(t, id, *olga.whole(made).Source)
 		require.Equal(t, []string{made}, olga.whole(id).Retries)
 		olga.start(made)
 		until(t, "it ends or stops: none of its accounts is known", func() bool {
@@ -173,10 +179,18 @@ func column(t *testing.T, content, name string) (cells []string) {
 			for _, row := range rows[1:] {
 				cells = append(cells, row[i])
 			}
+			break // ours; the file's own columns follow
 		}
 	}
 	require.NotEmpty(t, cells)
 	return cells
+}
+
+func number(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	require.NoError(t, err)
+	return n
 }
 
 // Where tags may not be read back, what is in doubt waits for a person at once,

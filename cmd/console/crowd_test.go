@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -25,8 +24,9 @@ type crowd struct {
 	*torture
 	dice    *rand.Rand
 	visitor *visitor
-	files   [][]byte
-	done    map[string]int // answers by what was asked
+	files   []sentFile
+	undone  map[string]bool // jobs that were taken back
+	done    map[string]int  // answers by what was asked
 
 	mutex    sync.Mutex // of consoles
 	consoles map[*program]*listening
@@ -46,7 +46,7 @@ const (
 )
 
 func newCrowd(w *torture, seed uint64) *crowd {
-	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, consoles: map[*program]*listening{}}
+	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, undone: map[string]bool{}, consoles: map[*program]*listening{}}
 	for _, p := range w.consoles {
 		c.with(p)
 	}
@@ -58,9 +58,9 @@ func newCrowd(w *torture, seed uint64) *crowd {
 // firstJobs starts jobs of about n accounts together: a large one, the same file
 // again, one that shares half its accounts, and a small one.
 func (c *crowd) firstJobs(n int) {
-	c.files = [][]byte{accountsFrom(0, n/2), accountsFrom(n/4, n/4), accountsFrom(n, 500)}
-	for _, file := range [][]byte{c.files[0], c.files[0], c.files[1], c.files[2]} {
-		id := c.visitor.draft(file)
+	c.files = []sentFile{{"clear", accountsFrom(0, n/2)}, {"clear", accountsFrom(n/4, n/4)}, {"clear", accountsFrom(n, 500)}}
+	for _, file := range []sentFile{c.files[0], c.files[0], c.files[1], c.files[2]} {
+		id := c.visitor.draft(file.content)
 		until(c, "the file is read", func() bool { return c.visitor.job(id).State == "draft" })
 		c.visitor.start(id)
 	}
@@ -156,7 +156,11 @@ func (c *crowd) act() {
 		c.resumeAll(address, jobs)
 	case n < 83 && cancelled < len(jobs)/5:
 		c.post(address, "/jobs/"+j.ID+"/cancel", nil)
-	case n < 95:
+	case n < 90 && len(jobs) < mostJobs:
+		c.takeBack(address, jobs)
+	case n < 92:
+		c.decideAll(address, jobs)
+	case n < 97:
 		c.stop(address)
 	}
 }
@@ -182,21 +186,9 @@ func (c *crowd) lift(address string) {
 func (c *crowd) resumeAll(address string, jobs []jobJSON) {
 	for _, j := range jobs {
 		if j.State == "paused" || j.State == "halted" {
-			c.post(address, "/jobs/"+j.ID+"/resume", nil)
+			c.post(address, "/jobs/"+j.ID+"/resume", c.howOn(j))
 		}
 	}
-}
-
-// upload sends a file that was sent before, or one that overlaps them.
-func (c *crowd) upload(address string, n int) {
-	file := c.files[c.dice.IntN(len(c.files))]
-	if c.dice.IntN(2) == 0 {
-		file = accountsFrom(c.dice.IntN(5_000), n)
-		c.files = append(c.files, file)
-	}
-	request := c.visitor.uploading("users.csv", file)
-	request.URL.Host = strings.TrimPrefix(address, "http://")
-	c.note("upload", c.send(request))
 }
 
 func (c *crowd) post(address, path string, form url.Values) int {
@@ -233,23 +225,11 @@ func (c *crowd) send(request *http.Request) int {
 
 // list returns every job there is, newest first; nil when the console did not answer.
 func (c *crowd) list(address string) []jobJSON {
-	request, err := http.NewRequest(http.MethodGet, address+"/jobs", nil)
-	require.NoError(c, err)
-	request.Header.Set("Accept", "application/json")
-	answer, err := c.visitor.client.Do(request)
-	if err != nil {
-		return nil
-	}
-	defer answer.Body.Close()
 	var list struct {
 		Jobs []jobJSON
 		Next *string
 	}
-	if answer.StatusCode != http.StatusOK {
-		c.Errorf("the list of jobs was answered with status %d", answer.StatusCode)
-		return nil
-	}
-	if json.NewDecoder(answer.Body).Decode(&list) != nil {
+	if !c.ask(address+"/jobs", &list) {
 		return nil
 	}
 	if list.Next != nil {
@@ -270,6 +250,7 @@ func (c *crowd) finish() (ids []string) {
 	c.within(10*time.Minute, "every job has ended", func() bool {
 		jobs = c.list(address)
 		c.resumeAll(address, jobs)
+		c.decideAll(address, jobs)
 		open := 0
 		for _, j := range jobs {
 			switch {
@@ -283,33 +264,40 @@ func (c *crowd) finish() (ids []string) {
 		return open == 0
 	})
 	for _, j := range jobs {
-		c.requireResults(address, j)
+		c.requireResults(address, j, jobs)
 		ids = append(ids, j.ID)
 	}
 	return ids
 }
 
 // requireResults wants every account of the file in the downloaded results once,
-// with one outcome, in the order of the file.
-func (c *crowd) requireResults(address string, j jobJSON) {
+// with one outcome, in the order of the file; of a job that takes back another,
+// accounts of that one.
+func (c *crowd) requireResults(address string, j jobJSON, jobs []jobJSON) {
 	if j.Accounts == 0 { // cancelled before its file was read
 		require.Equal(c, "cancelled", j.State)
 		return
 	}
-	sent := slices.IndexFunc(c.files, func(file []byte) bool { return sumOf(file) == j.File.SHA256 })
-	require.GreaterOrEqual(c, sent, 0, "job %s is of a file nobody sent", j.ID)
-	want := strings.Fields(string(c.files[sent]))
 	request, err := http.NewRequest(http.MethodGet, address+"/jobs/"+j.ID+"/results.csv", nil)
 	require.NoError(c, err)
 	_, body := c.visitor.do(request)
 	rows, err := csv.NewReader(bytes.NewReader([]byte(strings.TrimPrefix(body, "\uFEFF")))).ReadAll()
 	require.NoError(c, err)
 	require.Equal(c, []string{"row", "account", "outcome"}, rows[0][:3])
-	require.Len(c, rows, len(want)+1)
 	counts := map[string]int64{}
+	var names []string
 	for i, row := range rows[1:] {
-		require.Equal(c, []string{strconv.Itoa(i + 1), want[i]}, row[:2])
+		require.Equal(c, strconv.Itoa(i+1), row[0])
+		names = append(names, row[1])
 		counts[row[2]]++
+	}
+	if j.Source == nil {
+		require.Equal(c, c.accountsOf(j, jobs), names)
+	} else {
+		require.Len(c, names, int(j.Accounts))
+		slices.Sort(names)
+		require.Len(c, slices.Compact(names), int(j.Accounts), "an account stands once in a job")
+		require.Empty(c, missing(names, c.accountsOf(j, jobs)), "job %s holds accounts of no file", j.ID)
 	}
 	for outcome, n := range j.Outcomes {
 		require.Equal(c, n, counts[outcome], "%s of job %s", outcome, j.ID)

@@ -214,6 +214,9 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, o := range jobs.Outcomes {
+		if job.Counts[o] == 0 {
+			continue
+		}
 		fmt.Fprintf(table, "%s\t%d\t\n", strings.ReplaceAll(string(o), "_", " "), job.Counts[o])
 	}
 	fmt.Fprintf(table, "sum\t%d\t\n", job.Counts.Sum())
@@ -230,6 +233,9 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 		return faultDemoWrong.With(len(found.Wrong), c.Data)
 	}
 	fmt.Fprintf(s.out, "They agree on all %d accounts.\n", found.Accounts)
+	if job.Snapshot {
+		fmt.Fprintf(s.out, "The tags of the %d cleared accounts were kept, so that they can be put back.\n", job.Counts[jobs.Cleared])
+	}
 	return nil
 }
 
@@ -277,6 +283,9 @@ func demoUsers(ctx context.Context, st *store.Store, out io.Writer) (operator au
 func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
 	address := "http://" + con.listener.Addr().String()
 	fmt.Fprintf(s.out, "A job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
+	if job.Snapshot {
+		fmt.Fprintln(s.out, "It keeps the tags it removes: once it has ended or was cancelled, its page has a button that puts them back.")
+	}
 	fmt.Fprintf(s.out, "A file to upload: %s\n", filepath.Join(c.Data, "sample.csv"))
 	fmt.Fprintf(s.out, "The simulator's ledger: %s/_simulator/ledger\n", base)
 	fmt.Fprintf(s.out, "\nTagsweep listens on %s (Ctrl+C ends it)\n", address)

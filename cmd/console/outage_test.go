@@ -109,7 +109,7 @@ func TestAFullDiskStopsCallsUntilThereIsRoomAndLosesNothing(t *testing.T) {
 	require.NoError(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"),
 		"no small disk could be mounted to fill up: the tests must run as root, in a container with the capability SYS_ADMIN")
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
-	o := beginOutage(t, filepath.Join(disk, "console.db"), 60_000)
+	o := beginOutage(t, filepath.Join(disk, "console.db"), 120_000) // lasts longer than all rounds, on a busy machine too
 	ballast := filepath.Join(disk, "ballast")
 	for round := range 3 {
 		// The log of earlier transactions is room to write in: it is given back first.
@@ -154,6 +154,7 @@ func fillDisk(t *testing.T, path string) {
 // The real program is traced by strace, which lets writes and syncs of its
 // database fail as a dying disk does, and then well again.
 func TestErrorsOfTheDiskStopCallsAndLoseNothing(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		inject string
 		always bool
@@ -244,6 +245,7 @@ func lockDatabase(t *testing.T, path, mode string) (release func()) {
 }
 
 func TestALockedDatabaseStopsCallsUntilItIsFree(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"IMMEDIATE", "EXCLUSIVE"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -284,6 +286,7 @@ func TestAServiceThatIsDownIsProbedUntilItIsBack(t *testing.T) {
 }
 
 func TestAServiceWhoseAnswersGetLostIsProbedUntilTheyComeAgain(t *testing.T) {
+	t.Parallel()
 	for _, lost := range []timtest.Fault{timtest.ResetAfter, timtest.BadGatewayAfter} {
 		t.Run(string(lost), func(t *testing.T) {
 			t.Parallel()

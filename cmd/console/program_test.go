@@ -54,7 +54,7 @@ func newProgram(t testing.TB, simulator, database string) *program {
 		asProgram + "=1",
 		"CONSOLE_LISTEN=127.0.0.1:0",
 		"CONSOLE_DATABASE=" + database,
-		"CONSOLE_KEY_FILE=" + filepath.Join(t.TempDir(), "console.key"),
+		"CONSOLE_KEY_FILE=" + keyFile(t),
 		"CONSOLE_TIM_NAME=Test chat",
 		"CONSOLE_TIM_ENVIRONMENT=test",
 		"CONSOLE_TIM_SDKAPPID=" + strconv.Itoa(sampleSDKAppID),
@@ -84,9 +84,10 @@ func (p *program) end() {
 	}
 }
 
-// command runs a subcommand to its end and returns what it printed.
+// command runs a subcommand to its end and returns what it printed. What has one
+// thread of work cannot race at its end: it need not wait a second for that.
 func (p *program) command(input string, args ...string) (string, error) {
-	return runProgram(input, p.settings, args...)
+	return runProgram(input, append(slices.Clone(p.settings), "GORACE=atexit_sleep_ms=0"), args...)
 }
 
 func runProgram(input string, settings []string, args ...string) (string, error) {

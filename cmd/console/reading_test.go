@@ -67,11 +67,12 @@ func (v *visitor) beginUpload(name string, content []byte) (id string) {
 // The console is killed in every part of the reading of one file. Once the upload
 // was answered nothing of it is lost, and no row is read twice.
 func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
-		content, rows, rejected, duplicate := fileWithEverything(600_000)
+		content, rows, rejected, duplicate := fileWithEverything(250_000)
 		olga := p.signIn("olga")
 		id := olga.beginUpload("users.csv", content)
 		for kill := range 6 {
@@ -92,7 +93,7 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 		until(t, "the file is read", func() bool { return olga.job(id).State != "reading" })
 		j := olga.job(id)
 		require.Equal(t, "draft", j.State)
-		require.Equal(t, []int64{rows, rejected, duplicate, 600_000}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
+		require.Equal(t, []int64{rows, rejected, duplicate, 250_000}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
 		require.NoError(t, p.stop(syscall.SIGTERM))
 		wrong, err := storetest.Open(t, database).Verify(t.Context())
 		require.NoError(t, err)
@@ -101,6 +102,7 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 }
 
 func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)

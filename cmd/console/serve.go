@@ -22,6 +22,7 @@ type serveCommand struct {
 	app
 	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
+	NewKey         bool     `env:"CONSOLE_NEW_KEY" help:"Start though the key file is not the one tags were kept with: they cannot be read, nor put back. Not needed again after the next job."`
 	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"2000000000" help:"Largest file, in bytes."`
 	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for uploads on their way and for sorting; up to three times the largest file. Default: /var/tmp, else the system's."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
@@ -58,7 +59,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if err = errors.Join(err, wrong, unusable); err != nil {
 		return nil, err
 	}
-	key, err := cookieKey(c.KeyFile)
+	keys, err := readKeys(c.KeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,16 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	}
 	if con.store, err = store.Open(ctx, c.Database); err != nil {
 		return nil, err
+	}
+	con.store.UseKey(keys.snapshots)
+	own, err := con.store.IsOwnKey(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !own && !c.NewKey:
+		return nil, faultOtherKeyFile.With(c.KeyFile)
+	case !own:
+		s.log.Warn("the key file is another one: tags that were kept with the last cannot be read", "key_file", c.KeyFile)
 	}
 	if con.release, err = con.store.Alone(ctx); err != nil {
 		return nil, err
@@ -92,7 +103,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	}
 	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
 	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, CookieKey: key, Log: s.log, Version: version,
+	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, ReadTags: con.runner.ReadTags, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
@@ -121,6 +132,7 @@ func (c *console) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.runner.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
+	group.Go(func() error { c.sweep(ctx); return nil })
 	group.Go(func() error {
 		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -139,6 +151,29 @@ func (c *console) run(ctx context.Context) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// sweepEvery is how late tags may be erased.
+const sweepEvery = time.Minute
+
+// sweep erases tags whose time has come, until ctx ends. What fails is tried
+// again; it is said once, until it is something else.
+func (c *console) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for said := ""; ctx.Err() == nil; {
+		switch err := c.store.Sweep(ctx); {
+		case err == nil:
+			said = ""
+		case err.Error() != said && ctx.Err() == nil:
+			said = err.Error()
+			c.log.Error("the tags that jobs keep could not all be summed up or erased yet; it will be tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
 }
 
 func (c *console) close() {

@@ -20,9 +20,10 @@ import (
 
 // Faults of the configuration.
 var (
-	faultSetting   = fault.Declare(fault.Invalid, "setting.wrong", "%s is %s. %s")
-	faultKeyFile   = fault.Declare(fault.Unavailable, "setting.key_file", "The key file %s cannot be used. Nothing was started; check CONSOLE_KEY_FILE, that its folder can be written, and that the file is unchanged since it was made.")
-	faultListening = fault.Declare(fault.Unavailable, "setting.listen", "The console cannot listen on %s: the port is in use or not allowed. Nothing was started; end the other program or set CONSOLE_LISTEN.")
+	faultSetting      = fault.Declare(fault.Invalid, "setting.wrong", "%s is %s. %s")
+	faultKeyFile      = fault.Declare(fault.Unavailable, "setting.key_file", "The key file %s cannot be used. Nothing was started; check CONSOLE_KEY_FILE, that its folder can be written, and that the file is unchanged since it was made.")
+	faultOtherKeyFile = fault.Declare(fault.Unavailable, "setting.other_key_file", "The key file %s is not the one with which tags were kept in this database, so they could not be put back. Nothing was started and nothing is lost; give the key file of before, which all consoles of a database share. If it is gone for good, set CONSOLE_NEW_KEY=true.")
+	faultListening    = fault.Declare(fault.Unavailable, "setting.listen", "The console cannot listen on %s: the port is in use or not allowed. Nothing was started; end the other program or set CONSOLE_LISTEN.")
 )
 
 // database is the setting every command with data has.
@@ -86,7 +87,7 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 	if len(wrong) > 0 {
 		return jobs.App{}, nil, errors.Join(wrong...)
 	}
-	client, err := tim.New(tim.Config{SDKAppID: uint32(sdkAppID), SecretKey: key, Identifier: a.Identifier, Domain: base, Family: family, MaxConns: 2 * jobs.InFlight})
+	client, err := tim.New(tim.Config{SDKAppID: uint32(sdkAppID), SecretKey: key, Identifier: a.Identifier, Domain: base, Family: family, MaxConns: jobs.Connections})
 	return jobs.App{ID: a.SDKAppID, Name: a.Name, Environment: a.Environment, SDKAppID: uint32(sdkAppID), Domain: base,
 		Family: a.Family, Identifier: a.Identifier, Rate: rate}, client, err
 }
@@ -135,21 +136,31 @@ func canWrite(folder string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// cookieKey reads the key file, making it on the first start, and derives the
-// key of the cookies from it.
-func cookieKey(path string) ([]byte, error) {
+// keys are what is derived from the key file.
+type keys struct {
+	cookies   []byte
+	snapshots [32]byte // wraps the keys of the tags that jobs keep
+}
+
+// readKeys reads the key file, making it on the first start.
+func readKeys(path string) (k keys, err error) {
 	secret, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		secret, err = newKeyFile(path)
 	}
 	if err != nil {
-		return nil, faultKeyFile.Because(err, path)
+		return k, faultKeyFile.Because(err, path)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(secret)))
 	if err != nil || len(raw) != 32 {
-		return nil, faultKeyFile.Because(fmt.Errorf("%d bytes, %w", len(raw), errors.Join(err, errors.New("not a key"))), path)
+		return k, faultKeyFile.Because(fmt.Errorf("%d bytes, %w", len(raw), errors.Join(err, errors.New("not a key"))), path)
 	}
-	return hkdf.Key(sha256.New, raw, nil, "tagsweep cookies v1", 64)
+	if k.cookies, err = hkdf.Key(sha256.New, raw, nil, "tagsweep cookies v1", 64); err != nil {
+		return k, err
+	}
+	snapshots, err := hkdf.Key(sha256.New, raw, nil, "tagsweep snapshots v1", len(k.snapshots))
+	copy(k.snapshots[:], snapshots)
+	return k, err
 }
 
 // newKeyFile writes a key whole or not at all; of two first starts at once, both

@@ -39,6 +39,7 @@ type simulation struct {
 	Unknown     float64       `default:"0.002" help:"Share of accounts that are not registered."`
 	Untagged    float64       `default:"0.1" help:"Share of accounts without tags."`
 	UnknownAs   string        `default:"error_list" enum:"error_list,failed_batch,silent,omitted" help:"How unregistered accounts are answered: error_list, failed_batch, silent or omitted."`
+	Ignored     float64       `default:"0" help:"Share of accounts whose change is acknowledged and not carried out."`
 	Code        int           `help:"Answer every call with this error code, such as 60020."`
 	FaultShares string        `name:"faults" help:"Shares of calls that go wrong, such as server_error=0.01,reset_after=0.01. Kinds: server_error, timeout, too_often, bad_gateway, bad_gateway_after, garbage, garbage_after, half_answer, reset_before, reset_after, silent_before, silent_after, late_apply."`
 }
@@ -60,7 +61,7 @@ func (c simulation) config(sdkAppID uint32, key, identifier string) (timtest.Con
 	return timtest.Config{SDKAppID: sdkAppID, SecretKey: key, Identifier: identifier, Seed: c.Seed, RateLimit: c.Limit,
 		UnknownShare: c.Unknown, UntaggedShare: c.Untagged,
 		Faults: timtest.Faults{Latency: c.Latency, Spread: c.Spread, Shares: shares, LateWithin: c.LateWithin,
-			Unknown: timtest.Unknown(c.UnknownAs), Code: c.Code}}, nil
+			Unknown: timtest.Unknown(c.UnknownAs), Code: c.Code, Ignored: c.Ignored}}, nil
 }
 
 // startSimulator listens and answers until Close.

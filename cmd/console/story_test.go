@@ -127,11 +127,12 @@ func TestThePagesLeadAJobFromTheUploadToTheAudit(t *testing.T) {
 	seen = append(seen, read[[]observation](w, "observed")...)
 	requireSums(t, seen, 4_005, 4_000, 2, 3, 0)
 	last := seen[len(seen)-1].Outcomes
-	require.Equal(t, int64(4_000), last["cleared"]+last["failed"])
+	require.Equal(t, int64(4_000), last["cleared"]+last["untagged"]+last["failed"])
+	require.Positive(t, last["untagged"])
 	require.Positive(t, last["failed"])
 	require.Contains(t, w.text("#job-reasons"), "never imported")
 	require.Equal(t, "The job is finished.", w.text("#job-announce"))
-	require.Equal(t, []string{fmt.Sprintf("Make a new job of the %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']"), "nothing else can be done with a job that is finished")
+	require.Equal(t, []string{fmt.Sprintf("Make a new job of the %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
 	found := requireTruth(t, p.database, base, job)

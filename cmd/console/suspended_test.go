@@ -29,7 +29,7 @@ func TestASuspendedConsoleSendsNothingLateWhenItWakes(t *testing.T) {
 			p.start()
 			operator := p.signIn("olga")
 			p.signIn("adam").carefully(false)
-			id := operator.draft(accountFile(30_000))
+			id := operator.draft(accountFile(150_000)) // more than can be sent while another process waits for SQLite's lock
 			operator.start(id)
 			s := storetest.Open(t, database)
 			calls := func() int { return len(simulator.Ledger()) }
@@ -54,7 +54,11 @@ func TestASuspendedConsoleSendsNothingLateWhenItWakes(t *testing.T) {
 				require.Less(t, lastArrival(simulator).Sub(since), time.Second)
 				require.NoError(t, s.LiftKillSwitch(t.Context(), commandLine()))
 			}
-			until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+			operator.must("/jobs/"+id+"/cancel", nil)
+			until(t, "the calls in flight are answered", func() bool {
+				j := operator.job(id)
+				return j.Outcomes["waiting"]+j.Outcomes["sending"]+j.Outcomes["in_doubt"] == 0
+			})
 			require.NoError(t, p.stop(syscall.SIGTERM))
 			kept := 0
 			for call, err := range s.Calls(t.Context(), id) {
@@ -85,7 +89,7 @@ func TestAConsoleThatWakesAfterItsLeasesEndedChangesNothing(t *testing.T) {
 	t.Cleanup(other.end)
 	other.start()
 	operator := other.signIn("olga")
-	id := operator.draft(accountFile(60_000))
+	id := operator.draft(accountFile(30_000))
 	operator.start(id)
 	until(t, "calls are made", func() bool { return len(simulator.Ledger()) > 100 })
 	one.suspend()

@@ -53,6 +53,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 // resume, cancel and stop everything. In the end console and simulator agree on
 // every account. A seed repeats the choices, though not their timing.
 func TestNoKillAndNoFaultCostsTheTruth(t *testing.T) {
+	t.Parallel()
 	kills, seed := int(setting(t, "TORTURE_KILLS", 10)), setting(t, "TORTURE_SEED", rand.Uint64())
 	for engine, consoles := range map[string]int{"sqlite": 1, "postgres": 2} {
 		t.Run(engine, func(t *testing.T) {
@@ -179,6 +180,8 @@ func (w *torture) report(found *comparison, jobs int, killing, all time.Duration
 		{"accounts", found.Accounts}, {"calls", found.Calls}, {"faults, of so many kinds", fmt.Sprintf("%d, %d", faults, len(stats.Faults))},
 		{"calls without an answer", found.Lost}, {"accounts that were in doubt", found.InDoubt},
 		{"rows lost", found.Missing}, {"rows with two outcomes", found.Twice}, {"acknowledged accounts sent again", found.Resent},
+		{"tags removed and not kept", found.Unkept}, {"tags put back that were not there before", found.PutBack},
+		{"tags lost that an undo should have brought back", found.NotBack},
 		{"outcomes that are not true", found.Untrue}, {"accounts in two calls at once", found.Together},
 		{"calls nobody intended", found.Foreign + found.Unrecorded}, {"most calls of a command in any second", found.MaxInAnySecond},
 		{"time of killing, and until the end", fmt.Sprintf("%s, %s", killing.Round(time.Second), all.Round(time.Second))},

@@ -102,7 +102,9 @@ func (v *visitor) draft(content []byte) string {
 
 type jobJSON struct {
 	ID        string
+	Kind      string
 	State     string
+	Source    *string
 	Read      int
 	Rows      int64
 	Rejected  int64

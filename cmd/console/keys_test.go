@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAConsoleDoesNotStartWithAnotherKeyFileThanTagsWereKeptWith(t *testing.T) {
+	t.Parallel()
+	_, base := simulate(t, nil)
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p.start()
+	olga := p.signIn("olga")
+	olga.start(olga.draft(accountFile(10)))
+	require.NoError(t, p.stop(syscall.SIGTERM))
+
+	before := p.settings
+	p.settings = append(slices.Clone(before), "CONSOLE_KEY_FILE="+filepath.Join(t.TempDir(), "another.key"))
+	said, err := p.command("", "serve")
+	require.Error(t, err)
+	require.Contains(t, said, "is not the one with which tags were kept")
+	p.settings = append(p.settings, "CONSOLE_NEW_KEY=true")
+	p.start()
+	require.NoError(t, p.stop(syscall.SIGTERM))
+	p.settings = before
+	p.start()
+	require.NoError(t, p.stop(syscall.SIGTERM))
+}
+
+func TestKeysComeFromTheKeyFileAndAreOfOnePurposeEach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "console.key")
+	first, err := readKeys(path)
+	require.NoError(t, err)
+	again, err := readKeys(path)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.NotEqual(t, [32]byte{}, first.snapshots)
+	require.NotContains(t, string(first.cookies), string(first.snapshots[:]))
+	other, err := readKeys(filepath.Join(t.TempDir(), "console.key"))
+	require.NoError(t, err)
+	require.NotEqual(t, first.snapshots, other.snapshots)
+	require.NoError(t, os.WriteFile(path, []byte("short"), 0o600))
+	_, err = readKeys(path)
+	require.True(t, faultKeyFile.Is(err), "%v", err)
+}
