@@ -51,7 +51,7 @@ func (s *Store) advanceFrom(ctx context.Context, tx *sql.Tx, jobID string, p pro
 	// closed there would be nothing to probe with.
 	running := p.state == jobs.Queued || p.state == jobs.Running || p.state == jobs.Halted && jobs.Recovers(p.halted)
 	for running && (p.gate > 0 || p.settled > 0) {
-		verdict, err := s.judge(ctx, tx, jobID, p)
+		verdict, err := s.judge(ctx, tx, jobID, &p)
 		switch {
 		case err != nil || verdict == jobs.NotYet:
 			return err
@@ -69,7 +69,8 @@ func (s *Store) advanceFrom(ctx context.Context, tx *sql.Tx, jobID string, p pro
 	return nil
 }
 
-func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p progress) (jobs.Verdict, error) {
+// judge leaves out of the counts what would make too many of a few failures.
+func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p *progress) (jobs.Verdict, error) {
 	f := jobs.Failures{Settled: p.settled, Failed: p.failed, Gate: p.gate, Limit: p.limit}
 	if f.Limit == 0 && f.Failed > 0 {
 		err := tx.QueryRowContext(ctx, `SELECT a.failure_limit FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).Scan(&f.Limit)
@@ -85,7 +86,30 @@ func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p progress)
 			return jobs.NotYet, err
 		}
 	}
-	return f.Judge(), nil
+	if verdict := f.Judge(); verdict != jobs.TooMany {
+		return verdict, nil
+	}
+	settled, failed, err := early(ctx, tx, jobID)
+	p.settled, p.failed = max(0, f.Settled-settled), max(0, f.Failed-failed)
+	f.Settled, f.Failed = p.settled, p.failed
+	return f.Judge(), err
+}
+
+// early counts the accounts that the reading alone has settled, in batches whose
+// other accounts are still to be changed. Most that fail do so there, and those
+// that do not take longer: counted before the others, a few failures would seem
+// to be a large share. What waits to be read again comes before what was never read.
+func early(ctx context.Context, tx *sql.Tx, jobID string) (settled, failed int64, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT CAST(COALESCE(SUM(size - pending), 0) AS BIGINT), CAST(COALESCE(SUM((
+			SELECT COUNT(*) FROM own_outcomes o WHERE o.job_id = $1 AND o.seq >= p.first AND o.seq < p.first + p.size AND o.outcome = 'failed')), 0) AS BIGINT)
+		FROM (
+			SELECT b.first, b.size, b.pending FROM batches b WHERE b.job_id = $1 AND b.lease_until > 0 AND b.outcome IN ('waiting', 'sending')
+			UNION ALL SELECT b.first, b.size, b.pending FROM jobs j JOIN batches b ON b.job_id = j.id WHERE j.id = $1 AND `+wereRead(`j`)+`
+			UNION ALL SELECT first, size, pending FROM (
+				SELECT b.first, b.size, b.pending FROM batches b WHERE b.job_id = $1 AND `+planning.where()+` ORDER BY `+planning.order()+` LIMIT $2) AS again) AS p
+		WHERE p.pending < p.size`, jobID, 2*readAhead).Scan(&settled, &failed)
+	return settled, failed, err
 }
 
 // haltFailing stops a job because too many of its accounts failed.
