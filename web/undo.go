@@ -3,11 +3,14 @@ package web
 import (
 	"errors"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
@@ -73,10 +76,11 @@ func (s *Server) undoJob(v *visit) error {
 // other values are then found as those of any form.
 func (s *Server) readUndo(v *visit) (*upload, error) {
 	list := &upload{}
-	parts, err := v.Request().MultipartReader()
-	if errors.Is(err, http.ErrNotMultipart) {
+	kind, _, _ := mime.ParseMediaType(v.Request().Header.Get(echo.HeaderContentType))
+	if kind != echo.MIMEMultipartForm { // once asked for its parts, it could not be read as a form any more
 		return list, readForm(v)
 	}
+	parts, err := v.Request().MultipartReader()
 	if err != nil {
 		return list, faultForm.Because(err)
 	}
@@ -155,15 +159,17 @@ func (s *Server) eraseTags(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// jobAgain shows the job's page again after a form that was not taken.
+// jobAgain shows the job's page again after a form that was not taken, with what
+// was typed.
 func (s *Server) jobAgain(v *visit, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
+	if !ok || f.Kind != fault.Invalid && !store.FaultNothingToUndo.Is(f) || v.wantsJSON() {
 		return err
 	}
+	status, _ := statusOf(v, f)
 	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return err
 	}
-	return s.jobPage(v, http.StatusUnprocessableEntity, j, f)
+	return s.jobPage(v, status, j, f)
 }

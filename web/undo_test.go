@@ -100,6 +100,24 @@ func TestAnUndoTakesAPartOfAJob(t *testing.T) {
 	require.Equal(t, []string{"vip", "gold"}, typedLines(" vip \r\n\r\ngold"))
 }
 
+func TestAScriptUndoesAJobWithAPlainForm(t *testing.T) {
+	c, b, id, _ := cleared(t)
+	require.Contains(t, b.post("/jobs/"+id+"/undo", "policy", "overwrite").body, messages.English.Fault(snapshot.FaultPolicy.With()))
+	got := b.post("/jobs/"+id+"/undo", "policy", "stop", "tags", "vip")
+	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
+	require.Equal(t, []any{jobs.Restore, snapshot.Stop}, []any{c.job(path.Base(got.location())).Kind, c.job(path.Base(got.location())).Policy})
+}
+
+func TestAnUndoThatHasNothingToDoKeepsWhatWasTyped(t *testing.T) {
+	c, b, id, _ := cleared(t)
+	got := b.multipart("/jobs/"+id+"/undo", "", "policy", "skip", "tags", "no such tag")
+	require.Equal(t, http.StatusConflict, got.StatusCode)
+	require.Contains(t, html.UnescapeString(got.body), messages.English.Fault(store.FaultNothingToUndo.With()))
+	require.Regexp(t, `(?s)<textarea id="undo-tags"[^>]*>\s*no such tag`, got.body)
+	require.Regexp(t, `value="skip" required checked`, got.body)
+	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.JobUndone}))
+}
+
 func TestAnUndoOfWhatIsTooLongIsRefused(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	for _, fields := range [][]string{{"tags", strings.Repeat("x", formLimit)}, {"tags", strings.Repeat("x", formLimit/2), "more", strings.Repeat("y", formLimit/2)}} {
