@@ -120,7 +120,7 @@ func TestThePagesShowTheEffectBeforeAndUndoItAfter(t *testing.T) {
 	aida.signIn("aida")
 	aida.open("/audit")
 	log := strings.Join(aida.texts(".list tbody tr"), "\n")
-	for _, said := range []string{"Tags of an account read", "Report of tags downloaded", "New job made that undoes it"} {
+	for _, said := range []string{"Tags of an account read", "Report of tags downloaded", "Made to undo another job"} {
 		require.Contains(t, strings.ToLower(log), strings.ToLower(said))
 	}
 	aida.open(clearing)

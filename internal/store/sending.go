@@ -17,7 +17,7 @@ var (
 	FaultRate         = fault.Declare(fault.Invalid, "sending.rate", "Nothing was changed: the rate must be 1 to %d calls a second, or empty to use the configured one.")
 	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit", "Nothing was changed: the share of failures must be 1 to 100 percent; 100 never halts a job.")
 	FaultKeepDays     = fault.Declare(fault.Invalid, "sending.keep_days", "Nothing was changed: tags can be kept for 1 to %d days after a job's end.")
-	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are read again must be 0 to 100 percent.")
+	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are read again must be 0 to 100 percent, with at most four decimals.")
 )
 
 // Sending is how an app sends.
