@@ -291,7 +291,7 @@ var (
 	FaultNothingAsked = fault.Declare(fault.Conflict, "job.nothing_asked", "No account of this job waits for a decision any more. Nothing was changed; the page shows how the job stands.")
 	FaultDecision     = fault.Declare(fault.Invalid, "job.decision", "Nothing was decided: the choice was missing or does not fit the job. A cancelled job's accounts cannot be sent again. Choose once more.")
 	FaultNoneToRetry  = fault.Declare(fault.Conflict, "job.none_to_retry", "No new job was made: no account of this job ended that way.")
-	FaultUnsettled    = fault.Declare(fault.Conflict, "job.unsettled", "No new job was made: this job has not ended yet, and more accounts may fail. Wait for its end, or cancel it.")
+	FaultUnsettled    = fault.Declare(fault.Conflict, "job.unsettled", "No new job was made: this job has not ended yet, and more of its accounts may change or fail. Wait for its end, or cancel it.")
 	FaultStartTime    = fault.Declare(fault.Invalid, "job.start_time", "The job was not started: the time must lie in the future, at most a year ahead, such as 2026-12-24T22:30.")
 	FaultStillReads   = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
 )
