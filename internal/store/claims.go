@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -55,26 +54,10 @@ func errands(command tim.Command) []errand {
 	return []errand{{string(command), jobs.Waiting}}
 }
 
-// gated reports whether it is not done for accounts beyond a job's gate.
+// gated reports whether it is not done for accounts beyond a job's gate. Nothing
+// is read there either: an account that is not known to the service would count
+// as a failure among the first.
 func (e errand) gated() bool { return e.outcome == jobs.Waiting }
-
-// gate is up to where the errand goes in a job, beyond all accounts when it has
-// no gate. Reading is one gate ahead, so that each costs the time of one call and
-// not of two. While something is in doubt a gate may stay closed for long, and
-// what was read behind it would have to be read again and again.
-func (e errand) gate() string {
-	gate := `CASE WHEN gate = 0 THEN 9223372036854775807`
-	if e == planning {
-		for _, at := range jobs.Gates {
-			next := jobs.NextGate(at)
-			if next == 0 {
-				next = math.MaxInt64
-			}
-			gate += fmt.Sprintf(` WHEN gate = %d AND outcome_in_doubt = 0 THEN %d`, at, next)
-		}
-	}
-	return gate + ` ELSE gate END`
-}
 
 // where says of a batch b that it waits for the errand; an index holds such
 // batches alone, in this order.
@@ -129,6 +112,9 @@ func isFresh(now string) string {
 func ahead(micros string) string {
 	return fmt.Sprintf(`CAST(%s AS BIGINT) + %d`, micros, freshAhead.Microseconds())
 }
+
+// gateOf is the gate of a job, beyond all accounts when it has none.
+const gateOf = `CASE WHEN gate = 0 THEN 9223372036854775807 ELSE gate END`
 
 // recovering are the jobs that halted because the service does not work: one
 // call of theirs may find out whether it works again.
@@ -191,7 +177,7 @@ func (s *Store) candidatesQuery(command tim.Command) string {
 	for _, e := range errands(command) {
 		states, job, batch := claimable(tim.RemoveAllTags), `TRUE`, e.where()+` AND b.ask = 0 AND NOT (b.not_before BETWEEN `+now+` + 1 AND `+now+` + $2)`
 		if e.gated() {
-			batch += ` AND ` + upTo(e.gate())
+			batch += ` AND ` + upTo(gateOf)
 		}
 		switch {
 		case e == readBack:

@@ -31,8 +31,7 @@ type jobTaken struct {
 	jobs.Claim // what all claims of the job have in common
 	shares     bool
 	state      jobs.State
-	gate       int64               // no account beyond it is changed; there always is one
-	readGate   int64               // nor read beyond this one
+	gate       int64               // no account beyond it; there always is one
 	open       int64               // accounts that wait or are being sent
 	inDoubt    int64               // accounts
 	toVerify   int64               // batches
@@ -57,9 +56,9 @@ func (t *taking) from(ctx context.Context, c candidate, limit int) error {
 	err := t.tx.QueryRowContext(ctx, `UPDATE jobs SET claimed_at = COALESCE((
 			SELECT MAX(o.claimed_at) + 1 FROM jobs o WHERE o.app_id = $4 AND o.finished_at = 0 AND o.claimed_at BETWEEN $2 AND `+ahead(`$2`)+`), $2)
 		WHERE id = $1 AND (`+begun+` OR start_at <= $3) AND `+states+`
-		RETURNING id, kind, policy, only_tags, snapshot = 1, state, `+errand{}.gate()+`, `+planning.gate()+`,
+		RETURNING id, kind, policy, only_tags, snapshot = 1, state, `+gateOf+`,
 			outcome_waiting + outcome_sending, outcome_in_doubt, verify_left`,
-		c.id, t.now.micros, t.now.millis(), t.appID).Scan(&j.JobID, &j.Kind, &j.Policy, &only, &j.Snapshot, &j.state, &j.gate, &j.readGate, &j.open, &j.inDoubt, &j.toVerify)
+		c.id, t.now.micros, t.now.millis(), t.appID).Scan(&j.JobID, &j.Kind, &j.Policy, &only, &j.Snapshot, &j.state, &j.gate, &j.open, &j.inDoubt, &j.toVerify)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -158,10 +157,6 @@ func (t *taking) take(ctx context.Context, j jobTaken, e errand, limit int) (tak
 	if t.command != tim.GetTags && j.readsFirst() {
 		from, until = t.now.after(-freshFor), t.now.after(freshAhead)
 	}
-	gate := j.gate
-	if e == planning {
-		gate = j.readGate
-	}
 	type batch struct {
 		size, pending int64
 		change        []byte
@@ -179,7 +174,7 @@ func (t *taking) take(ctx context.Context, j jobTaken, e errand, limit int) (tak
 		batches[c.First] = b
 		return c, err
 	}, takeQuery(e, t.now.probeAt > 0),
-		j.JobID, newID(time.UnixMilli(t.now.millis())), t.until, gate, from, until, t.now.millis()+1, t.now.after(farAhead), limit)
+		j.JobID, newID(time.UnixMilli(t.now.millis())), t.until, j.gate, from, until, t.now.millis()+1, t.now.after(farAhead), limit)
 	if err != nil || len(claims) == 0 {
 		return nil, 0, err
 	}
