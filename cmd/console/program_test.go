@@ -157,7 +157,7 @@ func (p *program) stop(signal os.Signal) error {
 // until polls until the condition holds; a test that hangs ends with a reason.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	for tick := time.NewTicker(20 * time.Millisecond); !holds(); {
 		select {
