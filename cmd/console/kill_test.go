@@ -59,7 +59,7 @@ func TestTwoConsolesTogetherStayWithinTheServicesLimit(t *testing.T) {
 	database := storetest.PostgresURL(t)
 	one, two := opened(t, database, base, "all_member_push"), opened(t, database, base, "all_member_push")
 	id := startedJob(t, one.store, accountFile(80_000)).ID
-	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	running, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	var group errgroup.Group
 	for _, con := range []*console{one, two} {

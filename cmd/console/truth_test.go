@@ -45,7 +45,7 @@ func newApp(simulator, family string) app {
 func carryOut(t *testing.T, con *console, id string) jobs.Job {
 	t.Helper()
 	var job jobs.Job
-	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	running, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return con.runner.Run(running) })
