@@ -221,6 +221,7 @@ func (s *stage) underWay() {
 	w.chooseFile("churned-users-2026-06.csv", memberFile(accounts))
 	w.follow(click("form[data-upload] button[type=submit]"))
 	id := strings.TrimPrefix(w.at(), "/jobs/")
+	until(s.t, "the file is read", func() bool { return olga.job(id).State == "draft" })
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Latency: 40 * time.Millisecond, Spread: 80 * time.Millisecond,
 		Commands: []tim.Command{tim.RemoveAllTags}, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.03}}))
 	olga.start(id)
