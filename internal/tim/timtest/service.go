@@ -48,6 +48,7 @@ type Service struct {
 
 	closing chan struct{}
 	server  *http.Server
+	looking sync.Once
 
 	mu      sync.Mutex
 	closed  bool
@@ -60,8 +61,11 @@ type Service struct {
 	edits   []Edit
 	order   int64 // readings and changes of tags so far
 	sums    sums
-	open    int64         // calls being answered and changes to come
-	idle    chan struct{} // closed when open falls to 0; nil before the first call
+
+	standstills []standstill
+
+	open int64         // calls being answered and changes to come
+	idle chan struct{} // closed when open falls to 0; nil before the first call
 }
 
 // New returns a simulator that listens nowhere yet.
@@ -104,6 +108,7 @@ func (s *Service) Start(addr string) (string, error) {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	go s.server.Serve(listener) // ends with Close
+	s.looking.Do(func() { go s.look() })
 	return "http://" + listener.Addr().String(), nil
 }
 

@@ -26,6 +26,7 @@ type CommandStats struct {
 	FirstAt        int64 `json:"first_at"`  // arrival of the first call, Unix microseconds
 	LastAt         int64 `json:"last_at"`   // and of the last
 	MaxInAnySecond int   `json:"max_in_any_second"`
+	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, but for those that only a standstill of the simulator may have brought together
 }
 
 // sums are kept call by call, so that they cost the same after a million. The
@@ -41,7 +42,11 @@ type sums struct {
 type commandSums struct {
 	CommandStats
 	lastSecond []int64 // arrivals, oldest first
+	crowds     []crowd
 }
+
+// mostCrowds is how many are looked at: of a simulator without a limit every second is one.
+const mostCrowds = 10_000
 
 func newSums() sums {
 	return sums{commands: map[tim.Command]*commandSums{}, codes: map[int]int64{}, faults: map[Fault]int64{}}
@@ -74,6 +79,9 @@ func (s *sums) add(call *Call) {
 	}
 	c.lastSecond = append(c.lastSecond, call.At)
 	c.MaxInAnySecond = max(c.MaxInAnySecond, len(c.lastSecond))
+	if len(c.lastSecond) > serviceLimit && len(c.crowds) < mostCrowds {
+		c.crowds = append(c.crowds, crowd{c.lastSecond[0], call.At, len(c.lastSecond)})
+	}
 }
 
 // recode moves a call from one code to another.
@@ -101,7 +109,11 @@ func (s *Service) Stats() Stats {
 		Changed:  int64(len(s.state.changed)),
 	}
 	for command, c := range s.sums.commands {
-		stats.Commands[command] = c.CommandStats
+		sums := c.CommandStats
+		for _, crowd := range c.crowds {
+			sums.Exceeded = max(sums.Exceeded, s.excess(crowd))
+		}
+		stats.Commands[command] = sums
 	}
 	return stats
 }
