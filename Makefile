@@ -38,7 +38,7 @@ build: ## build ./console
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test, with the race detector
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-	go test -race -gcflags=all=-d=checkptr=0 -p 1 -parallel 4 -timeout 40m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
+	go test -race -gcflags=all=-d=checkptr=0 -p 1 -parallel 3 -timeout 40m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
 
 check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "Not formatted by gofmt:" >&2; echo "$$unformatted" >&2; exit 1; }

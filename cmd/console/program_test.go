@@ -23,16 +23,24 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// As the program itself, this test binary is the console: the tests start, stop
-// and kill it as a process of its own, with the race detector in it.
-const asProgram = "TAGSWEEP_TEST_AS_PROGRAM"
+// builtProgram is the program as `make build` builds it: the tests start, stop
+// and kill it as a process of its own.
+var builtProgram string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		return
+	folder, err := os.MkdirTemp("", "tagsweep-program-*")
+	if err == nil {
+		builtProgram = filepath.Join(folder, "console")
+		build := exec.Command("go", "build", "-trimpath", "-o", builtProgram, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		build.Stderr = os.Stderr
+		err = build.Run()
 	}
-	storetest.Main(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the program could not be built:", err)
+		os.Exit(1)
+	}
+	storetest.Main(m, func() { os.RemoveAll(folder) })
 }
 
 // program is a console with its settings; start runs it.
@@ -51,7 +59,6 @@ const testPassword = "correct horse battery"
 // newProgram makes a console for a simulator, with a user for each role.
 func newProgram(t testing.TB, simulator, database string) *program {
 	p := &program{t: t, database: database, settings: []string{
-		asProgram + "=1",
 		"CONSOLE_LISTEN=127.0.0.1:0",
 		"CONSOLE_DATABASE=" + database,
 		"CONSOLE_KEY_FILE=" + keyFile(t),
@@ -84,15 +91,14 @@ func (p *program) end() {
 	}
 }
 
-// command runs a subcommand to its end and returns what it printed. What has one
-// thread of work cannot race at its end: it need not wait a second for that.
+// command runs a subcommand to its end and returns what it printed.
 func (p *program) command(input string, args ...string) (string, error) {
-	return runProgram(input, append(slices.Clone(p.settings), "GORACE=atexit_sleep_ms=0"), args...)
+	return runProgram(input, p.settings, args...)
 }
 
 func runProgram(input string, settings []string, args ...string) (string, error) {
-	command := exec.Command(os.Args[0], args...)
-	command.Env = append(os.Environ(), append([]string{asProgram + "=1"}, settings...)...)
+	command := exec.Command(builtProgram, args...)
+	command.Env = append(os.Environ(), settings...)
 	command.Stdin = strings.NewReader(input)
 	out, err := command.CombinedOutput()
 	return string(out), err
@@ -106,7 +112,7 @@ func (p *program) start() {
 
 // launch runs the console and does not wait.
 func (p *program) launch() {
-	p.process = exec.Command(os.Args[0], "serve")
+	p.process = exec.Command(builtProgram, "serve")
 	p.process.Env = append(os.Environ(), p.settings...)
 	p.process.Stderr = p.log
 	out, err := p.process.StdoutPipe()

@@ -17,8 +17,7 @@ import (
 // simulateApart starts a simulator in a process of its own, which no end of a
 // console can touch.
 func simulateApart(t testing.TB, flags ...string) (*timtest.Control, string) {
-	command := exec.Command(os.Args[0], append([]string{"simulate", "--listen", "127.0.0.1:0"}, flags...)...)
-	command.Env = append(os.Environ(), asProgram+"=1")
+	command := exec.Command(builtProgram, append([]string{"simulate", "--listen", "127.0.0.1:0"}, flags...)...)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	require.NoError(t, err)

@@ -11,10 +11,9 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// The same of the pages on what tags there are, what is kept of them and how it
-// is put back.
-func TestEveryPageOfTagsIsForEverybody(t *testing.T) {
-	t.Parallel()
+// tagPages are those on what tags there are, what is kept of them and how it is
+// put back.
+func tagPages(t *testing.T) {
 	s := newStage(t)
 	olga, adam := s.signIn("olga"), s.signIn("adam")
 	u := &undoing{program: s.program, t: t, simulator: s.simulator, olga: olga, adam: adam}

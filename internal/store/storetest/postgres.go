@@ -21,10 +21,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Main runs a package's tests and then removes the cluster they used; call it
+// Main runs a package's tests, removes the cluster they used, and ends what else there is; call it
 // from TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M, also ...func()) {
 	code := m.Run()
+	for _, end := range also {
+		end()
+	}
 	if shared.cluster != nil {
 		shared.cluster.remove()
 	}
