@@ -34,11 +34,20 @@ build: ## build ./console
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o console ./cmd/console
 
 # checkptr asks about every pointer of SQLite, which was translated from C: ten times slower, and not our code.
-# Tests wait for calls and clocks: some run at once. Packages do not, for what is measured against a clock needs a core.
+RACE = go test -race -gcflags=all=-d=checkptr=0 -timeout 40m
+# What is measured against a clock runs alone: it needs a core when it asks for one.
+CLOCK = ./internal/tim/... ./internal/jobs ./cmd/console
+
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test, with the race detector
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-	go test -race -gcflags=all=-d=checkptr=0 -p 1 -parallel 3 -timeout 40m $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
+ifneq ($(PKG)$(RUN),)
+	$(RACE) -p 1 -parallel 3 $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
+else
+	others=$$(go list ./... | grep -vxF "$$(go list $(CLOCK))") && { \
+		$(RACE) -p 2 -parallel 2 $$others; first=$$?; \
+		$(RACE) -p 1 -parallel 3 $(CLOCK) && exit $$first; }
+endif
 
 check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "Not formatted by gofmt:" >&2; echo "$$unformatted" >&2; exit 1; }

@@ -27,10 +27,11 @@ import (
 var App = jobs.App{ID: "1400000000", Name: "Test chat", Environment: "test", SDKAppID: 1400000000,
 	Domain: "http://127.0.0.1:0", Family: "all_member_push", Identifier: "administrator", Rate: 97}
 
-// Each runs a test on both engines.
+// Each runs a test on both engines, side by side: while SQLite uses one
+// processor, PostgreSQL is waited for.
 func Each(t *testing.T, body func(t *testing.T, s *store.Store)) {
-	t.Run("sqlite", func(t *testing.T) { body(t, SQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { body(t, Open(t, PostgresURL(t))) })
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); body(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); body(t, Open(t, PostgresURL(t))) })
 }
 
 // SQLite returns a store in a new file.
