@@ -22,7 +22,7 @@ const (
 	// longestLook is longer than it takes when the machine has time for the simulator.
 	longestLook = 15 * time.Millisecond
 	// after is how long after a standstill the last of what had waited is seen.
-	after = 300 * time.Millisecond
+	after = 50 * time.Millisecond
 )
 
 // look notes standstills until the simulator closes.
