@@ -98,7 +98,7 @@ func TestTagsThatCannotBeRecordedAreNotRead(t *testing.T) {
 		config.ReadTags = func(context.Context, string) ([]string, error) { t.Error("the service was asked"); return nil, nil }
 	})
 	b := c.as(auth.Operator)
-	tamper(t, file, `CREATE TRIGGER full BEFORE INSERT ON audit_entries WHEN NEW.code = 'tags.read' BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	tamper(t, file, `CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code = 'tags.read' BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
 	require.Equal(t, http.StatusServiceUnavailable, b.post("/accounts/read", "account", "ann").StatusCode)
 }
 

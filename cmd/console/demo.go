@@ -77,7 +77,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 		database: database{filepath.Join(c.Data, "console.db")},
 		app: app{Name: "Demo chat", Environment: "simulator", SDKAppID: strconv.Itoa(sampleSDKAppID), SecretKey: sampleKey,
 			Identifier: "administrator", Domain: base, Family: "all_member_push", Rate: strconv.Itoa(c.Rate)},
-		Listen: c.Listen, KeyFile: filepath.Join(c.Data, "console.key"), UploadLimit: web.DefaultUploadLimit,
+		Listen: c.Listen, KeyFile: filepath.Join(c.Data, "console.key"), CheckpointFile: filepath.Join(c.Data, "console.checkpoints"), UploadLimit: web.DefaultUploadLimit,
 	}
 	if c.Once {
 		serve.Listen = "127.0.0.1:0"

@@ -25,7 +25,7 @@ type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Run the console against the built-in simulator, with a user for each role and a job under way."`
 	Simulate simulateCommand `cmd:"" help:"Run the simulator of Tencent's service alone."`
 	User     userCommands    `cmd:"" help:"Add and list users, set passwords."`
-	Verify   verifyCommand   `cmd:"" help:"Check that the rows of every job add up and the log has no gap."`
+	Verify   verifyCommand   `cmd:"" help:"Check that the rows of every job add up, and that the log and every ended job are as they were written."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -212,9 +213,9 @@ func requireTruth(t testing.TB, database, simulator string, jobs ...string) *com
 	found, err := compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
-	wrong, err := s.Verify(t.Context())
+	verified, err := s.Verify(t.Context(), store.Proofs{})
 	require.NoError(t, err)
-	require.Empty(t, wrong)
+	require.Empty(t, verified.Wrong)
 	return found
 }
 

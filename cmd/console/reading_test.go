@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -95,9 +96,9 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 		require.Equal(t, "draft", j.State)
 		require.Equal(t, []int64{rows, rejected, duplicate, 250_000}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		wrong, err := storetest.Open(t, database).Verify(t.Context())
+		found, err := storetest.Open(t, database).Verify(t.Context(), store.Proofs{})
 		require.NoError(t, err)
-		require.Empty(t, wrong)
+		require.Empty(t, found.Wrong)
 	})
 }
 
@@ -118,9 +119,9 @@ func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
 		next := olga.draft([]byte("account\nann\n"))
 		require.Equal(t, "draft", olga.job(next).State)
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		wrong, err := storetest.Open(t, database).Verify(t.Context())
+		found, err := storetest.Open(t, database).Verify(t.Context(), store.Proofs{})
 		require.NoError(t, err)
-		require.Empty(t, wrong)
+		require.Empty(t, found.Wrong)
 	})
 }
 

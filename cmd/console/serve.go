@@ -26,6 +26,9 @@ type serveCommand struct {
 	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"2000000000" help:"Largest file, in bytes."`
 	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for uploads on their way and for sorting; up to three times the largest file. Default: /var/tmp, else the system's."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
+	CheckpointFile string   `env:"CONSOLE_CHECKPOINT_FILE" default:"data/console.checkpoints" help:"The log's checkpoints are appended to it, and on starting the database must not be older than its last. Keep it on another disk, or have it collected. Empty for none."`
+	CheckpointHook string   `name:"checkpoint-webhook" env:"CONSOLE_CHECKPOINT_WEBHOOK" help:"An address, such as https://notary.example/tagsweep, that each checkpoint is posted to."`
+	CheckpointLog  string   `name:"checkpoint-syslog" env:"CONSOLE_CHECKPOINT_SYSLOG" help:"A syslog server that each checkpoint is sent to, such as udp://127.0.0.1:514."`
 	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
 }
 
@@ -46,9 +49,10 @@ type console struct {
 	client   *tim.Client
 	runner   *jobs.Runner
 	importer *jobs.Importer
+	log      *logKeeper
 	web      *web.Server
 	listener net.Listener
-	log      *slog.Logger
+	logger   *slog.Logger
 }
 
 // open checks everything that can be wrong before anything runs.
@@ -63,7 +67,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if err != nil {
 		return nil, err
 	}
-	con := &console{client: client, log: s.log}
+	con := &console{client: client, logger: s.log}
 	defer func() {
 		if err != nil {
 			con.close()
@@ -101,9 +105,12 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
+	if con.log, err = c.openLog(ctx, con.store, keys, s.log); err != nil {
+		return nil, err
+	}
 	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
 	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, ReadTags: con.runner.ReadTags, CookieKey: keys.cookies, Log: s.log, Version: version,
+	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, ReadTags: con.runner.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
@@ -128,11 +135,12 @@ func clean(ctx context.Context, st *store.Store, log *slog.Logger) error {
 // new calls, the calls in hand answered and written down.
 func (c *console) run(ctx context.Context) error {
 	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelWarn)}
+		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.runner.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error { c.sweep(ctx); return nil })
+	group.Go(func() error { c.log.run(ctx); return nil })
 	group.Go(func() error {
 		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -141,7 +149,7 @@ func (c *console) run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		c.log.Info("stopping: the calls in hand are finished and written down")
+		c.logger.Info("stopping: the calls in hand are finished and written down")
 		c.web.Close()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 		defer cancel()
@@ -162,12 +170,12 @@ func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for said := ""; ctx.Err() == nil; {
-		switch err := c.store.Sweep(ctx); {
+		switch err := errors.Join(c.store.Sweep(ctx), c.store.SweepAudit(ctx)); {
 		case err == nil:
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:
 			said = err.Error()
-			c.log.Error("the tags that jobs keep could not all be summed up or erased yet; it will be tried again", "err", err)
+			c.logger.Error("what is to be erased by now, of the tags that jobs keep or of the log, could not all be; it will be tried again", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -188,7 +196,7 @@ func (c *console) close() {
 	}
 	if c.store != nil {
 		if err := c.store.Close(); err != nil {
-			c.log.Error("the database could not be closed", "err", err)
+			c.logger.Error("the database could not be closed", "err", err)
 		}
 	}
 }

@@ -140,6 +140,7 @@ func canWrite(folder string) error {
 type keys struct {
 	cookies   []byte
 	snapshots [32]byte // wraps the keys of the tags that jobs keep
+	log       [32]byte // signs checkpoints
 }
 
 // readKeys reads the key file, making it on the first start.
@@ -160,6 +161,11 @@ func readKeys(path string) (k keys, err error) {
 	}
 	snapshots, err := hkdf.Key(sha256.New, raw, nil, "tagsweep snapshots v1", len(k.snapshots))
 	copy(k.snapshots[:], snapshots)
+	if err != nil {
+		return k, err
+	}
+	log, err := hkdf.Key(sha256.New, raw, nil, "tagsweep log v1", len(k.log))
+	copy(k.log[:], log)
 	return k, err
 }
 

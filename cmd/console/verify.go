@@ -2,31 +2,82 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
 
-var faultVerify = fault.Declare(fault.Conflict, "verify.failed", "The database does not add up in %d places, listed above. Nothing was changed; keep a copy of it and tell an admin.")
+var (
+	faultVerify      = fault.Declare(fault.Conflict, "verify.failed", "The database does not verify: %d things are wrong, listed above. Nothing was changed; keep a copy of it, and tell whoever answers for it.")
+	faultCheckpoints = fault.Declare(fault.Invalid, "verify.checkpoints", "The file %s cannot be read as checkpoints. Nothing was verified; give a file that the console appended its checkpoints to.")
+)
 
 type verifyCommand struct {
 	database
+	KeyFile     string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The console's key file; its public key is used when --key is not given."`
+	Key         string `help:"The public key that checkpoints are signed with, as an evidence pack or the audit page gives it. Better kept elsewhere than on the machine."`
+	Checkpoints string `help:"A file of checkpoints that were published earlier: the log must have grown from each of them." type:"path"`
 }
 
 func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	return withStore(ctx, c.Database, func(st *store.Store) error {
-		wrong, err := st.Verify(ctx)
+		proofs := store.Proofs{Key: c.Key}
+		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {
+			keys, err := readKeys(c.KeyFile)
+			if err != nil {
+				return err
+			}
+			st.SignWith(keys.log)
+		}
+		if c.Checkpoints != "" {
+			notes, err := readCheckpoints(c.Checkpoints)
+			if err != nil || len(notes) == 0 {
+				return faultCheckpoints.Because(err, c.Checkpoints)
+			}
+			proofs.Checkpoints = notes
+		}
+		found, err := st.Verify(ctx, proofs)
 		if err != nil {
 			return err
 		}
-		for _, place := range wrong {
-			fmt.Fprintln(s.out, place)
-		}
-		if len(wrong) > 0 {
-			return faultVerify.With(len(wrong))
-		}
-		fmt.Fprintln(s.out, "The rows of every job add up, and the log has no gap.")
-		return nil
+		return tellVerified(s, found)
 	})
+}
+
+// readCheckpoints reads a file of published checkpoints; none when there is no file.
+func readCheckpoints(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return audit.Checkpoints(file)
+}
+
+func tellVerified(s *streams, v store.Verified) error {
+	for _, place := range v.Wrong {
+		fmt.Fprintln(s.out, place)
+	}
+	if v.More > 0 {
+		fmt.Fprintf(s.out, "… and %d more.\n", v.More)
+	}
+	for _, note := range v.Notes {
+		fmt.Fprintln(s.out, "Note:", note)
+	}
+	if v.Unsigned {
+		fmt.Fprintln(s.out, "Note: there was no key file and no --key, so the signatures of checkpoints were not checked.")
+	}
+	if len(v.Wrong) > 0 {
+		return faultVerify.With(len(v.Wrong) + v.More)
+	}
+	fmt.Fprintf(s.out, "The database verifies: the rows of %d jobs add up, the %d entries of the log are those of %d checkpoints in the database and %d published ones, and %d ended jobs are as they were sealed.\n",
+		v.Jobs, v.Entries, v.Checkpoints, v.Published, v.Seals)
+	return nil
 }

@@ -5,12 +5,16 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"tagsweep/internal/audit"
 )
 
 // Record writes an entry for an event that changes nothing else, such as a
-// download. Seq, At and App are set here.
+// download. Seq, At, App and Domain are set here.
 func (s *Store) Record(ctx context.Context, e audit.Entry) error {
 	return s.tx(ctx, func(tx *sql.Tx) error { return s.record(ctx, tx, e) })
 }
@@ -18,70 +22,129 @@ func (s *Store) Record(ctx context.Context, e audit.Entry) error {
 // longestDetails is far more than any entry says about itself.
 const longestDetails = 10_000
 
-// record is called last in a transaction: it locks the head of the log.
+// record is called last in a transaction: it locks the head of the log. What
+// ends a job gets a checkpoint.
 func (s *Store) record(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+	_, err := s.recorded(ctx, tx, e)
+	return err
+}
+
+// recorded is record and returns the entry's number.
+func (s *Store) recorded(ctx context.Context, tx *sql.Tx, e audit.Entry) (seq int64, err error) {
+	if e, err = s.complete(ctx, tx, e); err != nil {
+		return 0, err
+	}
+	tree, err := s.append(ctx, tx, e)
+	if err == nil && e.Code.Ends() {
+		err = s.sign(ctx, tx, tree)
+	}
+	return tree.Size, err
+}
+
+// complete shortens what an entry says and adds where it happened.
+func (s *Store) complete(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.Entry, error) {
 	short := map[string]any{}
 	for name, value := range e.Details {
-		if text, is := value.(string); is {
+		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
 			value = clean(text, 500)
 		}
 		short[name] = value
 	}
 	details, err := json.Marshal(short)
 	if err != nil {
-		return err
+		return e, err
 	}
 	if len(details) > longestDetails {
-		return fmt.Errorf("store: the details of a %s entry have %d bytes", e.Code, len(details))
+		return e, fmt.Errorf("store: the details of a %s entry have %d bytes", e.Code, len(details))
 	}
+	e.Details = nil // as they will be read: numbers are numbers of JSON
+	if err := json.Unmarshal(details, &e.Details); err != nil {
+		return e, err
+	}
+	e.At = s.now()
+	e.Target, e.Actor.Name = clean(e.Target, 300), clean(e.Actor.Name, 100)
+	e.Actor.UserAgent, e.Actor.RequestID = clean(e.Actor.UserAgent, 300), clean(e.Actor.RequestID, 100)
 	if e.JobID != "" && e.App == "" {
-		err := tx.QueryRowContext(ctx,
-			`SELECT a.name || ' (' || a.environment || ')' FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, e.JobID).Scan(&e.App)
+		err := tx.QueryRowContext(ctx, `SELECT a.name || ' (' || a.environment || ')', a.domain FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, e.JobID).
+			Scan(&e.App, &e.Domain)
 		if err != nil && err != sql.ErrNoRows {
-			return err
+			return e, err
 		}
 	}
-	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq`).Scan(&e.Seq); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO audit_entries (seq, at, code, actor_id, actor_name, actor_role, session, address,
-			user_agent, request_id, job_id, target, app, details)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		e.Seq, millis(s.now()), e.Code, e.Actor.ID, clean(e.Actor.Name, 100), e.Actor.Role, e.Actor.Session, e.Actor.Address,
-		clean(e.Actor.UserAgent, 300), clean(e.Actor.RequestID, 100), e.JobID, clean(e.Target, 300), e.App, string(details))
-	return err
+	return e, nil
 }
 
-// AuditFilter chooses entries; a zero field chooses all.
-type AuditFilter struct {
-	Code   audit.Code
-	Actor  string // name
-	JobID  string
-	Before int64 // a sequence number: entries older than it
-	Limit  int
+// append makes an entry the next leaf of the tree, and returns the tree.
+func (s *Store) append(ctx context.Context, tx *sql.Tx, e audit.Entry) (tree audit.Tree, err error) {
+	var edge []byte
+	var reached int64
+	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, edge, reached`).Scan(&e.Seq, &edge, &reached); err != nil {
+		return tree, err
+	}
+	if tree, err = audit.TreeAt(e.Seq-1, edge); err != nil {
+		return tree, err
+	}
+	written, err := audit.Write(e)
+	if err != nil {
+		return tree, err
+	}
+	hashes := tree.Grow(written.Leaf())
+	at := millis(e.At)
+	reached = max(reached, at)
+	if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET edge = $1, reached = $2 WHERE id = 1`, tree.Edge(), reached); err != nil {
+		return tree, err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		e.Seq, written.Line, written.Personal, at, reached, e.Code, number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+	if err != nil {
+		return tree, err
+	}
+	var rows []any
+	for i, hash := range hashes {
+		rows = append(rows, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
+	}
+	if err := insertAll(ctx, tx, `audit_hashes (number, hash)`, 2, rows); err != nil {
+		return tree, err
+	}
+	rows = nil
+	for _, word := range e.Terms() {
+		rows = append(rows, word, e.Seq)
+	}
+	return tree, insertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }
 
 // AuditEntries returns the entries that fit, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
-	return collect(ctx, s.read, scanEntry, `
-		SELECT seq, at, code, actor_id, actor_name, actor_role, session, address, user_agent, request_id,
-			job_id, target, app, details
-		FROM audit_entries
-		WHERE (CAST($1 AS TEXT) = '' OR code = $1) AND (CAST($2 AS TEXT) = '' OR actor_name = $2)
-			AND (CAST($3 AS TEXT) = '' OR job_id = $3) AND (CAST($4 AS BIGINT) = 0 OR seq < $4)
-		ORDER BY seq DESC LIMIT $5`,
-		clean(string(f.Code), 100), clean(f.Actor, 100), clean(f.JobID, 100), f.Before, f.Limit)
+	q, err := s.auditQuery(ctx, f)
+	if err != nil {
+		return nil, asTrouble(err)
+	}
+	entries, err := collect(ctx, s.read, scanEntry, q.text, q.args...)
+	return entries, asTrouble(err)
 }
 
 func scanEntry(row scanner) (e audit.Entry, err error) {
-	var at int64
-	var details string
-	err = row.Scan(&e.Seq, &at, &e.Code, &e.Actor.ID, &e.Actor.Name, &e.Actor.Role, &e.Actor.Session, &e.Actor.Address,
-		&e.Actor.UserAgent, &e.Actor.RequestID, &e.JobID, &e.Target, &e.App, &details)
-	if err != nil {
+	var w audit.Written
+	var seq int64
+	if err = row.Scan(&seq, &w.Line, &w.Personal); err != nil {
 		return e, err
 	}
-	e.At = fromMillis(at)
-	return e, json.Unmarshal([]byte(details), &e.Details)
+	if e, err = w.Read(); err != nil {
+		return e, fmt.Errorf("store: entry %d of the log: %w", seq, err)
+	}
+	return e, nil
+}
+
+// AuditEntry returns one entry with its neighbours, oldest first; none when
+// there is no such entry, or no longer.
+func (s *Store) AuditEntry(ctx context.Context, seq int64, neighbours int) ([]audit.Entry, error) {
+	const around = `SELECT seq, line, personal FROM audit_lines WHERE `
+	before, err := collect(ctx, s.read, scanEntry, around+`seq <= $1 ORDER BY seq DESC LIMIT $2`, seq, neighbours+1)
+	if err != nil || len(before) == 0 || before[0].Seq != seq {
+		return nil, asTrouble(err)
+	}
+	slices.Reverse(before)
+	after, err := collect(ctx, s.read, scanEntry, around+`seq > $1 ORDER BY seq LIMIT $2`, seq, neighbours)
+	return append(before, after...), asTrouble(err)
 }

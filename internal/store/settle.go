@@ -110,11 +110,14 @@ type settling struct {
 
 func (s *Store) settleJob(ctx context.Context, tx *sql.Tx, jobID string, settlements []jobs.Settlement) error {
 	t := settling{store: s, tx: tx, moves: jobs.Counts{}, keys: keys{}}
-	var micros, sent int64
-	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING state, policy, verify_share, verify_seed, `+s.clock, jobID).
-		Scan(&t.state, &t.policy, &t.verify.Share, &t.verify.Seed, &micros)
+	var micros, sent, sealed int64
+	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING state, policy, verify_share, verify_seed, sealed, `+s.clock, jobID).
+		Scan(&t.state, &t.policy, &t.verify.Share, &t.verify.Seed, &sealed, &micros)
 	if err != nil {
 		return err
+	}
+	if sealed != 0 {
+		return s.answeredLate(ctx, tx, settlements)
 	}
 	t.now = momentOf(micros)
 	for _, st := range settlements {

@@ -32,6 +32,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // registers "sqlite"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/migrations"
 )
@@ -51,9 +52,10 @@ type Store struct {
 	postgres bool
 	path     string // of the SQLite file
 	now      func() time.Time
-	clock    string   // SQL: the database's clock, in unix microseconds
-	share    string   // SQL: keeps the kill switch from being thrown until the transaction ends
-	master   [32]byte // see UseKey
+	clock    string                                     // SQL: the database's clock, in unix microseconds
+	share    string                                     // SQL: keeps the kill switch from being thrown until the transaction ends
+	master   [32]byte                                   // see UseKey
+	signer   func(origin string) (*audit.Signer, error) // see SignWith; nil: no checkpoints are made
 
 	reports reports // of running jobs
 
@@ -177,7 +179,8 @@ func (s *Store) migrate(ctx context.Context) error {
 	if s.postgres {
 		engine, dialect = "postgres", goose.DialectPostgres
 	}
-	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine))
+	takeOver := goose.NewGoMigration(8, &goose.GoFunc{RunTx: s.takeOver}, nil)
+	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine), goose.WithGoMigrations(takeOver))
 	if err != nil {
 		return err
 	}

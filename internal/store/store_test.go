@@ -70,9 +70,9 @@ func start(t checker, s *store.Store, j jobs.Job) jobs.Job {
 
 func requireSums(t checker, s *store.Store) {
 	t.Helper()
-	wrong, err := s.Verify(ctx)
+	found, err := s.VerifyJobs(ctx)
 	require.NoError(t, err)
-	require.Empty(t, wrong)
+	require.Empty(t, found.Wrong)
 }
 
 func TestParametersAreBoundByTheirNumber(t *testing.T) {
@@ -128,11 +128,16 @@ func TestOnlyOneProcessRunsJobsOnASQLiteFile(t *testing.T) {
 func TestNoSQLChangesOrDeletesAnEntryOfTheLog(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		s := storetest.Open(t, database)
+		s.SignWith([32]byte{1})
 		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator}))
+		require.NoError(t, s.Checkpoint(ctx))
 		db, err := sql.Open(engine, database)
 		require.NoError(t, err)
 		defer db.Close()
-		for _, q := range []string{`UPDATE audit_entries SET actor_name = 'x'`, `DELETE FROM audit_entries`} {
+		for _, q := range []string{
+			`UPDATE audit_lines SET line = 'x', personal = '', actor = ''`, `UPDATE audit_lines SET actor = 'x'`, `DELETE FROM audit_lines`,
+			`UPDATE audit_hashes SET hash = 'x'`, `DELETE FROM audit_hashes`, `UPDATE checkpoints SET note = 'x'`, `DELETE FROM checkpoints`,
+		} {
 			_, err := db.Exec(q)
 			require.ErrorContains(t, err, "append-only", engine)
 		}

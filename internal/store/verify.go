@@ -6,44 +6,105 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strings"
+	"time"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 )
 
-// Verify recounts every job from its accounts and rows and checks that the log
-// has no gap. It returns a sentence for each thing that is wrong, the place first.
-func (s *Store) Verify(ctx context.Context) ([]string, error) {
-	// One snapshot, so that a job may run meanwhile; SQLite's transactions always are one.
+// Proofs are what a log is held against besides itself.
+type Proofs struct {
+	Checkpoints []string // signed notes, as they were published or kept elsewhere
+	Key         string   // the public key they were signed with; "": that of SignWith
+}
+
+// Verified is what came of a verification.
+type Verified struct {
+	Wrong       []string  `json:"wrong"`              // a sentence for each thing that is wrong, the place first
+	More        int       `json:"more,omitempty"`     // further things that are wrong
+	Notes       []string  `json:"notes,omitempty"`    // what the log itself says is missing
+	Unsigned    bool      `json:"unsigned,omitempty"` // there was no key to check signatures with
+	At          time.Time `json:"at"`
+	Entries     int64     `json:"entries"`
+	Checkpoints int64     `json:"checkpoints"` // of the database
+	Published   int64     `json:"published"`   // of Proofs
+	Jobs        int64     `json:"jobs"`
+	Seals       int64     `json:"seals"`
+}
+
+// mostWrong is how many things are told one by one.
+const mostWrong = 200
+
+func (v *Verified) wrong(format string, args ...any) {
+	if len(v.Wrong) == mostWrong {
+		v.More++
+		return
+	}
+	v.Wrong = append(v.Wrong, fmt.Sprintf(format, args...))
+}
+
+// Verify recomputes the log from its entries and holds it against its
+// checkpoints, every job against the entry that seals it, and recounts every job
+// from its accounts and rows. A job may run meanwhile.
+func (s *Store) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
+	v.At = s.now().UTC()
+	err = s.snapshotOf(ctx, func(tx *sql.Tx) error {
+		seals, err := s.verifyLog(ctx, tx, p, &v)
+		if err != nil {
+			return err
+		}
+		for _, e := range seals {
+			wrong, err := s.verifySeal(ctx, e)
+			if err != nil {
+				return err
+			}
+			v.Seals++
+			for _, w := range wrong {
+				v.wrong("%s", w)
+			}
+		}
+		return verifyJobs(ctx, tx, &v)
+	})
+	return v, asTrouble(err)
+}
+
+// VerifyJobs only recounts the jobs.
+func (s *Store) VerifyJobs(ctx context.Context) (v Verified, err error) {
+	v.At = s.now().UTC()
+	err = s.snapshotOf(ctx, func(tx *sql.Tx) error { return verifyJobs(ctx, tx, &v) })
+	return v, asTrouble(err)
+}
+
+// snapshotOf reads everything as it was at one moment; SQLite's transactions always do.
+func (s *Store) snapshotOf(ctx context.Context, read func(tx *sql.Tx) error) error {
 	options := &sql.TxOptions{ReadOnly: true}
 	if s.postgres {
 		options.Isolation = sql.LevelRepeatableRead
 	}
 	tx, err := s.read.BeginTx(ctx, options)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer tx.Rollback()
+	return read(tx)
+}
+
+func verifyJobs(ctx context.Context, tx *sql.Tx, v *Verified) error {
 	all, err := collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' ORDER BY j.id`)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var wrong []string
 	for _, j := range all {
 		found, err := verifyJob(ctx, tx, j)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		v.Jobs++
 		for _, f := range found {
-			wrong = append(wrong, "job "+j.ID+": "+f)
+			v.wrong("job %s: %s", j.ID, f)
 		}
 	}
-	var entries, last, head int64
-	err = tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(seq), 0), (SELECT seq FROM audit_head WHERE id = 1) FROM audit_entries`).Scan(&entries, &last, &head)
-	if err == nil && (entries != last || last != head) {
-		wrong = append(wrong, fmt.Sprintf("audit log: %d entries, the last is number %d, and %d were written", entries, last, head))
-	}
-	return wrong, err
+	return nil
 }
 
 func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err error) {

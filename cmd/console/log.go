@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+const (
+	sealEvery       = time.Second
+	checkpointEvery = time.Minute
+	verifyEvery     = 12 * time.Hour
+	lookEvery       = time.Minute // whether it is time to verify
+)
+
+// logKeeper does for the log what nobody asks for: it seals jobs that have
+// ended, signs checkpoints, sends them away, and verifies all of it.
+type logKeeper struct {
+	store        *store.Store
+	destinations []destination
+	asked        chan audit.Actor // who wants it verified now
+	logger       *slog.Logger
+
+	mutex sync.Mutex
+	said  map[string]string // what last failed, by what it was
+}
+
+// openLog holds sending back when the database is older than its log's last
+// published checkpoint.
+func (c *serveCommand) openLog(ctx context.Context, st *store.Store, k keys, logger *slog.Logger) (*logKeeper, error) {
+	st.SignWith(k.log)
+	destinations, err := c.destinations()
+	if err != nil {
+		return nil, err
+	}
+	keeper := &logKeeper{store: st, destinations: destinations, asked: make(chan audit.Actor, 1), logger: logger, said: map[string]string{}}
+	if c.CheckpointFile == "" {
+		return keeper, nil
+	}
+	notes, err := readCheckpoints(c.CheckpointFile)
+	if err != nil {
+		return nil, faultCheckpointFile.Because(err, c.CheckpointFile)
+	}
+	if len(notes) == 0 {
+		return keeper, nil
+	}
+	public, err := st.LogKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := audit.OpenCheckpoint(notes[len(notes)-1], public)
+	if err != nil {
+		logger.Warn("the last checkpoint of the file is of another log, or signed with another key; it says nothing of this database", "checkpoint_file", c.CheckpointFile)
+		return keeper, nil
+	}
+	held, err := st.HoldRestored(ctx, last)
+	if held {
+		logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", last.Size, "published_at", last.At)
+	}
+	return keeper, err
+}
+
+// verify asks for a verification; false when one is asked for already.
+func (k *logKeeper) verify(by audit.Actor) bool {
+	select {
+	case k.asked <- by:
+		return true
+	default:
+		return false
+	}
+}
+
+// run keeps the log until ctx ends. Verifying may take long, and nothing waits for it.
+func (k *logKeeper) run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { k.write(ctx) })
+	both.Go(func() { k.watch(ctx) })
+	both.Wait()
+}
+
+// write seals, signs and sends away.
+func (k *logKeeper) write(ctx context.Context) {
+	seal, sign := time.NewTicker(sealEvery), time.NewTicker(checkpointEvery)
+	defer seal.Stop()
+	defer sign.Stop()
+	k.note(ctx, "sign", k.store.Checkpoint(ctx))
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-seal.C:
+			k.note(ctx, "seal", k.store.Seal(ctx))
+			for _, d := range k.destinations {
+				k.note(ctx, "publish to "+d.name, publish(ctx, k.store, d))
+			}
+		case <-sign.C:
+			k.note(ctx, "sign", k.store.Checkpoint(ctx))
+		}
+	}
+}
+
+// watch verifies every few hours and whenever somebody asks for it.
+func (k *logKeeper) watch(ctx context.Context) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case by := <-k.asked:
+			k.note(ctx, "verify", k.verifyNow(ctx, by))
+		case <-look.C:
+			last, err := k.store.LastVerified(ctx)
+			if err == nil && (last == nil || time.Since(last.At) > verifyEvery) {
+				err = k.verifyNow(ctx, audit.System)
+			}
+			k.note(ctx, "verify", err)
+		}
+	}
+}
+
+func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
+	found, err := k.store.Verify(ctx, store.Proofs{})
+	if err != nil {
+		return err
+	}
+	for _, wrong := range found.Wrong {
+		k.logger.Error("the database does not verify", "place", wrong)
+	}
+	return k.store.SaveVerified(ctx, by, found)
+}
+
+// note says once what fails, until it is something else.
+func (k *logKeeper) note(ctx context.Context, what string, err error) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	switch {
+	case err == nil:
+		delete(k.said, what)
+	case ctx.Err() == nil && k.said[what] != err.Error():
+		k.said[what] = err.Error()
+		k.logger.Error("the log could not be kept as it should be; it will be tried again", "what", what, "err", err)
+	}
+}

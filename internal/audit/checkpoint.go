@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"bufio"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Origins begins the names of all logs, and so the first line of a checkpoint.
+const Origins = "tagsweep/"
+
+// Checkpoint says what the log was at a time. Signed, it is a note in the format
+// of C2SP's tlog-checkpoint, with the time as a further line.
+type Checkpoint struct {
+	Origin string // names the log
+	Size   int64  // entries
+	Root   tlog.Hash
+	At     time.Time
+}
+
+// Signer signs checkpoints of one log.
+type Signer struct {
+	note.Signer
+	Public string // the key to verify with, in the form of note.NewVerifier
+}
+
+// NewSigner makes the signer of a log from 32 secret bytes.
+func NewSigner(origin string, seed [ed25519.SeedSize]byte) (*Signer, error) {
+	private := ed25519.NewKeyFromSeed(seed[:])
+	public, err := note.NewEd25519VerifierKey(origin, private.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := note.NewVerifier(public)
+	if err != nil {
+		return nil, err
+	}
+	const ed25519Key = "\x01"
+	signer, err := note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, verifier.KeyHash(), base64.StdEncoding.EncodeToString([]byte(ed25519Key+string(seed[:])))))
+	if err != nil {
+		return nil, errors.New("audit: the key to sign with cannot be made") // the error itself holds the key
+	}
+	return &Signer{signer, public}, nil
+}
+
+// Sign makes the note of a checkpoint.
+func (c Checkpoint) Sign(by *Signer) (string, error) {
+	text := fmt.Sprintf("%s\n%d\n%s\ntime %s\n", c.Origin, c.Size, c.Root, c.At.UTC().Format(timeFormat))
+	signed, err := note.Sign(&note.Note{Text: text}, by)
+	return string(signed), err
+}
+
+// ErrCheckpoint is that of a text that is no checkpoint signed with the key.
+var ErrCheckpoint = errors.New("not a checkpoint signed with this log's key")
+
+// OpenCheckpoint verifies a note with a public key and reads the checkpoint.
+// Without a key it only reads it.
+func OpenCheckpoint(text, public string) (c Checkpoint, err error) {
+	signed := text
+	if public != "" {
+		verifier, err := note.NewVerifier(public)
+		if err != nil {
+			return c, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+		}
+		opened, err := note.Open([]byte(text), note.VerifierList(verifier))
+		if err != nil {
+			return c, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+		}
+		if signed = opened.Text; !strings.HasPrefix(signed, verifier.Name()+"\n") {
+			return c, ErrCheckpoint
+		}
+	} else if end := strings.Index(text, "\n\n"); end >= 0 {
+		signed = text[:end+1]
+	}
+	lines := strings.Split(signed, "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[3], "time ") {
+		return c, ErrCheckpoint
+	}
+	c.Origin = lines[0]
+	if c.Size, err = strconv.ParseInt(lines[1], 10, 64); err != nil || c.Size < 0 || strconv.FormatInt(c.Size, 10) != lines[1] {
+		return c, ErrCheckpoint
+	}
+	if c.Root, err = tlog.ParseHash(lines[2]); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	if c.At, err = time.Parse(timeFormat, strings.TrimPrefix(lines[3], "time ")); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	return c, nil
+}
+
+// signature begins the line that ends a note.
+const signature = "\u2014 "
+
+// longestLine is more than any line of a checkpoint.
+const longestLine = 10_000
+
+// Checkpoints reads notes that stand one after the other, as in the file they
+// are appended to. One that was cut off in writing is left out.
+func Checkpoints(published io.Reader) (notes []string, err error) {
+	lines := bufio.NewScanner(published)
+	lines.Buffer(nil, longestLine)
+	var note strings.Builder
+	for lines.Scan() {
+		if note.Len() == 0 && lines.Text() == "" {
+			continue
+		}
+		if strings.HasPrefix(lines.Text(), Origins) {
+			note.Reset()
+		}
+		note.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), signature) {
+			notes = append(notes, note.String())
+			note.Reset()
+		}
+	}
+	return notes, lines.Err()
+}

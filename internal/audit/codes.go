@@ -1,0 +1,96 @@
+package audit
+
+import "strings"
+
+// Code names an event. Codes are stable and language-neutral; what went wrong
+// has a code of its own rather than a flag. docs/audit.md is their catalogue.
+type Code string
+
+const (
+	SignInSucceeded    Code = "sign_in.succeeded"
+	SignInFailed       Code = "sign_in.failed"
+	SignedOut          Code = "signed_out"
+	AccessDenied       Code = "access.denied"
+	JobUploaded        Code = "job.uploaded"
+	JobUploadRefused   Code = "job.upload_refused"
+	JobRead            Code = "job.read"    // the file became a draft
+	JobReread          Code = "job.reread"  // a person said how the file is to be read
+	JobRefused         Code = "job.refused" // the file could not be read
+	JobStarted         Code = "job.started"
+	JobPaused          Code = "job.paused"
+	JobResumed         Code = "job.resumed"
+	JobCancelled       Code = "job.cancelled"
+	JobFinished        Code = "job.finished"
+	JobHalted          Code = "job.halted"
+	JobSealed          Code = "job.sealed"        // what became of every row, as digests
+	JobAnsweredLate    Code = "job.answered_late" // a call that was taken for lost, after the job was sealed
+	JobStartNow        Code = "job.start_now"     // a job that was to start later
+	JobPutFirst        Code = "job.put_first"     // served before all others
+	JobPutBack         Code = "job.put_back"      // no longer
+	JobDecided         Code = "job.decided"       // what becomes of accounts in doubt
+	JobRetried         Code = "job.retried"       // a new job was made of accounts of another
+	JobUndone          Code = "job.undone"        // a new job takes back what another did
+	SnapshotErased     Code = "snapshot.erased"
+	TagsRead           Code = "tags.read" // of one account, from the service
+	KillSwitchThrown   Code = "kill_switch.thrown"
+	KillSwitchLifted   Code = "kill_switch.lifted"
+	AppChanged         Code = "app.changed"  // what an admin chose of how it sends: before and after
+	ServiceWell        Code = "service.well" // a probe was answered: what halted for the service goes on
+	ResultsDownloaded  Code = "results.downloaded"
+	RejectsDownloaded  Code = "rejects.downloaded"
+	TagsDownloaded     Code = "tags.downloaded"   // those a job's accounts had before it
+	ReportDownloaded   Code = "report.downloaded" // what they came to
+	EvidenceDownloaded Code = "evidence.downloaded"
+	SampleDrawn        Code = "sample.drawn" // rows of a job, by chance
+	AccountsProtected  Code = "accounts.protected"
+	AccountUnprotected Code = "account.unprotected"
+	UserCreated        Code = "user.created"
+	UserPasswordSet    Code = "user.password_set"
+	UserRoleSet        Code = "user.role_set"
+	UserDisabled       Code = "user.disabled"
+	UserEnabled        Code = "user.enabled"
+	LogTakenOver       Code = "log.taken_over" // entries of an earlier version became the first of the tree
+	LogRead            Code = "log.read"       // its page was opened
+	LogSearched        Code = "log.searched"
+	LogExported        Code = "log.exported"
+	LogReviewed        Code = "log.reviewed" // an auditor signed off all entries up to one
+	LogVerified        Code = "log.verified"
+	LogUnverified      Code = "log.unverified" // a verification found something wrong
+	LogKeepSet         Code = "log.keep_set"   // how long entries are kept
+	LogRemoved         Code = "log.removed"    // old entries; their hashes stay
+	LogErased          Code = "log.erased"     // the personal parts of entries; their hashes stay
+	LogRestored        Code = "log.restored"   // the database is older than a checkpoint that was published
+)
+
+// Codes lists every event, in the order a reader would look for them.
+var Codes = []Code{
+	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
+	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
+	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, SnapshotErased, TagsRead,
+	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
+	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
+	AccountsProtected, AccountUnprotected,
+	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
+	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, LogErased, LogRestored, LogTakenOver,
+}
+
+// Failure reports whether the event says that something was refused, stopped or
+// found wrong.
+func (c Code) Failure() bool {
+	switch c {
+	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, LogUnverified, LogRestored:
+		return true
+	}
+	return false
+}
+
+// Ends reports whether the event ends a job, which a checkpoint then covers.
+func (c Code) Ends() bool { return c == JobFinished || c == JobCancelled || c == JobSealed }
+
+// NamesAccount reports whether the event's target is an account.
+func (c Code) NamesAccount() bool {
+	return c == TagsRead || c == AccountsProtected || c == AccountUnprotected
+}
+
+// About reports whether the event is of a kind, such as "job".
+func (c Code) About(kind string) bool { return strings.HasPrefix(string(c), kind+".") }

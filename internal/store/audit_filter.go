@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+)
+
+// AuditFilter chooses entries; a zero field chooses all.
+type AuditFilter struct {
+	From    time.Time // not before the log had reached this time
+	To      time.Time // before the log reached it
+	Code    audit.Code
+	Actor   string // name, however it is capitalised
+	JobID   string
+	Account string // it was in the job, or is what the entry is about
+	Result  string // Failed, Succeeded
+	Words   string // all of them stand in the entry
+	Before  int64  // a sequence number: entries older than it
+	Limit   int
+}
+
+// Results of events.
+const (
+	Failed    = "failed"
+	Succeeded = "succeeded"
+)
+
+// mostJobsOfAccount is in how many jobs an account is looked for.
+const mostJobsOfAccount = 200
+
+// mostWords is how many words of a search count.
+const mostWords = 10
+
+// query is a statement put together from parts, with its parameters.
+type query struct {
+	text string
+	args []any
+}
+
+// arg adds a parameter and returns its place.
+func (q *query) arg(value any) string {
+	q.args = append(q.args, value)
+	return fmt.Sprintf("$%d", len(q.args))
+}
+
+// auditQuery walks the index of the narrowest thing asked for, newest first.
+func (s *Store) auditQuery(ctx context.Context, f AuditFilter) (q query, err error) {
+	from, where := `audit_lines e`, []string{}
+	order := `e.seq`
+	if f.Words != "" {
+		words, err := s.rarestFirst(ctx, audit.Words(clean(f.Words, 500)))
+		if err != nil {
+			return q, err
+		}
+		for i, word := range words {
+			if i == 0 {
+				from, order = `audit_words w JOIN audit_lines e ON e.seq = w.seq`, `w.seq`
+				where = append(where, `w.word = `+q.arg(word))
+				continue
+			}
+			where = append(where, `EXISTS (SELECT 1 FROM audit_words o WHERE o.word = `+q.arg(word)+` AND o.seq = `+order+`)`)
+		}
+		if len(words) == 0 { // of signs alone: nothing is found by them
+			where = append(where, `1 = 0`)
+		}
+	}
+	first, last, err := s.auditBounds(ctx, f)
+	if err != nil {
+		return q, err
+	}
+	if first > 1 {
+		where = append(where, order+` >= `+q.arg(first))
+	}
+	if last > 0 {
+		where = append(where, order+` < `+q.arg(last))
+	}
+	if f.Code != "" {
+		where = append(where, `e.code = `+q.arg(clean(string(f.Code), 100)))
+	}
+	if f.Actor != "" {
+		where = append(where, `e.actor = `+q.arg(strings.ToLower(clean(f.Actor, 100))))
+	}
+	if f.JobID != "" {
+		where = append(where, `e.job_id <> '' AND e.job_id = `+q.arg(clean(f.JobID, 100)))
+	}
+	switch f.Result {
+	case Failed:
+		where = append(where, `e.failed = 1`)
+	case Succeeded:
+		where = append(where, `e.failed = 0`)
+	}
+	if f.Account != "" {
+		condition, err := s.aboutAccount(ctx, &q, f.Account)
+		if err != nil {
+			return q, err
+		}
+		where = append(where, condition)
+	}
+	q.text = `SELECT e.seq, e.line, e.personal FROM ` + from
+	if len(where) > 0 {
+		q.text += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	q.text += ` ORDER BY ` + order + ` DESC LIMIT ` + q.arg(f.Limit)
+	return q, nil
+}
+
+// auditBounds turns times into numbers of entries: first <= seq < last; 0 for no bound.
+func (s *Store) auditBounds(ctx context.Context, f AuditFilter) (first, last int64, err error) {
+	last = f.Before
+	if !f.From.IsZero() {
+		if first, err = s.reachedAt(ctx, f.From); err != nil {
+			return 0, 0, err
+		}
+	}
+	if !f.To.IsZero() {
+		end, err := s.reachedAt(ctx, f.To)
+		if err != nil {
+			return 0, 0, err
+		}
+		if last == 0 || end < last {
+			last = end
+		}
+	}
+	return first, last, nil
+}
+
+// reachedAt returns the first entry once the log had reached a time; one after
+// the last when it has not.
+func (s *Store) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = s.read.QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
+	}
+	return seq, err
+}
+
+// rarestFirst sorts words by how many entries have them, as far as that matters.
+func (s *Store) rarestFirst(ctx context.Context, words []string) ([]string, error) {
+	slices.Sort(words)
+	words = slices.Compact(words)
+	words = words[:min(len(words), mostWords)]
+	count := map[string]int64{}
+	for _, word := range words {
+		var n int64
+		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM audit_words WHERE word = $1 LIMIT 2000) AS some`, word).Scan(&n)
+		if err != nil {
+			return nil, err
+		}
+		count[word] = n
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return int(count[a] - count[b]) })
+	return words, nil
+}
+
+// aboutAccount chooses the entries of the jobs an account was in, and those that
+// are about the account itself.
+func (s *Store) aboutAccount(ctx context.Context, q *query, account string) (condition string, err error) {
+	found, err := s.FindAccounts(ctx, account, mostJobsOfAccount)
+	if err != nil {
+		return "", err
+	}
+	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.arg(audit.AccountTerm(clean(account, 300)))
+	if len(found) > 0 {
+		var ids []string
+		for _, placed := range found {
+			ids = append(ids, q.arg(placed.Job.ID))
+		}
+		condition += ` UNION SELECT seq FROM audit_lines WHERE job_id <> '' AND job_id IN (` + strings.Join(ids, ", ") + `)`
+	}
+	return condition + `)`, nil
+}

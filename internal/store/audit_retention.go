@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+)
+
+// LeastKeepMonths is how long entries are kept at least.
+const LeastKeepMonths = 12
+
+// Faults of keeping and erasing.
+var (
+	FaultKeepMonths    = fault.Declare(fault.Invalid, "audit.keep_months", "Nothing was changed: entries of the log are kept for %d to 1,200 months, or for ever when the field is empty.")
+	FaultNothingErased = fault.Declare(fault.NotFound, "audit.nothing_to_erase", "Nothing was erased: no entry of the log names %s. Names must be given whole, as they stand in the log.")
+	FaultEraseName     = fault.Declare(fault.Invalid, "audit.erase_name", "Nothing was erased: give the whole name of the user or account, and the reason.")
+)
+
+// mostKeepMonths is a hundred years.
+const mostKeepMonths = 1_200
+
+// AuditKeeping is how long entries are kept, and what was removed.
+type AuditKeeping struct {
+	Months  int   // 0: for ever
+	Removed int64 // entries up to this one were, but for those that seal jobs
+}
+
+// AuditKeeping returns how long entries are kept.
+func (s *Store) AuditKeeping(ctx context.Context) (k AuditKeeping, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
+	return k, asTrouble(err)
+}
+
+// KeepAudit sets for how many months entries are kept; 0 is for ever.
+func (s *Store) KeepAudit(ctx context.Context, by audit.Actor, months int) error {
+	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
+		return FaultKeepMonths.With(LeastKeepMonths)
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		var before int
+		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.Entry{Code: audit.LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
+	})
+}
+
+// entriesAtOnce is how many entries one transaction removes or erases.
+const entriesAtOnce = 500
+
+// SweepAudit removes entries that are older than an admin wants to keep them.
+// The log says so first; the hashes of what is removed stay, and so do the
+// entries that seal jobs.
+func (s *Store) SweepAudit(ctx context.Context) error {
+	keeping, err := s.AuditKeeping(ctx)
+	if err != nil {
+		return err
+	}
+	if keeping.Months > 0 {
+		if err := s.tx(ctx, func(tx *sql.Tx) error { return s.removeBefore(ctx, tx, s.now().AddDate(0, -keeping.Months, 0)) }); err != nil {
+			return err
+		}
+	}
+	for removed := entriesAtOnce; removed == entriesAtOnce; {
+		if err := s.tx(ctx, func(tx *sql.Tx) (err error) { removed, err = s.removeSome(ctx, tx); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeBefore says that all entries before a time are removed.
+func (s *Store) removeBefore(ctx context.Context, tx *sql.Tx, before time.Time) error {
+	var removed, last, at int64
+	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed`).Scan(&removed); err != nil {
+		return err
+	}
+	err := tx.QueryRowContext(ctx, `SELECT seq, reached FROM audit_lines WHERE reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli()).Scan(&last, &at)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && last <= removed {
+		return nil
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, last)
+	}
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
+		Details: map[string]any{"from": removed + 1, "to": last, "last_at": fromMillis(at).Format(time.RFC3339)}})
+}
+
+// removeSome deletes some of what was said to be removed, and returns how many.
+func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
+	old, err := collect(ctx, tx, scanEntry, `
+		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN ($1, $2, $3) ORDER BY seq LIMIT $4`,
+		audit.JobSealed, audit.LogRemoved, audit.LogRestored, entriesAtOnce)
+	for _, e := range old {
+		if err == nil {
+			err = forgetWords(ctx, tx, e.Seq, e.Terms())
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM audit_lines WHERE seq = $1`, e.Seq)
+		}
+	}
+	return len(old), err
+}
+
+func forgetWords(ctx context.Context, tx *sql.Tx, seq int64, words []string) error {
+	for _, word := range words {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM audit_words WHERE word = $1 AND seq = $2`, word, seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EraseFromAudit erases the personal part of every entry that names somebody, a
+// user or an account, and returns how many there were. What stays is verified as
+// before; the log says which entries were erased, by whom, and not whose.
+func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason string) (erased int, err error) {
+	name = strings.TrimSpace(clean(name, 300))
+	if name == "" || strings.TrimSpace(reason) == "" || len(audit.Words(name)) == 0 {
+		return 0, FaultEraseName.With()
+	}
+	for last := int64(0); ; {
+		var some []audit.Entry
+		err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+			if some, err = s.naming(ctx, tx, name, last); err != nil || len(some) == 0 {
+				return err
+			}
+			var seqs ranges
+			for _, e := range some {
+				last = e.Seq
+				if !names(e, name) {
+					continue
+				}
+				seqs.add(e.Seq)
+				if err := erasePersonal(ctx, tx, e); err != nil {
+					return err
+				}
+				erased++
+			}
+			if len(seqs) == 0 {
+				return nil
+			}
+			return s.record(ctx, tx, audit.Entry{Code: audit.LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
+		})
+		if err != nil {
+			return erased, err
+		}
+		if len(some) == 0 {
+			break
+		}
+	}
+	if erased == 0 {
+		return 0, FaultNothingErased.With(name)
+	}
+	return erased, asTrouble(s.scrub(ctx))
+}
+
+// naming returns entries after one that may name somebody.
+func (s *Store) naming(ctx context.Context, tx *sql.Tx, name string, after int64) ([]audit.Entry, error) {
+	words, err := s.rarestFirst(ctx, audit.Words(name))
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, tx, scanEntry, `
+		SELECT e.seq, e.line, e.personal FROM audit_lines e
+		WHERE e.personal <> '' AND e.seq > $1 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
+		ORDER BY e.seq LIMIT $5`, after, words[0], audit.AccountTerm(name), strings.ToLower(name), entriesAtOnce)
+}
+
+// names reports whether an entry names somebody in its personal part.
+func names(e audit.Entry, name string) bool {
+	return strings.EqualFold(e.Actor.Name, name) || strings.Contains(e.Target, name) || mentions(e.Details, name)
+}
+
+func mentions(value any, name string) bool {
+	switch value := value.(type) {
+	case string:
+		return strings.Contains(value, name)
+	case []any:
+		for _, part := range value {
+			if mentions(part, name) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, part := range value {
+			if mentions(part, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func erasePersonal(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+	var w audit.Written
+	if err := tx.QueryRowContext(ctx, `UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
+		return err
+	}
+	left, err := w.Read()
+	if err != nil {
+		return err
+	}
+	if err := forgetWords(ctx, tx, e.Seq, e.Terms()); err != nil {
+		return err
+	}
+	var rows []any
+	for _, word := range left.Terms() {
+		rows = append(rows, word, e.Seq)
+	}
+	return insertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
+}

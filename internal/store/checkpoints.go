@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+)
+
+// SignWith lets checkpoints be signed with a key made of the seed. Without it
+// entries are written, and no checkpoints.
+func (s *Store) SignWith(seed [32]byte) {
+	s.signer = func(origin string) (*audit.Signer, error) { return audit.NewSigner(origin, seed) }
+}
+
+// LogKey returns the public key with which the log's checkpoints are verified;
+// "" without SignWith.
+func (s *Store) LogKey(ctx context.Context) (public string, err error) {
+	if s.signer == nil {
+		return "", nil
+	}
+	origin, err := logOrigin(ctx, s.read)
+	if err != nil {
+		return "", asTrouble(err)
+	}
+	signer, err := s.signer(origin)
+	if err != nil {
+		return "", err
+	}
+	return signer.Public, nil
+}
+
+func logOrigin(ctx context.Context, q querier) (origin string, err error) {
+	return origin, q.QueryRowContext(ctx, `SELECT origin FROM audit_head WHERE id = 1`).Scan(&origin)
+}
+
+// sign keeps a checkpoint of the tree as it now is.
+func (s *Store) sign(ctx context.Context, tx *sql.Tx, tree audit.Tree) error {
+	if s.signer == nil {
+		return nil
+	}
+	origin, err := logOrigin(ctx, tx)
+	if err != nil {
+		return err
+	}
+	signer, err := s.signer(origin)
+	if err != nil {
+		return err
+	}
+	at := s.now()
+	note, err := audit.Checkpoint{Origin: origin, Size: tree.Size, Root: tree.Root(), At: at}.Sign(signer)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`, tree.Size, millis(at), note)
+	return err
+}
+
+// Checkpoint signs the log as it is, unless its last entry is covered already.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	var size, covered int64
+	err := s.read.QueryRowContext(ctx, `SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
+	if err != nil || size == covered || s.signer == nil {
+		return asTrouble(err)
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		var edge []byte
+		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge`).Scan(&size, &edge); err != nil {
+			return err
+		}
+		tree, err := audit.TreeAt(size, edge)
+		if err != nil {
+			return err
+		}
+		return s.sign(ctx, tx, tree)
+	})
+}
+
+// SignedCheckpoint is a checkpoint as it is kept.
+type SignedCheckpoint struct {
+	Size int64
+	At   time.Time
+	Note string
+}
+
+// LastCheckpoint returns the newest checkpoint, or the first that covers an
+// entry when one is given. It is zero when there is none.
+func (s *Store) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheckpoint, err error) {
+	query, args := `SELECT size, at, note FROM checkpoints ORDER BY size DESC LIMIT 1`, []any{}
+	if covers > 0 {
+		query, args = `SELECT size, at, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT 1`, []any{covers}
+	}
+	c, err = scanCheckpoint(s.read.QueryRowContext(ctx, query, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil
+	}
+	return c, asTrouble(err)
+}
+
+func scanCheckpoint(row scanner) (c SignedCheckpoint, err error) {
+	var at int64
+	err = row.Scan(&c.Size, &at, &c.Note)
+	c.At = fromMillis(at)
+	return c, err
+}
+
+// Unpublished returns checkpoints that a destination has not been sent yet,
+// oldest first.
+func (s *Store) Unpublished(ctx context.Context, destination string, limit int) ([]SignedCheckpoint, error) {
+	all, err := collect(ctx, s.read, scanCheckpoint, `
+		SELECT size, at, note FROM checkpoints WHERE size > COALESCE((SELECT size FROM publications WHERE destination = $1), 0) ORDER BY size LIMIT $2`, destination, limit)
+	return all, asTrouble(err)
+}
+
+// Published notes up to which checkpoint a destination has been sent.
+func (s *Store) Published(ctx context.Context, destination string, size int64) error {
+	return s.publication(ctx, `size = excluded.size, trouble = ''`, destination, size, "")
+}
+
+// NotPublished notes why a destination could not be sent to.
+func (s *Store) NotPublished(ctx context.Context, destination, trouble string) error {
+	return s.publication(ctx, `trouble = excluded.trouble`, destination, 0, clean(trouble, 300))
+}
+
+func (s *Store) publication(ctx context.Context, set, destination string, size int64, trouble string) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO publications (destination, size, at, trouble) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, millis(s.now()), trouble)
+		return err
+	})
+}
+
+// Publication is how far a destination has been sent checkpoints.
+type Publication struct {
+	Destination string
+	Size        int64
+	At          time.Time
+	Trouble     string // why the last attempt failed; "": it did not
+}
+
+// Publications returns all destinations that were ever sent to.
+func (s *Store) Publications(ctx context.Context) ([]Publication, error) {
+	all, err := collect(ctx, s.read, func(row scanner) (p Publication, err error) {
+		var at int64
+		err = row.Scan(&p.Destination, &p.Size, &at, &p.Trouble)
+		p.At = fromMillis(at)
+		return p, err
+	}, `SELECT destination, size, at, trouble FROM publications ORDER BY destination`)
+	return all, asTrouble(err)
+}
+
+// Inclusion proves that an entry is in the tree of a size (RFC 6962, section
+// 2.1.1): the hashes to combine its own with, in order.
+func (s *Store) Inclusion(ctx context.Context, seq, size int64) ([]tlog.Hash, error) {
+	proof, err := tlog.ProveRecord(size, seq-1, s.hashes(ctx))
+	return proof, asTrouble(err)
+}
+
+// hashes reads stored hashes of the tree.
+func (s *Store) hashes(ctx context.Context) tlog.HashReader {
+	return tlog.HashReaderFunc(func(numbers []int64) ([]tlog.Hash, error) {
+		found := make([]tlog.Hash, len(numbers))
+		for i, number := range numbers {
+			var hash []byte
+			if err := s.read.QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, number).Scan(&hash); err != nil {
+				return nil, err
+			}
+			if len(hash) != tlog.HashSize {
+				return nil, fmt.Errorf("store: hash %d of the log has %d bytes", number, len(hash))
+			}
+			found[i] = tlog.Hash(hash)
+		}
+		return found, nil
+	})
+}

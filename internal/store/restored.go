@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+)
+
+// RestoredReason is the reason with which the kill switch is thrown when the
+// database turns out to be older than what was published of its log.
+const RestoredReason = "restored"
+
+// HoldRestored compares the log with the last checkpoint that was published. When
+// it does not have all that the checkpoint covers, the database was restored
+// from an older copy: batches that it has waiting may have been sent. Then all
+// sending is held back until an admin lets it go on, and the log says so, once
+// for each such checkpoint.
+func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint) (held bool, err error) {
+	has, err := s.includes(ctx, published)
+	if err != nil || has {
+		return false, asTrouble(err)
+	}
+	known, err := collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, audit.LogRestored)
+	if err != nil {
+		return false, asTrouble(err)
+	}
+	for _, e := range known {
+		if e.Details["published_root"] == published.Root.String() {
+			return false, nil
+		}
+	}
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		return s.record(ctx, tx, audit.Entry{Code: audit.LogRestored, Actor: audit.System,
+			Details: map[string]any{"published_size": published.Size, "published_root": published.Root.String()}})
+	})
+	if err != nil {
+		return false, err
+	}
+	return true, s.ThrowKillSwitch(ctx, audit.System, RestoredReason)
+}
+
+// includes reports whether the log has grown from what a checkpoint covers.
+func (s *Store) includes(ctx context.Context, c audit.Checkpoint) (bool, error) {
+	var size int64
+	if err := s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size); err != nil || c.Size > size {
+		return false, err
+	}
+	root, err := tlog.TreeHash(c.Size, s.hashes(ctx))
+	return root == c.Root, err
+}

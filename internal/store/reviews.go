@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+)
+
+// FaultReview is that of a sign-off that fits no entry.
+var FaultReview = fault.Declare(fault.Invalid, "audit.review", "Nothing was signed off: the number must be that of an entry, from %d to %d. Look at the entries once more, then sign off.")
+
+// Review is an auditor's word that all entries up to one were reviewed.
+type Review struct {
+	By   string
+	At   time.Time
+	UpTo int64
+	Note string
+	Seq  int64 // the entry that says so
+}
+
+// ReviewAudit signs off all entries up to one. It can only go further.
+func (s *Store) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, note string) error {
+	last, err := s.LastReview(ctx, by.Name)
+	if err != nil {
+		return err
+	}
+	var head int64
+	if err := s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
+		return asTrouble(err)
+	}
+	if upTo <= last.UpTo || upTo > head {
+		return FaultReview.With(last.UpTo+1, head)
+	}
+	return s.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": clean(note, 500)}})
+}
+
+// LastReview returns the last sign-off of an auditor, or of any for "". It is
+// zero when there is none.
+func (s *Store) LastReview(ctx context.Context, actor string) (r Review, err error) {
+	found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogReviewed, Actor: actor, Limit: 1})
+	if err != nil || len(found) == 0 {
+		return r, err
+	}
+	e := found[0]
+	note, _ := e.Details["note"].(string)
+	return Review{By: e.Actor.Name, At: e.At, UpTo: wholeNumber(e.Details["to"]), Note: note, Seq: e.Seq}, nil
+}
+
+// LastVisit returns the newest entry that says that a person read the log in
+// another session than this; zero when there is none.
+func (s *Store) LastVisit(ctx context.Context, by audit.Actor) (e audit.Entry, err error) {
+	before := int64(0)
+	for {
+		found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogRead, Actor: by.Name, Before: before, Limit: 50})
+		if err != nil || len(found) == 0 {
+			return audit.Entry{}, err
+		}
+		for _, e := range found {
+			if e.Actor.Session != by.Session {
+				return e, nil
+			}
+			before = e.Seq
+		}
+	}
+}
+
+// AuditSize is the number of the last entry.
+func (s *Store) AuditSize(ctx context.Context) (size int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
+	return size, asTrouble(err)
+}
+
+// SaveVerified keeps what came of a verification, and says so in the log.
+func (s *Store) SaveVerified(ctx context.Context, by audit.Actor, v Verified) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, millis(v.At), string(text)); err != nil {
+			return err
+		}
+		e := audit.Entry{Code: audit.LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
+		if len(v.Wrong) > 0 {
+			e.Code = audit.LogUnverified
+			e.Details["wrong"] = len(v.Wrong) + v.More
+		}
+		return s.record(ctx, tx, e)
+	})
+}
+
+// LastVerified returns what came of the last verification; nil when there was none.
+func (s *Store) LastVerified(ctx context.Context) (*Verified, error) {
+	var text string
+	err := s.read.QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
+	if err != nil || text == "" {
+		return nil, asTrouble(err)
+	}
+	var v Verified
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return nil, errors.Join(errors.New("store: the last verification cannot be read"), err)
+	}
+	return &v, nil
+}

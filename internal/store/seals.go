@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+)
+
+// Columns of the two listings that a seal covers. docs/audit.md describes them.
+var (
+	rowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
+	callColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
+)
+
+// WriteRows lists every row of a job's file and what became of it, in file
+// order, as CSV (RFC 4180, lines ending in LF): an account with its outcome, or
+// what was set aside with the reason for its code.
+func (s *Store) WriteRows(ctx context.Context, to io.Writer, jobID string) error {
+	out := csv.NewWriter(to)
+	if err := out.Write(rowColumns); err != nil {
+		return err
+	}
+	asides, err := s.setAsidesAfter(ctx, jobID, 0, pageRows)
+	if err != nil {
+		return err
+	}
+	// until writes what was set aside before a row.
+	until := func(row int64) error {
+		for len(asides) > 0 && asides[0].Row < row {
+			a := asides[0]
+			repeats := ""
+			if a.Repeats > 0 {
+				repeats = strconv.FormatInt(a.Repeats, 10)
+			}
+			if err := out.Write([]string{strconv.FormatInt(a.Row, 10), a.Value, string(a.Kind), a.Reason, repeats, "", ""}); err != nil {
+				return err
+			}
+			if asides = asides[1:]; len(asides) == 0 {
+				if asides, err = s.setAsidesAfter(ctx, jobID, a.Row, pageRows); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for number := int64(1); ; number += pageBatches {
+		page, err := s.placed(ctx, jobID, number, number+pageBatches-1)
+		if err != nil {
+			return err
+		}
+		if page == nil {
+			break
+		}
+		for _, a := range page {
+			if a.Outcome == setAside { // it stands among what was set aside
+				continue
+			}
+			if err := until(a.Row); err != nil {
+				return err
+			}
+			if err := out.Write([]string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), strconv.Itoa(a.Code), a.Message,
+				strconv.FormatInt(a.Batch, 10), stamp(a.At)}); err != nil {
+				return err
+			}
+		}
+	}
+	const afterAll = 1 << 62
+	if err := until(afterAll); err != nil {
+		return err
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// WriteCalls lists the ledger of a job in the order of the calls' ids, as CSV.
+func (s *Store) WriteCalls(ctx context.Context, to io.Writer, jobID string) error {
+	out := csv.NewWriter(to)
+	if err := out.Write(callColumns); err != nil {
+		return err
+	}
+	for c, err := range s.Calls(ctx, jobID) {
+		if err != nil {
+			return err
+		}
+		if err := out.Write([]string{c.ID, strconv.FormatInt(c.Batch, 10), strconv.FormatInt(c.First, 10), strconv.Itoa(c.Accounts), string(c.Command),
+			strconv.FormatUint(uint64(c.Random), 10), c.Delivery, stamp(c.SentAt), strconv.FormatInt(c.Duration.Microseconds(), 10),
+			strconv.Itoa(c.HTTPStatus), strconv.Itoa(c.Code), c.Message}); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// sealOf is what a seal commits to.
+type sealOf struct{ rows, calls string } // SHA-256 in hex, of WriteRows and WriteCalls
+
+func (s *Store) digests(ctx context.Context, jobID string) (d sealOf, err error) {
+	rows, calls := sha256.New(), sha256.New()
+	if err = s.WriteRows(ctx, rows, jobID); err == nil {
+		err = s.WriteCalls(ctx, calls, jobID)
+	}
+	return sealOf{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
+}
+
+// Seal seals the jobs that have ended: an entry for each commits to what became
+// of every row, to its file, its ledger and who let it run. From then on nothing
+// of that changes; what comes later is an entry of its own.
+func (s *Store) Seal(ctx context.Context) error {
+	for {
+		ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+			`SELECT id FROM jobs WHERE finished_at > 0 AND started_at > 0 AND sealed = 0 ORDER BY id LIMIT 100`)
+		if err != nil || len(ids) == 0 {
+			return asTrouble(err)
+		}
+		for _, id := range ids {
+			if err := s.seal(ctx, id); err != nil {
+				return asTrouble(err)
+			}
+		}
+	}
+}
+
+// errChanged is that a late answer changed the ledger while it was read.
+var errChanged = errors.New("store: the job changed while it was sealed")
+
+func (s *Store) seal(ctx context.Context, jobID string) error {
+	j, err := s.Job(ctx, jobID)
+	if err != nil {
+		return err
+	}
+	d, err := s.digests(ctx, jobID)
+	if err != nil {
+		return err
+	}
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := one(ctx, tx, errChanged, `UPDATE jobs SET sealed = -1 WHERE id = $1 AND version = $2 AND sealed = 0`, jobID, j.Version); err != nil {
+			return err
+		}
+		people, err := collect(ctx, tx, func(row scanner) (seq string, err error) {
+			var n int64
+			err = row.Scan(&n)
+			return strconv.FormatInt(n, 10), err
+		}, `SELECT seq FROM audit_lines WHERE job_id <> '' AND job_id = $1 AND code IN ($2, $3, $4, $5, $6, $7, $8, $9) ORDER BY seq LIMIT 100`, jobID,
+			audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobReread, audit.JobStarted, audit.JobResumed, audit.JobCancelled, audit.JobDecided)
+		if err != nil {
+			return err
+		}
+		details := summary(j)
+		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(people, ", ")
+		seq, err := s.recorded(ctx, tx, audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details})
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET sealed = $2 WHERE id = $1`, jobID, seq)
+		return err
+	})
+	if errors.Is(err, errChanged) {
+		return nil // the next round seals it as it then is
+	}
+	return err
+}
+
+// answeredLate writes down the answers of calls of a job that is sealed: each had
+// been taken for lost, and what it was for was settled without it.
+func (s *Store) answeredLate(ctx context.Context, tx *sql.Tx, settlements []jobs.Settlement) error {
+	for _, st := range settlements {
+		var delivery string
+		if err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, st.Call).Scan(&delivery); err != nil {
+			return err
+		}
+		if delivery == st.Answer.Delivery.String() {
+			continue
+		}
+		err := s.record(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: st.JobID,
+			Details: map[string]any{"call": st.Call, "kind": st.Answer.Delivery.String(), "code": st.Answer.Code}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifySeal compares a job with the entry that seals it.
+func (s *Store) verifySeal(ctx context.Context, e audit.Entry) (wrong []string, err error) {
+	j, err := s.Job(ctx, e.JobID)
+	switch {
+	case jobs.FaultNoJob.Is(err):
+		return []string{fmt.Sprintf("job %s: entry %d of the log seals it, and it is gone", e.JobID, e.Seq)}, nil
+	case err != nil:
+		return nil, err
+	}
+	var found string
+	switch d, err := s.digests(ctx, e.JobID); {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		found = "its rows cannot be read"
+	case d.rows != e.Details["rows_sha256"]:
+		found = "what became of its rows is not"
+	case d.calls != e.Details["calls_sha256"]:
+		found = "the ledger of its calls is not"
+	}
+	if found == "" && (j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero()) {
+		found = "its file, its kind or that it has ended is not"
+	}
+	if found == "" {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("job %s: %s as it was when entry %d of the log sealed it", e.JobID, found, e.Seq)}, nil
+}

@@ -1,0 +1,381 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+)
+
+// sealedWithin is how long after its end a job may be without a seal.
+const sealedWithin = time.Hour
+
+// verifier replays the log from its first entry.
+type verifier struct {
+	tx      *sql.Tx
+	public  string
+	v       *Verified
+	tree    audit.Tree
+	reached int64
+	words   uint64 // of the entries, summed up
+	missing ranges // entries that are not there
+	erased  ranges // entries whose personal part is not there
+
+	saidErased ranges                 // what the log says was erased
+	removed    int64                  // up to which entry the log says that it was removed
+	forks      []fork                 // what the log says was lost when the database was restored
+	seals      []audit.Entry          // of jobs
+	ended      map[string]audit.Entry // jobs that have no seal yet
+
+	given  map[int64][]audit.Checkpoint // by size
+	lastAt time.Time
+}
+
+// fork is a part of a published log that this one does not have.
+type fork struct{ after, to int64 }
+
+// verifyLog returns the entries that seal jobs.
+func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified) ([]audit.Entry, error) {
+	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]audit.Checkpoint{}}
+	var head, reached, removed int64
+	var edge []byte
+	var name string
+	err := tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &name)
+	if err != nil {
+		return nil, err
+	}
+	if w.public == "" && s.signer != nil {
+		signer, err := s.signer(name)
+		if err != nil {
+			return nil, err
+		}
+		w.public = signer.Public
+	}
+	v.Unsigned = w.public == ""
+	for i, note := range p.Checkpoints {
+		c, err := audit.OpenCheckpoint(note, w.public)
+		switch {
+		case err != nil:
+			v.wrong("published checkpoint %d: it is %v", i+1, audit.ErrCheckpoint)
+		case c.Origin != name:
+			v.wrong("published checkpoint %d: it is of another log, %s; this one is %s", i+1, c.Origin, name)
+		default:
+			v.Published++
+			w.given[c.Size] = append(w.given[c.Size], c)
+		}
+	}
+	var kept checkpointReader
+	for from := int64(1); from <= head; from += pageRows {
+		if err := w.page(ctx, from, min(from+pageRows-1, head), &kept); err != nil {
+			return nil, err
+		}
+	}
+	v.Entries = head
+	if err := w.afterLast(ctx, head); err != nil {
+		return nil, err
+	}
+	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
+		v.wrong("audit log: its tree is not the one that comes of its entries")
+	}
+	if reached != w.reached && len(v.Wrong) == 0 {
+		v.wrong("audit log: its last time is not that of its entries")
+	}
+	if removed != w.removed {
+		v.wrong("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
+	}
+	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
+		return nil, err
+	}
+	return w.seals, w.conclude(ctx)
+}
+
+// storedLine is an entry with what it is found by.
+type storedLine struct {
+	seq, at, reached, failed int64
+	audit.Written
+	code, actor, job string
+}
+
+// page replays the entries from … to.
+func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
+	lines, err := collect(ctx, w.tx, func(row scanner) (l storedLine, err error) {
+		return l, row.Scan(&l.seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
+	}, `SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, from, to)
+	if err != nil {
+		return err
+	}
+	type stored struct {
+		number int64
+		hash   []byte
+	}
+	first := tlog.StoredHashIndex(0, from-1)
+	hashes, err := collect(ctx, w.tx, func(row scanner) (h stored, err error) { return h, row.Scan(&h.number, &h.hash) },
+		`SELECT number, hash FROM audit_hashes WHERE number >= $1 AND number < $2 ORDER BY number`, first, tlog.StoredHashIndex(0, to))
+	if err != nil {
+		return err
+	}
+	for seq := from; seq <= to; seq++ {
+		at := tlog.StoredHashIndex(0, seq-1)
+		for len(hashes) > 0 && hashes[0].number < at {
+			hashes = hashes[1:]
+		}
+		var leaf tlog.Hash
+		known := len(hashes) > 0 && hashes[0].number == at && len(hashes[0].hash) == tlog.HashSize
+		if known {
+			leaf = tlog.Hash(hashes[0].hash)
+		}
+		switch there := len(lines) > 0 && lines[0].seq == seq; {
+		case !there:
+			w.missing.add(seq)
+		default:
+			w.entry(lines[0], leaf, known)
+			if !known {
+				leaf = lines[0].Leaf()
+			}
+			lines = lines[1:]
+		}
+		// What came of the leaf is compared with what was stored then.
+		for i, hash := range w.tree.Grow(leaf) {
+			if len(hashes) == 0 || hashes[0].number != at+int64(i) || string(hashes[0].hash) != string(hash[:]) {
+				w.v.wrong("entry %d of the log: hash %d of the tree is not the one that comes of the entries", seq, at+int64(i))
+				break
+			}
+			hashes = hashes[1:]
+		}
+		if err := w.checkpoint(ctx, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry checks one entry by itself.
+func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
+	if known && l.Leaf() != leaf {
+		w.v.wrong("entry %d of the log: it is not the one that was written", l.seq)
+		return
+	}
+	e, err := l.Read()
+	switch {
+	case errors.Is(err, audit.ErrPersonal):
+		w.v.wrong("entry %d of the log: who acted, from where or on what is not as it was written", l.seq)
+		return
+	case err != nil:
+		w.v.wrong("entry %d of the log: it cannot be read", l.seq)
+		return
+	case e.Seq != l.seq:
+		w.v.wrong("entry %d of the log: it was written as entry %d", l.seq, e.Seq)
+		return
+	}
+	after := max(w.reached, l.at)
+	if w.missing.holds(l.seq - 1) { // times of removed entries went with them
+		after = max(after, l.reached)
+	}
+	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
+		w.v.wrong("entry %d of the log: what it is found by is not what it says", l.seq)
+	}
+	w.reached, w.lastAt = after, e.At
+	if e.Erased {
+		w.erased.add(l.seq)
+	}
+	for _, word := range e.Terms() {
+		w.words += wordSum(word, l.seq)
+	}
+	w.learn(e)
+}
+
+// learn remembers what an entry says about others.
+func (w *verifier) learn(e audit.Entry) {
+	switch e.Code {
+	case audit.LogErased:
+		text, _ := e.Details["entries"].(string)
+		said, err := readRanges(text)
+		if err != nil {
+			w.v.wrong("entry %d of the log: which entries were erased cannot be read", e.Seq)
+		}
+		w.saidErased = append(w.saidErased, said...)
+	case audit.LogRemoved:
+		w.removed = wholeNumber(e.Details["to"])
+		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
+		if err != nil || last.After(e.At.AddDate(0, -LeastKeepMonths, 0)) {
+			w.v.wrong("entry %d of the log: entries were removed that were younger than %d months", e.Seq, LeastKeepMonths)
+		}
+	case audit.LogRestored:
+		w.forks = append(w.forks, fork{e.Seq - 1, wholeNumber(e.Details["published_size"])})
+	case audit.JobFinished:
+		w.ended[e.JobID] = e
+	case audit.JobSealed:
+		if slices.ContainsFunc(w.seals, func(s audit.Entry) bool { return s.JobID == e.JobID }) {
+			w.v.wrong("entry %d of the log: it seals job %s a second time", e.Seq, e.JobID)
+			return
+		}
+		w.seals = append(w.seals, e)
+		delete(w.ended, e.JobID)
+	}
+}
+
+func wholeNumber(value any) int64 {
+	n, _ := value.(float64)
+	return int64(n)
+}
+
+// checkpointReader reads the checkpoints of the database in their order.
+type checkpointReader struct {
+	page []SignedCheckpoint
+	last int64
+	end  bool
+}
+
+func (r *checkpointReader) next(ctx context.Context, tx *sql.Tx) (*SignedCheckpoint, error) {
+	if len(r.page) == 0 && !r.end {
+		page, err := collect(ctx, tx, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
+		if err != nil {
+			return nil, err
+		}
+		r.page, r.end = page, len(page) == 0
+	}
+	if len(r.page) == 0 {
+		return nil, nil
+	}
+	r.last = r.page[0].Size
+	return &r.page[0], nil
+}
+
+// checkpoint compares the tree as it is with the checkpoints of its size.
+func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error {
+	size := w.tree.Size
+	for {
+		c, err := kept.next(ctx, w.tx)
+		if err != nil {
+			return err
+		}
+		if c == nil || c.Size > size {
+			break
+		}
+		w.v.Checkpoints++
+		signed, err := audit.OpenCheckpoint(c.Note, w.public)
+		switch {
+		case err != nil || c.Size != signed.Size || millis(signed.At) != millis(c.At):
+			w.v.wrong("checkpoint of %d entries: it is not as it was signed", c.Size)
+		case signed.Root != w.tree.Root():
+			w.v.wrong("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
+		}
+		kept.page = kept.page[1:]
+	}
+	for _, c := range w.given[size] {
+		if c.Root != w.tree.Root() && !w.forked(size) {
+			w.v.wrong("published checkpoint of %d entries: the entries before it are not those that were signed", size)
+		}
+	}
+	return nil
+}
+
+// forked reports whether the log says that it lost what a published checkpoint
+// of a size covers. It may say so only later: then conclude asks again.
+func (w *verifier) forked(size int64) bool {
+	return slices.ContainsFunc(w.forks, func(f fork) bool { return f.after < size && size <= f.to })
+}
+
+// checkpointsBeyond finds checkpoints of more entries than there are.
+func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *checkpointReader) error {
+	c, err := kept.next(ctx, w.tx)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		w.v.wrong("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
+	}
+	beyond := int64(0)
+	for size := range w.given {
+		if size > head && !w.forked(size) {
+			beyond = max(beyond, size)
+		}
+	}
+	if beyond > 0 {
+		w.v.wrong("audit log: it ends with entry %d, and a published checkpoint covers %d", head, beyond)
+	}
+	for _, f := range w.forks {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf("The database was restored from a copy of %d entries when %d had been published: what those after it said is not in this log (entry %d).", f.after, f.to, f.after+1))
+	}
+	return nil
+}
+
+// afterLast finds entries behind the last.
+func (w *verifier) afterLast(ctx context.Context, head int64) error {
+	var beyond int64
+	err := w.tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes WHERE number >= $2 OR number < 0)`,
+		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
+	if err == nil && beyond > 0 {
+		w.v.wrong("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)
+	}
+	return err
+}
+
+// conclude compares what is not there with what the log says was taken away, and
+// the words entries are found by with those they have.
+func (w *verifier) conclude(ctx context.Context) error {
+	for _, r := range w.missing {
+		if r.to > w.removed {
+			w.v.wrong("entry %d of the log: it is missing", max(r.from, w.removed+1))
+			break
+		}
+	}
+	if len(w.missing) > 0 && w.removed > 0 {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf("Entries up to %d were removed because they were old; their hashes are verified, but for those that seal jobs, which are kept.", w.removed))
+	}
+	w.saidErased = w.saidErased.merged()
+	for _, r := range w.erased {
+		if at := w.saidErased.firstOutside(r); at > 0 {
+			w.v.wrong("entry %d of the log: who acted, from where or on what is missing, and no entry says that it was erased", at)
+		}
+	}
+	for _, id := range sortedKeys(w.ended) {
+		if e := w.ended[id]; w.lastAt.Sub(e.At) > sealedWithin {
+			w.v.wrong("job %s: it ended with entry %d of the log and was never sealed", id, e.Seq)
+		}
+	}
+	words, err := w.tx.QueryContext(ctx, `SELECT word, seq FROM audit_words`)
+	if err != nil {
+		return err
+	}
+	defer words.Close()
+	for words.Next() {
+		var word string
+		var seq int64
+		if err := words.Scan(&word, &seq); err != nil {
+			return err
+		}
+		w.words -= wordSum(word, seq)
+	}
+	if w.words != 0 {
+		w.v.wrong("audit log: the words its entries are found by are not those they hold")
+	}
+	return words.Err()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+var wordSeed = maphash.MakeSeed()
+
+func wordSum(word string, seq int64) uint64 {
+	type place struct {
+		word string
+		seq  int64
+	}
+	return maphash.Comparable(wordSeed, place{word, seq})
+}
