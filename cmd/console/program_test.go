@@ -63,6 +63,7 @@ func newProgram(t testing.TB, simulator, database string) *program {
 		"CONSOLE_LISTEN=127.0.0.1:0",
 		"CONSOLE_DATABASE=" + database,
 		"CONSOLE_KEY_FILE=" + keyFile(t),
+		"CONSOLE_CHECKPOINT_FILE=" + filepath.Join(t.TempDir(), "console.checkpoints"),
 		"CONSOLE_TIM_NAME=Test chat",
 		"CONSOLE_TIM_ENVIRONMENT=test",
 		"CONSOLE_TIM_SDKAPPID=" + strconv.Itoa(sampleSDKAppID),

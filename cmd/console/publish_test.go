@@ -1,0 +1,136 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+)
+
+// Checkpoints reach the file, the webhook and syslog; what fails is tried again
+// and shown, and nothing else waits for it.
+func TestCheckpointsAreSentToWhereTheOperatorIsNotAlone(t *testing.T) {
+	t.Parallel()
+	_, base := simulate(t, nil)
+	var status atomic.Int64
+	status.Store(http.StatusServiceUnavailable)
+	var posted atomic.Value
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if status.Load() == http.StatusOK {
+			posted.Store(string(body))
+		}
+		w.WriteHeader(int(status.Load()))
+	}))
+	t.Cleanup(hook.Close)
+	logs, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { logs.Close() })
+
+	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	file := filepath.Join(t.TempDir(), "checkpoints")
+	p.settings = append(p.settings, "CONSOLE_CHECKPOINT_FILE="+file, "CONSOLE_CHECKPOINT_WEBHOOK="+hook.URL+"/secret-path", "CONSOLE_CHECKPOINT_SYSLOG=udp://"+logs.LocalAddr().String())
+	p.start()
+	olga := p.signIn("olga")
+	id := olga.draft(accountFile(150))
+	olga.start(id)
+	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	published := func() []string {
+		notes, err := readCheckpoints(file)
+		require.NoError(t, err)
+		return notes
+	}
+	until(t, "its seal is covered", func() bool { return len(published()) >= 3 }) // of starting, of its end, of its seal
+	datagram := make([]byte, 4_000)
+	n, _, err := logs.ReadFrom(datagram)
+	require.NoError(t, err)
+	require.Contains(t, string(datagram[:n]), `checkpoint "tagsweep/`)
+	until(t, "it is said that the webhook does not work", func() bool { return strings.Contains(p.logged(), "publish to webhook") })
+	require.NotContains(t, p.logged(), "secret-path")
+	status.Store(http.StatusOK)
+	until(t, "the webhook has all of them", func() bool { return posted.Load() == published()[len(published())-1] })
+	require.NoError(t, p.stop(syscall.SIGTERM))
+
+	out, err := p.command("", "verify", "--checkpoints", file)
+	require.NoError(t, err, out)
+	require.Contains(t, out, "The database verifies")
+	tamper(t, p.database, `DROP TRIGGER audit_lines_no_update`)
+	tamper(t, p.database, `UPDATE audit_lines SET line = REPLACE(line, 'job.started', 'job.retried') WHERE code = 'job.started'`)
+	out, err = p.command("", "verify", "--checkpoints", file)
+	require.ErrorContains(t, err, "exit status 1")
+	require.Regexp(t, `(?m)^entry \d+ of the log: it is not the one that was written$`, out)
+}
+
+// A backup of the database is put back after more was sent: nothing of it is
+// sent again until an admin has said so.
+func TestARestoredBackupSendsNothingUntilAnAdminSaysSo(t *testing.T) {
+	t.Parallel()
+	simulator, base := simulate(t, nil)
+	folder := t.TempDir()
+	p := newProgram(t, base, filepath.Join(folder, "console.db"))
+	file := filepath.Join(t.TempDir(), "checkpoints")
+	p.settings = append(p.settings, "CONSOLE_CHECKPOINT_FILE="+file)
+	p.start()
+	olga := p.signIn("olga")
+	id := olga.draft(accountFile(300))
+	olga.post("/jobs/"+id+"/start", url.Values{"confirm": {"300"}, "at": {"2035-01-01T10:00"}}) // refused or not: the copy holds a job that has not run
+	require.NoError(t, p.stop(syscall.SIGTERM))
+	copied := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(p.database + suffix)
+		if !os.IsNotExist(err) {
+			require.NoError(t, err)
+			copied[suffix] = content
+		}
+	}
+
+	p.start()
+	olga = p.signIn("olga")
+	olga.start(id)
+	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	until(t, "that is published", func() bool {
+		notes, err := readCheckpoints(file)
+		require.NoError(t, err)
+		last, err := audit.OpenCheckpoint(notes[len(notes)-1], "")
+		require.NoError(t, err)
+		return last.Size > 10
+	})
+	require.NoError(t, p.stop(syscall.SIGTERM))
+	sent := simulator.Stats().Calls
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		require.NoError(t, os.RemoveAll(p.database+suffix))
+	}
+	for suffix, content := range copied {
+		require.NoError(t, os.WriteFile(p.database+suffix, content, 0o600))
+	}
+
+	p.start()
+	require.Contains(t, p.logged(), "it was restored from a copy")
+	olga = p.signIn("olga")
+	olga.start(id)
+	_, said := p.health()
+	require.Equal(t, "stopped", said.Sending)
+	require.Equal(t, sent, simulator.Stats().Calls, "nothing is sent")
+	adam := p.signIn("adam")
+	answer, body := adam.post("/sending/lift", nil)
+	require.Equal(t, http.StatusSeeOther, answer.StatusCode, body)
+	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	require.NoError(t, p.stop(syscall.SIGTERM))
+	out, err := p.command("", "verify", "--checkpoints", file)
+	require.NoError(t, err, out)
+	require.Contains(t, out, "Note: The database was restored from a copy")
+	p.start()
+	require.Equal(t, 1, strings.Count(p.logged(), "it was restored from a copy"), "it is said once")
+	require.NoError(t, p.stop(syscall.SIGTERM))
+}
