@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+const (
+	auditEntries = 1_000_000
+	auditActors  = 40
+)
+
+// auditStart is three years before the last entry, which are spread evenly.
+var auditStart = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func auditTime(seq int64) time.Time {
+	return auditStart.Add(time.Duration(seq) * (3 * 365 * 24 * time.Hour / auditEntries))
+}
+
+// auditEntry is one of three years of forty people: a few codes make up most of
+// it, and a hundredth are failures.
+func auditEntry(seq int64) audit.Entry {
+	dice := rand.New(rand.NewPCG(uint64(seq), 7))
+	e := audit.Entry{At: auditTime(seq), App: "Chat (production)", Domain: "https://console.tim.qq.com",
+		Actor: audit.Actor{ID: "u1", Name: fmt.Sprintf("person%02d", min(dice.IntN(auditActors), dice.IntN(auditActors))), Role: "operator", SignedIn: audit.ByPassword,
+			Session: "06h0000000000000", Address: fmt.Sprintf("192.0.2.%d", dice.IntN(250)), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0", RequestID: "0123456789abcdef"}}
+	switch draw := dice.IntN(100); {
+	case draw == 0:
+		e.Code, e.Target = audit.AccessDenied, "/users"
+	case draw < 30:
+		e.Code = audit.SignInSucceeded
+	case draw < 40:
+		e.Code, e.Target = audit.TagsRead, fmt.Sprintf("member_%07d", dice.IntN(1_000_000))
+	case draw == 41 && dice.IntN(100) == 0:
+		e.Code, e.Details = audit.KillSwitchThrown, map[string]any{"reason": "OPS-4711: the wrong list"}
+	default:
+		e.Code = []audit.Code{audit.JobUploaded, audit.JobRead, audit.JobStarted, audit.JobFinished, audit.ResultsDownloaded}[dice.IntN(5)]
+		e.JobID = fmt.Sprintf("job%06d", seq/8)
+		e.Target = fmt.Sprintf("churned-%d.csv", seq/8)
+		e.Details = map[string]any{"accounts": float64(dice.IntN(100_000)), "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "file": e.Target}
+	}
+	return e
+}
+
+// The log of a busy team after three years: its page by every filter, its export,
+// its verification, and how quickly it grows.
+func BenchmarkAudit(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		b.Run(engine, func(b *testing.B) {
+			s := openBench(b, engine)
+			s.SignWith(auditKey)
+			require.NoError(b, s.FillAudit(ctx, auditEntries, auditEntry))
+			require.NoError(b, s.Checkpoint(ctx))
+			b.Run("page", func(b *testing.B) { benchmarkAuditPage(b, s) })
+			b.Run("export", func(b *testing.B) { benchmarkAuditExport(b, s) })
+			b.Run("verify", func(b *testing.B) { benchmarkAuditVerify(b, s) })
+			b.Run("append", func(b *testing.B) { benchmarkAuditAppend(b, s) })
+		})
+	}
+}
+
+func benchmarkAuditPage(b *testing.B, s *store.Store) {
+	month := func(f store.AuditFilter) store.AuditFilter {
+		f.From, f.To = auditTime(400_000), auditTime(427_000)
+		return f
+	}
+	for name, filter := range map[string]store.AuditFilter{
+		"none": {}, "code": {Code: audit.JobStarted}, "rare-code": {Code: audit.KillSwitchThrown}, "actor": {Actor: "person03"}, "rare-actor": {Actor: "person39"},
+		"actor-code": {Actor: "person39", Code: audit.AccessDenied}, "job": {JobID: "job050000"}, "account": {Account: "member_0000123"},
+		"failed": {Result: store.Failed}, "succeeded": {Result: store.Succeeded}, "word": {Words: "churned"}, "rare-word": {Words: "ops 4711"},
+		"month": month(store.AuditFilter{}), "month-code": month(store.AuditFilter{Code: audit.JobStarted}), "month-actor": month(store.AuditFilter{Actor: "person30"}),
+		"month-failed": month(store.AuditFilter{Result: store.Failed}), "month-word": month(store.AuditFilter{Words: "csv"}), "month-rare-code": month(store.AuditFilter{Code: audit.KillSwitchThrown}),
+		"deep": {Before: 20_000}, "actor-failed": {Actor: "person20", Result: store.Failed},
+	} {
+		b.Run(name, func(b *testing.B) {
+			filter.Limit = 51
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				_, err := s.AuditEntries(ctx, filter)
+				require.NoError(b, err)
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "ms-p95")
+		})
+	}
+}
+
+func benchmarkAuditExport(b *testing.B, s *store.Store) {
+	for b.Loop() {
+		peak, n, before := uint64(0), 0, int64(0)
+		for {
+			page, err := s.AuditEntries(ctx, store.AuditFilter{Before: before, Limit: 1_000})
+			require.NoError(b, err)
+			if len(page) == 0 {
+				break
+			}
+			n += len(page)
+			before = page[len(page)-1].Seq
+			if n%100_000 == 0 {
+				peak = max(peak, heap())
+			}
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entries/s")
+		b.ReportMetric(float64(peak)/(1<<20), "MiB-heap")
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func benchmarkAuditVerify(b *testing.B, s *store.Store) {
+	for b.Loop() {
+		done, peak := make(chan struct{}), make(chan uint64)
+		go func() {
+			most := uint64(0)
+			for tick := time.NewTicker(100 * time.Millisecond); ; {
+				select {
+				case <-done:
+					peak <- most
+					return
+				case <-tick.C:
+					most = max(most, heap())
+				}
+			}
+		}()
+		found, err := s.Verify(ctx, store.Proofs{})
+		close(done)
+		require.NoError(b, err)
+		require.Empty(b, found.Wrong)
+		b.ReportMetric(float64(found.Entries)/b.Elapsed().Seconds(), "entries/s")
+		b.ReportMetric(float64(<-peak)/(1<<20), "MiB-heap")
+	}
+}
+
+// A job runs meanwhile, as fast as it can.
+func benchmarkAuditAppend(b *testing.B, s *store.Store) {
+	fast(b, s)
+	free(b, s)
+	stop := runAlways(b, s)
+	defer stop()
+	for b.Loop() {
+		require.NoError(b, s.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: operator, Target: "member_0000001"}))
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
