@@ -9,6 +9,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
@@ -43,7 +44,7 @@ func (s *Server) signInPage(v *visit, status int, f *fault.Error) error {
 func (s *Server) signIn(v *visit) error {
 	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
 	by := v.actor()
-	by.ID, by.Name, by.Role, by.Session = "", name, "", ""
+	by.ID, by.Name, by.Role, by.SignedIn, by.Session = "", name, "", "", ""
 	wait, err := s.Store.TrySignIn(ctx, name, by.Address)
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func (s *Server) signIn(v *visit) error {
 			return err
 		}
 	}
-	by.ID, by.Name, by.Role = user.ID, user.Name, string(user.Role)
+	by.ID, by.Name, by.Role, by.SignedIn = user.ID, user.Name, string(user.Role), audit.ByPassword
 	if err := s.sessions.begin(v, by, user); err != nil {
 		return err
 	}

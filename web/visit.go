@@ -44,7 +44,7 @@ func (v *visit) signedIn() bool { return v.session != nil }
 func (v *visit) actor() audit.Actor {
 	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
 	if v.signedIn() {
-		a.ID, a.Name, a.Role, a.Session = v.user.ID, v.user.Name, string(v.user.Role), v.session.ID
+		a.ID, a.Name, a.Role, a.SignedIn, a.Session = v.user.ID, v.user.Name, string(v.user.Role), audit.ByPassword, v.session.ID
 	}
 	return a
 }

@@ -272,7 +272,7 @@ func demoUsers(ctx context.Context, st *store.Store, out io.Writer) (operator au
 			return operator, err
 		}
 		if u.role == auth.Operator {
-			operator = audit.Actor{ID: user.ID, Name: user.Name, Role: string(user.Role)}
+			operator = audit.Actor{ID: user.ID, Name: user.Name, Role: string(user.Role), SignedIn: audit.ByCommandLine}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", u.name, u.role, password)
 	}

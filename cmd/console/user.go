@@ -102,7 +102,7 @@ func commandLine() audit.Actor {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return audit.Actor{ID: audit.CommandLine, Name: name, Role: audit.CommandLine}
+	return audit.Actor{ID: audit.CommandLine, Name: name, Role: audit.CommandLine, SignedIn: audit.ByCommandLine}
 }
 
 func withStore(ctx context.Context, database string, body func(*store.Store) error) error {

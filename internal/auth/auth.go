@@ -28,15 +28,16 @@ const (
 	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts and their tags
 	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel, decide, retry, undo
 	ReadAudit   Permission = "audit.read"       // the log
+	Review      Permission = "audit.review"     // sign off entries of the log, have it verified
 	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
-	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch, what is kept and for how long
+	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch, what is kept and for how long, entries of the log included
 	Protect     Permission = "protected.manage" // say which accounts no job may touch
 )
 
 var granted = map[Role][]Permission{
 	Operator: {SignedIn, ReadJobs, RunJobs},
-	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Govern, Protect},
-	Auditor:  {SignedIn, ReadJobs, ReadAudit},
+	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, Review, ManageUsers, Govern, Protect},
+	Auditor:  {SignedIn, ReadJobs, ReadAudit, Review},
 }
 
 // May reports whether the role grants the permission.

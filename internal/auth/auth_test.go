@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, ManageUsers, Govern, Protect}
+	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, Review, ManageUsers, Govern, Protect}
 	changing    = []Permission{RunJobs, ManageUsers, Govern, Protect}
 	anyRole     = rapid.OneOf(rapid.SampledFrom(Roles), rapid.Map(rapid.String(), func(s string) Role { return Role(s) }))
 	anyAsked    = rapid.OneOf(rapid.SampledFrom(permissions), rapid.Map(rapid.String(), func(s string) Permission { return Permission(s) }))
@@ -18,7 +18,7 @@ func TestAuditorChangesNothing(t *testing.T) {
 	for _, permission := range changing {
 		require.False(t, Auditor.May(permission), permission)
 	}
-	for _, permission := range []Permission{ReadJobs, ReadAudit} {
+	for _, permission := range []Permission{ReadJobs, ReadAudit, Review} {
 		require.True(t, Auditor.May(permission), permission)
 	}
 }
@@ -53,4 +53,5 @@ func TestOperatorSeesNeitherUsersNorTheLog(t *testing.T) {
 	require.False(t, Operator.May(ManageUsers))
 	require.False(t, Operator.May(Protect))
 	require.False(t, Operator.May(ReadAudit))
+	require.False(t, Operator.May(Review))
 }
