@@ -149,7 +149,7 @@ func (s *Store) rarestFirst(ctx context.Context, words []string) ([]string, erro
 	count := map[string]int64{}
 	for _, word := range words {
 		var n int64
-		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM audit_words WHERE word = $1 LIMIT 2000) AS found`, word).Scan(&n)
+		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM audit_words WHERE word = $1 LIMIT 2000) AS few`, word).Scan(&n)
 		if err != nil {
 			return nil, err
 		}
