@@ -73,21 +73,6 @@ func job(ctx context.Context, q querier, id string) (jobs.Job, error) {
 	return j, err
 }
 
-// JobFilter chooses jobs; a zero field chooses all.
-type JobFilter struct {
-	State  jobs.State
-	Before string // an id: jobs older than it
-	Limit  int
-}
-
-// Jobs returns the jobs that fit, newest first.
-func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
-	return collect(ctx, s.read, scanJob, `
-		SELECT `+jobColumns+` FROM jobs j
-		WHERE (CAST($1 AS TEXT) = '' OR j.state = $1) AND (CAST($2 AS TEXT) = '' OR j.id < $2)
-		ORDER BY j.id DESC LIMIT $3`, clean(string(f.State), 100), clean(f.Before, 100), f.Limit)
-}
-
 // Start is what a person says when a job is started.
 type Start struct {
 	Confirm int64     // the number of its accounts, typed
