@@ -1,31 +1,38 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
-	"strings"
 
 	"github.com/a-h/templ"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
-const entriesOnAPage = 50
+const (
+	auditPath      = "/audit"
+	entriesOnAPage = 50
+)
 
 func (s *Server) listAudit(v *visit) error {
-	page := templates.AuditPage{
-		Code:  audit.Code(v.QueryParam("code")),
-		Actor: strings.TrimSpace(v.QueryParam("actor")),
-		Job:   strings.TrimSpace(v.QueryParam("job")),
-	}
-	before, _ := strconv.ParseInt(v.QueryParam("before"), 10, 64) // not a number: from the newest
-	entries, err := s.Store.AuditEntries(v.Request().Context(), store.AuditFilter{
-		Code: page.Code, Actor: page.Actor, JobID: page.Job, Before: before, Limit: entriesOnAPage + 1,
-	})
+	form, filter, err := auditFilter(v)
 	if err != nil {
+		return s.refuseSearch(v, form, err)
+	}
+	filter.Before, _ = strconv.ParseInt(v.QueryParam("before"), 10, 64) // not a number: from the newest
+	filter.Limit = entriesOnAPage + 1
+	entries, err := s.Store.AuditEntries(v.Request().Context(), filter)
+	if err != nil {
+		return err
+	}
+	if err := s.recordReading(v, form, filter.Before > 0); err != nil {
 		return err
 	}
 	var next *int64
@@ -34,21 +41,72 @@ func (s *Server) listAudit(v *visit) error {
 		next = &entries[entriesOnAPage-1].Seq
 	}
 	if v.wantsJSON() {
-		if entries == nil {
-			entries = []audit.Entry{}
-		}
-		return v.JSON(http.StatusOK, map[string]any{"entries": entries, "next": next})
+		return v.JSON(http.StatusOK, map[string]any{"entries": entriesJSON(entries), "next": next})
 	}
-	page.Entries = entries
+	page := templates.AuditPage{Form: form, Entries: entries}
 	if next != nil {
 		page.Older = withQuery(v, "before", strconv.FormatInt(*next, 10))
 	}
-	if before > 0 {
+	if filter.Before > 0 {
 		page.Newest = withQuery(v, "before", "")
 	}
-	return s.page(v, http.StatusOK, s.view(v, "audit"), func(view templates.View) templ.Component {
-		return templates.Audit(view, page)
-	})
+	return s.auditPage(v, http.StatusOK, page, nil)
+}
+
+func entriesJSON(entries []audit.Entry) []audit.Entry {
+	if entries == nil {
+		return []audit.Entry{}
+	}
+	return entries
+}
+
+func (s *Server) auditPage(v *visit, status int, page templates.AuditPage, f *fault.Error) error {
+	view := s.view(v, "audit")
+	if f != nil {
+		view.Problem = v.text.Fault(f)
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Audit(view, page) })
+}
+
+// refuseSearch shows the filter again that cannot be searched by.
+func (s *Server) refuseSearch(v *visit, form templates.AuditForm, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || v.wantsJSON() {
+		return err
+	}
+	form.Wrong = f.Sentence
+	status, _ := statusOf(v, f)
+	return s.auditPage(v, status, templates.AuditPage{Form: form}, f)
+}
+
+// recordReading says in the log that it is read; what cannot be recorded is not
+// shown. Further pages of what the person has just begun to read say nothing.
+func (s *Server) recordReading(v *visit, form templates.AuditForm, further bool) error {
+	ctx, by := v.Request().Context(), v.actor()
+	e := audit.Entry{Code: audit.LogRead, Actor: by}
+	if form.Filtered() {
+		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": saidFilter(form)}
+	}
+	if further {
+		if said, err := s.saidAlready(ctx, e); err != nil || said {
+			return err
+		}
+	}
+	return s.recordLook(ctx, e)
+}
+
+// saidAlready reports whether the last entry of its kind by the person says the
+// same, in the same session.
+func (s *Server) saidAlready(ctx context.Context, e audit.Entry) (bool, error) {
+	last, err := s.Store.AuditEntries(ctx, store.AuditFilter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
+	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
+}
+
+func (s *Server) recordLook(ctx context.Context, e audit.Entry) error {
+	if err := s.Store.Record(ctx, e); err != nil {
+		return faultBusy.Because(err)
+	}
+	return nil
 }
 
 // withQuery is the address of this page with one parameter changed, or taken

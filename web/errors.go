@@ -131,6 +131,8 @@ func wayBack(v *visit) (path, text string) {
 		return "/users", v.text.T("error.back.users")
 	case strings.HasPrefix(v.Path(), protectPath) && v.user.Role.May(auth.ReadJobs):
 		return protectPath, v.text.T("error.back.protected")
+	case strings.HasPrefix(v.Path(), auditPath) && v.user.Role.May(auth.ReadAudit):
+		return auditPath, v.text.T("error.back.audit")
 	case strings.HasPrefix(v.Path(), "/jobs/:id/") && v.user.Role.May(auth.ReadJobs):
 		return "/jobs/" + url.PathEscape(id), v.text.T("error.back.job")
 	}

@@ -26,12 +26,12 @@ const (
 )
 
 func (s *Server) listJobs(v *visit) error {
-	list := templates.JobList{State: jobs.State(v.QueryParam("state"))}
-	if list.State != "" && !slices.Contains(jobs.States, list.State) {
-		return faultNoPage.With()
+	list, filter, err := jobFilter(v)
+	if err != nil {
+		return s.refuseJobSearch(v, list, err)
 	}
-	before := v.QueryParam("before")
-	found, err := s.Store.Jobs(v.Request().Context(), store.JobFilter{State: list.State, Before: before, Limit: jobsOnAPage + 1})
+	filter.Limit = jobsOnAPage + 1
+	found, err := s.Store.Jobs(v.Request().Context(), filter)
 	if err != nil {
 		return err
 	}
@@ -51,12 +51,43 @@ func (s *Server) listJobs(v *visit) error {
 	if next != nil {
 		list.Older = withQuery(v, "before", *next)
 	}
-	if before != "" {
+	if filter.Before != "" {
 		list.Newest = withQuery(v, "before", "")
 	}
 	return s.page(v, http.StatusOK, s.view(v, "jobs"), func(view templates.View) templ.Component {
 		return templates.Jobs(view, list)
 	})
+}
+
+// jobFilter reads the filter of the address: as typed, for the page, and as
+// meant, for the store.
+func jobFilter(v *visit) (list templates.JobList, f store.JobFilter, err error) {
+	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
+	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")), By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
+	f = store.JobFilter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
+	if list.State != "" && !slices.Contains(jobs.States, list.State) {
+		return list, f, faultNoPage.With()
+	}
+	if f.From, f.To, err = period(v); err != nil {
+		return list, f, err
+	}
+	list.From, list.To = timeShown(f.From), timeShown(f.To)
+	if list.Kind != "" && !slices.Contains(jobs.Kinds, list.Kind) {
+		err = faultFilterChoice.With(string(list.Kind))
+	}
+	return list, f, err
+}
+
+// refuseJobSearch shows the filter again that cannot be searched by.
+func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
+		return err
+	}
+	view := s.view(v, "jobs")
+	view.Problem, list.Wrong = v.text.Fault(f), f.Sentence
+	status, _ := statusOf(v, f)
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Jobs(view, list) })
 }
 
 func (s *Server) showJob(v *visit) error {
@@ -184,10 +215,8 @@ func startAt(v *visit) (time.Time, error) {
 	if typed == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05"} { // what browsers send
-		if at, err := time.ParseInLocation(layout, typed, time.Local); err == nil {
-			return at, nil
-		}
+	if at, is := typedTime(typed); is {
+		return at, nil
 	}
 	return time.Time{}, jobs.FaultStartTime.With()
 }

@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"path"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,6 +139,93 @@ func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
 	require.Equal(t, audit.JobUploaded, uploaded.Code)
 	require.Equal(t, "operator", uploaded.Actor.Name)
 	require.NotEmpty(t, uploaded.Actor.RequestID)
+}
+
+func TestJobsAreSearchedForByWhatTheAddressSays(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	operator := c.as(auth.Operator)
+	ids := map[string]bool{}
+	for range jobsOnAPage + 2 {
+		ids[operator.draft(1)] = true
+	}
+	other := operator.upload("vip.csv", "user_id\nann\n", "OPS-4711")
+	require.Equal(t, http.StatusSeeOther, other.StatusCode)
+	found := func(query string) (list []string) {
+		for next := "/jobs?" + query; next != ""; {
+			var page struct {
+				Jobs []struct{ ID string }
+				Next *string
+			}
+			require.Equal(t, http.StatusOK, operator.json(next, &page).StatusCode, query)
+			for _, j := range page.Jobs {
+				list = append(list, j.ID)
+			}
+			operator.draft(1) // the list grows while it is read
+			if next = ""; page.Next != nil {
+				next = "/jobs?" + query + "&before=" + *page.Next
+			}
+		}
+		return list
+	}
+	vip := []string{path.Base(other.location())}
+	require.Equal(t, vip, found("q=ops-47"))
+	require.Equal(t, vip, found("q=VIP&kind=clear&by=Operator&state=draft&from=2026-01-01"))
+	require.Empty(t, found("q=vip&kind=inspect"))
+	require.Empty(t, found("q=vip&by=admin"))
+	require.Empty(t, found("to=2026-01-01"))
+	users, seen := found("q=users.csv&by=operator"), map[string]bool{}
+	for _, id := range users {
+		require.False(t, seen[id], "none twice")
+		seen[id] = true
+	}
+	for id := range ids {
+		require.True(t, seen[id], "none dropped")
+	}
+
+	page := operator.get("/jobs?q=ops&state=draft&kind=clear").body
+	require.Contains(t, page, `href="/jobs?kind=clear&amp;q=ops&amp;state=queued"`)
+	require.Contains(t, page, `<details class="search" open>`)
+	require.NotContains(t, operator.get("/jobs").body, `<details class="search" open>`)
+	got := operator.get("/jobs?q=ops&from=tomorrow")
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, "is no time")
+	require.Regexp(t, `id="q"[^>]* value="ops"`, got.body)
+	require.Equal(t, http.StatusUnprocessableEntity, operator.get("/jobs?kind=nonsense").StatusCode)
+}
+
+func TestTheRowsOfAJobAreFoundByOutcomeAndAccount(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Auditor)
+	id := c.as(auth.Operator).draft(2*rowsOnAPage + 7)
+	type answer struct {
+		Rows []rowJSON
+		Next *int64
+	}
+	found := func(query string) (rows []int64) {
+		for next := "/jobs/" + id + "/rows?" + query; next != ""; {
+			var page answer
+			require.Equal(t, http.StatusOK, b.json(next, &page).StatusCode)
+			for _, r := range page.Rows {
+				rows = append(rows, r.Row)
+			}
+			if next = ""; page.Next != nil {
+				next = "/jobs/" + id + "/rows?" + query + "&after=" + strconv.FormatInt(*page.Next, 10)
+			}
+		}
+		return rows
+	}
+	all := found("")
+	require.Len(t, all, 2*rowsOnAPage+7)
+	for i, row := range all {
+		require.EqualValues(t, i+1, row)
+	}
+	require.Equal(t, []int64{20, 200, 201, 202, 203, 204, 205, 206, 207}, found("outcome=waiting&q=user-20"))
+	require.Empty(t, found("outcome=failed"))
+	page := b.get("/jobs/" + id + "/rows?q=user-20").body
+	require.Contains(t, page, `href="/accounts?q=user-206"`)
+	require.NotContains(t, page, "user-21")
+	require.Contains(t, b.get("/jobs/"+id+"/rows").body, `rel="next"`)
+	require.Equal(t, http.StatusNotFound, b.get("/jobs/"+id+"/rows?outcome=nonsense").StatusCode)
 }
 
 func TestLongListsAreReadPageByPage(t *testing.T) {

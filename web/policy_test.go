@@ -49,19 +49,25 @@ func (b *browser) try(r route, jobID, userID string) answer {
 	if strings.HasPrefix(r.path, "/users/") {
 		address = strings.ReplaceAll(r.path, ":id", userID)
 	}
-	address = strings.ReplaceAll(address, "*", "app.css")
+	address = strings.NewReplacer("*", "app.css", ":seq", "1").Replace(address)
 	switch {
 	case r.method != http.MethodPost:
 		return b.do(r.method, address, nil, "")
 	case r.path == "/jobs":
 		return b.upload("users.csv", "user_id\nann\n", "")
 	}
-	return b.post(address, "confirm", "3", "role", "auditor", "password", "another long password", "name", "somebody",
+	if r.path == erasePath {
+		return b.post(address, "name", "vip", "reason", "why", "confirm", "1")
+	}
+	return b.post(address, "confirm", "3", "to", "1", "months", "24", "role", "auditor", "password", "another long password", "name", "somebody",
 		"username", "nobody", "lang", "en", "rate", "50", "failure_limit", "30", "reason", "why", "first", "1", "decision", "leave", "outcome", "failed", "accounts", "vip-2", "note", "why", "account", "vip", "policy", "merge", "keep_days", "30", "verify_share", "1")
 }
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		s.SignWith([32]byte{7})
+		require.NoError(t, s.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
+		require.NoError(t, s.Checkpoint(t.Context()))
 		c := newConsole(t, s)
 		operator := c.as(auth.Operator)
 		for _, role := range append([]auth.Role{""}, auth.Roles...) {
@@ -99,7 +105,8 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 			}
 		}
 		for _, entry := range c.recorded(store.AuditFilter{Actor: string(auth.Auditor)}) {
-			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded, audit.TagsRead}, entry.Code)
+			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded, audit.TagsRead,
+				audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
 	})
 }
@@ -112,7 +119,8 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 	for _, r := range routes {
 		table = append(table, r.method+" "+r.path)
 		if r.method == http.MethodPost && (auth.Auditor.May(r.permission) || r.permission == auth.Public) {
-			require.Contains(t, []string{"/login", "/logout", "/language", readTagsPath}, r.path, "and asking the service for an account's tags, which changes nothing")
+			require.Contains(t, []string{"/login", "/logout", "/language", readTagsPath, reviewPath, auditPath + "/verify"}, r.path,
+				"and asking the service for an account's tags, signing off, and asking for a verification, which change nothing")
 		}
 	}
 	for _, r := range c.web.echo.Routes() {
@@ -124,7 +132,7 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).browser()
 	var body errorJSON
-	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit"} {
+	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit", "/audit/1", "/audit/export.jsonl", proofPath} {
 		got := b.json(address, &body)
 		require.Equal(t, http.StatusUnauthorized, got.StatusCode, address)
 		require.Equal(t, "session.none", body.Error.Code)
@@ -138,7 +146,7 @@ func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
 	id := b.draft(3)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
-		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop", "/login", "/logout", "/users"} {
+		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop", reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
 			before := c.contents()
 			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
@@ -166,10 +174,13 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 }
 
 func TestPagesHoldNothingInline(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	s := storetest.SQLite(t)
+	s.SignWith([32]byte{7})
+	c := newConsole(t, s)
 	b := c.as(auth.Admin)
 	id := b.draft(3)
-	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/sending", "/audit", "/users", "/nowhere"} {
+	require.NoError(t, s.Checkpoint(t.Context()))
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath, "/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

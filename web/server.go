@@ -46,6 +46,7 @@ type Server struct {
 	sessions  *sessionStore
 	live      *live
 	standing  *standings
+	asked     asked
 	origin    *http.CrossOriginProtection
 	readiness readiness
 }
@@ -81,6 +82,7 @@ var routes = []route{
 	{http.MethodPost, "/jobs/:id/erase", auth.Govern, (*Server).eraseTags},
 	{http.MethodPost, "/jobs/:id/first", auth.Govern, (*Server).putJobFirst},
 	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
+	{http.MethodGet, "/jobs/:id/rows", auth.ReadJobs, (*Server).listRows},
 	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, (*Server).downloadResults},
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
 	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, (*Server).downloadReport},
@@ -91,7 +93,17 @@ var routes = []route{
 	{http.MethodGet, protectPath, auth.ReadJobs, (*Server).listProtected},
 	{http.MethodPost, protectPath, auth.Protect, (*Server).protectAccounts},
 	{http.MethodPost, protectPath + "/remove", auth.Protect, (*Server).unprotectAccount},
-	{http.MethodGet, "/audit", auth.ReadAudit, (*Server).listAudit},
+	{http.MethodGet, auditPath, auth.ReadAudit, (*Server).listAudit},
+	{http.MethodGet, auditPath + "/:seq", auth.ReadAudit, (*Server).showEntry},
+	{http.MethodGet, auditPath + "/export.csv", auth.ReadAudit, exportAudit(csvExport)},
+	{http.MethodGet, auditPath + "/export.jsonl", auth.ReadAudit, exportAudit(jsonLinesExport)},
+	{http.MethodGet, reviewPath, auth.Review, (*Server).showReview},
+	{http.MethodPost, reviewPath, auth.Review, (*Server).signOff},
+	{http.MethodGet, proofPath, auth.ReadAudit, (*Server).showProof},
+	{http.MethodGet, auditPath + "/checkpoint.txt", auth.ReadAudit, (*Server).downloadCheckpoint},
+	{http.MethodPost, auditPath + "/verify", auth.Review, (*Server).verifyAll},
+	{http.MethodPost, keepPath, auth.Govern, (*Server).keepAudit},
+	{http.MethodPost, erasePath, auth.Govern, (*Server).eraseFromAudit},
 
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},
@@ -129,6 +141,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Trouble == nil {
 		c.Trouble = func() *jobs.Trouble { return nil }
+	}
+	if c.Verify == nil {
+		c.Verify = func(audit.Actor) bool { return false }
 	}
 	standing := &standings{Config: c}
 	s := &Server{

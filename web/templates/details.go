@@ -33,14 +33,39 @@ func entryDetails(v View, e audit.Entry) (list []detail) {
 		list = append(list, detail{name, value})
 	}
 	add("app", e.App)
+	add("domain", e.Domain)
 	for _, key := range slices.Sorted(maps.Keys(e.Details)) {
+		if key == "reason" {
+			add(key, reasonText(v, e))
+			continue
+		}
 		add(key, detailValue(v, key, e.Details[key]))
+	}
+	if e.Actor.SignedIn != "" {
+		add("signed_in", signedInText(v, e.Actor.SignedIn))
 	}
 	add("address", e.Actor.Address)
 	add("user_agent", e.Actor.UserAgent)
 	add("session", e.Actor.Session)
 	add("request_id", e.Actor.RequestID)
 	return list
+}
+
+// reasonText is the reason in words where the program gave it; what people
+// typed stays as it is.
+func reasonText(v View, e audit.Entry) string {
+	reason, _ := e.Details["reason"].(string)
+	if key := "detail.reason." + reason; (e.Actor.ID == audit.System.ID || e.Code == audit.SignInFailed) && v.Has(key) {
+		return v.T(key)
+	}
+	return reason
+}
+
+func signedInText(v View, how string) string {
+	if key := "detail.signed_in." + how; v.Has(key) {
+		return v.T(key)
+	}
+	return how
 }
 
 func detailValue(v View, key string, value any) string {
@@ -55,11 +80,14 @@ func detailValue(v View, key string, value any) string {
 			return outcomesNamed(v, strings.Split(value, ", "))
 		case "role", "before", "after":
 			return v.Role(auth.Role(value))
-		case "start_at", "keep_until", "erase_at":
+		case "start_at", "keep_until", "erase_at", "last_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				return v.Time(at)
 			}
 		case "kind":
+			if v.Has("delivery." + value) { // of a call
+				return v.Delivery(value)
+			}
 			return v.Kind(jobs.Kind(value))
 		case "policy":
 			return v.Policy(snapshot.Policy(value))
@@ -95,6 +123,8 @@ func detailValue(v View, key string, value any) string {
 		switch key {
 		case "outcomes":
 			return outcomesText(v, value)
+		case "filter":
+			return filterText(v, value)
 		case "understanding", "before", "after", "list":
 			if _, sending := value["failure_limit"]; sending {
 				return sendingText(v, value)
@@ -208,6 +238,32 @@ func outcomesText(v View, counts map[string]any) string {
 	}
 	if len(parts) == 0 {
 		return ""
+	}
+	return v.List(parts)
+}
+
+// filterText says what a person searched the log for.
+func filterText(v View, filter map[string]any) string {
+	var parts []string
+	for _, key := range []string{"from", "to", "code", "result", "actor", "account", "job", "q"} {
+		value, _ := filter[key].(string)
+		if value == "" {
+			continue
+		}
+		switch key {
+		case "from", "to":
+			if at, err := time.Parse(time.RFC3339, value); err == nil {
+				value = v.Time(at)
+			}
+		case "code":
+			value = v.Event(audit.Code(value))
+		case "result":
+			value = v.T("audit.result." + value)
+		}
+		parts = append(parts, v.T("detail.pair", v.T("detail.filter."+key), value))
+	}
+	if len(parts) == 0 {
+		return v.T("detail.all")
 	}
 	return v.List(parts)
 }

@@ -2,9 +2,11 @@ package templates
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/web/templates/messages"
 )
 
@@ -27,4 +29,21 @@ func TestAnEntrySaysInWordsWhatAnUndoTakesBack(t *testing.T) {
 	require.Equal(t, "0.05% of the batches, at random", detailValue(v, "verify_share", 500.0))
 	require.Equal(t, "Accounts: 2, File: part.csv", detailValue(v, "list", map[string]any{"file": "part.csv", "accounts": 2.0}))
 	require.Equal(t, "vip, gold", detailValue(v, "tags", []any{"vip", "gold"}))
+}
+
+func TestAnEntrySaysInWordsWhatTheLogWasSearchedFor(t *testing.T) {
+	v := View{Text: messages.English}
+	from := time.Date(2026, 7, 1, 8, 0, 0, 0, time.Local)
+	require.Equal(t, "From: 1 Jul 2026, 08:00:00, Event: Job started, Result: failed, refused or stopped, Account: vip, Words: ops 47",
+		detailValue(v, "filter", map[string]any{"from": from.UTC().Format(time.RFC3339), "code": "job.started", "result": "failed", "account": "vip", "q": "ops 47"}))
+	require.Equal(t, "all", detailValue(v, "filter", map[string]any{}))
+}
+
+func TestAReasonOfTheProgramIsSaidInWordsAndThatOfAPersonStaysAsItIs(t *testing.T) {
+	v := View{Text: messages.English}
+	restored := map[string]any{"reason": "restored"}
+	require.Equal(t, "The database is older than what was published of its log.", reasonText(v, audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.System, Details: restored}))
+	require.Equal(t, "restored", reasonText(v, audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.Actor{ID: "u1"}, Details: restored}))
+	require.Equal(t, "The password was wrong.", reasonText(v, audit.Entry{Code: audit.SignInFailed, Details: map[string]any{"reason": "wrong_password"}}))
+	require.Empty(t, reasonText(v, audit.Entry{}))
 }

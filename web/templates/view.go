@@ -46,6 +46,12 @@ type Standing struct {
 // Probing reports whether single calls find out if the service works again.
 func (s Standing) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
 
+// Restored reports whether sending is held back because the database turned out
+// to be an older copy.
+func (s Standing) Restored() bool {
+	return s.Stopped.Thrown() && s.Stopped.Reason == store.RestoredReason && s.Stopped.ThrownBy == audit.System.Name
+}
+
 // Budget is the gauge of a command.
 func (s Standing) Budget(command string) (jobs.Gauge, bool) {
 	for _, g := range s.Sending.Gauges {

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "Nothing was searched: %q is none of the choices. Choose one from the list on the page.")
+
+// auditFilter reads the filter of the address: as typed, for the page, and as
+// meant, for the store.
+func auditFilter(v *visit) (form templates.AuditForm, f store.AuditFilter, err error) {
+	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
+	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")), Actor: trimmed("actor"), Job: trimmed("job"),
+		Account: v.QueryParam("account"), Result: trimmed("result"), Words: trimmed("q")}
+	f = store.AuditFilter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
+	if f.From, f.To, err = period(v); err != nil {
+		return form, f, err
+	}
+	form.From, form.To = timeShown(f.From), timeShown(f.To)
+	switch {
+	case form.Code != "" && !slices.Contains(audit.Codes, form.Code):
+		err = faultFilterChoice.With(string(form.Code))
+	case form.Result != "" && form.Result != store.Failed && form.Result != store.Succeeded:
+		err = faultFilterChoice.With(form.Result)
+	}
+	return form, f, err
+}
+
+// timeShown is a time as a form takes it.
+func timeShown(at time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case at.Second() == 0:
+		return at.Local().Format(timesTyped[0])
+	}
+	return at.Local().Format(timesTyped[1])
+}
+
+// longestSaid is how much of what was searched for is kept, in bytes.
+const longestSaid = 300
+
+// saidFilter is a filter as an entry of the log keeps it: times in UTC.
+func saidFilter(form templates.AuditForm) map[string]any {
+	said := map[string]any{}
+	for _, part := range form.Parts() {
+		value := part.Value
+		if at, is := typedTime(value); is && (part.Name == "from" || part.Name == "to") {
+			value = at.UTC().Format(time.RFC3339)
+		}
+		if len(value) > longestSaid {
+			value = strings.ToValidUTF8(value[:longestSaid], "")
+		}
+		said[part.Name] = value
+	}
+	return said
+}

@@ -1,0 +1,153 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+// Faults of what can be done with the log as a whole.
+var (
+	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint", "There is no checkpoint yet. One is signed every minute and when a job ends; try again then.")
+	faultEraseConfirm = fault.Declare(fault.Invalid, "audit.erase_confirm", "Nothing was erased: it was not confirmed. Check the name and tick the box; what is erased cannot be brought back.")
+)
+
+const (
+	proofPath = auditPath + "/proof"
+	keepPath  = auditPath + "/keep"
+	erasePath = auditPath + "/erase"
+
+	verifyingAtMost = time.Hour // one that has not ended by then has failed: the program's log says why
+)
+
+// asked remembers when a verification was asked for here.
+type asked struct {
+	mutex sync.Mutex
+	at    time.Time
+}
+
+func (a *asked) now() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.at = time.Now()
+}
+
+// waits reports whether what was asked for has not come yet.
+func (a *asked) waits(last *store.Verified) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	const clock = time.Millisecond // as exact as the store keeps times
+	return time.Since(a.at) < verifyingAtMost && (last == nil || last.At.Before(a.at.Add(-clock)))
+}
+
+func (s *Server) showProof(v *visit) error { return s.proofPage(v, http.StatusOK, nil) }
+
+// proofPage shows what proves that the log was not changed, and above it what
+// was not done.
+func (s *Server) proofPage(v *visit, status int, f *fault.Error) error {
+	page, err := s.proofNow(v.Request().Context())
+	if err != nil {
+		return err
+	}
+	view := s.view(v, "audit")
+	view.Refresh = page.Verifying && !view.Governs() // what an admin types must stay
+	if f != nil {
+		view.Here, view.Problem, page.Wrong = proofPath, v.text.Fault(f), f.Sentence
+		switch v.Path() {
+		case keepPath:
+			page.Months = v.FormValue("months")
+		case erasePath:
+			page.Erase = templates.EraseForm{Open: true, Name: v.FormValue("name"), Reason: v.FormValue("reason")}
+		}
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Proof(view, page) })
+}
+
+func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err error) {
+	if page.Size, err = s.Store.AuditSize(ctx); err != nil {
+		return page, err
+	}
+	if page.Checkpoint, err = s.Store.LastCheckpoint(ctx, 0); err != nil {
+		return page, err
+	}
+	if page.Key, err = s.Store.LogKey(ctx); err != nil {
+		return page, err
+	}
+	if page.Sent, err = s.Store.Publications(ctx); err != nil {
+		return page, err
+	}
+	if page.Verified, err = s.Store.LastVerified(ctx); err != nil {
+		return page, err
+	}
+	page.Verifying = s.asked.waits(page.Verified)
+	page.Keeping, err = s.Store.AuditKeeping(ctx)
+	if page.Keeping.Months > 0 {
+		page.Months = strconv.Itoa(page.Keeping.Months)
+	}
+	return page, err
+}
+
+// downloadCheckpoint hands out the newest checkpoint as it was signed, for
+// somebody to keep elsewhere.
+func (s *Server) downloadCheckpoint(v *visit) error {
+	last, err := s.Store.LastCheckpoint(v.Request().Context(), 0)
+	switch {
+	case err != nil:
+		return err
+	case last.Size == 0:
+		return faultNoCheckpoint.With()
+	}
+	return v.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(last.Note))
+}
+
+// verifyAll has the whole database verified in the background.
+func (s *Server) verifyAll(v *visit) error {
+	s.asked.now()
+	if s.Verify(v.actor()) {
+		s.notice(v, v.text.T("audit.proof.verify.asked"))
+	} else {
+		s.notice(v, v.text.T("audit.proof.verify.already"))
+	}
+	return v.Redirect(http.StatusSeeOther, proofPath)
+}
+
+// keepAudit sets for how long entries are kept; no number of months is for ever.
+func (s *Server) keepAudit(v *visit) error {
+	months := 0
+	if typed := strings.TrimSpace(v.FormValue("months")); typed != "" {
+		months = typedSetting(typed)
+	}
+	return s.proofChanged(v, s.Store.KeepAudit(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
+}
+
+// eraseFromAudit erases what is personal in the entries that name somebody.
+func (s *Server) eraseFromAudit(v *visit) error {
+	if v.FormValue("confirm") == "" {
+		return s.proofChanged(v, faultEraseConfirm.With(), "")
+	}
+	n, err := s.Store.EraseFromAudit(v.Request().Context(), v.actor(), v.FormValue("name"), v.FormValue("reason"))
+	return s.proofChanged(v, err, "audit.proof.erase.done", int64(n))
+}
+
+// proofChanged leads back to the page: with what was done, or with why it was not.
+func (s *Server) proofChanged(v *visit, err error, key string, args ...any) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
+		status, _ := statusOf(v, f)
+		return s.proofPage(v, status, f)
+	}
+	if err != nil {
+		return err
+	}
+	s.notice(v, v.text.T(key, args...))
+	return v.Redirect(http.StatusSeeOther, proofPath)
+}

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+var faultReviewNote = fault.Declare(fault.Invalid, "audit.review_note", "Nothing was signed off: the note is longer than %d characters. Shorten it and sign off again.")
+
+const (
+	reviewPath  = auditPath + "/review"
+	newShown    = 50 // of what is counted one by one, at most
+	reviewLimit = 500
+)
+
+func (s *Server) showReview(v *visit) error { return s.reviewPage(v, http.StatusOK, nil) }
+
+// reviewPage shows what an auditor has to look at, and above it why a sign-off
+// was not taken.
+func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
+	page, err := s.reviewNow(v.Request().Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	page.UpTo, page.NoteLimit = strconv.FormatInt(page.Size, 10), reviewLimit
+	if to := v.QueryParam("to"); to != "" {
+		page.UpTo = to
+	}
+	view := s.view(v, "audit")
+	if f != nil {
+		view.Here, view.Problem = reviewPath, v.text.Fault(f)
+		page.UpTo, page.Note, page.Wrong = v.FormValue("to"), v.FormValue("note"), f.Sentence
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.AuditReview(view, page) })
+}
+
+// reviewNow gathers what has happened since the person last read the log, and
+// since it was last signed off.
+func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.ReviewPage, err error) {
+	if page.Size, err = s.Store.AuditSize(ctx); err != nil {
+		return page, err
+	}
+	if page.Visit, err = s.Store.LastVisit(ctx, by); err != nil {
+		return page, err
+	}
+	failed, err := s.since(ctx, page.Visit, store.AuditFilter{Result: store.Failed})
+	if err != nil {
+		return page, err
+	}
+	page.Failed = len(failed)
+	if page.Ended, err = s.since(ctx, page.Visit, store.AuditFilter{Code: audit.JobFinished}); err != nil {
+		return page, err
+	}
+	if page.Own, err = s.Store.LastReview(ctx, by.Name); err != nil {
+		return page, err
+	}
+	page.Last, err = s.Store.LastReview(ctx, "")
+	page.Shown = newShown
+	return page, err
+}
+
+// since returns entries after a visit, one more than are shown when there are more.
+func (s *Server) since(ctx context.Context, visit audit.Entry, f store.AuditFilter) (list []audit.Entry, err error) {
+	f.From, f.Limit = visit.At, newShown+1
+	found, err := s.Store.AuditEntries(ctx, f)
+	for _, e := range found {
+		if e.Seq > visit.Seq {
+			list = append(list, e)
+		}
+	}
+	return list, err
+}
+
+// signOff says in the log that a person reviewed all entries up to one.
+func (s *Server) signOff(v *visit) error {
+	upTo, note := typedCount(v.FormValue("to")), strings.TrimSpace(v.FormValue("note"))
+	var err error
+	if utf8.RuneCountInString(note) > reviewLimit {
+		err = faultReviewNote.With(reviewLimit)
+	} else {
+		err = s.Store.ReviewAudit(v.Request().Context(), v.actor(), upTo, note)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
+		status, _ := statusOf(v, f)
+		return s.reviewPage(v, status, f)
+	}
+	if err != nil {
+		return err
+	}
+	s.notice(v, v.text.T("audit.review.done", upTo))
+	return v.Redirect(http.StatusSeeOther, reviewPath)
+}

@@ -1,0 +1,190 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+func TestAnAuditorSeesWhatHasHappenedSinceAndSignsItOff(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		c := newConsole(t, s)
+		first := c.as(auth.Auditor)
+		require.Contains(t, first.get(reviewPath).body, "You have not read the log before this session")
+		first.get("/audit")
+		require.Contains(t, first.get(reviewPath).body, "You have not read the log before this session", "this is the same visit")
+		first.post("/logout")
+
+		c.deny(3, "/users")
+		id := c.as(auth.Operator).draft(2)
+		require.NoError(t, s.Record(t.Context(), audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
+		auditor := c.as(auth.Auditor)
+		page := auditor.get(reviewPath).body
+		require.Contains(t, page, "You last read the log on ")
+		require.Contains(t, page, `<dt>Failed, refused or stopped</dt><dd class="number">3</dd>`)
+		require.Contains(t, page, `<dt>Jobs ended</dt><dd class="number">1</dd>`)
+		require.Contains(t, page, `<a href="/jobs/`+id+`">users.csv</a>`)
+		require.Contains(t, page, `href="/audit?from=`)
+		size, err := s.AuditSize(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, page, `value="`+strconv.FormatInt(size, 10)+`"`, "up to what there was when the page was opened")
+
+		got := auditor.post(reviewPath, "to", strconv.FormatInt(size-2, 10), "note", "<b>all in order</b>")
+		require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
+		require.Equal(t, reviewPath, got.location())
+		page = auditor.get(reviewPath).body
+		require.Contains(t, page, fmt.Sprintf("You have signed off all entries up to %d.", size-2))
+		require.Contains(t, page, "&lt;b&gt;all in order&lt;/b&gt;")
+		require.Contains(t, page, "3 entries since then have not been reviewed by anybody.")
+		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("By auditor up to entry %d, on ", size-2))
+		entry := c.recorded(store.AuditFilter{Code: audit.LogReviewed})[0]
+		require.Equal(t, map[string]any{"from": 1.0, "to": float64(size - 2), "note": "<b>all in order</b>"}, entry.Details)
+	})
+}
+
+func TestASignOffThatFitsNoEntryKeepsWhatWasTyped(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	auditor := c.as(auth.Auditor)
+	for _, to := range []string{"", "soon", "0", "-1", "999999"} {
+		got := auditor.post(reviewPath, "to", to, "note", "what I found")
+		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, to)
+		require.Contains(t, got.body, "Nothing was signed off: the number must be that of an entry")
+		require.Contains(t, got.body, `value="`+to+`" aria-invalid="true"`)
+		require.Contains(t, got.body, "what I found</textarea>")
+	}
+	got := auditor.post(reviewPath, "to", "1", "note", strings.Repeat("字", reviewLimit+1))
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, "the note is longer than 500 characters")
+	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogReviewed}))
+	require.Contains(t, auditor.get(reviewPath+"?to=2").body, `name="to" type="text" inputmode="numeric" autocomplete="off" required value="2"`)
+}
+
+func TestTheProofIsShownInPlainWords(t *testing.T) {
+	ctx := t.Context()
+	s := storetest.SQLite(t)
+	c := newConsole(t, s)
+	auditor := c.as(auth.Auditor)
+	page := auditor.get(proofPath).body
+	for _, said := range []string{"There is none yet", "Nothing is signed", "None was sent anywhere", "It has not been verified yet", "Entries are kept for ever.", "None was removed so far."} {
+		require.Contains(t, page, said)
+	}
+	require.Equal(t, http.StatusNotFound, auditor.get("/audit/checkpoint.txt").StatusCode)
+	require.NotContains(t, page, keepPath)
+	require.NotContains(t, page, erasePath)
+
+	s.SignWith([32]byte{7})
+	require.NoError(t, s.Checkpoint(ctx))
+	last, err := s.LastCheckpoint(ctx, 0)
+	require.NoError(t, err)
+	key, err := s.LogKey(ctx)
+	require.NoError(t, err)
+	require.NoError(t, s.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
+	require.NoError(t, s.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
+	require.NoError(t, s.SaveVerified(ctx, audit.System, store.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
+	page = auditor.get(proofPath).body
+	for _, said := range []string{key, fmt.Sprintf("It covers %d entries", last.Size), "1 entry has been written since", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "It has no checkpoint yet.",
+		"connection refused", "3 things are wrong", "entry 3 of the log: it is missing", "And 2 more."} {
+		require.Contains(t, page, said)
+	}
+	note := auditor.get("/audit/checkpoint.txt")
+	require.Equal(t, "text/plain; charset=utf-8", note.Header.Get("Content-Type"))
+	require.Equal(t, last.Note, note.body)
+	_, err = audit.OpenCheckpoint(note.body, key)
+	require.NoError(t, err)
+}
+
+func TestAVerificationIsAskedForAndItsResultAwaited(t *testing.T) {
+	var by []audit.Actor
+	c := newConsole(t, storetest.SQLite(t), func(config *Config) {
+		config.Verify = func(a audit.Actor) bool { by = append(by, a); return len(by) == 1 }
+	})
+	auditor := c.as(auth.Auditor)
+	require.Equal(t, proofPath, auditor.post("/audit/verify").location())
+	page := auditor.get(proofPath).body
+	require.Contains(t, page, "The verification has begun.")
+	require.Contains(t, page, "Everything is being verified.")
+	require.Contains(t, page, `hx-select="#verified"`)
+	auditor.post("/audit/verify")
+	require.Contains(t, auditor.get(proofPath).body, "A verification was asked for already.")
+	require.Equal(t, "auditor", by[0].Name)
+
+	found, err := c.store.Verify(t.Context(), store.Proofs{})
+	require.NoError(t, err)
+	require.NoError(t, c.store.SaveVerified(t.Context(), by[0], found))
+	page = auditor.get(proofPath).body
+	require.NotContains(t, page, "Everything is being verified.")
+	require.Contains(t, page, "everything is as it was written")
+}
+
+func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	admin := c.as(auth.Admin)
+	for _, months := range []string{"11", "0", "-12", "1201", "a year", "12.5"} {
+		got := admin.post(keepPath, "months", months)
+		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, months)
+		require.Contains(t, got.body, "entries of the log are kept for 12 to 1,200 months")
+		require.Contains(t, got.body, `value="`+months+`" aria-invalid="true"`)
+	}
+	for months, want := range map[string]string{" 24 ": "Entries are kept for 24 months.", "": "Entries are kept for ever."} {
+		require.Equal(t, proofPath, admin.post(keepPath, "months", months).location())
+		require.Contains(t, admin.get(proofPath).body, want)
+	}
+}
+
+func TestNothingIsErasedBySlip(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "console.db")
+	c := newConsole(t, storetest.Open(t, file))
+	admin := c.as(auth.Admin)
+	c.deny(2, "/users")
+	for _, form := range [][]string{
+		{"name", "mallory", "reason", "request 12"},
+		{"name", "mallory", "reason", " ", "confirm", "1"},
+		{"name", "", "reason", "request 12", "confirm", "1"},
+		{"name", "nobody at all", "reason", "request 12", "confirm", "1"},
+	} {
+		got := admin.post(erasePath, form...)
+		require.Contains(t, []int{http.StatusUnprocessableEntity, http.StatusNotFound}, got.StatusCode)
+		require.Contains(t, got.body, "Nothing was erased")
+		require.Contains(t, got.body, `name="name" type="text" value="`+form[1]+`"`, "what was typed stays")
+		require.Contains(t, got.body, `<details class="ask" open>`)
+	}
+	require.Len(t, c.recorded(store.AuditFilter{Actor: "mallory"}), 2)
+	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogErased}))
+}
+
+func TestEveryPageSaysThatTheDatabaseWasRestored(t *testing.T) {
+	s := storetest.SQLite(t)
+	c := newConsole(t, s)
+	id := c.as(auth.Operator).draft(3)
+	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999})
+	require.NoError(t, err)
+	require.True(t, held)
+	c.web.standing.changed()
+	operator, admin := c.as(auth.Operator), c.as(auth.Admin)
+	for _, page := range everyPage(id) {
+		for _, b := range []*browser{operator, admin} {
+			body := b.get(page).body
+			require.Contains(t, body, "All sending is held back: the database was restored from an older copy", page)
+			require.Contains(t, body, "may have been sent already, so nothing is sent until an admin decides", page)
+			require.NotContains(t, body, "Nothing is lost", page)
+		}
+		require.Contains(t, admin.get(page).body, `action="/sending/lift"`, page)
+		require.NotContains(t, operator.get(page).body, "/sending/lift", page)
+	}
+	require.Contains(t, operator.get("/sending").body, "The database is older than what was published of its log.")
+
+	// A person may have the same word for a reason.
+	admin.post("/sending/lift")
+	admin.post("/sending/stop", "reason", store.RestoredReason)
+	require.Contains(t, operator.get("/jobs").body, "All sending is stopped")
+}

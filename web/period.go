@@ -1,0 +1,59 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"tagsweep/internal/fault"
+)
+
+// Faults of a list that is asked for by time.
+var (
+	faultTime   = fault.Declare(fault.Invalid, "filter.time", "Nothing was searched: %q is no time. Give one such as 2026-07-31T22:30, or a day such as 2026-07-31.")
+	faultPeriod = fault.Declare(fault.Invalid, "filter.period", "Nothing was searched: the time from which to search is not before the time until which. Choose an earlier one, or leave one of them empty.")
+)
+
+// timesTyped are what browsers send; the zone is that of the pages.
+var timesTyped = []string{"2006-01-02T15:04", "2006-01-02T15:04:05"}
+
+func typedTime(typed string) (at time.Time, is bool) {
+	for _, layout := range timesTyped {
+		if at, err := time.ParseInLocation(layout, typed, time.Local); err == nil {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+// period reads from and to: times of a form, days, or times of a script (RFC
+// 3339). A day is meant whole.
+func period(v *visit) (from, to time.Time, err error) {
+	if from, err = edge(v.QueryParam("from"), 0); err != nil {
+		return from, to, err
+	}
+	if to, err = edge(v.QueryParam("to"), 1); err != nil {
+		return from, to, err
+	}
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		return from, to, faultPeriod.With()
+	}
+	return from, to, nil
+}
+
+// edge is a time; of a day, its beginning or so many days later. Zero is no edge.
+func edge(typed string, days int) (time.Time, error) {
+	typed = strings.TrimSpace(typed)
+	if typed == "" {
+		return time.Time{}, nil
+	}
+	if at, is := typedTime(typed); is {
+		return at, nil
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, typed, time.Local); err == nil {
+		return day.AddDate(0, 0, days), nil
+	}
+	if at, err := time.Parse(time.RFC3339, typed); err == nil {
+		return at, nil
+	}
+	return time.Time{}, faultTime.With(typed)
+}

@@ -1,0 +1,68 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+const rowsOnAPage = 100
+
+// listRows shows the accounts of a job that fit, in the order of its file.
+func (s *Server) listRows(v *visit) error {
+	j, err := s.jobWithRows(v)
+	if err != nil {
+		return err
+	}
+	page := templates.RowsPage{Job: j, Outcome: jobs.Outcome(v.QueryParam("outcome")), Prefix: v.QueryParam("q")}
+	if page.Outcome != "" && !slices.Contains(jobs.Outcomes, page.Outcome) {
+		return faultNoOutcome.With(string(page.Outcome))
+	}
+	after, _ := strconv.ParseInt(v.QueryParam("after"), 10, 64) // not a number: from the first
+	found, err := s.Store.Rows(v.Request().Context(), j.ID, store.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1})
+	if err != nil {
+		return err
+	}
+	var next *int64
+	if len(found) > rowsOnAPage {
+		found = found[:rowsOnAPage]
+		next = &found[rowsOnAPage-1].Row
+	}
+	if v.wantsJSON() {
+		return v.JSON(http.StatusOK, map[string]any{"rows": asRowsJSON(v, found), "next": next})
+	}
+	page.Rows = found
+	if next != nil {
+		page.Next = withQuery(v, "after", strconv.FormatInt(*next, 10))
+	}
+	if after > 0 {
+		page.First = withQuery(v, "after", "")
+	}
+	return s.page(v, http.StatusOK, s.view(v, "jobs"), func(view templates.View) templ.Component { return templates.Rows(view, page) })
+}
+
+// rowJSON is an account of a job, as in its results.
+type rowJSON struct {
+	Row     int64        `json:"row"`
+	Account string       `json:"account"`
+	Outcome jobs.Outcome `json:"outcome"`
+	Code    int          `json:"code"`
+	Message string       `json:"message"`
+	Batch   int64        `json:"batch"`
+	At      *time.Time   `json:"at"`
+}
+
+func asRowsJSON(v *visit, list []jobs.Account) []rowJSON {
+	out := make([]rowJSON, len(list))
+	for i, a := range list {
+		out[i] = rowJSON{a.Row, a.Account, a.Outcome, a.Code, v.text.Explain(a), a.Batch, moment(a.At)}
+	}
+	return out
+}
