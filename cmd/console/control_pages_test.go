@@ -96,9 +96,21 @@ func (s *stage) control() {
 	)
 	s.decisions(olga, big)
 	s.halts(olga, scheduled)
+	s.restored(adam)
 	for _, w := range s.tabs {
 		w.open("/protected") // a page that asks for nothing more when the console stops
 	}
+}
+
+// restored looks at what is said when the database turns out to be an older copy.
+func (s *stage) restored(adam *visitor) {
+	tamper(s.t, s.database, `UPDATE kill_switch SET thrown_at = 1790000000000, thrown_by = 'system', reason = 'restored'`)
+	s.untilSending("stopped")
+	s.visit(
+		scene{"restored", "aida", "/jobs", nil},
+		scene{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }},
+	)
+	s.do(adam, "/sending/lift", nil)
 }
 
 func (s *stage) draftNamed(v *visitor, name string, content []byte) string {

@@ -73,6 +73,7 @@ func jobPages(t *testing.T) {
 	)
 	s.visit(s.jobs()...)
 	s.visit(s.others()...)
+	s.visit(s.audit()...)
 }
 
 // sendingPages are those people steer the sending with, and that of a job under way.
@@ -170,6 +171,8 @@ func (s *stage) jobs() []scene {
 		{"review-nothing", "olga", "/jobs/" + nothing, nil},
 		{"review-auditor", "aida", "/jobs/" + review, nil},
 		{"finished", "olga", "/jobs/" + finished, nil},
+		{"rows", "aida", "/jobs/" + finished + "/rows?outcome=failed", nil},
+		{"rows-none", "olga", "/jobs/" + finished + "/rows?q=nobody", nil},
 		{"halted", "olga", "/jobs/" + halted, nil},
 		{"cancelled", "aida", "/jobs/" + cancelled, nil},
 		{"stale", "olga", "/jobs/" + cancelled, post("/jobs/"+cancelled+"/start", 409)},
@@ -192,6 +195,7 @@ func (s *stage) others() []scene {
 		{"accounts-none", "olga", "/accounts?q=nobody", nil},
 		{"audit", "aida", "/audit", func(w *tab) { w.do(click("details.entry summary")) }},
 		{"audit-none", "adam", "/audit?actor=nobody", nil},
+		{"jobs-search", "aida", "/jobs?q=users&kind=clear&from=2026-01-01", nil},
 		{"users", "adam", "/users", func(w *tab) { w.do(click("details.entry summary")) }},
 		{"users-name", "adam", "/users", newUser("no spaces", testPassword, 422)},
 		{"users-taken", "adam", "/users", newUser("olga", testPassword, 409)},

@@ -64,9 +64,9 @@ func (c *catalogue) says(text string) bool {
 }
 
 // A page's texts, and apart from them those of what it is steered by. What the
-// user's own file says, and the names of languages, is left out.
+// user's own file says, the names of languages and the codes of events is left out.
 const (
-	pageTexts = `[...document.querySelectorAll("body *:not(script, .languages *, .grid *, noscript)")].flatMap(e => [
+	pageTexts = `[...document.querySelectorAll("body *:not(script, .languages *, .grid *, .event-code, noscript)")].flatMap(e => [
 		...[...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data),
 		...["aria-label", "title", "placeholder", "data-label"].map(name => e.getAttribute(name) ?? ""),
 	]).map(text => text.trim().replace(/\s+/g, " ")).filter(text => text !== "")`

@@ -1,0 +1,19 @@
+package main
+
+import "github.com/stretchr/testify/require"
+
+// audit are the pages of the log, once there is something in it.
+func (s *stage) audit() []scene {
+	return []scene{
+		{"audit-filtered", "aida", "/audit?result=failed&from=2026-01-01T00:00&q=trial", nil},
+		{"audit-wrong", "aida", "/audit?from=yesterday&actor=olga", nil},
+		{"audit-entry", "aida", "/audit/5", nil},
+		{"audit-missing", "aida", "/audit/999999", nil},
+		{"audit-review", "aida", "/audit/review", nil},
+		{"audit-review-wrong", "aida", "/audit/review", func(w *tab) {
+			require.Equal(s.t, 422, w.follow(fill("#up-to", "999999"), fill("#note", "All in order."), click("form#review button")))
+		}},
+		{"audit-proof", "aida", "/audit/proof", nil},
+		{"audit-proof-admin", "adam", "/audit/proof", func(w *tab) { w.do(click(".card > .ask summary")) }},
+	}
+}
