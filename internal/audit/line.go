@@ -58,7 +58,7 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 var impersonal = map[string]bool{
 	"kind": true, "state": true, "decision": true, "policy": true, "outcome": true, "outcomes": true, "role": true, "before": true, "after": true,
 	"permission": true, "method": true, "of": true, "call": true, "start_at": true, "keep_until": true, "erase_at": true,
-	"sha256": true, "rows_sha256": true, "calls_sha256": true, "approvals": true, "because_of": true,
+	"sha256": true, "rows_sha256": true, "calls_sha256": true, "job_sha256": true, "approvals": true, "because_of": true,
 	"entries": true, "root": true, "published_root": true, "last_at": true, "seed": true, "format": true, "destination": true,
 }
 
