@@ -25,11 +25,11 @@ import (
 // packages of one entry may import each other. An import is allowed by an entry
 // in the same way.
 var mayImport = map[string][]string{
-	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/fault",
+	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/evidence", "internal/fault",
 		"internal/jobs", "internal/store", "internal/tim", "internal/tim/timtest", "migrations"},
 	"web":                      {"web/templates", "internal/accounts", "internal/store", "internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
 	"web/templates":            {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth", "internal/store", "internal/accounts", "internal/fault"},
-	"internal/store":           {"internal/tim", "internal/jobs", "internal/snapshot", "internal/accounts", "internal/audit", "internal/auth", "internal/fault", "migrations"},
+	"internal/store":           {"internal/tim", "internal/jobs", "internal/snapshot", "internal/accounts", "internal/audit", "internal/evidence", "internal/auth", "internal/fault", "migrations"},
 	"internal/store/storetest": {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/auth"},
 	"internal/jobs":            {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/fault"},
 	"internal/tim/timtest":     {"internal/tim"},
@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/snapshot":        {"internal/fault"},
 	"internal/accounts":        {"internal/fault"},
 	"internal/audit":           {"internal/fault"},
+	"internal/evidence":        {"internal/audit", "internal/fault"},
 	"internal/auth":            {"internal/fault"},
 	"internal/fault":           {},
 	"migrations":               {},

@@ -1,0 +1,132 @@
+package evidence
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"tagsweep/internal/audit"
+)
+
+// Checked is what came of checking a pack.
+type Checked struct {
+	Wrong      []string // a sentence for each thing that is wrong, the place first
+	More       int      // further things that are wrong
+	OwnKey     bool     // nobody gave a key: the pack's own was believed
+	Key        string   // the public key that was used
+	Checkpoint audit.Checkpoint
+	Job        Job
+	Entries    int64
+	Erased     int64 // of them: their personal part was erased, and the log says so
+	Removed    int64 // entries up to this one were removed from the log, as it says, because they were old
+	Rows       int64
+	Calls      int64
+}
+
+// mostWrong is how many things are told one by one.
+const mostWrong = 50
+
+// checker gathers what is wrong. What a part lacks to be checked was told with
+// the part that should have held it.
+type checker struct {
+	Checked
+	pack    io.ReaderAt
+	size    int64
+	archive *zip.Reader
+	members map[string]*zip.File
+
+	signed    bool         // Checkpoint was signed with Key
+	described bool         // Job was read
+	seal      *audit.Entry // the one entry that seals the job
+}
+
+func (c *checker) wrong(place, what string, args ...any) {
+	if len(c.Wrong) == mostWrong {
+		c.More++
+		return
+	}
+	c.Wrong = append(c.Wrong, place+": "+fmt.Sprintf(what, args...))
+}
+
+// Check verifies a pack of so many bytes with the public key of its log, or with
+// the pack's own when key is "". Whatever the pack holds, memory stays bounded.
+func Check(pack io.ReaderAt, size int64, key string) Checked {
+	c := &checker{pack: pack, size: size}
+	if c.parts() {
+		c.key(strings.TrimSpace(key))
+		c.checkpoint()
+		job := c.job()
+		c.log(job)
+		c.page()
+		c.file()
+		c.rows()
+		c.calls()
+		c.layout()
+	}
+	return c.Checked
+}
+
+func (c *checker) key(given string) {
+	c.Key, c.OwnKey = given, given == ""
+	own, ok := c.whole(keyName, mostNote)
+	switch {
+	case !ok:
+	case given == "":
+		c.Key = strings.TrimSuffix(string(own), "\n")
+	case string(own) != given+"\n":
+		c.wrong(keyName, "it is another key than the one that was given")
+	}
+}
+
+func (c *checker) checkpoint() {
+	note, ok := c.whole(checkpointName, mostNote)
+	if !ok || c.Key == "" {
+		return
+	}
+	var err error
+	if c.Checkpoint, err = audit.OpenCheckpoint(string(note), c.Key); err != nil || !signedOnce(string(note)) {
+		c.wrong(checkpointName, "it is not a checkpoint that was signed with the key")
+		return
+	}
+	c.signed = true
+}
+
+// signedOnce reports whether a note has one signature, written in the one way
+// there is: readers of notes pass over others.
+func signedOnce(note string) bool {
+	lines := strings.Split(note, "\n")
+	if len(lines) != 7 || lines[6] != "" {
+		return false
+	}
+	words := strings.Split(lines[5], " ")
+	_, err := base64.StdEncoding.Strict().DecodeString(words[len(words)-1])
+	return err == nil
+}
+
+// job reads job.json and returns it as it stands.
+func (c *checker) job() []byte {
+	content, ok := c.whole(jobName, mostText)
+	if !ok {
+		return nil
+	}
+	err := json.Unmarshal(content, &c.Job)
+	var again []byte
+	if err == nil {
+		again, err = c.Job.text()
+	}
+	if err != nil || !bytes.Equal(again, content) { // a name written otherwise would be read as well
+		c.wrong(jobName, "it is not as the console writes it")
+	}
+	c.described = err == nil && c.Job.ID != ""
+	return content
+}
+
+func (c *checker) page() {
+	if content, ok := c.whole(pageName, mostText); ok && c.described && digest(content) != c.Job.PageSHA256 {
+		c.wrong(pageName, "it is not the page that %s says", jobName)
+	}
+}

@@ -1,0 +1,171 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Columns of the two lists.
+var (
+	rowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
+	callColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
+)
+
+// counts is how many rows were set aside or have an outcome, by its name.
+type counts map[string]int64
+
+// mostOutcomes is more than there are: a pack may hold anything.
+const mostOutcomes = 100
+
+var asides = []string{"rejected", "duplicate", "protected"}
+
+func (c *checker) file() {
+	f := c.members[fileFolder]
+	if f == nil || !c.described {
+		return
+	}
+	if f.Name != c.Job.File.member() {
+		c.wrong(shown(f.Name), "the file is called %s in this pack", c.Job.File.member())
+	}
+	if f.UncompressedSize64 != uint64(c.Job.File.Bytes) {
+		c.wrong(shown(f.Name), "it has %d bytes, and the file had %d", f.UncompressedSize64, c.Job.File.Bytes)
+		return
+	}
+	hash := sha256.New()
+	if !c.stream(fileFolder, uint64(c.Job.File.Bytes), func(from io.Reader) error { _, err := io.Copy(hash, from); return err }) {
+		return
+	}
+	sum := hex.EncodeToString(hash.Sum(nil))
+	c.sealedAs(shown(f.Name), "sha256", sum)
+	if sum != c.Job.File.SHA256 {
+		c.wrong(shown(f.Name), "it is not the file that %s says", jobName)
+	}
+}
+
+// sealedAs compares a digest with the one that the seal commits to.
+func (c *checker) sealedAs(place, detail, sum string) {
+	if c.seal != nil && c.seal.Details[detail] != sum {
+		c.wrong(place, "its SHA-256 is %s, and entry %d of the log, which seals the job, says %v", sum, c.seal.Seq, c.seal.Details[detail])
+	}
+}
+
+// list reads a CSV file row by row, up to the first row that is wrong, and
+// compares its digest with the seal.
+func (c *checker) list(name, detail string, columns []string, each func(row int64, cells []string) error) (rows int64, ok bool) {
+	hash := sha256.New()
+	var mistake error
+	ok = c.stream(name, listBytes(c.members[name]), func(from io.Reader) error {
+		all := io.TeeReader(from, hash)
+		piece := &metered{from: all}
+		table := csv.NewReader(piece)
+		table.FieldsPerRecord, table.ReuseRecord = len(columns), true
+		for mistake == nil {
+			piece.left = mostRecord
+			cells, err := table.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			switch {
+			case err != nil:
+				mistake = errors.New("it cannot be read as the console writes it")
+			case rows == 0 && !slices.Equal(cells, columns):
+				mistake = errors.New("its first line does not name its columns")
+			case rows > 0:
+				mistake = each(rows, cells)
+			}
+			rows++
+		}
+		_, err := io.Copy(io.Discard, all)
+		return err
+	})
+	if !ok {
+		return 0, false
+	}
+	if rows == 0 {
+		mistake = errors.New("its first line does not name its columns")
+	}
+	if mistake != nil {
+		c.wrong(fmt.Sprintf("%s, line %d", name, max(rows, 1)), "%s", mistake)
+	}
+	c.sealedAs(name, detail, hex.EncodeToString(hash.Sum(nil)))
+	return max(rows-1, 0), mistake == nil
+}
+
+func (c *checker) rows() {
+	counted := counts{}
+	rows, ok := c.list(rowsName, "rows_sha256", rowColumns, func(row int64, cells []string) error {
+		if cells[0] != strconv.FormatInt(row, 10) {
+			return fmt.Errorf("row %d of the file should stand here", row)
+		}
+		if n := counted[cells[2]]; n > 0 {
+			counted[cells[2]] = n + 1
+		} else if len(counted) < mostOutcomes {
+			counted[strings.Clone(cells[2])] = 1
+		}
+		return nil
+	})
+	if !ok {
+		return
+	}
+	c.Rows = rows
+	if c.seal != nil {
+		c.sameCounts(rows, counted, countsOf(c.seal.Details), fmt.Sprintf("entry %d of the log, which seals the job,", c.seal.Seq))
+	}
+	if c.described {
+		j := c.Job
+		said := counts{"": j.Rows, "accounts": j.Accounts, asides[0]: j.Rejected, asides[1]: j.Duplicate, asides[2]: j.Protected}
+		maps.Copy(said, j.Outcomes)
+		c.sameCounts(rows, counted, said, jobName)
+	}
+}
+
+// countsOf reads the counts that a seal holds.
+func countsOf(details map[string]any) counts {
+	said := counts{"": whole(details["rows"]), "accounts": whole(details["accounts"])}
+	for _, aside := range asides {
+		said[aside] = whole(details[aside])
+	}
+	outcomes, _ := details["outcomes"].(map[string]any)
+	for name, n := range outcomes {
+		said[name] = whole(n)
+	}
+	return said
+}
+
+// sameCounts compares what was counted with what is said: all rows, those set
+// aside, all accounts, and every outcome.
+func (c *checker) sameCounts(rows int64, counted, said counts, by string) {
+	all := maps.Clone(counted)
+	all[""], all["accounts"] = rows, rows-counted[asides[0]]-counted[asides[1]]-counted[asides[2]]
+	for name := range said {
+		all[name] += 0
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if all[name] != said[name] {
+			c.wrong(rowsName, "%d %s were counted, and %s says %d", all[name], shown(what(name)), by, said[name])
+			return
+		}
+	}
+}
+
+func what(name string) string {
+	switch name {
+	case "":
+		return "rows"
+	case "accounts":
+		return name
+	}
+	return "rows " + strings.ReplaceAll(name, "_", " ")
+}
+
+func (c *checker) calls() {
+	c.Calls, _ = c.list(callsName, "calls_sha256", callColumns, func(int64, []string) error { return nil })
+}

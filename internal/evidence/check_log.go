@@ -1,0 +1,228 @@
+package evidence
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+)
+
+// approving are the entries that a seal names as approvals.
+var approving = []audit.Code{audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobReread, audit.JobStarted, audit.JobResumed, audit.JobCancelled, audit.JobDecided}
+
+// logged is what is learnt from log.jsonl.
+type logged struct {
+	line    int
+	last    audit.Entry
+	numbers []int64
+	codes   map[int64]audit.Code // of the job's own entries
+	erased  []int64
+	said    []string // which entries were erased, as entries of the log say
+	seals   int
+}
+
+func (c *checker) log(job []byte) {
+	l := logged{codes: map[int64]audit.Code{}}
+	if f := c.members[logName]; f == nil || !c.stream(logName, f.CompressedSize64, func(from io.Reader) error { return c.lines(from, &l) }) {
+		return
+	}
+	c.Entries, c.Erased = int64(len(l.numbers)), int64(len(l.erased))
+	if l.seals != 1 {
+		c.wrong(logName, "%d of its entries seal the job, and there must be one", l.seals)
+		c.seal = nil
+	}
+	for _, seq := range l.erased {
+		if seq > c.Removed && !slices.ContainsFunc(l.said, func(said string) bool { return covers(said, seq) }) {
+			c.wrong(logName, "entry %d: who acted, from where or on what is missing, and no entry of the pack says that it was erased", seq)
+		}
+	}
+	c.complete(l, job)
+	c.approvals(l)
+}
+
+func (c *checker) lines(from io.Reader, l *logged) error {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, mostRecord)
+	lines.Split(wholeLines)
+	for lines.Scan() {
+		l.line++
+		c.line(lines.Bytes(), l)
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) || errors.Is(lines.Err(), errCut) {
+		c.wrong(fmt.Sprintf("%s, line %d", logName, l.line+1), "it is cut off, or longer than an entry can be")
+		_, err := io.Copy(io.Discard, from)
+		return err
+	}
+	return lines.Err()
+}
+
+var errCut = errors.New("evidence: a line without an end")
+
+// wholeLines splits at line feeds and nothing else.
+func wholeLines(data []byte, end bool) (int, []byte, error) {
+	if at := bytes.IndexByte(data, '\n'); at >= 0 {
+		return at + 1, data[:at], nil
+	}
+	if end && len(data) > 0 {
+		return 0, nil, errCut
+	}
+	return 0, nil, nil
+}
+
+// line checks one entry by itself.
+func (c *checker) line(text []byte, l *logged) {
+	place := fmt.Sprintf("%s, line %d", logName, l.line)
+	var r record
+	err := json.Unmarshal(text, &r)
+	var again []byte
+	if err == nil {
+		again, err = r.text()
+	}
+	if err != nil || !bytes.Equal(again, text) {
+		c.wrong(place, "it is not as the console writes it")
+		return
+	}
+	e, err := audit.Written{Line: r.Line}.Read()
+	if err != nil {
+		c.wrong(place, "its entry cannot be read")
+		return
+	}
+	place += fmt.Sprintf(" (entry %d of the log)", e.Seq)
+	if e.Seq <= l.last.Seq {
+		c.wrong(place, "it stands behind a later entry, or twice")
+		return
+	}
+	if err := c.included(e.Seq, r); err != nil {
+		c.wrong(place, "it is not proved to be in the log of the checkpoint")
+		return
+	}
+	if e, err = (audit.Written{Line: r.Line, Personal: r.Personal}).Read(); err != nil {
+		c.wrong(place, "who acted, from where or on what is not as it was written")
+		return
+	}
+	if e.Erased {
+		l.erased = append(l.erased, e.Seq)
+	}
+	l.last, l.numbers = e, append(l.numbers, e.Seq)
+	c.learn(place, e, l)
+}
+
+// included checks the proof of an entry (RFC 6962, section 2.1.1).
+func (c *checker) included(seq int64, r record) error {
+	proof := make(tlog.RecordProof, len(r.Proof))
+	for i, text := range r.Proof {
+		hash, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(hash) != tlog.HashSize || base64.StdEncoding.EncodeToString(hash) != text {
+			return errors.New("evidence: a hash that is none")
+		}
+		proof[i] = tlog.Hash(hash)
+	}
+	if !c.signed { // which was told
+		return nil
+	}
+	return tlog.CheckRecord(proof, c.Checkpoint.Size, c.Checkpoint.Root, seq-1, audit.Written{Line: r.Line}.Leaf())
+}
+
+// learn remembers what an entry says about others.
+func (c *checker) learn(place string, e audit.Entry, l *logged) {
+	if e.JobID == "" && (e.Code == audit.LogErased || e.Code == audit.LogRemoved) {
+		if e.Code == audit.LogErased {
+			said, _ := e.Details["entries"].(string)
+			l.said = append(l.said, said)
+		} else {
+			c.Removed = max(c.Removed, whole(e.Details["to"]))
+		}
+		return
+	}
+	if c.described && e.JobID != c.Job.ID {
+		c.wrong(place, "it is not of this job")
+		return
+	}
+	l.codes[e.Seq] = e.Code
+	if e.Code == audit.JobSealed {
+		l.seals++
+		c.seal = &e
+	}
+}
+
+// complete compares the entries with those that the last one says were put into
+// the pack.
+func (c *checker) complete(l logged, job []byte) {
+	if l.last.Code != audit.EvidenceDownloaded {
+		c.wrong(logName, "its last entry is not the one that says that the pack was made")
+		return
+	}
+	if job == nil {
+		return
+	}
+	if l.last.Details["job_sha256"] != digest(job) {
+		c.wrong(jobName, "it is not what entry %d of the log says was put into the pack", l.last.Seq)
+	}
+	if !c.described {
+		return
+	}
+	found := l.numbers[:len(l.numbers)-1]
+	for i := range max(len(found), len(c.Job.Entries)) {
+		switch {
+		case i == len(found) || i < len(c.Job.Entries) && c.Job.Entries[i] < found[i]:
+			c.wrong(logName, "entry %d of the log is missing", c.Job.Entries[i])
+			return
+		case i == len(c.Job.Entries) || found[i] < c.Job.Entries[i]:
+			c.wrong(logName, "entry %d of the log was not put into the pack", found[i])
+			return
+		}
+	}
+	if c.seal != nil && c.seal.Seq != c.Job.Sealed {
+		c.wrong(jobName, "it says that entry %d of the log seals the job, and entry %d does", c.Job.Sealed, c.seal.Seq)
+	}
+}
+
+// approvals finds the entries that the seal names.
+func (c *checker) approvals(l logged) {
+	if c.seal == nil {
+		return
+	}
+	named, _ := c.seal.Details["approvals"].(string)
+	for number := range strings.SplitSeq(named, ", ") {
+		seq, err := strconv.ParseInt(number, 10, 64)
+		switch {
+		case err != nil:
+			c.wrong(logName, "the approvals that entry %d of the log names cannot be read", c.seal.Seq)
+			return
+		case !slices.Contains(approving, l.codes[seq]) && seq > c.Removed:
+			c.wrong(logName, "entry %d of the log is missing, which let the job run as its seal says", seq)
+		}
+	}
+}
+
+// covers reports whether a number is in a list such as "3, 7-9".
+func covers(list string, number int64) bool {
+	for part := range strings.SplitSeq(list, ", ") {
+		from, to, is := strings.Cut(part, "-")
+		if !is {
+			to = from
+		}
+		first, err := strconv.ParseInt(from, 10, 64)
+		last, err2 := strconv.ParseInt(to, 10, 64)
+		if err == nil && err2 == nil && first <= number && number <= last {
+			return true
+		}
+	}
+	return false
+}
+
+// whole is a whole number of a detail; numbers of JSON are fractions.
+func whole(value any) int64 {
+	number, _ := value.(float64)
+	return int64(number)
+}

@@ -1,0 +1,161 @@
+// Package evidence writes and checks the evidence pack of a job: one ZIP file
+// with what the job was made of, what became of every row, and the entries of
+// the log with the proofs that they are in it, so that somebody who has nothing
+// but the pack and the log's public key can verify all of it. It is pure: the
+// store says what goes in. docs/audit.md describes the pack for somebody who
+// checks one without this program.
+package evidence
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+)
+
+// Faults of making a pack.
+var (
+	FaultNotEnded  = fault.Declare(fault.Conflict, "evidence.not_ended", "There is no evidence pack yet: the job has not ended, so what becomes of its rows may still change. Nothing was downloaded; come back when it has ended.")
+	FaultNotSealed = fault.Declare(fault.Conflict, "evidence.not_sealed", "There is no evidence pack yet: the job has ended a moment ago and is being sealed in the log. Nothing was downloaded; try again in a few seconds.")
+	FaultNoKey     = fault.Declare(fault.Unavailable, "evidence.no_key", "No evidence pack can be made: the console has no key to sign the log with. Nothing was downloaded; tell an admin, who can look after the console's key file.")
+)
+
+// The members of a pack, in their order; between the page and the job stands
+// the file, in its folder.
+const (
+	pageName       = "README.html"
+	fileFolder     = "file/"
+	jobName        = "job.json"
+	rowsName       = "rows.csv"
+	callsName      = "calls.csv"
+	logName        = "log.jsonl"
+	checkpointName = "checkpoint.txt"
+	keyName        = "key.txt"
+)
+
+// Pack is all that goes into a pack.
+type Pack struct {
+	Job        Job
+	File       io.Reader                // the upload, as it was
+	Rows       func(to io.Writer) error // what the seal's rows_sha256 is of
+	Calls      func(to io.Writer) error // what its calls_sha256 is of
+	Entries    iter.Seq2[Entry, error]  // those of Job.Entries, then the one that Describe is for
+	Checkpoint string                   // signed, it covers all entries
+	Key        string                   // the public key to verify it with
+
+	page, job []byte // see Describe
+}
+
+// Entry is an entry of the log with the proof that it is in the tree of the
+// checkpoint.
+type Entry struct {
+	audit.Written
+	Proof []tlog.Hash
+}
+
+// Describe makes the page and job.json, and returns the SHA-256 of the latter in
+// hex. An entry of the log that says so, the last of the pack, commits to both;
+// call it before Write.
+func (p *Pack) Describe() (sum string, err error) {
+	if p.page, err = page(p.Job); err != nil {
+		return "", err
+	}
+	p.Job.PageSHA256 = digest(p.page)
+	if p.job, err = p.Job.text(); err != nil {
+		return "", err
+	}
+	return digest(p.job), nil
+}
+
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// Write writes the pack, with no more memory than a part of each member takes.
+func (p *Pack) Write(to io.Writer) error {
+	if p.job == nil {
+		return fmt.Errorf("evidence: the pack of job %s was not described", p.Job.ID)
+	}
+	z := zip.NewWriter(to)
+	z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) { return flate.NewWriter(to, flate.BestSpeed) })
+	for _, m := range []struct {
+		name   string
+		method uint16
+		write  func(to io.Writer) error
+	}{
+		{pageName, zip.Store, text(p.page)},
+		{p.Job.File.member(), zip.Deflate, func(to io.Writer) error { _, err := io.Copy(to, p.File); return err }},
+		{jobName, zip.Store, text(p.job)},
+		{rowsName, zip.Deflate, p.Rows},
+		{callsName, zip.Deflate, p.Calls},
+		{logName, zip.Store, p.writeEntries},
+		{checkpointName, zip.Store, text([]byte(p.Checkpoint))},
+		{keyName, zip.Store, text([]byte(p.Key + "\n"))},
+	} {
+		// All have the same date, so that a pack says nothing that cannot be checked.
+		member, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: m.method, ModifiedDate: firstDate})
+		if err != nil {
+			return err
+		}
+		if err := m.write(member); err != nil {
+			return fmt.Errorf("evidence: %s of job %s: %w", m.name, p.Job.ID, err)
+		}
+	}
+	return z.Close()
+}
+
+// firstDate is 1 January 1980, the first that a ZIP file can hold.
+const firstDate = 0<<9 | 1<<5 | 1
+
+func text(content []byte) func(io.Writer) error {
+	return func(to io.Writer) error { _, err := to.Write(content); return err }
+}
+
+// record is a line of log.jsonl.
+type record struct {
+	Line     string   `json:"line"`
+	Personal string   `json:"personal"` // "": erased
+	Proof    []string `json:"proof"`    // base64
+}
+
+// text is the line as Write writes it, without its end.
+func (r record) text() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(r)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func (p *Pack) writeEntries(to io.Writer) error {
+	out := bufio.NewWriter(to)
+	for e, err := range p.Entries {
+		if err != nil {
+			return err
+		}
+		r := record{e.Line, e.Personal, make([]string, len(e.Proof))}
+		for i, hash := range e.Proof {
+			r.Proof[i] = hash.String()
+		}
+		line, err := r.text()
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}

@@ -1,0 +1,126 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/evidence"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
+)
+
+var (
+	ctx  = context.Background()
+	olga = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
+	aida = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", Address: "127.0.0.1"}
+)
+
+const packedFile = "user_id,name\nann,A\nbob,B\nann,again\nNULL,nothing\ncid,C\n\"d,e\",D\n"
+
+// sealedJob is a job that was started and carried out: two accounts cleared, one
+// failed, and rows set aside.
+func sealedJob(t testing.TB, s *store.Store) string {
+	t.Helper()
+	s.SignWith([32]byte{7})
+	for range 9 { // so that proofs have some length
+		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: aida}))
+	}
+	j, err := storetest.Draft(s, olga, store.NewJob{FileName: `七月 <list>.csv`, Note: "a <b> note"}, packedFile)
+	require.NoError(t, err)
+	require.NoError(t, s.ChangeSending(ctx, olga, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
+	_, err = s.StartJob(ctx, olga, j.ID, store.Start{Confirm: j.Accounts})
+	require.NoError(t, err)
+	for j.FinishedAt.IsZero() {
+		claims, _, err := s.Claim(ctx, storetest.App.ID, tim.RemoveAllTags, 10, time.Minute)
+		require.NoError(t, err)
+		for _, c := range claims {
+			st := jobs.Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.Answered, SentAt: time.Now(), HTTPStatus: 200}, Rest: jobs.Cleared,
+				Own: []jobs.Own{{Seq: 1, Outcome: jobs.Failed, Code: 70107}}}
+			require.NoError(t, s.Settle(ctx, storetest.App.ID, []jobs.Settlement{st}))
+		}
+		j, err = s.Job(ctx, j.ID)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Seal(ctx))
+	return j.ID
+}
+
+func packOf(t testing.TB, s *store.Store, job string) (pack []byte, key string) {
+	t.Helper()
+	p, err := s.Evidence(ctx, aida, job)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, p.Write(&b))
+	return b.Bytes(), p.Key
+}
+
+func check(pack []byte, key string) evidence.Checked {
+	return evidence.Check(bytes.NewReader(pack), int64(len(pack)), key)
+}
+
+func TestAPackVerifiesByTheProgramAndByHand(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		job := sealedJob(t, s)
+		pack, key := packOf(t, s, job)
+		found := check(pack, key)
+		require.Empty(t, found.Wrong)
+		require.False(t, found.OwnKey)
+		require.Equal(t, []any{job, int64(6), int64(1), int64(0)}, []any{found.Job.ID, found.Rows, found.Calls, found.Erased})
+		require.NoError(t, byHand(pack, key))
+		own := check(pack, "")
+		require.Empty(t, own.Wrong)
+		require.True(t, own.OwnKey)
+
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, "aida", entries[0].Actor.Name)
+		again, _ := packOf(t, s, job)
+		require.Empty(t, check(again, key).Wrong, "it holds that the first was taken")
+
+		other, err := audit.NewSigner("tagsweep/other", [32]byte{8})
+		require.NoError(t, err)
+		require.Contains(t, check(pack, other.Public).Wrong[0], "key.txt: it is another key")
+	})
+}
+
+func TestAPackSaysWhatWasErasedAndRemoved(t *testing.T) {
+	s := storetest.SQLite(t)
+	job := sealedJob(t, s)
+	_, err := s.EraseFromAudit(ctx, aida, "olga", "she left")
+	require.NoError(t, err)
+	pack, key := packOf(t, s, job)
+	found := check(pack, key)
+	require.Empty(t, found.Wrong)
+	require.Positive(t, found.Erased)
+	require.NoError(t, byHand(pack, key))
+	require.NotContains(t, string(member(t, pack, "log.jsonl")), "olga")
+}
+
+func TestOnlyASealedJobHasAPack(t *testing.T) {
+	s := storetest.SQLite(t)
+	j, err := storetest.Draft(s, olga, store.NewJob{}, packedFile)
+	require.NoError(t, err)
+	_, err = s.Evidence(ctx, aida, j.ID)
+	require.True(t, evidence.FaultNotEnded.Is(err), "%v", err)
+	_, err = s.Evidence(ctx, aida, "nothing")
+	require.True(t, jobs.FaultNoJob.Is(err), "%v", err)
+	file := filepath.Join(t.TempDir(), "console.db")
+	id := sealedJob(t, storetest.Open(t, file))
+	unsigned := storetest.Open(t, file)
+	_, err = unsigned.Evidence(ctx, aida, id)
+	require.True(t, evidence.FaultNoKey.Is(err), "%v", err)
+	for _, each := range []*store.Store{s, unsigned} {
+		entries, err := each.AuditEntries(ctx, store.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+		require.NoError(t, err)
+		require.Empty(t, entries, "what was refused is no download")
+	}
+}

@@ -1,0 +1,208 @@
+package evidence_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/store/storetest"
+)
+
+// part is a member of a pack, unpacked.
+type part struct {
+	name    string
+	method  uint16
+	content []byte
+}
+
+func unpack(t testing.TB, pack []byte) (parts []part) {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader(pack), int64(len(pack)))
+	require.NoError(t, err)
+	for _, f := range archive.File {
+		from, err := f.Open()
+		require.NoError(t, err)
+		content, err := io.ReadAll(from)
+		require.NoError(t, err)
+		parts = append(parts, part{f.Name, f.Method, content})
+	}
+	return parts
+}
+
+func repack(t testing.TB, parts []part) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, p := range parts {
+		to, err := z.CreateHeader(&zip.FileHeader{Name: p.name, Method: p.method, ModifiedDate: 33})
+		require.NoError(t, err)
+		_, err = to.Write(p.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	return b.Bytes()
+}
+
+func member(t testing.TB, pack []byte, name string) []byte {
+	t.Helper()
+	for _, p := range unpack(t, pack) {
+		if strings.HasPrefix(p.name, name) {
+			return p.content
+		}
+	}
+	t.Fatal(name)
+	return nil
+}
+
+// Whatever byte is changed, wherever in the file, is found: in what it holds,
+// else in how it is packed.
+func TestWhateverByteOfAPackIsChangedIsFound(t *testing.T) {
+	s := storetest.SQLite(t)
+	pack, key := packOf(t, s, sealedJob(t, s))
+	require.Empty(t, check(pack, key).Wrong)
+	step := max(1, len(pack)/2_000)
+	for at := 0; at < len(pack); at++ {
+		if at%step != 0 && at < len(pack)-1_200 { // of the directory at the end, every byte
+			continue
+		}
+		changed := bytes.Clone(pack)
+		changed[at] ^= 0xFF
+		found := check(changed, key)
+		require.NotEmpty(t, found.Wrong, "byte %d", at)
+		require.NotEmpty(t, strings.TrimSpace(strings.SplitN(found.Wrong[0], ": ", 2)[0]))
+	}
+	for cut := 1; cut < len(pack); cut += max(1, len(pack)/150) {
+		require.NotEmpty(t, check(pack[:cut], key).Wrong, "cut at %d", cut)
+	}
+	require.NotEmpty(t, check(append(bytes.Clone(pack), 'x'), key).Wrong)
+}
+
+// Somebody packs it anew, with all lengths and sums as they must be.
+func TestWhateverPartOfAPackIsChangedIsNamed(t *testing.T) {
+	s := storetest.SQLite(t)
+	pack, key := packOf(t, s, sealedJob(t, s))
+	whole := unpack(t, pack)
+	require.Empty(t, check(repack(t, whole), key).Wrong, "packed anew as the console does")
+	refused := func(name, place string, parts []part) {
+		t.Helper()
+		found := check(repack(t, parts), key)
+		require.NotEmpty(t, found.Wrong, name)
+		require.True(t, slices.ContainsFunc(found.Wrong, func(w string) bool { return strings.HasPrefix(w, place) }), "%s: %s in %v", name, place, found.Wrong)
+	}
+	for i, p := range whole {
+		place := p.name
+		if strings.HasPrefix(place, "file/") {
+			place = "file/"
+		}
+		refused("deleted", place, slices.Delete(slices.Clone(whole), i, i+1))
+		refused("twice", place, append(slices.Clone(whole), p))
+		with := func(change func(p *part)) []part {
+			parts := slices.Clone(whole)
+			parts[i].content = bytes.Clone(p.content)
+			change(&parts[i])
+			return parts
+		}
+		refused("renamed", "other", with(func(p *part) { p.name = "other" }))
+		refused("truncated", place, with(func(p *part) { p.content = p.content[:len(p.content)/2] }))
+		refused("empty", place, with(func(p *part) { p.content = nil }))
+		refused("longer", place, with(func(p *part) { p.content = append(p.content, "x\n"...) }))
+		for at := 0; at < len(p.content); at += max(1, len(p.content)/60) {
+			refused("a bit", "", with(func(p *part) { p.content[at] ^= 0x20 }))
+		}
+		if i > 0 {
+			swapped := slices.Clone(whole)
+			swapped[i], swapped[i-1] = swapped[i-1], swapped[i]
+			refused("swapped", "the pack", swapped)
+		}
+	}
+	refused("another part", "more.txt", append(slices.Clone(whole), part{"more.txt", zip.Store, []byte("x")}))
+	refused("a long part", "rows.csv", edited(whole, "rows.csv", func([]byte) []byte { return bytes.Repeat([]byte("1,"), 30<<20) }))
+}
+
+func edited(parts []part, name string, edit func([]byte) []byte) []part {
+	parts = slices.Clone(parts)
+	for i := range parts {
+		if parts[i].name == name {
+			parts[i].content = edit(bytes.Clone(parts[i].content))
+		}
+	}
+	return parts
+}
+
+func TestWhateverIsDoneToTheEntriesOfAPackIsNamed(t *testing.T) {
+	s := storetest.SQLite(t)
+	pack, key := packOf(t, s, sealedJob(t, s))
+	whole := unpack(t, pack)
+	type entry struct {
+		Line     string   `json:"line"`
+		Personal string   `json:"personal"`
+		Proof    []string `json:"proof"`
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(string(member(t, pack, "log.jsonl")), "\n"), "\n")
+	lines[len(lines)-1] += "\n"
+	refused := func(name string, place string, lines []string) {
+		t.Helper()
+		changed := repack(t, edited(whole, "log.jsonl", func([]byte) []byte { return []byte(strings.Join(lines, "")) }))
+		found := check(changed, key)
+		require.NotEmpty(t, found.Wrong, name)
+		require.Contains(t, found.Wrong[0], place, name)
+		require.Error(t, byHand(changed, key), name)
+	}
+	for i := range lines {
+		refused("an entry removed", "log.jsonl", slices.Delete(slices.Clone(lines), i, i+1))
+		refused("an entry twice", "it stands behind a later entry, or twice", slices.Insert(slices.Clone(lines), i, lines[i]))
+		edit := func(change func(e *entry)) []string {
+			var e entry
+			require.NoError(t, json.Unmarshal([]byte(lines[i]), &e))
+			change(&e)
+			var b bytes.Buffer
+			encoder := json.NewEncoder(&b)
+			encoder.SetEscapeHTML(false)
+			require.NoError(t, encoder.Encode(e))
+			all := slices.Clone(lines)
+			all[i] = b.String()
+			return all
+		}
+		var other entry
+		require.NoError(t, json.Unmarshal([]byte(lines[(i+1)%len(lines)]), &other))
+		refused("another proof", "it is not proved", edit(func(e *entry) { e.Proof = other.Proof }))
+		refused("a short proof", "it is not proved", edit(func(e *entry) { e.Proof = e.Proof[1:] }))
+		refused("another line", "it is not proved", edit(func(e *entry) { e.Line = strings.Replace(e.Line, `"role":"`, `"role":"x`, 1) }))
+		refused("another person", "who acted", edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
+		refused("nobody", "no entry of the pack says that it was erased", edit(func(e *entry) { e.Personal = "" }))
+		refused("somebody else's person", "who acted", edit(func(e *entry) { e.Personal = other.Personal }))
+	}
+	slices.Reverse(lines)
+	refused("another order", "it stands behind a later entry", lines)
+}
+
+// No pack but the one that was made verifies with its log's key, and none makes
+// the check fail or take for ever.
+func FuzzCheck(f *testing.F) {
+	s := storetest.Open(f, filepath.Join(f.TempDir(), "x.db"))
+	pack, key := packOf(f, s, sealedJob(f, s))
+	whole := unpack(f, pack)
+	f.Add(pack, uint8(255))
+	for i, p := range whole {
+		f.Add(p.content, uint8(i))
+	}
+	f.Fuzz(func(t *testing.T, content []byte, which uint8) {
+		changed, same := content, bytes.Equal(content, pack)
+		if int(which) < len(whole) {
+			parts := slices.Clone(whole)
+			parts[which].content = content
+			changed, same = repack(t, parts), bytes.Equal(content, whole[which].content)
+		}
+		if found := check(changed, key); len(found.Wrong) == 0 && !same {
+			t.Errorf("it verifies: %+v", found)
+		}
+		check(changed, "")
+	})
+}

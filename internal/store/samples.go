@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+)
+
+// SampledRow is a row of a job's file that was drawn, and what became of it.
+type SampledRow struct {
+	Row     int64
+	Aside   *jobs.SetAside // nil: it became an account
+	Account jobs.Account
+	Calls   []jobs.Call // in which the account was, oldest first
+}
+
+// DrawSample draws rows of a job by chance, as audit.Sample does, and returns
+// them in the order they were drawn. The log says first who looks at which.
+func (s *Store) DrawSample(ctx context.Context, by audit.Actor, j jobs.Job, seed string, n int64) ([]SampledRow, error) {
+	err := s.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: by, JobID: j.ID, Target: j.FileName,
+		Details: map[string]any{"seed": seed, "n": n, "rows": j.Rows}})
+	if err != nil {
+		return nil, err
+	}
+	numbers := audit.Sample(seed, n, j.Rows)
+	drawn := make([]SampledRow, len(numbers))
+	for i, number := range numbers {
+		if drawn[i], err = s.sampledRow(ctx, j, number); err != nil {
+			return nil, asTrouble(err)
+		}
+	}
+	return drawn, nil
+}
+
+func (s *Store) sampledRow(ctx context.Context, j jobs.Job, number int64) (r SampledRow, err error) {
+	r.Row = number
+	var aside jobs.SetAside
+	err = s.read.QueryRowContext(ctx, `SELECT row_number, line, kind, value, reason, repeats FROM set_asides WHERE job_id = $1 AND row_number = $2`, j.ID, number).
+		Scan(&aside.Row, &aside.Line, &aside.Kind, &aside.Value, &aside.Reason, &aside.Repeats)
+	switch {
+	case err == nil:
+		r.Aside = &aside
+		return r, nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return r, err
+	}
+	a := inJob{}
+	if a.Account, a.seq, err = s.accountInRow(ctx, j.ID, number); err != nil {
+		return r, err
+	}
+	a.Job, r.Account = j, a.Account
+	r.Calls, err = s.callsOf(ctx, a)
+	return r, err
+}
