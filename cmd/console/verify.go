@@ -17,6 +17,7 @@ var (
 )
 
 type verifyCommand struct {
+	Pack string `arg:"" optional:"" type:"path" help:"An evidence pack (ZIP) to check instead of the database. No database is opened."`
 	database
 	KeyFile     string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The console's key file; its public key is used when --key is not given."`
 	Key         string `help:"The public key that checkpoints are signed with, as an evidence pack or the audit page gives it. Better kept elsewhere than on the machine."`
@@ -24,6 +25,9 @@ type verifyCommand struct {
 }
 
 func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
+	if c.Pack != "" {
+		return c.verifyPack(s)
+	}
 	return withStore(ctx, c.Database, func(st *store.Store) error {
 		proofs := store.Proofs{Key: c.Key}
 		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {

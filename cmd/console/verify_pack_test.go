@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestVerifyChecksAPackWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, database string) {
+		_, base := simulate(t, nil)
+		con := opened(t, database, base, "all_member_push")
+		job := carryOut(t, con, startedJob(t, con.store, accountFile(250)).ID)
+		require.NoError(t, con.store.Seal(t.Context()))
+		pack, err := con.store.Evidence(t.Context(), commandLine(), job.ID)
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, pack.Write(&b))
+		folder := t.TempDir()
+		file := filepath.Join(folder, "pack.zip")
+		require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
+		nowhere := []string{"CONSOLE_DATABASE=" + filepath.Join(folder, "nothing.db"), "CONSOLE_KEY_FILE=" + filepath.Join(folder, "nothing.key")}
+
+		out, err := runProgram("", nowhere, "verify", file, "--key", pack.Key)
+		require.NoError(t, err, out)
+		require.Contains(t, out, "The evidence pack verifies: job "+job.ID)
+		require.Contains(t, out, "its 250 rows (250 accounts, 0 set aside)")
+		out, err = runProgram("", nowhere, "verify", file)
+		require.NoError(t, err, out)
+		require.Contains(t, out, "the key is the pack's own")
+		require.Contains(t, out, pack.Key)
+
+		changed := bytes.Clone(b.Bytes())
+		at := bytes.Index(changed, []byte(`"accounts": 250`))
+		require.Positive(t, at)
+		copy(changed[at:], `"accounts": 249`)
+		require.NoError(t, os.WriteFile(file, changed, 0o600))
+		out, err = runProgram("", nowhere, "verify", file, "--key", pack.Key)
+		require.ErrorContains(t, err, "exit status 1")
+		require.Regexp(t, `^job\.json: `, out)
+		for _, args := range [][]string{{file, "--checkpoints", file}, {filepath.Join(folder, "none.zip")}, {folder}} {
+			out, err = runProgram("", nowhere, append([]string{"verify"}, args...)...)
+			require.ErrorContains(t, err, "exit status 1", out)
+			require.Contains(t, out, "Nothing was verified")
+		}
+		for _, name := range []string{"nothing.db", "nothing.key"} {
+			require.NoFileExists(t, filepath.Join(folder, name))
+		}
+	})
+}
