@@ -74,6 +74,9 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		if view.Made, err = l.store.MadeOf(ctx, j.ID); err != nil {
 			return view, err
 		}
+		if view.Sealed, err = l.store.Sealed(ctx, j.ID); err != nil {
+			return view, err
+		}
 	}
 	if rests(j) {
 		if view.Kept, err = l.store.Kept(ctx, j.ID); err != nil {

@@ -180,7 +180,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	b := c.as(auth.Admin)
 	id := b.draft(3)
 	require.NoError(t, s.Checkpoint(t.Context()))
-	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath, "/users", "/nowhere"} {
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/jobs/" + id + "/sample?n=3&seed=a", "/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath, "/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

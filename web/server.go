@@ -87,6 +87,8 @@ var routes = []route{
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
 	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, (*Server).downloadReport},
 	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, (*Server).downloadTags},
+	{http.MethodGet, "/jobs/:id/evidence.zip", auth.ReadAudit, (*Server).downloadEvidence},
+	{http.MethodGet, "/jobs/:id/sample", auth.ReadAudit, (*Server).drawSample},
 
 	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
 	{http.MethodPost, readTagsPath, auth.ReadJobs, (*Server).readAccount},

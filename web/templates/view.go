@@ -113,6 +113,7 @@ type JobView struct {
 	Kept    store.Kept       // zero while the job runs
 	Undo    UndoForm
 	History []audit.Entry
+	Sealed  int64 // the number of the entry that seals the job; 0: none does yet
 	Now     time.Time
 }
 

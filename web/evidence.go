@@ -1,0 +1,120 @@
+package web
+
+import (
+	"crypto/rand"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+const (
+	sampleSize  = 20
+	mostSampled = 500
+	longestSeed = 100 // characters
+)
+
+var faultSample = fault.Declare(fault.Invalid, "sample.form", "No sample was drawn: give a number of rows from 1 to %d, and a seed of up to %d letters, digits and signs, or none for a new one.")
+
+// downloadEvidence sends the evidence pack of a sealed job.
+func (s *Server) downloadEvidence(v *visit) error {
+	pack, err := s.Store.Evidence(v.Request().Context(), v.actor(), v.Param("id"))
+	if err != nil {
+		return err
+	}
+	h := v.Response().Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": pack.Job.ID + ".zip"}))
+	v.Response().WriteHeader(http.StatusOK)
+	return pack.Write(slowReader{v.Response(), http.NewResponseController(v.Response())})
+}
+
+// drawSample shows rows of a job that were drawn by chance. Without a seed a new
+// one is made, and the address that holds it shows the rows.
+func (s *Server) drawSample(v *visit) error {
+	j, err := s.jobWithRows(v)
+	if err != nil {
+		return err
+	}
+	page := templates.SamplePage{Job: j, Seed: v.QueryParam("seed"), Number: v.QueryParam("n"), Most: mostSampled}
+	if page.Number == "" {
+		page.Number = strconv.Itoa(sampleSize)
+	}
+	n, err := strconv.ParseInt(page.Number, 10, 64)
+	if err != nil || n < 1 || n > mostSampled || !seedFits(page.Seed) {
+		f := faultSample.With(mostSampled, longestSeed)
+		if v.wantsJSON() {
+			return f
+		}
+		return s.samplePage(v, http.StatusUnprocessableEntity, page, f)
+	}
+	if page.Seed == "" {
+		drawn := url.Values{"n": {page.Number}, "seed": {rand.Text()[:16]}}
+		return v.Redirect(http.StatusSeeOther, jobPath(j.ID)+"/sample?"+drawn.Encode())
+	}
+	if page.Rows, err = s.Store.DrawSample(v.Request().Context(), v.actor(), j, page.Seed, n); err != nil {
+		return err
+	}
+	if v.wantsJSON() {
+		return v.JSON(http.StatusOK, asSampleJSON(v, page))
+	}
+	return s.samplePage(v, http.StatusOK, page, nil)
+}
+
+// seedFits reports whether a seed is one that people can copy from a page.
+func seedFits(seed string) bool {
+	for _, c := range seed {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(seed) <= longestSeed
+}
+
+func (s *Server) samplePage(v *visit, status int, page templates.SamplePage, f *fault.Error) error {
+	view := s.view(v, "jobs")
+	if f != nil {
+		view.Problem = v.text.Fault(f)
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Sample(view, page) })
+}
+
+type sampleJSON struct {
+	Job  string           `json:"job"`
+	Seed string           `json:"seed"`
+	Of   int64            `json:"of"` // rows of the file
+	Rows []sampledRowJSON `json:"rows"`
+}
+
+type sampledRowJSON struct {
+	Row     int64      `json:"row"`
+	Value   string     `json:"value"`   // the account, or what stood in its place
+	Outcome string     `json:"outcome"` // of the account, or rejected, duplicate or protected
+	Code    string     `json:"code"`    // of the service, or why it was rejected
+	Message string     `json:"message"`
+	Batch   int64      `json:"batch"`
+	At      *time.Time `json:"at"`
+	Calls   []callJSON `json:"calls"`
+}
+
+func asSampleJSON(v *visit, page templates.SamplePage) sampleJSON {
+	out := sampleJSON{Job: page.Job.ID, Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
+	for i, r := range page.Rows {
+		if a := r.Aside; a != nil {
+			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason, Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
+			continue
+		}
+		placed := asPlacedJSON(v, store.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls})
+		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome), Code: strconv.Itoa(placed.Code), Message: placed.Message,
+			Batch: placed.Batch, At: placed.At, Calls: placed.Calls}
+	}
+	return out
+}
