@@ -125,15 +125,17 @@ func (s *Store) digests(ctx context.Context, jobID string) (d sealOf, err error)
 // of every row, to its file, its ledger and who let it run. From then on nothing
 // of that changes; what comes later is an entry of its own.
 func (s *Store) Seal(ctx context.Context) error {
-	for {
+	var failed []error
+	for last := ""; ; {
 		ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-			`SELECT id FROM jobs WHERE finished_at > 0 AND started_at > 0 AND sealed = 0 ORDER BY id LIMIT 100`)
+			`SELECT id FROM jobs WHERE finished_at > 0 AND started_at > 0 AND sealed = 0 AND id > $1 ORDER BY id LIMIT 100`, last)
 		if err != nil || len(ids) == 0 {
-			return asTrouble(err)
+			return errors.Join(append(failed, asTrouble(err))...)
 		}
 		for _, id := range ids {
-			if err := s.seal(ctx, id); err != nil {
-				return asTrouble(err)
+			last = id
+			if err := s.seal(ctx, id); err != nil { // the others are sealed all the same
+				failed = append(failed, fmt.Errorf("job %s: %w", id, err))
 			}
 		}
 	}
