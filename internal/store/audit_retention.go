@@ -100,8 +100,8 @@ func (s *Store) removeBefore(ctx context.Context, tx *sql.Tx, before time.Time) 
 // removeSome deletes some of what was said to be removed, and returns how many.
 func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
 	old, err := collect(ctx, tx, scanEntry, `
-		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN ($1, $2, $3) ORDER BY seq LIMIT $4`,
-		audit.JobSealed, audit.LogRemoved, audit.LogRestored, entriesAtOnce)
+		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN ($1, $2, $3, $4) ORDER BY seq LIMIT $5`,
+		audit.JobSealed, audit.LogRemoved, audit.LogRestored, audit.LogErased, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e.Seq, e.Terms())
