@@ -78,7 +78,7 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 
 		first := english.next()
 		require.Equal(t, []string{"standing", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
-			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-history"}, parts(first))
+			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-evidence", "job-history"}, parts(first))
 		require.Contains(t, first, "The job is queued.")
 		require.Contains(t, first, "data: ")
 		require.Contains(t, first, `action="/jobs/`+id+`/pause"`)

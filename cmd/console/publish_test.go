@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,7 +83,6 @@ func TestARestoredBackupSendsNothingUntilAnAdminSaysSo(t *testing.T) {
 	p.start()
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(300))
-	olga.post("/jobs/"+id+"/start", url.Values{"confirm": {"300"}, "at": {"2035-01-01T10:00"}}) // refused or not: the copy holds a job that has not run
 	require.NoError(t, p.stop(syscall.SIGTERM))
 	copied := map[string][]byte{}
 	for _, suffix := range []string{"", "-wal"} {
@@ -102,6 +100,9 @@ func TestARestoredBackupSendsNothingUntilAnAdminSaysSo(t *testing.T) {
 	until(t, "that is published", func() bool {
 		notes, err := readCheckpoints(file)
 		require.NoError(t, err)
+		if len(notes) == 0 {
+			return false
+		}
 		last, err := audit.OpenCheckpoint(notes[len(notes)-1], "")
 		require.NoError(t, err)
 		return last.Size > 10

@@ -23,14 +23,21 @@ func signed(t testing.TB, size int64) (note, public string) {
 
 func TestEveryBitOfACheckpointIsSigned(t *testing.T) {
 	note, public := signed(t, 12)
+	want, err := OpenCheckpoint(note, public)
+	require.NoError(t, err)
+	same := 0
 	for i := range note {
 		for bit := range 8 {
 			changed := []byte(note)
 			changed[i] ^= 1 << bit
-			c, err := OpenCheckpoint(string(changed), public)
-			require.Error(t, err, "%q: %+v", changed, c)
+			// The last character of base64 has bits that stand for nothing.
+			if c, err := OpenCheckpoint(string(changed), public); err == nil {
+				require.Equal(t, want, c, "%q", changed)
+				same++
+			}
 		}
 	}
+	require.LessOrEqual(t, same, 4)
 	other, err := NewSigner("tagsweep/abc", [32]byte{4})
 	require.NoError(t, err)
 	_, err = OpenCheckpoint(note, other.Public)
