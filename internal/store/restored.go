@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -32,14 +31,13 @@ func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint) (h
 			return false, nil
 		}
 	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		return s.record(ctx, tx, audit.Entry{Code: audit.LogRestored, Actor: audit.System,
-			Details: map[string]any{"published_size": published.Size, "published_root": published.Root.String()}})
-	})
-	if err != nil {
+	// Sending is held first: a console that fails between the two holds it again.
+	if err = s.ThrowKillSwitch(ctx, audit.System, RestoredReason); err != nil {
 		return false, err
 	}
-	return true, s.ThrowKillSwitch(ctx, audit.System, RestoredReason)
+	err = s.Record(ctx, audit.Entry{Code: audit.LogRestored, Actor: audit.System,
+		Details: map[string]any{"published_size": published.Size, "published_root": published.Root.String()}})
+	return err == nil, err
 }
 
 // includes reports whether the log has grown from what a checkpoint covers.
