@@ -30,6 +30,7 @@ CREATE INDEX audit_lines_by_actor ON audit_lines (actor, seq);
 CREATE INDEX audit_lines_by_actor_and_code ON audit_lines (actor, code, seq);
 CREATE INDEX audit_lines_by_job ON audit_lines (job_id, seq) WHERE job_id <> '';
 CREATE INDEX audit_lines_failed ON audit_lines (seq) WHERE failed = 1;
+CREATE INDEX audit_lines_failed_by_actor ON audit_lines (actor, seq) WHERE failed = 1;
 
 -- The words of entries, see audit.Entry.Terms.
 CREATE TABLE audit_words (

@@ -43,7 +43,7 @@ func auditEntry(seq int64) audit.Entry {
 	case draw == 41 && dice.IntN(100) == 0:
 		e.Code, e.Details = audit.KillSwitchThrown, map[string]any{"reason": "OPS-4711: the wrong list"}
 	default:
-		e.Code = []audit.Code{audit.JobUploaded, audit.JobRead, audit.JobStarted, audit.JobFinished, audit.ResultsDownloaded}[dice.IntN(5)]
+		e.Code = []audit.Code{audit.JobUploaded, audit.JobRead, audit.JobStarted, audit.JobPaused, audit.ResultsDownloaded}[dice.IntN(5)]
 		e.JobID = fmt.Sprintf("job%06d", seq/8)
 		e.Target = fmt.Sprintf("churned-%d.csv", seq/8)
 		e.Details = map[string]any{"accounts": float64(dice.IntN(100_000)), "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "file": e.Target}
@@ -80,6 +80,8 @@ func benchmarkAuditPage(b *testing.B, s *store.Store) {
 		"month": month(store.AuditFilter{}), "month-code": month(store.AuditFilter{Code: audit.JobStarted}), "month-actor": month(store.AuditFilter{Actor: "person30"}),
 		"month-failed": month(store.AuditFilter{Result: store.Failed}), "month-word": month(store.AuditFilter{Words: "csv"}), "month-rare-code": month(store.AuditFilter{Code: audit.KillSwitchThrown}),
 		"deep": {Before: 20_000}, "actor-failed": {Actor: "person20", Result: store.Failed},
+		"word-rare-code": {Words: "csv", Code: audit.KillSwitchThrown}, "word-rare-actor": {Words: "csv", Actor: "person39"},
+		"word-actor-code": {Words: "csv", Actor: "person39", Code: audit.AccessDenied}, "rare-word-actor": {Words: "ops 4711", Actor: "person03"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			filter.Limit = 51

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -55,20 +56,19 @@ func (s *Store) auditQuery(ctx context.Context, f AuditFilter) (q query, err err
 	from, where := `audit_lines e`, []string{}
 	order := `e.seq`
 	if f.Words != "" {
-		words, err := s.rarestFirst(ctx, audit.Words(clean(f.Words, 500)))
+		words, byWord, err := s.rarestFirst(ctx, audit.Words(clean(f.Words, 500)), f)
 		if err != nil {
 			return q, err
 		}
-		for i, word := range words {
-			if i == 0 {
-				from, order = `audit_words w JOIN audit_lines e ON e.seq = w.seq`, `w.seq`
-				where = append(where, `w.word = `+q.arg(word))
-				continue
-			}
-			where = append(where, `EXISTS (SELECT 1 FROM audit_words o WHERE o.word = `+q.arg(word)+` AND o.seq = `+order+`)`)
-		}
-		if len(words) == 0 { // of signs alone: nothing is found by them
+		if byWord {
+			from, order = `audit_words w JOIN audit_lines e ON e.seq = w.seq`, `w.seq`
+			where = append(where, `w.word = `+q.arg(words[0]))
+			words = words[1:]
+		} else if len(words) == 0 { // of signs alone: nothing is found by them
 			where = append(where, `1 = 0`)
+		}
+		for _, word := range words {
+			where = append(where, `EXISTS (SELECT 1 FROM audit_words o WHERE o.word = `+q.arg(word)+` AND o.seq = `+order+`)`)
 		}
 	}
 	first, last, err := s.auditBounds(ctx, f)
@@ -141,22 +141,29 @@ func (s *Store) reachedAt(ctx context.Context, t time.Time) (seq int64, err erro
 	return seq, err
 }
 
-// rarestFirst sorts words by how many entries have them, as far as that matters.
-func (s *Store) rarestFirst(ctx context.Context, words []string) ([]string, error) {
+// rarestFirst sorts words by how many entries have them, as far as that matters,
+// and reports whether the first is rarer than the code and the actor asked for.
+func (s *Store) rarestFirst(ctx context.Context, words []string, f AuditFilter) (sorted []string, rarer bool, err error) {
 	slices.Sort(words)
 	words = slices.Compact(words)
 	words = words[:min(len(words), mostWords)]
+	if len(words) == 0 {
+		return nil, false, nil
+	}
+	few := func(condition string, arg string) (n int64) {
+		if err == nil {
+			err = s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg).Scan(&n)
+		}
+		return n
+	}
 	count := map[string]int64{}
 	for _, word := range words {
-		var n int64
-		err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM audit_words WHERE word = $1 LIMIT 2000) AS few`, word).Scan(&n)
-		if err != nil {
-			return nil, err
-		}
-		count[word] = n
+		count[word] = few(`audit_words WHERE word`, word)
 	}
-	slices.SortStableFunc(words, func(a, b string) int { return int(count[a] - count[b]) })
-	return words, nil
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(count[a], count[b]) })
+	rarer = (f.Code == "" || few(`audit_lines WHERE code`, clean(string(f.Code), 100)) >= count[words[0]]) &&
+		(f.Actor == "" || few(`audit_lines WHERE actor`, strings.ToLower(clean(f.Actor, 100))) >= count[words[0]])
+	return words, rarer, err
 }
 
 // aboutAccount chooses the entries of the jobs an account was in, and those that

@@ -168,7 +168,7 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 
 // naming returns entries after one that may name somebody.
 func (s *Store) naming(ctx context.Context, tx *sql.Tx, name string, after int64) ([]audit.Entry, error) {
-	words, err := s.rarestFirst(ctx, audit.Words(name))
+	words, _, err := s.rarestFirst(ctx, audit.Words(name), AuditFilter{})
 	if err != nil {
 		return nil, err
 	}
