@@ -201,31 +201,64 @@ func (s *Store) answeredLate(ctx context.Context, tx *sql.Tx, settlements []jobs
 	return nil
 }
 
-// verifySeal compares a job with the entry that seals it.
-func (s *Store) verifySeal(ctx context.Context, e audit.Entry) (wrong []string, err error) {
+// verifySeals compares every sealed job with the entry that seals it.
+func (s *Store) verifySeals(ctx context.Context, tx *sql.Tx, v *Verified) error {
+	for last := int64(0); ; {
+		some, err := collect(ctx, tx, func(row scanner) (l storedLine, err error) { return l, row.Scan(&l.seq, &l.Line, &l.Personal) },
+			`SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq LIMIT $3`, audit.JobSealed, last, verifiedAtOnce)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, l := range some {
+			last = l.seq
+			e, err := l.Read()
+			if err != nil || e.Code != audit.JobSealed { // verifyLog has said so
+				continue
+			}
+			wrong, err := s.verifySeal(ctx, e)
+			if err != nil {
+				return err
+			}
+			v.Seals++
+			if wrong != "" {
+				v.wrong("job %s: %s", e.JobID, wrong)
+			}
+		}
+	}
+}
+
+// verifySeal says what of a job is not as the entry says that seals it; "" when
+// all is.
+func (s *Store) verifySeal(ctx context.Context, e audit.Entry) (wrong string, err error) {
 	j, err := s.Job(ctx, e.JobID)
 	switch {
 	case jobs.FaultNoJob.Is(err):
-		return []string{fmt.Sprintf("job %s: entry %d of the log seals it, and it is gone", e.JobID, e.Seq)}, nil
+		return fmt.Sprintf("entry %d of the log seals it, and it is gone", e.Seq), nil
 	case err != nil:
-		return nil, err
+		return "", err
+	}
+	sealed, err := s.Sealed(ctx, e.JobID)
+	if err != nil {
+		return "", err
+	}
+	if sealed != e.Seq {
+		return fmt.Sprintf("entry %d of the log seals it, and the job names entry %d", e.Seq, sealed), nil
 	}
 	var found string
 	switch d, err := s.digests(ctx, e.JobID); {
 	case err != nil && ctx.Err() != nil:
-		return nil, err
+		return "", err
 	case err != nil:
 		found = "its rows cannot be read"
 	case d.rows != e.Details["rows_sha256"]:
 		found = "what became of its rows is not"
 	case d.calls != e.Details["calls_sha256"]:
 		found = "the ledger of its calls is not"
-	}
-	if found == "" && (j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero()) {
+	case j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero():
 		found = "its file, its kind or that it has ended is not"
 	}
 	if found == "" {
-		return nil, nil
+		return "", nil
 	}
-	return []string{fmt.Sprintf("job %s: %s as it was when entry %d of the log sealed it", e.JobID, found, e.Seq)}, nil
+	return fmt.Sprintf("%s as it was when entry %d of the log sealed it", found, e.Seq), nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
@@ -32,28 +33,8 @@ type sealedLog struct {
 func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		t.Run(engine, func(t *testing.T) {
-			l := &sealedLog{Store: storetest.Open(t, database)}
-			l.SignWith(auditKey)
-			for range 5 {
-				require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
-			}
-			fast(t, l.Store)
-			free(t, l.Store)
-			j := started(t, l.Store, 250)
-			l.job = j.ID
-			for range 3 {
-				settle(t, l.Store, cleared(claim(t, l.Store, tim.RemoveAllTags, 1)[0]))
-			}
-			require.NoError(t, l.Seal(ctx))
-			for range 4 {
-				require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
-			}
-			require.NoError(t, l.Checkpoint(ctx))
-			last, err := l.LastCheckpoint(ctx, 0)
-			require.NoError(t, err)
-			l.published = last.Note
-			l.key, err = l.LogKey(ctx)
-			require.NoError(t, err)
+			l := newSealedLog(t, database)
+			var err error
 			l.db, err = sql.Open(engine, database)
 			require.NoError(t, err)
 			t.Cleanup(func() { l.db.Close() })
@@ -69,6 +50,33 @@ func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
 			test(t, l)
 		})
 	}
+}
+
+func newSealedLog(t testing.TB, database string) *sealedLog {
+	t.Helper()
+	l := &sealedLog{Store: storetest.Open(t, database)}
+	l.SignWith(auditKey)
+	for range 5 {
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
+	}
+	fast(t, l.Store)
+	free(t, l.Store)
+	j := started(t, l.Store, 250)
+	l.job = j.ID
+	for range 3 {
+		settle(t, l.Store, cleared(claim(t, l.Store, tim.RemoveAllTags, 1)[0]))
+	}
+	require.NoError(t, l.Seal(ctx))
+	for range 4 {
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+	}
+	require.NoError(t, l.Checkpoint(ctx))
+	last, err := l.LastCheckpoint(ctx, 0)
+	require.NoError(t, err)
+	l.published = last.Note
+	l.key, err = l.LogKey(ctx)
+	require.NoError(t, err)
+	return l
 }
 
 func (l *sealedLog) exec(t *testing.T, statement string, args ...any) {
@@ -176,6 +184,16 @@ func TestWhatIsDeletedOrForgedWholeIsFoundByTheCheckpoints(t *testing.T) {
 				l.exec(t, `DELETE FROM `+table)
 			}
 			l.exec(t, `DELETE FROM jobs`)
+			return "job " + l.job + ": entry"
+		},
+		"the file that was uploaded": func(t *testing.T, l *sealedLog) string {
+			encoder, err := zstd.NewWriter(nil)
+			require.NoError(t, err)
+			l.exec(t, `UPDATE upload_chunks SET data = $1`, encoder.EncodeAll([]byte("somebody else\n"), nil))
+			return "job " + l.job + ": its file is not the one that was uploaded"
+		},
+		"a job that names another seal": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `UPDATE jobs SET sealed = 1`)
 			return "job " + l.job + ": entry"
 		},
 		"an account moved to another row": func(t *testing.T, l *sealedLog) string {

@@ -154,3 +154,34 @@ func (f *keptFile) hold(number int64) error {
 	f.number = number
 	return nil
 }
+
+// verifyUploads hashes every file that a job holds on to.
+func (s *Store) verifyUploads(ctx context.Context, tx *sql.Tx, v *Verified) error {
+	type kept struct {
+		digest, job string
+		bytes       int64
+	}
+	for last := ""; ; {
+		some, err := collect(ctx, tx, func(row scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
+			SELECT u.sha256, u.bytes, MIN(j.id) FROM uploads u JOIN jobs j ON j.file_sha256 = u.sha256
+			WHERE u.sha256 > $1 GROUP BY u.sha256, u.bytes ORDER BY u.sha256 LIMIT 100`, last)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, k := range some {
+			last = k.digest
+			file, err := s.upload(ctx, k.digest, k.bytes)
+			if err != nil {
+				return err
+			}
+			hash := sha256.New()
+			_, err = io.Copy(hash, file)
+			if ctx.Err() != nil {
+				return err
+			}
+			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
+				v.wrong("job %s: its file is not the one that was uploaded", k.job)
+			}
+		}
+	}
+}

@@ -32,7 +32,6 @@ type verifier struct {
 	saidErased ranges                 // what the log says was erased
 	removed    int64                  // up to which entry the log says that it was removed
 	forks      []fork                 // what the log says was lost when the database was restored
-	seals      []audit.Entry          // of jobs
 	ended      map[string]audit.Entry // jobs that have no seal yet
 
 	given  map[int64][]audit.Checkpoint // by size
@@ -42,20 +41,20 @@ type verifier struct {
 // fork is a part of a published log that this one does not have.
 type fork struct{ after, to int64 }
 
-// verifyLog returns the entries that seal jobs.
-func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified) ([]audit.Entry, error) {
+// verifyLog replays the log and holds it against its checkpoints.
+func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified) error {
 	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]audit.Checkpoint{}}
 	var head, reached, removed int64
 	var edge []byte
 	var name string
 	err := tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if w.public == "" && s.signer != nil {
 		signer, err := s.signer(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.public = signer.Public
 	}
@@ -75,12 +74,12 @@ func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified
 	var kept checkpointReader
 	for from := int64(1); from <= head; from += pageRows {
 		if err := w.page(ctx, from, min(from+pageRows-1, head), &kept); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	v.Entries = head
 	if err := w.afterLast(ctx, head); err != nil {
-		return nil, err
+		return err
 	}
 	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
 		v.wrong("audit log: its tree is not the one that comes of its entries")
@@ -92,9 +91,9 @@ func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified
 		v.wrong("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
 	}
 	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
-		return nil, err
+		return err
 	}
-	return w.seals, w.conclude(ctx)
+	return w.conclude(ctx)
 }
 
 // storedLine is an entry with what it is found by.
@@ -213,11 +212,6 @@ func (w *verifier) learn(e audit.Entry) {
 	case audit.JobFinished:
 		w.ended[e.JobID] = e
 	case audit.JobSealed:
-		if slices.ContainsFunc(w.seals, func(s audit.Entry) bool { return s.JobID == e.JobID }) {
-			w.v.wrong("entry %d of the log: it seals job %s a second time", e.Seq, e.JobID)
-			return
-		}
-		w.seals = append(w.seals, e)
 		delete(w.ended, e.JobID)
 	}
 }
