@@ -87,8 +87,8 @@ func (c *checker) layout() {
 // rewrite writes a member as Pack.Write does, without unpacking it.
 func rewrite(z *zip.Writer, f *zip.File) error {
 	const version, versionOf64, described, utf8 = 20, 45, 0x8, 0x800
-	header := &zip.FileHeader{Name: f.Name, Method: methodOf(f.Name), Flags: f.Flags&utf8 | described, CreatorVersion: version, ReaderVersion: version,
-		ModifiedDate: firstDate, CRC32: f.CRC32, CompressedSize64: f.CompressedSize64, UncompressedSize64: f.UncompressedSize64}
+	header := dated(zip.FileHeader{Name: f.Name, Method: methodOf(f.Name), Flags: f.Flags&utf8 | described, CreatorVersion: version, ReaderVersion: version,
+		CRC32: f.CRC32, CompressedSize64: f.CompressedSize64, UncompressedSize64: f.UncompressedSize64})
 	to, err := z.CreateRaw(header)
 	if err != nil {
 		return err

@@ -104,8 +104,7 @@ func (p *Pack) Write(to io.Writer) error {
 		{checkpointName, zip.Store, text([]byte(p.Checkpoint))},
 		{keyName, zip.Store, text([]byte(p.Key + "\n"))},
 	} {
-		// All have the same date, so that a pack says nothing that cannot be checked.
-		member, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: m.method, ModifiedDate: firstDate})
+		member, err := z.CreateHeader(dated(zip.FileHeader{Name: m.name, Method: m.method}))
 		if err != nil {
 			return err
 		}
@@ -116,8 +115,13 @@ func (p *Pack) Write(to io.Writer) error {
 	return z.Close()
 }
 
-// firstDate is 1 January 1980, the first that a ZIP file can hold.
-const firstDate = 0<<9 | 1<<5 | 1
+// dated gives a member the first date that a ZIP file can hold, 1 January 1980, as
+// all have, so that a pack says nothing that cannot be checked.
+func dated(h zip.FileHeader) *zip.FileHeader {
+	//lint:ignore SA1019 Modified would write the date a second time, in a field of its own.
+	h.ModifiedDate = 0<<9 | 1<<5 | 1
+	return &h
+}
 
 func text(content []byte) func(io.Writer) error {
 	return func(to io.Writer) error { _, err := to.Write(content); return err }

@@ -41,6 +41,7 @@ func repack(t testing.TB, parts []part) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, p := range parts {
+		//lint:ignore SA1019 it is what packs have
 		to, err := z.CreateHeader(&zip.FileHeader{Name: p.name, Method: p.method, ModifiedDate: 33})
 		require.NoError(t, err)
 		_, err = to.Write(p.content)
