@@ -81,7 +81,7 @@ func tellVerified(s *streams, v store.Verified) error {
 	if len(v.Wrong) > 0 {
 		return faultVerify.With(len(v.Wrong) + v.More)
 	}
-	fmt.Fprintf(s.out, "The database verifies: the rows of %d jobs add up, the %d entries of the log are those of %d checkpoints in the database and %d published ones, and %d ended jobs are as they were sealed.\n",
-		v.Jobs, v.Entries, v.Checkpoints, v.Published, v.Seals)
+	fmt.Fprintf(s.out, "The database verifies. Jobs whose rows add up: %d. Jobs that are as they were sealed: %d. Entries of the log: %d, as signed in %d of its own and %d published checkpoints.\n",
+		v.Jobs, v.Seals, v.Entries, v.Checkpoints, v.Published)
 	return nil
 }
