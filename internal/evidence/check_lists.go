@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// Columns of the two lists.
+// Columns of the two lists. docs/audit.md describes them.
 var (
-	rowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
-	callColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
+	RowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
+	CallColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
 )
 
 // counts is how many rows were set aside or have an outcome, by its name.
@@ -101,7 +101,7 @@ func (c *checker) list(name, detail string, columns []string, each func(row int6
 
 func (c *checker) rows() {
 	counted := counts{}
-	rows, ok := c.list(rowsName, "rows_sha256", rowColumns, func(row int64, cells []string) error {
+	rows, ok := c.list(rowsName, "rows_sha256", RowColumns, func(row int64, cells []string) error {
 		if cells[0] != strconv.FormatInt(row, 10) {
 			return fmt.Errorf("row %d of the file should stand here", row)
 		}
@@ -167,5 +167,5 @@ func what(name string) string {
 }
 
 func (c *checker) calls() {
-	c.Calls, _ = c.list(callsName, "calls_sha256", callColumns, func(int64, []string) error { return nil })
+	c.Calls, _ = c.list(callsName, "calls_sha256", CallColumns, func(int64, []string) error { return nil })
 }

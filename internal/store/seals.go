@@ -14,13 +14,8 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
-)
-
-// Columns of the two listings that a seal covers. docs/audit.md describes them.
-var (
-	rowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
-	callColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
 )
 
 // WriteRows lists every row of a job's file and what became of it, in file
@@ -28,7 +23,7 @@ var (
 // what was set aside with the reason for its code.
 func (s *Store) WriteRows(ctx context.Context, to io.Writer, jobID string) error {
 	out := csv.NewWriter(to)
-	if err := out.Write(rowColumns); err != nil {
+	if err := out.Write(evidence.RowColumns); err != nil {
 		return err
 	}
 	asides, err := s.setAsidesAfter(ctx, jobID, 0, pageRows)
@@ -86,7 +81,7 @@ func (s *Store) WriteRows(ctx context.Context, to io.Writer, jobID string) error
 // WriteCalls lists the ledger of a job in the order of the calls' ids, as CSV.
 func (s *Store) WriteCalls(ctx context.Context, to io.Writer, jobID string) error {
 	out := csv.NewWriter(to)
-	if err := out.Write(callColumns); err != nil {
+	if err := out.Write(evidence.CallColumns); err != nil {
 		return err
 	}
 	for c, err := range s.Calls(ctx, jobID) {

@@ -179,7 +179,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if s.postgres {
 		engine, dialect = "postgres", goose.DialectPostgres
 	}
-	takeOver := goose.NewGoMigration(8, &goose.GoFunc{RunTx: s.takeOver}, nil)
+	takeOver := goose.NewGoMigration(9, &goose.GoFunc{RunTx: s.takeOver}, nil)
 	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine), goose.WithGoMigrations(takeOver))
 	if err != nil {
 		return err
