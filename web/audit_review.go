@@ -62,10 +62,10 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	if page.Ended, err = s.since(ctx, page.Visit, store.AuditFilter{Code: audit.JobFinished}); err != nil {
 		return page, err
 	}
-	if page.Own, err = s.Store.LastReview(ctx, by.Name); err != nil {
+	if page.Own, err = s.Store.FurthestReview(ctx, by.Name); err != nil {
 		return page, err
 	}
-	page.Last, err = s.Store.LastReview(ctx, "")
+	page.Last, err = s.Store.FurthestReview(ctx, "")
 	page.Shown = newShown
 	return page, err
 }

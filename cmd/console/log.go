@@ -12,6 +12,7 @@ import (
 
 const (
 	sealEvery       = time.Second
+	publishEvery    = time.Second
 	checkpointEvery = time.Minute
 	verifyEvery     = 12 * time.Hour
 	lookEvery       = time.Minute // whether it is time to verify
@@ -74,30 +75,31 @@ func (k *logKeeper) verify(by audit.Actor) bool {
 	}
 }
 
-// run keeps the log until ctx ends. Verifying may take long, and nothing waits for it.
+// run keeps the log until ctx ends. Verifying and sending away may take long, and
+// nothing waits for them. What an earlier version left unsealed is sealed first.
 func (k *logKeeper) run(ctx context.Context) {
-	var both sync.WaitGroup
-	both.Go(func() { k.write(ctx) })
-	both.Go(func() { k.watch(ctx) })
-	both.Wait()
+	k.note(ctx, "sign", k.store.Checkpoint(ctx))
+	k.note(ctx, "seal", k.store.Seal(ctx))
+	var all sync.WaitGroup
+	all.Go(func() { k.each(ctx, sealEvery, "seal", k.store.Seal) })
+	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.store.Checkpoint) })
+	for _, d := range k.destinations {
+		all.Go(func() {
+			k.each(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.store, d) })
+		})
+	}
+	all.Go(func() { k.watch(ctx) })
+	all.Wait()
 }
 
-// write seals, signs and sends away.
-func (k *logKeeper) write(ctx context.Context) {
-	seal, sign := time.NewTicker(sealEvery), time.NewTicker(checkpointEvery)
-	defer seal.Stop()
-	defer sign.Stop()
-	k.note(ctx, "sign", k.store.Checkpoint(ctx))
+func (k *logKeeper) each(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-seal.C:
-			k.note(ctx, "seal", k.store.Seal(ctx))
-			for _, d := range k.destinations {
-				k.note(ctx, "publish to "+d.name, publish(ctx, k.store, d))
-			}
-		case <-sign.C:
-			k.note(ctx, "sign", k.store.Checkpoint(ctx))
+		case <-tick.C:
+			k.note(ctx, what, do(ctx))
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (c *serveCommand) destinations() (all []destination, err error) {
 		if problem != nil {
 			err = errors.Join(err, faultCheckpointFile.Because(problem, c.CheckpointFile))
 		}
-		all = append(all, destination{"file " + path, func(_ context.Context, note string) error { return appendTo(path, note+"\n") }})
+		all = append(all, destination{"file " + path, func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }})
 	}
 	if c.CheckpointHook != "" {
 		u, wrong := url.Parse(c.CheckpointHook)

@@ -105,7 +105,8 @@ const signature = "\u2014 "
 const longestLine = 10_000
 
 // Checkpoints reads notes that stand one after the other, as in the file they
-// are appended to. One that was cut off in writing is left out.
+// are appended to, each after an empty line. One that was cut off in writing is
+// left out.
 func Checkpoints(published io.Reader) (notes []string, err error) {
 	lines := bufio.NewScanner(published)
 	lines.Buffer(nil, longestLine)

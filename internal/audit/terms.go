@@ -7,7 +7,7 @@ import (
 )
 
 // mostTerms is more than an entry of people's making has words.
-const mostTerms = 400
+const mostTerms = 2_000
 
 // longestTerm is how many bytes of a word count.
 const longestTerm = 64

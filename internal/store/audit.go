@@ -19,8 +19,11 @@ func (s *Store) Record(ctx context.Context, e audit.Entry) error {
 	return s.tx(ctx, func(tx *sql.Tx) error { return s.record(ctx, tx, e) })
 }
 
-// longestDetails is far more than any entry says about itself.
-const longestDetails = 10_000
+// Bounds of what an entry says, in bytes: of one text, and of all of it.
+const (
+	longestText    = 2_000
+	longestDetails = 20_000
+)
 
 // record is called last in a transaction: it locks the head of the log. What
 // ends a job gets a checkpoint.
@@ -46,7 +49,7 @@ func (s *Store) complete(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.
 	short := map[string]any{}
 	for name, value := range e.Details {
 		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
-			value = clean(text, 500)
+			value = clean(text, longestText)
 		}
 		short[name] = value
 	}

@@ -25,7 +25,7 @@ type Review struct {
 
 // ReviewAudit signs off all entries up to one. It can only go further.
 func (s *Store) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, note string) error {
-	last, err := s.LastReview(ctx, by.Name)
+	last, err := s.FurthestReview(ctx, by.Name)
 	if err != nil {
 		return err
 	}
@@ -36,27 +36,48 @@ func (s *Store) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, not
 	if upTo <= last.UpTo || upTo > head {
 		return FaultReview.With(last.UpTo+1, head)
 	}
-	return s.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": clean(note, 500)}})
+	return s.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": note}})
 }
 
-// LastReview returns the last sign-off of an auditor, or of any for "". It is
-// zero when there is none.
-func (s *Store) LastReview(ctx context.Context, actor string) (r Review, err error) {
-	found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogReviewed, Actor: actor, Limit: 1})
-	if err != nil || len(found) == 0 {
-		return r, err
+// reviewsAtOnce is how many entries are read between two queries.
+const reviewsAtOnce = 200
+
+// FurthestReview returns the sign-off of an auditor, or of any for "", that goes
+// furthest. It is zero when there is none.
+func (s *Store) FurthestReview(ctx context.Context, actor string) (furthest Review, err error) {
+	for before := int64(0); ; {
+		found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogReviewed, Actor: actor, Before: before, Limit: reviewsAtOnce})
+		if err != nil || len(found) == 0 {
+			return furthest, err
+		}
+		for _, e := range found {
+			before = e.Seq
+			if upTo := wholeNumber(e.Details["to"]); upTo > furthest.UpTo {
+				note, _ := e.Details["note"].(string)
+				furthest = Review{By: e.Actor.Name, At: e.At, UpTo: upTo, Note: note, Seq: e.Seq}
+			}
+		}
 	}
-	e := found[0]
-	note, _ := e.Details["note"].(string)
-	return Review{By: e.Actor.Name, At: e.At, UpTo: wholeNumber(e.Details["to"]), Note: note, Seq: e.Seq}, nil
 }
 
-// LastVisit returns the newest entry that says that a person read the log in
-// another session than this; zero when there is none.
-func (s *Store) LastVisit(ctx context.Context, by audit.Actor) (e audit.Entry, err error) {
-	before := int64(0)
-	for {
-		found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogRead, Actor: by.Name, Before: before, Limit: 50})
+// LastVisit returns the newest entry that says that a person read or searched the
+// log in another session than this; zero when there is none.
+func (s *Store) LastVisit(ctx context.Context, by audit.Actor) (last audit.Entry, err error) {
+	for _, code := range []audit.Code{audit.LogRead, audit.LogSearched} {
+		e, err := s.lastVisit(ctx, by, code)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		if e.Seq > last.Seq {
+			last = e
+		}
+	}
+	return last, nil
+}
+
+func (s *Store) lastVisit(ctx context.Context, by audit.Actor, code audit.Code) (e audit.Entry, err error) {
+	for before := int64(0); ; {
+		found, err := s.AuditEntries(ctx, AuditFilter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
 		if err != nil || len(found) == 0 {
 			return audit.Entry{}, err
 		}
