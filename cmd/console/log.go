@@ -22,7 +22,7 @@ const (
 // ended, signs checkpoints, sends them away, and verifies all of it.
 type logKeeper struct {
 	store        *store.Store
-	destinations []destination
+	destinations []*destination
 	asked        chan audit.Actor // who wants it verified now
 	logger       *slog.Logger
 
@@ -39,30 +39,29 @@ func (c *serveCommand) openLog(ctx context.Context, st *store.Store, k keys, log
 		return nil, err
 	}
 	keeper := &logKeeper{store: st, destinations: destinations, asked: make(chan audit.Actor, 1), logger: logger, said: map[string]string{}}
-	if c.CheckpointFile == "" {
-		return keeper, nil
+	for _, d := range destinations {
+		if d.file == "" {
+			continue
+		}
+		p, err := readPublished(ctx, st, d.file)
+		if err == nil && p.last.Size == 0 && p.notes > 0 {
+			logger.Warn("the last checkpoints of the file are of another log, or signed with another key; they say nothing of this database", "checkpoint_file", d.file)
+		}
+		if d.sent = p.known; err == nil && d.sent == 0 {
+			d.sent, err = st.PublishedUpTo(ctx, d.name)
+		}
+		held := false
+		if err == nil && p.last.Size > 0 {
+			held, err = st.HoldRestored(ctx, p.last, p.known)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", p.last.Size, "published_at", p.last.At)
+		}
 	}
-	notes, err := readCheckpoints(c.CheckpointFile)
-	if err != nil {
-		return nil, faultCheckpointFile.Because(err, c.CheckpointFile)
-	}
-	if len(notes) == 0 {
-		return keeper, nil
-	}
-	public, err := st.LogKey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	last, err := audit.OpenCheckpoint(notes[len(notes)-1], public)
-	if err != nil {
-		logger.Warn("the last checkpoint of the file is of another log, or signed with another key; it says nothing of this database", "checkpoint_file", c.CheckpointFile)
-		return keeper, nil
-	}
-	held, err := st.HoldRestored(ctx, last)
-	if held {
-		logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", last.Size, "published_at", last.At)
-	}
-	return keeper, err
+	return keeper, nil
 }
 
 // verify asks for a verification; false when one is asked for already.

@@ -10,10 +10,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -25,10 +27,12 @@ var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_f
 type destination struct {
 	name string
 	send func(ctx context.Context, note string) error
+	file string // its path, when it is a file
+	sent int64  // up to which checkpoint the file has them: consoles that share a database each have a file of their own
 }
 
 // destinations reads the settings; name them as the audit page shows them.
-func (c *serveCommand) destinations() (all []destination, err error) {
+func (c *serveCommand) destinations() (all []*destination, err error) {
 	if c.CheckpointFile != "" {
 		path, problem := filepath.Abs(c.CheckpointFile)
 		if problem == nil {
@@ -40,14 +44,14 @@ func (c *serveCommand) destinations() (all []destination, err error) {
 		if problem != nil {
 			err = errors.Join(err, faultCheckpointFile.Because(problem, c.CheckpointFile))
 		}
-		all = append(all, destination{"file " + path, func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }})
+		all = append(all, &destination{name: "file " + path, file: path, send: func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }})
 	}
 	if c.CheckpointHook != "" {
 		u, wrong := url.Parse(c.CheckpointHook)
 		if wrong != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_WEBHOOK", "wrong", "Give an address that starts with https://."))
 		} else { // the rest of the address may be secret
-			all = append(all, destination{"webhook " + u.Host, func(ctx context.Context, note string) error { return toWebhook(ctx, c.CheckpointHook, note) }})
+			all = append(all, &destination{name: "webhook " + u.Host, send: func(ctx context.Context, note string) error { return toWebhook(ctx, c.CheckpointHook, note) }})
 		}
 	}
 	if c.CheckpointLog != "" {
@@ -55,7 +59,7 @@ func (c *serveCommand) destinations() (all []destination, err error) {
 		if wrong != nil || u.Host == "" || u.Scheme != "udp" && u.Scheme != "tcp" {
 			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_SYSLOG", orUnset(c.CheckpointLog), "Give a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
 		} else {
-			all = append(all, destination{"syslog " + u.Host, func(_ context.Context, note string) error { return toSyslog(u.Scheme, u.Host, note) }})
+			all = append(all, &destination{name: "syslog " + u.Host, send: func(ctx context.Context, note string) error { return toSyslog(ctx, u.Scheme, u.Host, note) }})
 		}
 	}
 	return all, err
@@ -70,8 +74,10 @@ func appendTo(path, text string) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
+const longestSending = 10 * time.Second
+
 func toWebhook(ctx context.Context, address, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longestSending)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(note))
 	if err != nil {
@@ -93,30 +99,47 @@ func toWebhook(ctx context.Context, address, note string) error {
 }
 
 // toSyslog sends a note as one message: its lines are joined as in a JSON text.
-func toSyslog(network, address, note string) error {
-	server, err := syslog.Dial(network, address, syslog.LOG_NOTICE|syslog.LOG_AUTHPRIV, "tagsweep")
-	if err != nil {
+func toSyslog(ctx context.Context, network, address, note string) error {
+	ctx, cancel := context.WithTimeout(ctx, longestSending)
+	defer cancel()
+	done := make(chan error, 1) // the package waits for a server as long as the system does
+	go func() {
+		server, err := syslog.Dial(network, address, syslog.LOG_NOTICE|syslog.LOG_AUTHPRIV, "tagsweep")
+		if err == nil {
+			err = errors.Join(server.Notice("checkpoint "+strconv.Quote(note)), server.Close())
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
 		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return errors.Join(server.Notice("checkpoint "+strconv.Quote(note)), server.Close())
 }
 
 // publish sends what a destination has not been sent, and returns whether it works.
-func publish(ctx context.Context, st *store.Store, d destination) error {
+func publish(ctx context.Context, st *store.Store, d *destination) error {
 	for {
-		due, err := st.Unpublished(ctx, d.name, 100)
+		after, err := d.sent, error(nil)
+		if d.file == "" {
+			after, err = st.PublishedUpTo(ctx, d.name)
+		}
+		if err != nil {
+			return err
+		}
+		due, err := st.CheckpointsAfter(ctx, after, 100)
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		sent := int64(0)
 		for _, c := range due {
 			if err = d.send(ctx, c.Note); err != nil {
 				break
 			}
-			sent = c.Size
+			d.sent = c.Size
 		}
-		if sent > 0 {
-			if err := st.Published(ctx, d.name, sent); err != nil {
+		if d.sent > after {
+			if err := st.Published(ctx, d.name, d.sent); err != nil {
 				return err
 			}
 		}
@@ -124,4 +147,69 @@ func publish(ctx context.Context, st *store.Store, d destination) error {
 			return errors.Join(err, st.NotPublished(ctx, d.name, err.Error()))
 		}
 	}
+}
+
+// published is what a file of checkpoints holds.
+type published struct {
+	notes int
+	last  audit.Checkpoint // zero: none was signed with the log's key
+	known int64            // the size of the last that the database has as well
+}
+
+// lookedAt is how many of the last notes of a file are looked at for one that was
+// signed with the log's key.
+const lookedAt = 100
+
+// readPublished compares a file of checkpoints with the database.
+func readPublished(ctx context.Context, st *store.Store, path string) (p published, err error) {
+	public, err := st.LogKey(ctx)
+	if err != nil {
+		return p, err
+	}
+	var end []string
+	for note, err := range readCheckpoints(path) {
+		if err != nil {
+			return p, faultCheckpointFile.Because(err, path)
+		}
+		p.notes++
+		end = append(end, note)
+		if len(end) > lookedAt {
+			end = end[1:]
+		}
+	}
+	for _, note := range slices.Backward(end) {
+		if p.last, err = audit.OpenCheckpoint(note, public); err == nil {
+			break
+		}
+		p.last = audit.Checkpoint{}
+	}
+	for note := range slices.Values(end) {
+		if err := p.learn(ctx, st, note); err != nil {
+			return p, err
+		}
+	}
+	if p.known > 0 || p.last.Size == 0 {
+		return p, nil
+	}
+	for note, err := range readCheckpoints(path) {
+		if err == nil {
+			err = p.learn(ctx, st, note)
+		}
+		if err != nil {
+			return p, faultCheckpointFile.Because(err, path)
+		}
+	}
+	return p, nil
+}
+
+func (p *published) learn(ctx context.Context, st *store.Store, note string) error {
+	c, err := audit.OpenCheckpoint(note, "")
+	if err != nil {
+		return nil // of another kind of log
+	}
+	known, err := st.Knows(ctx, c.Size, note)
+	if known {
+		p.known = c.Size
+	}
+	return err
 }

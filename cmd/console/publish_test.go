@@ -46,11 +46,7 @@ func TestCheckpointsAreSentToWhereTheOperatorIsNotAlone(t *testing.T) {
 	id := olga.draft(accountFile(150))
 	olga.start(id)
 	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
-	published := func() []string {
-		notes, err := readCheckpoints(file)
-		require.NoError(t, err)
-		return notes
-	}
+	published := func() []string { return notesIn(t, file) }
 	until(t, "its seal is covered", func() bool { return len(published()) >= 3 }) // of starting, of its end, of its seal
 	datagram := make([]byte, 4_000)
 	n, _, err := logs.ReadFrom(datagram)
@@ -100,8 +96,7 @@ func TestARestoredBackupSendsNothingUntilAnAdminSaysSo(t *testing.T) {
 	olga.start(id)
 	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
 	until(t, "that is published", func() bool {
-		notes, err := readCheckpoints(file)
-		require.NoError(t, err)
+		notes := notesIn(t, file)
 		if len(notes) == 0 {
 			return false
 		}
@@ -145,4 +140,13 @@ func entriesOf(t *testing.T, database string) (number int64) {
 	defer db.Close()
 	require.NoError(t, db.QueryRow(`SELECT seq FROM audit_head`).Scan(&number))
 	return number
+}
+
+func notesIn(t *testing.T, file string) (notes []string) {
+	t.Helper()
+	for note, err := range readCheckpoints(file) {
+		require.NoError(t, err)
+		notes = append(notes, note)
+	}
+	return notes
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 
 	"tagsweep/internal/audit"
@@ -38,11 +39,18 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			st.SignWith(keys.log)
 		}
 		if c.Checkpoints != "" {
-			notes, err := readCheckpoints(c.Checkpoints)
-			if err != nil || len(notes) == 0 {
-				return faultCheckpoints.Because(err, c.Checkpoints)
+			some := false
+			for _, err := range readCheckpoints(c.Checkpoints) {
+				if err != nil {
+					return faultCheckpoints.Because(err, c.Checkpoints)
+				}
+				some = true
+				break
 			}
-			proofs.Checkpoints = notes
+			if !some {
+				return faultCheckpoints.With(c.Checkpoints)
+			}
+			proofs.Checkpoints = readCheckpoints(c.Checkpoints)
 		}
 		found, err := st.Verify(ctx, proofs)
 		if err != nil {
@@ -53,16 +61,19 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 }
 
 // readCheckpoints reads a file of published checkpoints; none when there is no file.
-func readCheckpoints(path string) ([]string, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+func readCheckpoints(path string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		file, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			yield("", err)
+			return
+		}
+		defer file.Close()
+		audit.Checkpoints(file)(yield)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return audit.Checkpoints(file)
 }
 
 func tellVerified(s *streams, v store.Verified) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -107,22 +108,36 @@ const longestLine = 10_000
 // Checkpoints reads notes that stand one after the other, as in the file they
 // are appended to, each after an empty line. One that was cut off in writing is
 // left out.
-func Checkpoints(published io.Reader) (notes []string, err error) {
-	lines := bufio.NewScanner(published)
-	lines.Buffer(nil, longestLine)
-	var note strings.Builder
-	for lines.Scan() {
-		if note.Len() == 0 && lines.Text() == "" {
-			continue
+func Checkpoints(published io.Reader) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		lines := bufio.NewScanner(published)
+		lines.Buffer(nil, longestLine)
+		var note strings.Builder
+		for lines.Scan() {
+			line := lines.Text()
+			if note.Len() == 0 && line == "" {
+				continue
+			}
+			if strings.HasPrefix(line, Origins) {
+				note.Reset()
+			}
+			note.WriteString(line + "\n")
+			if signed, is := strings.CutPrefix(line, signature); is {
+				if whole(signed) && !yield(note.String(), nil) {
+					return
+				}
+				note.Reset()
+			}
 		}
-		if strings.HasPrefix(lines.Text(), Origins) {
-			note.Reset()
-		}
-		note.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), signature) {
-			notes = append(notes, note.String())
-			note.Reset()
+		if err := lines.Err(); err != nil {
+			yield("", err)
 		}
 	}
-	return notes, lines.Err()
+}
+
+// whole reports whether a signature was written to its end.
+func whole(signed string) bool {
+	_, text, _ := strings.Cut(signed, " ")
+	signature, err := base64.StdEncoding.DecodeString(text)
+	return err == nil && len(signature) == 4+ed25519.SignatureSize
 }

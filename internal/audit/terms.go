@@ -7,7 +7,7 @@ import (
 )
 
 // mostTerms is more than an entry of people's making has words.
-const mostTerms = 2_000
+const mostTerms = 400
 
 // longestTerm is how many bytes of a word count.
 const longestTerm = 64
@@ -20,7 +20,10 @@ func (e Entry) Terms() []string {
 		words = append(words, short(strings.ToLower(e.Actor.Address)))
 	}
 	words = detailWords(words, e.Details)
-	if e.Code.NamesAccount() {
+	slices.Sort(words)
+	words = slices.Compact(words)
+	words = words[:min(len(words), mostTerms)]
+	if e.Code.NamesAccount() { // by these it is found whatever else it says
 		words = append(words, AccountTerm(e.Target))
 		if more, is := e.Details["accounts"].([]any); is {
 			for _, account := range more {
@@ -31,8 +34,7 @@ func (e Entry) Terms() []string {
 		}
 	}
 	slices.Sort(words)
-	words = slices.Compact(words)
-	return words[:min(len(words), mostTerms)]
+	return slices.Compact(words)
 }
 
 func detailWords(words []string, value any) []string {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
@@ -18,6 +21,7 @@ const LeastKeepMonths = 12
 var (
 	FaultKeepMonths    = fault.Declare(fault.Invalid, "audit.keep_months", "Nothing was changed: entries of the log are kept for %d to 1,200 months, or for ever when the field is empty.")
 	FaultNothingErased = fault.Declare(fault.NotFound, "audit.nothing_to_erase", "Nothing was erased: no entry of the log names %s. Names must be given whole, as they stand in the log.")
+	FaultEraseReason   = fault.Declare(fault.Invalid, "audit.erase_reason", "Nothing was erased: the reason names whom it is about, and it stays in the log. Give the number of the request, say.")
 	FaultEraseName     = fault.Declare(fault.Invalid, "audit.erase_name", "Nothing was erased: give the whole name of the user or account, and the reason.")
 )
 
@@ -27,7 +31,7 @@ const mostKeepMonths = 1_200
 // AuditKeeping is how long entries are kept, and what was removed.
 type AuditKeeping struct {
 	Months  int   // 0: for ever
-	Removed int64 // entries up to this one were, but for those that seal jobs
+	Removed int64 // entries up to this one were, but for those of keptCodes
 }
 
 // AuditKeeping returns how long entries are kept.
@@ -60,48 +64,68 @@ const entriesAtOnce = 500
 // The log says so first; the hashes of what is removed stay, and so do the
 // entries that seal jobs.
 func (s *Store) SweepAudit(ctx context.Context) error {
-	keeping, err := s.AuditKeeping(ctx)
-	if err != nil {
+	if err := s.tx(ctx, func(tx *sql.Tx) error { return s.removeOld(ctx, tx) }); err != nil {
 		return err
 	}
-	if keeping.Months > 0 {
-		if err := s.tx(ctx, func(tx *sql.Tx) error { return s.removeBefore(ctx, tx, s.now().AddDate(0, -keeping.Months, 0)) }); err != nil {
-			return err
-		}
-	}
-	for removed := entriesAtOnce; removed == entriesAtOnce; {
+	all := 0
+	for removed := entriesAtOnce; removed == entriesAtOnce; all += removed {
 		if err := s.tx(ctx, func(tx *sql.Tx) (err error) { removed, err = s.removeSome(ctx, tx); return err }); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// removeBefore says that all entries before a time are removed.
-func (s *Store) removeBefore(ctx context.Context, tx *sql.Tx, before time.Time) error {
-	var removed, last, at int64
-	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed`).Scan(&removed); err != nil {
-		return err
-	}
-	err := tx.QueryRowContext(ctx, `SELECT seq, reached FROM audit_lines WHERE reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli()).Scan(&last, &at)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && last <= removed {
+	if all == 0 {
 		return nil
 	}
+	return s.scrub(ctx)
+}
+
+// removeOld says that all entries are removed that are as old as an admin wants.
+// How old they are is read from the last of them, not from what it is found by.
+func (s *Store) removeOld(ctx context.Context, tx *sql.Tx) error {
+	var months int
+	var removed int64
+	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed, keep_months`).Scan(&removed, &months)
+	if err != nil || months == 0 {
+		return err
+	}
+	before := s.now().AddDate(0, -months, 0)
+	var last storedLine
+	err = tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli()).
+		Scan(&last.seq, &last.Line, &last.Personal)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && last.seq <= removed {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	leaf, err := s.hashes(ctx).ReadHashes([]int64{tlog.StoredHashIndex(0, last.seq-1)})
+	if err != nil {
+		return err
+	}
+	e, err := last.Read()
+	if err != nil || leaf[0] != last.Leaf() || !e.At.Before(before) || months < LeastKeepMonths {
+		return fmt.Errorf("store: entry %d of the log is not as old as what it is found by says, or the log is to be kept for %d months only: nothing is removed", last.seq, months)
+	}
+	var kept int64
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, last.seq).Scan(&kept)
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, last)
+		_, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, last.seq)
 	}
 	if err != nil {
 		return err
 	}
 	return s.record(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
-		Details: map[string]any{"from": removed + 1, "to": last, "last_at": fromMillis(at).Format(time.RFC3339)}})
+		Details: map[string]any{"from": removed + 1, "to": last.seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
 }
+
+// keptCodes are those of entries that prove something of others: they are never
+// removed. The database's triggers name the same.
+var keptCodes = `('` + string(audit.JobSealed) + `', '` + string(audit.LogRemoved) + `', '` + string(audit.LogErased) + `', '` + string(audit.LogRestored) + `')`
 
 // removeSome deletes some of what was said to be removed, and returns how many.
 func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
 	old, err := collect(ctx, tx, scanEntry, `
-		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN ($1, $2, $3, $4) ORDER BY seq LIMIT $5`,
-		audit.JobSealed, audit.LogRemoved, audit.LogRestored, audit.LogErased, entriesAtOnce)
+		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e.Seq, e.Terms())
@@ -130,10 +154,17 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 	if name == "" || strings.TrimSpace(reason) == "" || len(audit.Words(name)) == 0 {
 		return 0, FaultEraseName.With()
 	}
+	if mentions(reason, name) {
+		return 0, FaultEraseReason.With()
+	}
+	head, err := s.AuditSize(ctx) // what is said of the erasing is not erased
+	if err != nil {
+		return 0, err
+	}
 	for last := int64(0); ; {
 		var some []audit.Entry
 		err := s.tx(ctx, func(tx *sql.Tx) (err error) {
-			if some, err = s.naming(ctx, tx, name, last); err != nil || len(some) == 0 {
+			if some, err = s.naming(ctx, tx, name, last, head); err != nil || len(some) == 0 {
 				return err
 			}
 			var seqs ranges
@@ -166,16 +197,16 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 	return erased, asTrouble(s.scrub(ctx))
 }
 
-// naming returns entries after one that may name somebody.
-func (s *Store) naming(ctx context.Context, tx *sql.Tx, name string, after int64) ([]audit.Entry, error) {
+// naming returns entries after one, up to another, that may name somebody.
+func (s *Store) naming(ctx context.Context, tx *sql.Tx, name string, after, upTo int64) ([]audit.Entry, error) {
 	words, _, err := s.rarestFirst(ctx, audit.Words(name), AuditFilter{})
 	if err != nil {
 		return nil, err
 	}
 	return collect(ctx, tx, scanEntry, `
 		SELECT e.seq, e.line, e.personal FROM audit_lines e
-		WHERE e.personal <> '' AND e.seq > $1 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
-		ORDER BY e.seq LIMIT $5`, after, words[0], audit.AccountTerm(name), strings.ToLower(name), entriesAtOnce)
+		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
+		ORDER BY e.seq LIMIT $5`, after, words[0], audit.AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
 }
 
 // names reports whether an entry names somebody in its personal part.

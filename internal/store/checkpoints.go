@@ -109,17 +109,21 @@ func scanCheckpoint(row scanner) (c SignedCheckpoint, err error) {
 	return c, err
 }
 
-// Unpublished returns checkpoints that a destination has not been sent yet,
-// oldest first.
-func (s *Store) Unpublished(ctx context.Context, destination string, limit int) ([]SignedCheckpoint, error) {
-	all, err := collect(ctx, s.read, scanCheckpoint, `
-		SELECT size, at, note FROM checkpoints WHERE size > COALESCE((SELECT size FROM publications WHERE destination = $1), 0) ORDER BY size LIMIT $2`, destination, limit)
+// CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
+func (s *Store) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
+	all, err := collect(ctx, s.read, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
 	return all, asTrouble(err)
+}
+
+// PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
+func (s *Store) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination).Scan(&size)
+	return size, asTrouble(err)
 }
 
 // Published notes up to which checkpoint a destination has been sent.
 func (s *Store) Published(ctx context.Context, destination string, size int64) error {
-	return s.publication(ctx, `size = excluded.size, trouble = ''`, destination, size, "")
+	return s.publication(ctx, `size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`, destination, size, "")
 }
 
 // NotPublished notes why a destination could not be sent to.

@@ -50,7 +50,7 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 		return "", err
 	}
 	defer s.Close()
-	found, err := s.Verify(ctx, store.Proofs{Checkpoints: []string{f.published}, Key: f.key})
+	found, err := s.Verify(ctx, store.Proofs{Checkpoints: published(f.published), Key: f.key})
 	if err != nil {
 		return "", err
 	}

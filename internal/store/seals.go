@@ -198,6 +198,15 @@ func (s *Store) answeredLate(ctx context.Context, tx *sql.Tx, settlements []jobs
 
 // verifySeals compares every sealed job with the entry that seals it.
 func (s *Store) verifySeals(ctx context.Context, tx *sql.Tx, v *Verified) error {
+	lost, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+		SELECT j.id FROM jobs j WHERE j.sealed <> 0 AND NOT EXISTS (SELECT 1 FROM audit_lines e WHERE e.seq = j.sealed AND e.code = $1 AND e.job_id = j.id)
+		ORDER BY j.id LIMIT $2`, audit.JobSealed, mostWrong)
+	if err != nil {
+		return err
+	}
+	for _, id := range lost {
+		v.wrong("job %s: the entry of the log that seals it is missing", id)
+	}
 	for last := int64(0); ; {
 		some, err := collect(ctx, tx, func(row scanner) (l storedLine, err error) { return l, row.Scan(&l.seq, &l.Line, &l.Personal) },
 			`SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq LIMIT $3`, audit.JobSealed, last, verifiedAtOnce)

@@ -240,7 +240,7 @@ func (s *Store) Alone(ctx context.Context) (release func(), err error) {
 // and lies in its log still. It waits for nobody.
 func (s *Store) scrub(ctx context.Context) error {
 	if s.postgres {
-		_, err := s.write.ExecContext(ctx, `VACUUM snapshot_keys`)
+		_, err := s.write.ExecContext(ctx, `VACUUM snapshot_keys, audit_lines, audit_words`)
 		return err
 	}
 	log, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path}).String()) // of its own: it must not wait while it holds the writer

@@ -3,10 +3,10 @@ package store_test
 import (
 	"database/sql"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
@@ -91,10 +91,21 @@ func (l *sealedLog) count(t *testing.T, query string) (n int64) {
 	return n
 }
 
+// published are checkpoints as a file of them gives them.
+func published(notes ...string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, note := range notes {
+			if !yield(note, nil) {
+				return
+			}
+		}
+	}
+}
+
 // wrong is the first thing a verification names.
 func (l *sealedLog) wrong(t *testing.T) string {
 	t.Helper()
-	found, err := l.Verify(ctx, store.Proofs{Checkpoints: []string{l.published}, Key: l.key})
+	found, err := l.Verify(ctx, store.Proofs{Checkpoints: published(l.published), Key: l.key})
 	require.NoError(t, err)
 	if len(found.Wrong) == 0 {
 		return ""
@@ -194,7 +205,7 @@ func TestWhatIsDeletedOrForgedWholeIsFoundByTheCheckpoints(t *testing.T) {
 		},
 		"a job that names another seal": func(t *testing.T, l *sealedLog) string {
 			l.exec(t, `UPDATE jobs SET sealed = 1`)
-			return "job " + l.job + ": entry"
+			return "job " + l.job + ": the entry of the log that seals it is missing"
 		},
 		"an account moved to another row": func(t *testing.T, l *sealedLog) string {
 			l.exec(t, `UPDATE planned_batches SET accounts = REPLACE(accounts, 'user', 'uzer') WHERE number = 1`)
@@ -241,99 +252,4 @@ func (l *sealedLog) rebuild(t *testing.T, size int64, _ any) {
 		}
 	}
 	l.exec(t, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3`, size, tree.Edge(), reached)
-}
-
-// An older copy of the whole database verifies by itself; a checkpoint that was
-// published since does not let it pass, and sending is held back until an admin
-// has seen it, once.
-func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		published, err := audit.OpenCheckpoint(l.published, l.key)
-		require.NoError(t, err)
-		held, err := l.HoldRestored(ctx, published)
-		require.NoError(t, err)
-		require.False(t, held, "the log has all that was published")
-
-		l.truncate(t, 3)
-		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
-		require.Contains(t, l.wrong(t), "a published checkpoint covers")
-		held, err = l.HoldRestored(ctx, published)
-		require.NoError(t, err)
-		require.True(t, held)
-		k, err := l.KillSwitch(ctx)
-		require.NoError(t, err)
-		require.Equal(t, []any{true, store.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy})
-
-		require.NoError(t, l.LiftKillSwitch(ctx, operator))
-		held, err = l.HoldRestored(ctx, published)
-		require.NoError(t, err)
-		require.False(t, held, "an admin has seen it")
-		found, err := l.Verify(ctx, store.Proofs{Checkpoints: []string{l.published}, Key: l.key})
-		require.NoError(t, err)
-		require.Empty(t, found.Wrong)
-		require.Len(t, found.Notes, 1, "what is missing stays visible")
-		require.Contains(t, found.Notes[0], "restored from a copy")
-	})
-}
-
-func TestOldEntriesAreRemovedAndWhatRemainsVerifies(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		require.True(t, store.FaultKeepMonths.Is(l.KeepAudit(ctx, operator, 11)))
-		require.NoError(t, l.KeepAudit(ctx, operator, 12))
-		require.NoError(t, l.SweepAudit(ctx))
-		require.Zero(t, l.count(t, `SELECT removed FROM audit_head`), "nothing is old enough")
-		before := l.count(t, `SELECT MAX(seq) FROM audit_lines`)
-		l.Jump(time.Until(time.Now().AddDate(0, 13, 0)))
-		require.NoError(t, l.SweepAudit(ctx))
-		require.Equal(t, before, l.count(t, `SELECT removed FROM audit_head`))
-		require.Equal(t, int64(2), l.count(t, `SELECT COUNT(*) FROM audit_lines`), "the seal, and that entries were removed")
-		require.Empty(t, l.wrong(t))
-		found, err := l.Verify(ctx, store.Proofs{})
-		require.NoError(t, err)
-		require.Contains(t, found.Notes[0], "were removed because they were old")
-		require.Equal(t, int64(1), found.Seals)
-
-		l.exec(t, `UPDATE batches SET outcome = 'untagged' WHERE number = 1`)
-		require.Contains(t, l.wrong(t), "job "+l.job+": what became of its rows")
-		l.exec(t, `UPDATE batches SET outcome = 'cleared' WHERE number = 1`)
-		l.exec(t, fmt.Sprintf(`UPDATE audit_head SET removed = %d`, before+1))
-		require.NoError(t, l.SweepAudit(ctx))
-		require.Contains(t, l.wrong(t), "count as removed", "more than the log says")
-	})
-}
-
-func TestPersonalDataIsErasedFromTheLogAndTheProofsStay(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		adam := audit.Actor{ID: "u2", Name: "adam", Role: "admin"}
-		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "ann.lee@example.com"}))
-		about, err := l.AuditEntries(ctx, store.AuditFilter{Account: "ann.lee@example.com", Limit: 10})
-		require.NoError(t, err)
-		require.Len(t, about, 1)
-		_, err = l.EraseFromAudit(ctx, adam, "ann.lee@example.com", "")
-		require.True(t, store.FaultEraseName.Is(err))
-		_, err = l.EraseFromAudit(ctx, adam, "nobody.at.all", "GDPR-17")
-		require.True(t, store.FaultNothingErased.Is(err), "%v", err)
-		erased, err := l.EraseFromAudit(ctx, adam, "ann.lee@example.com", "GDPR-17")
-		require.NoError(t, err)
-		require.Equal(t, 1, erased)
-		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_lines WHERE personal LIKE '%ann.lee%' OR line LIKE '%ann.lee%'`))
-		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_words WHERE word LIKE '%ann%' OR word LIKE '%lee%'`))
-		for _, filter := range []store.AuditFilter{{Account: "ann.lee@example.com"}, {Words: "ann lee"}} {
-			filter.Limit = 10
-			about, err = l.AuditEntries(ctx, filter)
-			require.NoError(t, err)
-			require.Empty(t, about)
-		}
-		require.Empty(t, l.wrong(t))
-
-		erased, err = l.EraseFromAudit(ctx, adam, "olga", "she left")
-		require.NoError(t, err)
-		require.Greater(t, erased, 10)
-		require.Empty(t, l.wrong(t))
-		entries, err := l.AuditEntry(ctx, 1, 0)
-		require.NoError(t, err)
-		require.True(t, entries[0].Erased)
-		require.Empty(t, entries[0].Actor.Name)
-		require.Equal(t, audit.AccessDenied, entries[0].Code, "what happened stays")
-	})
 }

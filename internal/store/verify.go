@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"strings"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 
 // Proofs are what a log is held against besides itself.
 type Proofs struct {
-	Checkpoints []string // signed notes, as they were published or kept elsewhere
-	Key         string   // the public key they were signed with; "": that of SignWith
+	Checkpoints iter.Seq2[string, error] // signed notes, as they were published or kept elsewhere; nil for none
+	Key         string                   // the public key they were signed with; "": that of SignWith
 }
 
 // Verified is what came of a verification.
@@ -101,6 +102,11 @@ func (s *Store) snapshotOf(ctx context.Context, read func(tx *sql.Tx) error) err
 		return err
 	}
 	defer tx.Rollback()
+	if s.postgres { // it waits while what it names is read over other connections
+		if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+			return err
+		}
+	}
 	return read(tx)
 }
 

@@ -1,0 +1,77 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// An older copy of the whole database verifies by itself; checkpoints that were
+// published since do not let it pass, and sending is held back until an admin
+// has seen it, once. Then those of what was lost are excused, and no others.
+func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		var notes []string
+		grow := func(n int) {
+			for range n {
+				require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+				require.NoError(t, l.Checkpoint(ctx))
+				c, err := l.LastCheckpoint(ctx, 0)
+				require.NoError(t, err)
+				notes = append(notes, c.Note)
+			}
+		}
+		notes = append(notes, l.published)
+		known := l.count(t, `SELECT seq FROM audit_head`)
+		grow(6)
+		last, err := audit.OpenCheckpoint(notes[len(notes)-1], l.key)
+		require.NoError(t, err)
+		held, err := l.HoldRestored(ctx, last, last.Size)
+		require.NoError(t, err)
+		require.False(t, held, "the log has all that was published")
+		for i, note := range notes {
+			knows, err := l.Knows(ctx, known+int64(i), note)
+			require.NoError(t, err)
+			require.True(t, knows)
+		}
+
+		l.truncate(t, 6)
+		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.UserCreated, Actor: operator, Target: "otto"})) // before the console runs
+		require.NoError(t, l.ThrowKillSwitch(ctx, operator, "Friday"))
+		verify := func() store.Verified {
+			found, err := l.Verify(ctx, store.Proofs{Checkpoints: published(notes...), Key: l.key})
+			require.NoError(t, err)
+			return found
+		}
+		require.NotEmpty(t, verify().Wrong)
+		held, err = l.HoldRestored(ctx, last, known)
+		require.NoError(t, err)
+		require.True(t, held)
+		k, err := l.KillSwitch(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []any{true, store.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy}, "whatever it was thrown for before")
+
+		require.NoError(t, l.LiftKillSwitch(ctx, operator))
+		held, err = l.HoldRestored(ctx, last, known)
+		require.NoError(t, err)
+		require.False(t, held, "an admin has seen it")
+		grow(8) // beyond the size of what was lost
+		found := verify()
+		require.Empty(t, found.Wrong)
+		require.Len(t, found.Notes, 1, "what is missing stays visible")
+		require.Contains(t, found.Notes[0], "restored from a copy")
+
+		signer, err := audit.NewSigner(last.Origin, auditKey)
+		require.NoError(t, err)
+		last.Size = known
+		foreign, err := last.Sign(signer)
+		require.NoError(t, err)
+		notes = append(notes, foreign)
+		require.Contains(t, verify().Wrong[0], fmt.Sprintf("published checkpoint of %d entries", known), "nothing before the copy is excused")
+	})
+}
