@@ -31,7 +31,7 @@ func TestAnAuditorSeesWhatHasHappenedSinceAndSignsItOff(t *testing.T) {
 		auditor := c.as(auth.Auditor)
 		page := auditor.get(reviewPath).body
 		require.Contains(t, page, "You last read the log on ")
-		require.Contains(t, page, `<dt>Failed, refused or stopped</dt><dd class="number">3</dd>`)
+		require.Contains(t, page, `<dt>Failed, refused, stopped or found wrong</dt><dd class="number">3</dd>`)
 		require.Contains(t, page, `<dt>Jobs ended</dt><dd class="number">1</dd>`)
 		require.Contains(t, page, `<a href="/jobs/`+id+`">users.csv</a>`)
 		require.Contains(t, page, `href="/audit?from=`)

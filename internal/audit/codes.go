@@ -14,7 +14,7 @@ const (
 	JobUploaded        Code = "job.uploaded"
 	JobUploadRefused   Code = "job.upload_refused"
 	JobRead            Code = "job.read"    // the file became a draft
-	JobReread          Code = "job.reread"  // a person said how the file is to be read
+	JobReread          Code = "job.reread"  // as a person said, or because the protected list has changed
 	JobRefused         Code = "job.refused" // the file could not be read
 	JobStarted         Code = "job.started"
 	JobPaused          Code = "job.paused"
@@ -53,7 +53,7 @@ const (
 	LogRead            Code = "log.read"       // its page was opened
 	LogSearched        Code = "log.searched"
 	LogExported        Code = "log.exported"
-	LogReviewed        Code = "log.reviewed" // an auditor signed off all entries up to one
+	LogReviewed        Code = "log.reviewed" // an auditor or admin signed off all entries up to one
 	LogVerified        Code = "log.verified"
 	LogUnverified      Code = "log.unverified" // a verification found something wrong
 	LogKeepSet         Code = "log.keep_set"   // how long entries are kept

@@ -13,7 +13,7 @@ type Role string
 const (
 	Operator Role = "operator" // uploads files and runs jobs
 	Admin    Role = "admin"    // everything, users and settings included
-	Auditor  Role = "auditor"  // reads everything, changes nothing
+	Auditor  Role = "auditor"  // reads jobs and the log, signs the log off; changes no job and no setting
 )
 
 // Roles lists the roles in the order pages show them.
