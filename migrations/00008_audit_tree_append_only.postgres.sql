@@ -18,7 +18,7 @@ BEGIN
         AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id THEN
         RETURN NEW;
     END IF;
-    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased') THEN
+    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set') THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit log is append-only';

@@ -14,7 +14,7 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER audit_lines_no_delete BEFORE DELETE ON audit_lines
-WHEN NOT (OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased'))
+WHEN NOT (OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set'))
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;

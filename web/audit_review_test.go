@@ -166,7 +166,7 @@ func TestEveryPageSaysThatTheDatabaseWasRestored(t *testing.T) {
 	s := storetest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)
-	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, 0)
+	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, store.Lost{UpTo: 9_999})
 	require.NoError(t, err)
 	require.True(t, held)
 	c.web.standing.changed()

@@ -13,6 +13,7 @@ import (
 const (
 	sealEvery       = time.Second
 	publishEvery    = time.Second
+	retryEvery      = 10 * time.Second
 	checkpointEvery = time.Minute
 	verifyEvery     = 12 * time.Hour
 	lookEvery       = time.Minute // whether it is time to verify
@@ -39,29 +40,53 @@ func (c *serveCommand) openLog(ctx context.Context, st *store.Store, k keys, log
 		return nil, err
 	}
 	keeper := &logKeeper{store: st, destinations: destinations, asked: make(chan audit.Actor, 1), logger: logger, said: map[string]string{}}
+	public, err := st.LogKey(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range destinations {
 		if d.file == "" {
 			continue
 		}
-		p, err := readPublished(ctx, st, d.file)
-		if err == nil && p.last.Size == 0 && p.notes > 0 {
-			logger.Warn("the last checkpoints of the file are of another log, or signed with another key; they say nothing of this database", "checkpoint_file", d.file)
-		}
-		if d.sent = p.known; err == nil && d.sent == 0 {
-			d.sent, err = st.PublishedUpTo(ctx, d.name)
-		}
-		held := false
-		if err == nil && p.last.Size > 0 {
-			held, err = st.HoldRestored(ctx, p.last, p.known)
-		}
-		if err != nil {
+		if err := keeper.resume(ctx, d, public); err != nil {
 			return nil, err
-		}
-		if held {
-			logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", p.last.Size, "published_at", p.last.At)
 		}
 	}
 	return keeper, nil
+}
+
+// resume finds out up to where a file has the checkpoints, and whether it has
+// some that the database lacks.
+func (k *logKeeper) resume(ctx context.Context, d *destination, public string) error {
+	p, err := readPublished(ctx, k.store, d.file, public)
+	if err != nil {
+		return err
+	}
+	if p.last.Size == 0 && p.notes > 0 {
+		k.logger.Warn("the checkpoints of the file are of another log; they say nothing of this database", "checkpoint_file", d.file)
+	}
+	before, err := k.store.PublishedUpTo(ctx, d.name)
+	if err != nil {
+		return err
+	}
+	if d.sent = p.known; d.sent == 0 {
+		d.sent = before
+	}
+	if p.included || p.last.Size == 0 {
+		return nil
+	}
+	lost, err := readLost(ctx, k.store, d.file, public)
+	if err != nil {
+		return err
+	}
+	if before > 0 { // an earlier part of the file may have been put elsewhere
+		lost.After = min(lost.After, before)
+	}
+	held, err := k.store.HoldRestored(ctx, p.last, store.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)})
+	if held {
+		k.logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", p.last.Size, "published_at", p.last.At)
+	}
+	return err
 }
 
 // verify asks for a verification; false when one is asked for already.
@@ -75,10 +100,8 @@ func (k *logKeeper) verify(by audit.Actor) bool {
 }
 
 // run keeps the log until ctx ends. Verifying and sending away may take long, and
-// nothing waits for them. What an earlier version left unsealed is sealed first.
+// nothing waits for them.
 func (k *logKeeper) run(ctx context.Context) {
-	k.note(ctx, "sign", k.store.Checkpoint(ctx))
-	k.note(ctx, "seal", k.store.Seal(ctx))
 	var all sync.WaitGroup
 	all.Go(func() { k.each(ctx, sealEvery, "seal", k.store.Seal) })
 	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.store.Checkpoint) })
@@ -91,14 +114,19 @@ func (k *logKeeper) run(ctx context.Context) {
 	all.Wait()
 }
 
+// each does something now and from then on; what fails is left alone for a while.
 func (k *logKeeper) each(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
 	for ctx.Err() == nil {
+		wait := every
+		err := do(ctx)
+		if k.note(ctx, what, err); err != nil {
+			wait = max(every, retryEvery)
+		}
+		next := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-tick.C:
-			k.note(ctx, what, do(ctx))
+			next.Stop()
+		case <-next.C:
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/syslog"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -151,52 +151,53 @@ func publish(ctx context.Context, st *store.Store, d *destination) error {
 
 // published is what a file of checkpoints holds.
 type published struct {
-	notes int
-	last  audit.Checkpoint // zero: none was signed with the log's key
-	known int64            // the size of the last that the database has as well
+	notes    int
+	last     audit.Checkpoint // of the log, with whatever key it was signed; zero: there is none
+	included bool             // the log has what the last one covers
+	known    int64            // the size of the last that is one of the database's; 0: none
 }
 
-// lookedAt is how many of the last notes of a file are looked at for one that was
-// signed with the log's key.
+// lookedAt is how many of the last notes of a file are looked at for one of the
+// database's, before all are.
 const lookedAt = 100
 
 // readPublished compares a file of checkpoints with the database.
-func readPublished(ctx context.Context, st *store.Store, path string) (p published, err error) {
-	public, err := st.LogKey(ctx)
-	if err != nil {
-		return p, err
-	}
+func readPublished(ctx context.Context, st *store.Store, path, public string) (p published, err error) {
+	origin, _, _ := strings.Cut(public, "+")
 	var end []string
 	for note, err := range readCheckpoints(path) {
 		if err != nil {
 			return p, faultCheckpointFile.Because(err, path)
 		}
 		p.notes++
-		end = append(end, note)
-		if len(end) > lookedAt {
-			end = end[1:]
+		if c, err := audit.OpenCheckpoint(note, ""); err == nil && c.Origin == origin {
+			p.last, end = c, append(end, note)
+			end = end[max(0, len(end)-lookedAt):]
 		}
 	}
-	for _, note := range slices.Backward(end) {
-		if p.last, err = audit.OpenCheckpoint(note, public); err == nil {
-			break
-		}
-		p.last = audit.Checkpoint{}
+	if p.last.Size == 0 {
+		return p, nil
 	}
-	for note := range slices.Values(end) {
+	for _, note := range end {
 		if err := p.learn(ctx, st, note); err != nil {
 			return p, err
 		}
 	}
-	if p.known > 0 || p.last.Size == 0 {
+	if p.included, err = st.Knows(ctx, p.last.Size, end[len(end)-1]); err == nil && !p.included {
+		p.included, err = st.Includes(ctx, p.last)
+	}
+	if err != nil {
+		return p, err
+	}
+	if p.known > 0 {
 		return p, nil
 	}
 	for note, err := range readCheckpoints(path) {
-		if err == nil {
-			err = p.learn(ctx, st, note)
-		}
 		if err != nil {
 			return p, faultCheckpointFile.Because(err, path)
+		}
+		if err := p.learn(ctx, st, note); err != nil {
+			return p, err
 		}
 	}
 	return p, nil
@@ -212,4 +213,30 @@ func (p *published) learn(ctx context.Context, st *store.Store, note string) err
 		p.known = c.Size
 	}
 	return err
+}
+
+// readLost returns the range of the checkpoints of a file that the log does not
+// include, as far as they were signed with its key.
+func readLost(ctx context.Context, st *store.Store, path, public string) (lost store.Lost, err error) {
+	lost.After = math.MaxInt64
+	for note, err := range readCheckpoints(path) {
+		if err != nil {
+			return lost, faultCheckpointFile.Because(err, path)
+		}
+		c, err := audit.OpenCheckpoint(note, public)
+		if err != nil {
+			continue
+		}
+		known, err := st.Knows(ctx, c.Size, note)
+		if err == nil && !known {
+			known, err = st.Includes(ctx, c)
+		}
+		if err != nil {
+			return lost, err
+		}
+		if !known {
+			lost.After, lost.UpTo = min(lost.After, c.Size-1), max(lost.UpTo, c.Size)
+		}
+	}
+	return lost, nil
 }

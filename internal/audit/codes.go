@@ -84,8 +84,11 @@ func (c Code) Failure() bool {
 	return false
 }
 
-// Ends reports whether the event ends a job, which a checkpoint then covers.
-func (c Code) Ends() bool { return c == JobFinished || c == JobCancelled || c == JobSealed }
+// Ends reports whether the event ends a job or what had been published of the
+// log; a checkpoint then covers it at once.
+func (c Code) Ends() bool {
+	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogRestored
+}
 
 // NamesAccount reports whether the event's target is an account.
 func (c Code) NamesAccount() bool {

@@ -88,39 +88,57 @@ func (s *Store) removeOld(ctx context.Context, tx *sql.Tx) error {
 	if err != nil || months == 0 {
 		return err
 	}
-	before := s.now().AddDate(0, -months, 0)
-	var last storedLine
-	err = tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli()).
-		Scan(&last.seq, &last.Line, &last.Personal)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && last.seq <= removed {
+	said, err := s.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, audit.LogKeepSet)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if wholeNumber(said.Details["after"]) != int64(months) {
+		return fmt.Errorf("store: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
+	}
+	// A day at a time, for that entries were removed is an entry that stays.
+	before := s.now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour)
+	e, err := s.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
+	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= removed {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	leaf, err := s.hashes(ctx).ReadHashes([]int64{tlog.StoredHashIndex(0, last.seq-1)})
-	if err != nil {
-		return err
-	}
-	e, err := last.Read()
-	if err != nil || leaf[0] != last.Leaf() || !e.At.Before(before) || months < LeastKeepMonths {
-		return fmt.Errorf("store: entry %d of the log is not as old as what it is found by says, or the log is to be kept for %d months only: nothing is removed", last.seq, months)
+	if !e.At.Before(before) {
+		return fmt.Errorf("store: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
 	}
 	var kept int64
-	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, last.seq).Scan(&kept)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, last.seq)
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
+	if err != nil || kept == e.Seq-removed {
+		return err
 	}
-	if err != nil {
+	if _, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, e.Seq); err != nil {
 		return err
 	}
 	return s.record(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
-		Details: map[string]any{"from": removed + 1, "to": last.seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
+		Details: map[string]any{"from": removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
+}
+
+// proven reads one entry, which must be the one that was hashed.
+func (s *Store) proven(ctx context.Context, tx *sql.Tx, which string, arg any) (e audit.Entry, err error) {
+	var l storedLine
+	if err := tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&l.seq, &l.Line, &l.Personal); err != nil {
+		return e, err
+	}
+	var hash []byte
+	if err := tx.QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, l.seq-1)).Scan(&hash); err != nil {
+		return e, err
+	}
+	leaf := l.Leaf()
+	if e, err = l.Read(); err != nil || string(hash) != string(leaf[:]) {
+		return e, errors.Join(fmt.Errorf("store: entry %d of the log is not the one that was written", l.seq), err)
+	}
+	return e, nil
 }
 
 // keptCodes are those of entries that prove something of others: they are never
 // removed. The database's triggers name the same.
-var keptCodes = `('` + string(audit.JobSealed) + `', '` + string(audit.LogRemoved) + `', '` + string(audit.LogErased) + `', '` + string(audit.LogRestored) + `')`
+var keptCodes = `('` + string(audit.JobSealed) + `', '` + string(audit.LogRemoved) + `', '` + string(audit.LogErased) + `', '` + string(audit.LogRestored) + `', '` + string(audit.LogKeepSet) + `')`
 
 // removeSome deletes some of what was said to be removed, and returns how many.
 func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
@@ -154,7 +172,7 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 	if name == "" || strings.TrimSpace(reason) == "" || len(audit.Words(name)) == 0 {
 		return 0, FaultEraseName.With()
 	}
-	if mentions(reason, name) {
+	if mentions(strings.ToLower(reason), strings.ToLower(name)) {
 		return 0, FaultEraseReason.With()
 	}
 	head, err := s.AuditSize(ctx) // what is said of the erasing is not erased

@@ -19,23 +19,21 @@ func (s *Store) Knows(ctx context.Context, size int64, note string) (known bool,
 	return n > 0, asTrouble(err)
 }
 
-// HoldRestored compares the log with the last checkpoint that was published, and
-// with the size of the last of them that it knows. When the log does not have
-// all that the checkpoint covers, the database was restored from an older copy:
-// batches that it has waiting may have been sent. Then all sending is held back
-// until an admin lets it go on, and the log says so, once for each such
-// checkpoint.
-func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint, known int64) (held bool, err error) {
-	has, err := s.includes(ctx, published)
-	if err != nil || has {
-		return false, asTrouble(err)
-	}
+// Lost are the published checkpoints that a log does not include: those of more
+// entries than After, up to UpTo.
+type Lost struct{ After, UpTo int64 }
+
+// HoldRestored is called when the log does not include the last checkpoint that
+// was published: the database was restored from an older copy, and batches that
+// it has waiting may have been sent. Then all sending is held back until an
+// admin lets it go on, and the log says so, once for what was published so far.
+func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint, lost Lost) (held bool, err error) {
 	said, err := collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, audit.LogRestored)
 	if err != nil {
 		return false, asTrouble(err)
 	}
 	for _, e := range said {
-		if e.Details["published_root"] == published.Root.String() {
+		if wholeNumber(e.Details["known_size"]) < published.Size && published.Size <= wholeNumber(e.Details["published_size"]) && published.At.Before(e.At) {
 			return false, nil
 		}
 	}
@@ -45,16 +43,16 @@ func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint, kn
 		return false, err
 	}
 	err = s.Record(ctx, audit.Entry{Code: audit.LogRestored, Actor: audit.System,
-		Details: map[string]any{"known_size": known, "published_size": published.Size, "published_root": published.Root.String()}})
+		Details: map[string]any{"known_size": lost.After, "published_size": lost.UpTo, "published_root": published.Root.String()}})
 	return err == nil, err
 }
 
-// includes reports whether the log has grown from what a checkpoint covers.
-func (s *Store) includes(ctx context.Context, c audit.Checkpoint) (bool, error) {
-	var size int64
-	if err := s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size); err != nil || c.Size > size {
+// Includes reports whether the log has grown from what a checkpoint covers.
+func (s *Store) Includes(ctx context.Context, c audit.Checkpoint) (bool, error) {
+	size, err := s.AuditSize(ctx)
+	if err != nil || c.Size > size {
 		return false, err
 	}
 	root, err := tlog.TreeHash(c.Size, s.hashes(ctx))
-	return root == c.Root, err
+	return root == c.Root, asTrouble(err)
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,9 +31,9 @@ func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
 		grow(6)
 		last, err := audit.OpenCheckpoint(notes[len(notes)-1], l.key)
 		require.NoError(t, err)
-		held, err := l.HoldRestored(ctx, last, last.Size)
+		has, err := l.Includes(ctx, last)
 		require.NoError(t, err)
-		require.False(t, held, "the log has all that was published")
+		require.True(t, has)
 		for i, note := range notes {
 			knows, err := l.Knows(ctx, known+int64(i), note)
 			require.NoError(t, err)
@@ -49,7 +50,11 @@ func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
 			return found
 		}
 		require.NotEmpty(t, verify().Wrong)
-		held, err = l.HoldRestored(ctx, last, known)
+		has, err = l.Includes(ctx, last)
+		require.NoError(t, err)
+		require.False(t, has)
+		lost := store.Lost{After: known, UpTo: last.Size}
+		held, err := l.HoldRestored(ctx, last, lost)
 		require.NoError(t, err)
 		require.True(t, held)
 		k, err := l.KillSwitch(ctx)
@@ -57,10 +62,13 @@ func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
 		require.Equal(t, []any{true, store.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy}, "whatever it was thrown for before")
 
 		require.NoError(t, l.LiftKillSwitch(ctx, operator))
-		held, err = l.HoldRestored(ctx, last, known)
+		held, err = l.HoldRestored(ctx, last, lost)
 		require.NoError(t, err)
 		require.False(t, held, "an admin has seen it")
-		grow(8) // beyond the size of what was lost
+		grow(2) // not yet as far as what was lost
+		require.Empty(t, verify().Wrong)
+		require.Len(t, verify().Notes, 1)
+		grow(6) // beyond
 		found := verify()
 		require.Empty(t, found.Wrong)
 		require.Len(t, found.Notes, 1, "what is missing stays visible")
@@ -68,10 +76,30 @@ func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
 
 		signer, err := audit.NewSigner(last.Origin, auditKey)
 		require.NoError(t, err)
-		last.Size = known
-		foreign, err := last.Sign(signer)
+		for size, at := range map[int64]time.Time{known: last.At, known + 2: time.Now().Add(time.Second)} {
+			foreign, err := audit.Checkpoint{Origin: last.Origin, Size: size, Root: last.Root, At: at}.Sign(signer)
+			require.NoError(t, err)
+			found, err := l.Verify(ctx, store.Proofs{Checkpoints: published(append(notes, foreign)...), Key: l.key})
+			require.NoError(t, err)
+			require.Len(t, found.Wrong, 1, "neither what was before the copy is excused, nor what was signed since it was put back")
+			require.Contains(t, found.Wrong[0], fmt.Sprintf("published checkpoint of %d entries", size))
+		}
+	})
+}
+
+// Whoever has the database and not the key says in the log that it was restored,
+// as if what was cut off had been lost with a copy.
+func TestALogThatWasNotSignedAgainExcusesNothing(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		last, err := audit.OpenCheckpoint(l.published, l.key)
 		require.NoError(t, err)
-		notes = append(notes, foreign)
-		require.Contains(t, verify().Wrong[0], fmt.Sprintf("published checkpoint of %d entries", known), "nothing before the copy is excused")
+		l.truncate(t, 3)
+		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
+		l.SignWith([32]byte{8})
+		held, err := l.HoldRestored(ctx, last, store.Lost{After: 1, UpTo: 1_000_000})
+		require.NoError(t, err)
+		require.True(t, held)
+		l.exec(t, `DELETE FROM checkpoints WHERE size = (SELECT MAX(size) FROM checkpoints)`)
+		require.NotEmpty(t, l.wrong(t))
 	})
 }

@@ -163,8 +163,7 @@ func (s *Store) verifyUploads(ctx context.Context, tx *sql.Tx, v *Verified) erro
 	}
 	for last := ""; ; {
 		some, err := collect(ctx, tx, func(row scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
-			SELECT u.sha256, u.bytes, MIN(j.id) FROM uploads u JOIN jobs j ON j.file_sha256 = u.sha256
-			WHERE u.sha256 > $1 GROUP BY u.sha256, u.bytes ORDER BY u.sha256 LIMIT 100`, last)
+			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256 ORDER BY file_sha256 LIMIT 100`, last)
 		if err != nil || len(some) == 0 {
 			return err
 		}

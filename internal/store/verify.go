@@ -49,10 +49,10 @@ func (v *Verified) wrong(format string, args ...any) {
 // from its accounts and rows. A job may run meanwhile.
 func (s *Store) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
 	v.At = s.now().UTC()
+	if err = s.verifyStorage(ctx, &v); err != nil || len(v.Wrong) > 0 {
+		return v, asTrouble(err) // nothing that is read tells anything then
+	}
 	err = s.snapshotOf(ctx, func(tx *sql.Tx) error {
-		if err := s.verifyStorage(ctx, tx, &v); err != nil || len(v.Wrong) > 0 {
-			return err // nothing that is read tells anything then
-		}
 		for _, part := range []func(context.Context, *sql.Tx, *Verified) error{
 			func(ctx context.Context, tx *sql.Tx, v *Verified) error { return s.verifyLog(ctx, tx, p, v) },
 			s.verifySeals, s.verifyUploads, verifyJobs,
@@ -68,11 +68,11 @@ func (s *Store) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
 
 // verifyStorage lets SQLite compare its indexes with its tables: what is searched
 // goes by the indexes. PostgreSQL has its own checks for whoever runs it.
-func (s *Store) verifyStorage(ctx context.Context, tx *sql.Tx, v *Verified) error {
+func (s *Store) verifyStorage(ctx context.Context, v *Verified) error {
 	if s.postgres {
 		return nil
 	}
-	found, err := collect(ctx, tx, func(row scanner) (said string, err error) { return said, row.Scan(&said) }, `PRAGMA integrity_check(10)`)
+	found, err := collect(ctx, s.read, func(row scanner) (said string, err error) { return said, row.Scan(&said) }, `PRAGMA integrity_check(10)`)
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,26 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"tagsweep/internal/audit"
 )
 
 // fork is a part of a published log that this one does not have, and the entry
 // that says so.
-type fork struct{ after, to, said int64 }
+type fork struct {
+	after, to, said int64
+	at              time.Time
+}
+
+// given is a checkpoint that the log is held against.
+type given struct {
+	size int64
+	root tlog.Hash
+	at   time.Time
+}
 
 // published reads the checkpoints the log is held against.
 func (w *verifier) published(p Proofs, name string) error {
@@ -32,8 +45,8 @@ func (w *verifier) published(p Proofs, name string) error {
 			w.v.wrong("published checkpoint %d: it is of another log, %s; this one is %s", number, c.Origin, name)
 		default:
 			w.v.Published++
-			if !slices.Contains(w.given[c.Size], c.Root) {
-				w.given[c.Size] = append(w.given[c.Size], c.Root)
+			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
+				w.given[c.Size] = append(w.given[c.Size], given{c.Size, c.Root, c.At})
 			}
 		}
 	}
@@ -80,21 +93,26 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 			w.v.wrong("checkpoint of %d entries: it is not as it was signed", c.Size)
 		case signed.Root != w.tree.Root():
 			w.v.wrong("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
+		default:
+			w.signed = c.Size
 		}
 		kept.page = kept.page[1:]
 	}
-	for _, root := range w.given[size] {
-		if root != w.tree.Root() {
-			w.strange = append(w.strange, size)
+	for _, g := range w.given[size] {
+		if g.root != w.tree.Root() {
+			w.strange = append(w.strange, g)
 		}
 	}
 	return nil
 }
 
-// forked reports whether the log says that it lost what a published checkpoint
-// of a size covers.
-func (w *verifier) forked(size int64) bool {
-	return slices.ContainsFunc(w.forks, func(f fork) bool { return f.after < size && size <= f.to })
+// forked reports whether the log says that it lost what a checkpoint covers that
+// had been published before. Only what was signed since can say so: whoever has
+// no key could write the entry, and not the checkpoint behind it.
+func (w *verifier) forked(g given) bool {
+	return slices.ContainsFunc(w.forks, func(f fork) bool {
+		return f.said <= w.signed && f.after < g.size && g.size <= f.to && g.at.Before(f.at)
+	})
 }
 
 // checkpointsBeyond finds checkpoints of more entries than there are.
@@ -106,14 +124,14 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 	if c != nil {
 		w.v.wrong("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
 	}
-	for _, size := range w.strange { // only now is it known what the log says that it lost
-		if !w.forked(size) {
-			w.v.wrong("published checkpoint of %d entries: the entries before it are not those that were signed", size)
+	for _, g := range w.strange { // only now is it known what the log says that it lost
+		if !w.forked(g) {
+			w.v.wrong("published checkpoint of %d entries: the entries before it are not those that were signed", g.size)
 		}
 	}
 	beyond := int64(0)
-	for size := range w.given {
-		if size > head && !w.forked(size) {
+	for size, all := range w.given {
+		if size > head && !slices.ContainsFunc(all, w.forked) {
 			beyond = max(beyond, size)
 		}
 	}

@@ -31,21 +31,22 @@ type verifier struct {
 
 	saidErased ranges                 // what the log says was erased
 	kept       []int64                // entries that are never removed
-	months     int64                  // for how many the log says that entries are kept
-	keepSaid   bool                   // it says so, and that entry is there
+	months     int                    // for how many the log says that entries are kept; 0: for ever
 	removed    int64                  // up to which entry the log says that it was removed
 	forks      []fork                 // what the log says was lost when the database was restored
 	ended      map[string]audit.Entry // jobs that have no seal yet
 
-	given   map[int64][]tlog.Hash // roots of published checkpoints, by size
-	strange []int64               // sizes of those that do not fit
+	given   map[int64][]given // published checkpoints by size
+	strange []given           // those that do not fit
+	signed  int64             // the size of the largest checkpoint of the database that fits
 	lastAt  time.Time
 }
 
 // verifyLog replays the log and holds it against its checkpoints.
 func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified) error {
-	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]tlog.Hash{}}
-	var head, reached, removed, months int64
+	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]given{}}
+	var head, reached, removed int64
+	var months int
 	var edge []byte
 	var name string
 	err := tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
@@ -82,7 +83,7 @@ func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified
 	if removed != w.removed {
 		v.wrong("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
 	}
-	if months != w.months && (w.keepSaid || w.removed == 0) {
+	if months != w.months {
 		v.wrong("audit log: its entries are kept for %d months, and the log says for %d", months, w.months)
 	}
 	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
@@ -200,7 +201,7 @@ func (w *verifier) learn(e audit.Entry) {
 		}
 		w.saidErased = append(w.saidErased, said...)
 	case audit.LogKeepSet:
-		w.months, w.keepSaid = wholeNumber(e.Details["after"]), true
+		w.months = int(wholeNumber(e.Details["after"]))
 	case audit.LogRemoved:
 		w.removed = wholeNumber(e.Details["to"])
 		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
@@ -209,11 +210,11 @@ func (w *verifier) learn(e audit.Entry) {
 			w.v.wrong("entries %d-%d of the log: %d of them are kept for ever, and %d are there", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
-		if err != nil || last.After(e.At.AddDate(0, -LeastKeepMonths, 0)) {
-			w.v.wrong("entry %d of the log: entries were removed that were younger than %d months", e.Seq, LeastKeepMonths)
+		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {
+			w.v.wrong("entry %d of the log: entries were removed that were to be kept", e.Seq)
 		}
 	case audit.LogRestored:
-		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq})
+		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq, e.At})
 	case audit.JobFinished:
 		w.ended[e.JobID] = e
 	case audit.JobSealed:
