@@ -174,7 +174,7 @@ func (s *stage) jobs() []scene {
 		{"rows", "aida", "/jobs/" + finished + "/rows?outcome=failed", nil},
 		{"rows-none", "olga", "/jobs/" + finished + "/rows?q=nobody", nil},
 		{"sample", "aida", "/jobs/" + finished + "/sample?n=3&seed=2026-11", nil},
-		{"sample-wrong", "aida", "/jobs/" + finished + "/sample?n=many&seed=2026-11", nil},
+		{"sample-wrong", "aida", "/jobs/" + finished + "/sample?n=9999&seed=2026-11", nil},
 		{"halted", "olga", "/jobs/" + halted, nil},
 		{"cancelled", "aida", "/jobs/" + cancelled, nil},
 		{"stale", "olga", "/jobs/" + cancelled, post("/jobs/"+cancelled+"/start", 409)},
