@@ -44,11 +44,11 @@ func TestALockedDatabaseIsSaidToBeLocked(t *testing.T) {
 
 func TestAFullDatabaseIsSaidToBeFull(t *testing.T) {
 	s, _ := open(t)
-	_, err := s.write.ExecContext(t.Context(), `PRAGMA max_page_count = 1`) // never less than it has
+	_, err := s.write.ExecContext(t.Context(), `PRAGMA max_page_count = 1`) // never less than it has, free pages among them
 	require.NoError(t, err)
 	_, err = s.write.ExecContext(t.Context(), `UPDATE audit_head SET seq = seq`)
 	require.NoError(t, err)
-	_, err = s.write.ExecContext(t.Context(), `CREATE TABLE more AS SELECT randomblob(10000)`)
+	_, err = s.write.ExecContext(t.Context(), `CREATE TABLE more AS SELECT randomblob(1000000)`)
 	require.True(t, FaultDiskFull.Is(asTrouble(err)), "%v", err)
 }
 
