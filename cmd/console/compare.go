@@ -163,8 +163,6 @@ func (c *comparing) recordOf(call timtest.Call) *recorded {
 // openCall is a call and until when it was open, or its late change to come.
 type openCall struct {
 	until int64
-	job   int
-	reads bool
 	call  string
 }
 
@@ -198,13 +196,12 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 			c.differ(&c.Unrecorded, "call %d arrived, and the ledger says %s", call.Number, record.delivery)
 		}
 		record.arrived = true
-		this := openCall{until: max(call.At+call.Took, call.AppliedAt), job: record.job, reads: call.Command == tim.GetTags,
-			call: fmt.Sprintf("call %d (%s of job %s, %d accounts, fault %q, status %d, at %d for %d)",
-				call.Number, call.Command, c.jobs[record.job].ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
+		job := c.jobs[record.job]
+		this := openCall{max(call.At+call.Took, call.AppliedAt), fmt.Sprintf("call %d (%s of %s job %s, %d accounts, fault %q, status %d, at %d for %d)",
+			call.Number, call.Command, job.Kind, job.ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
 		for _, account := range call.Accounts {
 			other := busy[account]
-			// Jobs read without waiting for each other's readings.
-			if other.until > call.At && !(other.reads && this.reads && other.job != this.job) {
+			if other.until > call.At {
 				c.differ(&c.Together, "account %s was in %s while %s was open", account, this.call, other.call)
 			}
 			// A reading whose answer nobody got tells and changes nothing: a console that
