@@ -84,6 +84,9 @@ func (c Code) Failure() bool {
 	return false
 }
 
+// Kept are the events whose entries prove something of others: they are never removed.
+var Kept = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
+
 // Ends reports whether the event ends a job or what had been published of the
 // log; a checkpoint then covers it at once.
 func (c Code) Ends() bool {

@@ -31,7 +31,7 @@ const mostKeepMonths = 1_200
 // AuditKeeping is how long entries are kept, and what was removed.
 type AuditKeeping struct {
 	Months  int   // 0: for ever
-	Removed int64 // entries up to this one were, but for those of keptCodes
+	Removed int64 // entries up to this one were, but for those of audit.Kept
 }
 
 // AuditKeeping returns how long entries are kept.
@@ -136,9 +136,14 @@ func (s *Store) proven(ctx context.Context, tx *sql.Tx, which string, arg any) (
 	return e, nil
 }
 
-// keptCodes are those of entries that prove something of others: they are never
-// removed. The database's triggers name the same.
-var keptCodes = `('` + string(audit.JobSealed) + `', '` + string(audit.LogRemoved) + `', '` + string(audit.LogErased) + `', '` + string(audit.LogRestored) + `', '` + string(audit.LogKeepSet) + `')`
+// keptCodes is the list of audit.Kept for SQL. The database's triggers name the same.
+var keptCodes = func() string {
+	var list []string
+	for _, code := range audit.Kept {
+		list = append(list, "'"+string(code)+"'")
+	}
+	return "(" + strings.Join(list, ", ") + ")"
+}()
 
 // removeSome deletes some of what was said to be removed, and returns how many.
 func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {

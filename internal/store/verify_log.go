@@ -189,7 +189,7 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 
 // learn remembers what an entry says about others.
 func (w *verifier) learn(e audit.Entry) {
-	if strings.Contains(keptCodes, "'"+string(e.Code)+"'") {
+	if slices.Contains(audit.Kept, e.Code) {
 		w.kept = append(w.kept, e.Seq)
 	}
 	switch e.Code {
