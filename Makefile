@@ -19,7 +19,7 @@ HTMX = htmx.org 4.0.1 LICENSE dist/htmx.min.js dist/ext/hx-sse.min.js
 BASECOAT = basecoat-css 1.0.2 LICENSE.md dist/basecoat-nova.cdn.min.css
 AXE = axe-core 4.14.1 LICENSE axe.min.js
 
-.PHONY: help demo demo-once build test check fuzz torture bench generate static setup
+.PHONY: help demo demo-once build test check race prove fuzz torture bench generate static setup
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2} /^##/{sub(/^## ?/, ""); printf "  %15s %s\n", "", $$0}' $(firstword $(MAKEFILE_LIST))
@@ -33,21 +33,29 @@ demo-once: build ## run the demo's job without the web server and compare it wit
 build: ## build ./console
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o console ./cmd/console
 
-# checkptr asks about every pointer of SQLite, which was translated from C: ten times slower, and not our code.
-RACE = go test -race -gcflags=all=-d=checkptr=0 -timeout 40m
-# What is measured against a clock runs alone: it needs a core when it asks for one.
-CLOCK = ./internal/tim/... ./internal/jobs ./cmd/console
+# Databases of tests stand in memory where the machine has a folder for that with 4 GB free.
+IN_MEMORY = room=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
+	test "$${room:-0}" -lt 4000000 || { \
+		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; };
+# CI takes no result from an earlier run.
+TEST = $(IN_MEMORY) go test $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
+# SQLite was translated from C: the race detector makes it ten times slower, and it is not our code.
+RACE = $(TEST) -race -gcflags='modernc.org/...=-race=false'
+# The packages that start goroutines.
+CONCURRENT = ./cmd/console ./web ./internal/jobs ./internal/store ./internal/tim/...
 
-test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test, with the race detector
+test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
+	@$(TEST) -p 2 -parallel 6 $(or $(PKG),./...)
+
+race: setup ## run the tests of the packages that start goroutines with the race detector
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-ifneq ($(PKG)$(RUN),)
-	$(RACE) -p 1 -parallel 3 $(if $(RUN),-run '$(RUN)') $(or $(PKG),./...)
-else
-	others=$$(go list ./... | grep -vxF "$$(go list $(CLOCK))") && { \
-		$(RACE) -p 2 -parallel 2 $$others; first=$$?; \
-		$(RACE) -p 1 -parallel 3 $(CLOCK) && exit $$first; }
-endif
+	@$(RACE) -p 1 -parallel 4 $(or $(PKG),$(CONCURRENT))
+
+prove: setup check ## what takes long: every test with the race detector, every page in every look, fuzzing, torture
+	TAGSWEEP_EVERY_LOOK=1 $(MAKE) race PKG=./...
+	$(MAKE) fuzz
+	$(MAKE) torture
 
 check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "Not formatted by gofmt:" >&2; echo "$$unformatted" >&2; exit 1; }
@@ -57,6 +65,7 @@ check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
+	cd bench && go mod tidy -diff && go vet ./... && go tool -modfile=../go.mod staticcheck ./...
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@set -e; for package in $$(go list ./...); do \

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,7 +141,7 @@ func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
 }
 
 func TestNothingIsErasedBySlip(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	admin := c.as(auth.Admin)
 	c.deny(2, "/users")

@@ -5,7 +5,6 @@ import (
 	"html"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -104,7 +103,7 @@ func TestReadingAndSearchingTheLogIsInTheLog(t *testing.T) {
 }
 
 func TestTheLogIsNotShownWhenThatCannotBeWrittenDown(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	auditor := c.as(auth.Auditor)
 	c.deny(3, "/users")
@@ -187,7 +186,7 @@ func longText(n int) string {
 }
 
 func TestAnEntryIsShownWholeAmongItsNeighbours(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	s := storetest.Open(t, file)
 	s.SignWith([32]byte{7})
 	c := newConsole(t, s)

@@ -26,17 +26,6 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-const testPassword = "correct horse battery"
-
-// The hash is made once: it is slow on purpose.
-var testHash = func() string {
-	hash, err := auth.HashPassword(testPassword)
-	if err != nil {
-		panic(err)
-	}
-	return hash
-}()
-
 // console is a server on a real store, with one user for each role, who is
 // called like the role.
 type console struct {
@@ -82,7 +71,7 @@ func newConsoleThatReadsNothing(t *testing.T, s *store.Store, change ...func(*Co
 	t.Helper()
 	storetest.Keep(t, s, 10_000) // as apps do unless an admin says otherwise
 	for _, role := range auth.Roles {
-		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, testHash)
+		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, storetest.PasswordHash)
 		require.NoError(t, err)
 	}
 	config := Config{Store: s, App: storetest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
@@ -115,7 +104,7 @@ func (c *console) browser() *browser {
 // as returns a browser in which the user of a role is signed in.
 func (c *console) as(role auth.Role) *browser {
 	b := c.browser()
-	answer := b.post("/login", "username", string(role), "password", testPassword)
+	answer := b.post("/login", "username", string(role), "password", storetest.Password)
 	require.Equal(c.t, http.StatusSeeOther, answer.StatusCode)
 	return b
 }

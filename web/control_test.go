@@ -5,7 +5,6 @@ import (
 	"html"
 	"net/http"
 	"path"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -68,7 +67,7 @@ func TestATimeThatCannotBeIsRefusedAndWhatWasTypedIsKept(t *testing.T) {
 // onFile is a console with a started job of 300 accounts, three batches, whose
 // database can be tampered with.
 func onFile(t *testing.T) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c = newConsole(t, storetest.Open(t, file))
 	b = c.as(auth.Operator)
 	id = b.draft(300)

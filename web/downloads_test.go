@@ -120,7 +120,7 @@ func TestRowsSetAsideCanBeMendedAndUploadedAsTheyCame(t *testing.T) {
 }
 
 func TestADownloadThatCannotBeRecordedIsRefused(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	b := c.as(auth.Operator)
 	id := b.draft(3)

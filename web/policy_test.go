@@ -78,7 +78,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				}
 				_, err := s.Protect(t.Context(), audit.System, storetest.App.ID, "why", []string{"vip"})
 				require.NoError(t, err)
-				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, testHash)
+				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, storetest.PasswordHash)
 				require.NoError(t, err)
 				b := c.browser()
 				if role != "" {
@@ -148,7 +148,7 @@ func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
 		b.headers = http.Header{header[0]: {header[1]}}
 		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop", reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", testPassword, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", storetest.Password, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
 			require.Equal(t, before, c.contents())
 		}

@@ -38,7 +38,7 @@ func TestASessionBeginsWithASecretOfItsOwn(t *testing.T) {
 		require.NotNil(t, planted)
 
 		// The same browser signs in anew: the planted secret is not taken over, and is worth nothing now.
-		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", testPassword).StatusCode)
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", storetest.Password).StatusCode)
 		require.NotEqual(t, planted.Value, b.cookie().Value)
 		old := c.browser()
 		old.headers.Set("Cookie", planted.String())
@@ -49,7 +49,7 @@ func TestASessionBeginsWithASecretOfItsOwn(t *testing.T) {
 
 func TestTheCookieIsOutOfReach(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
-	got := c.browser().post("/login", "username", "admin", "password", testPassword)
+	got := c.browser().post("/login", "username", "admin", "password", storetest.Password)
 	cookie := got.Cookies()[0]
 	require.True(t, cookie.HttpOnly)
 	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
@@ -76,7 +76,7 @@ func TestASessionEndsWithItsSignOutAndItsUser(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.store.SetUserDisabled(t.Context(), audit.System, user.ID, true))
 	require.Equal(t, http.StatusSeeOther, b.get("/jobs").StatusCode, "a disabled user is out at once")
-	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", testPassword).StatusCode)
+	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", storetest.Password).StatusCode)
 }
 
 func TestASessionNeverOutlivesItsLife(t *testing.T) {
@@ -117,8 +117,8 @@ func TestFailedAttemptsHaveToWait(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, seconds)
 		require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
-		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", testPassword).StatusCode, "the right password waits, too")
-		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", testPassword).StatusCode, "others do not")
+		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", storetest.Password).StatusCode, "the right password waits, too")
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", storetest.Password).StatusCode, "others do not")
 	})
 }
 
@@ -129,7 +129,7 @@ func TestSignInLeadsBackToThePageAskedFor(t *testing.T) {
 		"/audit?code=job.started": "/audit?code=job.started", "": "/", "https://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/",
 		"javascript:alert(1)": "/", "jobs": "/", "/%5cevil": "/%5cevil", "/\x00": "/",
 	} {
-		got := c.browser().post("/login", "username", "auditor", "password", testPassword, "next", next)
+		got := c.browser().post("/login", "username", "auditor", "password", storetest.Password, "next", next)
 		require.Equal(t, want, got.location(), next)
 	}
 }

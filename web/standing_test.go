@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -114,7 +113,7 @@ func (c *console) health(status int) (out healthJSON) {
 }
 
 func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	require.Equal(t, healthJSON{Status: "ok", Version: "test", Sending: "running"}, c.health(http.StatusOK))
 
@@ -142,7 +141,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 // A page is read, not written: who reads is shown it although nothing can be
 // written down, not even that they were there.
 func TestPagesOpenWhileTheDatabaseCannotBeWritten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	b := c.as(auth.Admin)
 	id := b.draft(3)

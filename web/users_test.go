@@ -57,9 +57,9 @@ func TestAFaultOfAUserFormShowsTheFormAgain(t *testing.T) {
 		says    string
 	}{
 		{"/users", []string{"name", "grace", "role", "operator", "password", "short"}, 422, "fewer than 10 characters"},
-		{"/users", []string{"name", "a b", "role", "operator", "password", testPassword}, 422, "a name has 1 to 64"},
-		{"/users", []string{"name", "operator", "role", "operator", "password", testPassword}, 409, "already a user called operator"},
-		{"/users", []string{"name", "grace", "role", "king", "password", testPassword}, 422, "the role is operator, admin or auditor"},
+		{"/users", []string{"name", "a b", "role", "operator", "password", storetest.Password}, 422, "a name has 1 to 64"},
+		{"/users", []string{"name", "operator", "role", "operator", "password", storetest.Password}, 409, "already a user called operator"},
+		{"/users", []string{"name", "grace", "role", "king", "password", storetest.Password}, 422, "the role is operator, admin or auditor"},
 		{"/users/" + admin.ID + "/role", []string{"role", "auditor"}, 409, "the last admin"},
 		{"/users/" + admin.ID + "/disable", nil, 409, "the last admin"},
 		{"/users/unknown/disable", nil, 404, "There is no such user."},
@@ -68,7 +68,7 @@ func TestAFaultOfAUserFormShowsTheFormAgain(t *testing.T) {
 		require.Equal(t, bad.status, got.StatusCode, bad.says)
 		require.Contains(t, got.body, bad.says)
 		require.Contains(t, got.body, `action="/users"`)
-		require.NotContains(t, got.body, testPassword)
+		require.NotContains(t, got.body, storetest.Password)
 	}
 	require.Equal(t, before, c.contents())
 	require.Contains(t, b.post("/users", "name", "grace", "role", "auditor", "password", "short").body, `value="grace"`)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -28,7 +28,7 @@ type answersTest struct {
 // answering starts a job of accounts against a simulator with the faults.
 func answering(t *testing.T, family string, faults timtest.Faults, settings store.SendingSettings, accounts []string) *answersTest {
 	t.Helper()
-	a := &answersTest{database: filepath.Join(t.TempDir(), "console.db")}
+	a := &answersTest{database: storetest.SQLiteFile(t)}
 	a.Service, a.base = simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare, c.Faults = 0, 0, faults })
 	a.console = opened(t, a.database, a.base, family)
 	require.NoError(t, a.store.ChangeSending(t.Context(), commandLine(), a.runner.App.ID, settings))

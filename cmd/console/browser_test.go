@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"tagsweep/internal/store/storetest"
+
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -28,30 +30,54 @@ import (
 // patience is how long a page may take to become what a test waits for.
 const patience = time.Minute
 
-// startBrowser runs a Chromium until the test ends.
-func startBrowser(t *testing.T) context.Context {
+// chromium is the browser of all tests; each tab has cookies of its own.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	end  func()
+	err  error
+}
+
+// theBrowser returns the browser, which the first test that needs it starts.
+func theBrowser(t testing.TB) context.Context {
 	t.Helper()
+	chromium.once.Do(func() { chromium.ctx, chromium.end, chromium.err = startBrowser() })
+	require.NoError(t, chromium.err, "Chromium could not be started, and the pages cannot be tested without; `make setup` installs it")
+	return chromium.ctx
+}
+
+func startBrowser() (ctx context.Context, end func(), err error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
+		if path, err = exec.LookPath(name); err == nil {
 			break
 		}
 	}
-	require.NotEmpty(t, path, "There is no Chromium on this machine, and the pages cannot be tested without. Install it with: make setup")
+	if err != nil {
+		return nil, nil, err
+	}
+	folder, err := os.MkdirTemp("", "tagsweep-chromium-*")
+	if err != nil {
+		return nil, nil, err
+	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.UserDataDir(folder), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, _ := chromedp.NewContext(allocator) // Cancel ends it
-	require.NoError(t, chromedp.Do(ctx))
-	t.Cleanup(func() { // in order, so that nothing is written to its folder any more
-		end, cancel := context.WithTimeout(ctx, patience)
+	ctx, _ = chromedp.NewContext(allocator) // Cancel ends it
+	return ctx, func() {
+		last, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		require.NoError(t, chromedp.Cancel(end))
-	})
-	return ctx
+		chromedp.Cancel(last) // in order, so that nothing is written to its folder any more
+		stop()
+		os.RemoveAll(folder)
+	}, chromedp.Do(ctx)
+}
+
+func endBrowser() {
+	if chromium.end != nil {
+		chromium.end()
+	}
 }
 
 // tab is a person's window on the console, with cookies of its own.
@@ -66,8 +92,8 @@ type tab struct {
 
 // openTab opens a window. At the end of the test the browser must have had
 // nothing to complain of: no script's error, no breach of the content policy.
-func (p *program) openTab(browserContext context.Context) *tab {
-	ctx, closeTab := chromedp.NewContext(browserContext, chromedp.WithNewBrowserContext())
+func (p *program) openTab() *tab {
+	ctx, closeTab := chromedp.NewContext(theBrowser(p.t), chromedp.WithNewBrowserContext())
 	w := &tab{t: p.t, program: p, ctx: ctx}
 	p.t.Cleanup(func() {
 		closeTab()
@@ -196,7 +222,7 @@ func (w *tab) fault() string { w.t.Helper(); return w.text("#fault .problem p") 
 func (w *tab) signIn(user string) {
 	w.t.Helper()
 	w.open("/login")
-	require.Equal(w.t, 200, w.submitSignIn(user, testPassword))
+	require.Equal(w.t, 200, w.submitSignIn(user, storetest.Password))
 	require.Equal(w.t, "/jobs", w.at())
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -28,7 +29,7 @@ func TestAPortInUseIsASentence(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	out, err := p.command("", "serve", "--listen", taken.Addr().String())
 	require.Error(t, err)
 	require.Contains(t, out, "The console cannot listen on "+taken.Addr().String())
@@ -37,7 +38,7 @@ func TestAPortInUseIsASentence(t *testing.T) {
 func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	out, err := p.command("", "serve")
 	require.Error(t, err)
@@ -47,7 +48,7 @@ func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
 func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	file := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(file, []byte(sampleKey+"\n"), 0o600))
 	p.settings = append(p.settings, "CONSOLE_TIM_SECRET_KEY=", "CONSOLE_TIM_SECRET_KEY_FILE="+file)
@@ -63,7 +64,7 @@ func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
 
 func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	out, err := p.command("", "user", "list")
 	require.NoError(t, err)
 	require.Contains(t, out, "olga")
@@ -74,11 +75,11 @@ func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		"the same name":    {testPassword + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
-		"an unknown role":  {testPassword + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
+		"the same name":    {storetest.Password + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
+		"an unknown role":  {storetest.Password + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
 		"no password":      {"", []string{"user", "add", "otto", "--role", "admin"}, "No password was given"},
 		"a short password": {"short\n", []string{"user", "password", "olga"}, "10"},
-		"an unknown user":  {testPassword + "\n", []string{"user", "password", "otto"}, "no such user"},
+		"an unknown user":  {storetest.Password + "\n", []string{"user", "password", "otto"}, "no such user"},
 	} {
 		out, err := p.command(test.input, test.args...)
 		require.Error(t, err, name)
@@ -127,7 +128,7 @@ func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
 func TestACompareThatShouldFailFails(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UntaggedShare = 0 })
-	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
+	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
 	found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 	require.NoError(t, err)

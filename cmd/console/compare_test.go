@@ -1,13 +1,13 @@
 package main
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -29,7 +29,7 @@ func TestTheComparisonFindsEveryKindOfUntruth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare = 0, 0 })
-			database := filepath.Join(t.TempDir(), "console.db")
+			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
 			job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
 			found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
@@ -47,7 +47,7 @@ func TestTheComparisonFindsEveryKindOfUntruth(t *testing.T) {
 func TestTheComparisonFindsAccountsThatWereSentAgainOrTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare = 0, 0 })
-	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
+	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(100)).ID)
 	ledger := slices.DeleteFunc(simulator.Ledger(), func(call timtest.Call) bool { return call.Command != tim.RemoveAllTags })
 	call := ledger[len(ledger)-1]

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -40,9 +40,9 @@ func exportFromBeijing(t testing.TB, n int) []byte {
 func TestAFileFromBeijingIsUnderstoodCorrectedMendedAndRun(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("olga")
 	upload := func(name string, content []byte) {
 		w.open("/jobs/new")
@@ -136,7 +136,7 @@ func zipped(t testing.TB, name string, content []byte) []byte {
 func TestAFileMayComePackedOrPasted(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	content := memberFile(150)

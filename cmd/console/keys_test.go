@@ -7,13 +7,15 @@ import (
 	"syscall"
 	"testing"
 
+	"tagsweep/internal/store/storetest"
+
 	"github.com/stretchr/testify/require"
 )
 
 func TestAConsoleDoesNotStartWithAnotherKeyFileThanTagsWereKeptWith(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	olga.start(olga.draft(accountFile(10)))

@@ -192,7 +192,7 @@ func TestErrorsOfTheDiskStopCallsAndLoseNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := beginOutage(t, filepath.Join(t.TempDir(), "console.db"), 40_000)
+			o := beginOutage(t, storetest.SQLiteFile(t), 40_000)
 			for round := range 2 {
 				disk := o.breakDisk(test.inject)
 				if test.always {
@@ -274,7 +274,7 @@ func TestALockedDatabaseStopsCallsUntilItIsFree(t *testing.T) {
 	for _, mode := range []string{"IMMEDIATE", "EXCLUSIVE"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			o := beginOutage(t, filepath.Join(t.TempDir(), "console.db"), 40_000)
+			o := beginOutage(t, storetest.SQLiteFile(t), 40_000)
 			release := lockDatabase(t, o.program.database, mode)
 			o.holds()
 			release()
@@ -315,7 +315,7 @@ func TestAServiceWhoseAnswersGetLostIsProbedUntilTheyComeAgain(t *testing.T) {
 	for _, lost := range []timtest.Fault{timtest.ResetAfter, timtest.BadGatewayAfter} {
 		t.Run(string(lost), func(t *testing.T) {
 			t.Parallel()
-			o := beginOutage(t, filepath.Join(t.TempDir(), "console.db"), 30_000)
+			o := beginOutage(t, storetest.SQLiteFile(t), 30_000)
 			require.NoError(t, o.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{lost: 1}}))
 			before := o.calls()
 			o.halts(jobs.CodeLostAnswers, jobs.CodeDown)
@@ -339,7 +339,7 @@ func (o *outage) halts(codes ...int) {
 func TestAServiceThatIsNotUpYetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	require.NoError(t, simulator.Stop())
 	p.start()
 	o := &outage{T: t, simulator: simulator, base: base, program: p, operator: p.signIn("olga")}

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -86,14 +87,13 @@ func sendingPages(t *testing.T) {
 // newStage starts a console, a simulator and a browser with everybody signed in.
 func newStage(t *testing.T) *stage {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.005 })
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	chromium := startBrowser(t)
 	axe, err := os.ReadFile("../../web/testdata/axe-core-4.14.1/axe.min.js")
 	require.NoError(t, err)
-	s := &stage{program: p, t: t, simulator: simulator, tabs: map[string]*tab{"": p.openTab(chromium)}, axe: string(axe), catalogue: catalogues(t)}
+	s := &stage{program: p, t: t, simulator: simulator, tabs: map[string]*tab{"": p.openTab()}, axe: string(axe), catalogue: catalogues(t)}
 	for _, user := range []string{"olga", "adam", "aida"} {
-		s.tabs[user] = p.openTab(chromium)
+		s.tabs[user] = p.openTab()
 		s.tabs[user].signIn(user)
 	}
 	return s
@@ -199,9 +199,9 @@ func (s *stage) others() []scene {
 		{"audit-none", "adam", "/audit?actor=nobody", nil},
 		{"jobs-search", "aida", "/jobs?q=users&kind=clear&from=2026-01-01", nil},
 		{"users", "adam", "/users", func(w *tab) { w.do(click("details.entry summary")) }},
-		{"users-name", "adam", "/users", newUser("no spaces", testPassword, 422)},
-		{"users-taken", "adam", "/users", newUser("olga", testPassword, 409)},
-		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), testPassword, 200)(w) }},
+		{"users-name", "adam", "/users", newUser("no spaces", storetest.Password, 422)},
+		{"users-taken", "adam", "/users", newUser("olga", storetest.Password, 409)},
+		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), storetest.Password, 200)(w) }},
 		{"protected-none", "adam", "/protected?q=nobody", nil},
 		{"protected", "adam", "/protected", func(w *tab) { w.do(click("details.entry summary")) }},
 		{"protected-wrong", "adam", "/protected", func(w *tab) {
@@ -275,12 +275,15 @@ func post(path string, status int) func(w *tab) {
 	}
 }
 
-// visit looks at scenes in every way.
+// everyLook has axe look at every page in every language, width and scheme, as
+// `make prove` does. Otherwise axe looks once, and the looks are held to the layout.
+var everyLook = os.Getenv("TAGSWEEP_EVERY_LOOK") != ""
+
+// visit looks at scenes in both languages.
 func (s *stage) visit(scenes ...scene) {
 	for _, scene := range scenes {
 		w := s.tabs[scene.user]
 		for _, lang := range []string{"en", "zh-Hans"} {
-			began := time.Now()
 			w.setCookie("lang", lang)
 			w.do(emulateSize(1280, 800), emulateScheme("light"))
 			w.open(scene.path)
@@ -290,44 +293,40 @@ func (s *stage) visit(scenes ...scene) {
 			s.requireLanguage(w, scene.name, lang)
 			w.do(chromedp.Evaluate[chromedp.Void](s.axe))
 			for _, look := range looks {
-				where := fmt.Sprintf("%s-%s-%d-%s", scene.name, lang, look.width, look.scheme)
-				w.do(emulateSize(look.width, 800), emulateScheme(look.scheme))
-				s.requireNoSidewaysScrolling(w, where)
-				if lang == "en" || look.scheme == "light" { // colours do not depend on the language
-					s.requireAccessible(w, where, look.scheme)
-				}
-				if picturesFolder != "" && pictured[strings.TrimPrefix(where, scene.name+"-")] {
-					s.picture(w, where, chromedp.FullScreenshot(100))
-				}
+				s.requireLook(w, scene.name, lang, look)
 			}
 			if lang == "en" {
 				w.do(emulateSize(1280, 800), emulateScheme("light"))
 				s.requireKeyboard(w, scene.name)
 			}
-			s.t.Logf("%s in %s took %s", scene.name, lang, time.Since(began).Round(time.Millisecond))
 		}
 	}
 }
+
+func (s *stage) requireLook(w *tab, name, lang string, l look) {
+	where := fmt.Sprintf("%s-%s-%d-%s", name, lang, l.width, l.scheme)
+	w.do(emulateSize(l.width, 800), emulateScheme(l.scheme))
+	if wide := read[int](w, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+		s.t.Errorf("%s scrolls sideways by %d px", where, wide)
+	}
+	if lang == "en" && l.width == 1280 || everyLook {
+		for _, violation := range read[[]string](w, fmt.Sprintf(violations, rules[l.scheme])) {
+			s.t.Errorf("%s: %s", where, violation)
+		}
+	}
+	if picturesFolder != "" && pictured[strings.TrimPrefix(where, name+"-")] {
+		s.picture(w, where, chromedp.FullScreenshot(100))
+	}
+}
+
+const violations = `axe.run({runOnly: %s, resultTypes: ["violations"]})
+	.then(result => result.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary)))`
 
 // rules are those of axe that a page is held against. The dark scheme has other
 // colours, and nothing else.
 var rules = map[string]string{
 	"light": `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`,
 	"dark":  `["color-contrast", "link-in-text-block"]`,
-}
-
-func (s *stage) requireAccessible(w *tab, where, scheme string) {
-	found := read[[]string](w, `axe.run({runOnly: `+rules[scheme]+`, resultTypes: ["violations"]})
-		.then(result => result.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary)))`)
-	for _, violation := range found {
-		s.t.Errorf("%s: %s", where, violation)
-	}
-}
-
-func (s *stage) requireNoSidewaysScrolling(w *tab, where string) {
-	if wide := read[int](w, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
-		s.t.Errorf("%s scrolls sideways by %d px", where, wide)
-	}
 }
 
 func (s *stage) picture(w *tab, name string, shot chromedp.Action[[]byte]) {

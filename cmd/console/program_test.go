@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/auth"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the program could not be built:", err)
 		os.Exit(1)
 	}
-	storetest.Main(m, func() { os.RemoveAll(folder) })
+	storetest.Main(m, endBrowser, func() { os.RemoveAll(folder) })
 }
 
 // program is a console with its settings; start runs it.
@@ -54,8 +55,6 @@ type program struct {
 	process   *exec.Cmd
 	log       *os.File
 }
-
-const testPassword = "correct horse battery"
 
 // newProgram makes a console for a simulator, with a user for each role.
 func newProgram(t testing.TB, simulator, database string) *program {
@@ -70,10 +69,7 @@ func newProgram(t testing.TB, simulator, database string) *program {
 		"CONSOLE_TIM_SECRET_KEY=" + sampleKey,
 		"CONSOLE_TIM_DOMAIN=" + simulator,
 	}}
-	for user, role := range map[string]string{"olga": "operator", "adam": "admin", "aida": "auditor"} {
-		out, err := p.command(testPassword+"\n", "user", "add", user, "--role", role)
-		require.NoError(t, err, out)
-	}
+	addUsers(t, database)
 	var err error
 	p.log, err = os.Create(filepath.Join(t.TempDir(), "console.log"))
 	require.NoError(t, err)
@@ -84,6 +80,17 @@ func newProgram(t testing.TB, simulator, database string) *program {
 		}
 	})
 	return p
+}
+
+// addUsers makes a user for each role, without the cost of a real password.
+func addUsers(t testing.TB, database string) {
+	s, err := store.Open(t.Context(), database)
+	require.NoError(t, err)
+	for user, role := range map[string]auth.Role{"olga": auth.Operator, "adam": auth.Admin, "aida": auth.Auditor} {
+		_, err := s.CreateUser(t.Context(), commandLine(), user, role, storetest.PasswordHash)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
 }
 
 // end kills the console if it runs.
@@ -204,7 +211,7 @@ func databaseOf(t testing.TB, engine string) string {
 	if engine == "postgres" {
 		return storetest.PostgresURL(t)
 	}
-	return filepath.Join(t.TempDir(), "console.db")
+	return storetest.SQLiteFile(t)
 }
 
 // requireTruth holds a finished job against the simulator and recounts it.

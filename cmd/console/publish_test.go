@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/store/storetest"
 )
 
 // Checkpoints reach the file, the webhook and syslog; what fails is tried again
@@ -38,7 +39,7 @@ func TestCheckpointsAreSentToWhereTheOperatorIsNotAlone(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { logs.Close() })
 
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	file := filepath.Join(t.TempDir(), "checkpoints")
 	p.settings = append(p.settings, "CONSOLE_CHECKPOINT_FILE="+file, "CONSOLE_CHECKPOINT_WEBHOOK="+hook.URL+"/secret-path", "CONSOLE_CHECKPOINT_SYSLOG=udp://"+logs.LocalAddr().String())
 	p.start()

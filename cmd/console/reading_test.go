@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -130,7 +129,7 @@ func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
 func TestALockedDatabaseRefusesNoFile(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	content, rows, _, _ := fileWithEverything(300_000)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -27,12 +28,12 @@ func (v *visitor) states() (states []string) {
 
 func TestAFileThatIsRefusedIsASentenceAndKeepsTheForm(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.settings = append(p.settings, "CONSOLE_UPLOAD_LIMIT=100000")
 	p.start()
 	olga := p.signIn("olga")
 	olga.draft(accountFile(3))
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("olga")
 	samples, err := filepath.Glob("../../internal/accounts/testdata/refused/*")
 	require.NoError(t, err)
@@ -72,7 +73,7 @@ func TestAFileThatIsRefusedIsASentenceAndKeepsTheForm(t *testing.T) {
 
 func TestWhatCannotBeDoneIsASentence(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(3))
@@ -109,11 +110,11 @@ func TestWhatCannotBeDoneIsASentence(t *testing.T) {
 func TestAStaleFormChangesNothing(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	p.signIn("adam").sets(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
 	olga := p.signIn("olga")
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("olga")
 
 	cancelled := olga.draft(accountFile(300))
@@ -137,7 +138,7 @@ func TestAStaleFormChangesNothing(t *testing.T) {
 func TestStartCountsOnceHoweverOftenItIsClicked(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	p.signIn("adam").sets(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
 	olga := p.signIn("olga")
@@ -161,9 +162,9 @@ func TestStartCountsOnceHoweverOftenItIsClicked(t *testing.T) {
 
 func TestAWrongPasswordIsASentenceAndSlowsTheNextOne(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.start()
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.open("/audit")
 	require.Equal(t, "/login?next=%2Faudit", w.at())
 	for range 3 {
@@ -185,30 +186,30 @@ func TestAWrongPasswordIsASentenceAndSlowsTheNextOne(t *testing.T) {
 		require.Positive(t, seconds)
 		return seconds > 10
 	})
-	require.Equal(t, 429, w.submitSignIn("aida", testPassword), "even the right one has to wait")
+	require.Equal(t, 429, w.submitSignIn("aida", storetest.Password), "even the right one has to wait")
 	require.Regexp(t, `there were too many failed attempts. Wait \d+ s, then try again`, w.fault())
 	p.signIn("olga") // a colleague is not held up
 
-	until(t, "the wait is over", func() bool { return w.submitSignIn("aida", testPassword) == 200 })
+	until(t, "the wait is over", func() bool { return w.submitSignIn("aida", storetest.Password) == 200 })
 	require.Equal(t, "/audit", w.at(), "where the person wanted to go")
 }
 
 func TestWhoIsSignedOutInTheMiddleComesBackToTheirWork(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) { c.Faults.Code = 60020 })
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(300))
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("olga")
 	w.open("/jobs/" + id)
 
-	out, err := p.command(testPassword+"\n", "user", "password", "olga") // ends her sessions
+	out, err := p.command(storetest.Password+"\n", "user", "password", "olga") // ends her sessions
 	require.NoError(t, err, out)
 	require.Equal(t, 200, w.follow(fill("#confirm", "300"), click("form[action$=start] button")))
 	require.Equal(t, "/login?next="+url.QueryEscape("/jobs/"+id), w.at())
-	w.submitSignIn("olga", testPassword)
+	w.submitSignIn("olga", storetest.Password)
 	require.Equal(t, "/jobs/"+id, w.at())
 	olga = p.signIn("olga")
 	require.Equal(t, "draft", olga.job(id).State, "nothing was started by someone who was not signed in")
@@ -218,7 +219,7 @@ func TestWhoIsSignedOutInTheMiddleComesBackToTheirWork(t *testing.T) {
 	until(t, "the job is halted", func() bool { return olga.job(id).State == "halted" })
 	w.open("/jobs?state=halted")
 	leads := w.loads()
-	out, err = p.command(testPassword+"\n", "user", "password", "olga")
+	out, err = p.command(storetest.Password+"\n", "user", "password", "olga")
 	require.NoError(t, err, out)
 	leads()
 	require.Equal(t, "/login?next="+url.QueryEscape("/jobs?state=halted"), w.at())

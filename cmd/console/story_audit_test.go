@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"tagsweep/internal/store/storetest"
+
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -17,7 +19,7 @@ import (
 func TestAnAuditorFindsWhoClearedAnAccountAndTakesTheProofAlong(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
 	other := olga.draft(accountFile(120))
@@ -29,7 +31,7 @@ func TestAnAuditorFindsWhoClearedAnAccountAndTakesTheProofAlong(t *testing.T) {
 	}
 
 	// Who, and when.
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("aida")
 	w.follow(click("nav.main a[href='/audit']"))
 	aMonthAgo := fmt.Sprintf(`document.querySelector("#from").value = %q`, time.Now().AddDate(0, -1, 0).Format("2006-01-02T15:04"))

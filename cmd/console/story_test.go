@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -79,11 +78,10 @@ func TestThePagesLeadAJobFromTheUploadToTheAudit(t *testing.T) {
 		c.UnknownShare = 0.01
 		c.Faults = timtest.Faults{Latency: 50 * time.Millisecond, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.05}}
 	})
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.settings = append(p.settings, "CONSOLE_TIM_RATE=10")
 	p.start()
-	chromium := startBrowser(t)
-	w := p.openTab(chromium)
+	w := p.openTab()
 	w.signIn("olga")
 
 	// Upload and review.
@@ -149,7 +147,7 @@ func TestThePagesLeadAJobFromTheUploadToTheAudit(t *testing.T) {
 	require.Equal(t, "2", rejects[4][6])
 	w.follow(click("form[action='/logout'] button"))
 
-	requireAudited(t, p.openTab(chromium), job)
+	requireAudited(t, p.openTab(), job)
 }
 
 // requireAudited reads the log as the auditor does.
@@ -219,10 +217,10 @@ func requireResults(t *testing.T, p *program, job string, content []byte, accoun
 func TestTheMainJobNeedsNoScripts(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.settings = append(p.settings, "CONSOLE_TIM_RATE=3")
 	p.start()
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.do(withoutScripts())
 	w.signIn("olga")
 
@@ -264,9 +262,9 @@ func TestTheMainJobNeedsNoScripts(t *testing.T) {
 
 func TestAnUploadShowsHowFarItIsAndCanBeStopped(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.start()
-	w := p.openTab(startBrowser(t))
+	w := p.openTab()
 	w.signIn("olga")
 	w.open("/jobs/new")
 	w.do(fill("#note", "OPS-4713"), chromedp.Evaluate[chromedp.Void](`

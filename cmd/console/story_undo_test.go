@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -41,10 +41,9 @@ func (w *tab) startShown(olga *visitor) (job string) {
 func TestThePagesShowTheEffectBeforeAndUndoItAfter(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.01 })
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	chromium := startBrowser(t)
-	w := p.openTab(chromium)
+	w := p.openTab()
 	w.signIn("olga")
 	olga := p.signIn("olga")
 	const n = 600
@@ -116,7 +115,7 @@ func TestThePagesShowTheEffectBeforeAndUndoItAfter(t *testing.T) {
 	require.ElementsMatch(t, append([]string{"own"}, first[name]...), w.texts("#tags-now .tags li"))
 
 	// The auditor sees who looked and who took it back.
-	aida := p.openTab(chromium)
+	aida := p.openTab()
 	aida.signIn("aida")
 	aida.open("/audit")
 	log := strings.Join(aida.texts(".list tbody tr"), "\n")

@@ -78,7 +78,7 @@ func TestEveryFaultEndsInTheTruth(t *testing.T) {
 			_, base := simulate(t, func(c *timtest.Config) {
 				c.Faults = timtest.Faults{Shares: map[timtest.Fault]float64{fault: 0.3}, LateWithin: 100 * time.Millisecond}
 			})
-			database := filepath.Join(t.TempDir(), "console.db")
+			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
 			job := carryOut(t, con, startedJob(t, con.store, accountFile(3_000)).ID)
 			require.Equal(t, jobs.Finished, job.State, "%d %s", job.HaltCode, job.HaltInfo)
@@ -96,7 +96,7 @@ func TestAnAnswerThatNeverComesIsReadBack(t *testing.T) {
 			simulator, base := simulate(t, func(c *timtest.Config) {
 				c.Faults = timtest.Faults{Shares: map[timtest.Fault]float64{fault: 1}, Most: 2}
 			})
-			database := filepath.Join(t.TempDir(), "console.db")
+			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
 			job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
 			require.Equal(t, jobs.Finished, job.State)
@@ -116,7 +116,7 @@ func TestUnknownAccountsFailAloneHoweverTheServiceAnswersForThem(t *testing.T) {
 					c.UnknownShare = 0.01
 					c.Faults = timtest.Faults{Unknown: unknown, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.1, timtest.ResetBefore: 0.1}}
 				})
-				database := filepath.Join(t.TempDir(), "console.db")
+				database := storetest.SQLiteFile(t)
 				con := opened(t, database, base, family)
 				job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
 				require.Equal(t, jobs.Finished, job.State)
@@ -162,7 +162,7 @@ func TestAHaltStopsAtTheFirstSightAndGoesOnWithoutLoss(t *testing.T) {
 func TestACodeThatEveryAccountGivesCostsOneAccount(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90001} })
-	con := opened(t, filepath.Join(t.TempDir(), "console.db"), base, "all_member_push")
+	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
 	require.Equal(t, jobs.Halted, job.State)
 	require.Equal(t, jobs.CodeFailures, job.HaltCode, "the first gate does not open")
@@ -173,7 +173,7 @@ func TestACodeThatEveryAccountGivesCostsOneAccount(t *testing.T) {
 func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70001} })
-	database := filepath.Join(t.TempDir(), "console.db")
+	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(100)).ID)
 	require.Equal(t, jobs.Halted, job.State)
@@ -244,7 +244,7 @@ func TestAPausedJobMakesNoCallAndResumesWhereItStood(t *testing.T) {
 func TestTheLedgerHoldsEveryCallTheServiceSaw(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
-	database := filepath.Join(t.TempDir(), "console.db")
+	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(2_000)).ID)
 	found := requireTruth(t, database, base, job.ID)
@@ -269,7 +269,7 @@ func TestAHundredThousandAccountsRunToTheEnd(t *testing.T) {
 	_, base := simulate(t, func(c *timtest.Config) {
 		c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.ResetAfter: 0.005, timtest.BadGateway: 0.005}
 	})
-	p := newProgram(t, base, filepath.Join(t.TempDir(), "console.db"))
+	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	operator := p.signIn("olga")
 	id := operator.draft(accountFile(100_000))

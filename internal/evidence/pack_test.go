@@ -3,7 +3,6 @@ package evidence_test
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -113,7 +112,7 @@ func TestOnlyASealedJobHasAPack(t *testing.T) {
 	require.True(t, evidence.FaultNotEnded.Is(err), "%v", err)
 	_, err = s.Evidence(ctx, aida, "nothing")
 	require.True(t, jobs.FaultNoJob.Is(err), "%v", err)
-	file := filepath.Join(t.TempDir(), "console.db")
+	file := storetest.SQLiteFile(t)
 	id := sealedJob(t, storetest.Open(t, file))
 	unsigned := storetest.Open(t, file)
 	_, err = unsigned.Evidence(ctx, aida, id)

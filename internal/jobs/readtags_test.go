@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -45,7 +44,7 @@ func idle(t *testing.T, s *store.Store) (*jobs.Runner, *timtest.Service) {
 
 func TestTheTagsOfAnAccountAreReadForAPerson(t *testing.T) {
 	t.Parallel()
-	r, service := reads(t, storetest.Open(t, filepath.Join(t.TempDir(), "console.db")))
+	r, service := reads(t, storetest.Open(t, storetest.SQLiteFile(t)))
 	service.SetTags("member1", "vip", "会员")
 	service.SetTags("member2")
 	tags, err := r.ReadTags(t.Context(), "member1")
@@ -77,7 +76,7 @@ func TestTheTagsOfAnAccountAreReadForAPerson(t *testing.T) {
 
 func TestNothingIsReadForAPersonWhileAllSendingIsStopped(t *testing.T) {
 	t.Parallel()
-	s := storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))
+	s := storetest.Open(t, storetest.SQLiteFile(t))
 	r, service := reads(t, s)
 	require.NoError(t, s.ThrowKillSwitch(t.Context(), someone, "test"))
 	before := len(service.Ledger())
@@ -91,7 +90,7 @@ func TestNothingIsReadForAPersonWhileAllSendingIsStopped(t *testing.T) {
 
 func TestReadingForPeopleKeepsToTheBudget(t *testing.T) {
 	t.Parallel()
-	s := storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))
+	s := storetest.Open(t, storetest.SQLiteFile(t))
 	r, service := reads(t, s)
 	before, began := len(service.Ledger()), time.Now()
 	var people sync.WaitGroup
@@ -109,7 +108,7 @@ func TestReadingForPeopleKeepsToTheBudget(t *testing.T) {
 
 func TestNothingIsReadForAPersonWithoutARunner(t *testing.T) {
 	t.Parallel()
-	r, service := idle(t, storetest.Open(t, filepath.Join(t.TempDir(), "console.db")))
+	r, service := idle(t, storetest.Open(t, storetest.SQLiteFile(t)))
 	_, err := r.ReadTags(t.Context(), "member1")
 	require.True(t, jobs.FaultNoSlot.Is(err))
 	require.Empty(t, service.Ledger())

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -135,7 +134,7 @@ func locked(t *testing.T, path string) (release func()) {
 
 func TestNoCallLeavesWhileAnotherProgramHoldsTheDatabase(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "console.db")
+	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
 	var release func()
 	troubled(t, s, func() { release = locked(t, path) }, func() { release() }, store.FaultLocked)
@@ -165,7 +164,7 @@ func TestNoCallLeavesWhileTheDatabaseIsGone(t *testing.T) {
 
 func TestARunnerEndsThoughItsLastAnswersCannotBeWrittenDown(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "console.db")
+	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
 	r, service, job, stop := runs(t, s, 8_000)
 	until(t, "calls are made", func() bool { return len(service.Ledger()) > 20 })
@@ -185,7 +184,7 @@ func TestARunnerEndsThoughItsLastAnswersCannotBeWrittenDown(t *testing.T) {
 // Calls that have left the runner may still wait for a connection.
 func TestNoCallLeavesASecondAfterTheKillSwitchThoughItWaitedForAConnection(t *testing.T) {
 	t.Parallel()
-	s := storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))
+	s := storetest.Open(t, storetest.SQLiteFile(t))
 	require.NoError(t, s.ChangeSending(t.Context(), someone, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
 	_, service, _, _ := runsOver(t, s, 20_000, 3, timtest.Faults{Latency: 700 * time.Millisecond})
 	until(t, "calls wait for a connection", func() bool { return len(service.Ledger()) > 3 })
@@ -199,7 +198,7 @@ func TestNoCallLeavesASecondAfterTheKillSwitchThoughItWaitedForAConnection(t *te
 // Pages and /healthz say what is wrong with the database before a job is started.
 func TestAnIdleRunnerSaysThatNothingCanBeWrittenDown(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "console.db")
+	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
 	r, _, job, _ := runs(t, s, 100)
 	until(t, "the job has ended", func() bool {
@@ -237,7 +236,7 @@ func (s *hardStore) Claim(ctx context.Context, appID string, command tim.Command
 
 func TestNoCallLeavesWhoseClaimTookLongToBeWrittenDown(t *testing.T) {
 	t.Parallel()
-	s := &hardStore{Store: storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))}
+	s := &hardStore{Store: storetest.Open(t, storetest.SQLiteFile(t))}
 	s.slow.Store(true)
 	r, service, job, _ := runsOver(t, s.Store, 2_000, jobs.InFlight, timtest.Faults{}, func(r *jobs.Runner) { r.Store = s })
 	until(t, "some were claimed and given back", func() bool { return s.claims.Load() > 2 })
@@ -252,7 +251,7 @@ func TestNoCallLeavesWhoseClaimTookLongToBeWrittenDown(t *testing.T) {
 
 func TestWhileOneCommandCannotBeClaimedTheOtherIsNotClaimedForNothing(t *testing.T) {
 	t.Parallel()
-	s := &hardStore{Store: storetest.Open(t, filepath.Join(t.TempDir(), "console.db"))}
+	s := &hardStore{Store: storetest.Open(t, storetest.SQLiteFile(t))}
 	r, service, job, _ := runsOver(t, s.Store, 20_000, jobs.InFlight, timtest.Faults{}, func(r *jobs.Runner) { r.Store = s })
 	until(t, "calls are made", func() bool { return len(service.Ledger()) > 20 })
 	s.failing.Store(true)

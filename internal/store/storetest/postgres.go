@@ -40,13 +40,25 @@ var shared struct {
 	err     error
 }
 
-// PostgresURL returns the address of a new, empty database in the cluster that
-// all tests of a process share.
+// PostgresURL returns the address of a new database in the cluster that all tests
+// of a process share. It has its tables already.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
-	shared.Do(func() { shared.cluster, shared.err = newCluster(nil) })
+	shared.Do(func() {
+		if shared.cluster, shared.err = newCluster(nil); shared.err == nil {
+			shared.err = shared.cluster.makeTemplate()
+		}
+	})
 	require.NoError(t, shared.err, "PostgreSQL could not be started; `make setup` installs it")
-	return shared.cluster.Database(t)
+	return shared.cluster.database(t, " TEMPLATE tables")
+}
+
+// makeTemplate makes the tables once; every test gets a copy.
+func (c *Cluster) makeTemplate() error {
+	if err := c.execute("CREATE DATABASE tables"); err != nil {
+		return err
+	}
+	return migrate(c.address() + "/tables?sslmode=disable")
 }
 
 // Cluster is a PostgreSQL server of a test's own, which it may stop and start.
@@ -72,13 +84,24 @@ func NewCluster(t testing.TB, settings ...string) *Cluster {
 // Database returns the address of a new, empty database.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
+	return c.database(t, "")
+}
+
+func (c *Cluster) database(t testing.TB, options string) string {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", c.made.Add(1))
-	admin, err := sql.Open("pgx", c.address()+"/postgres?sslmode=disable")
-	require.NoError(t, err)
-	defer admin.Close()
-	_, err = admin.Exec("CREATE DATABASE " + name)
-	require.NoError(t, err)
+	require.NoError(t, c.execute("CREATE DATABASE "+name+options))
 	return c.address() + "/" + name + "?sslmode=disable"
+}
+
+func (c *Cluster) execute(statement string) error {
+	admin, err := sql.Open("pgx", c.address()+"/postgres?sslmode=disable")
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	_, err = admin.Exec(statement)
+	return err
 }
 
 // Stop ends the server as a crash does: connections break, and what was

@@ -7,15 +7,18 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
@@ -27,6 +30,18 @@ import (
 var App = jobs.App{ID: "1400000000", Name: "Test chat", Environment: "test", SDKAppID: 1400000000,
 	Domain: "http://127.0.0.1:0", Family: "all_member_push", Identifier: "administrator", Rate: 97}
 
+// Password is what users of tests sign in with.
+const Password = "correct horse battery"
+
+// PasswordHash is its hash, as cheap as a hash can be: what a hash costs stands
+// in it, and the usual cost is tested where it is chosen.
+var PasswordHash = func() string {
+	salt := []byte("salt of the tests")
+	key := argon2.IDKey([]byte(Password), salt, 1, 8, 1, 32)
+	encode := base64.RawStdEncoding.EncodeToString
+	return "$argon2id$v=19$m=8,t=1,p=1$" + encode(salt) + "$" + encode(key)
+}()
+
 // Each runs a test on both engines, side by side: while SQLite uses one
 // processor, PostgreSQL is waited for.
 func Each(t *testing.T, body func(t *testing.T, s *store.Store)) {
@@ -35,8 +50,38 @@ func Each(t *testing.T, body func(t *testing.T, s *store.Store)) {
 }
 
 // SQLite returns a store in a new file.
-func SQLite(t *testing.T) *store.Store {
-	return Open(t, filepath.Join(t.TempDir(), "console.db"))
+func SQLite(t *testing.T) *store.Store { return Open(t, SQLiteFile(t)) }
+
+// SQLiteFile returns the path of a new database, which has its tables already.
+func SQLiteFile(t testing.TB) string {
+	t.Helper()
+	content, err := emptySQLite()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "console.db")
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+// emptySQLite makes the tables once; every test gets a copy.
+var emptySQLite = sync.OnceValues(func() (content []byte, err error) {
+	folder, err := os.MkdirTemp("", "tagsweep-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "console.db")
+	if err := migrate(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func migrate(database string) error {
+	s, err := store.Open(context.Background(), database)
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 // Open opens a database and gives it the App, which keeps no tags and verifies
