@@ -79,13 +79,15 @@ func TestNothingIsLostOrLateWhenTheClockJumps(t *testing.T) {
 
 func TestAProbeComesSoonWhateverTheClockDoes(t *testing.T) {
 	for _, jump := range []time.Duration{day, -day} {
-		storetest.Each(t, func(t *testing.T, s *store.Store) {
-			fast(t, s)
-			free(t, s)
-			started(t, s, 500)
-			settle(t, s, down(claim(t, s, tim.RemoveAllTags, 1)[0]))
-			s.Jump(jump)
-			require.Len(t, claim(t, s, tim.RemoveAllTags, 9), 1)
+		t.Run(jump.String(), func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				fast(t, s)
+				free(t, s)
+				started(t, s, 500)
+				settle(t, s, down(claim(t, s, tim.RemoveAllTags, 1)[0]))
+				s.Jump(jump)
+				require.Len(t, claim(t, s, tim.RemoveAllTags, 9), 1)
+			})
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,51 +42,53 @@ func TestNothingIsReadBeyondAGate(t *testing.T) {
 // however far ahead of its changes it reads. Those of a bad list do.
 func TestFailuresAreJudgedByWholeBatches(t *testing.T) {
 	for _, bad := range []int{4, 25} {
-		storetest.Each(t, func(t *testing.T, s *store.Store) {
-			fast(t, s)
-			storetest.Keep(t, s, 0)
-			require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 20, KeepDays: 30, Snapshot: true}))
-			j := started(t, s, 6_000)
-			read := func(again bool) {
-				var read []jobs.Settlement
-				for _, c := range claim(t, s, tim.GetTags, 60) {
-					st := toChange(c)
-					for i, p := range c.Accounts {
-						switch {
-						case again:
-						case i < bad:
-							st.Own = append(st.Own, jobs.Own{Seq: p.Seq, Outcome: jobs.Failed, Code: 70107})
-							delete(st.Found, p.Seq)
-						case i < bad+4:
-							st.Own = append(st.Own, jobs.Own{Seq: p.Seq, Outcome: jobs.Untagged})
-							st.Found[p.Seq] = nil
+		t.Run(fmt.Sprint(bad, " bad"), func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				fast(t, s)
+				storetest.Keep(t, s, 0)
+				require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 20, KeepDays: 30, Snapshot: true}))
+				j := started(t, s, 6_000)
+				read := func(again bool) {
+					var read []jobs.Settlement
+					for _, c := range claim(t, s, tim.GetTags, 60) {
+						st := toChange(c)
+						for i, p := range c.Accounts {
+							switch {
+							case again:
+							case i < bad:
+								st.Own = append(st.Own, jobs.Own{Seq: p.Seq, Outcome: jobs.Failed, Code: 70107})
+								delete(st.Found, p.Seq)
+							case i < bad+4:
+								st.Own = append(st.Own, jobs.Own{Seq: p.Seq, Outcome: jobs.Untagged})
+								st.Found[p.Seq] = nil
+							}
 						}
+						read = append(read, st)
 					}
-					read = append(read, st)
+					settle(t, s, read...)
 				}
-				settle(t, s, read...)
-			}
-			read(false)
-			now := jobNow(t, s, j.ID)
-			require.Equal(t, []any{jobs.Running, int64(60 * bad), int64(240)}, []any{now.State, now.Counts[jobs.Failed], now.Counts[jobs.Untagged]})
-			s.Jump(2 * time.Minute)
-			_, err := s.Expire(ctx, storetest.App.ID, false, time.Second)
-			require.NoError(t, err)
-			read(true)
-			require.Equal(t, jobs.Running, jobNow(t, s, j.ID).State, "read again, since it was long ago")
+				read(false)
+				now := jobNow(t, s, j.ID)
+				require.Equal(t, []any{jobs.Running, int64(60 * bad), int64(240)}, []any{now.State, now.Counts[jobs.Failed], now.Counts[jobs.Untagged]})
+				s.Jump(2 * time.Minute)
+				_, err := s.Expire(ctx, storetest.App.ID, false, time.Second)
+				require.NoError(t, err)
+				read(true)
+				require.Equal(t, jobs.Running, jobNow(t, s, j.ID).State, "read again, since it was long ago")
 
-			for _, c := range inOrder(claim(t, s, tim.RemoveAllTags, 60)) {
-				if jobNow(t, s, j.ID).State == jobs.Running {
-					settle(t, s, cleared(c))
+				for _, c := range inOrder(claim(t, s, tim.RemoveAllTags, 60)) {
+					if jobNow(t, s, j.ID).State == jobs.Running {
+						settle(t, s, cleared(c))
+					}
 				}
-			}
-			now = jobNow(t, s, j.ID)
-			if bad == 4 {
-				require.Equal(t, []any{jobs.Finished, int64(0)}, []any{now.State, now.Counts[jobs.Waiting]})
-			} else {
-				require.Equal(t, []any{jobs.Halted, jobs.CodeFailures, "225/900"}, []any{now.State, now.HaltCode, now.HaltInfo})
-			}
-			requireSums(t, s)
+				now = jobNow(t, s, j.ID)
+				if bad == 4 {
+					require.Equal(t, []any{jobs.Finished, int64(0)}, []any{now.State, now.Counts[jobs.Waiting]})
+				} else {
+					require.Equal(t, []any{jobs.Halted, jobs.CodeFailures, "225/900"}, []any{now.State, now.HaltCode, now.HaltInfo})
+				}
+				requireSums(t, s)
+			})
 		})
 	}
 }

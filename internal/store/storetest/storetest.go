@@ -42,9 +42,10 @@ var PasswordHash = func() string {
 	return "$argon2id$v=19$m=8,t=1,p=1$" + encode(salt) + "$" + encode(key)
 }()
 
-// Each runs a test on both engines, side by side: while SQLite uses one
-// processor, PostgreSQL is waited for.
+// Each runs a test on both engines, beside other tests: while one uses a
+// processor, another waits for PostgreSQL. A test calls it once.
 func Each(t *testing.T, body func(t *testing.T, s *store.Store)) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); body(t, SQLite(t)) })
 	t.Run("postgres", func(t *testing.T) { t.Parallel(); body(t, Open(t, PostgresURL(t))) })
 }
