@@ -1,6 +1,5 @@
-// Package migrations holds the numbered SQL files that build the database.
-// A file serves both engines unless its name ends in .sqlite.sql or
-// .postgres.sql: the two differ only in how they refuse changes to the log.
+// Package migrations holds the SQL files that make the database: its tables, for
+// both engines, and, in a file for each, how it refuses changes to the log.
 package migrations
 
 import (

@@ -35,6 +35,13 @@ func (s *Store) LogKey(ctx context.Context) (public string, err error) {
 	return signer.Public, nil
 }
 
+// nameLog begins the log, under a name that no other log has. It is the last
+// migration, so that a database is complete once its log has a name.
+func (s *Store) nameLog(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO audit_head (id, origin, seq) VALUES (1, $1, 0)`, audit.Origins+newID(s.now()))
+	return err
+}
+
 func logOrigin(ctx context.Context, q querier) (origin string, err error) {
 	return origin, q.QueryRowContext(ctx, `SELECT origin FROM audit_head WHERE id = 1`).Scan(&origin)
 }

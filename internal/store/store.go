@@ -30,6 +30,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // registers "sqlite"
 
 	"tagsweep/internal/audit"
@@ -67,8 +68,8 @@ type Store struct {
 
 }
 
-// Open opens and migrates a database: the path of a SQLite file, made when
-// missing, or a postgres:// URL.
+// Open opens a database, and makes its tables when it is new: the path of a
+// SQLite file, made when missing, or a postgres:// URL.
 func Open(ctx context.Context, database string) (*Store, error) {
 	s := &Store{now: time.Now, clock: sqliteClock, slots: map[budget]time.Time{}}
 	var err error
@@ -174,22 +175,27 @@ func olderThan(version string, least ...int) bool {
 	return false
 }
 
+// migrate makes the tables of a new database and names its log.
 func (s *Store) migrate(ctx context.Context) error {
 	engine, dialect := "sqlite", goose.DialectSQLite3
+	options := []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: s.nameLog}, nil))}
 	if s.postgres {
 		engine, dialect = "postgres", goose.DialectPostgres
+		// Of consoles that open a new database at once one makes the tables, and the others wait.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+		if err != nil {
+			return err
+		}
+		options = append(options, goose.WithSessionLocker(locker))
 	}
-	takeOver := goose.NewGoMigration(9, &goose.GoFunc{RunTx: s.takeOver}, nil)
-	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine), goose.WithGoMigrations(takeOver))
+	provider, err := goose.NewProvider(dialect, s.write, migrations.For(engine), options...)
 	if err != nil {
 		return err
 	}
-	has, err := provider.GetDBVersion(ctx)
-	if err != nil {
+	switch has, known, err := provider.GetVersions(ctx); {
+	case err != nil || has == known:
 		return err
-	}
-	sources := provider.ListSources()
-	if known := sources[len(sources)-1].Version; has > known {
+	case has > known:
 		return FaultNewer.With(has, known)
 	}
 	_, err = provider.Up(ctx)

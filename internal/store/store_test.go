@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
@@ -87,6 +88,55 @@ func TestParametersAreBoundByTheirNumber(t *testing.T) {
 		require.NoError(t, db.QueryRow(`SELECT CAST($2 AS TEXT) || CAST($1 AS TEXT) || CAST($2 AS TEXT)`, "a", "b").Scan(&got))
 		require.Equal(t, "bab", got, engine)
 	}
+}
+
+func TestOpeningAgainChangesNothing(t *testing.T) {
+	for engine, c := range map[string]struct{ database, tables string }{
+		"sqlite": {filepath.Join(t.TempDir(), "x.db"), `SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master ORDER BY name)`},
+		"pgx": {storetest.PostgresURL(t), `SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, column_default), ';' ORDER BY table_name, ordinal_position)
+			FROM information_schema.columns WHERE table_schema = 'public'`},
+	} {
+		db, err := sql.Open(engine, c.database)
+		require.NoError(t, err)
+		defer db.Close()
+		opened := func() (tables, origin string, steps int) {
+			s, err := store.Open(ctx, c.database)
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			require.NoError(t, db.QueryRow(c.tables).Scan(&tables))
+			require.NoError(t, db.QueryRow(`SELECT origin, (SELECT COUNT(*) FROM goose_db_version) FROM audit_head`).Scan(&origin, &steps))
+			return tables, origin, steps
+		}
+		tables, origin, steps := opened()
+		require.Contains(t, tables, "audit_head")
+		require.Regexp(t, `^tagsweep/[0-9a-z]{16}$`, origin)
+		again, same, none := opened()
+		require.Equal(t, []any{tables, origin, steps}, []any{again, same, none}, engine)
+
+		// A console that ended before the log had its name is followed by one that gives it.
+		for _, undo := range []string{`DELETE FROM audit_head`, `DELETE FROM goose_db_version WHERE version_id = 3`} {
+			_, err := db.Exec(undo)
+			require.NoError(t, err)
+		}
+		_, named, completed := opened()
+		require.NotEqual(t, origin, named, engine)
+		require.Equal(t, steps, completed, engine)
+	}
+}
+
+func TestConsolesOpenANewDatabaseAtOnce(t *testing.T) {
+	database := storetest.PostgresURL(t)
+	var opening errgroup.Group
+	for range 4 {
+		opening.Go(func() error {
+			s, err := store.Open(ctx, database)
+			if err == nil {
+				err = s.Close()
+			}
+			return err
+		})
+	}
+	require.NoError(t, opening.Wait())
 }
 
 func TestANewerDatabaseIsRefusedAndLeftAlone(t *testing.T) {
