@@ -49,8 +49,7 @@ const (
 	UserRoleSet        Code = "user.role_set"
 	UserDisabled       Code = "user.disabled"
 	UserEnabled        Code = "user.enabled"
-	LogTakenOver       Code = "log.taken_over" // entries of an earlier version became the first of the tree
-	LogRead            Code = "log.read"       // its page was opened
+	LogRead            Code = "log.read" // its page was opened
 	LogSearched        Code = "log.searched"
 	LogExported        Code = "log.exported"
 	LogReviewed        Code = "log.reviewed" // an auditor or admin signed off all entries up to one
@@ -71,7 +70,7 @@ var Codes = []Code{
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
-	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, LogErased, LogRestored, LogTakenOver,
+	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, LogErased, LogRestored,
 }
 
 // Failure reports whether the event says that something was refused, stopped or
