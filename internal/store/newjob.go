@@ -89,7 +89,7 @@ func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, from orig
 			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now),
 			from.choices, from.source, from.policy, only)
 		if err == nil {
-			_, err = s.newKey(ctx, tx, id)
+			err = s.newKey(ctx, tx, id)
 		}
 		if err == nil {
 			created, err = job(ctx, tx, id)

@@ -40,26 +40,21 @@ func (s *Store) IsOwnKey(ctx context.Context) (bool, error) {
 }
 
 // newKey makes the key under which a job's tags are kept.
-func (s *Store) newKey(ctx context.Context, tx *sql.Tx, jobID string) (snapshot.Key, error) {
+func (s *Store) newKey(ctx context.Context, tx *sql.Tx, jobID string) error {
 	if s.master == [32]byte{} {
-		return snapshot.Key{}, FaultNoMaster.With()
+		return FaultNoMaster.With()
 	}
-	key := snapshot.NewKey()
-	wrapped, err := snapshot.Wrap(s.master, jobID, key)
+	wrapped, err := snapshot.Wrap(s.master, jobID, snapshot.NewKey())
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO snapshot_keys (job_id, wrapped) VALUES ($1, $2)`, jobID, wrapped)
 	}
-	return key, err
+	return err
 }
 
 // keyOf returns the key under which a job's tags are kept, or snapshot.FaultErased.
-// Within a transaction a job of an earlier version is given one.
 func (s *Store) keyOf(ctx context.Context, q querier, jobID string) (snapshot.Key, error) {
 	var wrapped []byte
 	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
-	if tx, writes := q.(*sql.Tx); errors.Is(err, sql.ErrNoRows) && writes {
-		return s.newKey(ctx, tx, jobID)
-	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return snapshot.Key{}, err
 	}
