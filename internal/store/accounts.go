@@ -43,7 +43,7 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 				if a.Outcome == setAside || outcome != "" && a.Outcome != outcome {
 					continue
 				}
-				fields, err := file.cells(a.Row, a.Account)
+				fields, err := file.cells(a.Row)
 				if !yield(Result{a, fields}, err) || err != nil {
 					return
 				}
@@ -126,7 +126,6 @@ type fileReader struct {
 	*accounts.Reader
 	job     string
 	reading string // of the job when the listing began
-	guessed bool   // how the file was read was not kept
 	last    accounts.Row
 }
 
@@ -143,12 +142,12 @@ func (s *Store) rereadFile(ctx context.Context, jobID string) (*fileReader, erro
 	if err != nil {
 		return nil, err
 	}
-	guessed := understood.Columns == 0 // by an earlier version
-	if !guessed {
-		options.Understood = &understood.Understanding
+	if understood.Columns == 0 { // it is to be read, or read again, first
+		return nil, errReadAgain
 	}
+	options.Understood = &understood.Understanding
 	rows, err := accounts.Open(file, options)
-	return &fileReader{Reader: rows, job: j.ID, reading: j.Reading, guessed: guessed}, err
+	return &fileReader{Reader: rows, job: j.ID, reading: j.Reading}, err
 }
 
 var errReadAgain = errors.New("store: the file was read again while its rows were listed")
@@ -171,21 +170,14 @@ func (s *Store) keptFileOf(ctx context.Context, j jobs.Job) (file *io.SectionRea
 	return file, o, err
 }
 
-// cells returns the cells of a row; ask for rows in ascending order. Where the
-// reading had to be guessed, only a row with the value gives its cells.
-func (f *fileReader) cells(row int64, value string) ([]string, error) {
+// cells returns the cells of a row; ask for rows in ascending order.
+func (f *fileReader) cells(row int64) ([]string, error) {
 	for f.last.Number < row {
 		next, err := f.Next()
-		if errors.Is(err, io.EOF) && f.guessed {
-			return nil, nil
-		}
 		if err != nil {
 			return nil, err
 		}
 		f.last = next
-	}
-	if f.guessed && f.last.Value != value {
-		return nil, nil
 	}
 	return f.last.Fields, nil
 }

@@ -115,7 +115,7 @@ func (s *Store) evidenceJob(ctx context.Context, j jobs.Job, sealed int64) (e ev
 	var earlier, at int64
 	err = s.read.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`, j.ID).
 		Scan(&understanding, &choices, &e.Reading.By, &at, &earlier)
-	e.Reading.Understood, e.Reading.Said = json.RawMessage(cmp.Or(understanding, "null")), json.RawMessage(cmp.Or(choices, "{}"))
+	e.Reading.Understood, e.Reading.Said = json.RawMessage(understanding), json.RawMessage(cmp.Or(choices, "{}"))
 	e.Reading.At, e.Reading.Earlier = orNil(fromMillis(at)), earlier != 0
 	return e, err
 }

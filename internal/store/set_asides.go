@@ -39,7 +39,7 @@ func (s *Store) Rejects(ctx context.Context, jobID string) iter.Seq2[Reject, err
 				return
 			}
 			for _, aside := range page {
-				fields, err := file.cells(aside.Row, aside.Value)
+				fields, err := file.cells(aside.Row)
 				if !yield(Reject{aside, fields}, err) || err != nil {
 					return
 				}

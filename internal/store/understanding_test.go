@@ -128,5 +128,8 @@ func TestAListingEndsWithAnErrorWhenItsFileIsReadAgain(t *testing.T) {
 			}
 		}
 		require.ErrorContains(t, ended, "read again")
+		for _, err := range s.Results(ctx, j.ID, "") {
+			require.ErrorContains(t, err, "read again", "how its rows are to be read is not known yet")
+		}
 	})
 }
