@@ -66,8 +66,8 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 	})
 }
 
-// A console that was stopped in the second before the seal, or a database of an
-// earlier version, is no fault; a job that will not be sealed any more is one.
+// A console that was stopped in the second before the seal is no fault; a job that
+// will not be sealed any more is one.
 func TestAJobThatIsStillToBeSealedIsNoFault(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		j := started(t, l.Store, 100)

@@ -279,7 +279,7 @@ func (w *verifier) conclude(ctx context.Context) error {
 }
 
 // unsealed finds jobs that ended and were not sealed. Those that the console would
-// seal if it ran are no fault: it was stopped in that second, or is newer than they.
+// seal if it ran are no fault: it was stopped in that second.
 func (w *verifier) unsealed(ctx context.Context) error {
 	waiting := 0
 	for _, id := range sortedKeys(w.ended) {

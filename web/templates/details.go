@@ -195,24 +195,21 @@ func sendingText(v View, set map[string]any) string {
 	rate, _ := set["rate"].(float64)
 	limit, _ := set["failure_limit"].(float64)
 	canary, _ := set["canary"].(bool)
+	keep, _ := set["snapshot"].(bool)
+	days, _ := set["keep_days"].(float64)
+	share, _ := set["verify_share"].(float64)
 	pace := v.T("detail.rate.configured")
 	if rate > 0 {
 		pace = v.Int(int64(rate))
 	}
-	parts := []string{
+	return v.List([]string{
 		v.T("detail.pair", v.T("sending.rate"), pace),
 		v.T("detail.pair", v.T("sending.failure_limit"), v.Int(int64(limit))),
 		v.T("detail.pair", v.T("sending.canary"), onOrOff(v, canary)),
-	}
-	if days, known := set["keep_days"].(float64); known { // entries of earlier versions do not say it
-		keep, _ := set["snapshot"].(bool)
-		share, _ := set["verify_share"].(float64)
-		parts = append(parts,
-			v.T("detail.pair", v.T("sending.snapshot"), onOrOff(v, keep)),
-			v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
-			v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))))
-	}
-	return v.List(parts)
+		v.T("detail.pair", v.T("sending.snapshot"), onOrOff(v, keep)),
+		v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
+		v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))),
+	})
 }
 
 func onOrOff(v View, on bool) string {
