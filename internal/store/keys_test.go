@@ -20,6 +20,7 @@ import (
 func TestAJobWhoseTagsCannotBeReadHaltsAlone(t *testing.T) {
 	for name, destroy := range map[string]string{
 		"its key was erased":           `UPDATE snapshot_keys SET wrapped = '' WHERE job_id = $1`,
+		"it has no key":                `DELETE FROM snapshot_keys WHERE job_id = $1`,
 		"its key is another job's":     `UPDATE snapshot_keys SET wrapped = (SELECT wrapped FROM snapshot_keys WHERE job_id <> $1 LIMIT 1) WHERE job_id = $1`,
 		"what it is to add is gone":    `DELETE FROM wanted_tags WHERE job_id = $1`,
 		"what it is to add is damaged": `UPDATE wanted_tags SET data = '' WHERE job_id = $1`,
