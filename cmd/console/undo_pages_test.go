@@ -11,9 +11,10 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// tagPages are those on what tags there are, what is kept of them and how it is
+// Those on what tags there are, what is kept of them and how it is
 // put back.
-func tagPages(t *testing.T) {
+func TestPagesOfTags(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	olga, adam := s.signIn("olga"), s.signIn("adam")
 	u := &undoing{program: s.program, t: t, simulator: s.simulator, olga: olga, adam: adam}
