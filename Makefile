@@ -38,7 +38,8 @@ IN_MEMORY = room=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
 	test "$${room:-0}" -lt 4000000 || { \
 		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; };
 # CI takes no result from an earlier run.
-TEST = $(IN_MEMORY) go test $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
+GOTEST = go test
+TEST = $(IN_MEMORY) $(GOTEST) $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
 # SQLite was translated from C: the race detector makes it ten times slower, and it is not our code.
 RACE = $(TEST) -race -gcflags='modernc.org/...=-race=false'
 # The packages that start goroutines.
