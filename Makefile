@@ -36,10 +36,9 @@ build: ## build ./console
 # Databases of tests stand in memory where the machine has a folder for that with 4 GB free.
 IN_MEMORY = room=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
 	test "$${room:-0}" -lt 4000000 || { \
-		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; };
+		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; }
 # CI takes no result from an earlier run.
-GOTEST = go test
-TEST = $(IN_MEMORY) $(GOTEST) $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
+TEST = go test $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
 # SQLite was translated from C: the race detector makes it ten times slower, and it is not our code.
 RACE = $(TEST) -race -gcflags='modernc.org/...=-race=false'
 # The packages that start goroutines.
@@ -47,14 +46,19 @@ CONCURRENT = ./cmd/console ./web ./internal/jobs ./internal/store ./internal/tim
 
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName
-	@$(TEST) -p 2 -parallel 6 $(or $(PKG),./...)
+ifneq ($(PKG)$(RUN),)
+	@$(IN_MEMORY); $(TEST) -p 1 -parallel 4 $(or $(PKG),./...)
+else
+	@$(IN_MEMORY); $(TEST) -p 2 -parallel 4 $$(go list ./... | grep -v /cmd/); others=$$?; \
+	$(TEST) -parallel 4 ./cmd/... && exit $$others # the consoles and the browser need a core when they ask for one
+endif
 
 race: setup ## run the tests of the packages that start goroutines with the race detector
 	@test "$$(go env CGO_ENABLED)" = 1 || { echo "The race detector needs cgo and a C compiler: install gcc, and do not set CGO_ENABLED=0." >&2; exit 1; }
-	@$(RACE) -p 1 -parallel 4 $(or $(PKG),$(CONCURRENT))
+	@$(IN_MEMORY); $(RACE) -p 1 -parallel 3 $(or $(PKG),$(CONCURRENT))
 
 prove: setup check ## what takes long: every test with the race detector, every page in every look, fuzzing, torture
-	TAGSWEEP_EVERY_LOOK=1 $(MAKE) race PKG=./...
+	TAGSWEEP_PROVE=1 $(MAKE) race PKG=./...
 	$(MAKE) fuzz
 	$(MAKE) torture
 
@@ -79,7 +83,7 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 
 torture: setup ## kill consoles 200 times on each engine while everything goes wrong, and break disk and database under them
 ## fewer, or as an earlier one: make torture KILLS=20 SEED=1; a part: make torture RUN=TestAFullDisk
-	TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) UNDO_ACCOUNTS=$(UNDO) UNDO_KILLS=10 go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
+	TAGSWEEP_PROVE=1 TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) UNDO_ACCOUNTS=$(UNDO) UNDO_KILLS=10 go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
 
 bench: setup ## run every benchmark; a part: make bench PKG=./cmd/console RUN=BenchmarkShareOfTheRate
 ## beside other job queues, which have a module of their own: make bench PKG=bench
@@ -108,7 +112,8 @@ static: ## fetch the pinned front-end files again (needs npm)
 setup: ## see to PostgreSQL, Chromium, gcc, sqlite3 and strace for tests and benchmarks; on Debian as root it installs them
 	@missing=; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium fonts-noto-cjk"; \
+	command -v chromium-headless-shell >/dev/null || { test ! -f /etc/debian_version && { command -v chromium || command -v google-chrome; } >/dev/null; } || \
+		missing="$$missing chromium-headless-shell fonts-noto-cjk"; \
 	command -v gcc >/dev/null || command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v sqlite3 >/dev/null || missing="$$missing sqlite3"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \

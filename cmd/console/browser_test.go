@@ -48,7 +48,7 @@ func theBrowser(t testing.TB) context.Context {
 
 func startBrowser() (ctx context.Context, end func(), err error) {
 	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} { // the shell takes half the work
 		if path, err = exec.LookPath(name); err == nil {
 			break
 		}

@@ -123,9 +123,9 @@ func TestAFullDiskStopsCallsUntilThereIsRoomAndLosesNothing(t *testing.T) {
 	require.NoError(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"),
 		"no small disk could be mounted to fill up: the tests must run as root, in a container with the capability SYS_ADMIN")
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
-	o := beginOutage(t, filepath.Join(disk, "console.db"), 120_000) // lasts longer than all rounds, on a busy machine too
+	o := beginOutage(t, filepath.Join(disk, "console.db"), sized(80_000, 120_000)) // lasts longer than all rounds, on a busy machine too
 	ballast := filepath.Join(disk, "ballast")
-	for round := range 3 {
+	for round := range sized(2, 3) {
 		// The log of earlier transactions is room to write in: it is given back first.
 		until(t, "no reader keeps the log from being cut off", func() bool { return cutLog(t, o.program.database) })
 		fillDisk(t, ballast)
@@ -183,13 +183,17 @@ func TestErrorsOfTheDiskStopCallsAndLoseNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		inject string
 		always bool
+		proof  bool // by make prove alone
 	}{
-		"every sync":            {"fsync,fdatasync:error=EIO", true},
-		"every write":           {"write,pwrite64:error=EIO", true},
-		"now and then a sync":   {"fsync,fdatasync:error=EIO:when=3+4", false},
-		"now and then a write":  {"write,pwrite64:error=EIO:when=10+15", false},
-		"now and then no space": {"write,pwrite64:error=ENOSPC:when=10+15", false},
+		"every sync":            {"fsync,fdatasync:error=EIO", true, false},
+		"every write":           {"write,pwrite64:error=EIO", true, true},
+		"now and then a sync":   {"fsync,fdatasync:error=EIO:when=3+4", false, true},
+		"now and then a write":  {"write,pwrite64:error=EIO:when=10+15", false, false},
+		"now and then no space": {"write,pwrite64:error=ENOSPC:when=10+15", false, true},
 	} {
+		if test.proof && !proving {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := beginOutage(t, storetest.SQLiteFile(t), 40_000)
@@ -287,8 +291,8 @@ func TestALockedDatabaseStopsCallsUntilItIsFree(t *testing.T) {
 func TestADatabaseThatIsGoneStopsCallsUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t)
-	o := beginOutage(t, cluster.Database(t), 60_000)
-	for range 3 {
+	o := beginOutage(t, cluster.Database(t), sized(30_000, 60_000))
+	for range sized(2, 3) {
 		cluster.Stop()
 		o.holds()
 		cluster.Start(t)
@@ -300,7 +304,7 @@ func TestADatabaseThatIsGoneStopsCallsUntilItIsBack(t *testing.T) {
 func TestAServiceThatIsDownIsProbedUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
-		o := beginOutage(t, database, 30_000)
+		o := beginOutage(t, database, sized(15_000, 30_000))
 		require.NoError(t, o.simulator.Stop())
 		o.halts(jobs.CodeDown)
 		_, err := o.simulator.Start(strings.TrimPrefix(o.base, "http://"))
@@ -315,7 +319,7 @@ func TestAServiceWhoseAnswersGetLostIsProbedUntilTheyComeAgain(t *testing.T) {
 	for _, lost := range []timtest.Fault{timtest.ResetAfter, timtest.BadGatewayAfter} {
 		t.Run(string(lost), func(t *testing.T) {
 			t.Parallel()
-			o := beginOutage(t, storetest.SQLiteFile(t), 30_000)
+			o := beginOutage(t, storetest.SQLiteFile(t), sized(15_000, 30_000))
 			require.NoError(t, o.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{lost: 1}}))
 			before := o.calls()
 			o.halts(jobs.CodeLostAnswers, jobs.CodeDown)

@@ -269,11 +269,8 @@ func post(path string, status int) func(w *tab) {
 	}
 }
 
-// everyLook has axe look at every page in every language, width and scheme, as
-// `make prove` does. Otherwise axe looks once, and the looks are held to the layout.
-var everyLook = os.Getenv("TAGSWEEP_EVERY_LOOK") != ""
-
-// visit looks at scenes in both languages.
+// visit looks at scenes in both languages. axe looks once in light and in dark, and
+// the looks are held to the layout; `make prove` has axe look at each.
 func (s *stage) visit(scenes ...scene) {
 	for _, scene := range scenes {
 		w := s.tabs[scene.user]
@@ -285,11 +282,11 @@ func (s *stage) visit(scenes ...scene) {
 				scene.act(w)
 			}
 			s.requireLanguage(w, scene.name, lang)
-			if lang == "en" || everyLook {
+			if lang == "en" || proving {
 				w.do(chromedp.Evaluate[chromedp.Void](s.axe))
 			}
 			for _, look := range looks {
-				if lang == "en" || look.scheme == "light" || everyLook { // colours do not depend on the language
+				if lang == "en" || look.scheme == "light" || proving { // colours do not depend on the language
 					s.requireLook(w, scene.name, lang, look)
 				}
 			}
@@ -307,7 +304,7 @@ func (s *stage) requireLook(w *tab, name, lang string, l look) {
 	if wide := read[int](w, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
 		s.t.Errorf("%s scrolls sideways by %d px", where, wide)
 	}
-	if l.width == 1280 && lang == "en" || everyLook {
+	if l.width == 1280 && lang == "en" || proving {
 		for _, violation := range read[[]string](w, fmt.Sprintf(violations, rules[l.scheme])) {
 			s.t.Errorf("%s: %s", where, violation)
 		}

@@ -249,4 +249,15 @@ func tamper(t *testing.T, database, statement string) {
 	require.NoError(t, err)
 }
 
+// proving asks for all that takes long, as `make prove` does.
+var proving = os.Getenv("TAGSWEEP_PROVE") != ""
+
+// sized is a size that is enough to see a fault, and a larger one to prove that there is none.
+func sized(enough, proof int) int {
+	if proving {
+		return proof
+	}
+	return enough
+}
+
 var quiet = slog.New(slog.DiscardHandler)

@@ -72,11 +72,12 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
-		content, rows, rejected, duplicate := fileWithEverything(250_000)
+		kills, n := sized(3, 6), sized(120_000, 250_000)
+		content, rows, rejected, duplicate := fileWithEverything(n)
 		olga := p.signIn("olga")
 		id := olga.beginUpload("users.csv", content)
-		for kill := range 6 {
-			goal := kill * 150
+		for kill := range kills {
+			goal := kill * 900 / kills
 			until(t, "the reading comes along", func() bool {
 				j := olga.job(id)
 				require.Equal(t, "reading", j.State)
@@ -93,7 +94,7 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 		until(t, "the file is read", func() bool { return olga.job(id).State != "reading" })
 		j := olga.job(id)
 		require.Equal(t, "draft", j.State)
-		require.Equal(t, []int64{rows, rejected, duplicate, 250_000}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
+		require.Equal(t, []int64{rows, rejected, duplicate, int64(n)}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
 		require.NoError(t, p.stop(syscall.SIGTERM))
 		found, err := storetest.Open(t, database).Verify(t.Context(), store.Proofs{})
 		require.NoError(t, err)
@@ -108,7 +109,7 @@ func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
 		p := newProgram(t, base, database)
 		p.start()
 		olga := p.signIn("olga")
-		content, _, _, _ := fileWithEverything(600_000)
+		content, _, _, _ := fileWithEverything(200_000)
 		id := olga.beginUpload("users.csv", content)
 		answer, body := olga.post("/jobs/"+id+"/cancel", url.Values{})
 		require.Equal(t, http.StatusSeeOther, answer.StatusCode, body)
@@ -132,7 +133,7 @@ func TestALockedDatabaseRefusesNoFile(t *testing.T) {
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	olga := p.signIn("olga")
-	content, rows, _, _ := fileWithEverything(300_000)
+	content, rows, _, _ := fileWithEverything(150_000)
 	id := olga.beginUpload("users.csv", content)
 	release := lockDatabase(t, p.database, "EXCLUSIVE")
 	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be read yet") })

@@ -29,11 +29,11 @@ func TestASuspendedConsoleSendsNothingLateWhenItWakes(t *testing.T) {
 			p.start()
 			operator := p.signIn("olga")
 			p.signIn("adam").carefully(false)
-			id := operator.draft(accountFile(150_000)) // more than can be sent while another process waits for SQLite's lock
+			id := operator.draft(accountFile(sized(90_000, 150_000))) // more than can be sent while another process waits for SQLite's lock
 			operator.start(id)
 			s := storetest.Open(t, database)
 			calls := func() int { return len(simulator.Ledger()) }
-			for range 5 {
+			for range sized(2, 5) {
 				before := calls()
 				until(t, "calls are made", func() bool { return calls() > before+15 })
 				p.suspend()
@@ -97,7 +97,6 @@ func TestAConsoleThatWakesAfterItsLeasesEndedChangesNothing(t *testing.T) {
 	until(t, "the leases have ended, and what they held is settled", func() bool {
 		return time.Since(suspended) > 21*time.Second && operator.job(id).State == "finished"
 	})
-	require.Less(t, time.Since(suspended), 40*time.Second)
 	before := len(simulator.Ledger())
 	one.wake()
 	visitor := one.signIn("olga")

@@ -54,7 +54,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 // every account. A seed repeats the choices, though not their timing.
 func TestNoKillAndNoFaultCostsTheTruth(t *testing.T) {
 	t.Parallel()
-	kills, seed := int(setting(t, "TORTURE_KILLS", 10)), setting(t, "TORTURE_SEED", rand.Uint64())
+	kills, seed := int(setting(t, "TORTURE_KILLS", 4)), setting(t, "TORTURE_SEED", rand.Uint64())
 	for engine, consoles := range map[string]int{"sqlite": 1, "postgres": 2} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()

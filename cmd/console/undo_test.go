@@ -241,15 +241,11 @@ func (u *undoing) kill(id string, times int) {
 // Accounts with known tags are inspected, cleared and put back, while calls go
 // wrong and the console is killed in each phase. The report is what is true, no
 // account without tags is sent, and in the end each account has the tags it had.
-// UNDO_ACCOUNTS and UNDO_KILLS make it larger; by default PostgreSQL has a smaller part.
+// UNDO_ACCOUNTS and UNDO_KILLS make it larger.
 func TestWhatWasClearedIsPutBackAccountByAccount(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
-		accounts, kill := uint64(50_000), uint64(3)
-		if strings.HasPrefix(database, "postgres://") {
-			accounts, kill = 15_000, 1
-		}
-		n, kills := int(setting(t, "UNDO_ACCOUNTS", accounts)), int(setting(t, "UNDO_KILLS", kill))
+		n, kills := int(setting(t, "UNDO_ACCOUNTS", 15_000)), int(setting(t, "UNDO_KILLS", 1))
 		file, tags := tagged(n)
 		u := beginUndoing(t, database, tags, func(c *timtest.Config) {
 			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.BadGateway: 0.005, timtest.BadGatewayAfter: 0.003,
