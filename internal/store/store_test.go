@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Set("rapid.checks", "25") // each a job with some thirty steps on a real database; more with -rapid.checks
+	flag.Set("rapid.checks", "10") // each a job with some thirty steps on a real database; make prove makes 100
 	storetest.Main(m)
 }
 
