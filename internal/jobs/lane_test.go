@@ -1,13 +1,13 @@
-package jobs
+package jobs_test
 
 import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -25,30 +25,28 @@ func TestEachClaimBecomesTheCallItNames(t *testing.T) {
 	client, err := tim.New(tim.Config{SDKAppID: 1400000000, SecretKey: key, Identifier: "administrator", Domain: base, Family: tim.AllMemberPush})
 	require.NoError(t, err)
 	for _, test := range []struct {
-		kind    Kind
+		kind    jobs.Kind
 		command tim.Command
-		becomes Outcome
+		becomes jobs.Outcome
 		next    tim.Command
 		tags    []string
 		logged  bool
 	}{
-		{Clear, tim.GetTags, Waiting, tim.RemoveAllTags, []string{"old", "a"}, false},
-		{Clear, tim.RemoveAllTags, Cleared, "", []string{}, false},
-		{Restore, tim.AddTags, Restored, "", []string{"old", "a", "b"}, false},
-		{AddTags, tim.GetTags, Waiting, tim.AddTags, []string{"old", "a"}, false},
-		{AddTags, tim.AddTags, Changed, "", []string{"old", "a", "b"}, false},
-		{RemoveTags, tim.RemoveTags, Changed, "", []string{"old", "a"}, false},
-		{Restore, tim.GetTags, Waiting, tim.GetTags, []string{"old", "a"}, true}, // it has gained a tag, and is to stop then
+		{jobs.Clear, tim.GetTags, jobs.Waiting, tim.RemoveAllTags, []string{"old", "a"}, false},
+		{jobs.Clear, tim.RemoveAllTags, jobs.Cleared, "", []string{}, false},
+		{jobs.Restore, tim.AddTags, jobs.Restored, "", []string{"old", "a", "b"}, false},
+		{jobs.AddTags, tim.GetTags, jobs.Waiting, tim.AddTags, []string{"old", "a"}, false},
+		{jobs.AddTags, tim.AddTags, jobs.Changed, "", []string{"old", "a", "b"}, false},
+		{jobs.RemoveTags, tim.RemoveTags, jobs.Changed, "", []string{"old", "a"}, false},
+		{jobs.Restore, tim.GetTags, jobs.Waiting, tim.GetTags, []string{"old", "a"}, true}, // it has gained a tag, and is to stop then
 	} {
 		service.SetTags("ann", "old", "a")
 		var log strings.Builder
-		r := &Runner{Client: client, Log: slog.New(slog.NewTextHandler(&log, nil))}
-		l := &lane{Runner: r, command: test.command, window: window{limit: ServiceLimit}}
-		c := planning(test.kind, "ann")
-		c.Command, c.Change, c.Policy = test.command, map[int64][]string{1: {"b"}}, snapshot.Stop
-		d, free := l.window.depart(time.Now())
-		require.True(t, free)
-		s := l.call(t.Context(), taken{Claim: c, at: time.Now()}, d)
+		r := &jobs.Runner{Client: client, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		s := r.CallNow(t.Context(), jobs.Claim{
+			Kind: test.kind, Command: test.command, Was: jobs.Waiting, Snapshot: true, Policy: snapshot.Stop,
+			Accounts: []jobs.Pending{{Seq: 1, Account: "ann"}}, Wanted: map[int64][]string{1: {"a", "b"}}, Change: map[int64][]string{1: {"b"}},
+		})
 		require.Equal(t, []any{test.becomes, test.next}, []any{s.Rest, s.Next}, "%s of %s: %v", test.command, test.kind, s.Answer.Err)
 		require.Equal(t, test.tags, service.Tags("ann"))
 		calls := service.Ledger()
