@@ -126,6 +126,8 @@ type Own struct {
 // Call is a line of the ledger.
 type Call struct {
 	ID         string
+	Batch      int64 // number in the plan
+	First      int64 // place in the job of the first account of the part of the batch that it was made for
 	Command    tim.Command
 	Random     uint32
 	At         time.Time // when it left; of one that did not, when it was intended

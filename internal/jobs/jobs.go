@@ -212,6 +212,12 @@ type Account struct {
 	At      time.Time
 }
 
+// Result is an account with its outcome and the user's own cells.
+type Result struct {
+	Account
+	Fields []string
+}
+
 // Placed is an account found by name, with the job it stands in.
 type Placed struct {
 	Account

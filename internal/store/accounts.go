@@ -12,19 +12,13 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// Result is an account with its outcome and the user's own cells.
-type Result struct {
-	jobs.Account
-	Fields []string
-}
-
 // Results lists the accounts of a job with an outcome, or all when it is "",
 // in file order.
-func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[Result, error] {
-	return func(yield func(Result, error) bool) {
+func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[jobs.Result, error] {
+	return func(yield func(jobs.Result, error) bool) {
 		file, err := s.rereadFile(ctx, jobID)
 		if err != nil {
-			yield(Result{}, err)
+			yield(jobs.Result{}, err)
 			return
 		}
 		defer file.Close()
@@ -35,7 +29,7 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 			}
 			if err != nil || page == nil {
 				if err != nil {
-					yield(Result{}, err)
+					yield(jobs.Result{}, err)
 				}
 				return
 			}
@@ -44,7 +38,7 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 					continue
 				}
 				fields, err := file.cells(a.Row)
-				if !yield(Result{a, fields}, err) || err != nil {
+				if !yield(jobs.Result{Account: a, Fields: fields}, err) || err != nil {
 					return
 				}
 			}
@@ -109,7 +103,7 @@ func (s *Store) placed(ctx context.Context, jobID string, from, to int64) ([]job
 }
 
 // FirstAccounts returns the first accounts of a job.
-func (s *Store) FirstAccounts(ctx context.Context, jobID string, limit int) (first []Result, err error) {
+func (s *Store) FirstAccounts(ctx context.Context, jobID string, limit int) (first []jobs.Result, err error) {
 	for r, err := range s.Results(ctx, jobID, "") {
 		if err != nil {
 			return nil, err

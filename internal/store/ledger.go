@@ -69,12 +69,6 @@ func (s *Store) tagsIn(ctx context.Context, a inJob, e *Event) error {
 	return nil
 }
 
-// ledgerCall is a call with where its accounts begin.
-type ledgerCall struct {
-	jobs.Call
-	first int64
-}
-
 // settledAccount is an account of a batch with an outcome of its own.
 type settledAccount struct {
 	seq     int64
@@ -91,14 +85,9 @@ type settledAccount struct {
 // with or without an outcome of their own. What was reopened has lost when it was
 // done: calls between that and its reopening are listed as if it had been in them.
 func (s *Store) callsOf(ctx context.Context, a inJob) (calls []jobs.Call, err error) {
-	ledger, err := collect(ctx, s.read, func(row scanner) (c ledgerCall, err error) {
-		var sent, micros int64
-		err = row.Scan(&c.ID, &c.first, &c.Accounts, &c.Command, &c.Random, &c.Delivery, &sent, &micros, &c.HTTPStatus, &c.Code, &c.Message)
-		c.At, c.Duration = fromMillis(sent), time.Duration(micros)*time.Microsecond
-		return c, err
-	}, `
-		SELECT id, first, accounts, command, random, delivery, sent_at, duration, http_status, code, message
-		FROM calls WHERE job_id = $1 AND batch = $2 AND first <= $3 ORDER BY sent_at, id`, a.Job.ID, a.Batch, a.seq)
+	ledger, err := collect(ctx, s.read, scanCall, `
+		SELECT `+callColumns+` FROM calls
+		WHERE job_id = $1 AND batch = $2 AND first <= $3 ORDER BY sent_at, id`, a.Job.ID, a.Batch, a.seq)
 	if err != nil || len(ledger) == 0 {
 		return nil, err
 	}
@@ -121,12 +110,12 @@ func (s *Store) callsOf(ctx context.Context, a inJob) (calls []jobs.Call, err er
 	part.settled = fromMillis(settled)
 	reached := int64(0)
 	for _, c := range ledger {
-		if c.first < reached {
+		if c.First < reached {
 			continue
 		}
-		reached = c.first
+		reached = c.First
 		if part.checked(c) && a.Outcome == a.Job.Kind.Done() || !part.checked(c) && took(c, a.seq, own) {
-			calls = append(calls, c.Call)
+			calls = append(calls, c)
 		}
 	}
 	return calls, nil
@@ -139,17 +128,17 @@ type ledgerPart struct {
 }
 
 // checked reports whether a call read the part again after it was settled.
-func (p ledgerPart) checked(c ledgerCall) bool {
-	return c.Command == tim.GetTags && c.first == p.first && !p.settled.IsZero() && c.At.After(p.settled)
+func (p ledgerPart) checked(c jobs.Call) bool {
+	return c.Command == tim.GetTags && c.First == p.first && !p.settled.IsZero() && c.At.After(p.settled)
 }
 
 // took reports whether a call took the account, given those of its batch up to
 // it that have an outcome of their own.
-func took(c ledgerCall, seq int64, own []settledAccount) bool {
-	place := seq - c.first
+func took(c jobs.Call, seq int64, own []settledAccount) bool {
+	place := seq - c.First
 	for _, o := range own {
 		// Who was set aside was so as the call was made; any other outcome follows its call.
-		if before := o.at.Before(c.At) || o.outcome == setAside && o.at.Equal(c.At); !before || o.seq < c.first {
+		if before := o.at.Before(c.At) || o.outcome == setAside && o.at.Equal(c.At); !before || o.seq < c.First {
 			continue
 		}
 		if o.seq == seq {

@@ -89,7 +89,7 @@ func (s *Store) WriteCalls(ctx context.Context, to io.Writer, jobID string) erro
 			return err
 		}
 		if err := out.Write([]string{c.ID, strconv.FormatInt(c.Batch, 10), strconv.FormatInt(c.First, 10), strconv.Itoa(c.Accounts), string(c.Command),
-			strconv.FormatUint(uint64(c.Random), 10), c.Delivery, stamp(c.SentAt), strconv.FormatInt(c.Duration.Microseconds(), 10),
+			strconv.FormatUint(uint64(c.Random), 10), c.Delivery, stamp(c.At), strconv.FormatInt(c.Duration.Microseconds(), 10),
 			strconv.Itoa(c.HTTPStatus), strconv.Itoa(c.Code), c.Message}); err != nil {
 			return err
 		}
