@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/store":           {"internal/tim", "internal/jobs", "internal/snapshot", "internal/accounts", "internal/audit", "internal/evidence", "internal/auth", "internal/fault", "migrations"},
 	"internal/store/storetest": {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/auth"},
 	"internal/jobs":            {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/fault"},
-	"internal/tim/timtest":     {"internal/tim"},
+	"internal/tim/timtest":     {"internal/tim", "internal/jobs"},
 	"internal/tim":             {"internal/fault"},
 	"internal/snapshot":        {"internal/fault"},
 	"internal/accounts":        {"internal/fault"},

@@ -130,12 +130,12 @@ func TestACompareThatShouldFailFails(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UntaggedShare = 0 })
 	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
-	found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+	found, err := timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
 
 	simulator.SetTags("member_0000007", "vip")
-	found, err = compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+	found, err = timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 	require.NoError(t, err)
 	require.Equal(t, []string{"account member_0000007 is cleared, and has 1 tags"}, found.Wrong)
 }

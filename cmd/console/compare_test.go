@@ -17,27 +17,27 @@ func TestTheComparisonFindsEveryKindOfUntruth(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		tamper string
-		kind   func(*comparison) int64
+		kind   func(*timtest.Comparison) int64
 	}{
-		"an account is missing":                {"UPDATE jobs SET accounts = accounts + 1", func(c *comparison) int64 { return c.Missing }},
-		"a cleared account is said to fail":    {"UPDATE batches SET outcome = 'failed', code = 70107 WHERE first = 1", func(c *comparison) int64 { return c.Untrue }},
-		"a call is said not to have been sent": {"UPDATE calls SET delivery = 'not_sent' WHERE first = 1", func(c *comparison) int64 { return c.Unrecorded }},
-		"a call was never written down":        {"DELETE FROM calls WHERE first = 101", func(c *comparison) int64 { return c.Foreign }},
+		"an account is missing":                {"UPDATE jobs SET accounts = accounts + 1", func(c *timtest.Comparison) int64 { return c.Missing }},
+		"a cleared account is said to fail":    {"UPDATE batches SET outcome = 'failed', code = 70107 WHERE first = 1", func(c *timtest.Comparison) int64 { return c.Untrue }},
+		"a call is said not to have been sent": {"UPDATE calls SET delivery = 'not_sent' WHERE first = 1", func(c *timtest.Comparison) int64 { return c.Unrecorded }},
+		"a call was never written down":        {"DELETE FROM calls WHERE first = 101", func(c *timtest.Comparison) int64 { return c.Foreign }},
 		"an answer came from nowhere": {"INSERT INTO calls (id, job_id, batch, first, accounts, command, random, delivery, sent_at) SELECT 'x', id, 1, 1, 100, 'remove_all_tags', 7, 'answered', 1 FROM jobs",
-			func(c *comparison) int64 { return c.Unrecorded }},
-		"the sums are off": {"UPDATE jobs SET outcome_cleared = outcome_cleared - 1, outcome_failed = outcome_failed + 1", func(c *comparison) int64 { return c.Unsound }},
+			func(c *timtest.Comparison) int64 { return c.Unrecorded }},
+		"the sums are off": {"UPDATE jobs SET outcome_cleared = outcome_cleared - 1, outcome_failed = outcome_failed + 1", func(c *timtest.Comparison) int64 { return c.Unsound }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare = 0, 0 })
 			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
 			job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
-			found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+			found, err := timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 			require.NoError(t, err)
 			require.Empty(t, found.Wrong)
 			require.Zero(t, test.kind(found))
 			tamper(t, database, test.tamper)
-			found, err = compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+			found, err = timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 			require.NoError(t, err)
 			require.Positive(t, test.kind(found), found.Wrong)
 		})
@@ -59,7 +59,7 @@ func TestTheComparisonFindsAccountsThatWereSentAgainOrTwiceAtOnce(t *testing.T) 
 	for range cap(ended) {
 		require.True(t, (<-ended).OK())
 	}
-	found, err := compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+	found, err := timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
 	require.NoError(t, err)
 	require.EqualValues(t, 2*len(call.Accounts), found.Resent)
 	require.EqualValues(t, len(call.Accounts), found.Together)

@@ -207,8 +207,7 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 		return err
 	}
 	took := time.Since(started)
-	sim := timtest.NewControl(base)
-	found, err := compare(ctx, con.store, sim, job.ID)
+	found, err := timtest.Compare(ctx, con.store, timtest.NewControl(base), job.ID)
 	if err != nil {
 		return err
 	}
@@ -223,14 +222,15 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	table.Flush()
 	fmt.Fprintf(s.out, "The job is %s after %s. The console made %d calls; %d had no answer and were read back.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
 	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n", found.Calls, found.Largest, found.MaxInAnySecond)
+	wrong := found.Wrong
 	if job.State != jobs.Finished {
-		found.differ(&found.Unsound, "the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo)
+		wrong = append(wrong, fmt.Sprintf("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo))
 	}
-	for _, wrong := range found.Wrong {
-		fmt.Fprintln(s.out, "WRONG:", wrong)
+	for _, place := range wrong {
+		fmt.Fprintln(s.out, "WRONG:", place)
 	}
-	if len(found.Wrong) > 0 {
-		return faultDemoWrong.With(len(found.Wrong), c.Data)
+	if len(wrong) > 0 {
+		return faultDemoWrong.With(len(wrong), c.Data)
 	}
 	fmt.Fprintf(s.out, "They agree on all %d accounts.\n", found.Accounts)
 	if job.Snapshot {

@@ -215,10 +215,10 @@ func databaseOf(t testing.TB, engine string) string {
 }
 
 // requireTruth holds a finished job against the simulator and recounts it.
-func requireTruth(t testing.TB, database, simulator string, jobs ...string) *comparison {
+func requireTruth(t testing.TB, database, simulator string, jobs ...string) *timtest.Comparison {
 	t.Helper()
 	s := storetest.Open(t, database)
-	found, err := compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
+	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
 	verified, err := s.Verify(t.Context(), store.Proofs{})

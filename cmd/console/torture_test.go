@@ -92,7 +92,7 @@ func TestNoKillAndNoFaultCostsTheTruth(t *testing.T) {
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			found, err := compare(t.Context(), storetest.Open(t, database), simulator, all...)
+			found, err := timtest.Compare(t.Context(), storetest.Open(t, database), simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))
 			require.Empty(t, found.Wrong)
@@ -163,7 +163,7 @@ func (w *torture) requireSilence() {
 	}
 }
 
-func (w *torture) report(found *comparison, jobs int, killing, all time.Duration) {
+func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.Duration) {
 	stats, err := w.simulator.Stats(w.Context())
 	require.NoError(w, err)
 	faults := int64(0)

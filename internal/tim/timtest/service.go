@@ -1,10 +1,12 @@
-// Package timtest is a simulator of the tag commands of Tencent Cloud Chat. It
-// is strict where the service is (docs/tim-api.md), keeps the tags of any number
-// of accounts, misbehaves on demand, and records every call, so that what a
-// client claims can be compared with what really happened.
+// Package timtest is a simulator of the tag commands of Tencent Cloud Chat, and
+// Compare, which holds what a console says of its jobs against what really
+// happened. The simulator is strict where the service is (docs/tim-api.md), keeps
+// the tags of any number of accounts, misbehaves on demand, and records every
+// call.
 //
-// It is its own reading of the documentation: it shares no path, limit or code
-// with the client it tests.
+// The simulator is its own reading of the documentation: it shares no path, limit
+// or code with the client it tests. Compare asks the books for jobs in the
+// engine's words, and believes only the simulator's ledger.
 package timtest
 
 import (

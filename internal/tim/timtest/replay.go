@@ -1,4 +1,4 @@
-package main
+package timtest
 
 import (
 	"context"
@@ -7,26 +7,26 @@ import (
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/tim"
-	"tagsweep/internal/tim/timtest"
 )
 
-// state is what an account has, as the replay of all calls goes on. Lists of
+// replayed is what an account has, as the replay of all calls goes on. Lists of
 // tags are never changed, only replaced.
-type state struct {
+type replayed struct {
 	known bool
 	now   []string
 	end   []string // what the simulator says in the end
 	last  int      // the job that called for it last; -1: none
 }
 
-// fate is what is known of one account of one job.
-type fate struct {
+// accountResult is the result of one account of one job: what the books say of
+// it, and what the replay shows.
+type accountResult struct {
 	batch   int64
 	outcome jobs.Outcome
 	code    int
 	doubted bool     // it was in a call without an answer
 	changed bool     // a change of this job was carried out on it, soon or late
-	told    []string // tags whose change was acknowledged, and that no reading has shown to be otherwise since; "" of a removal of all
+	told    []string // tags whose change was acknowledged and which no reading has belied since; "" of a removal of all
 	readAt  int64    // when its tags were last read for this job, Unix microseconds; 0: never
 	seen    []string // every tag such a reading has shown
 	named   []string // every tag that calls of this job were to add or remove; of a removal of all, those there were
@@ -58,13 +58,13 @@ func minus(a, b []string) (left []string) {
 	return left
 }
 
-// readStates learns what every account of the jobs had at first and has now.
-func (c *comparing) readStates(ctx context.Context) error {
+// readAccounts learns what every account of the jobs had at first and has now.
+func (c *comparing) readAccounts(ctx context.Context) error {
 	var names []string
-	for _, fates := range c.fates {
-		for name := range fates {
-			if c.states[name] == nil {
-				c.states[name] = &state{last: -1}
+	for _, results := range c.results {
+		for name := range results {
+			if c.accounts[name] == nil {
+				c.accounts[name] = &replayed{last: -1}
 				names = append(names, name)
 			}
 		}
@@ -75,7 +75,7 @@ func (c *comparing) readStates(ctx context.Context) error {
 			return err
 		}
 		for _, s := range states {
-			*c.states[s.Account] = state{known: s.Known, now: s.First, end: s.Tags, last: -1}
+			*c.accounts[s.Account] = replayed{known: s.Known, now: s.First, end: s.Tags, last: -1}
 		}
 	}
 	return nil
@@ -83,8 +83,8 @@ func (c *comparing) readStates(ctx context.Context) error {
 
 // later are the effects that come when no call arrives: late ones, and edits.
 type later struct {
-	calls []timtest.Call
-	edits []timtest.Edit
+	calls []Call
+	edits []Edit
 }
 
 func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
@@ -95,11 +95,11 @@ func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
 		if err != nil {
 			return l, err
 		}
-		if call.Fault == timtest.LateApply && call.Order > 0 {
+		if call.Fault == LateApply && call.Order > 0 {
 			l.calls = append(l.calls, call)
 		}
 	}
-	slices.SortFunc(l.calls, func(a, b timtest.Call) int { return int(a.Order - b.Order) })
+	slices.SortFunc(l.calls, func(a, b Call) int { return int(a.Order - b.Order) })
 	return l, nil
 }
 
@@ -110,7 +110,7 @@ func (l *later) until(c *comparing, order int64) {
 		call := len(l.calls) > 0 && l.calls[0].Order < order
 		switch {
 		case edit && (!call || l.edits[0].Order < l.calls[0].Order):
-			if s := c.states[l.edits[0].Account]; s != nil {
+			if s := c.accounts[l.edits[0].Account]; s != nil {
 				s.now = l.edits[0].Tags
 			}
 			l.edits = l.edits[1:]
@@ -128,31 +128,32 @@ func (l *later) until(c *comparing, order int64) {
 const freshFor = 62 * time.Second
 
 // arrive holds a change that arrives against what was acknowledged and read before.
-func (c *comparing) arrive(call timtest.Call, record *recorded) {
+func (c *comparing) arrive(call Call, record *recorded) {
 	job := c.jobs[record.job]
 	if call.Command != tim.GetTags && call.Command != job.Kind.Command() {
 		c.differ(&c.Unsound, "a job of kind %s made a call of %s", job.Kind, call.Command)
 	}
 	for i, account := range call.Accounts {
-		f := c.fates[record.job][account]
-		if f == nil {
+		r := c.results[record.job][account]
+		if r == nil {
 			continue
 		}
-		f.doubted = f.doubted || record.delivery == "lost"
+		r.doubted = r.doubted || record.delivery == "lost"
 		if call.Command == tim.GetTags {
 			continue
 		}
-		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(f.told, tag) }) {
+		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(r.told, tag) }) {
 			c.differ(&c.Resent, "account %s was sent again after it was acknowledged", account)
 		}
-		if readsFirst := job.Kind != jobs.Clear || job.Snapshot; readsFirst && (f.readAt == 0 || call.At-f.readAt > freshFor.Microseconds()) {
+		readsFirst := job.Kind != jobs.Clear || job.Snapshot
+		if readsFirst && (r.readAt == 0 || call.At-r.readAt > freshFor.Microseconds()) {
 			c.differ(&c.Unsound, "account %s was sent in call %d, and its tags were not read just before", account, call.Number)
 		}
 	}
 }
 
 // tagsOf are the tags a call is to change of its account number i; "" stands for all.
-func tagsOf(call timtest.Call, i int) []string {
+func tagsOf(call Call, i int) []string {
 	if call.Command == tim.RemoveAllTags {
 		return []string{""}
 	}
@@ -160,16 +161,16 @@ func tagsOf(call timtest.Call, i int) []string {
 }
 
 // take has a call take effect that does so when it arrives.
-func (c *comparing) take(call timtest.Call, record *recorded) {
-	if call.Order > 0 && call.Fault != timtest.LateApply {
+func (c *comparing) take(call Call, record *recorded) {
+	if call.Order > 0 && call.Fault != LateApply {
 		c.effect(call, record)
 	}
 }
 
 // effect is what a call did, to the accounts and to what is known of them.
-func (c *comparing) effect(call timtest.Call, record *recorded) {
+func (c *comparing) effect(call Call, record *recorded) {
 	for i, account := range call.Accounts {
-		s := c.states[account]
+		s := c.accounts[account]
 		if s == nil || slices.Contains(call.ErrorAccounts, account) {
 			continue
 		}
@@ -187,27 +188,27 @@ func (c *comparing) effect(call timtest.Call, record *recorded) {
 		if record == nil {
 			continue
 		}
-		f := c.fates[record.job][account]
-		if f == nil {
+		r := c.results[record.job][account]
+		if r == nil {
 			continue
 		}
-		s.last, f.after = record.job, s.now
+		s.last, r.after = record.job, s.now
 		if call.Command == tim.GetTags {
-			c.read(f, c.jobs[record.job].Kind, call, s.now)
+			c.read(r, c.jobs[record.job].Kind, call, s.now)
 		} else {
-			c.change(f, record.job, account, call, i, before, s.now)
+			c.change(r, record.job, account, call, i, before, s.now)
 		}
 	}
 }
 
 // read notes what a reading that was answered has shown.
-func (c *comparing) read(f *fate, kind jobs.Kind, call timtest.Call, tags []string) {
+func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
 	if !call.Acknowledged() {
 		return
 	}
-	f.readAt = call.At
-	f.seen = union(f.seen, tags)
-	f.told = slices.DeleteFunc(f.told, func(tag string) bool {
+	r.readAt = call.At
+	r.seen = union(r.seen, tags)
+	r.told = slices.DeleteFunc(r.told, func(tag string) bool {
 		switch kind {
 		case jobs.Clear:
 			return len(tags) > 0
@@ -219,28 +220,29 @@ func (c *comparing) read(f *fate, kind jobs.Kind, call timtest.Call, tags []stri
 }
 
 // change notes what a change has done.
-func (c *comparing) change(f *fate, job int, account string, call timtest.Call, i int, before, now []string) {
-	f.changed = f.changed || call.Applied && !slices.Contains(call.Ignored, account)
+func (c *comparing) change(r *accountResult, job int, account string, call Call, i int, before, now []string) {
+	r.changed = r.changed || call.Applied && !slices.Contains(call.Ignored, account)
 	named := before
 	if call.Command != tim.RemoveAllTags {
 		named = call.Tags[i]
 	}
-	f.named = union(f.named, named)
-	f.took = union(f.took, union(minus(before, now), minus(now, before)))
+	r.named = union(r.named, named)
+	r.took = union(r.took, union(minus(before, now), minus(now, before)))
 	if c.jobs[job].Snapshot && call.Command == tim.RemoveAllTags {
-		for _, tag := range minus(minus(before, now), f.seen) {
-			c.differ(&c.Unkept, "tag %q of account %s was removed in call %d, and was never read before", tag, account, call.Number)
+		for _, tag := range minus(minus(before, now), r.seen) {
+			c.differ(&c.Unkept, "tag %q of account %s was removed in call %d, and was never read before",
+				tag, account, call.Number)
 		}
 	}
 	if call.Acknowledged() {
-		f.told = append(f.told, tagsOf(call, i)...)
+		r.told = append(r.told, tagsOf(call, i)...)
 	}
 }
 
-// compareStates holds what the accounts should have after all calls and edits
+// compareAccounts holds what the accounts should have after all calls and edits
 // against what the simulator says they have.
-func (c *comparing) compareStates() {
-	for name, s := range c.states {
+func (c *comparing) compareAccounts() {
+	for name, s := range c.accounts {
 		if len(minus(s.now, s.end))+len(minus(s.end, s.now)) > 0 {
 			c.differ(&c.Unsound, "account %s has %q, and after all that was done to it should have %q", name, s.end, s.now)
 		}

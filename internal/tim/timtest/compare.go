@@ -1,22 +1,33 @@
-package main
+package timtest
 
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
-	"tagsweep/internal/tim/timtest"
 )
 
-// comparison is what the console says of some jobs beside what the simulator knows.
-type comparison struct {
+// Books are what a console says of its jobs. Compare believes none of it.
+type Books interface {
+	// Job returns a job with the sums over its accounts.
+	Job(ctx context.Context, id string) (jobs.Job, error)
+	// Results lists every account of a job with its outcome; Compare asks for
+	// outcome "", which stands for all.
+	Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[jobs.Result, error]
+	// Calls lists the job's ledger: every call that was intended, whatever became of it.
+	Calls(ctx context.Context, jobID string) iter.Seq2[jobs.Call, error]
+}
+
+// Comparison is what books say of some jobs beside what the simulator knows.
+// They agree when Wrong is empty.
+type Comparison struct {
 	Accounts, Calls int64
-	Lost            int64 // calls the console has no answer to
+	Lost            int64 // calls the books have no answer to
 	InDoubt         int64 // accounts that were in one of these
-	Foreign         int64 // calls that arrived and that no ledger of these jobs holds
+	Foreign         int64 // calls that arrived and that no ledger of these jobs holds; not wrong in itself
 	Largest         int   // accounts in one call
 	MaxInAnySecond  int   // calls of one command, by the simulator's clock
 
@@ -27,20 +38,21 @@ type comparison struct {
 	Resent     int64 // accounts sent again after the service had acknowledged them
 	Together   int64 // accounts in two calls at once
 	Unkept     int64 // tags removed that no reading of the job had shown before, so that nothing could bring them back
-	PutBack    int64 // tags an undo gave to accounts that had not had them before, or took from accounts it had not given them to
+	PutBack    int64 // tags an undo gave to accounts that had not had them, or took from accounts it had not given them to
 	NotBack    int64 // tags that an undo should have brought back, or taken away again, and has not
 	Unrecorded int64 // calls that arrived though the ledger says they were not sent, and the other way round
 	Unsound    int64 // other sums and limits
-	Wrong      []string
+
+	Wrong []string // the first five of each of these, in words
 }
 
-func (c *comparison) differ(kind *int64, format string, args ...any) {
+func (c *Comparison) differ(kind *int64, format string, args ...any) {
 	if *kind++; *kind <= 5 {
 		c.Wrong = append(c.Wrong, fmt.Sprintf(format, args...))
 	}
 }
 
-// recorded is a call in the console's ledger.
+// recorded is a call in the ledger of a job.
 type recorded struct {
 	job      int
 	batch    int64
@@ -51,12 +63,12 @@ type recorded struct {
 
 // comparing holds all accounts of the jobs in memory.
 type comparing struct {
-	*comparison
-	sim    *timtest.Control
-	jobs   []jobs.Job
-	fates  []map[string]*fate // by job
-	ledger map[callKey][]*recorded
-	states map[string]*state // by account
+	*Comparison
+	sim      *Control
+	jobs     []jobs.Job
+	results  []map[string]*accountResult // by job
+	ledger   map[callKey][]*recorded
+	accounts map[string]*replayed // by name
 }
 
 type callKey struct {
@@ -64,66 +76,72 @@ type callKey struct {
 	random  uint32
 }
 
-// compare holds the outcome of every account of some jobs against what the
+// Compare holds the outcome of every account of some jobs against what the
 // simulator did and its state, and the ledger of their calls against the
-// simulator's. With a job that takes another back, the other must be given too.
-func compare(ctx context.Context, s *store.Store, sim *timtest.Control, jobIDs ...string) (*comparison, error) {
+// simulator's. It waits until the simulator is settled; nobody else may change
+// the accounts after these jobs have. A job that takes another back needs the
+// other among jobIDs, before or after it. An error says that books or simulator
+// could not be read; what differs is no error, and stands in Comparison.Wrong.
+func Compare(ctx context.Context, books Books, sim *Control, jobIDs ...string) (*Comparison, error) {
 	if err := sim.Settled(ctx); err != nil {
 		return nil, err
 	}
-	c := &comparing{comparison: &comparison{}, sim: sim, ledger: map[callKey][]*recorded{}, states: map[string]*state{}}
+	c := &comparing{
+		Comparison: &Comparison{}, sim: sim, ledger: map[callKey][]*recorded{}, accounts: map[string]*replayed{},
+	}
 	for _, id := range jobIDs {
-		if err := c.readResults(ctx, s, id); err != nil {
+		if err := c.readResults(ctx, books, id); err != nil {
 			return nil, err
 		}
-		if err := c.readLedger(ctx, s, id); err != nil {
+		if err := c.readLedger(ctx, books, id); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.readStates(ctx); err != nil {
+	if err := c.readAccounts(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.compareCalls(ctx); err != nil {
 		return nil, err
 	}
-	c.compareStates()
+	c.compareAccounts()
 	for job := range c.jobs {
-		for name, f := range c.fates[job] {
-			c.compareAccount(job, name, f)
+		for name, r := range c.results[job] {
+			c.compareAccount(job, name, r)
 		}
 	}
-	return c.comparison, nil
+	return c.Comparison, nil
 }
 
 // readResults reads what became of each account of a job, and adds it up.
-func (c *comparing) readResults(ctx context.Context, s *store.Store, id string) error {
-	fates, outcomes := map[string]*fate{}, jobs.Counts{}
-	for r, err := range s.Results(ctx, id, "") {
+func (c *comparing) readResults(ctx context.Context, books Books, id string) error {
+	results, outcomes := map[string]*accountResult{}, jobs.Counts{}
+	for a, err := range books.Results(ctx, id, "") {
 		if err != nil {
 			return err
 		}
-		outcomes[r.Outcome]++
+		outcomes[a.Outcome]++
 		c.Accounts++
-		if fates[r.Account.Account] != nil {
-			c.differ(&c.Twice, "account %s has two results", r.Account.Account)
+		if results[a.Account.Account] != nil {
+			c.differ(&c.Twice, "account %s has two results", a.Account.Account)
 		}
-		fates[r.Account.Account] = &fate{batch: r.Batch, outcome: r.Outcome, code: r.Code}
+		results[a.Account.Account] = &accountResult{batch: a.Batch, outcome: a.Outcome, code: a.Code}
 	}
-	j, err := s.Job(ctx, id)
+	j, err := books.Job(ctx, id)
 	if err != nil {
 		return err
 	}
-	c.jobs, c.fates = append(c.jobs, j), append(c.fates, fates)
+	c.jobs, c.results = append(c.jobs, j), append(c.results, results)
 	for _, o := range jobs.Outcomes {
 		if outcomes[o] != j.Counts[o] {
 			c.differ(&c.Unsound, "%d accounts are %s, the job says %d", outcomes[o], o, j.Counts[o])
 		}
 	}
-	if missing := j.Accounts - int64(len(fates)); missing > 0 {
+	if missing := j.Accounts - int64(len(results)); missing > 0 {
 		c.differ(&c.Missing, "%d accounts have no result", missing)
 		c.Missing += missing - 1
 	}
-	if outcomes.Sum() != j.Accounts || j.Counts.Sum() != j.Accounts || j.Rows != j.Rejected+j.Duplicate+j.Protected+j.Accounts {
+	rows := j.Rejected + j.Duplicate + j.Protected + j.Accounts
+	if outcomes.Sum() != j.Accounts || j.Counts.Sum() != j.Accounts || j.Rows != rows {
 		c.differ(&c.Unsound, "the sums do not add up: %d results, %+v", outcomes.Sum(), j)
 	}
 	if j.State == jobs.Finished && outcomes.Open() > 0 {
@@ -132,13 +150,14 @@ func (c *comparing) readResults(ctx context.Context, s *store.Store, id string) 
 	return nil
 }
 
-func (c *comparing) readLedger(ctx context.Context, s *store.Store, id string) error {
-	for call, err := range s.Calls(ctx, id) {
+func (c *comparing) readLedger(ctx context.Context, books Books, id string) error {
+	for call, err := range books.Calls(ctx, id) {
 		if err != nil {
 			return err
 		}
 		key := callKey{call.Command, call.Random}
-		c.ledger[key] = append(c.ledger[key], &recorded{job: len(c.jobs) - 1, batch: call.Batch, accounts: call.Accounts, delivery: call.Delivery})
+		c.ledger[key] = append(c.ledger[key],
+			&recorded{job: len(c.jobs) - 1, batch: call.Batch, accounts: call.Accounts, delivery: call.Delivery})
 		if call.Delivery == "lost" {
 			c.Lost++
 		}
@@ -146,14 +165,14 @@ func (c *comparing) readLedger(ctx context.Context, s *store.Store, id string) e
 	return nil
 }
 
-// recordOf finds the console's record of a call that arrived. Random numbers
+// recordOf finds the books' record of a call that arrived. Random numbers
 // repeat now and then, also between jobs; the batch then tells calls apart.
-func (c *comparing) recordOf(call timtest.Call) *recorded {
+func (c *comparing) recordOf(call Call) *recorded {
 	for _, r := range c.ledger[callKey{call.Command, call.Random}] {
 		if len(call.Accounts) != r.accounts || r.accounts == 0 {
 			continue
 		}
-		if f := c.fates[r.job][call.Accounts[0]]; f != nil && f.batch == r.batch {
+		if first := c.results[r.job][call.Accounts[0]]; first != nil && first.batch == r.batch {
 			return r
 		}
 	}
@@ -178,7 +197,7 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if call.Order > 0 && call.Fault != timtest.LateApply {
+		if call.Order > 0 && call.Fault != LateApply {
 			effects.until(c, call.Order)
 		}
 		record := c.recordOf(call)
@@ -197,8 +216,9 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		}
 		record.arrived = true
 		job := c.jobs[record.job]
-		this := openCall{max(call.At+call.Took, call.AppliedAt), fmt.Sprintf("call %d (%s of %s job %s, %d accounts, fault %q, status %d, at %d for %d)",
-			call.Number, call.Command, job.Kind, job.ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
+		this := openCall{max(call.At+call.Took, call.AppliedAt),
+			fmt.Sprintf("call %d (%s of %s job %s, %d accounts, fault %q, status %d, at %d for %d)",
+				call.Number, call.Command, job.Kind, job.ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
 		for _, account := range call.Accounts {
 			other := busy[account]
 			if other.until > call.At {
@@ -209,8 +229,8 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 			if other.until < this.until && !(call.Command == tim.GetTags && call.Dropped) {
 				busy[account] = this
 			}
-			if c.fates[record.job][account] == nil {
-				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, c.jobs[record.job].ID)
+			if c.results[record.job][account] == nil {
+				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, job.ID)
 			}
 		}
 		c.arrive(call, record)
@@ -220,7 +240,8 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 	for _, records := range c.ledger {
 		for _, r := range records {
 			if r.delivery == "answered" && !r.arrived {
-				c.differ(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived", c.jobs[r.job].ID)
+				c.differ(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived",
+					c.jobs[r.job].ID)
 			}
 		}
 	}
@@ -228,7 +249,9 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 	for command, sums := range stats.Commands {
 		c.MaxInAnySecond = max(c.MaxInAnySecond, sums.MaxInAnySecond)
 		if sums.Exceeded > 0 {
-			c.differ(&c.Unsound, "%d calls of %s in one second, %d more than the limit and the simulator's own standstills explain", sums.MaxInAnySecond, command, sums.Exceeded)
+			c.differ(&c.Unsound,
+				"%d calls of %s in one second, %d more than the limit and the simulator's own standstills explain",
+				sums.MaxInAnySecond, command, sums.Exceeded)
 		}
 	}
 	if c.Largest > jobs.BatchSize {

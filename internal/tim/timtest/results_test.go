@@ -1,4 +1,4 @@
-package main
+package timtest
 
 import (
 	"testing"
@@ -9,7 +9,6 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
-	"tagsweep/internal/tim/timtest"
 )
 
 // step is a call for one account, a second after the one before.
@@ -23,21 +22,21 @@ type step struct {
 }
 
 // lived is what the comparison says of an account that has been through some calls.
-func lived(of []jobs.Job, outcomes []jobs.Outcome, first []string, steps ...step) *comparison {
-	c := &comparing{comparison: &comparison{}, jobs: of, states: map[string]*state{"amy": {known: true, now: first, last: -1}}}
+func lived(of []jobs.Job, outcomes []jobs.Outcome, first []string, steps ...step) *Comparison {
+	c := &comparing{Comparison: &Comparison{}, jobs: of, accounts: map[string]*replayed{"amy": {known: true, now: first, last: -1}}}
 	for _, outcome := range outcomes {
-		c.fates = append(c.fates, map[string]*fate{"amy": {outcome: outcome}})
+		c.results = append(c.results, map[string]*accountResult{"amy": {outcome: outcome}})
 	}
 	at := time.Now()
 	for i, s := range steps {
 		at = at.Add(max(s.after, time.Second))
-		call := timtest.Call{Number: int64(i + 1), Order: int64(i + 1), At: at.UnixMicro(), Command: s.command, Accounts: []string{"amy"}, Status: 200, Applied: s.command != tim.GetTags}
+		call := Call{Number: int64(i + 1), Order: int64(i + 1), At: at.UnixMicro(), Command: s.command, Accounts: []string{"amy"}, Status: 200, Applied: s.command != tim.GetTags}
 		if s.tags != nil {
 			call.Tags = [][]string{s.tags}
 		}
 		record := &recorded{job: s.job, delivery: "answered"}
 		if s.lost {
-			call.Status, call.Code, record.delivery = 0, timtest.NoAnswer, "lost"
+			call.Status, call.Code, record.delivery = 0, NoAnswer, "lost"
 		}
 		if s.ignored {
 			call.Ignored = call.Accounts
@@ -45,12 +44,12 @@ func lived(of []jobs.Job, outcomes []jobs.Outcome, first []string, steps ...step
 		c.arrive(call, record)
 		c.take(call, record)
 	}
-	c.states["amy"].end = c.states["amy"].now
-	c.compareStates()
+	c.accounts["amy"].end = c.accounts["amy"].now
+	c.compareAccounts()
 	for job := range of {
-		c.compareAccount(job, "amy", c.fates[job]["amy"])
+		c.compareAccount(job, "amy", c.results[job]["amy"])
 	}
-	return c.comparison
+	return c.Comparison
 }
 
 // Calls that no console should make, and outcomes that no console should give,
@@ -74,7 +73,7 @@ func TestTheComparisonKnowsRightFromWrongForEveryKind(t *testing.T) {
 		jobs     []jobs.Job
 		outcomes []jobs.Outcome
 		steps    []step
-		kind     func(*comparison) int64 // nil: all is well
+		kind     func(*Comparison) int64 // nil: all is well
 	}{
 		"cleared and put back": {all(clear, restore), are(jobs.Cleared, jobs.Restored), []step{reads(0), clears, reads(1), adds(1, had...)}, nil},
 		"lost and read back": {all(clear), are(jobs.Cleared),
@@ -86,39 +85,39 @@ func TestTheComparisonKnowsRightFromWrongForEveryKind(t *testing.T) {
 			[]step{reads(0), clears, reads(1), adds(1, had...), reads(2), removes(2, had...)}, nil},
 		"inspected": {all(inspect), are(jobs.Inspected), []step{reads(0)}, nil},
 
-		"sent unread":    {all(clear), are(jobs.Cleared), []step{clears, reads(0)}, func(c *comparison) int64 { return c.Unsound }},
-		"removed unkept": {all(clear), are(jobs.Cleared), []step{clears}, func(c *comparison) int64 { return c.Unkept }},
+		"sent unread":    {all(clear), are(jobs.Cleared), []step{clears, reads(0)}, func(c *Comparison) int64 { return c.Unsound }},
+		"removed unkept": {all(clear), are(jobs.Cleared), []step{clears}, func(c *Comparison) int64 { return c.Unkept }},
 		"read too long ago": {all(clear), are(jobs.Cleared),
-			[]step{reads(0), {command: tim.RemoveAllTags, after: freshFor + time.Second}}, func(c *comparison) int64 { return c.Unsound }},
-		"never read": {all(clear), are(jobs.Untagged), nil, func(c *comparison) int64 { return c.Untrue }},
+			[]step{reads(0), {command: tim.RemoveAllTags, after: freshFor + time.Second}}, func(c *Comparison) int64 { return c.Unsound }},
+		"never read": {all(clear), are(jobs.Untagged), nil, func(c *Comparison) int64 { return c.Untrue }},
 		"not without tags": {all(clear), are(jobs.Untagged), []step{reads(0)},
-			func(c *comparison) int64 { return c.Untrue }},
+			func(c *Comparison) int64 { return c.Untrue }},
 		"ignored and not found out": {all(clear), are(jobs.Cleared),
-			[]step{reads(0), {command: tim.RemoveAllTags, ignored: true}}, func(c *comparison) int64 { return c.Untrue }},
+			[]step{reads(0), {command: tim.RemoveAllTags, ignored: true}}, func(c *Comparison) int64 { return c.Untrue }},
 		"sent again": {all(clear), are(jobs.Cleared), []step{reads(0), clears, clears},
-			func(c *comparison) int64 { return c.Resent }},
+			func(c *Comparison) int64 { return c.Resent }},
 		"tags sent again": {all(add), are(jobs.Changed), []step{reads(0), adds(0, "new"), adds(0, "new", "newer")},
-			func(c *comparison) int64 { return c.Resent }},
+			func(c *Comparison) int64 { return c.Resent }},
 		"given what it had not": {all(clear, restore), are(jobs.Cleared, jobs.Restored), []step{reads(0), clears, reads(1), adds(1, "vip", "gold", "beta")},
-			func(c *comparison) int64 { return c.PutBack }},
+			func(c *Comparison) int64 { return c.PutBack }},
 		"given what was not chosen": {all(clear, part), are(jobs.Cleared, jobs.Restored), []step{reads(0), clears, reads(1), adds(1, had...)},
-			func(c *comparison) int64 { return c.PutBack }},
+			func(c *Comparison) int64 { return c.PutBack }},
 		"not given all back": {all(clear, restore), are(jobs.Cleared, jobs.Restored), []step{reads(0), clears, reads(1), adds(1, "vip")},
-			func(c *comparison) int64 { return c.NotBack }},
+			func(c *Comparison) int64 { return c.NotBack }},
 		"said to be whole": {all(clear, restore), are(jobs.Cleared, jobs.Unchanged), []step{reads(0), clears, reads(1)},
-			func(c *comparison) int64 { return c.NotBack }},
+			func(c *Comparison) int64 { return c.NotBack }},
 		"skipped for nothing": {all(clear, restore), are(jobs.Cleared, jobs.Skipped), []step{reads(0), clears, reads(1)},
-			func(c *comparison) int64 { return c.Untrue }},
+			func(c *Comparison) int64 { return c.Untrue }},
 		"its own tag taken": {all(clear, restore, remove), are(jobs.Cleared, jobs.Restored, jobs.Changed),
-			[]step{reads(0), clears, reads(1), adds(1, had...), reads(2), removes(2, "vip", "gold", "own")}, func(c *comparison) int64 { return c.PutBack }},
+			[]step{reads(0), clears, reads(1), adds(1, had...), reads(2), removes(2, "vip", "gold", "own")}, func(c *Comparison) int64 { return c.PutBack }},
 		"an undo half undone": {all(clear, restore, remove), are(jobs.Cleared, jobs.Restored, jobs.Changed),
-			[]step{reads(0), clears, reads(1), adds(1, had...), reads(2), removes(2, "vip")}, func(c *comparison) int64 { return c.NotBack }},
+			[]step{reads(0), clears, reads(1), adds(1, had...), reads(2), removes(2, "vip")}, func(c *Comparison) int64 { return c.NotBack }},
 		"changed and said to be cancelled": {all(add), are(jobs.Unsent), []step{reads(0), {command: tim.AddTags, tags: []string{"new"}, lost: true}},
-			func(c *comparison) int64 { return c.Untrue }},
+			func(c *Comparison) int64 { return c.Untrue }},
 		"inspected and changed": {all(inspect), are(jobs.Inspected), []step{reads(0), clears, reads(0)},
-			func(c *comparison) int64 { return c.Unsound }},
+			func(c *Comparison) int64 { return c.Unsound }},
 		"made of nothing": {all(restore), are(jobs.Restored), []step{reads(0), adds(0, "vip")},
-			func(c *comparison) int64 { return c.Unsound }},
+			func(c *Comparison) int64 { return c.Unsound }},
 	} {
 		found := lived(test.jobs, test.outcomes, had, test.steps...)
 		if test.kind == nil {
