@@ -11,8 +11,8 @@ const serviceLimit = 100
 // to run: what arrived meanwhile was seen only after it, all together.
 type standstill struct{ from, to int64 }
 
-// crowd is calls of one command that were seen within a second.
-type crowd struct {
+// burst is calls of one command that were seen within a second.
+type burst struct {
 	first, last int64 // when, Unix microseconds
 	calls       int
 }
@@ -47,13 +47,13 @@ func (s *Service) look() {
 
 // excess is how many calls beyond the limit surely arrived within one second:
 // those that standstills may have brought together do not count.
-func (s *Service) excess(c crowd) int {
+func (s *Service) excess(b burst) int {
 	held := int64(0)
 	for _, still := range s.standstills {
-		if still.to+after.Microseconds() >= c.first && still.from <= c.last {
+		if still.to+after.Microseconds() >= b.first && still.from <= b.last {
 			held += still.to - still.from
 		}
 	}
 	second := time.Second.Microseconds()
-	return c.calls - serviceLimit - int((held*serviceLimit+second-1)/second)
+	return b.calls - serviceLimit - int((held*serviceLimit+second-1)/second)
 }

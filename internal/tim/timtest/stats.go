@@ -42,11 +42,11 @@ type sums struct {
 type commandSums struct {
 	CommandStats
 	lastSecond []int64 // arrivals, oldest first
-	crowds     []crowd
+	bursts     []burst
 }
 
-// mostCrowds is how many are looked at: of a simulator without a limit every second is one.
-const mostCrowds = 10_000
+// mostBursts is how many are looked at: of a simulator without a limit every second is one.
+const mostBursts = 10_000
 
 func newSums() sums {
 	return sums{commands: map[tim.Command]*commandSums{}, codes: map[int]int64{}, faults: map[Fault]int64{}}
@@ -79,8 +79,8 @@ func (s *sums) add(call *Call) {
 	}
 	c.lastSecond = append(c.lastSecond, call.At)
 	c.MaxInAnySecond = max(c.MaxInAnySecond, len(c.lastSecond))
-	if len(c.lastSecond) > serviceLimit && len(c.crowds) < mostCrowds {
-		c.crowds = append(c.crowds, crowd{c.lastSecond[0], call.At, len(c.lastSecond)})
+	if len(c.lastSecond) > serviceLimit && len(c.bursts) < mostBursts {
+		c.bursts = append(c.bursts, burst{c.lastSecond[0], call.At, len(c.lastSecond)})
 	}
 }
 
@@ -110,8 +110,8 @@ func (s *Service) Stats() Stats {
 	}
 	for command, c := range s.sums.commands {
 		sums := c.CommandStats
-		for _, crowd := range c.crowds {
-			sums.Exceeded = max(sums.Exceeded, s.excess(crowd))
+		for _, b := range c.bursts {
+			sums.Exceeded = max(sums.Exceeded, s.excess(b))
 		}
 		stats.Commands[command] = sums
 	}
