@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim/timtest"
 )
 
 func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
@@ -121,23 +120,6 @@ func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, out, "not an earlier demo")
 	require.FileExists(t, filepath.Join(other, "precious"))
-}
-
-// The comparison itself must be able to fail: here the simulator is told that
-// somebody gave an account its tags back, and that another was never asked for.
-func TestACompareThatShouldFailFails(t *testing.T) {
-	t.Parallel()
-	simulator, base := simulate(t, func(c *timtest.Config) { c.UntaggedShare = 0 })
-	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
-	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
-	found, err := timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
-	require.NoError(t, err)
-	require.Empty(t, found.Wrong)
-
-	simulator.SetTags("member_0000007", "vip")
-	found, err = timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
-	require.NoError(t, err)
-	require.Equal(t, []string{"account member_0000007 is cleared, and has 1 tags"}, found.Wrong)
 }
 
 func TestSimulateSaysWhatItCannotDo(t *testing.T) {

@@ -119,10 +119,15 @@ func writeJSON(w http.ResponseWriter, value any) {
 }
 
 // Control asks and directs a simulator in another process.
-type Control struct{ base string }
+type Control struct {
+	base   string
+	client *http.Client
+}
 
 // NewControl takes the simulator's base URL.
-func NewControl(baseURL string) *Control { return &Control{strings.TrimRight(baseURL, "/")} }
+func NewControl(baseURL string) *Control {
+	return &Control{strings.TrimRight(baseURL, "/"), http.DefaultClient}
+}
 
 // Ledger yields the calls with a number above after, and an error last when
 // there was one.
@@ -214,7 +219,7 @@ func (c *Control) open(ctx context.Context, method, path string, send any) (io.R
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := c.client.Do(request)
 	if err != nil {
 		return nil, err
 	}
