@@ -1,13 +1,12 @@
 package timtest
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
 
@@ -23,28 +23,16 @@ type book struct {
 	jobs.Job
 	results []jobs.Result
 	calls   []jobs.Call
-	broken  string // the method of books that fails
 }
-
-// is writes a job down of which amy is the only account.
-func is(job jobs.Job, outcome jobs.Outcome) *book {
-	job.Rows, job.Accounts, job.Counts = 1, 1, jobs.Counts{outcome: 1}
-	return (&book{Job: job}).with("amy", outcome)
-}
-
-func done(job jobs.Job) *book { return is(job, job.Kind.Done()) }
 
 // with adds a result, and does not count it.
-func (b *book) with(account string, outcome jobs.Outcome) *book {
-	b.results = append(b.results, jobs.Result{Account: jobs.Account{Account: account, Outcome: outcome, Batch: 1}})
-	return b
-}
-
-func (b *book) fails(method string) error {
-	if b.broken == method {
-		return errors.New("the books cannot be read")
+func (b *book) with(account string, outcome jobs.Outcome) {
+	code := 0
+	if outcome == jobs.Failed {
+		code = NoAnswer // a reason of the console's own
 	}
-	return nil
+	a := jobs.Account{Account: account, Outcome: outcome, Code: code, Batch: 1}
+	b.results = append(b.results, jobs.Result{Account: a})
 }
 
 type books []*book
@@ -53,59 +41,41 @@ func (b books) of(id string) *book {
 	return b[slices.IndexFunc(b, func(of *book) bool { return of.ID == id })]
 }
 
-func (b books) Job(_ context.Context, id string) (jobs.Job, error) {
-	return b.of(id).Job, b.of(id).fails("Job")
-}
+func (b books) Job(_ context.Context, id string) (jobs.Job, error) { return b.of(id).Job, nil }
 
 func (b books) Results(_ context.Context, id string, _ jobs.Outcome) iter.Seq2[jobs.Result, error] {
-	return each(b.of(id).results, b.of(id).fails("Results"))
+	return each(b.of(id).results)
 }
 
 func (b books) Calls(_ context.Context, id string) iter.Seq2[jobs.Call, error] {
-	return each(b.of(id).calls, b.of(id).fails("Calls"))
+	return each(b.of(id).calls)
 }
 
-func each[T any](list []T, err error) iter.Seq2[T, error] {
+func each[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, item := range list {
 			if !yield(item, nil) {
 				return
 			}
 		}
-		if err != nil {
-			yield(*new(T), err)
-		}
 	}
 }
 
-// step is a call about amy, a second after the one before, or an edit of her tags.
-type step struct {
-	job     int // -1: of no job
-	command tim.Command
-	tags    []string
-	along   []string // further accounts
-	fault   Fault
-	ignored bool          // it is acknowledged and no more
-	repeats bool          // the call before, and is not written down
-	after   time.Duration // instead of a second
-	during  []step        // before it ends
-	edit    []string      // instead of a call
+var jobsOf = map[string]jobs.Job{
+	"clear":   {Kind: jobs.Clear, Snapshot: true},
+	"blind":   {Kind: jobs.Clear},
+	"restore": {Kind: jobs.Restore, Source: "clear", Policy: snapshot.Skip},
+	"merge":   {Kind: jobs.Restore, Source: "clear", Policy: snapshot.Merge},
+	"part":    {Kind: jobs.Restore, Source: "clear", Only: []string{"vip"}},
+	"none":    {Kind: jobs.Restore, Source: "clear", Only: []string{}},
+	"retry":   {Kind: jobs.Restore, Source: "restore"},
+	"unrest":  {Kind: jobs.RemoveTags, Source: "restore"}, // takes a restore back
+	"unvip":   {Kind: jobs.RemoveTags, Source: "restore", Only: []string{"vip"}},
+	"add":     {Kind: jobs.AddTags},
+	"unadd":   {Kind: jobs.RemoveTags, Source: "add"},
+	"remove":  {Kind: jobs.RemoveTags},
+	"inspect": {Kind: jobs.Inspect},
 }
-
-func edit(tags ...string) step          { return step{edit: append([]string{}, tags...)} }
-func reads(job int) step                { return step{job: job, command: tim.GetTags} }
-func adds(job int, tags ...string) step { return step{job: job, command: tim.AddTags, tags: tags} }
-func removes(job int, tags ...string) step {
-	return step{job: job, command: tim.RemoveTags, tags: tags}
-}
-func (s step) broken(by Fault) step        { s.fault = by; return s }
-func (s step) lost() step                  { return s.broken(ResetAfter) }
-func (s step) late() step                  { return s.broken(LateApply) } // within an hour
-func (s step) acked() step                 { s.ignored = true; return s }
-func (s step) again() step                 { s.repeats = true; return s }
-func (s step) waits(d time.Duration) step  { s.after = d; return s }
-func (s step) meets(others ...step) step   { s.during = others; return s }
-func (s step) takes(others ...string) step { s.along = others; return s }
 
 // scene is a simulator, and the honest books of the calls it gets.
 type scene struct {
@@ -115,62 +85,126 @@ type scene struct {
 	random uint32
 }
 
-// staged runs body in a bubble of time, in which waiting costs none.
-func staged(t *testing.T, b books, body func(*scene)) {
+// staged runs body in a bubble of time, in which waiting costs none, with jobs
+// of jobsOf: "clear restore=skipped" are two of which amy is the only account,
+// and amy is done by the one and was skipped by the other.
+func staged(t *testing.T, list string, body func(*scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		// With this seed amy has the tags vip and gold.
 		sim, err := New(Config{SDKAppID: 1, SecretKey: "k", Identifier: "a", Seed: 4559, RateLimit: -1})
 		require.NoError(t, err)
-		body(&scene{T: t, sim: sim, books: b})
+		s := &scene{T: t, sim: sim}
+		for entry := range strings.FieldsSeq(list) {
+			id, said, _ := strings.Cut(entry, "=")
+			b := &book{Job: jobsOf[id]}
+			outcome := jobs.Outcome(said)
+			if said == "" {
+				outcome = b.Kind.Done()
+			}
+			b.ID, b.Rows, b.Accounts, b.Counts = id, 1, 1, jobs.Counts{outcome: 1}
+			b.with("amy", outcome)
+			s.books = append(s.books, b)
+		}
+		body(s)
 	})
 }
 
-func (s *scene) run(steps ...step) {
-	for _, st := range steps {
-		if st.edit != nil {
-			s.sim.SetTags("amy", st.edit...)
+// run plays a script of calls about amy, each a second after the one before:
+//
+//	read, clear, add=vip,new, remove=vip   calls of the first job
+//	1:read                                 of the second; x:read of no job
+//	again:read                             with the random number of the call before
+//	read=bob,ann                           further accounts
+//	read!reset_after, clear!ignored        with a fault; a late change comes within an hour
+//	read@63s                               so long after the call before
+//	read( … )                              while others are made
+//	edit=vip                               somebody gives her these tags instead
+func (s *scene) run(script string) {
+	var open []func()
+	for token := range strings.FieldsSeq(script) {
+		if token == ")" {
+			open[len(open)-1]()
+			open = open[:len(open)-1]
 			continue
 		}
-		if !st.repeats {
-			s.random++
+		token, opens := strings.CutSuffix(token, "(")
+		token, wait, waits := strings.Cut(token, "@")
+		token, fault, _ := strings.Cut(token, "!")
+		verb, text, _ := strings.Cut(token, "=")
+		job, named, ofAJob := strings.Cut(verb, ":")
+		if !ofAJob {
+			job, named = "0", verb
 		}
-		q := request{command: st.command, random: s.random, tags: [][]string{st.tags}}
-		q.accounts = append([]string{"amy"}, st.along...)
-		faults := Faults{LateWithin: time.Hour}
-		if st.fault != "" {
-			faults.Shares = map[Fault]float64{st.fault: 1}
+		list := strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
+		if named == "edit" {
+			s.sim.SetTags("amy", list...)
+			continue
 		}
-		if st.ignored {
-			faults.Ignored = 1
+		pause := time.Second
+		if waits {
+			pause, _ = time.ParseDuration(wait)
 		}
-		require.NoError(s, s.sim.SetFaults(faults))
-		time.Sleep(cmp.Or(st.after, time.Second))
-		call, reply := s.sim.arrive(q)
-		s.run(st.during...)
+		time.Sleep(pause)
+		end := s.call(job, named, list, fault)
+		if opens {
+			open = append(open, end)
+		} else {
+			end()
+		}
+	}
+}
+
+func (s *scene) call(job, verb string, list []string, fault string) (end func()) {
+	if job != "again" {
+		s.random++
+	}
+	q := request{random: s.random, accounts: []string{"amy"}, command: map[string]tim.Command{
+		"read": tim.GetTags, "clear": tim.RemoveAllTags, "add": tim.AddTags, "remove": tim.RemoveTags}[verb]}
+	if verb == "read" {
+		q.accounts = append(q.accounts, list...)
+	} else {
+		q.tags = [][]string{list}
+	}
+	faults := Faults{LateWithin: time.Hour}
+	switch fault {
+	case "":
+	case "ignored":
+		faults.Ignored = 1
+	default:
+		faults.Shares = map[Fault]float64{Fault(fault): 1}
+	}
+	require.NoError(s, s.sim.SetFaults(faults))
+	call, reply := s.sim.arrive(q)
+	return func() {
 		time.Sleep(100 * time.Millisecond)
 		if reply.breaks >= halfAnswer {
 			reply.status = 0
 		}
 		s.sim.end(call, reply.status)
-		if st.job < 0 || st.repeats {
-			continue
+		if job[0] > '9' {
+			return
 		}
 		delivery := "answered"
 		if call.Code == NoAnswer {
 			delivery = "lost"
 		}
-		s.books[st.job].calls = append(s.books[st.job].calls, jobs.Call{
+		of := s.books[job[0]-'0']
+		of.calls = append(of.calls, jobs.Call{
 			Batch: 1, Accounts: len(q.accounts), Command: q.command, Random: q.random, Delivery: delivery})
 	}
 }
 
-// compare asks the handler without a network, which no bubble could hold.
 func (s *scene) compare(handler http.Handler) (*Comparison, error) {
 	var ids []string
 	for _, b := range s.books {
 		ids = append(ids, b.ID)
 	}
-	return Compare(s.Context(), s.books, &Control{"http://simulator", &http.Client{Transport: direct{handler}}}, ids...)
+	return Compare(s.Context(), s.books, s.control(handler), ids...)
+}
+
+// control asks a handler without a network, which no bubble could hold.
+func (s *scene) control(handler http.Handler) *Control {
+	return &Control{"http://simulator", &http.Client{Transport: direct{handler}}}
 }
 
 type direct struct{ http.Handler }
