@@ -83,7 +83,7 @@ func requireNoSecrets(t *testing.T, s *rawService, answer tim.Answer) {
 	}
 }
 
-func TestRequestOnAKeptConnectionIsNeverSentTwice(t *testing.T) {
+func TestKeptConnectionNeverSendsTwice(t *testing.T) {
 	for name, end := range map[string]func(*net.TCPConn){
 		"closed": func(conn *net.TCPConn) { conn.Close() },
 		"reset":  func(conn *net.TCPConn) { conn.SetLinger(0); conn.Close() },
@@ -109,7 +109,7 @@ func TestRequestOnAKeptConnectionIsNeverSentTwice(t *testing.T) {
 	}
 }
 
-func TestRequestThatFoundAKeptConnectionClosedIsSentOnce(t *testing.T) {
+func TestClosedKeptConnectionSendsOnce(t *testing.T) {
 	closed := make(chan struct{})
 	s := raw(t, func(s *rawService, conn *net.TCPConn, in *bufio.Reader, number int) {
 		for s.request(in) {
@@ -135,7 +135,7 @@ func TestRequestThatFoundAKeptConnectionClosedIsSentOnce(t *testing.T) {
 	}
 }
 
-func TestResetBeforeReadingIsNeverTakenForAnAnswer(t *testing.T) {
+func TestResetIsNeverTakenForAnAnswer(t *testing.T) {
 	s := raw(t, func(_ *rawService, conn *net.TCPConn, _ *bufio.Reader, _ int) { conn.SetLinger(0) })
 	c := client(t, s.base)
 	for range 20 {
@@ -229,7 +229,7 @@ func TestAnswerThatStopsHalfwayIsLostInTime(t *testing.T) {
 	require.Equal(t, tim.Lost, c.RemoveAllTags(t.Context(), 1, []string{"amy"}).Delivery)
 }
 
-func TestCancellingBeforeAnythingWasWrittenIsNotSent(t *testing.T) {
+func TestCancelledBeforeWritingIsNotSent(t *testing.T) {
 	s := raw(t, func(s *rawService, _ *net.TCPConn, in *bufio.Reader, _ int) { s.request(in) })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -239,7 +239,7 @@ func TestCancellingBeforeAnythingWasWrittenIsNotSent(t *testing.T) {
 	require.Zero(t, s.arrivals())
 }
 
-func TestCancellingAfterTheRequestWasWrittenIsLost(t *testing.T) {
+func TestCancelledAfterWritingIsLost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := raw(t, func(s *rawService, _ *net.TCPConn, in *bufio.Reader, _ int) {
 		if s.request(in) {

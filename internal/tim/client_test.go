@@ -41,7 +41,7 @@ func client(t *testing.T, base string, change ...func(*tim.Config)) *tim.Client 
 	return client
 }
 
-func TestTagsAreReadRemovedAndAddedInBothFamilies(t *testing.T) {
+func TestBothFamiliesReadRemoveAndAddTags(t *testing.T) {
 	for _, family := range []tim.Family{tim.AllMemberPush, tim.TIMPush} {
 		t.Run(string(family), func(t *testing.T) {
 			service, base := simulator(t, timtest.Config{})
@@ -119,7 +119,7 @@ func TestRefusalsCarryTheirCode(t *testing.T) {
 	}
 }
 
-func TestWrongKeyOrIdentifierIsRefusedAndNotShown(t *testing.T) {
+func TestWrongKeyIsRefusedAndNotShown(t *testing.T) {
 	_, base := simulator(t, timtest.Config{})
 	for code, change := range map[int]func(*tim.Config){
 		70009: func(config *tim.Config) { config.SecretKey = "another-key" },

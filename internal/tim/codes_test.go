@@ -69,7 +69,7 @@ func TestLockedOutAdminIsLeftAloneForAMinute(t *testing.T) {
 	require.Equal(t, time.Minute, RuleOf(70050).Wait)
 }
 
-func TestUnparsedJSONIsBlamedOnAccountsOnlySoOften(t *testing.T) {
+func TestUnparsedJSONBlamesAccountsSoOften(t *testing.T) {
 	require.Equal(t, 3, RuleOf(60003).Singles)
 	require.Equal(t, 3, RuleOf(90001).Singles)
 	require.Zero(t, RuleOf(70107).Singles)

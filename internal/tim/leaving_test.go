@@ -29,7 +29,7 @@ func waiting(t *testing.T) (c *Client, arrived *atomic.Int64, answer chan struct
 	return c, arrived, answer
 }
 
-func TestACallThatWaitsTooLongForAConnectionIsNotSent(t *testing.T) {
+func TestCallWithoutAConnectionIsNotSent(t *testing.T) {
 	c, arrived, answer := waiting(t)
 	first := make(chan Answer)
 	go func() { first <- c.RemoveAllTags(t.Context(), 1, []string{"ann"}) }()
@@ -57,7 +57,7 @@ func TestACallIsAskedForJustBeforeItLeaves(t *testing.T) {
 }
 
 // Else the system would go on delivering it, for minutes where the way is blocked.
-func TestACallThatIsGivenUpIsTakenBackFromTheNetwork(t *testing.T) {
+func TestCallGivenUpLeavesTheNetwork(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()

@@ -25,7 +25,7 @@ var edits = map[tim.Command]func(*tim.Client, *testing.T, []tim.AccountTags) tim
 	},
 }
 
-func TestNamedTagsAreRemovedAndPutBackInBothFamilies(t *testing.T) {
+func TestBothFamiliesRemoveAndAddNamedTags(t *testing.T) {
 	for _, family := range families {
 		service, base := simulator(t, timtest.Config{})
 		c := client(t, base, func(config *tim.Config) { config.Family = family })
@@ -47,7 +47,7 @@ func TestNamedTagsAreRemovedAndPutBackInBothFamilies(t *testing.T) {
 	}
 }
 
-func TestTagCallsNameTheAccountsTheyDidNotWorkFor(t *testing.T) {
+func TestTagCallsNameAccountsThatFailed(t *testing.T) {
 	for _, family := range families {
 		for command, call := range edits {
 			service, base := simulator(t, timtest.Config{})
@@ -61,7 +61,7 @@ func TestTagCallsNameTheAccountsTheyDidNotWorkFor(t *testing.T) {
 	}
 }
 
-func TestTagCallsBeyondALimitAreTakenAsTheTableOfCodesSays(t *testing.T) {
+func TestTagCallsBeyondALimitAreClassed(t *testing.T) {
 	var crowd []tim.AccountTags
 	for i := range tim.MaxAccounts + 1 {
 		crowd = append(crowd, tim.AccountTags{Account: fmt.Sprint("user", i), Tags: []string{"vip"}})
@@ -123,7 +123,7 @@ func TestTagCallWhoseAnswerIsLostIsInDoubt(t *testing.T) {
 	}
 }
 
-func TestTagCallAnsweredForAnotherAccountIsInDoubt(t *testing.T) {
+func TestAnswerForAnotherAccountIsInDoubt(t *testing.T) {
 	const body = `{"ActionStatus":"OK","ErrorCode":0,"ErrorList":[{"To_Account":"AMY","ErrorCode":70107}]}`
 	for command, call := range edits {
 		s := raw(t, func(s *rawService, conn *net.TCPConn, in *bufio.Reader, _ int) {

@@ -61,7 +61,7 @@ func testSigner(now func() time.Time) *signer {
 	return newSigner(Config{SDKAppID: 1400000000, SecretKey: sampleKey, Identifier: "administrator", Now: now})
 }
 
-func TestUserSigIsKeptUntilNineTenthsOfItsLife(t *testing.T) {
+func TestUserSigIsKeptForNineTenthsOfItsLife(t *testing.T) {
 	now := time.Now()
 	s := testSigner(func() time.Time { return now })
 	first, err := s.current()
@@ -87,7 +87,7 @@ func TestUserSigOfTheFutureIsNotKept(t *testing.T) {
 	require.NotEqual(t, first.id, second.id)
 }
 
-func TestForgettingAReplacedUserSigDoesNothing(t *testing.T) {
+func TestForgettingAnOldUserSigDoesNothing(t *testing.T) {
 	s := testSigner(time.Now)
 	first, _ := s.current()
 	var callers sync.WaitGroup

@@ -97,7 +97,7 @@ func TestOneByteIsEnoughToBeInDoubt(t *testing.T) {
 	require.True(t, w.wrote(), "another connection does not undo it")
 }
 
-func TestConnectionThatCannotBeWatchedIsInDoubt(t *testing.T) {
+func TestUnwatchedConnectionIsInDoubt(t *testing.T) {
 	near, _ := net.Pipe()
 	t.Cleanup(func() { near.Close() })
 	w := new(wire)
