@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/tim"
@@ -181,8 +182,18 @@ func (c *comparing) recordOf(call Call) *recorded {
 
 // openCall is a call and until when it was open, or its late change to come.
 type openCall struct {
-	until int64
-	call  string
+	until    int64
+	job      int
+	inspects bool // it is of a job that changes nothing
+	reads    bool
+	call     string
+}
+
+// disturbs reports whether two calls for one account may not be open at once:
+// two of one job, or two of which one changes what the other acts on.
+func (o openCall) disturbs(other openCall) bool {
+	bothRead := o.reads && other.reads
+	return o.job == other.job || !bothRead && !o.inspects && !other.inspects
 }
 
 // compareCalls holds every call that arrived against the ledgers, and has what
@@ -192,7 +203,7 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	busy := map[string]openCall{}
+	busy := map[string][]openCall{}
 	for call, err := range c.sim.Ledger(ctx, 0) {
 		if err != nil {
 			return err
@@ -216,19 +227,20 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		}
 		record.arrived = true
 		job := c.jobs[record.job]
-		this := openCall{max(call.At+call.Took, call.AppliedAt),
+		this := openCall{max(call.At+call.Took, call.AppliedAt), record.job, job.Kind == jobs.Inspect, call.Command == tim.GetTags,
 			fmt.Sprintf("call %d (%s of %s job %s, %d accounts, fault %q, status %d, at %d for %d)",
 				call.Number, call.Command, job.Kind, job.ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
 		for _, account := range call.Accounts {
-			other := busy[account]
-			if other.until > call.At {
-				c.differ(&c.Together, "account %s was in %s while %s was open", account, this.call, other.call)
+			open := slices.DeleteFunc(busy[account], func(other openCall) bool { return other.until <= call.At })
+			if at := slices.IndexFunc(open, this.disturbs); at >= 0 {
+				c.differ(&c.Together, "account %s was in %s while %s was open", account, this.call, open[at].call)
 			}
 			// A reading whose answer nobody got tells and changes nothing: a console that
 			// was killed has it on its way when the next one reads.
-			if other.until < this.until && !(call.Command == tim.GetTags && call.Dropped) {
-				busy[account] = this
+			if !(this.reads && call.Dropped) {
+				open = append(open, this)
 			}
+			busy[account] = open
 			if c.results[record.job][account] == nil {
 				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, job.ID)
 			}

@@ -89,11 +89,15 @@ func TestCompareTellsRightFromWrong(t *testing.T) {
 		{"clear restore=skipped", "read clear edit=own 1:read", ""},
 		{"clear inspect", "read clear edit=own 1:read", ""}, // it was cleared when that job ended
 		{"clear=untagged", "x:clear read", ""},
+		{"add inspect", "read 1:read( add=new )", ""}, // an inspection waits for nobody
+		{"clear add", "read( 1:read ) clear 1:add=new", ""},
 
 		// Calls that no console may make.
 		{"inspect", "read( read read )", "Together: account amy was in call 2; Together: account amy was in call 3"},
 		{"clear", "read clear!reset_after( read )", "Together: account amy was in call 3"},
 		{"clear", "read clear!late_apply read", "Together: account amy was in call 3"},
+		{"clear add", "read 1:read( clear ) 1:add=new", "Together: account amy was in call 3"},
+		{"clear add", "read 1:read clear( 1:add=new ) edit=new", "Together: account amy was in call 4"},
 		{"inspect", "read again:read", "Unrecorded: call 2 arrived twice"},
 		{"inspect", "read=bob", "Unsound: call 1 holds bob, which is no account of job inspect"},
 		{"inspect", "read clear!server_error", "Unsound: a job of kind inspect made a call of remove_all_tags"},
