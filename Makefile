@@ -11,7 +11,7 @@ KILLS = 200
 # How many accounts it inspects, clears and puts back, killed ten times at each.
 UNDO = 300000
 SEED =
-TORTURE = TestNoKill|TestAFullDisk|TestErrorsOfTheDisk|TestALockedDatabase|TestADatabaseThatIsGone|TestAService|TestWhatWasCleared
+TORTURE = TestTorture|TestOutage|TestKill9|TestSuspended|TestUndoPutsBackEveryTag
 VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # Front-end files: package, version, its licence, and what is taken of it.
@@ -83,7 +83,7 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 	done
 
 torture: setup ## kill consoles 200 times on each engine while everything goes wrong, and break disk and database under them
-## fewer, or as an earlier one: make torture KILLS=20 SEED=1; a part: make torture RUN=TestAFullDisk
+## fewer, or as an earlier one: make torture KILLS=20 SEED=1; a part: make torture RUN=TestOutageOfDisk
 	TAGSWEEP_PROVE=1 TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) UNDO_ACCOUNTS=$(UNDO) UNDO_KILLS=10 go test -v -count 1 -timeout 90m -run '$(or $(RUN),$(TORTURE))' ./cmd/console
 
 bench: setup ## run every benchmark; a part: make bench PKG=./cmd/console RUN=BenchmarkShareOfTheRate

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -165,7 +166,7 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	}
 }
 
-func TestPackagesAreNamedAfterWhatTheyHold(t *testing.T) {
+func TestPackageNamesAreNotVague(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, vague := range []string{"utils", "util", "helpers", "helper", "models", "services", "managers", "common", "misc"} {
 			if path.Base(p.name) == vague {
@@ -187,6 +188,23 @@ func TestFilesStayShortEnoughToRead(t *testing.T) {
 		}
 	}
 }
+
+// A name is typed after -run.
+func TestNamesOfTestsAreShort(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, file := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+			for _, d := range parse(t, filepath.Join(p.Dir, file), parser.SkipObjectResolution).Decls {
+				if f, is := d.(*ast.FuncDecl); is && f.Recv == nil && len(f.Name.Name) > longestName && testName.MatchString(f.Name.Name) {
+					t.Errorf("%s: %s is longer than %d letters", path.Join(p.name, file), f.Name.Name, longestName)
+				}
+			}
+		}
+	}
+}
+
+const longestName = 40
+
+var testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)`)
 
 func parse(t *testing.T, file string, mode parser.Mode) *ast.File {
 	t.Helper()

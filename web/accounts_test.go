@@ -22,7 +22,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestAnAccountIsFoundExactlyElseByItsBeginning(t *testing.T) {
+func TestAccountSearchExactThenPrefix(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -57,7 +57,7 @@ func TestAnAccountIsFoundExactlyElseByItsBeginning(t *testing.T) {
 	})
 }
 
-func TestTheTagsOfAnAccountAreReadOnDemandAndTheLogSaysByWhom(t *testing.T) {
+func TestAccountTagsReadIsLogged(t *testing.T) {
 	var asked []string
 	var fails error
 	c := newConsole(t, storetest.SQLite(t), func(config *Config) {
@@ -92,7 +92,7 @@ func TestTheTagsOfAnAccountAreReadOnDemandAndTheLogSaysByWhom(t *testing.T) {
 	require.Len(t, c.recorded(store.AuditFilter{Code: audit.TagsRead}), 2)
 }
 
-func TestTagsThatCannotBeRecordedAreNotRead(t *testing.T) {
+func TestAccountTagsNeedALogEntry(t *testing.T) {
 	file := t.TempDir() + "/console.db"
 	c := newConsole(t, storetest.Open(t, file), func(config *Config) {
 		config.ReadTags = func(context.Context, string) ([]string, error) { t.Error("the service was asked"); return nil, nil }
@@ -102,7 +102,7 @@ func TestTagsThatCannotBeRecordedAreNotRead(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, b.post("/accounts/read", "account", "ann").StatusCode)
 }
 
-func TestTheDownloadsOfTagsAreRecordedAndSafeToOpen(t *testing.T) {
+func TestDownloadTagsIsLoggedAndSafe(t *testing.T) {
 	c, operator, id, _ := cleared(t)
 	b := c.as(auth.Auditor)
 	got := b.get("/jobs/" + id + "/tags.csv")
@@ -142,7 +142,7 @@ func TestTagsOfACellCanBeToldApart(t *testing.T) {
 }
 
 // What was downloaded may be uploaded: no tag becomes another, or two.
-func TestTagsOfADownloadAreTheSameWhenItIsUploaded(t *testing.T) {
+func TestDownloadTagsUploadsTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tag := rapid.OneOf(rapid.StringN(1, 12, 50), rapid.SampledFrom([]string{"北京，上海", "a、b", "a；b", "a｜b", "NULL", "-", "#N/A", `="1"`, "1.5E+10", "=1+1", "'=1", "+a", " x", `"q"`, `a"b`, "a;b", "a|b", "a,b"}))
 		tags := rapid.SliceOfNDistinct(tag.Filter(func(tag string) bool { return !strings.ContainsFunc(tag, unicode.IsControl) }), 1, 5, rapid.ID).Draw(t, "tags")

@@ -37,7 +37,7 @@ func (a answer) lines(t *testing.T) (entries []audit.Entry) {
 	return entries
 }
 
-func TestAnExportHoldsExactlyWhatIsFiltered(t *testing.T) {
+func TestAuditExportHoldsTheFiltered(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		auditor, operator := c.as(auth.Auditor), c.as(auth.Operator)
@@ -72,7 +72,7 @@ func TestAnExportHoldsExactlyWhatIsFiltered(t *testing.T) {
 	})
 }
 
-func TestAnExportOfManyEntriesHoldsEachOnce(t *testing.T) {
+func TestAuditExportHoldsEachEntryOnce(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	c.deny(2*entriesAtOnce+1, "/users")
 	lines := c.as(auth.Auditor).get("/audit/export.jsonl?code=access.denied").lines(t)

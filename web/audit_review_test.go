@@ -15,7 +15,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestAnAuditorSeesWhatHasHappenedSinceAndSignsItOff(t *testing.T) {
+func TestAuditSignOff(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		first := c.as(auth.Auditor)
@@ -51,7 +51,7 @@ func TestAnAuditorSeesWhatHasHappenedSinceAndSignsItOff(t *testing.T) {
 	})
 }
 
-func TestASignOffThatFitsNoEntryKeepsWhatWasTyped(t *testing.T) {
+func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for _, to := range []string{"", "soon", "0", "-1", "999999"} {
@@ -102,7 +102,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAVerificationIsAskedForAndItsResultAwaited(t *testing.T) {
+func TestAuditVerificationOnDemand(t *testing.T) {
 	var by []audit.Actor
 	c := newConsole(t, storetest.SQLite(t), func(config *Config) {
 		config.Verify = func(a audit.Actor) bool { by = append(by, a); return len(by) == 1 }
@@ -161,7 +161,7 @@ func TestNothingIsErasedBySlip(t *testing.T) {
 	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogErased}))
 }
 
-func TestEveryPageSaysThatTheDatabaseWasRestored(t *testing.T) {
+func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	s := storetest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)

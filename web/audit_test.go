@@ -54,7 +54,7 @@ func (b *browser) listed(address string, meanwhile func()) (seqs []int64) {
 	return seqs
 }
 
-func TestPagesOfTheLogNeverDropOrRepeatAnEntryWhileItGrows(t *testing.T) {
+func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		auditor := c.as(auth.Auditor)
@@ -78,7 +78,7 @@ func TestPagesOfTheLogNeverDropOrRepeatAnEntryWhileItGrows(t *testing.T) {
 	})
 }
 
-func TestReadingAndSearchingTheLogIsInTheLog(t *testing.T) {
+func TestAuditReadingIsLogged(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	c.deny(2*entriesOnAPage, "/users")
@@ -102,7 +102,7 @@ func TestReadingAndSearchingTheLogIsInTheLog(t *testing.T) {
 	}
 }
 
-func TestTheLogIsNotShownWhenThatCannotBeWrittenDown(t *testing.T) {
+func TestAuditReadingNeedsALogEntry(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	auditor := c.as(auth.Auditor)
@@ -155,7 +155,7 @@ func TestTheLogIsFoundByEverythingItSays(t *testing.T) {
 	})
 }
 
-func TestAFilterThatMakesNoSenseIsSaidPlainlyAndKept(t *testing.T) {
+func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for query, want := range map[string]string{
@@ -185,7 +185,7 @@ func longText(n int) string {
 	return string(text)
 }
 
-func TestAnEntryIsShownWholeAmongItsNeighbours(t *testing.T) {
+func TestAuditEntryAndNeighbours(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	s := storetest.Open(t, file)
 	s.SignWith([32]byte{7})

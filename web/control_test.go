@@ -21,7 +21,7 @@ import (
 
 const formTime = "2006-01-02T15:04"
 
-func TestAJobStartsAtATimeInTheZoneThatThePagesShow(t *testing.T) {
+func TestScheduleUsesThePagesTimeZone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -45,7 +45,7 @@ func TestAJobStartsAtATimeInTheZoneThatThePagesShow(t *testing.T) {
 	})
 }
 
-func TestATimeThatCannotBeIsRefusedAndWhatWasTypedIsKept(t *testing.T) {
+func TestScheduleErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
@@ -80,7 +80,7 @@ func counts(waiting, inDoubt, failed int64) jobs.Counts {
 		jobs.Inspected: 0, jobs.Restored: 0, jobs.Changed: 0, jobs.Untagged: 0, jobs.Unchanged: 0, jobs.Skipped: 0}
 }
 
-func TestAccountsThatWaitForAPersonAreDecidedOn(t *testing.T) {
+func TestInDoubtDecisionsFromThePage(t *testing.T) {
 	for decision, want := range map[jobs.Decision]struct {
 		said   string
 		counts jobs.Counts
@@ -111,7 +111,7 @@ func TestAccountsThatWaitForAPersonAreDecidedOn(t *testing.T) {
 	}
 }
 
-func TestAnOpenJobPageLearnsThatAPersonIsAsked(t *testing.T) {
+func TestLiveJobPageShowsDecisions(t *testing.T) {
 	_, b, id, tamperWith := onFile(t)
 	open := b.follow(id)
 	require.NotContains(t, open.next(), "wait for your decision")
@@ -126,7 +126,7 @@ func TestAnOpenJobPageLearnsThatAPersonIsAsked(t *testing.T) {
 	}
 }
 
-func TestAnEndedJobIsRetriedAndBothSayWhereTheyCameFrom(t *testing.T) {
+func TestRetryLinksBothJobs(t *testing.T) {
 	c, b, id, _ := onFile(t)
 	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/retry", "outcome", "failed").StatusCode, "not ended yet")
 	require.NotContains(t, b.get("/jobs/"+id).body, "/retry")

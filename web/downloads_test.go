@@ -67,7 +67,7 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-func TestResultsSayWhatHappenedToEveryAccount(t *testing.T) {
+func TestDownloadResultsOfEveryAccount(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -94,7 +94,7 @@ func TestResultsSayWhatHappenedToEveryAccount(t *testing.T) {
 	})
 }
 
-func TestRowsSetAsideCanBeMendedAndUploadedAsTheyCame(t *testing.T) {
+func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	for name, file := range map[string]string{
@@ -119,7 +119,7 @@ func TestRowsSetAsideCanBeMendedAndUploadedAsTheyCame(t *testing.T) {
 	}
 }
 
-func TestADownloadThatCannotBeRecordedIsRefused(t *testing.T) {
+func TestDownloadNeedsALogEntry(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	b := c.as(auth.Operator)

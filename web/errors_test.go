@@ -22,7 +22,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestAnUnknownPageAndAWrongMethodAreSaidPlainly(t *testing.T) {
+func TestErrorUnknownPageOrMethod(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	got := b.get("/nowhere")
 	require.Equal(t, http.StatusNotFound, got.StatusCode)
@@ -58,7 +58,7 @@ func TestEveryErrorCanBeHadAsJSON(t *testing.T) {
 	}
 }
 
-func TestAPieceOfAPageGetsItsErrorAsAPiece(t *testing.T) {
+func TestErrorOfAFragmentIsAFragment(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	b.headers.Set("HX-Request", "true")
@@ -74,7 +74,7 @@ func TestAPieceOfAPageGetsItsErrorAsAPiece(t *testing.T) {
 	require.Equal(t, "/login?next=%2Fjobs%2Funknown%2Fevents", got.Header.Get("HX-Redirect"))
 }
 
-func TestWhatWentWrongInsideReachesOnlyTheLog(t *testing.T) {
+func TestErrorCauseIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := storetest.SQLite(t)
 	c := newConsole(t, s, func(config *Config) { config.Log = slog.New(slog.NewTextHandler(&log, nil)) })

@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestAuditorsTakeTheEvidencePackOfASealedJob(t *testing.T) {
+func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		s.SignWith([32]byte{7})
 		c := newConsole(t, s)
@@ -48,7 +48,7 @@ func TestAuditorsTakeTheEvidencePackOfASealedJob(t *testing.T) {
 	})
 }
 
-func TestAPackThatCannotBeRecordedIsNotHandedOut(t *testing.T) {
+func TestPackNeedsALogEntry(t *testing.T) {
 	file := t.TempDir() + "/console.db"
 	s := storetest.Open(t, file)
 	s.SignWith([32]byte{7})
@@ -67,7 +67,7 @@ func TestAPackThatCannotBeRecordedIsNotHandedOut(t *testing.T) {
 	}
 }
 
-func TestASampleIsDrawnWithASeedThatDrawsItAgain(t *testing.T) {
+func TestPackSampleSeedDrawsItAgain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		operator, b := c.as(auth.Operator), c.as(auth.Auditor)

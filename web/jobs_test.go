@@ -18,7 +18,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestAFileBecomesADraftThatIsReviewedAndConfirmed(t *testing.T) {
+func TestDraftIsReviewedAndStarted(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newConsole(t, s).as(auth.Operator)
 		id := b.draftOf("user_id,city\r\nann,Rome\r\nbob,<b>Oslo</b>\r\nann,Paris\r\n" + strings.Repeat("x", 33) + ",Lima\r\n,Bonn\r\n")
@@ -44,7 +44,7 @@ func TestAFileBecomesADraftThatIsReviewedAndConfirmed(t *testing.T) {
 	})
 }
 
-func TestASecondClickIsRefusedAndChangesNothing(t *testing.T) {
+func TestStartClickedTwiceIsRefused(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
@@ -72,7 +72,7 @@ func TestADraftCanBeDiscarded(t *testing.T) {
 	require.NotContains(t, b.get("/jobs/"+id).body, "hx-sse:connect", "nothing more will happen")
 }
 
-func TestAnAuditorSeesADraftButNoWayToStartIt(t *testing.T) {
+func TestDraftCannotBeStartedByAuditor(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	id := c.as(auth.Operator).draft(3)
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
@@ -81,7 +81,7 @@ func TestAnAuditorSeesADraftButNoWayToStartIt(t *testing.T) {
 	require.Contains(t, page, "Your role may look at this draft")
 }
 
-func TestTypedCountsAreReadAsPeopleTypeThem(t *testing.T) {
+func TestStartCountTypedInAnyStyle(t *testing.T) {
 	for typed, want := range map[string]int64{
 		"48120": 48120, "48,120": 48120, " 48 120 ": 48120, "48\u00a0120": 48120, "48\u202f120": 48120, "48.120": 48120, "48'120": 48120,
 		"４８，１２０": 48120, "": -1, "abc": -1, "-5": -1, "+5": -1, "48120x": -1, "999999999999999999999": -1, "0": 0,
@@ -90,7 +90,7 @@ func TestTypedCountsAreReadAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
+func TestJSONOfAJobHasItsFields(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id\nann\nbob\nann\n")
 	var job map[string]any
@@ -141,7 +141,7 @@ func TestTheJSONOfAJobHasItsPromisedFields(t *testing.T) {
 	require.NotEmpty(t, uploaded.Actor.RequestID)
 }
 
-func TestJobsAreSearchedForByWhatTheAddressSays(t *testing.T) {
+func TestJobSearchByAddress(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	operator := c.as(auth.Operator)
 	ids := map[string]bool{}
@@ -193,7 +193,7 @@ func TestJobsAreSearchedForByWhatTheAddressSays(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, operator.get("/jobs?kind=nonsense").StatusCode)
 }
 
-func TestTheRowsOfAJobAreFoundByOutcomeAndAccount(t *testing.T) {
+func TestJobRowsByOutcomeAndAccount(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(2*rowsOnAPage + 7)

@@ -77,7 +77,7 @@ func TestAnUploadSaysWhatItsJobDoes(t *testing.T) {
 	})
 }
 
-func TestTheFormOffersWhatCanBeDoneAndKeepsWhatWasChosen(t *testing.T) {
+func TestUploadFormOffersEveryKind(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	form := b.get("/jobs/new").body
 	for _, kind := range []string{"clear", "inspect", "add_tags", "remove_tags"} {
@@ -93,7 +93,7 @@ func TestTheFormOffersWhatCanBeDoneAndKeepsWhatWasChosen(t *testing.T) {
 	require.Contains(t, got.body, ">why</textarea>")
 }
 
-func TestABadKindOrTagColumnKeepsNothingAndSaysWhatToDo(t *testing.T) {
+func TestUploadBadKindOrTagColumn(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	const two, three = "user_id,tags\nann,vip\n", "user_id,a,b\nann,x,y\n"
@@ -129,7 +129,7 @@ func TestABadKindOrTagColumnKeepsNothingAndSaysWhatToDo(t *testing.T) {
 	require.Empty(t, c.contents().jobs)
 }
 
-func TestTheColumnOfTheTagsIsSaidAtTheUploadAndCanBeCorrected(t *testing.T) {
+func TestTagColumnCanBeCorrected(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -162,7 +162,7 @@ func TestTheColumnOfTheTagsIsSaidAtTheUploadAndCanBeCorrected(t *testing.T) {
 	})
 }
 
-func TestRowsSetAsideForTheirTagsComeBackMended(t *testing.T) {
+func TestRejectsOfTagsComeBackMended(t *testing.T) {
 	for name, file := range map[string]string{
 		"header":    "user_id,tags\nann,vip\nbob,\ncid,\"x\ny\"\nann,gold\n",
 		"no header": "ann1,vip\nbob2,\ncid3,\"x\ny\"\nann1,gold\n",
@@ -191,7 +191,7 @@ func TestRowsSetAsideForTheirTagsComeBackMended(t *testing.T) {
 	}
 }
 
-func TestAnInspectionIsStartedWithoutTypingANumber(t *testing.T) {
+func TestInspectStartsWithoutACount(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftFor("user_id\nann\nbob\n", "kind", "inspect")
@@ -211,7 +211,7 @@ func TestAnInspectionIsStartedWithoutTypingANumber(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "1").StatusCode)
 }
 
-func TestWhatIsSaidOfAFileOfTagsHoldsForSuchFilesAlone(t *testing.T) {
+func TestTagColumnChoiceIsForTagFiles(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	const header = "user_id,member,tags,note\n"

@@ -101,7 +101,7 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 	})
 }
 
-func TestOneReaderServesAllWatchersAndNoneStays(t *testing.T) {
+func TestLiveReaderIsShared(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
@@ -129,7 +129,7 @@ func TestClosingEndsEveryStream(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode)
 }
 
-func TestTheStreamOfAFinishedJobSaysSoAndEnds(t *testing.T) {
+func TestLiveStreamEndsWithTheJob(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
@@ -142,7 +142,7 @@ func TestTheStreamOfAFinishedJobSaysSoAndEnds(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, b.get("/jobs/unknown/events").StatusCode)
 }
 
-func TestWithoutScriptsAnOpenJobRefreshesItself(t *testing.T) {
+func TestLiveJobRefreshesWithoutScripts(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)

@@ -140,7 +140,7 @@ func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 	}
 }
 
-func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
+func TestSecurityCrossSiteIsRefused(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
@@ -157,7 +157,7 @@ func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode, "still signed in")
 }
 
-func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
+func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	for _, address := range []string{"/jobs", "/login", "/audit", "/nowhere", "/healthz", "/static/app.css"} {
@@ -189,7 +189,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	}
 }
 
-func TestAssetsAreKeptForEverUnderTheirHash(t *testing.T) {
+func TestAssetsAreCachedByHash(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).browser()
 	got := b.get(assets.path("app.css"))
 	require.Equal(t, http.StatusOK, got.StatusCode)

@@ -15,7 +15,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestProtectedAccountsAreListedAndSetAside(t *testing.T) {
+func TestProtectedListSkipsAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		admin := c.as(auth.Admin)
@@ -42,7 +42,7 @@ func TestProtectedAccountsAreListedAndSetAside(t *testing.T) {
 	})
 }
 
-func TestAMistakeInTheProtectedListProtectsNothingAndKeepsWhatWasTyped(t *testing.T) {
+func TestProtectedListErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	admin := c.as(auth.Admin)
 	for name, wrong := range map[string]struct{ accounts, note, says string }{
@@ -70,7 +70,7 @@ func TestAMistakeInTheProtectedListProtectsNothingAndKeepsWhatWasTyped(t *testin
 	require.Contains(t, got.body, messages.English.Fault(faultLongForm.With()))
 }
 
-func TestTheProtectedListIsSearchedAndReadPageByPage(t *testing.T) {
+func TestProtectedListSearchAndPaging(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	var many []string
 	for i := range 2*protectedOnAPage + 1 {

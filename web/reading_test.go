@@ -30,7 +30,7 @@ func (c *console) unread(content string) string {
 	return j.ID
 }
 
-func TestAFileThatIsBeingReadShowsHowFarItIs(t *testing.T) {
+func TestImportShowsProgress(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsoleThatReadsNothing(t, s)
 		b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
@@ -56,7 +56,7 @@ func TestAFileThatIsBeingReadShowsHowFarItIs(t *testing.T) {
 	})
 }
 
-func TestABrowserIsShownTheProgressInsteadOfWaiting(t *testing.T) {
+func TestImportProgressInsteadOfWaiting(t *testing.T) {
 	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	b.headers.Set("Accept", "text/html,*/*")
@@ -66,7 +66,7 @@ func TestABrowserIsShownTheProgressInsteadOfWaiting(t *testing.T) {
 	require.Contains(t, b.get(got.location()).body, "Reading the file")
 }
 
-func TestTheStreamOfAFileBeingReadEndsWithTheReading(t *testing.T) {
+func TestImportStreamEndsWithTheImport(t *testing.T) {
 	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	s := b.followAt("/jobs/" + id + "/events?reading=1")
@@ -80,7 +80,7 @@ func TestTheStreamOfAFileBeingReadEndsWithTheReading(t *testing.T) {
 	require.Equal(t, "event: done\ndata: done\n", late.next(), "a page that is behind is told so at once")
 }
 
-func TestAReadingThatIsCancelledKeepsNothing(t *testing.T) {
+func TestImportCancelLeavesNothing(t *testing.T) {
 	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
@@ -93,7 +93,7 @@ func TestAReadingThatIsCancelledKeepsNothing(t *testing.T) {
 	require.NotContains(t, b.get("/jobs").body, "progress-cell")
 }
 
-func TestAFileThatTurnsOutUnreadableSaysWhyAndWhatToDo(t *testing.T) {
+func TestImportFailureSaysWhatToDo(t *testing.T) {
 	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	c.refuse(id, accounts.FaultColumns.With(101, 100))
@@ -114,7 +114,7 @@ func TestAFileThatTurnsOutUnreadableSaysWhyAndWhatToDo(t *testing.T) {
 	require.Contains(t, b.get("/jobs?state=refused").body, id)
 }
 
-func TestTheReviewSaysHowTheFileWasReadAndMarksTheAccountColumn(t *testing.T) {
+func TestReviewShowsHowFileWasRead(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id;city;friend\nann;Rome;ann\nbob;Oslo;cid\n")
 	page := b.get("/jobs/" + id).body
@@ -129,7 +129,7 @@ func TestTheReviewSaysHowTheFileWasReadAndMarksTheAccountColumn(t *testing.T) {
 
 func newAuditor(b *browser) *browser { return b.console.as(auth.Auditor) }
 
-func TestACorrectionIsReadAgainAndSaysWhoMadeIt(t *testing.T) {
+func TestReviewCorrectionIsReread(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -155,7 +155,7 @@ func TestACorrectionIsReadAgainAndSaysWhoMadeIt(t *testing.T) {
 	})
 }
 
-func TestACorrectionThatDoesNotFitChangesNothingAndStaysInTheForm(t *testing.T) {
+func TestReviewCorrectionErrorKeepsForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id;city\nann;Rome\n")
@@ -179,7 +179,7 @@ func TestACorrectionThatDoesNotFitChangesNothingAndStaysInTheForm(t *testing.T) 
 	}
 }
 
-func TestTheReviewWarnsOfTheSameFileAndOfAccountsInOtherJobs(t *testing.T) {
+func TestReviewWarnsOfDuplicates(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	first := b.draftOf("user_id\nann\nbob\n")
@@ -198,7 +198,7 @@ func TestTheReviewWarnsOfTheSameFileAndOfAccountsInOtherJobs(t *testing.T) {
 	require.Equal(t, warningsJSON{SameFile: []string{first}, Overlaps: []overlapJSON{{Job: first, Accounts: 2}}}, job.Warnings)
 }
 
-func TestTheAccountColumnOfAMendedFileIsFoundAgain(t *testing.T) {
+func TestReviewFindsColumnOfMendedFile(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id;member;city\nann;m1;Rome\nbob;m 2 ;Oslo\ncid;" + strings.Repeat("m", 33) + ";Lima\n")
@@ -225,7 +225,7 @@ func TestScriptsWaitForTheDraft(t *testing.T) {
 	require.Equal(t, "draft", job["state"])
 }
 
-func TestAPackedFileAndAWorkbookSayWhatIsInThem(t *testing.T) {
+func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -258,7 +258,7 @@ func TestAPackedFileAndAWorkbookSayWhatIsInThem(t *testing.T) {
 	require.Contains(t, page, "eve")
 }
 
-func TestAColumnNoFileCanHaveIsRefusedAtOnce(t *testing.T) {
+func TestReviewImpossibleColumnIsRefused(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id\nann\n")
@@ -267,7 +267,7 @@ func TestAColumnNoFileCanHaveIsRefusedAtOnce(t *testing.T) {
 	require.Contains(t, got.body, "is not one of the choices")
 }
 
-func TestWhatThePersonHasNotSeenIsNotStarted(t *testing.T) {
+func TestStartNeedsTheReviewedVersion(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id,member\nann,m1\nbob,m2\n")
@@ -282,7 +282,7 @@ func TestWhatThePersonHasNotSeenIsNotStarted(t *testing.T) {
 	require.Equal(t, jobs.Draft, c.job(id).State)
 }
 
-func TestARowWithFarTooManyCellsDoesNotWidenAllOthers(t *testing.T) {
+func TestReviewWideRowDoesNotWidenTable(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id,n\n" + strings.Repeat(",1\n", 500) + "ann" + strings.Repeat(",", 7_000) + "x\n")

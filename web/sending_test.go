@@ -57,7 +57,7 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 	})
 }
 
-func TestTheSendingPageIsForAllToReadAndForAdminsToChange(t *testing.T) {
+func TestSendingPageChangedByAdminsOnly(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	operator := c.as(auth.Operator)
 	id := operator.draft(3)
@@ -72,7 +72,7 @@ func TestTheSendingPageIsForAllToReadAndForAdminsToChange(t *testing.T) {
 	}
 }
 
-func TestAnOpenSendingPageGetsOnlyWhatMoves(t *testing.T) {
+func TestSendingPageStreamsOnlyChanges(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Admin)
 	b.headers.Set("HX-Request", "true")
 	piece := b.get("/sending").body
@@ -108,7 +108,7 @@ func TestAJobIsPutFirstAndPutBack(t *testing.T) {
 	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutBack}), 1)
 }
 
-func TestTheJSONOfTheSendingHasItsPromisedFields(t *testing.T) {
+func TestJSONOfSendingHasItsFields(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
 	var now map[string]any
@@ -125,7 +125,7 @@ func TestTheJSONOfTheSendingHasItsPromisedFields(t *testing.T) {
 	require.Equal(t, 97.0, command["allowed"])
 }
 
-func TestWhatIsKeptAndVerifiedIsRefusedBeyondItsBounds(t *testing.T) {
+func TestSendingSettingsAreBounded(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	before := c.contents().settings

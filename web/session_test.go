@@ -30,7 +30,7 @@ func (b *browser) cookie() *http.Cookie {
 	return nil
 }
 
-func TestASessionBeginsWithASecretOfItsOwn(t *testing.T) {
+func TestSessionBeginsWithNewSecret(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
@@ -61,7 +61,7 @@ func TestTheCookieIsOutOfReach(t *testing.T) {
 	require.True(t, secure.cookie.Secure)
 }
 
-func TestASessionEndsWithItsSignOutAndItsUser(t *testing.T) {
+func TestSessionEndsBySignOutOrDisabling(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	stolen := b.cookie().String()
@@ -86,7 +86,7 @@ func TestASessionNeverOutlivesItsLife(t *testing.T) {
 	require.Equal(t, begun.Add(24*time.Hour), expires(begun, begun.Add(23*time.Hour)))
 }
 
-func TestAnUnknownUserAndAWrongPasswordLookTheSame(t *testing.T) {
+func TestSignInHidesWhetherUserExists(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	wrong := c.browser().post("/login", "username", "operator", "password", "not the password")
 	unknown := c.browser().post("/login", "username", "nobody00", "password", "not the password")
@@ -134,7 +134,7 @@ func TestSignInLeadsBackToThePageAskedFor(t *testing.T) {
 	}
 }
 
-func TestTheLanguageIsChosenWithoutScripts(t *testing.T) {
+func TestLanguageChoiceWithoutScripts(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Auditor)
 	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
 	got := b.post("/language", "lang", "zh-Hans", "next", "/jobs?state=draft")
@@ -147,7 +147,7 @@ func TestTheLanguageIsChosenWithoutScripts(t *testing.T) {
 	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
 }
 
-func TestAForwardedAddressIsBelievedFromTrustedProxiesAlone(t *testing.T) {
+func TestSignInTrustsOnlyKnownProxies(t *testing.T) {
 	_, here, err := net.ParseCIDR("127.0.0.0/8")
 	require.NoError(t, err)
 	for want, trusted := range map[string][]*net.IPNet{"127.0.0.1": nil, "203.0.113.9": {here}} {

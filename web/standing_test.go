@@ -23,7 +23,7 @@ func everyPage(id string) []string {
 	return []string{"/jobs", "/jobs/" + id, "/accounts", "/protected", "/sending", "/nowhere"}
 }
 
-func TestAnAdminStopsAndLetsGoOnAllSendingFromEveryPage(t *testing.T) {
+func TestKillSwitchOnEveryPage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		c := newConsole(t, s)
 		operator, admin := c.as(auth.Operator), c.as(auth.Admin)
@@ -59,7 +59,7 @@ func TestAnAdminStopsAndLetsGoOnAllSendingFromEveryPage(t *testing.T) {
 }
 
 // Another console's stop is seen within a second.
-func TestAStopByAnotherConsoleIsSeenWithinASecond(t *testing.T) {
+func TestKillSwitchOfOtherConsoleIsSeen(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	require.NotContains(t, b.get("/jobs").body, "All sending is stopped")
@@ -85,7 +85,7 @@ func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
 	require.Contains(t, event, "All sending is stopped; see the top of the page.", "in the job's progress")
 }
 
-func TestEveryPageSaysWhatKeepsTheConsoleFromSending(t *testing.T) {
+func TestPagesTellWhyNothingIsSent(t *testing.T) {
 	var trouble *jobs.Trouble
 	c := newConsole(t, storetest.SQLite(t), func(config *Config) { config.Trouble = func() *jobs.Trouble { return trouble } })
 	b := c.as(auth.Auditor)
@@ -140,7 +140,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 
 // A page is read, not written: who reads is shown it although nothing can be
 // written down, not even that they were there.
-func TestPagesOpenWhileTheDatabaseCannotBeWritten(t *testing.T) {
+func TestPagesOpenOnReadOnlyDatabase(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	c := newConsole(t, storetest.Open(t, file))
 	b := c.as(auth.Admin)

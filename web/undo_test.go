@@ -69,7 +69,7 @@ func (b *browser) multipart(address, list string, pairs ...string) answer {
 	return b.do("POST", address, &body, w.FormDataContentType())
 }
 
-func TestAnUndoIsNotMadeBeforeItIsSaidWhatBecomesOfOtherTags(t *testing.T) {
+func TestUndoAsksForAPolicy(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	page := html.UnescapeString(b.get("/jobs/" + id).body)
 	require.Contains(t, page, "The tags that this job removed can be put back: 300 accounts.")
@@ -108,7 +108,7 @@ func TestAScriptUndoesAJobWithAPlainForm(t *testing.T) {
 	require.Equal(t, []any{jobs.Restore, snapshot.Stop}, []any{c.job(path.Base(got.location())).Kind, c.job(path.Base(got.location())).Policy})
 }
 
-func TestAnUndoThatHasNothingToDoKeepsWhatWasTyped(t *testing.T) {
+func TestUndoWithNothingToDoKeepsForm(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	got := b.multipart("/jobs/"+id+"/undo", "", "policy", "skip", "tags", "no such tag")
 	require.Equal(t, http.StatusConflict, got.StatusCode)
@@ -132,7 +132,7 @@ func TestAnUndoOfWhatIsTooLongIsRefused(t *testing.T) {
 	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.JobUndone}))
 }
 
-func TestAJobWithoutKeptTagsSaysThatItCannotBeUndone(t *testing.T) {
+func TestUndoNeedsASnapshot(t *testing.T) {
 	c, b, id, tamperWith := cleared(t)
 	tamperWith(`UPDATE snapshot_keys SET wrapped = x'', erased_at = 1767225600000, erased_by = 'system' WHERE job_id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
@@ -148,7 +148,7 @@ func TestAJobWithoutKeptTagsSaysThatItCannotBeUndone(t *testing.T) {
 	require.Contains(t, b.get("/jobs/"+id).body, "This cannot be undone: the tags from before the job were not kept.")
 }
 
-func TestAPageIsNotLostForTagsThatCannotBeRead(t *testing.T) {
+func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
 	_, b, id, tamperWith := cleared(t)
 	tamperWith(`UPDATE snapshots SET data = x'01' WHERE job_id = '%s'`, id)
 	page := b.get("/jobs/" + id)
@@ -157,7 +157,7 @@ func TestAPageIsNotLostForTagsThatCannotBeRead(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, b.get("/jobs/"+id+"/tags.csv").StatusCode)
 }
 
-func TestAnAuditorSeesWhatCanBeUndoneAndNoWayToDoIt(t *testing.T) {
+func TestUndoIsNotForAuditors(t *testing.T) {
 	c, _, id, _ := cleared(t)
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
 	require.Contains(t, page, "can be put back: 300 accounts")
@@ -168,7 +168,7 @@ func TestAnAuditorSeesWhatCanBeUndoneAndNoWayToDoIt(t *testing.T) {
 	}
 }
 
-func TestAnAdminErasesWhatIsKeptAndAllSeeWho(t *testing.T) {
+func TestUndoErasedByAdminShowsWho(t *testing.T) {
 	c, operator, id, _ := cleared(t)
 	require.NotContains(t, operator.get("/jobs/"+id).body, "/erase")
 	admin := c.as(auth.Admin)
@@ -180,7 +180,7 @@ func TestAnAdminErasesWhatIsKeptAndAllSeeWho(t *testing.T) {
 	require.NotContains(t, page, "/erase")
 }
 
-func TestAJobThatMetOtherTagsGoesOnOnlyAsAPersonSays(t *testing.T) {
+func TestUndoHaltAtNewTagsNeedsPolicy(t *testing.T) {
 	c, b, id, tamperWith := onFile(t)
 	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = -13, policy = 'stop', version = version + 1 WHERE id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
@@ -197,7 +197,7 @@ func TestAJobThatMetOtherTagsGoesOnOnlyAsAPersonSays(t *testing.T) {
 	require.Equal(t, snapshot.Skip, c.job(id).Policy)
 }
 
-func TestADraftIsInspectedAndAnInspectionCleared(t *testing.T) {
+func TestInspectDraftThenClear(t *testing.T) {
 	c, b, other, _ := ended(t, jobs.Inspect)
 	draft := b.draft(3)
 	page := b.get("/jobs/" + draft).body
@@ -245,7 +245,7 @@ func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
 	}
 }
 
-func TestAJobWhoseTagsWereErasedIsNotOfferedToBeTriedAgain(t *testing.T) {
+func TestRetryNotOfferedAfterErasure(t *testing.T) {
 	c, b, id, tamperWith := ended(t, jobs.AddTags)
 	tamperWith(`UPDATE jobs SET outcome_changed = 299, outcome_failed = 1, version = version + 1 WHERE id = '%s'`, id)
 	require.Contains(t, b.get("/jobs/"+id).body, `action="/jobs/`+id+`/retry"`)
@@ -254,7 +254,7 @@ func TestAJobWhoseTagsWereErasedIsNotOfferedToBeTriedAgain(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/retry", "outcome", "failed").StatusCode)
 }
 
-func TestAJobThatCannotReadItsTagsDoesNotBlameTheService(t *testing.T) {
+func TestUndoBadSnapshotBlamesNoService(t *testing.T) {
 	_, b, id, tamperWith := onFile(t)
 	why := messages.English.Fault(snapshot.FaultOtherKey.With(id))
 	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`, jobs.CodeUnreadable, why, id)

@@ -19,7 +19,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestABadUploadKeepsTheNoteAndSaysWhatToDo(t *testing.T) {
+func TestUploadErrorKeepsTheNote(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	for name, bad := range map[string]struct {
@@ -98,7 +98,7 @@ func TestPastedTextIsReadAsAFileIs(t *testing.T) {
 	require.Equal(t, "users.csv", c.job(path.Base(got.location())).FileName, "blank text is no text")
 }
 
-func TestAFileAndPastedTextTogetherAreRefusedAndTheTextIsKept(t *testing.T) {
+func TestUploadFileAndTextIsRefused(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	got := c.as(auth.Operator).paste("ann\r\n<b>bob</b>\r\n", "users.csv", "user_id\neve\n")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
@@ -110,7 +110,7 @@ func TestAFileAndPastedTextTogetherAreRefusedAndTheTextIsKept(t *testing.T) {
 }
 
 // What the browser says of its length is believed before anything is read.
-func TestAFileOverTheLimitIsRefusedByNameBeforeItIsRead(t *testing.T) {
+func TestUploadTooLargeIsRefusedUnread(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Operator)
 	began := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"members.csv\"\r\n\r\nuser_id\n"

@@ -44,7 +44,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 	})
 }
 
-func TestAFaultOfAUserFormShowsTheFormAgain(t *testing.T) {
+func TestUserFormErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	admin, err := c.store.UserByName(t.Context(), "admin")
@@ -74,7 +74,7 @@ func TestAFaultOfAUserFormShowsTheFormAgain(t *testing.T) {
 	require.Contains(t, b.post("/users", "name", "grace", "role", "auditor", "password", "short").body, `value="grace"`)
 }
 
-func TestWhoChangesTheirOwnPasswordSignsInAgain(t *testing.T) {
+func TestUserPasswordChangeSignsOut(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b := c.as(auth.Admin)
 	admin, err := c.store.UserByName(t.Context(), "admin")

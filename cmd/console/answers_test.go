@@ -94,7 +94,7 @@ func eachCode(t *testing.T, codes []int, body func(t *testing.T, code int)) {
 	}
 }
 
-func TestACodeThatNeedsAPersonHaltsAtTheFirstSight(t *testing.T) {
+func TestHaltCodesStopAtOnce(t *testing.T) {
 	t.Parallel()
 	eachCode(t, classed(tim.Halt), func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(1_000))
@@ -123,7 +123,7 @@ func TestACodeThatMayPassIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestACodeNobodyKnowsIsShownAfterAFewTries(t *testing.T) {
+func TestUnknownCodeHaltsAfterAFewTries(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{60013, 12345}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, guarded, members(300))
@@ -134,7 +134,7 @@ func TestACodeNobodyKnowsIsShownAfterAFewTries(t *testing.T) {
 	})
 }
 
-func TestAServiceThatDoesNotWorkIsProbedUntilItDoes(t *testing.T) {
+func TestOutageIsProbedUntilItEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		faults timtest.Faults
@@ -185,7 +185,7 @@ func TestTooManyCallsSlowTheCommandDown(t *testing.T) {
 	})
 }
 
-func TestASignatureIsRenewedOnceAndThenAPersonIsAsked(t *testing.T) {
+func TestUserSigIsRenewedOnceThenHalts(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{70001, 70002, 70003, 70005}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, Most: 1}, guarded, members(300))
@@ -201,7 +201,7 @@ func TestASignatureIsRenewedOnceAndThenAPersonIsAsked(t *testing.T) {
 	})
 }
 
-func TestACodeThatMayMeanTheSignatureOrTheAccountEndsWithTheAccount(t *testing.T) {
+func TestUserSigOrAccountCodeFailsAccount(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{60004, 60005}, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(100, "bad1"))
@@ -211,7 +211,7 @@ func TestACodeThatMayMeanTheSignatureOrTheAccountEndsWithTheAccount(t *testing.T
 	})
 }
 
-func TestALockedOutAdminMakesNoCallForAMinute(t *testing.T) {
+func TestAdminLockoutStopsCallsForAMinute(t *testing.T) {
 	t.Parallel()
 	a := answering(t, "all_member_push", timtest.Faults{Code: 70050}, guarded, members(300))
 	held := func() bool {
@@ -228,7 +228,7 @@ func TestALockedOutAdminMakesNoCallForAMinute(t *testing.T) {
 	require.Equal(t, jobs.Running, a.job.State)
 }
 
-func TestABadAccountAmongAHundredCostsAtMostFifteenCalls(t *testing.T) {
+func TestSplitFindsOneBadAccountIn15Calls(t *testing.T) {
 	t.Parallel()
 	codes := slices.DeleteFunc(classed(tim.Account), func(code int) bool { return !tim.RuleOf(code).BlamesAccount() })
 	eachCode(t, codes, func(t *testing.T, code int) {
@@ -245,7 +245,7 @@ func TestABadAccountAmongAHundredCostsAtMostFifteenCalls(t *testing.T) {
 	})
 }
 
-func TestSeveralBadAccountsCostAccordingly(t *testing.T) {
+func TestSplitFindsSeveralBadAccounts(t *testing.T) {
 	t.Parallel()
 	a := answering(t, "all_member_push", timtest.Faults{Code: 70107, CodeFor: "bad"}, openly, members(100, "bad1", "bad2", "bad3"))
 	a.carryOut(t)
@@ -254,7 +254,7 @@ func TestSeveralBadAccountsCostAccordingly(t *testing.T) {
 	t.Logf("%d calls more", len(a.Ledger())-1)
 }
 
-func TestABatchThatIsBadThroughoutIsRecognisedEarly(t *testing.T) {
+func TestSplitStopsEarlyWhenAllAreBad(t *testing.T) {
 	t.Parallel()
 	var bad []string
 	for n := range 100 {
@@ -268,7 +268,7 @@ func TestABatchThatIsBadThroughoutIsRecognisedEarly(t *testing.T) {
 	t.Logf("%d calls", len(a.Ledger()))
 }
 
-func TestACodeThatSeveralSingleAccountsGiveHalts(t *testing.T) {
+func TestSameCodeForSingleAccountsHalts(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{60003, 90001}, func(t *testing.T, code int) {
 		slowly := openly
@@ -282,7 +282,7 @@ func TestACodeThatSeveralSingleAccountsGiveHalts(t *testing.T) {
 	})
 }
 
-func TestTooManyAccountsAreHalvedUntilTheyFit(t *testing.T) {
+func TestSplitUntilBatchFitsTheLimit(t *testing.T) {
 	t.Parallel()
 	a := answering(t, "all_member_push", timtest.Faults{Limit: 13}, openly, members(200))
 	a.carryOut(t)
@@ -302,7 +302,7 @@ func TestOneAccountThatIsTooManyHalts(t *testing.T) {
 	})
 }
 
-func TestAPartialSuccessIsTakenForWhatItIsInBothFamilies(t *testing.T) {
+func TestPartialSuccessInBothFamilies(t *testing.T) {
 	t.Parallel()
 	for _, family := range []string{"all_member_push", "timpush"} {
 		t.Run(family, func(t *testing.T) {
@@ -315,7 +315,7 @@ func TestAPartialSuccessIsTakenForWhatItIsInBothFamilies(t *testing.T) {
 	}
 }
 
-func TestWhereReadingIsNotAllowedAccountsInDoubtWaitForAPerson(t *testing.T) {
+func TestInDoubtAsksAPersonIfUnreadable(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{60002, 60009, 60010, 60017, 60027, 70403, 90009}, func(t *testing.T, code int) {
 		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Most: 1}
@@ -343,7 +343,7 @@ func TestWhereReadingIsNotAllowedAccountsInDoubtWaitForAPerson(t *testing.T) {
 
 // A call is lost, its accounts read and sent again, which is lost too; then one
 // of them has a tag it did not have when it was read.
-func TestAnAccountWithNewTagsWaitsForAPersonAlone(t *testing.T) {
+func TestInDoubtWithNewTagsAsksAPerson(t *testing.T) {
 	t.Parallel()
 	lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Most: 2, Commands: []tim.Command{tim.RemoveAllTags}}
 	accounts := members(100)

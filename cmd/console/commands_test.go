@@ -12,7 +12,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestEveryMissingOrWrongSettingIsNamedAtOnce(t *testing.T) {
+func TestSettingsErrorsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com",
 		"CONSOLE_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, "serve")
@@ -34,7 +34,7 @@ func TestAPortInUseIsASentence(t *testing.T) {
 	require.Contains(t, out, "The console cannot listen on "+taken.Addr().String())
 }
 
-func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
+func TestSecondConsoleOnSQLiteIsRefused(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
@@ -44,7 +44,7 @@ func TestASecondConsoleOnASQLiteFileIsRefused(t *testing.T) {
 	require.Contains(t, out, "Another console already runs jobs on this database file")
 }
 
-func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
+func TestSecretKeyFileIsReadAndNeverShown(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
@@ -61,7 +61,7 @@ func TestASecretKeyIsReadFromItsFileAndShownNowhere(t *testing.T) {
 	require.NotContains(t, p.logged()+page, "usersig")
 }
 
-func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
+func TestUserCommands(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	out, err := p.command("", "user", "list")
@@ -88,7 +88,7 @@ func TestUsersAreMadeListedAndGivenPasswords(t *testing.T) {
 	require.NoError(t, err, out)
 }
 
-func TestVerifyNamesThePlaceThatDoesNotAddUp(t *testing.T) {
+func TestVerifyNamesTheFault(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)

@@ -66,7 +66,7 @@ func (v *visitor) must(path string, form url.Values) string {
 // The measure of the kill switch: a job runs at the full rate, an admin throws
 // the switch, and no call arrives more than a second later. It holds through
 // kill -9, and what it stopped goes on where it stood, with nothing lost.
-func TestNoCallLeavesASecondAfterTheKillSwitch(t *testing.T) {
+func TestKillSwitchStopsWithinASecond(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Latency: 200 * time.Millisecond} })
 		p := newProgram(t, base, database)
@@ -114,7 +114,7 @@ func TestNoCallLeavesASecondAfterTheKillSwitch(t *testing.T) {
 	})
 }
 
-func TestAJobStartsAtItsTimeOrWhenAPersonSaysSo(t *testing.T) {
+func TestScheduledJobStartsOnTimeOrByHand(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
@@ -140,7 +140,7 @@ func TestAJobStartsAtItsTimeOrWhenAPersonSaysSo(t *testing.T) {
 	})
 }
 
-func TestTheFailedAccountsOfAJobAreRetriedInANewOne(t *testing.T) {
+func TestRetryJobTakesFailedAccounts(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.05 })
@@ -195,7 +195,7 @@ func number(t *testing.T, text string) int64 {
 
 // Where tags may not be read back, what is in doubt waits for a person at once,
 // and each decision does what it says.
-func TestAPersonDecidesOnAccountsThatCannotBeReadBack(t *testing.T) {
+func TestInDoubtDecisionsDoWhatTheySay(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.3}, Most: 5, Commands: []tim.Command{tim.RemoveAllTags}}

@@ -37,7 +37,7 @@ func exportFromBeijing(t testing.TB, n int) []byte {
 // A file as it comes from Excel in Beijing: the page says how it was understood,
 // the person corrects the account column, mends what was set aside, uploads that
 // and runs both. The next such file is understood as corrected.
-func TestAFileFromBeijingIsUnderstoodCorrectedMendedAndRun(t *testing.T) {
+func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))

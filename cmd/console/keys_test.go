@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAConsoleDoesNotStartWithAnotherKeyFileThanTagsWereKeptWith(t *testing.T) {
+func TestKeyFileMustMatchSnapshots(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
@@ -34,7 +34,7 @@ func TestAConsoleDoesNotStartWithAnotherKeyFileThanTagsWereKeptWith(t *testing.T
 	require.NoError(t, p.stop(syscall.SIGTERM))
 }
 
-func TestKeysComeFromTheKeyFileAndAreOfOnePurposeEach(t *testing.T) {
+func TestKeyFileGivesOneKeyPerPurpose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console.key")
 	first, err := readKeys(path)
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 // The console is killed again and again at random moments of one job. Each time the
 // job goes on by itself, and in the end every account is what the simulator says.
-func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
+func TestKill9JobResumesCorrectly(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
@@ -55,7 +55,7 @@ func TestAKilledConsoleGoesOnByItselfAndTellsTheTruth(t *testing.T) {
 
 // Two consoles on one database draw on one budget, also when the service has
 // kept both waiting and then answers everything at once.
-func TestTwoConsolesTogetherStayWithinTheServicesLimit(t *testing.T) {
+func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 4 * time.Second })
 	database := storetest.PostgresURL(t)
 	one, two := opened(t, database, base, "all_member_push"), opened(t, database, base, "all_member_push")

@@ -117,7 +117,7 @@ func (o *outage) ends() {
 	o.Logf("%d accounts agree, %d calls, %d without an answer, %d accounts were in doubt", found.Accounts, found.Calls, found.Lost, found.InDoubt)
 }
 
-func TestAFullDiskStopsCallsUntilThereIsRoomAndLosesNothing(t *testing.T) {
+func TestOutageOfDiskSpaceLosesNothing(t *testing.T) {
 	t.Parallel()
 	disk := t.TempDir()
 	require.NoError(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"),
@@ -178,7 +178,7 @@ func fillDisk(t *testing.T, path string) {
 
 // The real program is traced by strace, which lets writes and syncs of its
 // database fail as a dying disk does, and then well again.
-func TestErrorsOfTheDiskStopCallsAndLoseNothing(t *testing.T) {
+func TestOutageByDiskErrorsLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		inject string
@@ -273,7 +273,7 @@ func lockDatabase(t *testing.T, path, mode string) (release func()) {
 	}
 }
 
-func TestALockedDatabaseStopsCallsUntilItIsFree(t *testing.T) {
+func TestOutageByLockedDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"IMMEDIATE", "EXCLUSIVE"} {
 		t.Run(mode, func(t *testing.T) {
@@ -288,7 +288,7 @@ func TestALockedDatabaseStopsCallsUntilItIsFree(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsGoneStopsCallsUntilItIsBack(t *testing.T) {
+func TestOutageOfDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t)
 	o := beginOutage(t, cluster.Database(t), sized(30_000, 60_000))
@@ -301,7 +301,7 @@ func TestADatabaseThatIsGoneStopsCallsUntilItIsBack(t *testing.T) {
 	o.ends()
 }
 
-func TestAServiceThatIsDownIsProbedUntilItIsBack(t *testing.T) {
+func TestOutageOfServiceIsProbed(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		o := beginOutage(t, database, sized(15_000, 30_000))
@@ -314,7 +314,7 @@ func TestAServiceThatIsDownIsProbedUntilItIsBack(t *testing.T) {
 	})
 }
 
-func TestAServiceWhoseAnswersGetLostIsProbedUntilTheyComeAgain(t *testing.T) {
+func TestOutageByLostAnswersIsProbed(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []timtest.Fault{timtest.ResetAfter, timtest.BadGatewayAfter} {
 		t.Run(string(lost), func(t *testing.T) {
@@ -340,7 +340,7 @@ func (o *outage) halts(codes ...int) {
 }
 
 // A console that is started before the service is up does the same.
-func TestAServiceThatIsNotUpYetIsWaitedFor(t *testing.T) {
+func TestOutageAtStartIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))

@@ -21,7 +21,7 @@ import (
 
 // Checkpoints reach the file, the webhook and syslog; what fails is tried again
 // and shown, and nothing else waits for it.
-func TestCheckpointsAreSentToWhereTheOperatorIsNotAlone(t *testing.T) {
+func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	var status atomic.Int64
@@ -71,7 +71,7 @@ func TestCheckpointsAreSentToWhereTheOperatorIsNotAlone(t *testing.T) {
 
 // A backup of the database is put back after more was sent: nothing of it is
 // sent again until an admin has said so.
-func TestARestoredBackupSendsNothingUntilAnAdminSaysSo(t *testing.T) {
+func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
 	folder := t.TempDir()

@@ -66,7 +66,7 @@ func (v *visitor) beginUpload(name string, content []byte) (id string) {
 
 // The console is killed in every part of the reading of one file. Once the upload
 // was answered nothing of it is lost, and no row is read twice.
-func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
+func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
@@ -102,7 +102,7 @@ func TestAFileIsReadToItsEndHoweverOftenTheConsoleIsKilled(t *testing.T) {
 	})
 }
 
-func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
+func TestImportCancelLeavesNothing(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
@@ -127,7 +127,7 @@ func TestAReadingThatIsCancelledEndsAndLeavesNothing(t *testing.T) {
 
 // A file is refused for what stands in it, never because the database could
 // not take what was read.
-func TestALockedDatabaseRefusesNoFile(t *testing.T) {
+func TestImportOutlivesALockedDatabase(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))

@@ -26,7 +26,7 @@ func (v *visitor) states() (states []string) {
 	return states
 }
 
-func TestAFileThatIsRefusedIsASentenceAndKeepsTheForm(t *testing.T) {
+func TestUploadRefusedKeepsTheForm(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.settings = append(p.settings, "CONSOLE_UPLOAD_LIMIT=100000")
@@ -135,7 +135,7 @@ func TestAStaleFormChangesNothing(t *testing.T) {
 	require.Len(t, simulator.Ledger(), 5, "the careful start cuts the first batch into three")
 }
 
-func TestStartCountsOnceHoweverOftenItIsClicked(t *testing.T) {
+func TestStartClickedTwiceStartsOnce(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
@@ -160,7 +160,7 @@ func TestStartCountsOnceHoweverOftenItIsClicked(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log, "/jobs/"+id))
 }
 
-func TestAWrongPasswordIsASentenceAndSlowsTheNextOne(t *testing.T) {
+func TestSignInWrongPasswordSlowsNext(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.start()
@@ -194,7 +194,7 @@ func TestAWrongPasswordIsASentenceAndSlowsTheNextOne(t *testing.T) {
 	require.Equal(t, "/audit", w.at(), "where the person wanted to go")
 }
 
-func TestWhoIsSignedOutInTheMiddleComesBackToTheirWork(t *testing.T) {
+func TestSignInAgainReturnsToThePage(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) { c.Faults.Code = 60020 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))

@@ -16,7 +16,7 @@ import (
 
 // An auditor is asked who took an account's tags away in the last month, and
 // leaves with a proof that holds without the console.
-func TestAnAuditorFindsWhoClearedAnAccountAndTakesTheProofAlong(t *testing.T) {
+func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))

@@ -72,7 +72,7 @@ func requireSums(t *testing.T, seen []observation, rows ...int64) {
 	}
 }
 
-func TestThePagesLeadAJobFromTheUploadToTheAudit(t *testing.T) {
+func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) {
 		c.UnknownShare = 0.01
@@ -260,7 +260,7 @@ func TestTheMainJobNeedsNoScripts(t *testing.T) {
 	require.Equal(t, "/login?next="+strings.ReplaceAll(job, "/", "%2F"), w.at(), "signed out")
 }
 
-func TestAnUploadShowsHowFarItIsAndCanBeStopped(t *testing.T) {
+func TestUploadShowsProgressAndCancels(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
 	p.start()

@@ -38,7 +38,7 @@ func (w *tab) startShown(olga *visitor) (job string) {
 // Somebody who hesitates looks at the effect first, removes the tags, regrets it
 // for one account and for all, and puts them back; everybody can see what
 // happened to an account.
-func TestThePagesShowTheEffectBeforeAndUndoItAfter(t *testing.T) {
+func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.01 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))

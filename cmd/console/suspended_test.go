@@ -19,7 +19,7 @@ func (p *program) wake() { require.NoError(p.t, p.process.Process.Signal(syscall
 
 // While a console is suspended somebody stops all sending. What it had claimed
 // by then does not leave when it wakes.
-func TestASuspendedConsoleSendsNothingLateWhenItWakes(t *testing.T) {
+func TestSuspendedConsoleSendsNothingLate(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestASuspendedConsoleSendsNothingLateWhenItWakes(t *testing.T) {
 
 // Another console takes over what a suspended one had in hand; when that wakes,
 // its answers are old, and change nothing that was settled meanwhile.
-func TestAConsoleThatWakesAfterItsLeasesEndedChangesNothing(t *testing.T) {
+func TestSuspendedPastItsLeaseChangesNone(t *testing.T) {
 	t.Parallel()
 	database := databaseOf(t, "postgres")
 	simulator, base := simulate(t, func(c *timtest.Config) {

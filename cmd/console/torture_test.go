@@ -52,7 +52,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 // goes on, several jobs run, some over the same accounts, and people pause,
 // resume, cancel and stop everything. In the end console and simulator agree on
 // every account. A seed repeats the choices, though not their timing.
-func TestNoKillAndNoFaultCostsTheTruth(t *testing.T) {
+func TestTorture(t *testing.T) {
 	t.Parallel()
 	kills, seed := int(setting(t, "TORTURE_KILLS", 4)), setting(t, "TORTURE_SEED", rand.Uint64())
 	for engine, consoles := range map[string]int{"sqlite": 1, "postgres": 2} {

@@ -106,7 +106,7 @@ func TestAnAnswerThatNeverComesIsReadBack(t *testing.T) {
 	}
 }
 
-func TestUnknownAccountsFailAloneHoweverTheServiceAnswersForThem(t *testing.T) {
+func TestUnknownAccountsFailAlone(t *testing.T) {
 	t.Parallel()
 	for _, family := range []string{"all_member_push", "timpush"} {
 		for _, unknown := range []timtest.Unknown{timtest.ErrorList, timtest.FailedBatch, timtest.Silent, timtest.Omitted} {
@@ -139,7 +139,7 @@ func TestUnknownAccountsFailAloneHoweverTheServiceAnswersForThem(t *testing.T) {
 	}
 }
 
-func TestAHaltStopsAtTheFirstSightAndGoesOnWithoutLoss(t *testing.T) {
+func TestHaltResumesWithoutLoss(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90045} })
@@ -159,7 +159,7 @@ func TestAHaltStopsAtTheFirstSightAndGoesOnWithoutLoss(t *testing.T) {
 	})
 }
 
-func TestACodeThatEveryAccountGivesCostsOneAccount(t *testing.T) {
+func TestGateHaltsAfterOneAccountFails(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90001} })
 	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
@@ -180,7 +180,7 @@ func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 	require.Len(t, simulator.Ledger(), 2, "a signature that does not help is not hammered")
 }
 
-func TestACancelledJobSettlesWhatWasSentAndSendsNothingMore(t *testing.T) {
+func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
@@ -204,7 +204,7 @@ func TestACancelledJobSettlesWhatWasSentAndSendsNothingMore(t *testing.T) {
 	})
 }
 
-func TestAPausedJobMakesNoCallAndResumesWhereItStood(t *testing.T) {
+func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
@@ -241,7 +241,7 @@ func TestAPausedJobMakesNoCallAndResumesWhereItStood(t *testing.T) {
 	})
 }
 
-func TestTheLedgerHoldsEveryCallTheServiceSaw(t *testing.T) {
+func TestLedgerHoldsEveryCall(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, nil)
 	database := storetest.SQLiteFile(t)
@@ -264,7 +264,7 @@ func TestTheLedgerHoldsEveryCallTheServiceSaw(t *testing.T) {
 	require.Len(t, simulator.Ledger(), answered)
 }
 
-func TestAHundredThousandAccountsRunToTheEnd(t *testing.T) {
+func TestJobOf100000AccountsEnds(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) {
 		c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.ResetAfter: 0.005, timtest.BadGateway: 0.005}

@@ -30,7 +30,7 @@ func (u *undoing) outcomes(id string) map[string]string {
 // Accounts that somebody has given other tags since are treated as was chosen
 // before the undo began: they get their old tags beside the new ones, they are
 // left alone, or the job stops, until a person says how to go on.
-func TestAccountsTaggedAgainAreTreatedAsChosen(t *testing.T) {
+func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(3_000)
@@ -198,7 +198,7 @@ func TestAPartOfAJobIsTakenBack(t *testing.T) {
 
 // Files with a column of tags: the tags named are added, or removed, and no
 // others; taken back, every account has what it had.
-func TestNamedTagsAreAddedAndRemovedAndThatIsTakenBack(t *testing.T) {
+func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 	t.Parallel()
 	plain := strings.NewReplacer("a,b", "city", `"q"`, "plan") // nothing that would part a cell
 	onEach(t, func(t *testing.T, database string) {

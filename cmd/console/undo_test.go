@@ -242,7 +242,7 @@ func (u *undoing) kill(id string, times int) {
 // wrong and the console is killed in each phase. The report is what is true, no
 // account without tags is sent, and in the end each account has the tags it had.
 // UNDO_ACCOUNTS and UNDO_KILLS make it larger.
-func TestWhatWasClearedIsPutBackAccountByAccount(t *testing.T) {
+func TestUndoPutsBackEveryTag(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		n, kills := int(setting(t, "UNDO_ACCOUNTS", 15_000)), int(setting(t, "UNDO_KILLS", 1))

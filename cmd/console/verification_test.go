@@ -71,7 +71,7 @@ func (u *undoing) inDoubt(id string) (names []string) {
 // A service that says done and has not done it is found out when everything is
 // read again: exactly those accounts wait for a person, and are cleared when the
 // person says so.
-func TestWhatTheServiceOnlySaidItDidIsReopened(t *testing.T) {
+func TestVerificationReopensFalseSuccess(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(4_000)
@@ -98,7 +98,7 @@ func TestWhatTheServiceOnlySaidItDidIsReopened(t *testing.T) {
 
 // A share is read again, drawn with a seed that stands in the log: whoever has
 // it draws the same batches, and no other account is read or reopened.
-func TestASampleIsDrawnAsAnybodyCanDrawItAgain(t *testing.T) {
+func TestVerificationSampleIsReproducible(t *testing.T) {
 	t.Parallel()
 	_, tags := tagged(12_000)
 	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
@@ -138,7 +138,7 @@ func TestASampleIsDrawnAsAnybodyCanDrawItAgain(t *testing.T) {
 
 // Tags that were kept are erased when somebody says so: they cannot be put back
 // any more, and the page says why. Counts and digests stay.
-func TestErasedTagsCannotBePutBackAndTheirDigestStays(t *testing.T) {
+func TestUndoImpossibleAfterErasure(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		file, tags := tagged(1_000)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestVerifyChecksAPackWithoutADatabase(t *testing.T) {
+func TestVerifyPackWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)

@@ -136,7 +136,7 @@ func TestWhatUnpacksToTooMuchIsRefused(t *testing.T) {
 	}
 }
 
-func TestWorkbooksWithTooMuchToHoldAreRefused(t *testing.T) {
+func TestWorkbookTooLargeIsRefused(t *testing.T) {
 	big := strings.Repeat("<si><t>"+strings.Repeat("x", 1<<16)+"</t></si>", sharedBytes>>16+1)
 	file := rawWorkbookSharing(t, "<sst>"+big+"</sst>")
 	_, err := Open(section(file), Options{})
@@ -176,7 +176,7 @@ func (p padded) ReadAt(b []byte, at int64) (int, error) {
 	return n, nil
 }
 
-func TestZIPWithAnEndlessTableOfContentsIsRefused(t *testing.T) {
+func TestZIPWithHugeDirectoryIsRefused(t *testing.T) {
 	var files []string
 	for range 60_000 {
 		files = append(files, strings.Repeat("n", 60), "")

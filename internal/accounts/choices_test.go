@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/fault"
 )
 
-func TestChoicesThatDoNotFitTheFileAreRefused(t *testing.T) {
+func TestChoicesMustFitTheFile(t *testing.T) {
 	workbook := string(workbookOf(t, [][]any{{"account"}, {"a1"}}))
 	sheets, err := os.ReadFile(filepath.Join("testdata", "workbook-sheets.xlsx"))
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func shapeOf(t *testing.T, file string, c Choices) string {
 	return r.Understanding().Shape
 }
 
-func TestShapeIsTheSameForTheSameHeaderWhateverElse(t *testing.T) {
+func TestShapeDependsOnHeaderOnly(t *testing.T) {
 	const header = "用户ID,姓名"
 	want := shapeOf(t, header+"\na1,张三\n", Choices{})
 	for _, file := range []string{
@@ -108,7 +108,7 @@ func TestShapeIsTheSameForTheSameHeaderWhateverElse(t *testing.T) {
 	require.NotEqual(t, shapeOf(t, "a1,x\n", Choices{}), shapeOf(t, "a2,x\n", Choices{}), "rows are no header")
 }
 
-func TestNamesBelowALongStretchOfASCIIAreDecoded(t *testing.T) {
+func TestEncodingIsDetectedFarIntoFile(t *testing.T) {
 	plain := "account,name\n" + strings.Repeat("a1,Ann\n", 3*maxRecord)
 	names := encoded(t, strings.Repeat("b1,张三\n", 3*maxRecord), GB18030, false)
 	for name, file := range map[string]string{"text": plain + names, "gzip": gzipOf(t, plain+names), "ZIP": zipOf(t, "a.csv", plain+names)} {
@@ -119,7 +119,7 @@ func TestNamesBelowALongStretchOfASCIIAreDecoded(t *testing.T) {
 	}
 }
 
-func TestDatesAndNumbersOfAWorkbookAreShownAsInIt(t *testing.T) {
+func TestWorkbookShowsDatesAndNumbers(t *testing.T) {
 	for stored, test := range map[string]struct {
 		format int
 		code   string
@@ -152,7 +152,7 @@ func TestDatesAndNumbersOfAWorkbookAreShownAsInIt(t *testing.T) {
 	require.Equal(t, "2024-02-29", shown)
 }
 
-func TestExportHeaderNamesTheAccountColumn(t *testing.T) {
+func TestExportHeaderNamesAccountColumn(t *testing.T) {
 	for _, test := range []struct {
 		header []string
 		column int

@@ -34,7 +34,7 @@ var headers = map[Encoding][]string{
 	GB18030: {"Account", "账号", "用户ID"}, Big5: {"Account", "帳號"}, Windows1252: {"Account", "uid"},
 }
 
-func TestWhatOtherProgramsWriteIsReadAsTheSameAccounts(t *testing.T) {
+func TestDialectsGiveTheSameAccounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		encoding := rapid.SampledFrom(Encodings).Draw(t, "encoding")
 		separator := rapid.SampledFrom([]string{",", "\t", ";", "|", ""}).Draw(t, "separator")
@@ -113,7 +113,7 @@ func packedAs(t *rapid.T, text string) string {
 	return text
 }
 
-func TestWorkbooksOfOtherProgramsAreReadAsTheSameAccounts(t *testing.T) {
+func TestWorkbookDialectsGiveSameAccounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []string
 		rows := [][]any{{"name", rapid.SampledFrom(headers[UTF8]).Draw(t, "header"), "n"}}

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHeadersInsideAJoinedSheetAreSetAside(t *testing.T) {
+func TestRejectsHoldHeadersOfJoinedSheets(t *testing.T) {
 	_, rows := readAll(t, string(workbookOf(t, [][]any{
 		{"user_id", "name"}, {"a1", "Ann"},
 		{"UserID", "NAME"}, {"a2", "Bob"},

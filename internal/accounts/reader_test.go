@@ -81,7 +81,7 @@ func TestColumnsUpToAHundredAreRead(t *testing.T) {
 	require.Equal(t, "2=a1 3!ragged", brief(rows))
 }
 
-func TestBrokenUploadIsAnErrorAndNotTheEndOfTheFile(t *testing.T) {
+func TestUploadBrokenOffIsAnError(t *testing.T) {
 	long := strings.Repeat("account\n", bufferBytes/4)
 	for name, text := range map[string]string{"text": long, "gzip": gzipOf(t, long), "ZIP": zipOf(t, "a.csv", long), "workbook": string(workbookOf(t, [][]any{{"a1"}, {"a2"}}))} {
 		for _, why := range []error{io.ErrUnexpectedEOF, errors.New("connection reset")} {
@@ -113,7 +113,7 @@ func (b broken) ReadAt(p []byte, at int64) (int, error) {
 	return n, b.why
 }
 
-func TestRowOfAWorkbookHasTheCellsOfItsSheet(t *testing.T) {
+func TestWorkbookRowHasItsOwnCells(t *testing.T) {
 	_, rows := readAll(t, made["workbook.xlsx"](t))
 	require.Equal(t, []Row{
 		{Number: 1, Line: 2, Fields: []string{"Ann", "a1", "2024-02-29 00:00:00"}, Account: "a1", Value: "a1"},

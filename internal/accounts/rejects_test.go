@@ -45,7 +45,7 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 	return out.String(), written
 }
 
-func TestMendedRejectsAreReadInTheColumnThatWasChosen(t *testing.T) {
+func TestRejectsMendedUseChosenColumn(t *testing.T) {
 	const file = "name;account;other\nAnn;a1;b1\nBob;a2; b2\n"
 	r, err := Open(section(file), Options{Choices: Choices{Column: 3}})
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason)
 	return reasons
 }
 
-func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
+func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 	seen := map[Reason]bool{}
 	files, err := filepath.Glob("testdata/*.*")
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestRejectsThatComeBackUnmendedAreRejectedAgain(t *testing.T) {
 	}
 }
 
-func TestNothingSetAsideBecomesAnAccountByComingBack(t *testing.T) {
+func TestRejectsNeverBecomeAccounts(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"a1", "b2", "user_id", "account", "name", " ", `"`, `"`, `""`, `'`, ",", ",", ";", "|", "\t", "\n", "\n", "\r\n", "\n\n", "=x", "'=x", "-5", "@",
 		"张三", "账号", "tags", "vip", "NULL", "；", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`, "12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",

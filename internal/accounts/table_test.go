@@ -237,7 +237,7 @@ func numbered(line, n int, format string) (words string) {
 	return words
 }
 
-func TestWhatIsNoTextWithRowsIsRefusedByName(t *testing.T) {
+func TestFileWithoutTextRowsIsRefused(t *testing.T) {
 	for _, test := range []struct {
 		file string
 		want *fault.Sentence

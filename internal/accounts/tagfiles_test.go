@@ -93,7 +93,7 @@ func readsTags(t *testing.T, text, columns, want string, c Choices) {
 	}
 }
 
-func TestAHundredTagsAreTakenAndRepeatedOnesCountOnce(t *testing.T) {
+func TestTagFileRowHolds100DistinctTags(t *testing.T) {
 	text, err := os.ReadFile("testdata/tags/many-tags.csv")
 	require.NoError(t, err)
 	r, err := Open(section(string(text)), Options{Tags: true})
@@ -105,7 +105,7 @@ func TestAHundredTagsAreTakenAndRepeatedOnesCountOnce(t *testing.T) {
 	require.Equal(t, rows[0].Tags, rows[2].Tags)
 }
 
-func TestAFileWhoseTagsCannotBeToldIsRefused(t *testing.T) {
+func TestTagFileWithUnclearTagsIsRefused(t *testing.T) {
 	for _, test := range []struct {
 		file string
 		want *fault.Sentence
@@ -149,7 +149,7 @@ func TestEveryFileOfTagsIsTested(t *testing.T) {
 }
 
 // A file of tags may be cleared, and what was said of its tags then says nothing.
-func TestTagsAreReadOnlyWhereTheyAreAskedFor(t *testing.T) {
+func TestTagFileIsReadForTagJobsOnly(t *testing.T) {
 	const file = "account,tags\na1,vip\na2,\n"
 	r, err := Open(section(file), Options{Choices: Choices{TagColumn: 9}})
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestTagsAreReadOnlyWhereTheyAreAskedFor(t *testing.T) {
 	require.NotEqual(t, r.Understanding().Shape, asked.Understanding().Shape, "what is said of one is not said of the other")
 }
 
-func TestExportHeaderNamesTheColumnOfTheTags(t *testing.T) {
+func TestExportHeaderNamesTagColumn(t *testing.T) {
 	for _, test := range []struct {
 		header []string
 		column int

@@ -80,7 +80,7 @@ func TestWhatCellsShareCountsAsUnpacked(t *testing.T) {
 	require.True(t, FaultUnpacked.Is(err), "%v", err)
 }
 
-func TestOpeningAWorkbookUnpacksSoMuchAtMost(t *testing.T) {
+func TestWorkbookUnpackingIsBounded(t *testing.T) {
 	const row = `<row><c t="s"><v>0</v></c></row>`
 	blank := "<sst><si><t>" + strings.Repeat(" ", maxRecord) + "</t></si></sst>"
 	_, err := Open(section(buildWorkbook(t, "", oneSheet, strings.Repeat(row, openingBytes/maxRecord+1), blank, styles)), Options{})

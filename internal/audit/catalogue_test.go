@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheCatalogueHoldsEveryCodeAndNoOther(t *testing.T) {
+func TestCatalogueHoldsExactlyEveryCode(t *testing.T) {
 	document, err := os.ReadFile("../../docs/audit.md")
 	require.NoError(t, err)
 	var documented []Code
@@ -24,7 +24,7 @@ func TestTheCatalogueHoldsEveryCodeAndNoOther(t *testing.T) {
 	require.ElementsMatch(t, Codes, documented)
 }
 
-func TestTheDetailsThatAreNotPersonalAreDocumented(t *testing.T) {
+func TestCatalogueDocumentsPublicDetails(t *testing.T) {
 	document, err := os.ReadFile("../../docs/audit.md")
 	require.NoError(t, err)
 	list := regexp.MustCompile("(?m)^A detail stands in the line .*: ((?:`[a-z_0-9]+`[ .])+)$").FindStringSubmatch(string(document))

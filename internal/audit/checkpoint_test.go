@@ -44,7 +44,7 @@ func TestEveryBitOfACheckpointIsSigned(t *testing.T) {
 	require.ErrorIs(t, err, ErrCheckpoint)
 }
 
-func TestPublishedCheckpointsAreReadBackButForOneThatWasCutOff(t *testing.T) {
+func TestCheckpointFileSkipsCutOffLine(t *testing.T) {
 	first, _ := signed(t, 1)
 	second, _ := signed(t, 2)
 	for cut := range second {
@@ -83,7 +83,7 @@ func FuzzOpenCheckpoint(f *testing.F) {
 	})
 }
 
-func TestASampleCanBeDrawnAgainAndHoldsNoNumberTwice(t *testing.T) {
+func TestSampleIsReproducibleAndDistinct(t *testing.T) {
 	drawn := Sample("seed", 50, 1_000)
 	require.Equal(t, drawn, Sample("seed", 50, 1_000))
 	require.NotEqual(t, drawn, Sample("other", 50, 1_000))

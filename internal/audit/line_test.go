@@ -37,7 +37,7 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestTheLineHoldsNothingPersonalButADigest(t *testing.T) {
+func TestLineHoldsPersonalDataAsDigest(t *testing.T) {
 	e := Entry{Seq: 1, At: time.UnixMilli(1), Code: TagsRead, Actor: Actor{ID: "u1", Name: "Olga Smirnova", Role: "operator", Address: "192.0.2.7", UserAgent: "Firefox"},
 		Target: "ann.lee@example.com", Details: map[string]any{"note": "for Ann", "accounts": 3, "kind": "clear", "sha256": "abc"}}
 	w, err := Write(e)
@@ -79,7 +79,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func TestWordsAreFoundHoweverTheyAreWritten(t *testing.T) {
+func TestWordsOfASearchText(t *testing.T) {
 	for text, want := range map[string][]string{
 		"OPS-4711: Churned users": {"ops", "4711", "churned", "users"},
 		"七月流失用户.csv":              {"七月", "月流", "流失", "失用", "用户", "csv"},

@@ -23,7 +23,7 @@ func TestAuditorChangesNothing(t *testing.T) {
 	}
 }
 
-func TestEveryGrantedPermissionIsAKnownOne(t *testing.T) {
+func TestRolesGrantKnownPermissions(t *testing.T) {
 	require.Len(t, granted, len(Roles))
 	for role, list := range granted {
 		require.True(t, role.Valid())
@@ -48,7 +48,7 @@ func TestRolesGrantNoMoreThanTheyAre(t *testing.T) {
 	})
 }
 
-func TestOperatorSeesNeitherUsersNorTheLog(t *testing.T) {
+func TestOperatorSeesNoUsersAndNoLog(t *testing.T) {
 	require.True(t, Operator.May(RunJobs))
 	require.False(t, Operator.May(ManageUsers))
 	require.False(t, Operator.May(Protect))

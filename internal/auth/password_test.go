@@ -30,7 +30,7 @@ func TestHashOfAnotherProgramIsUnderstood(t *testing.T) {
 	require.False(t, CheckPassword(hash, "Password"))
 }
 
-func TestPasswordMustBeLongEnoughAndNotTooLong(t *testing.T) {
+func TestPasswordLengthIsBounded(t *testing.T) {
 	for password, want := range map[string]bool{
 		"":                       false,
 		"123456789":              false,
@@ -48,7 +48,7 @@ func TestPasswordMustBeLongEnoughAndNotTooLong(t *testing.T) {
 	require.True(t, FaultPasswordLong.Is(err))
 }
 
-func TestHostileHashIsRefusedBeforeItCosts(t *testing.T) {
+func TestPasswordHashTooCostlyIsRefused(t *testing.T) {
 	const salt, key = "c29tZXNhbHQ", "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	for _, hash := range []string{
 		"", "x", "$", "$$$$$", "password",

@@ -65,7 +65,7 @@ func check(pack []byte, key string) evidence.Checked {
 	return evidence.Check(bytes.NewReader(pack), int64(len(pack)), key)
 }
 
-func TestAPackVerifiesByTheProgramAndByHand(t *testing.T) {
+func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		job := sealedJob(t, s)
 		pack, key := packOf(t, s, job)

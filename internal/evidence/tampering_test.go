@@ -64,7 +64,7 @@ func member(t testing.TB, pack []byte, name string) []byte {
 
 // Whatever byte is changed, wherever in the file, is found: in what it holds,
 // else in how it is packed.
-func TestWhateverByteOfAPackIsChangedIsFound(t *testing.T) {
+func TestTamperedPackByteIsFound(t *testing.T) {
 	s := storetest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	require.Empty(t, check(pack, key).Wrong)
@@ -86,7 +86,7 @@ func TestWhateverByteOfAPackIsChangedIsFound(t *testing.T) {
 }
 
 // Somebody packs it anew, with all lengths and sums as they must be.
-func TestWhateverPartOfAPackIsChangedIsNamed(t *testing.T) {
+func TestTamperedPackPartIsNamed(t *testing.T) {
 	s := storetest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	whole := unpack(t, pack)
@@ -137,7 +137,7 @@ func edited(parts []part, name string, edit func([]byte) []byte) []part {
 	return parts
 }
 
-func TestWhateverIsDoneToTheEntriesOfAPackIsNamed(t *testing.T) {
+func TestTamperedPackEntriesAreNamed(t *testing.T) {
 	s := storetest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	whole := unpack(t, pack)

@@ -21,7 +21,7 @@ func TestFaultSaysItsSentence(t *testing.T) {
 	require.Equal(t, "The thing is busy. Nothing was changed; try again at 100% ease.", busy.With().Error())
 }
 
-func TestCauseReachesTheLogAndNotThePerson(t *testing.T) {
+func TestCauseIsLoggedAndNotShown(t *testing.T) {
 	err := gone.Because(io.ErrUnexpectedEOF, "7")
 	require.NotContains(t, err.Error(), io.ErrUnexpectedEOF.Error())
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -56,7 +56,7 @@ func TestAllFaultsAreListedByCode(t *testing.T) {
 	}))
 }
 
-func TestAFaultIsRecalledAsItWasKeptWithoutItsCause(t *testing.T) {
+func TestFaultIsStoredWithoutItsCause(t *testing.T) {
 	sentence := Declare(Invalid, "test.recalled", "%s holds %d rows")
 	text, err := json.Marshal(sentence.Because(errors.New("a secret"), "a.csv", int64(12)))
 	require.NoError(t, err)

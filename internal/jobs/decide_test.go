@@ -81,7 +81,7 @@ func TestAnAnswerSettlesEveryAccountOnce(t *testing.T) {
 	}
 }
 
-func TestAnAccountIsRetriedAsOftenAsItsOwnCodeAllows(t *testing.T) {
+func TestRetriesFollowTheAccountsCode(t *testing.T) {
 	refused := code(0)
 	refused.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}}
 	c := claimed(tim.RemoveAllTags, "bob")
@@ -92,13 +92,13 @@ func TestAnAccountIsRetriedAsOftenAsItsOwnCodeAllows(t *testing.T) {
 	require.Equal(t, 1, s.Tries)
 }
 
-func TestReadingBackDoesNotHammerAServiceThatRefusesIt(t *testing.T) {
+func TestReadBackBacksOffWhenRefused(t *testing.T) {
 	s := decide(claimed(tim.GetTags, "ann"), code(70013), nil, 0, &past{})
 	require.Equal(t, 70013, s.Halt)
 	require.Equal(t, time.Minute, s.Hold, "a cancelled job cannot be halted, and is read back all the same")
 }
 
-func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
+func TestDecideEveryCodeForEveryAccount(t *testing.T) {
 	for _, n := range append(tim.Codes(), 0, 123456) {
 		for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags} {
 			for tries := range 12 {
@@ -113,12 +113,12 @@ func TestEveryCodeOfTheServiceLeavesNoAccountUndecided(t *testing.T) {
 	}
 }
 
-func TestALostCallIsReadBackOnlyWhenItCanNoLongerTakeEffect(t *testing.T) {
+func TestReadBackWaitsForLostCallToExpire(t *testing.T) {
 	s := decide(claimed(tim.RemoveAllTags, "ann"), tim.Answer{Delivery: tim.Lost}, nil, 5*time.Second, &past{})
 	require.Equal(t, 5*time.Second, s.Wait)
 }
 
-func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
+func TestRetriesBackOffThenAskAPerson(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	var last time.Duration
 	for try := 0; ; try++ {
@@ -135,7 +135,7 @@ func TestRetriesWaitLongerEachTimeAndThenAskAPerson(t *testing.T) {
 	}
 }
 
-func TestOtherTroublesDoNotCountAgainstASignature(t *testing.T) {
+func TestRetriesOfUserSigCountSeparately(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann")
 	c.Tries, c.LastCode = 5, 91000
 	s := decide(c, code(70001), nil, 0, &past{})
@@ -144,13 +144,13 @@ func TestOtherTroublesDoNotCountAgainstASignature(t *testing.T) {
 	require.Equal(t, 70001, decide(c, code(70001), nil, 0, &past{}).Halt)
 }
 
-func TestALockedOutAdminCallsNothingForAMinute(t *testing.T) {
+func TestAdminLockoutStopsCallsForAMinute(t *testing.T) {
 	s := decide(claimed(tim.RemoveAllTags, "ann"), code(70050), nil, 0, &past{})
 	require.Equal(t, time.Minute, s.Hold)
 	require.True(t, s.HoldAll)
 }
 
-func TestABatchThatIsBadThroughoutIsRecognised(t *testing.T) {
+func TestSplitStopsWhenAllAreBad(t *testing.T) {
 	c := claimed(tim.RemoveAllTags, "ann", "bob", "cid")
 	c.Refused = badThroughout - 2
 	require.Equal(t, 2, decide(c, code(70107), nil, 0, &past{}).Parts)
@@ -171,7 +171,7 @@ func sentAgain(accounts ...string) Claim {
 	return c
 }
 
-func TestAccountsWithNewTagsWaitForAPerson(t *testing.T) {
+func TestReadBackWithNewTagsAsksAPerson(t *testing.T) {
 	tags := map[string][]string{"ann": {"vip"}, "bob": {"vip", "new"}, "cid": {}}
 
 	s := decide(sentAgain("ann"), code(0), tags, 0, &past{})
@@ -193,7 +193,7 @@ func TestAccountsWithNewTagsWaitForAPerson(t *testing.T) {
 
 // Whatever tags are read, halving ends with every account decided, and no
 // account with new tags is ever sent again.
-func TestSplittingSeparatesThoseAPersonDecidesOn(t *testing.T) {
+func TestSplitIsolatesAccountsWithNewTags(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var accounts []string
 		tags := map[string][]string{}
@@ -244,7 +244,7 @@ func TestBackOffIsSpreadAndCapped(t *testing.T) {
 	})
 }
 
-func TestACodeNobodyKnowsIsShownAndIsNoOutage(t *testing.T) {
+func TestUnknownCodeIsShownAndIsNoOutage(t *testing.T) {
 	var b past
 	for range 3 * outageAfter {
 		require.Zero(t, decide(claimed(tim.RemoveAllTags, "ann"), code(12345), nil, 0, &b).Halt)
@@ -254,7 +254,7 @@ func TestACodeNobodyKnowsIsShownAndIsNoOutage(t *testing.T) {
 	require.Equal(t, 12345, decide(c, code(12345), nil, 0, &b).Halt)
 }
 
-func TestCodesThatTakeTurnsAreNotTriedForEver(t *testing.T) {
+func TestRetriesEndWhenCodesAlternate(t *testing.T) {
 	for _, codes := range [][2]int{{12345, 12346}, {70001, 70002}, {90994, 91000}} {
 		var b past
 		c := claimed(tim.RemoveAllTags, "ann")

@@ -39,7 +39,7 @@ func TestFailuresAreJudgedByTheirShare(t *testing.T) {
 	}
 }
 
-func TestAListWithTheShareThatWasSeenDoesNotHaltAgain(t *testing.T) {
+func TestFailureLimitRaisedDoesNotReHalt(t *testing.T) {
 	require.Zero(t, Failures{Settled: 99, Failed: 99}.Raised(20), "too few to know the list")
 	rapid.Check(t, func(t *rapid.T) {
 		settled := rapid.Int64Range(100, 10_000).Draw(t, "settled")

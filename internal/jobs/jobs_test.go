@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAJobTakesOnlyTheStepsItsStateAllows(t *testing.T) {
+func TestJobStateAllowsOnlyItsSteps(t *testing.T) {
 	allowed := map[State][]Action{
 		Reading: {Cancel},
 		Draft:   {Start, Cancel, Reread},
@@ -32,7 +32,7 @@ func contains(all []Action, a Action) bool {
 	return false
 }
 
-func TestAPersonSeesMoreThanTheStoredState(t *testing.T) {
+func TestJobStateAsShown(t *testing.T) {
 	for _, test := range []struct {
 		state  State
 		counts Counts

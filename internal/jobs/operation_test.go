@@ -47,7 +47,7 @@ func (m *model) expected(seq int64, had []string) (outcomes []Outcome, tags []st
 
 // Whatever the service does, every account ends with exactly one outcome, and
 // with the tags that were wanted.
-func TestEveryKindEndsWithTheTagsThatWereWanted(t *testing.T) {
+func TestPlanEndsWithTheWantedTags(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
@@ -73,7 +73,7 @@ func TestEveryKindEndsWithTheTagsThatWereWanted(t *testing.T) {
 // A batch needs as many calls as its account with the most tags to change, and
 // is read once before each, and once more when a full call does not tell that it
 // was the last.
-func TestABatchNeedsTheFewestReadingsAndCalls(t *testing.T) {
+func TestPlanNeedsTheFewestCalls(t *testing.T) {
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {

@@ -12,7 +12,7 @@ import (
 
 const longestCall = 10 * time.Second
 
-func TestACodeGivenToSeveralSingleAccountsInARowIsNotTheirs(t *testing.T) {
+func TestOutageByOneCodeOfManyAccounts(t *testing.T) {
 	var b past
 	single := func(answer tim.Answer) Settlement {
 		return decide(claimed(tim.RemoveAllTags, "ann"), answer, nil, 0, &b)
@@ -63,7 +63,7 @@ func TestAnOutageHaltsAndAProbeEndsIt(t *testing.T) {
 }
 
 // The tags of each batch are read before they are changed, and reading goes well.
-func TestAnOutageOfOneCommandIsNotHiddenByAnother(t *testing.T) {
+func TestOutageOfOneCommandIsNotHidden(t *testing.T) {
 	for _, answer := range []tim.Answer{{Delivery: tim.Lost}, code(91000)} {
 		var b past
 		var s Settlement
@@ -76,7 +76,7 @@ func TestAnOutageOfOneCommandIsNotHiddenByAnother(t *testing.T) {
 	}
 }
 
-func TestAReadingThatGoesWellDoesNotEndAnOutageOfChanges(t *testing.T) {
+func TestOutageOfChangesOutlastsReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b past
 		for range outageAfter {
@@ -98,7 +98,7 @@ func TestAReadingThatGoesWellDoesNotEndAnOutageOfChanges(t *testing.T) {
 	})
 }
 
-func TestACodeGivenToSingleAccountsIsNotHiddenByReadings(t *testing.T) {
+func TestOutageByOneCodeDespiteReads(t *testing.T) {
 	var b past
 	for range 2 {
 		require.Equal(t, Failed, decide(claimed(tim.RemoveAllTags, "ann"), code(90001), nil, 0, &b).Rest)
@@ -109,7 +109,7 @@ func TestACodeGivenToSingleAccountsIsNotHiddenByReadings(t *testing.T) {
 }
 
 // A careful start lets one call through at a time, each after a longer wait.
-func TestAnOutageOfFewCallsIsSeenAfterTenSeconds(t *testing.T) {
+func TestOutageOfFewCallsSeenIn10Seconds(t *testing.T) {
 	for name, answer := range map[string]tim.Answer{"cannot be reached": {Delivery: tim.NotSent}, "server errors": code(91000)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

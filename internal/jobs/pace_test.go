@@ -10,7 +10,7 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func TestAPaceNeverExceedsWhatIsSetAndNeverStandsStill(t *testing.T) {
+func TestPaceStaysBetweenZeroAndItsLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		set := rapid.Float64Range(1, 100).Draw(t, "set")
 		now, pace := epoch, Pace{}
@@ -37,7 +37,7 @@ func TestAPaceNeverExceedsWhatIsSetAndNeverStandsStill(t *testing.T) {
 	})
 }
 
-func TestAPaceSlowsDownOnceASecondHoweverManyCallsAreRefused(t *testing.T) {
+func TestPaceSlowsAtMostOnceASecond(t *testing.T) {
 	pace := Pace{}.Slower(97, epoch)
 	require.InDelta(t, 67.9, pace.Now(97, epoch), 1e-9)
 	require.Equal(t, pace, pace.Slower(97, epoch.Add(999*time.Millisecond)))

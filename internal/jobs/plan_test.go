@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-func TestAPlannedBatchIsReadAsItWasWritten(t *testing.T) {
+func TestPlannedBatchRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := jobs.PlannedBatch{Number: rapid.Int64Range(1, 1<<40).Draw(t, "number"), Accounts: []jobs.Planned{}}
 		var last jobs.Planned
@@ -29,7 +29,7 @@ func TestAPlannedBatchIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestNamesAreReadAsTheyWereWrittenAndFound(t *testing.T) {
+func TestNamesRoundTripAndLookup(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		accounts := slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.StringMatching(`[ -~]{1,3}`), 0, 50).Draw(t, "accounts"))))
 		names := jobs.Names{}

@@ -22,7 +22,7 @@ func planning(kind Kind, accounts ...string) Claim {
 	return c
 }
 
-func TestAnAnswerToAReadingBeforehandDoesThis(t *testing.T) {
+func TestPlanAfterEachReadAnswer(t *testing.T) {
 	listing := func(code int) tim.Answer {
 		return tim.Answer{Delivery: tim.Answered, HTTPStatus: 200, AccountErrors: []tim.AccountError{{Account: "bob", Code: code, Info: "why"}}}
 	}
@@ -91,7 +91,7 @@ func TestAnAnswerToAReadingBeforehandDoesThis(t *testing.T) {
 	require.True(t, s.HoldAll)
 }
 
-func TestWhatARestoreDoesIsChosenBeforehand(t *testing.T) {
+func TestRestoreFollowsTheChosenPolicy(t *testing.T) {
 	full := modelTags[:99]
 	for name, test := range map[string]struct {
 		policy  snapshot.Policy
@@ -141,7 +141,7 @@ func TestWhatARestoreDoesIsChosenBeforehand(t *testing.T) {
 	}
 }
 
-func TestNothingOfABatchIsSettledWhenTheRestoreStops(t *testing.T) {
+func TestRestoreStopSettlesNothing(t *testing.T) {
 	tags := map[string][]string{"ann": {"a", "b"}, "bob": {"x"}, "cid": {}}
 	for _, was := range []Outcome{Waiting, InDoubt} {
 		c := planning(Restore, "ann", "bob", "cid")
@@ -156,7 +156,7 @@ func TestNothingOfABatchIsSettledWhenTheRestoreStops(t *testing.T) {
 }
 
 // A service may confirm a call and not do its work, for ever.
-func TestCallsThatAreAcceptedInVainEndWithAPerson(t *testing.T) {
+func TestFalseSuccessEndsWithAPerson(t *testing.T) {
 	for _, kind := range []Kind{Restore, AddTags, RemoveTags} {
 		c := planning(kind, "ann")
 		c.Wanted[1] = modelTags[:25]
@@ -231,7 +231,7 @@ func TestInspectingChangesNothing(t *testing.T) {
 	require.Empty(t, s.Next)
 }
 
-func TestTheMostFrequentOutcomeIsThatOfTheRest(t *testing.T) {
+func TestSettlementRestIsMostFrequent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var own []Own
 		for seq := range rapid.Int64Range(1, 30).Draw(t, "accounts") {
@@ -256,7 +256,7 @@ func TestTheMostFrequentOutcomeIsThatOfTheRest(t *testing.T) {
 }
 
 // What an account has when it is to be cleared once more goes too, so it is kept too.
-func TestTagsOfASecondReadingAreKeptWhereAllGo(t *testing.T) {
+func TestSnapshotKeepsTagsOfSecondRead(t *testing.T) {
 	tags := map[string][]string{"ann": {"new", "old"}}
 	for _, test := range []struct {
 		kind    Kind
@@ -293,7 +293,7 @@ func TestReadingInBetweenForgetsNoAttempt(t *testing.T) {
 	require.Equal(t, 91000, decide(change, code(91000), nil, 0, &past{}).Halt)
 }
 
-func TestTheTagsOfAPartAreReadBeforeItIsChanged(t *testing.T) {
+func TestSnapshotReadsPartBeforeChange(t *testing.T) {
 	for kind, next := range map[Kind]tim.Command{Clear: tim.RemoveAllTags, Restore: tim.GetTags, AddTags: tim.GetTags, RemoveTags: tim.GetTags} {
 		c := planning(kind, "ann", "bob")
 		c.Command = kind.Command()

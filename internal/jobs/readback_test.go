@@ -26,7 +26,7 @@ func TestLostCallsOfABatchAreCounted(t *testing.T) {
 	}
 }
 
-func TestAPersonDecidesWhereEveryCallIsLost(t *testing.T) {
+func TestReadBackAsksAPersonIfAllAreLost(t *testing.T) {
 	for _, kind := range []Kind{Clear, Restore, AddTags, RemoveTags} {
 		t.Run(string(kind), func(t *testing.T) {
 			c := planning(kind, "ann", "bob")
@@ -65,7 +65,7 @@ func TestAPersonDecidesWhereEveryCallIsLost(t *testing.T) {
 	}
 }
 
-func TestAReadBackOfNamedTagsSaysWhatIsMissing(t *testing.T) {
+func TestReadBackNamesMissingTags(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer tim.Answer
 		tags   map[string][]string
@@ -94,7 +94,7 @@ func TestAReadBackOfNamedTagsSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestTagsFoundByAReadBackAreKeptForUndoing(t *testing.T) {
+func TestReadBackTagsAreSnapshotForUndo(t *testing.T) {
 	c := claimed(tim.GetTags, "ann", "bob")
 	c.Known = map[int64][]string{1: {"old"}}
 	s := decide(c, code(0), map[string][]string{"ann": {"old"}, "bob": {"vip"}}, 0, &past{})

@@ -42,7 +42,7 @@ func idle(t *testing.T, s *store.Store) (*jobs.Runner, *timtest.Service) {
 	return &jobs.Runner{App: app, Client: client, Store: s, Log: slog.New(slog.DiscardHandler)}, service
 }
 
-func TestTheTagsOfAnAccountAreReadForAPerson(t *testing.T) {
+func TestReadTagsForAPerson(t *testing.T) {
 	t.Parallel()
 	r, service := reads(t, storetest.Open(t, storetest.SQLiteFile(t)))
 	service.SetTags("member1", "vip", "会员")
@@ -74,7 +74,7 @@ func TestTheTagsOfAnAccountAreReadForAPerson(t *testing.T) {
 	}
 }
 
-func TestNothingIsReadForAPersonWhileAllSendingIsStopped(t *testing.T) {
+func TestReadTagsObeysTheKillSwitch(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, storetest.SQLiteFile(t))
 	r, service := reads(t, s)
@@ -106,7 +106,7 @@ func TestReadingForPeopleKeepsToTheBudget(t *testing.T) {
 	require.Greater(t, time.Since(began), least)
 }
 
-func TestNothingIsReadForAPersonWithoutARunner(t *testing.T) {
+func TestReadTagsNeedsARunner(t *testing.T) {
 	t.Parallel()
 	r, service := idle(t, storetest.Open(t, storetest.SQLiteFile(t)))
 	_, err := r.ReadTags(t.Context(), "member1")

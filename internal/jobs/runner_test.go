@@ -132,7 +132,7 @@ func locked(t *testing.T, path string) (release func()) {
 	return func() { held.Rollback() }
 }
 
-func TestNoCallLeavesWhileAnotherProgramHoldsTheDatabase(t *testing.T) {
+func TestOutageByLockedDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
@@ -140,7 +140,7 @@ func TestNoCallLeavesWhileAnotherProgramHoldsTheDatabase(t *testing.T) {
 	troubled(t, s, func() { release = locked(t, path) }, func() { release() }, store.FaultLocked)
 }
 
-func TestNoCallLeavesWhileTheDatabaseIsGone(t *testing.T) {
+func TestOutageOfDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	address := storetest.PostgresURL(t)
 	s := storetest.Open(t, address)
@@ -162,7 +162,7 @@ func TestNoCallLeavesWhileTheDatabaseIsGone(t *testing.T) {
 	}, func() { allow(true) }, store.FaultGone)
 }
 
-func TestARunnerEndsThoughItsLastAnswersCannotBeWrittenDown(t *testing.T) {
+func TestRunnerStopsWithUnwritableAnswers(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
@@ -182,7 +182,7 @@ func TestARunnerEndsThoughItsLastAnswersCannotBeWrittenDown(t *testing.T) {
 }
 
 // Calls that have left the runner may still wait for a connection.
-func TestNoCallLeavesASecondAfterTheKillSwitchThoughItWaitedForAConnection(t *testing.T) {
+func TestKillSwitchStopsQueuedCalls(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, storetest.SQLiteFile(t))
 	require.NoError(t, s.ChangeSending(t.Context(), someone, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
@@ -196,7 +196,7 @@ func TestNoCallLeavesASecondAfterTheKillSwitchThoughItWaitedForAConnection(t *te
 }
 
 // Pages and /healthz say what is wrong with the database before a job is started.
-func TestAnIdleRunnerSaysThatNothingCanBeWrittenDown(t *testing.T) {
+func TestOutageIsReportedByIdleRunner(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
 	s := storetest.Open(t, path)
@@ -234,7 +234,7 @@ func (s *hardStore) Claim(ctx context.Context, appID string, command tim.Command
 	return claims, next, err
 }
 
-func TestNoCallLeavesWhoseClaimTookLongToBeWrittenDown(t *testing.T) {
+func TestClaimCommittedLateIsNotSent(t *testing.T) {
 	t.Parallel()
 	s := &hardStore{Store: storetest.Open(t, storetest.SQLiteFile(t))}
 	s.slow.Store(true)
@@ -249,7 +249,7 @@ func TestNoCallLeavesWhoseClaimTookLongToBeWrittenDown(t *testing.T) {
 	})
 }
 
-func TestWhileOneCommandCannotBeClaimedTheOtherIsNotClaimedForNothing(t *testing.T) {
+func TestOutageStopsClaimsOfAllCommands(t *testing.T) {
 	t.Parallel()
 	s := &hardStore{Store: storetest.Open(t, storetest.SQLiteFile(t))}
 	r, service, job, _ := runsOver(t, s.Store, 20_000, jobs.InFlight, timtest.Faults{}, func(r *jobs.Runner) { r.Store = s })

@@ -17,7 +17,7 @@ func verifying(kind Kind, accounts ...string) Claim {
 	return c
 }
 
-func TestVerificationReopensExactlyThoseThatAreNotSo(t *testing.T) {
+func TestVerificationReopensMismatches(t *testing.T) {
 	for _, kind := range []Kind{Clear, Restore, AddTags, RemoveTags} {
 		t.Run(string(kind), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
@@ -62,7 +62,7 @@ func TestVerificationReopensExactlyThoseThatAreNotSo(t *testing.T) {
 	}
 }
 
-func TestAVerificationThatCannotBeMadeChangesNothing(t *testing.T) {
+func TestVerificationFailureChangesNone(t *testing.T) {
 	one := code(0)
 	one.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}}
 	for name, test := range map[string]struct {

@@ -87,7 +87,7 @@ func (p *path) send(t *testing.T, w *window, slots int, interval, first time.Dur
 	return took
 }
 
-func TestTheCeilingIsReachedWhateverTheLatencyAndItsSpread(t *testing.T) {
+func TestRateReachedAtAnyLatency(t *testing.T) {
 	const calls = 1_500
 	for _, base := range []time.Duration{20 * ms, 200 * ms, 1000 * ms} {
 		for _, spread := range []time.Duration{0, 20 * ms, 100 * ms, 500 * ms} {
@@ -107,7 +107,7 @@ func TestTheCeilingIsReachedWhateverTheLatencyAndItsSpread(t *testing.T) {
 
 // What arrives together after the way was blocked for a moment, and what follows
 // it, stays within the limit.
-func TestAStallOnTheWayNeverMakesTheServiceCountMoreThanAHundred(t *testing.T) {
+func TestRateLimitHoldsAfterAStall(t *testing.T) {
 	for _, base := range []time.Duration{5 * ms, 20 * ms, 200 * ms, 500 * ms} {
 		for _, spread := range []time.Duration{0, 20 * ms} {
 			for stall := 30 * ms; stall <= 300*ms; stall += 30 * ms {
@@ -124,7 +124,7 @@ func TestAStallOnTheWayNeverMakesTheServiceCountMoreThanAHundred(t *testing.T) {
 }
 
 // Each of two consoles sees its own calls alone, and both share the way.
-func TestTwoConsolesMakeUpForTheirOwnStalls(t *testing.T) {
+func TestRateOfTwoConsolesAfterStalls(t *testing.T) {
 	for _, base := range []time.Duration{5 * ms, 20 * ms, 200 * ms} {
 		for stall := 30 * ms; stall <= 300*ms; stall += 30 * ms {
 			t.Run(fmt.Sprintf("%s after %s", stall, base), func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestALatencyThatChangesCostsLittle(t *testing.T) {
 	})
 }
 
-func TestACallThatIsNotWrittenYetIsReckonedWith(t *testing.T) {
+func TestRateCountsCallsNotYetWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &window{limit: 2}
 		stuck, leaves := w.wait(t.Context(), time.Now(), time.Now().Add(fresh))
@@ -178,7 +178,7 @@ func TestACallThatIsNotWrittenYetIsReckonedWith(t *testing.T) {
 	})
 }
 
-func TestAServiceWithoutALimitIsSentToAtTheSlots(t *testing.T) {
+func TestRateWithoutALimitFollowsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &path{base: 20 * ms, began: time.Now()}
 		took := p.send(t, &window{limit: -1}, 5_000, ms, 0)

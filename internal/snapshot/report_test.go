@@ -21,7 +21,7 @@ func TestReportCountsAccountsAndTags(t *testing.T) {
 	require.Equal(t, 4, r.Distinct())
 }
 
-func TestReportIsTheSameHoweverItIsPutTogether(t *testing.T) {
+func TestReportIsTheSameInAnyMergeOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		batches := rapid.SliceOfN(anyAccounts(8, 6), 0, 8).Draw(t, "batches")
 		parts := make([]Report, 3)
@@ -103,7 +103,7 @@ func TestSumsOfAReportAddUp(t *testing.T) {
 	})
 }
 
-func TestTagsBeyondTheBoundAreCountedAsOthers(t *testing.T) {
+func TestReportCountsExcessTagsAsOthers(t *testing.T) {
 	var r, other Report
 	for i := range int64(maxListed) + 500 {
 		r.Add([]Account{{i, []string{fmt.Sprint("tag", i), "everyone"}}}, 0)

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestMissingTellsOldTagsFromGainedOnes(t *testing.T) {
+func TestRestoreTellsOldTagsFromGained(t *testing.T) {
 	add, gained := Missing([]string{"a", "b", "c", "a"}, []string{"x", "b", "x"})
 	require.Equal(t, []string{"a", "c"}, add)
 	require.Equal(t, []string{"x"}, gained)
@@ -31,7 +31,7 @@ func TestMissingTellsOldTagsFromGainedOnes(t *testing.T) {
 	})
 }
 
-func TestAccountThatGainedTagsIsTreatedAsChosen(t *testing.T) {
+func TestRestorePolicyForGainedTags(t *testing.T) {
 	was := []string{"a", "b"}
 	for _, c := range []struct {
 		name   string

@@ -22,7 +22,7 @@ func TestSampleIsReproducedByOtherTools(t *testing.T) {
 	require.False(t, Sample("auditor", 17, 484_170))
 }
 
-func TestSampleHoldsEverySmallerOneOfItsSeed(t *testing.T) {
+func TestSampleContainsSmallerOnes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed, n := rapid.String().Draw(t, "seed"), rapid.Int64().Draw(t, "n")
 		smaller := rapid.Int64Range(0, int64(All)).Draw(t, "smaller")

@@ -44,7 +44,7 @@ func TestLargestBatchIsKept(t *testing.T) {
 	require.Equal(t, accounts, opened)
 }
 
-func TestNumbersTakeAsManyBytesAsTheTagsNeed(t *testing.T) {
+func TestSealUsesTheFewestBytes(t *testing.T) {
 	for _, distinct := range []int{255, 256, 257, 65535, 65536, 65537} {
 		var accounts []Account
 		for i, tags := range slices.Collect(slices.Chunk(names(distinct), MaxTags)) {
@@ -84,7 +84,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errNoKey)
 }
 
-func TestSnapshotOpensUnderItsOwnKeyJobAndBatchOnly(t *testing.T) {
+func TestSealIsBoundToKeyJobAndBatch(t *testing.T) {
 	key, accounts := NewKey(), []Account{{1, []string{"vip"}}}
 	sealed, err := Seal(key, Before, "job", 1, accounts)
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestWhyAKeyCannotBeHadIsTold(t *testing.T) {
 	require.ErrorIs(t, err, errNoKey)
 }
 
-func TestSameAccountsAreSealedDifferentlyEachTime(t *testing.T) {
+func TestSealDiffersEachTime(t *testing.T) {
 	key := NewKey()
 	one, err := Seal(key, Before, "job", 1, nil)
 	require.NoError(t, err)

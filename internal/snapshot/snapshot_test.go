@@ -76,7 +76,7 @@ func TestLimitsAreThoseOfTheService(t *testing.T) {
 	require.Equal(t, tim.MaxStored, storedTags)
 }
 
-func TestBatchFitsWhenEachOfItsAccountsDoes(t *testing.T) {
+func TestLimitsOfAccountsFitAFullBatch(t *testing.T) {
 	full := make([]Account, MaxAccounts)
 	for i := range full {
 		full[i].Seq = int64(i) << 40

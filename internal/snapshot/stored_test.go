@@ -9,7 +9,7 @@ import (
 
 // What is stored must open in every later version: change these bytes never,
 // add to them.
-func TestWhatWasStoredByAnEarlierVersionOpens(t *testing.T) {
+func TestSnapshotOfEarlierVersionOpens(t *testing.T) {
 	const (
 		job     = "0r8k3v9q2m5t7x1c"
 		wrapped = "27ffa67813e9977b01c550bedfe36287abe13321fcfd07c6bc6ea0a3513d0184566fe512069d79c1b7b813a2caaead6db8d0f601087557fcab36a2ef5c1b7ed14306e8e879deb1cc69"

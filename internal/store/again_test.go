@@ -18,7 +18,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestTheFailedAccountsOfAJobBecomeANewOne(t *testing.T) {
+func TestRetryTakesFailedAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		fast(t, s)
@@ -61,7 +61,7 @@ func TestTheFailedAccountsOfAJobBecomeANewOne(t *testing.T) {
 	})
 }
 
-func TestTheUnsentAccountsOfACancelledJobBecomeANewOne(t *testing.T) {
+func TestRetryTakesUnsentAfterCancel(t *testing.T) {
 	s := storetest.SQLite(t)
 	storetest.Keep(t, s, 10_000)
 	j := started(t, s, 5_000)
@@ -77,7 +77,7 @@ func TestTheUnsentAccountsOfACancelledJobBecomeANewOne(t *testing.T) {
 }
 
 // Whatever a file held as accounts, its retry holds as the same accounts.
-func TestARetryTakesEveryAccountForWhatItIs(t *testing.T) {
+func TestRetryKeepsAccountsExactly(t *testing.T) {
 	s := storetest.SQLite(t)
 	storetest.Keep(t, s, 10_000)
 	names := rapid.SliceOfNDistinct(rapid.OneOf(
@@ -121,7 +121,7 @@ func TestARetryTakesEveryAccountForWhatItIs(t *testing.T) {
 	})
 }
 
-func TestADraftIsInspectedAndAnInspectionCleared(t *testing.T) {
+func TestInspectDraftThenClear(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		d := draft(t, s, 3)

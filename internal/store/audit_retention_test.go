@@ -12,7 +12,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestOldEntriesAreRemovedAndWhatRemainsVerifies(t *testing.T) {
+func TestAuditRetentionStillVerifies(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.True(t, store.FaultKeepMonths.Is(l.KeepAudit(ctx, operator, 11)))
 		require.NoError(t, l.KeepAudit(ctx, operator, 12))
@@ -68,7 +68,7 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 
 // A console that was stopped in the second before the seal is no fault; a job that
 // will not be sealed any more is one.
-func TestAJobThatIsStillToBeSealedIsNoFault(t *testing.T) {
+func TestAuditSealPendingIsNoFault(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		j := started(t, l.Store, 100)
 		settle(t, l.Store, cleared(claim(t, l.Store, tim.RemoveAllTags, 1)[0]))
@@ -83,7 +83,7 @@ func TestAJobThatIsStillToBeSealedIsNoFault(t *testing.T) {
 	})
 }
 
-func TestPersonalDataIsErasedFromTheLogAndTheProofsStay(t *testing.T) {
+func TestAuditErasureKeepsProofs(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		adam := audit.Actor{ID: "u2", Name: "adam", Role: "admin"}
 		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "ann.lee@example.com"}))

@@ -104,7 +104,7 @@ func TestClaimNeverHandsOutABatchTwice(t *testing.T) {
 	})
 }
 
-func TestSlotsOfOneBudgetAreEvenlySpacedWhoeverClaims(t *testing.T) {
+func TestSlotsAreEvenlySpaced(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		started(t, s, 2_000)
@@ -137,7 +137,7 @@ func TestSmallJobsDoNotWaitBehindBigOnes(t *testing.T) {
 	})
 }
 
-func TestPausedHaltedAndCancelledJobsAreNotClaimed(t *testing.T) {
+func TestClaimSkipsStoppedJobs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		paused, cancelled, halted := started(t, s, 100), started(t, s, 100), started(t, s, 200)
@@ -165,7 +165,7 @@ func TestPausedHaltedAndCancelledJobsAreNotClaimed(t *testing.T) {
 	})
 }
 
-func TestALateAnswerSettlesAnAccountInDoubtUntilItIsReadBack(t *testing.T) {
+func TestInDoubtSettledByLateAnswer(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		started(t, s, 200)
@@ -188,7 +188,7 @@ func TestALateAnswerSettlesAnAccountInDoubtUntilItIsReadBack(t *testing.T) {
 	})
 }
 
-func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *testing.T) {
+func TestInDoubtWaitsForLostCallToExpire(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		started(t, s, 100)
@@ -200,7 +200,7 @@ func TestAccountsInDoubtAreNotReadBackBeforeTheLostCallCanNoLongerTakeEffect(t *
 	})
 }
 
-func TestAReadBackWhoseConsoleDiedIsInTheLedgerAsLost(t *testing.T) {
+func TestLedgerShowsAbandonedReadBackLost(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		fast(t, s)

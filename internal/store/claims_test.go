@@ -43,7 +43,7 @@ func codes(t checker, s *store.Store, f store.AuditFilter) (codes []audit.Code) 
 	return codes
 }
 
-func TestNoClaimIsWrittenDownAfterTheKillSwitchWasThrown(t *testing.T) {
+func TestKillSwitchBlocksClaims(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -85,7 +85,7 @@ func TestNoClaimIsWrittenDownAfterTheKillSwitchWasThrown(t *testing.T) {
 	})
 }
 
-func TestAJobIsNotSentBeforeTheTimeItsStartWasSetTo(t *testing.T) {
+func TestScheduledJobIsNotSentEarly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		j := draft(t, s, 100)
@@ -114,7 +114,7 @@ func TestAJobIsNotSentBeforeTheTimeItsStartWasSetTo(t *testing.T) {
 	})
 }
 
-func TestTheJobPutFirstIsServedBeforeAllOthers(t *testing.T) {
+func TestFirstJobIsServedBeforeOthers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -142,7 +142,7 @@ func TestTheJobPutFirstIsServedBeforeAllOthers(t *testing.T) {
 	})
 }
 
-func TestAJobThatIsServedFirstAndHasNothingToSendHoldsUpNoOther(t *testing.T) {
+func TestFirstJobWithoutWorkBlocksNone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		other, first := started(t, s, 500), started(t, s, 500)
@@ -179,7 +179,7 @@ func TestTheFirstAccountsAreGates(t *testing.T) {
 	})
 }
 
-func TestAJobHaltsWhenTooManyAccountsFailAndGoesOnWhenAPersonWantsIt(t *testing.T) {
+func TestFailureLimitHaltsUntilResumed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		j := started(t, s, 3_000)
@@ -259,7 +259,7 @@ func TestWhatAPersonGaveUpIsNoFailure(t *testing.T) {
 	})
 }
 
-func TestTheKillSwitchIsLiftedWhollyOrNotAtAll(t *testing.T) {
+func TestKillSwitchIsLiftedAtomically(t *testing.T) {
 	url := storetest.PostgresURL(t)
 	s := storetest.Open(t, url)
 	fast(t, s)

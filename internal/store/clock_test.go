@@ -46,7 +46,7 @@ func TestAClockThatJumpsMakesNoBurst(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostOrLateWhenTheClockJumps(t *testing.T) {
+func TestClockJumpLosesAndDelaysNothing(t *testing.T) {
 	for _, jump := range []time.Duration{day, -day} {
 		t.Run(jump.String(), func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -77,7 +77,7 @@ func TestNothingIsLostOrLateWhenTheClockJumps(t *testing.T) {
 	}
 }
 
-func TestAProbeComesSoonWhateverTheClockDoes(t *testing.T) {
+func TestClockJumpDoesNotDelayProbes(t *testing.T) {
 	for _, jump := range []time.Duration{day, -day} {
 		t.Run(jump.String(), func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -92,7 +92,7 @@ func TestAProbeComesSoonWhateverTheClockDoes(t *testing.T) {
 	}
 }
 
-func TestOnASharedDatabaseABatchWhoseLeaseEndedIsReadBackAtOnce(t *testing.T) {
+func TestLeaseEndIsReadBackOnSharedDB(t *testing.T) {
 	s := storetest.Open(t, storetest.PostgresURL(t))
 	fast(t, s)
 	free(t, s)
@@ -105,7 +105,7 @@ func TestOnASharedDatabaseABatchWhoseLeaseEndedIsReadBackAtOnce(t *testing.T) {
 	require.Len(t, claim(t, s, tim.GetTags, 1), 1)
 }
 
-func TestSlotsAndLeasesAreTimesOfThisProcess(t *testing.T) {
+func TestLeaseAndSlotsUseProcessClock(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		s.Jump(-day) // the database's clock is not this machine's
 		started(t, s, 100)
@@ -118,7 +118,7 @@ func TestSlotsAndLeasesAreTimesOfThisProcess(t *testing.T) {
 	})
 }
 
-func TestAScheduledJobThatHasBegunGoesOnWhenTheClockIsSetBack(t *testing.T) {
+func TestClockSetBackKeepsStartedJobs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -132,7 +132,7 @@ func TestAScheduledJobThatHasBegunGoesOnWhenTheClockIsSetBack(t *testing.T) {
 	})
 }
 
-func TestACallThatSeemsLostBecauseTheClockWasSetAFewSecondsAheadIsNotReadBackMeanwhile(t *testing.T) {
+func TestClockSetAheadReadsNothingBack(t *testing.T) {
 	s := storetest.SQLite(t)
 	fast(t, s)
 	free(t, s)

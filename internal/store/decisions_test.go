@@ -30,7 +30,7 @@ func asked(t checker, s *store.Store) jobs.Job {
 	return j
 }
 
-func TestAPersonDecidesWhatBecomesOfAccountsInDoubt(t *testing.T) {
+func TestInDoubtIsDecidedByAPerson(t *testing.T) {
 	for d, want := range map[jobs.Decision]jobs.Counts{
 		jobs.Again:    {jobs.Waiting: 300},
 		jobs.Leave:    {jobs.Waiting: 100, jobs.Failed: 200},
@@ -66,7 +66,7 @@ func TestAPersonDecidesWhatBecomesOfAccountsInDoubt(t *testing.T) {
 	}
 }
 
-func TestACancelledJobsAccountsInDoubtCannotBeSentAgain(t *testing.T) {
+func TestInDoubtAfterCancelIsNotResent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := asked(t, s)
 		j, err := s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
@@ -86,7 +86,7 @@ func TestACancelledJobsAccountsInDoubtCannotBeSentAgain(t *testing.T) {
 	})
 }
 
-func TestResumingTriesAnewWhatWasTriedBefore(t *testing.T) {
+func TestResumeResetsRetries(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -108,7 +108,7 @@ func TestResumingTriesAnewWhatWasTriedBefore(t *testing.T) {
 	})
 }
 
-func TestResumingReadsNothingBackBeforeTheLostCallCanNoLongerTakeEffect(t *testing.T) {
+func TestResumeWaitsForLostCallToExpire(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)

@@ -24,7 +24,7 @@ func (l *sealedLog) checked(t *testing.T) evidence.Checked {
 
 // A pack says what the database holds: what was changed in it behind the
 // program's back is found by whoever checks the pack.
-func TestThePackOfAChangedDatabaseDoesNotVerify(t *testing.T) {
+func TestPackOfTamperedDatabaseFails(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.Empty(t, l.checked(t).Wrong)
 		for _, change := range []struct{ name, do, undo, wrong string }{
@@ -44,7 +44,7 @@ func TestThePackOfAChangedDatabaseDoesNotVerify(t *testing.T) {
 	})
 }
 
-func TestThePackOfAnOldJobSaysThatEntriesWereRemoved(t *testing.T) {
+func TestPackTellsOfRemovedEntries(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.NoError(t, l.KeepAudit(ctx, operator, 12))
 		l.Jump(time.Until(time.Now().AddDate(0, 13, 0)))
@@ -56,7 +56,7 @@ func TestThePackOfAnOldJobSaysThatEntriesWereRemoved(t *testing.T) {
 	})
 }
 
-func TestASampleHoldsEveryKindOfRowAndIsDrawnAgain(t *testing.T) {
+func TestPackSampleCoversEveryRowKind(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		j, err := l.Job(ctx, l.job)
 		require.NoError(t, err)

@@ -36,7 +36,7 @@ func TestJobsThatWaitTakeNoTurnFromOthers(t *testing.T) {
 	})
 }
 
-func TestJobsWhoseAccountsAnotherHasInFlightTakeNoTurnFromOthers(t *testing.T) {
+func TestFairnessDespiteSharedAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -54,7 +54,7 @@ func TestJobsWhoseAccountsAnotherHasInFlightTakeNoTurnFromOthers(t *testing.T) {
 	})
 }
 
-func TestJobsServedBeforeTheClockWasSetBackAreServedAfter(t *testing.T) {
+func TestFairnessAfterClockSetBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -72,7 +72,7 @@ func TestJobsServedBeforeTheClockWasSetBackAreServedAfter(t *testing.T) {
 	})
 }
 
-func TestSharesAreEvenHoweverManyCallsAreClaimedAtOnce(t *testing.T) {
+func TestFairnessWhenClaimingMany(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -94,7 +94,7 @@ func TestSharesAreEvenHoweverManyCallsAreClaimedAtOnce(t *testing.T) {
 }
 
 // Nobody reads them back before a person acts, as if they were asked about.
-func TestAccountsInDoubtInAJobThatStandsStillHoldUpNoOther(t *testing.T) {
+func TestInDoubtInStoppedJobBlocksNone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)

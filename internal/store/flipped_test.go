@@ -95,7 +95,7 @@ func firstDifference(a, b string) string {
 	return ""
 }
 
-func TestAFlippedByteInTheDatabaseFileIsFoundOrShowsNothingElse(t *testing.T) {
+func TestTamperFlippedFileByte(t *testing.T) {
 	t.Parallel()
 	f := newDatabaseFile(t)
 	dice := rand.New(rand.NewPCG(1, 2))
@@ -110,7 +110,7 @@ func TestAFlippedByteInTheDatabaseFileIsFoundOrShowsNothingElse(t *testing.T) {
 	t.Logf("%d of %d found; the others are of parts that are not shown", found, flips)
 }
 
-func TestEveryFlippedByteOfAnEntryOrACheckpointIsFound(t *testing.T) {
+func TestTamperFlippedEntryOrCheckpoint(t *testing.T) {
 	t.Parallel()
 	f := newDatabaseFile(t)
 	for _, text := range []string{`"code":"access.denied"`, `"salt":"`, `"rows_sha256":"`, "time 2"} {

@@ -41,7 +41,7 @@ func rowsOf(t checker, s *store.Store, id string) (accounts, aside []string) {
 	return accounts, aside
 }
 
-func TestEveryRowHasItsPlaceWhateverTheOrderOfTheFile(t *testing.T) {
+func TestImportKeepsEveryRowsPlace(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		rapid.Check(t, func(t *rapid.T) {
 			names := rapid.SliceOfN(rapid.StringMatching(`[a-c]{1,3}| x|[a-e]{4,5}`), 1, 600).Draw(t, "names")
@@ -78,7 +78,7 @@ func TestEveryRowHasItsPlaceWhateverTheOrderOfTheFile(t *testing.T) {
 	})
 }
 
-func TestMoreThanFitsIntoMemoryIsSortedOnDisk(t *testing.T) {
+func TestImportSortsOnDisk(t *testing.T) {
 	s := storetest.SQLite(t)
 	const n = 230_000 // several times what is sorted at once
 	var file strings.Builder
@@ -110,7 +110,7 @@ func (i *interrupting) SaveSlice(ctx context.Context, im *jobs.Import, slice job
 
 var errKilled = errors.New("killed")
 
-func TestAReadingThatBrokeOffAnywhereIsReadAnewWithTheSameResult(t *testing.T) {
+func TestImportRestartsWithSameResult(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		content := "account,city\n" + strings.Repeat("ann,Rome\n,Oslo\n", 12_000) // several slices of rows set aside on both ways through the file
 		for i := range 900 {
@@ -146,7 +146,7 @@ func TestAReadingThatBrokeOffAnywhereIsReadAnewWithTheSameResult(t *testing.T) {
 	})
 }
 
-func TestACancelledReadingLeavesAJobWithoutRows(t *testing.T) {
+func TestImportCancelledLeavesNoRows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := create(ctx, s, section("account\n"+strings.Repeat("ann\n\nbob bob\n x\n", 4_000)))
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestTwoConsolesNeverReadTheSameFile(t *testing.T) {
 	})
 }
 
-func TestSmallFilesDoNotWaitBehindLargeOnes(t *testing.T) {
+func TestImportSmallFilesPassLargeOnes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		large, err := create(ctx, s, section("account\n"+strings.Repeat("user\n", 1_000)))
 		require.NoError(t, err)
@@ -231,7 +231,7 @@ func TestAFileThatNoJobHoldsIsDiscarded(t *testing.T) {
 	})
 }
 
-func TestTextThatNoDatabaseTakesIsFoundNowhere(t *testing.T) {
+func TestFindIgnoresUnstorableText(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for _, text := range []string{"\x00", "\xff", "a\x00b"} {
 			_, err := s.AuditEntries(ctx, store.AuditFilter{Actor: text, JobID: text, Limit: 1})

@@ -17,7 +17,7 @@ func upload(s *store.Store, file string) (jobs.Job, error) {
 	return storetest.Draft(s, operator, store.NewJob{Note: "churned"}, file)
 }
 
-func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
+func TestImportRowsAreAccountsOrRejects(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := upload(s, "user_id,city\nann,Rome\nbob,Oslo\nann,Paris\n"+strings.Repeat("x", 33)+",Lima\n,Bonn\ncid,\"Bad\nHomburg\"\n")
 		require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestEveryRowOfAFileBecomesAnAccountOrIsSetAside(t *testing.T) {
 	})
 }
 
-func TestARefusedFileLeavesNothingButAnEntryInTheLog(t *testing.T) {
+func TestImportRefusedLeavesOnlyLogEntry(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		_, err := upload(s, "")
 		require.ErrorContains(t, err, "no rows")
@@ -65,7 +65,7 @@ func TestARefusedFileLeavesNothingButAnEntryInTheLog(t *testing.T) {
 	})
 }
 
-func TestAJobStartsOnceAndOnlyWithItsNumberOfAccounts(t *testing.T) {
+func TestStartOnceWithTheRightCount(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := draft(t, s, 250)
 		_, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 249})
@@ -94,7 +94,7 @@ func TestAJobStartsOnceAndOnlyWithItsNumberOfAccounts(t *testing.T) {
 	})
 }
 
-func TestAJobWithoutAValidAccountCannotStart(t *testing.T) {
+func TestStartNeedsAValidAccount(t *testing.T) {
 	s := storetest.SQLite(t)
 	j, err := upload(s, "account\n"+strings.Repeat("x", 40)+"\n")
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestAJobWithoutAValidAccountCannotStart(t *testing.T) {
 	require.True(t, jobs.FaultNoAccounts.Is(err), "%v", err)
 }
 
-func TestCancellingAJobThatWasNeverSentEndsItAtOnce(t *testing.T) {
+func TestCancelOfUnsentJobEndsAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := started(t, s, 150)
 		j, err := s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
@@ -124,7 +124,7 @@ func TestAnUnknownJobIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "nope")
 }
 
-func TestAnAccountIsFoundInEveryJobItStandsInNewestFirst(t *testing.T) {
+func TestFindAccountInEveryJob(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		first, second := draft(t, s, 250), draft(t, s, 120)
 		found, err := s.FindAccounts(ctx, "user_00101", 10)

@@ -17,7 +17,7 @@ import (
 
 // However the tags are lost that the next call needs: nothing is done blindly,
 // the job halts, and no other job waits for it.
-func TestAJobWhoseTagsCannotBeReadHaltsAlone(t *testing.T) {
+func TestUnreadableSnapshotHaltsItsJob(t *testing.T) {
 	for name, destroy := range map[string]string{
 		"its key was erased":           `UPDATE snapshot_keys SET wrapped = '' WHERE job_id = $1`,
 		"it has no key":                `DELETE FROM snapshot_keys WHERE job_id = $1`,
@@ -53,7 +53,7 @@ func TestAJobWhoseTagsCannotBeReadHaltsAlone(t *testing.T) {
 	}
 }
 
-func TestWhatACancelledJobHasInDoubtWaitsForAPersonWhenItsTagsCannotBeRead(t *testing.T) {
+func TestUnreadableSnapshotAfterCancel(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 100)
 		settle(t, s, lost(readAndClaimed(t, s)[0]))
@@ -71,7 +71,7 @@ func TestWhatACancelledJobHasInDoubtWaitsForAPersonWhenItsTagsCannotBeRead(t *te
 	})
 }
 
-func TestWhereTagsCannotBeKeptNoneAreRemoved(t *testing.T) {
+func TestSnapshotFailureRemovesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 200)
 		reading := inOrder(claim(t, s, tim.GetTags, 9))
@@ -101,7 +101,7 @@ func TestWithoutTheKeyFileNoJobIsMade(t *testing.T) {
 	require.True(t, store.FaultNoMaster.Is(err), "%v", err)
 }
 
-func TestTagsAreKeptForTheTimeThatIsSetAfterTheEndOfTheirJob(t *testing.T) {
+func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 100)
 		kept, err := s.Kept(ctx, j.ID)
@@ -121,7 +121,7 @@ func TestTagsAreKeptForTheTimeThatIsSetAfterTheEndOfTheirJob(t *testing.T) {
 	})
 }
 
-func TestAJobThatKeepsNoTagsKeepsWhatWasReadBackUntilItsEnd(t *testing.T) {
+func TestSnapshotOffHoldsReadBackToEnd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -140,7 +140,7 @@ func TestAJobThatKeepsNoTagsKeepsWhatWasReadBackUntilItsEnd(t *testing.T) {
 	})
 }
 
-func TestWhetherTagsAreKeptIsAsItIsSetWhenAJobStarts(t *testing.T) {
+func TestSnapshotSettingIsFixedAtStart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		j := draftOf(t, s, "later", 250)
@@ -165,7 +165,7 @@ func TestWhetherTagsAreKeptIsAsItIsSetWhenAJobStarts(t *testing.T) {
 	})
 }
 
-func TestACallForAPersonTakesASlotOfTheBudgetAndNoneWhenAllIsStopped(t *testing.T) {
+func TestReadTagsUsesBudgetAndKillSwitch(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		keeping(t, s, 500)
 		require.NoError(t, s.SaveApp(ctx, storetest.App))

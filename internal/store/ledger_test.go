@@ -82,7 +82,7 @@ func (b *torn) step(r *rapid.T, s *store.Store, j jobs.Job) {
 	}
 }
 
-func TestTheHistoryOfAnAccountHasTheCallsItWasIn(t *testing.T) {
+func TestHistoryHoldsAnAccountsCalls(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		rapid.Check(t, func(r *rapid.T) {
@@ -167,7 +167,7 @@ func TestTheHistoryOfAnAccountHasItsTags(t *testing.T) {
 	})
 }
 
-func TestTheTagsOfAJobAreListedInFileOrder(t *testing.T) {
+func TestSnapshotTagsListInFileOrder(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		before := vips(2_150) // more than one page

@@ -17,7 +17,7 @@ import (
 
 // Whatever signs an account holds: the file of a made job is read as the same
 // accounts, and as no others.
-func TestAMadeJobHoldsTheAccountsOfTheOther(t *testing.T) {
+func TestDerivedJobHasTheSameAccounts(t *testing.T) {
 	s := storetest.SQLite(t)
 	storetest.Keep(t, s, 10_000)
 	anyLine := rapid.OneOf(
@@ -49,7 +49,7 @@ func TestAMadeJobHoldsTheAccountsOfTheOther(t *testing.T) {
 	})
 }
 
-func TestARetryIsOfTheAccountThatFailedAndOfNoOther(t *testing.T) {
+func TestRetryTakesOnlyTheFailedAccount(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of, err := storetest.Draft(s, operator, store.NewJob{}, "account\n=ann\n''=ann\n")
@@ -68,7 +68,7 @@ func TestARetryIsOfTheAccountThatFailedAndOfNoOther(t *testing.T) {
 
 // A cancelled job may have changed an account in part, and one that was protected
 // after it was sent may have been changed.
-func TestAnUndoTakesBackWhatMayHaveBeenChanged(t *testing.T) {
+func TestUndoCoversPossiblyChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		add, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.AddTags}, "account,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
@@ -83,7 +83,7 @@ func TestAnUndoTakesBackWhatMayHaveBeenChanged(t *testing.T) {
 }
 
 // The tags that were named are written down as text.
-func TestAnUndoOfTagsThatAreNoTextIsRefused(t *testing.T) {
+func TestUndoOfNonTextTagsIsRefused(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 2, map[int64][]string{1: {"vip\xff", "a;b", "\n\"|,", "\x00"}, 2: {"\xff"}}, jobs.Cleared)

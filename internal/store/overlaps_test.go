@@ -46,7 +46,7 @@ func (f *flights) landed(c jobs.Claim) {
 }
 
 // Several goroutines, or consoles, claim and settle at random until all jobs have ended.
-func TestJobsWithTheSameAccountsAllEndAndNeverSendOneAtTheSameTime(t *testing.T) {
+func TestOverlapNeverSendsAnAccountTwice(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -150,7 +150,7 @@ func shuffled(from, to int) string {
 
 // Step by step: what is claimed is never in flight in another job, be it
 // claimed, expired, in doubt, or decided by a person.
-func TestAnAccountInFlightIsNotClaimedByAnotherJob(t *testing.T) {
+func TestOverlapInFlightIsNotClaimed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -214,7 +214,7 @@ func TestAnAccountInFlightIsNotClaimedByAnotherJob(t *testing.T) {
 	})
 }
 
-func TestAJobWaitsWhileAnotherHasTooManyOfItsAccountsInFlight(t *testing.T) {
+func TestOverlapTooLargeMakesJobWait(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)

@@ -14,7 +14,7 @@ import (
 
 // What the runner asks many times a second must not cost more in a large job than
 // in a small one.
-func TestNothingTheRunnerAsksForReadsAllBatchesOfAJob(t *testing.T) {
+func TestQueryPlansNeverScanAJob(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 200_000)
 		for i, c := range claim(t, s, tim.GetTags, 50) {

@@ -23,7 +23,7 @@ func probeAt(t checker, s *store.Store) time.Time {
 	return sending.ProbeAt
 }
 
-func TestAServiceThatIsDownIsProbedByOneCallAtATimeEverMoreRarely(t *testing.T) {
+func TestProbesAreSingleAndBackOff(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -65,7 +65,7 @@ func TestAServiceThatIsDownIsProbedByOneCallAtATimeEverMoreRarely(t *testing.T) 
 	})
 }
 
-func TestAProbeWhoseConsoleDiedIsMadeAgainWhenItsLeaseEnds(t *testing.T) {
+func TestProbeIsRepeatedAfterItsLease(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -95,7 +95,7 @@ func TestAccountsInDoubtProbeBeforeOthers(t *testing.T) {
 	})
 }
 
-func TestAHaltThatNeedsAPersonStandsAboveOneThatEndsByItself(t *testing.T) {
+func TestHaltForAPersonOutranksOutage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -115,7 +115,7 @@ func TestAHaltThatNeedsAPersonStandsAboveOneThatEndsByItself(t *testing.T) {
 	})
 }
 
-func TestAGateThatWasSettledWhileTheJobStoodStillOpensWhenItGoesOn(t *testing.T) {
+func TestGateSettledInHaltOpensOnResume(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		started(t, s, 500)
@@ -142,7 +142,7 @@ func TestAGateThatWasSettledWhileTheJobStoodStillOpensWhenItGoesOn(t *testing.T)
 
 // A person who resumes makes a second probe, perhaps of another console: one may
 // end probing before the other finds the service down once more.
-func TestAJobThatWaitsForTheServiceIsAlwaysProbedFor(t *testing.T) {
+func TestProbeExistsForEveryWaitingJob(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -167,7 +167,7 @@ func TestAJobThatWaitsForTheServiceIsAlwaysProbedFor(t *testing.T) {
 	})
 }
 
-func TestAccountsInDoubtThatCannotBeReadDoNotKeepOthersFromProbing(t *testing.T) {
+func TestProbeIsNotBlockedByInDoubt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -184,7 +184,7 @@ func TestAccountsInDoubtThatCannotBeReadDoNotKeepOthersFromProbing(t *testing.T)
 	})
 }
 
-func TestABatchThatFailsWhateverTheServiceDoesIsNotTheOnlyOneToProbe(t *testing.T) {
+func TestProbeIsNotLeftToAFailingBatch(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -202,7 +202,7 @@ func TestABatchThatFailsWhateverTheServiceDoesIsNotTheOnlyOneToProbe(t *testing.
 }
 
 // Else no batch of the job could be the probe it waits for.
-func TestAGateOpensWhileTheJobWaitsForTheService(t *testing.T) {
+func TestGateOpensDuringAnOutage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		gated, other := started(t, s, 500), started(t, s, 500)
@@ -226,7 +226,7 @@ func TestAGateOpensWhileTheJobWaitsForTheService(t *testing.T) {
 }
 
 // That accounts can be read does not say that they can be changed.
-func TestAChangeProbesBeforeAReadingThatOnlyRunsAhead(t *testing.T) {
+func TestProbePrefersChangeOverReadAhead(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30, Snapshot: true}))

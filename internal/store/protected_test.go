@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *testing.T) {
+func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		fast(t, s)
@@ -63,7 +63,7 @@ func TestProtectedAccountsAreSetAsideWhenTheFileIsReadAndBeforeABatchIsSent(t *t
 	})
 }
 
-func TestAJobOfWhichEveryAccountIsProtectedEndsWithoutACall(t *testing.T) {
+func TestProtectedOnlyJobMakesNoCall(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		j := start(t, s, draft(t, s, 3))
@@ -77,7 +77,7 @@ func TestAJobOfWhichEveryAccountIsProtectedEndsWithoutACall(t *testing.T) {
 	})
 }
 
-func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain(t *testing.T) {
+func TestProtectedAfterSendIsNotResent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		fast(t, s)
@@ -103,7 +103,7 @@ func TestAnAccountThatWasSentBeforeItWasProtectedStaysAnAccountAndIsNotSentAgain
 }
 
 // The first accounts of a job are sent before the others of their batch.
-func TestAnAccountThatIsProtectedBehindTheGateWasNotSent(t *testing.T) {
+func TestProtectedBehindGateIsUnsent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		j := start(t, s, draft(t, s, 20))
@@ -118,7 +118,7 @@ func TestAnAccountThatIsProtectedBehindTheGateWasNotSent(t *testing.T) {
 	})
 }
 
-func TestADraftIsReadAgainForTheListJustAsItWas(t *testing.T) {
+func TestProtectedListRereadKeepsDraft(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		const header = "user_id,member\n"

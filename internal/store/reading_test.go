@@ -89,7 +89,7 @@ func jobNow(t checker, s *store.Store, id string) jobs.Job {
 	return j
 }
 
-func TestTagsAreReadAndKeptBeforeTheyAreRemoved(t *testing.T) {
+func TestSnapshotPrecedesRemoval(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 150)
 		require.True(t, j.Snapshot)
@@ -124,7 +124,7 @@ func TestTagsAreReadAndKeptBeforeTheyAreRemoved(t *testing.T) {
 	})
 }
 
-func TestWhatWasReadTooLongAgoIsReadAgainBeforeItIsChanged(t *testing.T) {
+func TestSnapshotTooOldIsReadAgain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		adding(t, s, 300)
 		for i, c := range claim(t, s, tim.GetTags, 9) {
@@ -152,7 +152,7 @@ func TestWhatWasReadTooLongAgoIsReadAgainBeforeItIsChanged(t *testing.T) {
 }
 
 // An answer may be held for minutes, while the database is away.
-func TestTagsAreAsOldAsTheirReadingAndNotAsItsWritingDown(t *testing.T) {
+func TestSnapshotAgeCountsFromReading(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		keeping(t, s, 100)
 		held := toChange(claim(t, s, tim.GetTags, 9)[0])
@@ -165,7 +165,7 @@ func TestTagsAreAsOldAsTheirReadingAndNotAsItsWritingDown(t *testing.T) {
 	})
 }
 
-func TestReadingRunsNoFurtherAheadThanItsTagsStayFresh(t *testing.T) {
+func TestReadAheadIsBoundedByFreshness(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 30_000)
 		ahead := claim(t, s, tim.GetTags, 300)
@@ -184,7 +184,7 @@ func TestReadingRunsNoFurtherAheadThanItsTagsStayFresh(t *testing.T) {
 	})
 }
 
-func TestAJobThatReadsNothingFirstIsNotHeldUpByWhatWaits(t *testing.T) {
+func TestReadAheadLimitSparesReadBacks(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -194,7 +194,7 @@ func TestAJobThatReadsNothingFirstIsNotHeldUpByWhatWaits(t *testing.T) {
 	})
 }
 
-func TestAReadingWhoseConsoleDiedLeavesNothingInDoubt(t *testing.T) {
+func TestReadAheadLostLeavesNoDoubt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := keeping(t, s, 100)
 		died := claim(t, s, tim.GetTags, 9)[0]
@@ -214,7 +214,7 @@ func TestAReadingWhoseConsoleDiedLeavesNothingInDoubt(t *testing.T) {
 	})
 }
 
-func TestWhatIsBeingReadWhenItsJobIsCancelledEndsWithTheReading(t *testing.T) {
+func TestCancelDuringReadEndsWithIt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for _, answers := range []bool{true, false} {
 			j := keeping(t, s, 300)
@@ -237,7 +237,7 @@ func TestWhatIsBeingReadWhenItsJobIsCancelledEndsWithTheReading(t *testing.T) {
 	})
 }
 
-func TestWhatWasHalfChangedWhenItsJobWasCancelledIsNotSaidToBeAsItWas(t *testing.T) {
+func TestCancelReportsHalfChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := adding(t, s, 300)
 		half := readAndClaimed(t, s)
@@ -256,7 +256,7 @@ func TestWhatWasHalfChangedWhenItsJobWasCancelledIsNotSaidToBeAsItWas(t *testing
 	})
 }
 
-func TestOnlyACallThatMayHaveLeftHasTouchedItsBatch(t *testing.T) {
+func TestTouchedOnlyByCallsThatLeft(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		adding(t, s, 100)
 		given := readAndClaimed(t, s)[0]
@@ -302,7 +302,7 @@ func TestEachPartOfABatchIsToldItsOwnTags(t *testing.T) {
 	})
 }
 
-func TestAJobStopsWhenItIsToStopAndGoesOnAsAPersonSays(t *testing.T) {
+func TestUndoStopPolicyHaltsAndResumes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, other := adding(t, s, 200), adding(t, s, 100)
 		require.NoError(t, s.Exec(ctx, `UPDATE jobs SET kind = 'restore', policy = 'stop' WHERE id = $1`, j.ID))

@@ -26,7 +26,7 @@ func numbers(r snapshot.Report) []int64 {
 	return []int64{r.Accounts, r.Tagged, r.Untagged, r.Unknown, r.Assignments, r.Others}
 }
 
-func TestTheReportOfAnInspectionIsWhatItsAccountsHad(t *testing.T) {
+func TestReportOfInspectionIsExact(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		rapid.Check(t, func(r *rapid.T) {
@@ -68,7 +68,7 @@ func TestTheReportOfAnInspectionIsWhatItsAccountsHad(t *testing.T) {
 	})
 }
 
-func TestAccountsTheServiceKnowsNoneOfAreUnknown(t *testing.T) {
+func TestReportOfUnknownAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		d, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, "account\nann\nbob\ncid\n")

@@ -14,7 +14,7 @@ import (
 // An older copy of the whole database verifies by itself; checkpoints that were
 // published since do not let it pass, and sending is held back until an admin
 // has seen it, once. Then those of what was lost are excused, and no others.
-func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
+func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		var notes []string
 		grow := func(n int) {
@@ -89,7 +89,7 @@ func TestARestoredCopyIsToldByWhatWasPublishedAndHeldBack(t *testing.T) {
 
 // Whoever has the database and not the key says in the log that it was restored,
 // as if what was cut off had been lost with a copy.
-func TestALogThatWasNotSignedAgainExcusesNothing(t *testing.T) {
+func TestRestoredLogMustBeSignedAgain(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		last, err := audit.OpenCheckpoint(l.published, l.key)
 		require.NoError(t, err)

@@ -37,7 +37,7 @@ func vips(n int) map[int64][]string {
 	return before
 }
 
-func TestTagsAreErasedWhenTheirTimeHasCome(t *testing.T) {
+func TestErasureHappensOnTime(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 20, KeepDays: 10, Snapshot: true}))
@@ -113,7 +113,7 @@ func TestTagsAreErasedWhenAPersonSaysSo(t *testing.T) {
 	})
 }
 
-func TestTagsThatCannotBeReadAreErasedAllTheSame(t *testing.T) {
+func TestErasureOfUnreadableTags(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 10, vips(10), jobs.Cleared)
@@ -160,7 +160,7 @@ func TestAnErasureThatBrokeOffIsCompleted(t *testing.T) {
 	})
 }
 
-func TestConsolesThatSweepAtTheSameTimeEraseOnce(t *testing.T) {
+func TestErasureByTwoConsolesHappensOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		for range 5 {
@@ -223,7 +223,7 @@ func TestAnErasedKeyIsInNoFile(t *testing.T) {
 }
 
 // What was copied before stays readable, with the key file: so it is said.
-func TestABackupFromBeforeAnErasureStillHoldsTheTags(t *testing.T) {
+func TestErasureLeavesOlderBackups(t *testing.T) {
 	s := storetest.SQLite(t)
 	storetest.Keep(t, s, 10_000)
 	of := ended(t, s, jobs.Clear, 3, vips(3), jobs.Cleared)

@@ -13,7 +13,7 @@ import (
 )
 
 // Page by page, rows are those of the whole file that fit, each once and in its order.
-func TestRowsOfAJobAreThoseThatFitEachOnce(t *testing.T) {
+func TestRowsPagesHoldEachMatchOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)

@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestWhatAnAdminChoosesIsCheckedAuditedAndOutlastsAStart(t *testing.T) {
+func TestSendingSettingsCheckedAndStored(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		app := storetest.App.ID
 		for _, bad := range []store.SendingSettings{{Rate: -1, FailureLimit: 20, KeepDays: 30}, {Rate: 101, FailureLimit: 20, KeepDays: 30}} {
@@ -52,7 +52,7 @@ func TestWhatAnAdminChoosesIsCheckedAuditedAndOutlastsAStart(t *testing.T) {
 	})
 }
 
-func TestTheGaugeShowsWhatIsUsedReservedAndInFlight(t *testing.T) {
+func TestSendingGaugeShowsUse(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		started(t, s, 2_000)

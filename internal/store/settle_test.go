@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestABatchIsDividedIntoPartsOfEvenSizeAndNoAccountIsLost(t *testing.T) {
+func TestSplitIsEvenAndLosesNoAccount(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -52,7 +52,7 @@ func TestABatchIsDividedIntoPartsOfEvenSizeAndNoAccountIsLost(t *testing.T) {
 	})
 }
 
-func TestAPartOfASplitBatchKnowsHowTheOthersFared(t *testing.T) {
+func TestSplitPartsKnowOthersOutcome(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -78,7 +78,7 @@ func TestAPartOfASplitBatchKnowsHowTheOthersFared(t *testing.T) {
 	})
 }
 
-func TestTagsThatAReadingFoundAreKnownToTheNext(t *testing.T) {
+func TestReadBackKnowsTagsReadBefore(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -112,7 +112,7 @@ func TestWaitsAreCountedFromTheSettlement(t *testing.T) {
 	})
 }
 
-func TestACommandThatIsTooFrequentSlowsDownForEveryJobAndFindsItsWayBack(t *testing.T) {
+func TestPaceSlowsForAllAndRecovers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		started(t, s, 4_000)
@@ -140,7 +140,7 @@ func TestACommandThatIsTooFrequentSlowsDownForEveryJobAndFindsItsWayBack(t *test
 	})
 }
 
-func TestAnAppThatIsSlowedDownReservesNothingFarAhead(t *testing.T) {
+func TestPaceSlowedReservesNoFarSlots(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: 1, FailureLimit: 100, KeepDays: 30}))

@@ -85,7 +85,7 @@ func (u *uses) settled(st jobs.Settlement) {
 }
 
 // Several consoles read, change and read back at random until all jobs have ended.
-func TestJobsWithTheSameAccountsNeverChangeOneBetweenAnothersReadingAndChange(t *testing.T) {
+func TestOverlapKeepsReadAndChangePaired(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -134,7 +134,7 @@ func TestJobsWithTheSameAccountsNeverChangeOneBetweenAnothersReadingAndChange(t 
 }
 
 // Step by step, and whatever a person does to one of the two.
-func TestNoJobComesBetweenAnothersReadingAndChange(t *testing.T) {
+func TestOverlapStepsOfReadAndChange(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -231,7 +231,7 @@ func TestNoJobComesBetweenAnothersReadingAndChange(t *testing.T) {
 
 // What is in doubt is read back whatever others have read, and so that reading
 // gives no turn to change.
-func TestWhatWasReadBackWaitsForItsTurnWhereAnotherJobHasReadTheSame(t *testing.T) {
+func TestOverlapReadBackWaitsItsTurn(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)

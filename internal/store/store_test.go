@@ -139,7 +139,7 @@ func TestConsolesOpenANewDatabaseAtOnce(t *testing.T) {
 	require.NoError(t, opening.Wait())
 }
 
-func TestANewerDatabaseIsRefusedAndLeftAlone(t *testing.T) {
+func TestDatabaseOfNewerVersionIsRefused(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		s, err := store.Open(ctx, database)
 		require.NoError(t, err)
@@ -155,14 +155,14 @@ func TestANewerDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAnUnreachableDatabaseIsNamedWithoutItsPassword(t *testing.T) {
+func TestDatabasePasswordIsNeverShown(t *testing.T) {
 	_, err := store.Open(ctx, "postgres://console:secret@127.0.0.1:1/x?connect_timeout=1")
 	require.True(t, store.FaultUnreachable.Is(err))
 	require.NotContains(t, err.Error(), "secret")
 	require.Contains(t, err.Error(), "127.0.0.1:1")
 }
 
-func TestOnlyOneProcessRunsJobsOnASQLiteFile(t *testing.T) {
+func TestDatabaseSQLiteHasOneRunner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	one, two := storetest.Open(t, path), storetest.Open(t, path)
 	release, err := one.Alone(ctx)
@@ -175,7 +175,7 @@ func TestOnlyOneProcessRunsJobsOnASQLiteFile(t *testing.T) {
 	release()
 }
 
-func TestNoSQLChangesOrDeletesAnEntryOfTheLog(t *testing.T) {
+func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		s := storetest.Open(t, database)
 		s.SignWith([32]byte{1})

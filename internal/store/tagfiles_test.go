@@ -19,7 +19,7 @@ import (
 
 // Whatever else the file holds, in whatever order: the tags of an account are
 // those of its row.
-func TestTheTagsOfAnAccountAreThoseOfItsRow(t *testing.T) {
+func TestTagFileGivesEachRowItsTags(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		rapid.Check(t, func(r *rapid.T) {
@@ -90,7 +90,7 @@ func TestAJobIsOfAKindThatCanBeUploaded(t *testing.T) {
 	})
 }
 
-func TestTagsOfAReadingThatBrokeOffAreReadAnew(t *testing.T) {
+func TestTagFileRestartsAfterBreakOff(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		var file strings.Builder
@@ -137,7 +137,7 @@ func (e elsewhere) TakeImport(ctx context.Context, most int64) (*jobs.Import, er
 	return im, err
 }
 
-func TestAFileThatIsNotInTheOrderOfItsTagsIsRefused(t *testing.T) {
+func TestTagFileOutOfOrderIsRefused(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 2, vips(2), jobs.Cleared)

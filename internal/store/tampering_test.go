@@ -115,7 +115,7 @@ func (l *sealedLog) wrong(t *testing.T) string {
 
 // Whoever holds the database changes one thing in it; verify names the place.
 // What is changed is put back, so that the next finds a log that verifies.
-func TestWhateverIsChangedInTheDatabaseIsFoundAndNamed(t *testing.T) {
+func TestTamperEveryChangeIsNamed(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.Empty(t, l.wrong(t))
 		last := l.count(t, `SELECT MAX(seq) FROM audit_lines`)
@@ -156,7 +156,7 @@ func TestWhateverIsChangedInTheDatabaseIsFoundAndNamed(t *testing.T) {
 	})
 }
 
-func TestWhatIsDeletedOrForgedWholeIsFoundByTheCheckpoints(t *testing.T) {
+func TestTamperForgedLogFailsCheckpoints(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, l *sealedLog) (wrong string){
 		"an entry deleted": func(t *testing.T, l *sealedLog) string {
 			l.exec(t, `DELETE FROM audit_words WHERE seq = 2`)

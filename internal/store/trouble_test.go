@@ -66,7 +66,7 @@ func TestADatabaseThatIsNotThereIsGone(t *testing.T) {
 	require.True(t, FaultGone.Is(asTrouble(err)), "%v", err)
 }
 
-func TestEachStateOfPostgreSQLIsSaidAsWhatItIs(t *testing.T) {
+func TestPostgreSQLErrorsAreClassified(t *testing.T) {
 	for code, want := range map[string]*fault.Sentence{
 		"53100": FaultDiskFull, "53300": FaultGone, "55P03": FaultLocked, "57P01": FaultGone, "57P03": FaultGone, "08006": FaultGone,
 		"25006": FaultGone, "58030": FaultBroken,

@@ -12,7 +12,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
+func TestRereadChoicesApplyToSameShape(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		const header = "user_id,nick\n"
 		j, err := storetest.Draft(s, operator, store.NewJob{}, header+"1,ann\n2,bob\n")
@@ -75,7 +75,7 @@ func TestAFileIsReadAgainAsThePersonSaysAndSoAreItsLikes(t *testing.T) {
 
 func accountsIn(column int) accounts.Choices { return accounts.Choices{Column: column} }
 
-func TestWhatWasSaidOfOneFileTakesNoRowsFromAnother(t *testing.T) {
+func TestRereadChoicesDropNoOthersRows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := storetest.Draft(s, operator, store.NewJob{}, "Exported by: crm\nAt: today\nuser_id;n\nann;1\nbob;2\n")
 		require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestWhatWasSaidOfOneFileTakesNoRowsFromAnother(t *testing.T) {
 	})
 }
 
-func TestAJobThatIsCancelledWhileItsFileIsReadAgainHasNoRows(t *testing.T) {
+func TestRereadCancelledLeavesNoRows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\nbob\nann\n")
 		require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestAJobThatIsCancelledWhileItsFileIsReadAgainHasNoRows(t *testing.T) {
 	})
 }
 
-func TestAListingEndsWithAnErrorWhenItsFileIsReadAgain(t *testing.T) {
+func TestRereadEndsListingsWithError(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\n"+strings.Repeat(" x\n", 5_000))
 		require.NoError(t, err)

@@ -217,7 +217,7 @@ func TestAnUndoIsUndone(t *testing.T) {
 	})
 }
 
-func TestAnUndoWhoseTagsAreErasedBeforeItIsReadIsRefused(t *testing.T) {
+func TestUndoOfErasedTagsIsRefused(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 3, map[int64][]string{1: {"vip"}}, jobs.Cleared)
@@ -236,7 +236,7 @@ func TestAnUndoWhoseTagsAreErasedBeforeItIsReadIsRefused(t *testing.T) {
 	})
 }
 
-func TestProtectedAccountsAreSetAsideFromAnUndo(t *testing.T) {
+func TestUndoSkipsProtectedAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 3, map[int64][]string{1: {"vip"}, 2: {"gold"}, 3: {"beta"}}, jobs.Cleared)

@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-func TestTheLastAdminCannotBeDisabledOrDemoted(t *testing.T) {
+func TestLastAdminStaysAdmin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		one, err := s.CreateUser(ctx, operator, "one", auth.Admin, "hash")
 		require.NoError(t, err)
@@ -51,7 +51,7 @@ func signIn(t *testing.T, s *store.Store, u store.User) store.Session {
 	return session
 }
 
-func TestASessionEndsWithSignOutExpiryNewPasswordAndDisabling(t *testing.T) {
+func TestSessionEndsForEveryReason(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		u, err := s.CreateUser(ctx, operator, "ann", auth.Operator, "hash")
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestASessionEndsWithSignOutExpiryNewPasswordAndDisabling(t *testing.T) {
 	})
 }
 
-func TestFailedSignInsWaitLongerEachTimeAndOnlyWhereTheyCameFrom(t *testing.T) {
+func TestSignInBackOffIsPerSource(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		var waits []time.Duration
 		for range 5 {
@@ -104,7 +104,7 @@ func TestFailedSignInsWaitLongerEachTimeAndOnlyWhereTheyCameFrom(t *testing.T) {
 	})
 }
 
-func TestManyAttemptsAtOnceDoNotSlipThrough(t *testing.T) {
+func TestSignInParallelAttemptsAreSlowed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		var looked atomic.Int64
 		var wait sync.WaitGroup
@@ -120,7 +120,7 @@ func TestManyAttemptsAtOnceDoNotSlipThrough(t *testing.T) {
 	})
 }
 
-func TestAPasswordThatWasChangedMeanwhileOpensNoSession(t *testing.T) {
+func TestSessionNeedsTheCurrentPassword(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		u, err := s.CreateUser(ctx, operator, "ann", auth.Operator, "old")
 		require.NoError(t, err)

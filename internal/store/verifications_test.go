@@ -33,7 +33,7 @@ func verified(c jobs.Claim, reopen ...int64) jobs.Settlement {
 	return jobs.Settlement{Claim: c, Answer: answered(0), Rest: c.Was, Read: int64(len(c.Accounts)), Reopen: reopen}
 }
 
-func TestTheSampleIsFixedWhenAJobStartsAndAnybodyCanDrawItFromTheLog(t *testing.T) {
+func TestVerificationSampleFixedAtStart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -69,7 +69,7 @@ func TestTheSampleIsFixedWhenAJobStartsAndAnybodyCanDrawItFromTheLog(t *testing.
 	})
 }
 
-func TestNothingIsVerifiedWhereNothingWasChanged(t *testing.T) {
+func TestVerificationNeedsAChange(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -100,7 +100,7 @@ func TestNothingIsVerifiedWhereNothingWasChanged(t *testing.T) {
 	})
 }
 
-func TestVerifyingWaitsUntilNothingElseIsUnderWay(t *testing.T) {
+func TestVerificationComesLast(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := toVerify(t, s, 100)
 		storetest.Keep(t, s, 0)
@@ -118,7 +118,7 @@ func TestVerifyingWaitsUntilNothingElseIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestVerifyingWaitsForAccountsInDoubtButNotForAPerson(t *testing.T) {
+func TestVerificationWaitsForInDoubt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -140,7 +140,7 @@ func TestVerifyingWaitsForAccountsInDoubtButNotForAPerson(t *testing.T) {
 	})
 }
 
-func TestAccountsThatAreNotAsTheyShouldBeAreReopenedForAPerson(t *testing.T) {
+func TestVerificationReopensForAPerson(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		free(t, s)
@@ -179,7 +179,7 @@ func TestAccountsThatAreNotAsTheyShouldBeAreReopenedForAPerson(t *testing.T) {
 	})
 }
 
-func TestAVerificationIsTriedAgainAndSurvivesItsConsole(t *testing.T) {
+func TestVerificationSurvivesAKill(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j := toVerify(t, s, 100)
 		c := claim(t, s, tim.GetTags, 9)[0]
@@ -201,7 +201,7 @@ func TestAVerificationIsTriedAgainAndSurvivesItsConsole(t *testing.T) {
 	})
 }
 
-func TestAJobThatIsPausedOrCancelledIsNotVerified(t *testing.T) {
+func TestVerificationSkipsStoppedJobs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for _, answers := range []bool{true, false} {
 			j := toVerify(t, s, 300)

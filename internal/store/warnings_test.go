@@ -15,7 +15,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
+func TestWarningsCountSharedAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		file := func(from, to, step int) string {
 			var names []string
@@ -63,7 +63,7 @@ func TestWhatAJobSharesWithOthersIsCounted(t *testing.T) {
 }
 
 // Two warnings nobody needs would hide the one that matters.
-func TestNobodyIsWarnedOfLookingNorOfTheJobItWasMadeOf(t *testing.T) {
+func TestWarningsSkipInspectAndOrigin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		fast(t, s)
 		const file = "account\nann\nbob\n"
@@ -99,7 +99,7 @@ func shares(w store.Warnings) map[string]int64 {
 	return shares
 }
 
-func TestTwoFilesThatAreReadAtTheSameTimeLearnOfEachOther(t *testing.T) {
+func TestWarningsOfFilesReadTogether(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for range 20 {
 			one, err := create(ctx, s, section("account\nann\nbob\n"))
@@ -120,7 +120,7 @@ func TestTwoFilesThatAreReadAtTheSameTimeLearnOfEachOther(t *testing.T) {
 	})
 }
 
-func TestAccountsWithUnusualCharactersAreAcceptedAndNamed(t *testing.T) {
+func TestWarningsNameUnusualAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := storetest.Draft(s, operator, store.NewJob{}, "account\nann\nbob@example.com\nAnn Lee\n")
 		require.NoError(t, err)

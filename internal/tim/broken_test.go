@@ -208,7 +208,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestServiceThatNeverAnswersIsLostInTime(t *testing.T) {
+func TestLostWhenServiceNeverAnswers(t *testing.T) {
 	_, base := simulator(t, timtest.Config{Faults: timtest.Faults{Shares: map[timtest.Fault]float64{timtest.SilentAfter: 1}}})
 	c := client(t, base, func(config *tim.Config) { config.Timeout = 500 * time.Millisecond })
 	answer := c.RemoveAllTags(t.Context(), 1, []string{"amy"})
@@ -218,7 +218,7 @@ func TestServiceThatNeverAnswersIsLostInTime(t *testing.T) {
 	require.Less(t, answer.Duration, 5*time.Second)
 }
 
-func TestAnswerThatStopsHalfwayIsLostInTime(t *testing.T) {
+func TestLostWhenAnswerStopsHalfway(t *testing.T) {
 	s := raw(t, func(s *rawService, conn *net.TCPConn, in *bufio.Reader, _ int) {
 		if s.request(in) {
 			io.WriteString(conn, good[:len(good)-10])

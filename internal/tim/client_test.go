@@ -196,7 +196,7 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 }
 
-func TestEveryFaultOfAConfigurationIsNamed(t *testing.T) {
+func TestConfigErrorsAreAllNamed(t *testing.T) {
 	_, err := tim.New(tim.Config{Domain: "nowhere", Family: "push"})
 	for _, name := range []string{"region", "SDKAppID", "secret key", "identifier", `"push"`} {
 		require.True(t, strings.Contains(err.Error(), name), name)

@@ -65,7 +65,7 @@ func TestNoCodeIsInTheTableTwice(t *testing.T) {
 	}
 }
 
-func TestLockedOutAdminIsLeftAloneForAMinute(t *testing.T) {
+func TestAdminLockoutLastsAMinute(t *testing.T) {
 	require.Equal(t, time.Minute, RuleOf(70050).Wait)
 }
 

@@ -44,7 +44,7 @@ func TestCallWithoutAConnectionIsNotSent(t *testing.T) {
 	require.EqualValues(t, 2, arrived.Load())
 }
 
-func TestACallIsAskedForJustBeforeItLeaves(t *testing.T) {
+func TestLeavingIsAskedJustBefore(t *testing.T) {
 	c, arrived, answer := waiting(t)
 	close(answer)
 	require.Equal(t, Answered, c.RemoveAllTags(t.Context(), 1, []string{"ann"}).Delivery)

@@ -113,7 +113,7 @@ func TestAccountKeepsAtMostSoManyTags(t *testing.T) {
 	require.Len(t, service.Tags("amy"), tim.MaxStored)
 }
 
-func TestTagCallWhoseAnswerIsLostIsInDoubt(t *testing.T) {
+func TestTagCallsLostAreInDoubt(t *testing.T) {
 	for command, call := range edits {
 		s := raw(t, func(s *rawService, _ *net.TCPConn, in *bufio.Reader, _ int) { s.request(in) })
 		answer := call(client(t, s.base), t, []tim.AccountTags{{Account: "amy", Tags: []string{"vip"}}})

@@ -31,7 +31,7 @@ func secureService(t *testing.T, handler http.HandlerFunc) *Client {
 	return client
 }
 
-func TestCallsGoOverOneHTTP1ConnectionOfTLS(t *testing.T) {
+func TestTLSUsesOneHTTP1Connection(t *testing.T) {
 	var protocol atomic.Value
 	var peers = make(chan string, 3)
 	client := secureService(t, func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,7 @@ func TestCallsGoOverOneHTTP1ConnectionOfTLS(t *testing.T) {
 	require.Equal(t, first, <-peers)
 }
 
-func TestRequestWrittenOverTLSIsNotSentAgain(t *testing.T) {
+func TestTLSWrittenIsNotSentAgain(t *testing.T) {
 	var arrivals atomic.Int32
 	client := secureService(t, func(w http.ResponseWriter, r *http.Request) {
 		if arrivals.Add(1) == 1 {

@@ -10,7 +10,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestAnEntrySaysInWordsHowAFileWasRead(t *testing.T) {
+func TestAuditDetailsHowAFileWasRead(t *testing.T) {
 	v := View{Text: messages.English}
 	require.Equal(t, "all detected", detailValue(v, "before", map[string]any{}))
 	require.Equal(t, "Account column: 2, Encoding: GB18030 (GBK), Header: no, Separator: semicolon (;)",
@@ -19,7 +19,7 @@ func TestAnEntrySaysInWordsHowAFileWasRead(t *testing.T) {
 	require.Equal(t, "auditor", detailValue(v, "after", "auditor"))
 }
 
-func TestAnEntrySaysInWordsWhatAnUndoTakesBack(t *testing.T) {
+func TestAuditDetailsOfAnUndo(t *testing.T) {
 	v := View{Text: messages.English}
 	require.Equal(t, "put tags back", detailValue(v, "kind", "restore"))
 	require.Equal(t, "Leave such accounts alone", detailValue(v, "policy", "skip"))
@@ -31,7 +31,7 @@ func TestAnEntrySaysInWordsWhatAnUndoTakesBack(t *testing.T) {
 	require.Equal(t, "vip, gold", detailValue(v, "tags", []any{"vip", "gold"}))
 }
 
-func TestAnEntrySaysInWordsWhatTheLogWasSearchedFor(t *testing.T) {
+func TestAuditDetailsOfALogSearch(t *testing.T) {
 	v := View{Text: messages.English}
 	from := time.Date(2026, 7, 1, 8, 0, 0, 0, time.Local)
 	require.Equal(t, "From: 1 Jul 2026, 08:00:00, Event: Job started, Result: failed, refused, stopped or found wrong, Account: vip, Words: ops 47",
@@ -39,7 +39,7 @@ func TestAnEntrySaysInWordsWhatTheLogWasSearchedFor(t *testing.T) {
 	require.Equal(t, "all", detailValue(v, "filter", map[string]any{}))
 }
 
-func TestAReasonOfTheProgramIsSaidInWordsAndThatOfAPersonStaysAsItIs(t *testing.T) {
+func TestAuditDetailsOfReasons(t *testing.T) {
 	v := View{Text: messages.English}
 	restored := map[string]any{"reason": "restored"}
 	require.Equal(t, "The database is older than what was published of its log.", reasonText(v, audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.System, Details: restored}))

@@ -75,7 +75,7 @@ func TestEveryKindHasWordsForEveryState(t *testing.T) {
 	}
 }
 
-func TestOnlyOutcomesThatFitTheKindAreShown(t *testing.T) {
+func TestOutcomesFitTheJobKind(t *testing.T) {
 	usual := []jobs.Outcome{jobs.Waiting, jobs.Sending, jobs.InDoubt}
 	for _, c := range []struct {
 		job  jobs.Job
@@ -92,7 +92,7 @@ func TestOnlyOutcomesThatFitTheKindAreShown(t *testing.T) {
 	}
 }
 
-func TestAReportShowsTheMostCommonTagsWithBarsOfTheirShare(t *testing.T) {
+func TestReportShowsMostCommonTags(t *testing.T) {
 	j := ended(jobs.Inspect)
 	j.Report = &snapshot.Report{}
 	for i := range 30 {
@@ -116,7 +116,7 @@ func TestAReportShowsTheMostCommonTagsWithBarsOfTheirShare(t *testing.T) {
 	require.NotContains(t, rendered(t, Job(everybody()[0], j)), `name="kind" value="clear"`, "there is nothing to clear")
 }
 
-func TestVerificationSaysHowManyWereReadAndHowTheSampleWasDrawn(t *testing.T) {
+func TestVerificationShowsItsSample(t *testing.T) {
 	v, j := everybody()[0], ended(jobs.Clear)
 	for _, c := range []struct {
 		state  jobs.State
@@ -144,7 +144,7 @@ func TestVerificationSaysHowManyWereReadAndHowTheSampleWasDrawn(t *testing.T) {
 	require.NotContains(t, rendered(t, Job(v, j)), "5eed")
 }
 
-func TestJobsMadeOfAnotherAreNamedByWhatTheyAreToIt(t *testing.T) {
+func TestDerivedJobsAreNamedByRelation(t *testing.T) {
 	for _, c := range []struct {
 		made, of jobs.Kind
 		want     string
@@ -173,7 +173,7 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 	require.Contains(t, rendered(t, Job(v, j)), "can be put back: 4 accounts", "they may have been changed")
 }
 
-func TestTheHistoryOfAnAccountSaysWhatWasThereAndWhatWasCalled(t *testing.T) {
+func TestHistoryShowsTagsAndCalls(t *testing.T) {
 	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
 	e := store.Event{Placed: jobs.Placed{Account: jobs.Account{Account: "ann", Row: 7, Batch: 1, Outcome: jobs.Restored, At: at}, Job: ended(jobs.Restore).Job},
 		Before: []string{"gold"}, Wanted: []string{"vip", "a b"}, Known: true,

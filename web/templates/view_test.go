@@ -11,7 +11,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-func TestTheBarIsFullAndShowsEveryOutcomeThereIs(t *testing.T) {
+func TestProgressBarShowsEveryOutcome(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		counts, present := jobs.Counts{}, 0
 		for _, o := range jobs.Outcomes {
@@ -37,7 +37,7 @@ func TestTheBarIsFullAndShowsEveryOutcomeThereIs(t *testing.T) {
 	})
 }
 
-func TestAnEnvironmentIsHarmlessOnlyWhenItSaysSo(t *testing.T) {
+func TestEnvironmentIsUnsafeByDefault(t *testing.T) {
 	for environment, want := range map[string]string{
 		"production": "production", "": "production", "Production": "production", "Simulator": "simulator", "demo": "simulator",
 		"test": "test", "staging": "test", "华南": "unknown", "prod-2": "unknown",
@@ -48,7 +48,7 @@ func TestAnEnvironmentIsHarmlessOnlyWhenItSaysSo(t *testing.T) {
 	}
 }
 
-func TestTimeLeftIsToldOnlyWhenItCanBeKnown(t *testing.T) {
+func TestTimeLeftOnlyWhenKnown(t *testing.T) {
 	j := JobView{Job: jobs.Job{Kind: jobs.Clear, State: jobs.Running, Counts: jobs.Counts{jobs.Waiting: 9_950, jobs.Sending: 50}}, Rate: 50}
 	left, known := j.Left()
 	require.True(t, known)

@@ -88,7 +88,7 @@ func TestOnlyACallInOrderIsCarriedOut(t *testing.T) {
 	require.Empty(t, s.Tags("amy"))
 }
 
-func TestUnknownAccountsAreAnsweredAsAsked(t *testing.T) {
+func TestUnknownAccountAnswers(t *testing.T) {
 	for how, want := range map[Unknown]struct{ code, listed, told int }{
 		ErrorList: {0, 1, 1}, FailedBatch: {70107, 0, 0}, Silent: {0, 0, 2}, Omitted: {0, 0, 1},
 	} {

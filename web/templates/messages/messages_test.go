@@ -130,7 +130,7 @@ func TestEnglishCountsOneAndMany(t *testing.T) {
 	require.Equal(t, "输入 48,120，以删除 商城（测试环境）中 48,120 个账号的全部标签", Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
 }
 
-func TestChoosesTheLanguageByCookieThenByBrowser(t *testing.T) {
+func TestLanguageByCookieThenBrowser(t *testing.T) {
 	for _, c := range []struct{ cookie, accept, want string }{
 		{"", "", "en"},
 		{"", "de-DE,de;q=0.9", "en"},
