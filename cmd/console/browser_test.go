@@ -251,13 +251,19 @@ func (w *tab) download(selector string) (name string, content []byte) {
 	require.NoError(w.t, err)
 	begins, progress := chromedp.BrowserEvents(ctx, browser.DownloadWillBegin), chromedp.BrowserEvents(ctx, browser.DownloadProgress)
 	w.do(click(selector))
+	id := ""
 	for begun, err := range begins {
 		require.NoError(w.t, err)
-		name = begun.SuggestedFilename
-		break
+		if strings.HasPrefix(begun.URL, w.program.address) { // other tests use the browser too
+			id, name = begun.GUID, begun.SuggestedFilename
+			break
+		}
 	}
 	for p, err := range progress {
 		require.NoError(w.t, err)
+		if p.GUID != id {
+			continue
+		}
 		require.NotEqual(w.t, browser.DownloadProgressStateCanceled, p.State)
 		if p.State == browser.DownloadProgressStateCompleted {
 			content, err = os.ReadFile(filepath.Join(folder, p.GUID))

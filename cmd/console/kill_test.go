@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 		p.start()
 		operator := p.signIn("olga")
 		kills := sized(5, 20)
+		if strings.HasPrefix(database, "postgres://") { // where the calls of the killed console are another's after 20 s
+			kills = sized(1, 20)
+		}
 		id := operator.draft(accountFile(8_000 + 2_000*kills))
 		operator.start(id)
 

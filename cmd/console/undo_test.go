@@ -224,9 +224,11 @@ func truth(tags map[string][]string) map[string]int64 {
 }
 
 // kill ends the console with kill -9 while a job is at work, and starts it again.
-func (u *undoing) kill(id string, times int) {
+// A job of n accounts lasts longer than all times.
+func (u *undoing) kill(id string, n, times int) {
+	between := int64(n / 100 / (times + 1))
 	for range times {
-		goal := u.simulator.Stats().Calls + 40 + rand.Int64N(80)
+		goal := u.simulator.Stats().Calls + between/4 + rand.Int64N(between/2)
 		until(u.t, "some more calls are made", func() bool { return u.simulator.Stats().Calls >= goal })
 		require.Equal(u.t, "running", u.olga.job(id).State, "it is killed at work")
 		require.Error(u.t, u.stop(syscall.SIGKILL))
@@ -245,7 +247,7 @@ func (u *undoing) kill(id string, times int) {
 func TestUndoPutsBackEveryTag(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
-		n, kills := int(setting(t, "UNDO_ACCOUNTS", 15_000)), int(setting(t, "UNDO_KILLS", 1))
+		n, kills := int(setting(t, "UNDO_ACCOUNTS", 6_000)), int(setting(t, "UNDO_KILLS", 1))
 		file, tags := tagged(n)
 		u := beginUndoing(t, database, tags, func(c *timtest.Config) {
 			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.BadGateway: 0.005, timtest.BadGatewayAfter: 0.003,
@@ -258,7 +260,7 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 		began := time.Now()
 		inspection := u.upload("inspect", file)
 		u.olga.start(inspection)
-		u.kill(inspection, kills)
+		u.kill(inspection, n, kills)
 		j := u.finished(inspection)
 		require.Equal(t, []int64{has, none, unknown}, []int64{j.Outcomes["inspected"], j.Outcomes["untagged"], j.Outcomes["failed"]})
 		require.Equal(t, counts, u.reported(inspection), "tag by tag")
@@ -270,7 +272,7 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 		clearing := u.made(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}}))
 		require.Equal(t, int64(n), u.olga.job(clearing).Accounts)
 		u.olga.start(clearing)
-		u.kill(clearing, kills)
+		u.kill(clearing, n, kills)
 		j = u.finished(clearing)
 		require.Equal(t, []int64{has, none, unknown}, []int64{j.Outcomes["cleared"], j.Outcomes["untagged"], j.Outcomes["failed"]})
 		require.Equal(t, counts, u.reported(clearing), "what was removed is what was there")
@@ -287,7 +289,7 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 		undo := u.undo(clearing, url.Values{"policy": {"stop"}}, nil)
 		require.Equal(t, has, u.olga.job(undo).Accounts, "only those that lost tags")
 		u.olga.start(undo)
-		u.kill(undo, kills)
+		u.kill(undo, n, kills)
 		j = u.finished(undo)
 		require.Equal(t, has, j.Outcomes["restored"])
 		u.requireTags(tags)
