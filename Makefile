@@ -50,7 +50,7 @@ ifneq ($(PKG)$(RUN),)
 	@$(IN_MEMORY); $(TEST) -p 1 -parallel 4 $(or $(PKG),./...)
 else
 	@$(IN_MEMORY); $(TEST) -p 2 -parallel 4 $$(go list ./... | grep -v /cmd/); others=$$?; \
-	$(TEST) -parallel 4 ./cmd/... && exit $$others # the consoles and the browser need a core when they ask for one
+	$(TEST) -parallel 8 ./cmd/... && exit $$others # the consoles and the browser need a core when they ask for one
 endif
 
 race: setup ## run the tests of the packages that start goroutines with the race detector
