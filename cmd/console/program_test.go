@@ -238,11 +238,11 @@ func accountFile(n int) []byte {
 
 // tamper changes the database behind the console's back.
 func tamper(t *testing.T, database, statement string) {
-	engine := "sqlite"
+	engine, address := "sqlite", database+"?_pragma=busy_timeout(10000)"
 	if strings.HasPrefix(database, "postgres://") {
-		engine = "pgx"
+		engine, address = "pgx", database
 	}
-	db, err := sql.Open(engine, database)
+	db, err := sql.Open(engine, address)
 	require.NoError(t, err)
 	defer db.Close()
 	_, err = db.Exec(statement)
