@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,6 +40,24 @@ func TestTranslationsKeepThePlaceholders(t *testing.T) {
 		}
 	}
 }
+
+// notTranslated are words that stand in a Chinese text without Chinese around them.
+var notTranslated = []string{"account", "CSV", "GB", "JSONL", "KB", "MB", "SDKAppID", "SHA", "Tagsweep", "UTF"}
+
+func TestChineseTextsAreChinese(t *testing.T) {
+	words, sentence := regexp.MustCompile(`[A-Za-z]+`), regexp.MustCompile(`[A-Za-z]+[ ,]+[A-Za-z]+[ ,]+[A-Za-z]+`)
+	for key, e := range Chinese.entries {
+		text := strings.ReplaceAll(filledIn.ReplaceAllString(e.text, "0"), "console verify", "") // a command to type
+		require.NotRegexp(t, sentence, text, key)
+		if !strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			for _, word := range words.FindAllString(text, -1) {
+				require.Contains(t, notTranslated, word, key)
+			}
+		}
+	}
+}
+
+var filledIn = regexp.MustCompile(`%(\[\d+\])?[a-z]`)
 
 func TestEveryCodeHasAText(t *testing.T) {
 	var keys []string
