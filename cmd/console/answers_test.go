@@ -134,12 +134,6 @@ func TestUnknownCodeHaltsAfterAFewTries(t *testing.T) {
 	})
 }
 
-// probeNow ends the waits for the next probe, and for batches to be tried again.
-func (a *answersTest) probeNow(t *testing.T) {
-	tamper(t, a.database, `UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
-	tamper(t, a.database, `UPDATE batches SET not_before = 0`)
-}
-
 func TestOutageIsProbedUntilItEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -161,7 +155,7 @@ func TestOutageIsProbedUntilItEnds(t *testing.T) {
 			require.Less(t, calls, 25, "ten in a row, and those that had left")
 
 			for probes := range 2 {
-				a.probeNow(t)
+				probeNow(t, a.database)
 				a.whileRunning(t, "a probe is made", func() bool { return len(a.Ledger()) > calls+probes })
 				require.Len(t, a.Ledger(), calls+probes+1)
 				require.Equal(t, jobs.Halted, a.job.State)
@@ -169,7 +163,7 @@ func TestOutageIsProbedUntilItEnds(t *testing.T) {
 
 			require.NoError(t, a.SetFaults(timtest.Faults{}))
 			a.whileRunning(t, "the job has gone on and ended by itself", func() bool {
-				a.probeNow(t)
+				probeNow(t, a.database)
 				job, err := a.store.Job(t.Context(), a.job.ID)
 				return err == nil && job.Settled()
 			})

@@ -309,6 +309,7 @@ func TestOutageOfServiceIsProbed(t *testing.T) {
 		o.halts(jobs.CodeDown)
 		_, err := o.simulator.Start(strings.TrimPrefix(o.base, "http://"))
 		require.NoError(t, err)
+		probeNow(t, database)
 		o.goesOn()
 		o.ends()
 	})
@@ -325,6 +326,7 @@ func TestOutageByLostAnswersIsProbed(t *testing.T) {
 			o.halts(jobs.CodeLostAnswers, jobs.CodeDown)
 			require.Less(t, o.calls()-before, int64(100), "a service that loses answers is not asked again and again")
 			require.NoError(t, o.simulator.SetFaults(timtest.Faults{}))
+			probeNow(t, o.program.database)
 			o.goesOn()
 			o.ends()
 		})
@@ -354,6 +356,7 @@ func TestOutageAtStartIsWaitedOut(t *testing.T) {
 	require.Zero(t, o.calls())
 	_, err := simulator.Start(strings.TrimPrefix(base, "http://"))
 	require.NoError(t, err)
+	probeNow(t, p.database)
 	o.goesOn()
 	o.ends()
 }

@@ -249,6 +249,19 @@ func tamper(t *testing.T, database, statement string) {
 	require.NoError(t, err)
 }
 
+// probeNow ends the waits for the next probe of the service, and for batches to
+// be tried again.
+func probeNow(t *testing.T, database string) {
+	tamper(t, database, `UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
+	tamper(t, database, `UPDATE batches SET not_before = 0`)
+}
+
+// endLeases frees what a killed console had in hand; another might hold it for
+// 20 s more, but there is none.
+func endLeases(t *testing.T, database string) {
+	tamper(t, database, `UPDATE batches SET lease_until = 1 WHERE lease_until > 1`)
+}
+
 // proving asks for all that takes long, as `make prove` does.
 var proving = os.Getenv("TAGSWEEP_PROVE") != ""
 

@@ -233,8 +233,7 @@ func (u *undoing) kill(id string, n, times int) {
 		require.Equal(u.t, "running", u.olga.job(id).State, "it is killed at work")
 		require.Error(u.t, u.stop(syscall.SIGKILL))
 		if strings.HasPrefix(u.database, "postgres://") {
-			// Another console might still hold these calls until their leases end; there is none.
-			tamper(u.t, u.database, `UPDATE batches SET lease_until = 1 WHERE lease_until > 1`)
+			endLeases(u.t, u.database)
 		}
 		u.program.start()
 	}

@@ -9,12 +9,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-const (
-	// reserveAhead is how far ahead of the clock slots are given away.
-	reserveAhead = 100 * time.Millisecond
-	// readingClock is how much later than it was the database's clock may be known.
-	readingClock = 20 * time.Millisecond
-)
+// reserveAhead is how far ahead of the clock slots are given away.
+const reserveAhead = 100 * time.Millisecond
 
 // budget names the calls that share one.
 type budget struct {
@@ -96,8 +92,8 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, appID string, command t
 	first := momentOf(micros).in(after - block)
 	s.slotsMu.Lock()
 	defer s.slotsMu.Unlock()
-	// Reading the database's clock takes a while, once a little more than another time.
-	if last := s.slots[mine]; last.After(first) && last.Before(first.Add(readingClock)) {
+	// Reading the database's clock takes a while, once more than another time.
+	if last := s.slots[mine]; last.After(first) {
 		first = last
 	}
 	for i := range claims {
