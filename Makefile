@@ -33,10 +33,12 @@ demo-once: build ## run the demo's job without the web server and compare it wit
 build: ## build ./console
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o console ./cmd/console
 
-# Databases of tests stand in memory where the machine has a folder for that with 4 GB free.
-IN_MEMORY = room=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
+# Databases of tests stand in memory where the machine has a folder for that with
+# 4 GB free. What is built stays on the disk: programs may not run in that folder.
+IN_MEMORY = export GOTMPDIR="$${TMPDIR:-/tmp}"; room=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
 	test "$${room:-0}" -lt 4000000 || { \
-		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; }
+		TMPDIR=$$(mktemp -d /dev/shm/tagsweep-XXXXXX) && chmod 755 "$$TMPDIR" && export TMPDIR && \
+		trap 'rm -rf "$$TMPDIR"' EXIT && trap 'exit 130' INT TERM; }
 # CI takes no result from an earlier run.
 TEST = go test $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
 # SQLite was translated from C: the race detector makes it ten times slower, and it is not our code.
@@ -74,7 +76,7 @@ check: ## formatting, vet, staticcheck, generated code and go.mod, without tests
 	cd bench && go mod tidy -diff && go vet ./... && go tool -modfile=../go.mod staticcheck ./...
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
-	@set -e; for package in $$(go list ./...); do \
+	@set -e; packages=$$(go list ./...); for package in $$packages; do \
 		targets=$$(go test -list '^Fuzz' "$$package"); \
 		for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
@@ -113,14 +115,16 @@ static: ## fetch the pinned front-end files again (needs npm)
 setup: ## see to PostgreSQL, Chromium, gcc, sqlite3 and strace for tests and benchmarks; on Debian as root it installs them
 	@missing=; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	command -v chromium-headless-shell >/dev/null || { test ! -f /etc/debian_version && { command -v chromium || command -v google-chrome; } >/dev/null; } || \
-		missing="$$missing chromium-headless-shell fonts-noto-cjk"; \
+	for browser in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && break; browser=; done; \
+	test -n "$$browser" || missing="$$missing chromium fonts-noto-cjk"; \
 	command -v gcc >/dev/null || command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v sqlite3 >/dev/null || missing="$$missing sqlite3"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
 	test -n "$$missing" || exit 0; \
 	if test "$$(id -u)" = 0 && test -f /etc/debian_version; then \
-		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
+		apt-get update; \
+		if apt-cache show chromium-headless-shell >/dev/null 2>&1; then missing=$$(echo "$$missing" | sed 's/chromium/chromium-headless-shell/'); fi; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
 	else \
 		echo "Missing (names of Debian's packages):$$missing" >&2; \
 		echo "Install them with your system's package manager; on Debian or Ubuntu:" >&2; \

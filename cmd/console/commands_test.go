@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,11 +64,21 @@ func TestSecretKeyFileIsReadAndNeverShown(t *testing.T) {
 
 func TestUserCommands(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
+	_, base := simulate(t, nil)
+	p := programOf(t, base, filepath.Join(t.TempDir(), "new", "console.db"))
+	for user, role := range map[string]string{"olga": "operator", "adam": "admin", "aida": "auditor"} {
+		out, err := p.command(storetest.Password+"\n", "user", "add", user, "--role", role)
+		require.NoError(t, err, out)
+	}
 	out, err := p.command("", "user", "list")
 	require.NoError(t, err)
 	require.Contains(t, out, "olga")
 	require.Contains(t, out, "operator")
+	p.start()
+	for _, user := range []string{"olga", "adam", "aida"} {
+		p.signIn(user)
+	}
+	require.NoError(t, p.stop(syscall.SIGTERM))
 
 	for name, test := range map[string]struct {
 		input string

@@ -356,7 +356,6 @@ func TestOutageAtStartIsWaitedOut(t *testing.T) {
 	require.Zero(t, o.calls())
 	_, err := simulator.Start(strings.TrimPrefix(base, "http://"))
 	require.NoError(t, err)
-	probeNow(t, p.database)
 	o.goesOn()
 	o.ends()
 }

@@ -218,7 +218,7 @@ func (s *stage) underWay() {
 	s.signIn("adam").sets(url.Values{"snapshot": {""}}) // or nothing would be sent while nothing can be read
 	w.open("/jobs/new")
 	w.do(fill("#note", "Accounts without a visit for two years"))
-	accounts := 24_000
+	accounts := 48_000
 	if picturesFolder != "" {
 		accounts = 90_000 // long enough for the rate on the picture to be the usual one
 	}
@@ -236,7 +236,7 @@ func (s *stage) underWay() {
 		return o["in_doubt"] > 0 && o["failed"] > 0 && (picturesFolder == "" || o["cleared"] > int64(accounts)*3/5)
 	})
 	s.pictureOfTheJobPage(id)
-	olga.post("/jobs/"+id+"/pause", nil)
+	olga.must("/jobs/"+id+"/pause", nil)
 	until(s.t, "the calls in flight are answered", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
 	s.visit(scene{"paused", "olga", "/jobs/" + id, nil})
 

@@ -30,7 +30,7 @@ import (
 var builtProgram string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "tagsweep-program-*")
+	folder, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "tagsweep-program-*")
 	if err == nil {
 		builtProgram = filepath.Join(folder, "console")
 		build := exec.Command("go", "build", "-trimpath", "-o", builtProgram, ".")
@@ -58,6 +58,12 @@ type program struct {
 
 // newProgram makes a console for a simulator, with a user for each role.
 func newProgram(t testing.TB, simulator, database string) *program {
+	addUsers(t, database)
+	return programOf(t, simulator, database)
+}
+
+// programOf makes a console of a database as it is, or that there is not yet.
+func programOf(t testing.TB, simulator, database string) *program {
 	p := &program{t: t, database: database, settings: []string{
 		"CONSOLE_LISTEN=127.0.0.1:0",
 		"CONSOLE_DATABASE=" + database,
@@ -69,7 +75,6 @@ func newProgram(t testing.TB, simulator, database string) *program {
 		"CONSOLE_TIM_SECRET_KEY=" + sampleKey,
 		"CONSOLE_TIM_DOMAIN=" + simulator,
 	}}
-	addUsers(t, database)
 	var err error
 	p.log, err = os.Create(filepath.Join(t.TempDir(), "console.log"))
 	require.NoError(t, err)

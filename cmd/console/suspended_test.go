@@ -97,6 +97,7 @@ func TestSuspendedPastItsLeaseChangesNone(t *testing.T) {
 	until(t, "the leases have ended, and what they held is settled", func() bool {
 		return time.Since(suspended) > 21*time.Second && operator.job(id).State == "finished"
 	})
+	require.Less(t, time.Since(suspended), 2*time.Minute, "the other console has not waited for a person")
 	before := len(simulator.Ledger())
 	one.wake()
 	visitor := one.signIn("olga")

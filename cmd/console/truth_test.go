@@ -264,7 +264,7 @@ func TestLedgerHoldsEveryCall(t *testing.T) {
 	require.Len(t, simulator.Ledger(), answered)
 }
 
-func TestJobOf100000AccountsEnds(t *testing.T) {
+func TestJobOfManyAccountsEnds(t *testing.T) {
 	t.Parallel()
 	_, base := simulate(t, func(c *timtest.Config) {
 		c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.ResetAfter: 0.005, timtest.BadGateway: 0.005}

@@ -226,7 +226,7 @@ func truth(tags map[string][]string) map[string]int64 {
 // kill ends the console with kill -9 while a job is at work, and starts it again.
 // A job of n accounts lasts longer than all times.
 func (u *undoing) kill(id string, n, times int) {
-	between := int64(n / 100 / (times + 1))
+	between := max(4, int64(n/100/(times+1)))
 	for range times {
 		goal := u.simulator.Stats().Calls + between/4 + rand.Int64N(between/2)
 		until(u.t, "some more calls are made", func() bool { return u.simulator.Stats().Calls >= goal })

@@ -92,8 +92,9 @@ func (s *Store) reserve(ctx context.Context, tx *sql.Tx, appID string, command t
 	first := momentOf(micros).in(after - block)
 	s.slotsMu.Lock()
 	defer s.slotsMu.Unlock()
-	// Reading the database's clock takes a while, once more than another time.
-	if last := s.slots[mine]; last.After(first) {
+	// Reading the database's clock takes a while, once more than another time. A
+	// last slot that lies further ahead is of a transaction that came to nothing.
+	if last := s.slots[mine]; last.After(first) && last.Before(first.Add(2*reserveAhead)) {
 		first = last
 	}
 	for i := range claims {

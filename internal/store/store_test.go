@@ -93,7 +93,7 @@ func TestParametersAreBoundByTheirNumber(t *testing.T) {
 func TestOpeningAgainChangesNothing(t *testing.T) {
 	for engine, c := range map[string]struct{ database, tables string }{
 		"sqlite": {filepath.Join(t.TempDir(), "x.db"), `SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master ORDER BY name)`},
-		"pgx": {storetest.PostgresURL(t), `SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, column_default), ';' ORDER BY table_name, ordinal_position)
+		"pgx": {storetest.EmptyPostgresURL(t), `SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, column_default), ';' ORDER BY table_name, ordinal_position)
 			FROM information_schema.columns WHERE table_schema = 'public'`},
 	} {
 		db, err := sql.Open(engine, c.database)
@@ -125,7 +125,7 @@ func TestOpeningAgainChangesNothing(t *testing.T) {
 }
 
 func TestConsolesOpenANewDatabaseAtOnce(t *testing.T) {
-	database := storetest.PostgresURL(t)
+	database := storetest.EmptyPostgresURL(t)
 	var opening errgroup.Group
 	for range 4 {
 		opening.Go(func() error {

@@ -44,13 +44,25 @@ var shared struct {
 // of a process share. It has its tables already.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	return theCluster(t).database(t, " TEMPLATE tables")
+}
+
+// EmptyPostgresURL returns the address of a new database in that cluster that
+// nobody has opened yet.
+func EmptyPostgresURL(t testing.TB) string {
+	t.Helper()
+	return theCluster(t).Database(t)
+}
+
+func theCluster(t testing.TB) *Cluster {
+	t.Helper()
 	shared.Do(func() {
 		if shared.cluster, shared.err = newCluster(nil); shared.err == nil {
 			shared.err = shared.cluster.makeTemplate()
 		}
 	})
 	require.NoError(t, shared.err, "PostgreSQL could not be started; `make setup` installs it")
-	return shared.cluster.database(t, " TEMPLATE tables")
+	return shared.cluster
 }
 
 // makeTemplate makes the tables once; every test gets a copy.

@@ -103,3 +103,19 @@ func TestFaultsAreDrawnAsAsked(t *testing.T) {
 	require.InDelta(t, 100, ignored, 40)
 	require.Error(t, s.SetFaults(Faults{Shares: map[Fault]float64{"reset": 1}}), "what is mistyped is no fault")
 }
+
+// TORTURE_SEED rests on it.
+func TestSeedRepeatsTheFaults(t *testing.T) {
+	drawn := func(seed uint64) (faults []Fault) {
+		s, err := New(Config{SDKAppID: 1, SecretKey: "k", Identifier: "a", Seed: seed, RateLimit: -1,
+			Faults: Faults{Shares: map[Fault]float64{ServerError: 0.2, BadGateway: 0.2, TooOften: 0.2}}})
+		require.NoError(t, err)
+		for range 200 {
+			call, _ := s.arrive(request{command: tim.GetTags, accounts: []string{"amy"}})
+			faults = append(faults, call.Fault)
+		}
+		return faults
+	}
+	require.Equal(t, drawn(7), drawn(7))
+	require.NotEqual(t, drawn(7), drawn(8))
+}
