@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,6 +53,12 @@ func (c *console) readAll() {
 		stop()
 		require.NoError(c.t, <-ended)
 	})
+}
+
+// untilRead waits until the file of a job has been read, by whichever reader.
+func (c *console) untilRead(id string) {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool { return c.job(id).State != jobs.Reading }, time.Minute, 5*time.Millisecond)
 }
 
 // refuse ends the reading of a file with a fault.

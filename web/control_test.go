@@ -139,7 +139,7 @@ func TestRetryLinksBothJobs(t *testing.T) {
 		require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/retry", "outcome", outcome).StatusCode, "no account ended so")
 	}
 	made := path.Base(b.post("/jobs/"+id+"/retry", "outcome", "cancelled").location())
-	require.NoError(t, storetest.ReadAll(c.store))
+	c.untilRead(made)
 	require.Regexp(t, `<dt>Retry of</dt>\s*<dd><a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
 	require.Contains(t, b.get("/jobs/"+id).body, `<a href="/jobs/`+made+`">`)
 	var job map[string]any
