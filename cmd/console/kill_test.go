@@ -74,7 +74,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 		group.Go(func() error { return con.runner.Run(running) })
 	}
 	group.Go(func() error {
-		until(t, "both have many calls in flight", func() bool { return simulator.Stats().Open > 300 })
+		until(t, "both have many calls in flight", func() bool { return simulator.Stats().Open > 200 })
 		return simulator.SetFaults(timtest.Faults{Latency: 10 * time.Millisecond})
 	})
 	group.Go(func() error {

@@ -132,8 +132,10 @@ func (v *visitor) job(id string) (j jobJSON) {
 	return j
 }
 
-// start confirms the number of accounts and starts the job.
+// start waits until a job's file is read, confirms the number of its accounts and
+// starts it.
 func (v *visitor) start(id string) {
+	until(v.t, "the file is read", func() bool { return v.job(id).State != "reading" })
 	answer, body := v.post("/jobs/"+id+"/start", url.Values{"confirm": {strconv.FormatInt(v.job(id).Accounts, 10)}})
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 }
