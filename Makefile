@@ -46,7 +46,7 @@ TEST = go test $(if $(CI),-count=1) -timeout 40m $(if $(RUN),-run '$(RUN)')
 # races that are none: what it shares of generic code would be left out for all.
 RACE = $(TEST) -race -gcflags=all=-d=checkptr=0
 # The packages that start goroutines.
-CONCURRENT = ./cmd/console ./web ./internal/jobs ./internal/store ./internal/tim/...
+CONCURRENT = ./cmd/console ./web ./internal/engine ./internal/jobs ./internal/store ./internal/tim/...
 
 test: $(if $(PKG)$(RUN),,setup check) ## set up, check and run every test
 ## a part, without setup and check: make test PKG=./internal/jobs RUN=TestName

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
@@ -88,7 +89,7 @@ func drainOurs(l load) error {
 		return err
 	}
 	defer release()
-	client, err := newClient(l, jobs.Connections)
+	client, err := newClient(l, engine.Connections)
 	if err != nil {
 		return err
 	}
@@ -96,8 +97,7 @@ func drainOurs(l load) error {
 	if err != nil {
 		return err
 	}
-	runner := jobs.Runner{App: ourApp(l), Client: client, Store: s, Log: slog.New(slog.DiscardHandler)}
-	unlimited(&runner)
+	runner := engine.New(engine.Config{App: ourApp(l), Client: client, Store: s, Log: slog.New(slog.DiscardHandler)})
 	var group errgroup.Group
 	group.Go(func() error { return runner.Run(ctx) })
 	group.Go(func() error {
@@ -116,6 +116,3 @@ func drainOurs(l load) error {
 	})
 	return group.Wait()
 }
-
-// unlimited lets a runner make as many calls a second as it can.
-func unlimited(r *jobs.Runner) { r.ServiceLimit = -1 }

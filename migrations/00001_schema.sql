@@ -2,7 +2,7 @@
 --
 -- Times are unix milliseconds, where nothing else is said; 0 is "not yet". Those
 -- that people read go by the clock of the console that wrote them; budgets,
--- leases, waits and starts go by the database's. Ids are made in Go and sort by
+-- heartbeats, waits and starts go by the database's. Ids are made in Go and sort by
 -- time. "Derived" is what other tables tell too; it stands here to be found fast.
 
 -- +goose Up
@@ -20,12 +20,13 @@ CREATE TABLE apps (
     rate              BIGINT NOT NULL, -- calls a second, for each command
     rate_set          BIGINT NOT NULL DEFAULT 0, -- calls a second an admin chose; 0: as configured
     failure_limit     BIGINT NOT NULL DEFAULT 20, -- percent of failures at which a job halts; 100: never
-    canary            BIGINT NOT NULL DEFAULT 1, -- 1: the first 1, 10, 100 and 1,000 accounts of a job are gates
+    canary            BIGINT NOT NULL DEFAULT 1, -- 1: the first batch of a job must go well before the others are sent
     snapshot          BIGINT NOT NULL DEFAULT 1, -- 1: tags are read and kept before they are removed
     keep_days         BIGINT NOT NULL DEFAULT 30, -- how long after a job's end its tags are kept
-    verify_share      BIGINT NOT NULL DEFAULT 10000, -- millionths of a job's batches that are read again after it
+    verify_share      BIGINT NOT NULL DEFAULT 10000, -- millionths of a job's batches that are inspected after it
     first_job         TEXT   NOT NULL DEFAULT '', -- served before all others
-    probe_at          BIGINT NOT NULL DEFAULT 0, -- > 0: one call at a time, not before this, until one is answered well
+    turns             BIGINT NOT NULL DEFAULT 0, -- counts the jobs that were started or resumed
+    probe_at          BIGINT NOT NULL DEFAULT 0, -- > 0: one batch at a time, not before this, until one goes through
     probe_wait        BIGINT NOT NULL DEFAULT 0, -- milliseconds until the next probe
     protected_version BIGINT NOT NULL DEFAULT 0 -- counts the changes of protected_accounts
 );
@@ -62,9 +63,7 @@ CREATE TABLE mappings (
     PRIMARY KEY (app_id, shape)
 );
 
--- Row 1 stops all sending, of every app, while thrown_at is not 0. Row 2 follows
--- it: claims lock that one, so that those under way can be waited for without
--- new ones getting ahead.
+-- Its one row stops all sending, of every app, while thrown_at is not 0.
 CREATE TABLE kill_switch (
     id        BIGINT PRIMARY KEY,
     thrown_at BIGINT NOT NULL,
@@ -72,7 +71,7 @@ CREATE TABLE kill_switch (
     reason    TEXT   NOT NULL
 );
 
-INSERT INTO kill_switch (id, thrown_at, thrown_by, reason) VALUES (1, 0, '', ''), (2, 0, '', '');
+INSERT INTO kill_switch (id, thrown_at, thrown_by, reason) VALUES (1, 0, '', '');
 
 -- Users
 
@@ -186,20 +185,20 @@ CREATE TABLE jobs (
 
     -- how it is sent
     snapshot           BIGINT NOT NULL DEFAULT 0, -- 1: its accounts' tags are kept before they are changed
-    claimed_at         BIGINT NOT NULL DEFAULT 0, -- unix microseconds: when it last had its turn
-    gate               BIGINT NOT NULL DEFAULT 0, -- only the first so many accounts may be sent yet; 0: all
+    turn               BIGINT NOT NULL DEFAULT 0, -- of jobs that share accounts the lower one goes first; see apps.turns
+    careful            BIGINT NOT NULL DEFAULT 0, -- 1: only its first batch may be sent yet
     failure_limit      BIGINT NOT NULL DEFAULT 0, -- percent, raised by a person who resumed; 0: the app's
     checked_done       BIGINT NOT NULL DEFAULT 0, -- accounts settled when failures were last judged
     checked_failed     BIGINT NOT NULL DEFAULT 0, -- of them: those that failed
     halt_code          BIGINT NOT NULL DEFAULT 0, -- > 0: the service's, < 0: ours, 0: not halted
     halt_info          TEXT   NOT NULL DEFAULT '',
+    halt_recovers      BIGINT NOT NULL DEFAULT 0, -- 1: it goes on by itself once the service works; derived from halt_code
 
     -- how it is verified
     verify_share       BIGINT NOT NULL DEFAULT 0, -- millionths of its batches
     verify_seed        TEXT   NOT NULL DEFAULT '', -- draws them
-    verify_left        BIGINT NOT NULL DEFAULT 0, -- batches, or parts of them, that are to be read again; derived from batches
-    verified           BIGINT NOT NULL DEFAULT 0, -- accounts that were read again
-    reopened           BIGINT NOT NULL DEFAULT 0 -- of them: those that were not as they should be
+    verify_due         BIGINT NOT NULL DEFAULT 0, -- 1: the inspection of them is still to be made
+    checks             TEXT   NOT NULL DEFAULT '' -- of such an inspection: the kind of the job it verifies
 );
 
 CREATE INDEX jobs_open ON jobs (app_id, state) WHERE finished_at = 0;
@@ -208,18 +207,17 @@ CREATE INDEX jobs_by_state ON jobs (state, id);
 CREATE INDEX jobs_by_file ON jobs (file_sha256);
 CREATE INDEX jobs_by_origin ON jobs (source) WHERE source <> '';
 CREATE INDEX jobs_to_read ON jobs (id) WHERE state = 'reading' OR reader <> '';
+CREATE INDEX jobs_to_verify ON jobs (id) WHERE verify_due = 1;
 CREATE INDEX jobs_to_seal ON jobs (id) WHERE finished_at > 0 AND started_at > 0 AND sealed = 0;
 
--- How many accounts two jobs share; written when the later one is read. Derived
--- from account_names.
+-- How many accounts two jobs share, a row for each of the two; written when the
+-- later one is read. Derived from account_names.
 CREATE TABLE shared_accounts (
     job_id   TEXT   NOT NULL REFERENCES jobs (id),
     other_id TEXT   NOT NULL REFERENCES jobs (id),
     accounts BIGINT NOT NULL,
     PRIMARY KEY (job_id, other_id)
 );
-
-CREATE INDEX shared_accounts_by_other ON shared_accounts (other_id);
 
 -- The plan of a job: its accounts as the file gave them, a batch a row. A place
 -- (first, seq) is that of an account in its job, from 1. Written once, when the
@@ -267,39 +265,36 @@ CREATE TABLE set_aside_groups (
 
 -- Batches
 
--- A batch is a range of a job's accounts, first … first+size-1, and holds the
--- outcome of every account in it that has none of its own. So an account
--- always has exactly one outcome, and a batch that goes through whole is
--- settled by one row. Splitting a batch splits its range.
+-- A console that lives writes its heartbeat. One that has been silent for 20 s has
+-- lost the batches it had in hand.
+CREATE TABLE consoles (
+    id      TEXT PRIMARY KEY,
+    seen_at BIGINT NOT NULL
+);
+
+-- What has become of each batch of the plan. It holds the outcome of every account
+-- that has none of its own, so an account always has exactly one outcome, and a
+-- batch that goes through whole is settled by one row. A batch is never divided.
 CREATE TABLE batches (
-    job_id      TEXT   NOT NULL REFERENCES jobs (id),
-    first       BIGINT NOT NULL,
-    size        BIGINT NOT NULL,
-    number      BIGINT NOT NULL, -- of the plan, from 1; the parts of a split batch share it
-    pending     BIGINT NOT NULL, -- accounts without an outcome of their own; derived from own_outcomes
-    outcome     TEXT   NOT NULL, -- see jobs.Outcome
-    code        BIGINT NOT NULL DEFAULT 0, -- > 0: the service's, < 0: ours
-    message     TEXT   NOT NULL DEFAULT '',
-    settled_at  BIGINT NOT NULL DEFAULT 0,
-    next        TEXT   NOT NULL DEFAULT '', -- the command it waits for or was taken for, or 'verify'; '': none
-    ask         BIGINT NOT NULL DEFAULT 0, -- 1: in doubt until a person decides
-    tries       BIGINT NOT NULL DEFAULT 0,
-    lost        BIGINT NOT NULL DEFAULT 0, -- calls in a row, made to change tags, that stayed without an answer
-    touched     BIGINT NOT NULL DEFAULT 0, -- 1: a call that changes tags may have left for it
-    change      BYTEA, -- sealed: the tags the next call adds or removes
-    read_at     BIGINT NOT NULL DEFAULT 0, -- when the tags were read that the next call changes; 0: not
-    not_before  BIGINT NOT NULL DEFAULT 0,
-    lease       TEXT   NOT NULL DEFAULT '', -- the id of the call that holds or last held it
-    lease_until BIGINT NOT NULL DEFAULT 0,
-    PRIMARY KEY (job_id, first)
+    job_id     TEXT   NOT NULL REFERENCES jobs (id),
+    number     BIGINT NOT NULL, -- of the plan, from 1
+    outcome    TEXT   NOT NULL, -- see jobs.Outcome
+    accounts   BIGINT NOT NULL, -- how many have it; derived from own_outcomes
+    code       BIGINT NOT NULL DEFAULT 0, -- > 0: the service's, < 0: ours
+    message    TEXT   NOT NULL DEFAULT '',
+    settled_at BIGINT NOT NULL DEFAULT 0,
+    ask        BIGINT NOT NULL DEFAULT 0, -- 1: in doubt until a person decides
+    lost       BIGINT NOT NULL DEFAULT 0, -- changes in a row that stayed without an answer
+    sent       BIGINT NOT NULL DEFAULT 0, -- 1: a change may have left for it; calls says for which accounts
+    not_before BIGINT NOT NULL DEFAULT 0, -- in doubt: not to be read back before
+    console    TEXT   NOT NULL DEFAULT '', -- which has it in hand; '': none
+    claim      TEXT   NOT NULL DEFAULT '', -- every write of the worker that has it names this
+    PRIMARY KEY (job_id, number)
 );
 
 -- Nearly every batch has ended or waits, and is asked for by nothing but these.
--- One that goes through is taken out of the first when it is claimed, and stands
--- in the second meanwhile. The first is in another order than the primary key, so
--- that no planner takes that one instead and reads all that has ended.
-CREATE INDEX batches_free ON batches (job_id, next, outcome, number, first) WHERE next <> '' AND lease_until = 0;
-CREATE INDEX batches_held ON batches (job_id, first) WHERE lease_until > 0;
+CREATE INDEX batches_free ON batches (job_id, outcome, number) WHERE console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting');
+CREATE INDEX batches_in_hand ON batches (job_id, number) WHERE console <> '';
 CREATE INDEX batches_asked ON batches (job_id) WHERE ask = 1;
 CREATE INDEX batches_failed ON batches (job_id, code) WHERE outcome = 'failed';
 
@@ -322,8 +317,8 @@ CREATE TABLE calls (
     id          TEXT PRIMARY KEY,
     job_id      TEXT   NOT NULL REFERENCES jobs (id),
     batch       BIGINT NOT NULL, -- batches.number
-    first       BIGINT NOT NULL, -- of the part of it that the call was made for
-    accounts    BIGINT NOT NULL, -- how many it took
+    held        BYTEA  NOT NULL, -- which accounts of it: a bit each, the first is the lowest bit of the first byte
+    accounts    BIGINT NOT NULL, -- how many those are
     command     TEXT   NOT NULL,
     random      BIGINT NOT NULL, -- was sent with it
     delivery    TEXT   NOT NULL, -- intended, not_sent, answered, lost
@@ -335,7 +330,6 @@ CREATE TABLE calls (
 );
 
 CREATE INDEX calls_by_job ON calls (job_id, sent_at);
--- The calls of a batch: those an account was in, and, of a batch in parts, those that were refused.
 CREATE INDEX calls_by_batch ON calls (job_id, batch);
 
 -- Tags

@@ -31,7 +31,11 @@ func (s *Server) findAccounts(v *visit) error {
 		return err
 	}
 	if v.wantsJSON() {
-		return v.JSON(http.StatusOK, asFoundJSON(v, found))
+		all, err := s.asFoundJSON(v, found)
+		if err != nil {
+			return err
+		}
+		return v.JSON(http.StatusOK, all)
 	}
 	return s.accountPage(v, http.StatusOK, found, nil)
 }
@@ -135,18 +139,22 @@ type callJSON struct {
 	Accounts   int        `json:"accounts"`
 }
 
-func asFoundJSON(v *visit, found templates.Found) foundJSON {
+func (s *Server) asFoundJSON(v *visit, found templates.Found) (foundJSON, error) {
 	out := foundJSON{Accounts: make([]placedJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
 	for i, e := range found.Events {
-		out.Accounts[i] = asPlacedJSON(v, e)
+		job, err := s.asJobJSON(v, e.Job)
+		if err != nil {
+			return out, err
+		}
+		out.Accounts[i] = asPlacedJSON(v, e, job)
 	}
-	return out
+	return out, nil
 }
 
-func asPlacedJSON(v *visit, e store.Event) placedJSON {
+func asPlacedJSON(v *visit, e store.Event, job jobJSON) placedJSON {
 	out := placedJSON{
-		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Account),
-		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: asJobJSON(v, e.Job),
+		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Job, e.Account),
+		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: job,
 	}
 	if e.Known {
 		out.Before = listOf(e.Before)

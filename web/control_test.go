@@ -91,7 +91,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 	} {
 		c, b, id, tamperWith := onFile(t)
 		require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/decide", "decision", string(decision)).StatusCode, "nothing waits yet")
-		tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1, code = 60027 WHERE job_id = '%s' AND first > 200`, id)
+		tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1, code = 60027 WHERE job_id = '%s' AND number = 3`, id)
 		tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
 		page := html.UnescapeString(b.get("/jobs/" + id).body)
 		require.Contains(t, page, "100 accounts in doubt wait for your decision")
@@ -101,7 +101,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+id).body, "/decide")
 		var job map[string]any
 		b.json("/jobs/"+id, &job)
-		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "reopened": 0.0, "lost": 0.0, "code": 60027.0}, job["asked"])
+		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "lost": 0.0, "code": 60027.0}, job["asked"])
 
 		require.Equal(t, http.StatusUnprocessableEntity, b.post("/jobs/"+id+"/decide", "decision", "destroy").StatusCode)
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/decide", "decision", string(decision)).location())
@@ -115,7 +115,7 @@ func TestLiveJobPageShowsDecisions(t *testing.T) {
 	_, b, id, tamperWith := onFile(t)
 	open := b.follow(id)
 	require.NotContains(t, open.next(), "wait for your decision")
-	tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1 WHERE job_id = '%s' AND first > 200`, id)
+	tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1 WHERE job_id = '%s' AND number = 3`, id)
 	tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
@@ -175,6 +175,6 @@ func TestAHaltedJobSaysWhatToDoAndWhere(t *testing.T) {
 	c.web.standing.changed()
 	require.Contains(t, b.get("/jobs/"+id).body, "The next one leaves at "+messages.English.Time(next))
 
-	tamperWith(`UPDATE jobs SET state = 'running', halt_code = 0, gate = 10, version = version + 1 WHERE id = '%s'`, id)
-	require.Contains(t, b.get("/jobs/"+id).body, "Careful start: the first 10 accounts are being checked")
+	tamperWith(`UPDATE jobs SET state = 'running', halt_code = 0, careful = 1, version = version + 1 WHERE id = '%s'`, id)
+	require.Contains(t, b.get("/jobs/"+id).body, "Careful start: the first batch is being checked")
 }

@@ -57,7 +57,7 @@ func (s *Server) downloadResults(v *visit) error {
 			return err
 		}
 		a := result.Account
-		row := []string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), "", v.text.Explain(a), strconv.FormatInt(a.Batch, 10), ""}
+		row := []string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), "", v.text.Explain(j, a), strconv.FormatInt(a.Batch, 10), ""}
 		if a.Outcome == jobs.Failed && a.Code > 0 {
 			row[3] = strconv.Itoa(a.Code)
 		}

@@ -1,10 +1,8 @@
 package web
 
 import (
-	"context"
 	"database/sql"
 	"flag"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,11 +14,10 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
-	"tagsweep/internal/tim/timtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -31,18 +28,8 @@ const mixedFile = "user_id,name,=cmd\r\nann,Ann,+1\r\nunknown-bob,Bob,@x\r\n=1+1
 // run carries a job out against the simulator, to its end.
 func (c *console) run(id string) {
 	c.t.Helper()
-	sim, err := timtest.New(timtest.Config{SDKAppID: storetest.App.SDKAppID, SecretKey: "a secret key", Identifier: storetest.App.Identifier})
-	require.NoError(c.t, err)
-	base, err := sim.Start("127.0.0.1:0")
-	require.NoError(c.t, err)
-	defer sim.Close()
-	client, err := tim.New(tim.Config{SDKAppID: storetest.App.SDKAppID, SecretKey: "a secret key", Identifier: storetest.App.Identifier,
-		Domain: base, Family: tim.AllMemberPush, MaxConns: 8})
-	require.NoError(c.t, err)
-	ctx, cancel := context.WithCancel(c.t.Context())
-	done := make(chan error)
-	runner := &jobs.Runner{App: storetest.App, Client: client, Store: c.store, Log: slog.New(slog.DiscardHandler)}
-	go func() { done <- runner.Run(ctx) }()
+	_, base := enginetest.Simulate(c.t)
+	stop := enginetest.Run(c.t, enginetest.New(c.t, c.store, base))
 	views, leave := c.web.live.watch(id)
 	for view := range views {
 		if view.Job.Settled() {
@@ -50,8 +37,7 @@ func (c *console) run(id string) {
 		}
 	}
 	leave()
-	cancel()
-	require.NoError(c.t, <-done)
+	stop()
 }
 
 // golden compares with a file of testdata; times differ from run to run.

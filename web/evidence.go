@@ -112,7 +112,7 @@ func asSampleJSON(v *visit, page templates.SamplePage) sampleJSON {
 			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason, Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
 			continue
 		}
-		placed := asPlacedJSON(v, store.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls})
+		placed := asPlacedJSON(v, store.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
 		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome), Code: strconv.Itoa(placed.Code), Message: placed.Message,
 			Batch: placed.Batch, At: placed.At, Calls: placed.Calls}
 	}

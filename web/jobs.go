@@ -43,7 +43,9 @@ func (s *Server) listJobs(v *visit) error {
 	if v.wantsJSON() {
 		all := make([]jobJSON, len(found))
 		for i, j := range found {
-			all[i] = asJobJSON(v, j)
+			if all[i], err = s.asJobJSON(v, j); err != nil {
+				return err
+			}
 		}
 		return v.JSON(http.StatusOK, map[string]any{"jobs": all, "next": next})
 	}

@@ -30,7 +30,7 @@ type jobJSON struct {
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
 	StartAt    *time.Time             `json:"start_at"` // nothing is sent before
-	Gate       int64                  `json:"gate"`     // only its first so many accounts may be sent yet; 0: all
+	Careful    bool                   `json:"careful"`  // only its first batch may be sent yet
 	Source     *string                `json:"source"`   // the job whose accounts these are
 	Read       *int                   `json:"read"`     // in thousandths, while the file is being read
 	ReadRows   *int64                 `json:"read_rows"`
@@ -40,29 +40,30 @@ type jobJSON struct {
 	Policy     *snapshot.Policy       `json:"policy"`    // of a restore: what becomes of accounts that have gained other tags
 	OnlyTags   []string               `json:"only_tags"` // of what is put back or taken away: these alone; null: all
 	Verify     *verificationJSON      `json:"verification"`
+	Checks     *jobs.Kind             `json:"checks"` // of an inspection that verifies its source: the kind of that job
 }
 
 type verificationJSON struct {
-	Share    int64  `json:"share"` // of the batches, in millionths
-	Seed     string `json:"seed"`
-	Left     int64  `json:"left"`     // batches, or parts of them, still to be read again
-	Read     int64  `json:"read"`     // accounts
-	Reopened int64  `json:"reopened"` // of them: those that were not as they should be
+	Share  int64   `json:"share"` // of the batches, in millionths
+	Seed   string  `json:"seed"`
+	Job    *string `json:"job"`    // the job that inspects the sample; null: none yet, or there is nothing to inspect
+	Read   int64   `json:"read"`   // accounts that it has inspected
+	Differ int64   `json:"differ"` // of them: those that are not as they should be
 }
 
 // wholeJobJSON says more of a job that was asked for by its id.
 type wholeJobJSON struct {
 	jobJSON
-	Retries []string   `json:"retries"` // ids of all jobs made of accounts of this one
-	Kept    *keptJSON  `json:"kept"`    // tags of before; null: none are, or the job has not come to rest
-	Asked   *askedJSON `json:"asked"`   // accounts in doubt that wait for a person
+	Retries  []string     `json:"retries"`   // ids of all jobs made of accounts of this one
+	Kept     *keptJSON    `json:"kept"`      // tags of before; null: none are, or the job has not come to rest
+	Asked    *askedJSON   `json:"asked"`     // accounts in doubt that wait for a person
+	WaitsFor *overlapJSON `json:"waits_for"` // the job that goes first, since both hold the same accounts
 }
 
 type askedJSON struct {
 	Accounts   int64 `json:"accounts"`
 	Tagged     int64 `json:"tagged"`     // they have tags that were not there before
 	Unreadable int64 `json:"unreadable"` // their tags may not be read
-	Reopened   int64 `json:"reopened"`   // they were not as they should be when they were read again
 	Lost       int64 `json:"lost"`       // every call for them stayed without an answer
 	Code       int   `json:"code"`       // why not
 }
@@ -111,14 +112,14 @@ type haltJSON struct {
 	Recovers bool   `json:"recovers"` // it goes on by itself
 }
 
-func asJobJSON(v *visit, j jobs.Job) jobJSON {
+func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
 	out := jobJSON{
 		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
 		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
 		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
 		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
-		StartAt: moment(j.StartAt), Gate: j.Gate,
+		StartAt: moment(j.StartAt), Careful: j.Careful,
 	}
 	for _, o := range jobs.Outcomes {
 		out.Outcomes[o] = j.Counts[o]
@@ -137,7 +138,20 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 		out.Policy = &j.Policy
 	}
 	if j.Verify.Share > 0 {
-		out.Verify = &verificationJSON{Share: int64(j.Verify.Share), Seed: j.Verify.Seed, Left: j.Verify.Left, Read: j.Verify.Read, Reopened: j.Verify.Reopened}
+		out.Verify = &verificationJSON{Share: int64(j.Verify.Share), Seed: j.Verify.Seed}
+	}
+	if j.Verify.Share > 0 && j.State == jobs.Finished {
+		inspection, err := s.Store.InspectionOf(v.Request().Context(), j.ID)
+		if err != nil {
+			return out, err
+		}
+		if inspection != nil {
+			out.Verify.Job, out.Verify.Differ = &inspection.ID, inspection.Counts[jobs.Inspected]
+			out.Verify.Read = out.Verify.Differ + inspection.Counts[inspection.Checks.Nothing()]
+		}
+	}
+	if j.Checks != "" {
+		out.Checks = &j.Checks
 	}
 	if j.State == jobs.Reading {
 		out.Read, out.ReadRows = &j.Read, &j.ReadRows
@@ -145,11 +159,15 @@ func asJobJSON(v *visit, j jobs.Job) jobJSON {
 	if j.Refusal != nil {
 		out.Refusal = &refusalJSON{Code: j.Refusal.Code, Message: v.text.Fault(j.Refusal)}
 	}
-	return out
+	return out, nil
 }
 
 func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
-	whole := wholeJobJSON{jobJSON: asJobJSON(v, j), Retries: []string{}}
+	shown, err := s.asJobJSON(v, j)
+	if err != nil {
+		return err
+	}
+	whole := wholeJobJSON{jobJSON: shown, Retries: []string{}}
 	made, err := s.Store.MadeOf(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
@@ -171,9 +189,16 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		if err != nil {
 			return err
 		}
-		if n := asked.Tagged + asked.Unreadable + asked.Reopened + asked.Lost; n > 0 {
-			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Reopened: asked.Reopened, Lost: asked.Lost, Code: asked.Code}
+		if n := asked.Sum(); n > 0 {
+			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Lost: asked.Lost, Code: asked.Code}
 		}
+	}
+	waits, err := s.live.waitsFor(v.Request().Context(), j)
+	if err != nil {
+		return err
+	}
+	if waits != nil {
+		whole.WaitsFor = &overlapJSON{Job: waits.Job.ID, Accounts: waits.Accounts}
 	}
 	if j.State != jobs.Draft {
 		return v.JSON(http.StatusOK, whole)

@@ -65,6 +65,9 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
+	if view.Waits, err = l.waitsFor(ctx, j); err != nil {
+		return view, err
+	}
 	if j.Source != "" {
 		if view.Origin, err = l.store.Job(ctx, j.Source); err != nil {
 			return view, err
@@ -75,6 +78,9 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 		if view.Sealed, err = l.store.Sealed(ctx, j.ID); err != nil {
+			return view, err
+		}
+		if err = l.lookAtInspection(ctx, &view); err != nil {
 			return view, err
 		}
 	}
@@ -88,6 +94,37 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 	}
 	view.History, err = l.store.AuditEntries(ctx, store.AuditFilter{JobID: j.ID, Limit: historyShown})
 	return view, err
+}
+
+// lookAtInspection reads what the inspection of a sample of an ended job found.
+func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (err error) {
+	if view.Job.Verify.Share == 0 {
+		return nil
+	}
+	view.Inspection, err = l.store.InspectionOf(ctx, view.Job.ID)
+	if i := view.Inspection; err == nil && i != nil && i.Settled() && i.Told() && i.Counts[jobs.Inspected] > 0 {
+		var kept store.Kept
+		kept, err = l.store.Kept(ctx, i.ID)
+		view.Forgotten = !kept.ErasedAt.IsZero()
+	}
+	return err
+}
+
+// waitsFor returns the job that another waits for, since both hold the same
+// accounts; nil when it waits for none.
+func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*store.Overlap, error) {
+	if j.State != jobs.Queued && j.State != jobs.Running || j.Counts[jobs.Waiting] == 0 {
+		return nil, nil
+	}
+	return l.store.WaitsFor(ctx, j.ID)
+}
+
+// sameWait reports whether both say the same of a job.
+func sameWait(a, b *store.Overlap) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Job.ID == b.Job.ID && a.Accounts == b.Accounts
 }
 
 // rests reports whether a job stands still, so that what is kept of it can be
@@ -144,7 +181,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
 		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Asked != last.Asked ||
-			view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
+			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
 			last, stood, shown = view, standing, view.Job.Shown()
 			l.publish(t, view)
 		}
@@ -172,6 +209,9 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	view.Job, view.Now = j, time.Now()
 	if view.Live() && j.State != jobs.Reading {
 		view.Rate, err = l.store.CallsPerSecond(ctx, id)
+	}
+	if err == nil {
+		view.Waits, err = l.waitsFor(ctx, j)
 	}
 	view.Asked = store.Asked{}
 	if err == nil && j.Counts[jobs.InDoubt] > 0 {

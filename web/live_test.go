@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,40 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 		require.Equal(t, "event: done\ndata: done\n", english.next())
 		require.Empty(t, english.next(), "the stream ends with the job")
 	})
+}
+
+func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
+	c := newConsole(t, storetest.SQLite(t))
+	b := c.as(auth.Operator)
+	first, second := b.draft(3), b.draft(4)
+	c.untilRead(first)
+	c.untilRead(second)
+	waits := func(id string) any {
+		var job map[string]any
+		b.json("/jobs/"+id, &job)
+		require.Contains(t, job, "waits_for")
+		return job["waits_for"]
+	}
+	require.Nil(t, waits(second), "it is a draft")
+	b.post("/jobs/"+first+"/start", "confirm", "3")
+	b.post("/jobs/"+second+"/start", "confirm", "4")
+	require.Nil(t, waits(first))
+	require.Equal(t, map[string]any{"job": first, "accounts": 3.0}, waits(second))
+	require.NotContains(t, b.get("/jobs/"+first).body, "Waits for")
+	require.Contains(t, b.get("/jobs/"+second).body, `Waits for <a href="/jobs/`+first+`">users.csv</a>: both hold 3 of the same accounts`)
+
+	open := b.follow(second)
+	require.Contains(t, open.next(), "both hold 3 of the same accounts")
+	b.post("/jobs/" + first + "/pause")
+	for event := open.next(); ; event = open.next() {
+		require.NotEmpty(t, event)
+		if slices.Contains(parts(event), "job-progress") {
+			require.NotContains(t, event, "Waits for")
+			require.Contains(t, event, "The first call is about to be made.")
+			break
+		}
+	}
+	require.Nil(t, waits(second), "it goes on")
 }
 
 func TestLiveReaderIsShared(t *testing.T) {

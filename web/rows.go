@@ -36,7 +36,7 @@ func (s *Server) listRows(v *visit) error {
 		next = &found[rowsOnAPage-1].Row
 	}
 	if v.wantsJSON() {
-		return v.JSON(http.StatusOK, map[string]any{"rows": asRowsJSON(v, found), "next": next})
+		return v.JSON(http.StatusOK, map[string]any{"rows": asRowsJSON(v, j, found), "next": next})
 	}
 	page.Rows = found
 	if next != nil {
@@ -59,10 +59,10 @@ type rowJSON struct {
 	At      *time.Time   `json:"at"`
 }
 
-func asRowsJSON(v *visit, list []jobs.Account) []rowJSON {
+func asRowsJSON(v *visit, j jobs.Job, list []jobs.Account) []rowJSON {
 	out := make([]rowJSON, len(list))
 	for i, a := range list {
-		out[i] = rowJSON{a.Row, a.Account, a.Outcome, a.Code, v.text.Explain(a), a.Batch, moment(a.At)}
+		out[i] = rowJSON{a.Row, a.Account, a.Outcome, a.Code, v.text.Explain(j, a), a.Batch, moment(a.At)}
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
 		require.Equal(t, store.SendingSettings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
 		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
-		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Read again to verify, in percent: 0")
+		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Inspect afterwards, in percent: 0")
 	})
 }
 

@@ -157,7 +157,7 @@ func TestPagesOpenOnReadOnlyDatabase(t *testing.T) {
 // tamper changes a SQLite database behind the console's back.
 func tamper(t *testing.T, file, statement string) {
 	t.Helper()
-	database, err := sql.Open("sqlite", file)
+	database, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)")
 	require.NoError(t, err)
 	defer database.Close()
 	_, err = database.Exec(statement)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,7 +30,7 @@ func cleared(t *testing.T) (c *console, b *browser, id string, tamperWith func(f
 // ended is a console with a job of 300 accounts that has ended, whose tags are kept.
 func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
 	c, b, id, tamperWith = onFile(t)
-	tamperWith(`UPDATE batches SET outcome = '%s', next = '' WHERE job_id = '%s'`, k.Done(), id)
+	tamperWith(`UPDATE batches SET outcome = '%s' WHERE job_id = '%s'`, k.Done(), id)
 	tamperWith(`UPDATE jobs SET kind = '%[1]s', state = 'finished', snapshot = 1, finished_at = created_at + 60000, outcome_waiting = 0, outcome_%[2]s = 300, version = version + 1 WHERE id = '%[3]s'`,
 		k, k.Done(), id)
 	master, key := [32]byte{4}, snapshot.NewKey()
@@ -221,6 +222,44 @@ func TestInspectDraftThenClear(t *testing.T) {
 	require.Contains(t, b.get("/jobs/"+other).body, `<span class="who">Clearing</span>`)
 }
 
+func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
+	c, b, id, tamperWith := cleared(t)
+	verification := func() map[string]any {
+		var job struct{ Verification map[string]any }
+		b.json("/jobs/"+id, &job)
+		delete(job.Verification, "seed")
+		return job.Verification
+	}
+	require.Equal(t, map[string]any{"share": 10_000.0, "job": nil, "read": 0.0, "differ": 0.0}, verification())
+	tamperWith(`UPDATE jobs SET verify_share = 1000000, verify_due = 1, version = version + 1 WHERE id = '%s'`, id)
+	require.Regexp(t, "A sample of its batches is about to be inspected.|A sample is being inspected.", b.get("/jobs/"+id).body)
+	var made string
+	require.Eventually(t, func() bool { // whoever reads files makes it
+		made, _ = verification()["job"].(string)
+		return made != ""
+	}, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return c.job(made).State == jobs.Queued }, time.Minute, 5*time.Millisecond)
+	require.Equal(t, []any{jobs.Inspect, jobs.Clear, id, int64(300)}, []any{c.job(made).Kind, c.job(made).Checks, c.job(made).Source, c.job(made).Accounts})
+	require.Contains(t, b.get("/jobs/"+id).body, "A sample is being inspected.")
+	tamperWith(`UPDATE batches SET outcome = CASE number WHEN 1 THEN 'inspected' ELSE 'untagged' END WHERE job_id = '%s'`, made)
+	tamperWith(`UPDATE jobs SET state = 'finished', finished_at = created_at + 1, outcome_waiting = 0, outcome_inspected = 100, outcome_untagged = 200, version = version + 1 WHERE id = '%s'`, made)
+	require.Equal(t, map[string]any{"share": 1_000_000.0, "job": made, "read": 300.0, "differ": 100.0}, verification())
+	for _, of := range []string{id, made} {
+		page := b.get("/jobs/" + of).body
+		require.Contains(t, page, "100 accounts have tags, although the service confirmed their removal.")
+		require.Regexp(t, `action="/jobs/`+made+`/retry"><input type="hidden" name="kind" value="clear">\s*<button [^>]*name="outcome" value="inspected"`, page)
+		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+of).body, "/retry")
+	}
+	require.Regexp(t, `This job inspects a sample of the accounts that another job changed: <a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
+	require.Contains(t, b.get("/jobs/"+id).body, `<span class="who">Verification</span>`)
+
+	again := path.Base(b.post("/jobs/"+made+"/retry", "kind", "clear", "outcome", "inspected").location())
+	c.untilRead(again)
+	require.Equal(t, []any{jobs.Clear, int64(100)}, []any{c.job(again).Kind, c.job(again).Accounts})
+	require.Regexp(t, `<dt>Done again after the verification</dt>\s*<dd><a href="/jobs/`+made+`">`, b.get("/jobs/"+again).body)
+	require.Contains(t, b.get("/jobs/"+made).body, `<span class="who">Done again</span>`)
+}
+
 func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
 	c := newConsole(t, storetest.SQLite(t))
 	b, admin := c.as(auth.Operator), c.as(auth.Admin)
@@ -228,13 +267,13 @@ func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "100", "snapshot", "1")
 	page := b.get("/jobs/" + id).body
 	require.Contains(t, page, "until 7 days after the end of the job")
-	require.Contains(t, page, "Afterwards they are read again as a check: all batches.")
+	require.Contains(t, page, "Afterwards a sample is inspected as a check: all batches.")
 	require.NotContains(t, page, "Removed tags cannot be put back")
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "0")
 	page = b.get("/jobs/" + id).body
 	require.Contains(t, page, "Removed tags cannot be put back")
 	require.Contains(t, page, "The tags are not kept, so undo will not be possible.")
-	require.Contains(t, page, "Nothing is read again afterwards as a check")
+	require.Contains(t, page, "Nothing is inspected afterwards as a check")
 	// The setting is for jobs that remove all tags; others cannot do without.
 	for _, kind := range []string{"add_tags", "remove_tags"} {
 		id := b.draftFor("user_id,tags\nann,vip\n", "kind", kind)

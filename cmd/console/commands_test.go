@@ -56,7 +56,7 @@ func TestSecretKeyFileIsReadAndNeverShown(t *testing.T) {
 	operator := p.signIn("olga")
 	id := operator.draft(accountFile(100))
 	operator.start(id)
-	until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+	until(t, "the job is finished", func() bool { return operator.ended(id) })
 	_, page := operator.get("/jobs/" + id)
 	require.NotContains(t, p.logged()+page, sampleKey)
 	require.NotContains(t, p.logged()+page, "usersig")

@@ -30,9 +30,9 @@ func TestACompareThatShouldFailFails(t *testing.T) {
 	for _, lie := range [][2]string{
 		{"UPDATE jobs SET outcome_cleared = outcome_cleared - 1, outcome_failed = outcome_failed + 1", "are cleared, the job says 299"},
 		{"UPDATE jobs SET accounts = accounts + 1", "have no result"},
-		{"UPDATE batches SET outcome = 'failed', code = 70107 WHERE first = 1", "its change was acknowledged"},
-		{"UPDATE calls SET delivery = 'not_sent' WHERE first = 101", "the ledger says not_sent"},
-		{"DELETE FROM calls WHERE command = 'get_tags' AND first = 201", "its tags were not read just before"},
+		{"UPDATE batches SET outcome = 'failed', code = 70107 WHERE number = 1", "its change was acknowledged"},
+		{"UPDATE calls SET delivery = 'not_sent' WHERE batch = 2", "the ledger says not_sent"},
+		{"DELETE FROM calls WHERE command = 'get_tags' AND batch = 3", "its tags were not read just before"},
 	} {
 		require.NotContains(t, strings.Join(compare().Wrong, "\n"), lie[1])
 		tamper(t, database, lie[0])

@@ -131,7 +131,7 @@ func (s *stage) do(v *visitor, path string, form url.Values) (location string) {
 func (s *stage) decisions(olga *visitor, id string) {
 	job := "/jobs/" + id
 	until(s.t, "no call is in flight", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
-	tamper(s.t, s.database, `UPDATE batches SET outcome = 'in_doubt', ask = 1, code = CASE WHEN first > 39900 THEN 60027 ELSE 0 END WHERE job_id = '`+id+`' AND first > 39800`)
+	tamper(s.t, s.database, `UPDATE batches SET outcome = 'in_doubt', ask = 1, code = CASE WHEN number > 399 THEN 60027 ELSE 0 END WHERE job_id = '`+id+`' AND number > 398`)
 	tamper(s.t, s.database, `UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = version + 1 WHERE id = '`+id+`'`)
 	s.visit(
 		scene{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
@@ -165,7 +165,7 @@ func (s *stage) halts(olga *visitor, failed string) {
 	)
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
 	s.untilSending("running")
-	until(s.t, "the job went on by itself", func() bool { return olga.job(down).State == "finished" })
+	until(s.t, "the job went on by itself", func() bool { return olga.ended(down) })
 
 	last := olga.draft(memberFile(20_000))
 	olga.start(last)
@@ -182,7 +182,7 @@ func (s *stage) halts(olga *visitor, failed string) {
 	)
 	release()
 	s.untilSending("running")
-	until(s.t, "the job goes on by itself", func() bool { return olga.job(last).State == "finished" })
+	until(s.t, "the job goes on by itself", func() bool { return olga.ended(last) })
 }
 
 // holdDatabase locks a SQLite file against all other writers until release.

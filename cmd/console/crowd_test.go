@@ -257,7 +257,8 @@ func (c *crowd) finish() (ids []string) {
 			case j.State == "draft":
 				c.post(address, "/jobs/"+j.ID+"/start", url.Values{"confirm": {strconv.FormatInt(j.Accounts, 10)}})
 				open++
-			case j.State != "finished" && j.State != "cancelled" || j.Outcomes["waiting"]+j.Outcomes["sending"]+j.Outcomes["in_doubt"] > 0:
+			case j.State != "finished" && j.State != "cancelled" || j.Outcomes["waiting"]+j.Outcomes["sending"]+j.Outcomes["in_doubt"] > 0,
+				j.awaitsInspection():
 				open++
 			}
 		}
@@ -268,6 +269,12 @@ func (c *crowd) finish() (ids []string) {
 		ids = append(ids, j.ID)
 	}
 	return ids
+}
+
+// awaitsInspection reports whether a sample of the job is still to be inspected.
+func (j jobJSON) awaitsInspection() bool {
+	changed := j.Outcomes["cleared"] + j.Outcomes["restored"] + j.Outcomes["changed"]
+	return j.State == "finished" && j.Verification != nil && j.Verification.Job == nil && changed > 0
 }
 
 // requireResults wants every account of the file in the downloaded results once,

@@ -70,6 +70,9 @@ func (c *crowd) takeBack(address string, jobs []jobJSON) {
 			continue
 		}
 		form := url.Values{"policy": {[]string{"merge", "skip", "stop"}[c.dice.IntN(3)]}}
+		if engine.Kind(j.Kind) == engine.RemoveTags { // it left its accounts the other tags
+			form.Set("policy", "merge")
+		}
 		if c.dice.IntN(4) == 0 {
 			form.Set("tags", "vip\nspring")
 		}

@@ -154,8 +154,8 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 		return jobs.Job{}, err
 	}
 	churned := sampleFile(c.Accounts, "churned")
-	job, err := con.store.CreateJob(ctx, by, store.NewJob{AppID: con.runner.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
-		FileName: "churned-users.csv", AccountBytes: con.runner.App.AccountBytes(), File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))})
+	job, err := con.store.CreateJob(ctx, by, store.NewJob{AppID: con.engine.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
+		FileName: "churned-users.csv", AccountBytes: con.engine.App.AccountBytes(), File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))})
 	if err == nil {
 		_, err = con.importer.Next(ctx, 0)
 	}
@@ -197,7 +197,7 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	group, running := errgroup.WithContext(running)
-	group.Go(func() error { return con.runner.Run(running) })
+	group.Go(func() error { return con.engine.Run(running) })
 	group.Go(func() (err error) {
 		defer stop()
 		job, err = awaitEnd(running, con.store, job.ID)

@@ -148,7 +148,7 @@ func TestAFileMayComePackedOrPasted(t *testing.T) {
 		j := olga.job(id)
 		require.Equal(t, []int64{155, 3, 2, 150}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts}, name)
 		olga.start(id)
-		until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+		until(t, "the job is finished", func() bool { return olga.ended(id) })
 		requireTruth(t, p.database, base, id)
 		_, results := olga.get("/jobs/" + id + "/results.csv")
 		rows := readCSV(t, []byte(results))
@@ -185,7 +185,7 @@ func TestProtectedAccountsAreNeverSent(t *testing.T) {
 		olga.start(id)
 		until(t, "the job runs", func() bool { return len(simulator.Ledger()) > 2 })
 		protect("member_0005998\nmember_0005999")
-		until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+		until(t, "the job is finished", func() bool { return olga.ended(id) })
 		j = olga.job(id)
 		require.Equal(t, []int64{6_000, 4, 5_996, 5_996}, []int64{j.Rows, j.Protected, j.Accounts, j.Outcomes["cleared"] + j.Outcomes["untagged"]})
 		for _, call := range simulator.Ledger() {

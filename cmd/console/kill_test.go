@@ -44,7 +44,7 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 			<-delay.C
 			require.Error(t, p.stop(syscall.SIGKILL))
 			if strings.HasPrefix(database, "postgres://") && !proving {
-				endLeases(t, database)
+				silenced(t, database)
 			}
 			before, restarted := calls(), time.Now()
 			p.start()
@@ -52,7 +52,7 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 			slowest = max(slowest, time.Since(restarted))
 		}
 		operator = p.signIn("olga")
-		until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+		until(t, "the job is finished", func() bool { return operator.ended(id) })
 		require.NoError(t, p.stop(syscall.SIGTERM))
 		found := requireTruth(t, database, base, id)
 		t.Logf("%d kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
@@ -71,7 +71,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 	defer stop()
 	var group errgroup.Group
 	for _, con := range []*console{one, two} {
-		group.Go(func() error { return con.runner.Run(running) })
+		group.Go(func() error { return con.engine.Run(running) })
 	}
 	group.Go(func() error {
 		until(t, "both have many calls in flight", func() bool { return simulator.Stats().Open > 200 })
@@ -106,7 +106,7 @@ func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
 		operator = p.signIn("olga")
 		j := operator.job(id)
 		require.Zero(t, j.Outcomes["in_doubt"], "every call was answered and written down")
-		until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+		until(t, "the job is finished", func() bool { return operator.ended(id) })
 		found := requireTruth(t, database, base, id)
 		require.Zero(t, found.Lost)
 	})

@@ -101,14 +101,14 @@ func (o *outage) holds() {
 func (o *outage) goesOn() {
 	o.Helper()
 	before := o.calls()
-	until(o, "calls are made, or none is left to make", func() bool { return o.calls() >= before+10 || o.operator.job(o.job).State == "finished" })
+	until(o, "calls are made, or none is left to make", func() bool { return o.calls() >= before+10 || o.operator.ended(o.job) })
 	until(o, "/healthz says that all is well", func() bool { return o.health().status == 200 })
 }
 
 // ends waits for the end of the job and holds every account against the simulator.
 func (o *outage) ends() {
 	o.Helper()
-	until(o, "the job is finished", func() bool { return o.operator.job(o.job).State == "finished" })
+	until(o, "the job is finished", func() bool { return o.operator.ended(o.job) })
 	require.NoError(o, o.program.stop(syscall.SIGTERM))
 	out, err := o.program.command("", "verify")
 	require.NoError(o, err, out)

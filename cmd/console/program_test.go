@@ -219,10 +219,18 @@ func databaseOf(t testing.TB, engine string) string {
 	return storetest.SQLiteFile(t)
 }
 
-// requireTruth holds a finished job against the simulator and recounts it.
+// requireTruth holds finished jobs, and the inspections of their samples, against
+// the simulator and recounts them.
 func requireTruth(t testing.TB, database, simulator string, jobs ...string) *timtest.Comparison {
 	t.Helper()
 	s := storetest.Open(t, database)
+	for _, id := range jobs {
+		inspection, err := s.InspectionOf(t.Context(), id)
+		require.NoError(t, err)
+		if inspection != nil {
+			jobs = append(jobs, inspection.ID)
+		}
+	}
 	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
@@ -261,11 +269,9 @@ func probeNow(t *testing.T, database string) {
 	tamper(t, database, `UPDATE batches SET not_before = 0`)
 }
 
-// endLeases frees what a killed console had in hand; another might hold it for
-// 20 s more, but there is none.
-func endLeases(t *testing.T, database string) {
-	tamper(t, database, `UPDATE batches SET lease_until = 1 WHERE lease_until > 1`)
-}
+// silenced has killed consoles silent for long; for 20 s they might live, but
+// there are none.
+func silenced(t *testing.T, database string) { tamper(t, database, `UPDATE consoles SET seen_at = 1`) }
 
 // proving asks for all that takes long, as `make prove` does.
 var proving = os.Getenv("TAGSWEEP_PROVE") != ""

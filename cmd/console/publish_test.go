@@ -46,7 +46,7 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(150))
 	olga.start(id)
-	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	until(t, "the job is finished", func() bool { return olga.ended(id) })
 	published := func() []string { return notesIn(t, file) }
 	until(t, "its seal is covered", func() bool { return len(published()) >= 3 }) // of starting, of its end, of its seal
 	datagram := make([]byte, 4_000)
@@ -95,7 +95,7 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	p.start()
 	olga = p.signIn("olga")
 	olga.start(id)
-	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	until(t, "the job is finished", func() bool { return olga.ended(id) })
 	until(t, "that is published", func() bool {
 		notes := notesIn(t, file)
 		if len(notes) == 0 {
@@ -124,7 +124,7 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	adam := p.signIn("adam")
 	answer, body := adam.post("/sending/lift", nil)
 	require.Equal(t, http.StatusSeeOther, answer.StatusCode, body)
-	until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+	until(t, "the job is finished", func() bool { return olga.ended(id) })
 	require.NoError(t, p.stop(syscall.SIGTERM))
 	out, err := p.command("", "verify", "--checkpoints", file)
 	require.NoError(t, err, out)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
@@ -47,7 +48,7 @@ type console struct {
 	store    *store.Store
 	release  func()
 	client   *tim.Client
-	runner   *jobs.Runner
+	engine   *engine.Engine
 	importer *jobs.Importer
 	log      *logKeeper
 	web      *web.Server
@@ -108,9 +109,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.log, err = c.openLog(ctx, con.store, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.runner = &jobs.Runner{App: app, Client: client, Store: con.store, Log: s.log}
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.store, Log: s.log})
 	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.runner.Trouble, ReadTags: con.runner.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
+	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
@@ -137,7 +138,7 @@ func (c *console) run(ctx context.Context) error {
 	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.runner.Run(ctx) })
+	group.Go(func() error { return c.engine.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error { c.sweep(ctx); return nil })
 	group.Go(func() error { c.log.run(ctx); return nil })

@@ -27,7 +27,7 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	job := olga.draft(memberFile(300))
 	olga.start(job)
 	for _, id := range []string{other, job} {
-		until(t, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+		until(t, "the job is finished", func() bool { return olga.ended(id) })
 	}
 
 	// Who, and when.
@@ -40,7 +40,7 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	seen := strings.Join(w.texts(".list tbody tr :is(.short)"), "|")
 	require.Contains(t, seen, "olga operator|Job started")
 	require.Equal(t, 0, read[int](w, `document.querySelectorAll(".list a[href='/jobs/`+other+`']").length`), "the other job has nothing to do with it")
-	started := `[...document.querySelectorAll(".list tbody tr")].find(row => row.innerText.includes("Job started"))`
+	started := `[...document.querySelectorAll(".list tbody tr")].find(row => row.innerText.includes("Job started") && row.innerText.includes("olga"))`
 	require.Equal(t, 200, w.open(read[string](w, started+`.querySelector("a[href^='/audit/']").getAttribute("href")`)))
 	facts := w.text("#facts ~ dl")
 	for _, said := range []string{"olga", "127.0.0.1", "users.csv", "job.started"} {

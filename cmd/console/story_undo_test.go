@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.01 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
+	p.signIn("adam").sets(url.Values{"verify_share": {"0"}}) // so that all that happened to an account is what is done here
 	w := p.openTab()
 	w.signIn("olga")
 	olga := p.signIn("olga")

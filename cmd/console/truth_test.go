@@ -13,7 +13,6 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -27,7 +26,7 @@ func opened(t *testing.T, database, simulator, family string) *console {
 	con, err := serve.open(t.Context(), &streams{log: quiet})
 	require.NoError(t, err)
 	t.Cleanup(con.close)
-	con.runner.ReadBackAfter = 200 * time.Millisecond // the simulator's late changes come within 100 ms
+	con.engine.LostCallEnds = 200 * time.Millisecond // the simulator's late changes come within 100 ms
 	return con
 }
 
@@ -41,14 +40,14 @@ func newApp(simulator, family string) app {
 		Identifier: "administrator", Domain: simulator, Family: family, Rate: "97"}
 }
 
-// carryOut runs the runner until the job has ended or halted.
+// carryOut runs the engine until the job has ended or halted.
 func carryOut(t *testing.T, con *console, id string) jobs.Job {
 	t.Helper()
 	var job jobs.Job
 	running, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	var group errgroup.Group
-	group.Go(func() error { return con.runner.Run(running) })
+	group.Go(func() error { return con.engine.Run(running) })
 	group.Go(func() (err error) {
 		defer stop()
 		job, err = awaitEnd(running, con.store, id)
@@ -159,15 +158,17 @@ func TestHaltResumesWithoutLoss(t *testing.T) {
 	})
 }
 
-func TestGateHaltsAfterOneAccountFails(t *testing.T) {
+func TestCarefulStartHaltsAfterABadBatch(t *testing.T) {
 	t.Parallel()
-	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90001} })
+	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70107} })
 	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
 	require.Equal(t, jobs.Halted, job.State)
-	require.Equal(t, jobs.CodeFailures, job.HaltCode, "the first gate does not open")
-	require.Equal(t, int64(1), job.Counts[jobs.Failed])
-	require.Len(t, simulator.Ledger(), 1)
+	require.Equal(t, jobs.CodeFailures, job.HaltCode)
+	require.Equal(t, int64(100), job.Counts[jobs.Failed])
+	for _, call := range simulator.Ledger() {
+		require.NotContains(t, call.Accounts, "member_0000100", "of the second batch nothing was sent")
+	}
 }
 
 func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
@@ -222,12 +223,10 @@ func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 				job, err = con.store.Job(t.Context(), id)
 				return err != nil || job.Shown() == jobs.Paused
 			})
-			// What the runner would do next, asked of the store it asks.
-			for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags} {
-				claims, _, err := con.store.Claim(t.Context(), con.runner.App.ID, command, 10, time.Minute)
-				if err != nil || len(claims) > 0 {
-					t.Errorf("%d batches of a paused job could be claimed (%v)", len(claims), err)
-				}
+			calls, settled := len(simulator.Ledger()), time.Now()
+			until(t, "a second has passed", func() bool { return time.Since(settled) > time.Second })
+			if more := len(simulator.Ledger()) - calls; more > 0 {
+				t.Errorf("%d calls for a paused job", more)
 			}
 			paused <- job
 			if _, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Resume); err != nil {
@@ -275,9 +274,9 @@ func TestJobOfManyAccountsEnds(t *testing.T) {
 	n := sized(30_000, 100_000)
 	id := operator.draft(accountFile(n))
 	operator.start(id)
-	until(t, "the job is finished", func() bool { return operator.job(id).State == "finished" })
+	until(t, "the job is finished", func() bool { return operator.ended(id) })
 	found := requireTruth(t, p.database, base, id)
-	require.Equal(t, int64(n), found.Accounts)
+	require.Equal(t, int64(n), operator.job(id).Accounts)
 	t.Logf("%d accounts agree, %d calls, %d without an answer, at most %d accounts in one call and %d calls in any second",
 		found.Accounts, found.Calls, found.Lost, found.Largest, found.MaxInAnySecond)
 }

@@ -94,12 +94,18 @@ func TestPagesOfTags(t *testing.T) {
 	// A service that has not done what it said.
 	require.NoError(t, s.simulator.SetFaults(timtest.Faults{Ignored: 0.05, Commands: []tim.Command{tim.RemoveAllTags}}))
 	ignored := u.upload("clear", accountsFrom(10_000, 400))
-	olga.start(ignored)
-	until(t, "accounts are reopened", func() bool { a := olga.whole(ignored).Asked; return a != nil && a.Accounts > 0 })
-	s.visit(scene{"reopened", "olga", "/jobs/" + ignored, nil})
+	u.run(ignored)
+	verification := olga.job(ignored).Verification
+	require.Positive(t, verification.Differ)
+	s.visit(
+		scene{"verified", "olga", "/jobs/" + ignored, nil},
+		scene{"verifies", "olga", "/jobs/" + *verification.Job, nil},
+		scene{"verifies-auditor", "aida", "/jobs/" + *verification.Job, nil},
+	)
 	require.NoError(t, s.simulator.SetFaults(timtest.Faults{}))
-	olga.must("/jobs/"+ignored+"/decide", url.Values{"decision": {"again"}})
-	u.finished(ignored)
+	again := u.made(olga.must("/jobs/"+*verification.Job+"/retry", url.Values{"kind": {"clear"}, "outcome": {"inspected"}}))
+	s.visit(scene{"review-again", "olga", "/jobs/" + again, nil})
+	u.run(again)
 
 	adam.must("/jobs/"+clearing+"/erase", nil)
 	s.visit(

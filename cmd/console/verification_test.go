@@ -3,22 +3,22 @@ package main
 import (
 	"net/url"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
 
-// verificationJSON is what a job's JSON says of the reading again after it.
+// verificationJSON is what a job's JSON says of the inspection after it.
 type verificationJSON struct {
-	Share          int64
-	Seed           string
-	Left           int64
-	Read, Reopened int64
+	Share        int64
+	Seed         string
+	Job          *string // the inspection
+	Read, Differ int64
 }
 
 // keptJSON is what it says of the tags it keeps.
@@ -40,27 +40,23 @@ func (u *undoing) checked(id string) (j checkedJSON) {
 }
 
 // clearIgnored clears accounts while the service acknowledges some removals
-// without doing them, and waits until a person is asked; it returns who they are.
-func (u *undoing) clearIgnored(names []string, share float64) (id string, ignored []string) {
+// without doing them, and waits until its sample is inspected; it returns who was
+// ignored, sorted, and the inspection.
+func (u *undoing) clearIgnored(names []string, share float64) (id string, ignored []string, inspection string) {
 	require.NoError(u.t, u.simulator.SetFaults(timtest.Faults{Ignored: share, Commands: []tim.Command{tim.RemoveAllTags}}))
-	id = u.upload("clear", []byte(strings.Join(names, "\n")+"\n"))
-	before := len(u.calls(tim.RemoveAllTags))
-	u.olga.start(id)
-	until(u.t, "all that is to be read again was read", func() bool {
-		o, v := u.olga.job(id), u.checked(id).Verification
-		return o.Outcomes["waiting"]+o.Outcomes["sending"] == 0 && v != nil && v.Left == 0
-	})
-	for _, call := range u.calls(tim.RemoveAllTags)[before:] {
+	id = u.cleared(names...)
+	for _, call := range u.calls(tim.RemoveAllTags) {
 		ignored = append(ignored, call.Ignored...)
 	}
+	slices.Sort(ignored)
 	require.NotEmpty(u.t, ignored)
-	return id, ignored
+	return id, ignored, *u.checked(id).Verification.Job
 }
 
-// inDoubt are the accounts of a job that wait for a person, sorted.
-func (u *undoing) inDoubt(id string) (names []string) {
-	for name, outcome := range u.outcomes(id) {
-		if outcome == "in_doubt" {
+// endedAs are the accounts of a job with an outcome, sorted.
+func (u *undoing) endedAs(id, outcome string) (names []string) {
+	for name, was := range u.outcomes(id) {
+		if was == outcome {
 			names = append(names, name)
 		}
 	}
@@ -69,42 +65,42 @@ func (u *undoing) inDoubt(id string) (names []string) {
 }
 
 // A service that says done and has not done it is found out when everything is
-// read again: exactly those accounts wait for a person, and are cleared when the
-// person says so.
-func TestVerificationReopensFalseSuccess(t *testing.T) {
+// inspected: exactly those accounts are offered, and cleared when a person says so.
+func TestVerificationFindsFalseSuccess(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(4_000)
 		u := beginUndoing(t, database, tags, nil)
 		u.verify("100")
 		names := u.withTags()
-		id, ignored := u.clearIgnored(names, 0.02)
-		slices.Sort(ignored)
-		require.Equal(t, ignored, u.inDoubt(id))
+		id, ignored, inspection := u.clearIgnored(names, 0.02)
+		require.Equal(t, ignored, u.endedAs(inspection, "inspected"))
 		v := u.checked(id).Verification
 		require.EqualValues(t, snapshot.All, v.Share)
-		require.EqualValues(t, []int{len(names), len(ignored)}, []int{int(v.Read), int(v.Reopened)})
-		require.Equal(t, "running", u.olga.job(id).State)
+		require.EqualValues(t, []int{len(names), len(ignored)}, []int{int(v.Read), int(v.Differ)})
 
 		require.NoError(t, u.simulator.SetFaults(timtest.Faults{}))
-		u.olga.must("/jobs/"+id+"/decide", url.Values{"decision": {"again"}})
-		j := u.finished(id)
-		require.EqualValues(t, len(names), j.Outcomes["cleared"])
-		u.requireTruth()
-		u.run(u.undo(id, url.Values{"policy": {"stop"}}, nil))
-		u.requireTags(tags)
+		again := u.made(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}, "outcome": {"inspected"}}))
+		u.run(again)
+		require.Equal(t, ignored, u.endedAs(again, "cleared"))
+		for _, name := range names {
+			require.Empty(t, u.simulator.Tags(name))
+		}
+		found, err := timtest.Compare(t.Context(), storetest.Open(t, database), timtest.NewControl(u.base), id, inspection, again)
+		require.NoError(t, err)
+		require.EqualValues(t, len(ignored), found.Untrue, "the books of the first job hold what the service said")
 	})
 }
 
-// A share is read again, drawn with a seed that stands in the log: whoever has
-// it draws the same batches, and no other account is read or reopened.
+// A share is inspected, drawn with a seed that stands in the log: whoever has it
+// draws the same batches, and no other account is read.
 func TestVerificationSampleIsReproducible(t *testing.T) {
 	t.Parallel()
 	_, tags := tagged(12_000)
 	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
 	u.verify("30")
 	names := u.withTags()
-	id, ignored := u.clearIgnored(names, 0.01)
+	id, ignored, inspection := u.clearIgnored(names, 0.01)
 	v := u.checked(id).Verification
 	require.EqualValues(t, 300_000, v.Share)
 	_, log := u.signIn("aida").get("/audit?code=job.started&job=" + id)
@@ -124,8 +120,8 @@ func TestVerificationSampleIsReproducible(t *testing.T) {
 	slices.Sort(wrong)
 	require.NotEmpty(t, wrong)
 	require.Less(t, len(wrong), len(ignored), "and not all of them")
-	require.Equal(t, wrong, u.inDoubt(id))
-	require.EqualValues(t, []int{len(drawn), len(wrong)}, []int{int(v.Read), int(v.Reopened)})
+	require.Equal(t, wrong, u.endedAs(inspection, "inspected"))
+	require.EqualValues(t, []int{len(drawn), len(wrong)}, []int{int(v.Read), int(v.Differ)})
 	var read []string
 	last := u.calls(tim.RemoveAllTags)
 	for _, call := range u.calls(tim.GetTags) {
@@ -133,7 +129,7 @@ func TestVerificationSampleIsReproducible(t *testing.T) {
 			read = append(read, call.Accounts...)
 		}
 	}
-	require.ElementsMatch(t, drawn, read, "nobody else was read again")
+	require.ElementsMatch(t, drawn, read, "nobody else was read")
 }
 
 // Tags that were kept are erased when somebody says so: they cannot be put back

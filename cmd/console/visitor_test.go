@@ -103,23 +103,33 @@ func (v *visitor) draft(content []byte) string {
 }
 
 type jobJSON struct {
-	ID        string
-	Kind      string
-	State     string
-	Source    *string
-	Read      int
-	Rows      int64
-	Rejected  int64
-	Duplicate int64
-	Protected int64
-	Accounts  int64
-	Outcomes  map[string]int64
-	Calls     int64
-	File      struct{ SHA256 string }
-	Halt      *struct {
+	ID           string
+	Kind         string
+	State        string
+	Source       *string
+	Read         int
+	Rows         int64
+	Rejected     int64
+	Duplicate    int64
+	Protected    int64
+	Accounts     int64
+	Outcomes     map[string]int64
+	Calls        int64
+	File         struct{ SHA256 string }
+	Verification *verificationJSON
+	Halt         *struct {
 		Code int
 		Info string
 	}
+}
+
+// ended reports whether a job is finished, and the inspection of its sample too.
+func (v *visitor) ended(id string) bool {
+	j := v.job(id)
+	if j.State != "finished" || j.awaitsInspection() {
+		return false
+	}
+	return j.Verification == nil || j.Verification.Job == nil || v.job(*j.Verification.Job).State == "finished"
 }
 
 func (v *visitor) job(id string) (j jobJSON) {

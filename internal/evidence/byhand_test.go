@@ -108,7 +108,7 @@ func byHand(pack []byte, key string) error {
 	if int64(len(parts["file"])) != job.File.Bytes || job.File.SHA256 != seal.Details["sha256"] || seal.Seq != job.Sealed {
 		return errors.New("job.json and the seal differ")
 	}
-	return handRows(parts["rows.csv"], seal, job)
+	return handRows(parts["rows.csv"], parts["calls.csv"], seal, job)
 }
 
 func handCheckpoint(note, key string) (size int64, root []byte, err error) {
@@ -226,10 +226,14 @@ func handHolds(list string, seq int64) bool {
 	return false
 }
 
-func handRows(text []byte, seal handLine, job handJob) error {
+func handRows(text, ledger []byte, seal handLine, job handJob) error {
 	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
-	if err != nil || strings.Join(rows[0], ",") != "row,value,outcome,code,message,batch,at" {
+	if err != nil || strings.Join(rows[0], ",") != "row,value,outcome,code,message,batch,place,at" {
 		return errors.New("rows.csv cannot be read")
+	}
+	held, err := handCalls(ledger)
+	if err != nil {
+		return err
 	}
 	counted := map[string]int64{}
 	for i, row := range rows[1:] {
@@ -237,6 +241,9 @@ func handRows(text []byte, seal handLine, job handJob) error {
 			return fmt.Errorf("row %d is missing", i+1)
 		}
 		counted[row[2]]++
+		if row[2] == "cleared" && !held[row[5]+"/"+row[6]] {
+			return fmt.Errorf("row %d was in no call", i+1)
+		}
 	}
 	sealed := func(name string) int64 { n, _ := seal.Details[name].(float64); return int64(n) }
 	for name, said := range map[string]int64{"rejected": job.Rejected, "duplicate": job.Duplicate, "protected": job.Protected} {
@@ -256,4 +263,27 @@ func handRows(text []byte, seal handLine, job handJob) error {
 		return errors.New("the rows do not add up")
 	}
 	return nil
+}
+
+// handCalls returns which accounts, by batch and place, were in a call that may
+// have changed them.
+func handCalls(text []byte) (map[string]bool, error) {
+	calls, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil || strings.Join(calls[0][:7], ",") != "call,batch,held,accounts,command,random,delivery" {
+		return nil, errors.New("calls.csv cannot be read")
+	}
+	held := map[string]bool{}
+	for _, call := range calls[1:] {
+		bits, err := hex.DecodeString(call[2])
+		if err != nil {
+			return nil, err
+		}
+		accepted := call[6] == "lost" || call[6] == "answered" && call[10] == "0"
+		for place := range 8 * len(bits) {
+			if bits[place/8]>>(place%8)&1 == 1 && call[4] != "get_tags" && accepted {
+				held[call[1]+"/"+strconv.Itoa(place+1)] = true
+			}
+		}
+	}
+	return held, nil
 }

@@ -33,6 +33,7 @@ const mostWrong = 50
 // checker gathers what is wrong. What a part lacks to be checked was told with
 // the part that should have held it.
 type checker struct {
+	held heldAccounts // nil: the calls were not read
 	Checked
 	pack    io.ReaderAt
 	size    int64
@@ -63,8 +64,8 @@ func Check(pack io.ReaderAt, size int64, key string) Checked {
 		c.log(job)
 		c.page()
 		c.file()
-		c.rows()
 		c.calls()
+		c.rows()
 		c.layout()
 	}
 	return c.Checked

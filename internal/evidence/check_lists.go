@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,8 @@ import (
 
 // Columns of the two lists. docs/audit.md describes them.
 var (
-	RowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "at"}
-	CallColumns = []string{"call", "batch", "first", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
+	RowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "place", "at"}
+	CallColumns = []string{"call", "batch", "held", "accounts", "command", "random", "delivery", "sent_at", "microseconds", "http_status", "code", "message"}
 )
 
 // counts is how many rows were set aside or have an outcome, by its name.
@@ -105,6 +106,9 @@ func (c *checker) rows() {
 		if cells[0] != strconv.FormatInt(row, 10) {
 			return fmt.Errorf("row %d of the file should stand here", row)
 		}
+		if c.held != nil && slices.Contains(changed, cells[2]) && !c.held.has(cells[5], cells[6]) {
+			return fmt.Errorf("its account is %s, and no call held it that may have changed it", cells[2])
+		}
 		if n := counted[cells[2]]; n > 0 {
 			counted[cells[2]] = n + 1
 		} else if len(counted) < mostOutcomes {
@@ -166,6 +170,48 @@ func what(name string) string {
 	return "rows " + strings.ReplaceAll(name, "_", " ")
 }
 
+// changed are the outcomes of accounts that a call has changed.
+var changed = []string{"cleared", "restored", "changed"}
+
+// heldAccounts are those that calls held which may have changed tags: of each
+// batch, by its number as it stands there, a bit for each place.
+type heldAccounts map[string][]byte
+
+func (h heldAccounts) add(batch string, more []byte) {
+	all := h[batch]
+	if all == nil {
+		all = make([]byte, len(more))
+		h[strings.Clone(batch)] = all
+	}
+	for i := range min(len(all), len(more)) {
+		all[i] |= more[i]
+	}
+}
+
+func (h heldAccounts) has(batch, place string) bool {
+	n, err := strconv.Atoi(place)
+	held := h[batch]
+	return err == nil && n > 0 && (n-1)/8 < len(held) && held[(n-1)/8]&(1<<((n-1)%8)) != 0
+}
+
 func (c *checker) calls() {
-	c.Calls, _ = c.list(callsName, "calls_sha256", CallColumns, func(int64, []string) error { return nil })
+	held := heldAccounts{}
+	var ok bool
+	c.Calls, ok = c.list(callsName, "calls_sha256", CallColumns, func(_ int64, cells []string) error {
+		holds, err := hex.DecodeString(cells[2])
+		n := 0
+		for _, b := range holds {
+			n += bits.OnesCount8(b)
+		}
+		if err != nil || cells[3] != strconv.Itoa(n) {
+			return errors.New("which accounts it held is not how many it says")
+		}
+		if cells[4] != "get_tags" && cells[6] != "not_sent" && (cells[6] != "answered" || cells[10] == "0") {
+			held.add(cells[1], holds)
+		}
+		return nil
+	})
+	if ok {
+		c.held = held
+	}
 }

@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 var (
@@ -22,7 +21,7 @@ var (
 	aida = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", Address: "127.0.0.1"}
 )
 
-const packedFile = "user_id,name\nann,A\nbob,B\nann,again\nNULL,nothing\ncid,C\n\"d,e\",D\n"
+const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,nothing\ncid,C\n\"d,e\",D\n"
 
 // sealedJob is a job that was started and carried out: two accounts cleared, one
 // failed, and rows set aside.
@@ -37,17 +36,10 @@ func sealedJob(t testing.TB, s *store.Store) string {
 	require.NoError(t, s.ChangeSending(ctx, olga, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
 	_, err = s.StartJob(ctx, olga, j.ID, store.Start{Confirm: j.Accounts})
 	require.NoError(t, err)
-	for j.FinishedAt.IsZero() {
-		claims, _, err := s.Claim(ctx, storetest.App.ID, tim.RemoveAllTags, 10, time.Minute)
-		require.NoError(t, err)
-		for _, c := range claims {
-			st := jobs.Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.Answered, SentAt: time.Now(), HTTPStatus: 200}, Rest: jobs.Cleared,
-				Own: []jobs.Own{{Seq: 1, Outcome: jobs.Failed, Code: 70107}}}
-			require.NoError(t, s.Settle(ctx, storetest.App.ID, []jobs.Settlement{st}))
-		}
-		j, err = s.Job(ctx, j.ID)
-		require.NoError(t, err)
-	}
+	_, base := enginetest.Simulate(t)
+	stop := enginetest.Run(t, enginetest.New(t, s, base))
+	enginetest.Ended(t, s, j.ID)
+	stop()
 	require.NoError(t, s.Seal(ctx))
 	return j.ID
 }

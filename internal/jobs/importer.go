@@ -23,8 +23,7 @@ type Import struct {
 	Reader       string // the token of whoever reads it
 	File         *io.SectionReader
 	AccountBytes int
-	Kind         Kind
-	Snapshot     bool                    // of the job: tags are read and kept before they are changed
+	Told         bool                    // the job is told tags for each account
 	TagColumn    bool                    // each row of the file names tags beside its account
 	Choices      accounts.Choices        // what a person said about this file
 	Understood   *accounts.Understanding // it is to be read exactly as before
@@ -104,12 +103,16 @@ type ImportStore interface {
 	FinishImport(ctx context.Context, im *Import, read Imported) error
 	// RefuseImport ends the job of a file that cannot be read.
 	RefuseImport(ctx context.Context, im *Import, why *fault.Error) error
+	// MakeInspection makes the job that inspects a sample of one that has ended, if
+	// one is due; its file is on its way in tempDir.
+	MakeInspection(ctx context.Context, tempDir string) (made bool, err error)
 }
 
 // FaultReading is for a file that a defect of the program keeps from being read.
 var FaultReading = fault.Declare(fault.Invalid, "file.defect", "The file could not be read because of a defect in Tagsweep. No account was taken from it; save it as “CSV UTF-8” and upload that, and tell an admin the number of this job.")
 
-// Importer reads uploaded files into drafts, in the background.
+// Importer reads uploaded files into drafts, and makes the inspections of what has
+// ended, in the background.
 type Importer struct {
 	Store   ImportStore
 	TempDir string // for sorting; "" = the system's
@@ -136,6 +139,9 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 	for ctx.Err() == nil {
 		wait := importIdle
 		read, err := i.Next(ctx, most)
+		if !read && err == nil && most == 0 {
+			read, err = i.Store.MakeInspection(ctx, i.TempDir)
+		}
 		switch {
 		case read:
 			wait = 0
@@ -238,4 +244,16 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		}
 	}
 	return nil, nil, nil
+}
+
+// sleepUntil returns false when ctx ended first.
+func sleepUntil(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }

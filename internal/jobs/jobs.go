@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"slices"
 	"time"
 
 	"tagsweep/internal/fault"
@@ -41,40 +40,50 @@ const (
 // States lists the states a page can filter by.
 var States = []State{Reading, Draft, Queued, Running, Paused, Halted, Cancelled, Finished, Refused}
 
-// Action is what a person may ask of a job.
+// Action is what changes the state of a job.
 type Action string
 
 const (
-	Start  Action = "start"
-	Pause  Action = "pause"
-	Resume Action = "resume"
-	Cancel Action = "cancel"
-	Reread Action = "reread" // read the file again, as a person says
-
+	// A person's.
+	Start    Action = "start"
 	StartNow Action = "start-now" // do not wait for the time the start was set to
+	Pause    Action = "pause"
+	Resume   Action = "resume"
+	Cancel   Action = "cancel"
+	Reread   Action = "reread" // read the file again, as a person says
+
+	// The program's.
+	Read    Action = "read"    // its file was read
+	Refuse  Action = "refuse"  // its file cannot be read
+	Begin   Action = "begin"   // its first batch was claimed
+	Halt    Action = "halt"    // nothing of it will work until a person acts
+	Recover Action = "recover" // the service works again
+	Finish  Action = "finish"  // no account is open any more
 )
 
-var transitions = map[Action]struct {
-	from []State
-	to   State
-}{
-	Start:  {[]State{Draft}, Queued},
-	Pause:  {[]State{Queued, Running}, Paused},
-	Resume: {[]State{Paused, Halted}, Queued},
-	Cancel: {[]State{Reading, Draft, Queued, Running, Paused, Halted}, Cancelled},
-	Reread: {[]State{Draft}, Reading},
+// transitions are all changes of state there are.
+var transitions = map[Action]map[State]State{
+	Start:    {Draft: Queued},
+	StartNow: {Queued: Queued},
+	Pause:    {Queued: Paused, Running: Paused},
+	Resume:   {Paused: Queued, Halted: Queued},
+	Cancel: {Reading: Cancelled, Draft: Cancelled, Queued: Cancelled, Running: Cancelled, Paused: Cancelled,
+		Halted: Cancelled},
+	Reread: {Draft: Reading},
 
-	StartNow: {[]State{Queued}, Queued},
+	Read:    {Reading: Draft},
+	Refuse:  {Reading: Refused},
+	Begin:   {Queued: Running},
+	Halt:    {Queued: Halted, Running: Halted, Halted: Halted},
+	Recover: {Halted: Queued},
+	Finish:  {Queued: Finished, Running: Finished, Paused: Finished, Halted: Finished, Cancelled: Cancelled},
 }
 
 // Next returns the state an action leads to, and false when the action does
 // not fit the state.
 func (s State) Next(a Action) (State, bool) {
-	t, known := transitions[a]
-	if !known || !slices.Contains(t.from, s) {
-		return "", false
-	}
-	return t.to, true
+	to, fits := transitions[a][s]
+	return to, fits
 }
 
 // Outcome is an account's state. Waiting, sending and in doubt are open; the
@@ -150,32 +159,30 @@ type Job struct {
 	Refusal  *fault.Error // why the file could not be read; set while State is Refused
 
 	StartAt time.Time // nothing is sent before; zero: at once
-	Gate    int64     // only its first so many accounts may be sent yet; 0: all
+	Careful bool      // only its first batch may be sent yet
 	Source  string    // the job whose accounts these are; "" for an upload
 
 	Snapshot bool            // tags are read and kept before they are changed
 	Policy   snapshot.Policy // of a restore: what to do with accounts that have gained other tags
 	Only     []string        // of what is put back or taken away again: only these tags; nil: all
 	Verify   Verification
+	Checks   Kind // of the inspection of a sample: the kind of the job it verifies, its Source; "": it is none
 
 	HaltCode int    // the service's error code or one of ours; set while State is Halted
 	HaltInfo string // what the service said; of CodeFailures "failed/settled"
 	Version  int64  // grows with every change
 }
 
-// Verification is the reading again of a part of a job's batches after the last
-// account was settled.
+// Verification is the inspection of a part of a job's batches after its end, by a
+// job that is made for it. It inspects the accounts that were changed.
 type Verification struct {
-	Share    snapshot.Share // of the batches; 0: none
-	Seed     string         // snapshot.Sample(Seed, batch number, Share) says which
-	Left     int64          // batches, or parts of them, that are still to be read
-	Read     int64          // accounts that were read again
-	Reopened int64          // of them: those that were not as they should be
+	Share snapshot.Share // of the batches; 0: none
+	Seed  string         // snapshot.Sample(Seed, batch number, Share) says which, but at least one
+	Due   bool           // the inspection is still to be made
 }
 
 // Shown is the state a person sees: the stored one, "pausing" and "cancelling"
-// while calls are still in flight, "scheduled" until the time of the start,
-// "verifying" once every account is settled and some are to be read again.
+// while calls are still in flight, "scheduled" until the time of the start.
 func (j Job) Shown() State {
 	switch {
 	case j.State == Queued && j.StartAt.After(time.Now()):
@@ -184,11 +191,13 @@ func (j Job) Shown() State {
 		return "pausing"
 	case j.State == Cancelled && j.Counts.Open() > 0:
 		return "cancelling"
-	case j.State == Running && j.Counts.Open() == 0 && j.Verify.Left > 0:
-		return "verifying"
 	}
 	return j.State
 }
+
+// Told reports whether a job was told tags for each account: those to add or
+// remove, or, of an inspection that verifies such a job, the same.
+func (j Job) Told() bool { return j.Kind.Tagged() || j.Checks.Tagged() }
 
 // Settled reports whether nothing about the job can change any more.
 func (j Job) Settled() bool {
@@ -209,6 +218,7 @@ type Account struct {
 	Code    int    // the service's error code, when one was given
 	Message string // what the service said
 	Batch   int64  // from 1
+	Place   int    // in the batch, from 1
 	At      time.Time
 }
 
@@ -247,12 +257,10 @@ const (
 const (
 	CodeProtected = -1 // protected after it had been sent: what became of it is not known, and it was not sent again
 	CodeLeft      = -2 // in doubt, and a person decided to leave it so
-	CodeNotSo     = -3 // accepted by the service, and when it was read again not as it should be: a person decides
 	CodeLost      = -4 // in doubt: every call for it has stayed without an answer, again and again: a person decides
 	CodeTooFull   = -5 // it has gained so many tags that those to be added no longer fit: none was added
 	CodeCutShort  = -7 // the job was cancelled, or the account gained other tags, while its tags were being changed, ten at a time: some may have been
 	CodeTooMany   = -6 // it has more tags than can be kept (snapshot.Fits): nothing was changed
-	CodeMore      = -8 // waiting: ten of its tags were changed, and there are more
 
 	CodeDown        = -10 // halted: the service cannot be reached or does not work
 	CodeLostAnswers = -11 // halted: call after call stays without an answer

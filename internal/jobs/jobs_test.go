@@ -36,20 +36,17 @@ func TestJobStateAsShown(t *testing.T) {
 	for _, test := range []struct {
 		state  State
 		counts Counts
-		verify int64
 		shown  State
 	}{
-		{Paused, Counts{Sending: 100, Waiting: 5}, 0, "pausing"},
-		{Paused, Counts{Waiting: 5}, 0, Paused},
-		{Cancelled, Counts{InDoubt: 1}, 0, "cancelling"},
-		{Cancelled, Counts{Unsent: 1}, 0, Cancelled},
-		{Running, Counts{Sending: 1}, 0, Running},
-		{Running, Counts{Cleared: 5}, 1, "verifying"},
-		{Running, Counts{Cleared: 5, InDoubt: 1}, 1, Running},
-		{Paused, Counts{Cleared: 5}, 1, Paused},
-		{Finished, Counts{Cleared: 5}, 0, Finished},
+		{Paused, Counts{Sending: 100, Waiting: 5}, "pausing"},
+		{Paused, Counts{Waiting: 5}, Paused},
+		{Cancelled, Counts{InDoubt: 1}, "cancelling"},
+		{Cancelled, Counts{Unsent: 1}, Cancelled},
+		{Running, Counts{Sending: 1}, Running},
+		{Running, Counts{Cleared: 5, InDoubt: 1}, Running},
+		{Finished, Counts{Cleared: 5}, Finished},
 	} {
-		j := Job{State: test.state, Counts: test.counts, Verify: Verification{Left: test.verify}}
+		j := Job{State: test.state, Counts: test.counts}
 		require.Equal(t, test.shown, j.Shown())
 		require.Equal(t, test.state == Finished || test.shown == Cancelled, j.Settled())
 	}

@@ -1,12 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"iter"
-	"slices"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs"
@@ -51,7 +49,7 @@ func (s *Store) Results(ctx context.Context, jobID string, outcome jobs.Outcome)
 const pageBatches = 20
 
 // scanPlanned reads a batch's number and accounts.
-func scanPlanned(row scanner) (b jobs.PlannedBatch, err error) {
+func scanPlanned(row Scanner) (b jobs.PlannedBatch, err error) {
 	var number int64
 	var text string
 	if err = row.Scan(&number, &text); err != nil {
@@ -64,42 +62,49 @@ func scanPlanned(row scanner) (b jobs.PlannedBatch, err error) {
 // those that were set aside before they were sent included; nil when the plan
 // ends before them.
 func (s *Store) placed(ctx context.Context, jobID string, from, to int64) ([]jobs.Account, error) {
-	plan, err := collect(ctx, s.read, scanPlanned,
+	plan, err := Collect(ctx, s.read, scanPlanned,
 		`SELECT number, accounts FROM planned_batches WHERE job_id = $1 AND number >= $2 AND number <= $3 ORDER BY number`, jobID, from, to)
 	if err != nil || len(plan) == 0 {
 		return nil, err
 	}
-	first := plan[0].First()
-	var all []jobs.Account
-	for _, b := range plan {
-		for _, p := range b.Accounts {
-			all = append(all, jobs.Account{Row: p.Row, Account: p.Account, Batch: b.Number})
-		}
-	}
-	end := first + int64(len(all))
 	// A batch holds the outcome of its accounts …
-	type outcome struct {
-		first, size, at int64
-		jobs.Account
-	}
-	outcomes, err := collect(ctx, s.read, func(row scanner) (o outcome, err error) {
-		return o, row.Scan(&o.first, &o.size, &o.Outcome, &o.Code, &o.Message, &o.at)
-	}, `
-		SELECT first, size, outcome, code, message, settled_at FROM batches WHERE job_id = $1 AND first >= $2 AND first < $3
-		UNION ALL
-		SELECT seq, 1, outcome, code, message, settled_at FROM own_outcomes WHERE job_id = $1 AND seq >= $2 AND seq < $3`, jobID, first, end)
+	outcomes, err := outcomesBetween(ctx, s.read, `SELECT number, outcome, code, message, settled_at FROM batches WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+		jobID, from, plan[len(plan)-1].Number)
 	if err != nil {
 		return nil, err
 	}
-	// … but for those that have one of their own, which come after it.
-	slices.SortStableFunc(outcomes, func(a, b outcome) int { return cmp.Compare(b.size, a.size) })
-	for _, o := range outcomes {
-		for seq := o.first; seq < o.first+o.size && seq < end; seq++ {
-			a := &all[seq-first]
-			a.Outcome, a.Code, a.Message, a.At = o.Outcome, o.Code, o.Message, fromMillis(o.at)
+	// … but for those that have one of their own.
+	own, err := outcomesBetween(ctx, s.read, `SELECT seq, outcome, code, message, settled_at FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`,
+		jobID, plan[0].First(), plan[len(plan)-1].First()+jobs.BatchSize-1)
+	if err != nil {
+		return nil, err
+	}
+	var all []jobs.Account
+	for _, b := range plan {
+		for i, p := range b.Accounts {
+			a, has := own[b.First()+int64(i)]
+			if !has {
+				a = outcomes[b.Number]
+			}
+			a.Row, a.Account, a.Batch, a.Place = p.Row, p.Account, b.Number, i+1
+			all = append(all, a)
 		}
 	}
 	return all, nil
+}
+
+// outcomesBetween returns outcomes by what they are found by.
+func outcomesBetween(ctx context.Context, q Querier, query, jobID string, from, to int64) (map[int64]jobs.Account, error) {
+	found := map[int64]jobs.Account{}
+	_, err := Collect(ctx, q, func(row Scanner) (none struct{}, err error) {
+		var by, at int64
+		var a jobs.Account
+		err = row.Scan(&by, &a.Outcome, &a.Code, &a.Message, &at)
+		a.At = fromMillis(at)
+		found[by] = a
+		return none, err
+	}, query, jobID, from, to)
+	return found, err
 }
 
 // FirstAccounts returns the first accounts of a job.

@@ -19,12 +19,13 @@ type Again struct {
 var undone = []jobs.Outcome{jobs.Failed, jobs.Unsent, jobs.Skipped}
 
 // fits reports whether a job may be made so of another: the same for accounts
-// that did not come through, or all; an inspection of any; clearing what was inspected.
-func (a Again) fits(of jobs.Kind) bool {
-	if a.Kind == of {
-		return !slices.ContainsFunc(a.Outcomes, func(o jobs.Outcome) bool { return of != jobs.Inspect && !slices.Contains(undone, o) })
+// that did not come through, or all; an inspection of any; clearing what was
+// inspected, or what the inspection of a sample is about.
+func (a Again) fits(of jobs.Job) bool {
+	if a.Kind == of.Kind {
+		return !slices.ContainsFunc(a.Outcomes, func(o jobs.Outcome) bool { return of.Kind != jobs.Inspect && !slices.Contains(undone, o) })
 	}
-	return a.Kind == jobs.Inspect || of == jobs.Inspect && a.Kind == jobs.Clear
+	return a.Kind == jobs.Inspect || of.Kind == jobs.Inspect && (a.Kind == jobs.Clear && !of.Told() || a.Kind == of.Checks)
 }
 
 // Again makes a new job of accounts of one that has ended, or of all accounts of
@@ -42,14 +43,14 @@ func (s *Store) Again(ctx context.Context, by audit.Actor, jobID string, a Again
 	switch {
 	case !of.Settled() && !ofDraft:
 		return made, jobs.FaultUnsettled.With()
-	case a.Kind != of.Kind && !a.fits(of.Kind):
+	case a.Kind != of.Kind && !a.fits(of):
 		return made, FaultKind.With()
-	case !a.fits(of.Kind):
+	case !a.fits(of):
 		return made, jobs.FaultNoneToRetry.With()
 	}
 	m := making{of: of, kind: a.Kind}
 	var again origin
-	if a.Kind == of.Kind { // what it was told to do, it is told again
+	if a.Kind == of.Kind || a.Kind == of.Checks { // what it was told to do, it is told again
 		m.only, again.policy = of.Only, of.Policy
 	}
 	chosen := func(account madeAccount) bool {

@@ -15,22 +15,19 @@ import (
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 func TestRetryTakesFailedAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
-		fast(t, s)
 		free(t, s)
 		j, err := storetest.Draft(s, operator, store.NewJob{FileName: "churned.users.xlsx", Note: "June"}, "city,user_id\nRome,ann\nOslo,bob\nLima,cid\nBonn,dan\n")
 		require.NoError(t, err)
 		start(t, s, j)
-		c := claim(t, s, tim.RemoveAllTags, 1)[0]
+		h := sent(t, s, j, 1)
 		_, err = s.Again(ctx, operator, j.ID, store.Again{Outcomes: []jobs.Outcome{jobs.Failed}}, t.TempDir())
 		require.True(t, jobs.FaultUnsettled.Is(err), "%v", err)
-		settle(t, s, jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Cleared,
-			Own: []jobs.Own{{Seq: 2, Outcome: jobs.Failed, Code: 70107}, {Seq: 4, Outcome: jobs.Failed, Code: 70107}}})
+		require.NoError(t, h.Settle(ctx, store.Came{Rest: jobs.Cleared, Own: []store.Own{{Seq: 2, Outcome: jobs.Failed, Code: 70107}, {Seq: 4, Outcome: jobs.Failed, Code: 70107}}}))
 		for _, o := range []jobs.Outcome{jobs.Unsent, jobs.Cleared, "nonsense"} {
 			_, err = s.Again(ctx, operator, j.ID, store.Again{Outcomes: []jobs.Outcome{o}}, t.TempDir())
 			require.True(t, jobs.FaultNoneToRetry.Is(err), "%v", err)
@@ -138,7 +135,7 @@ func TestInspectDraftThenClear(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"of": d.ID, "kind": "inspect", "outcome": "all", "accounts": 3.0}, entries[0].Details)
 
-		inspect = end(t, s, inspect, map[int64][]string{1: {"vip"}, 2: nil, 3: {"vip"}}, jobs.Inspected, jobs.Own{Seq: 2, Outcome: jobs.Untagged})
+		inspect = end(t, s, inspect, map[int64][]string{1: {"vip"}, 2: nil, 3: {"vip"}}, jobs.Inspected, store.Own{Seq: 2, Outcome: jobs.Untagged})
 		for _, kind := range []jobs.Kind{jobs.Restore, jobs.AddTags, jobs.RemoveTags, "nonsense"} {
 			_, err = s.Again(ctx, operator, inspect.ID, store.Again{Kind: kind}, t.TempDir())
 			require.True(t, store.FaultKind.Is(err), "%v", err)
@@ -163,7 +160,7 @@ func TestARetryIsToldTheSameTagsAgain(t *testing.T) {
 		require.NoError(t, err)
 		restore, accounts := read(t, s, restore)
 		require.Len(t, accounts, 4)
-		restore = end(t, s, restore, nil, jobs.Failed, jobs.Own{Seq: 1, Outcome: jobs.Skipped}, jobs.Own{Seq: 2, Outcome: jobs.Restored})
+		restore = end(t, s, restore, nil, jobs.Failed, store.Own{Seq: 1, Outcome: jobs.Skipped}, store.Own{Seq: 2, Outcome: jobs.Restored})
 		again, err := s.Again(ctx, operator, restore.ID, store.Again{Outcomes: []jobs.Outcome{jobs.Failed, jobs.Skipped}}, t.TempDir())
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Restore, snapshot.Skip, []string{"gold", "t001"}, "again-of-users.csv"}, []any{again.Kind, again.Policy, again.Only, again.FileName})

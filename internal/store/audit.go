@@ -16,7 +16,7 @@ import (
 // Record writes an entry for an event that changes nothing else, such as a
 // download. Seq, At, App and Domain are set here.
 func (s *Store) Record(ctx context.Context, e audit.Entry) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return s.record(ctx, tx, e) })
+	return s.tx(ctx, func(tx *Tx) error { return s.RecordIn(ctx, tx, e) })
 }
 
 // Bounds of what an entry says, in bytes: of one text, and of all of it.
@@ -25,15 +25,15 @@ const (
 	longestDetails = 20_000
 )
 
-// record is called last in a transaction: it locks the head of the log. What
+// RecordIn is called last in a transaction: it locks the head of the log. What
 // ends a job gets a checkpoint.
-func (s *Store) record(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+func (s *Store) RecordIn(ctx context.Context, tx *Tx, e audit.Entry) error {
 	_, err := s.recorded(ctx, tx, e)
 	return err
 }
 
-// recorded is record and returns the entry's number.
-func (s *Store) recorded(ctx context.Context, tx *sql.Tx, e audit.Entry) (seq int64, err error) {
+// recorded is RecordIn and returns the entry's number.
+func (s *Store) recorded(ctx context.Context, tx *Tx, e audit.Entry) (seq int64, err error) {
 	if e, err = s.complete(ctx, tx, e); err != nil {
 		return 0, err
 	}
@@ -45,11 +45,11 @@ func (s *Store) recorded(ctx context.Context, tx *sql.Tx, e audit.Entry) (seq in
 }
 
 // complete shortens what an entry says and adds where it happened.
-func (s *Store) complete(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.Entry, error) {
+func (s *Store) complete(ctx context.Context, tx *Tx, e audit.Entry) (audit.Entry, error) {
 	short := map[string]any{}
 	for name, value := range e.Details {
 		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
-			value = clean(text, longestText)
+			value = Clean(text, longestText)
 		}
 		short[name] = value
 	}
@@ -65,8 +65,8 @@ func (s *Store) complete(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.
 		return e, err
 	}
 	e.At = s.now()
-	e.Target, e.Actor.Name = clean(e.Target, 300), clean(e.Actor.Name, 100)
-	e.Actor.UserAgent, e.Actor.RequestID = clean(e.Actor.UserAgent, 300), clean(e.Actor.RequestID, 100)
+	e.Target, e.Actor.Name = Clean(e.Target, 300), Clean(e.Actor.Name, 100)
+	e.Actor.UserAgent, e.Actor.RequestID = Clean(e.Actor.UserAgent, 300), Clean(e.Actor.RequestID, 100)
 	if e.JobID != "" && e.App == "" {
 		err := tx.QueryRowContext(ctx, `SELECT a.name || ' (' || a.environment || ')', a.domain FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, e.JobID).
 			Scan(&e.App, &e.Domain)
@@ -78,7 +78,7 @@ func (s *Store) complete(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.
 }
 
 // append makes an entry the next leaf of the tree, and returns the tree.
-func (s *Store) append(ctx context.Context, tx *sql.Tx, e audit.Entry) (tree audit.Tree, err error) {
+func (s *Store) append(ctx context.Context, tx *Tx, e audit.Entry) (tree audit.Tree, err error) {
 	var edge []byte
 	var reached int64
 	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, edge, reached`).Scan(&e.Seq, &edge, &reached); err != nil {
@@ -99,7 +99,7 @@ func (s *Store) append(ctx context.Context, tx *sql.Tx, e audit.Entry) (tree aud
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.Seq, written.Line, written.Personal, at, reached, e.Code, number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+		e.Seq, written.Line, written.Personal, at, reached, e.Code, Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
 	if err != nil {
 		return tree, err
 	}
@@ -107,27 +107,27 @@ func (s *Store) append(ctx context.Context, tx *sql.Tx, e audit.Entry) (tree aud
 	for i, hash := range hashes {
 		rows = append(rows, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
 	}
-	if err := insertAll(ctx, tx, `audit_hashes (number, hash)`, 2, rows); err != nil {
+	if err := InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, rows); err != nil {
 		return tree, err
 	}
 	rows = nil
 	for _, word := range e.Terms() {
 		rows = append(rows, word, e.Seq)
 	}
-	return tree, insertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
+	return tree, InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }
 
 // AuditEntries returns the entries that fit, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]audit.Entry, error) {
 	q, err := s.auditQuery(ctx, f)
 	if err != nil {
-		return nil, asTrouble(err)
+		return nil, AsTrouble(err)
 	}
-	entries, err := collect(ctx, s.read, scanEntry, q.text, q.args...)
-	return entries, asTrouble(err)
+	entries, err := Collect(ctx, s.read, scanEntry, q.text, q.args...)
+	return entries, AsTrouble(err)
 }
 
-func scanEntry(row scanner) (e audit.Entry, err error) {
+func scanEntry(row Scanner) (e audit.Entry, err error) {
 	var w audit.Written
 	var seq int64
 	if err = row.Scan(&seq, &w.Line, &w.Personal); err != nil {
@@ -143,11 +143,11 @@ func scanEntry(row scanner) (e audit.Entry, err error) {
 // there is no such entry, or no longer.
 func (s *Store) AuditEntry(ctx context.Context, seq int64, neighbours int) ([]audit.Entry, error) {
 	const around = `SELECT seq, line, personal FROM audit_lines WHERE `
-	before, err := collect(ctx, s.read, scanEntry, around+`seq <= $1 ORDER BY seq DESC LIMIT $2`, seq, neighbours+1)
+	before, err := Collect(ctx, s.read, scanEntry, around+`seq <= $1 ORDER BY seq DESC LIMIT $2`, seq, neighbours+1)
 	if err != nil || len(before) == 0 || before[0].Seq != seq {
-		return nil, asTrouble(err)
+		return nil, AsTrouble(err)
 	}
 	slices.Reverse(before)
-	after, err := collect(ctx, s.read, scanEntry, around+`seq > $1 ORDER BY seq LIMIT $2`, seq, neighbours)
-	return append(before, after...), asTrouble(err)
+	after, err := Collect(ctx, s.read, scanEntry, around+`seq > $1 ORDER BY seq LIMIT $2`, seq, neighbours)
+	return append(before, after...), AsTrouble(err)
 }

@@ -56,7 +56,7 @@ func (s *Store) auditQuery(ctx context.Context, f AuditFilter) (q query, err err
 	from, where := `audit_lines e`, []string{}
 	order := `e.seq`
 	if f.Words != "" {
-		words, byWord, err := s.rarestFirst(ctx, audit.Words(clean(f.Words, 500)), f)
+		words, byWord, err := s.rarestFirst(ctx, audit.Words(Clean(f.Words, 500)), f)
 		if err != nil {
 			return q, err
 		}
@@ -82,13 +82,13 @@ func (s *Store) auditQuery(ctx context.Context, f AuditFilter) (q query, err err
 		where = append(where, order+` < `+q.arg(last))
 	}
 	if f.Code != "" {
-		where = append(where, `e.code = `+q.arg(clean(string(f.Code), 100)))
+		where = append(where, `e.code = `+q.arg(Clean(string(f.Code), 100)))
 	}
 	if f.Actor != "" {
-		where = append(where, `e.actor = `+q.arg(strings.ToLower(clean(f.Actor, 100))))
+		where = append(where, `e.actor = `+q.arg(strings.ToLower(Clean(f.Actor, 100))))
 	}
 	if f.JobID != "" {
-		where = append(where, `e.job_id <> '' AND e.job_id = `+q.arg(clean(f.JobID, 100)))
+		where = append(where, `e.job_id <> '' AND e.job_id = `+q.arg(Clean(f.JobID, 100)))
 	}
 	switch f.Result {
 	case Failed:
@@ -161,8 +161,8 @@ func (s *Store) rarestFirst(ctx context.Context, words []string, f AuditFilter) 
 		count[word] = few(`audit_words WHERE word`, word)
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(count[a], count[b]) })
-	rarer = (f.Code == "" || few(`audit_lines WHERE code`, clean(string(f.Code), 100)) >= count[words[0]]) &&
-		(f.Actor == "" || few(`audit_lines WHERE actor`, strings.ToLower(clean(f.Actor, 100))) >= count[words[0]])
+	rarer = (f.Code == "" || few(`audit_lines WHERE code`, Clean(string(f.Code), 100)) >= count[words[0]]) &&
+		(f.Actor == "" || few(`audit_lines WHERE actor`, strings.ToLower(Clean(f.Actor, 100))) >= count[words[0]])
 	return words, rarer, err
 }
 
@@ -173,7 +173,7 @@ func (s *Store) aboutAccount(ctx context.Context, q *query, account string) (con
 	if err != nil {
 		return "", err
 	}
-	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.arg(audit.AccountTerm(clean(account, 300)))
+	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.arg(audit.AccountTerm(Clean(account, 300)))
 	if len(found) > 0 {
 		var ids []string
 		for _, placed := range found {

@@ -37,7 +37,7 @@ type AuditKeeping struct {
 // AuditKeeping returns how long entries are kept.
 func (s *Store) AuditKeeping(ctx context.Context) (k AuditKeeping, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
-	return k, asTrouble(err)
+	return k, AsTrouble(err)
 }
 
 // KeepAudit sets for how many months entries are kept; 0 is for ever.
@@ -45,7 +45,7 @@ func (s *Store) KeepAudit(ctx context.Context, by audit.Actor, months int) error
 	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
 		return FaultKeepMonths.With(LeastKeepMonths)
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		var before int
 		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
 			return err
@@ -53,7 +53,7 @@ func (s *Store) KeepAudit(ctx context.Context, by audit.Actor, months int) error
 		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
 	})
 }
 
@@ -64,12 +64,12 @@ const entriesAtOnce = 500
 // The log says so first; the hashes of what is removed stay, and so do the
 // entries that seal jobs.
 func (s *Store) SweepAudit(ctx context.Context) error {
-	if err := s.tx(ctx, func(tx *sql.Tx) error { return s.removeOld(ctx, tx) }); err != nil {
+	if err := s.tx(ctx, func(tx *Tx) error { return s.removeOld(ctx, tx) }); err != nil {
 		return err
 	}
 	all := 0
 	for removed := entriesAtOnce; removed == entriesAtOnce; all += removed {
-		if err := s.tx(ctx, func(tx *sql.Tx) (err error) { removed, err = s.removeSome(ctx, tx); return err }); err != nil {
+		if err := s.tx(ctx, func(tx *Tx) (err error) { removed, err = s.removeSome(ctx, tx); return err }); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (s *Store) SweepAudit(ctx context.Context) error {
 
 // removeOld says that all entries are removed that are as old as an admin wants.
 // How old they are is read from the last of them, not from what it is found by.
-func (s *Store) removeOld(ctx context.Context, tx *sql.Tx) error {
+func (s *Store) removeOld(ctx context.Context, tx *Tx) error {
 	var months int
 	var removed int64
 	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed, keep_months`).Scan(&removed, &months)
@@ -115,12 +115,12 @@ func (s *Store) removeOld(ctx context.Context, tx *sql.Tx) error {
 	if _, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, e.Seq); err != nil {
 		return err
 	}
-	return s.record(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
+	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
 		Details: map[string]any{"from": removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
 }
 
 // proven reads one entry, which must be the one that was hashed.
-func (s *Store) proven(ctx context.Context, tx *sql.Tx, which string, arg any) (e audit.Entry, err error) {
+func (s *Store) proven(ctx context.Context, tx *Tx, which string, arg any) (e audit.Entry, err error) {
 	var l storedLine
 	if err := tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&l.seq, &l.Line, &l.Personal); err != nil {
 		return e, err
@@ -146,8 +146,8 @@ var keptCodes = func() string {
 }()
 
 // removeSome deletes some of what was said to be removed, and returns how many.
-func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
-	old, err := collect(ctx, tx, scanEntry, `
+func (s *Store) removeSome(ctx context.Context, tx *Tx) (int, error) {
+	old, err := Collect(ctx, tx, scanEntry, `
 		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
@@ -160,7 +160,7 @@ func (s *Store) removeSome(ctx context.Context, tx *sql.Tx) (int, error) {
 	return len(old), err
 }
 
-func forgetWords(ctx context.Context, tx *sql.Tx, seq int64, words []string) error {
+func forgetWords(ctx context.Context, tx *Tx, seq int64, words []string) error {
 	for _, word := range words {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM audit_words WHERE word = $1 AND seq = $2`, word, seq); err != nil {
 			return err
@@ -173,7 +173,7 @@ func forgetWords(ctx context.Context, tx *sql.Tx, seq int64, words []string) err
 // user or an account, and returns how many there were. What stays is verified as
 // before; the log says which entries were erased, by whom, and not whose.
 func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason string) (erased int, err error) {
-	name = strings.TrimSpace(clean(name, 300))
+	name = strings.TrimSpace(Clean(name, 300))
 	if name == "" || strings.TrimSpace(reason) == "" || len(audit.Words(name)) == 0 {
 		return 0, FaultEraseName.With()
 	}
@@ -186,7 +186,7 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 	}
 	for last := int64(0); ; {
 		var some []audit.Entry
-		err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		err := s.tx(ctx, func(tx *Tx) (err error) {
 			if some, err = s.naming(ctx, tx, name, last, head); err != nil || len(some) == 0 {
 				return err
 			}
@@ -205,7 +205,7 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 			if len(seqs) == 0 {
 				return nil
 			}
-			return s.record(ctx, tx, audit.Entry{Code: audit.LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
+			return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
 		})
 		if err != nil {
 			return erased, err
@@ -217,16 +217,16 @@ func (s *Store) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason
 	if erased == 0 {
 		return 0, FaultNothingErased.With(name)
 	}
-	return erased, asTrouble(s.scrub(ctx))
+	return erased, AsTrouble(s.scrub(ctx))
 }
 
 // naming returns entries after one, up to another, that may name somebody.
-func (s *Store) naming(ctx context.Context, tx *sql.Tx, name string, after, upTo int64) ([]audit.Entry, error) {
+func (s *Store) naming(ctx context.Context, tx *Tx, name string, after, upTo int64) ([]audit.Entry, error) {
 	words, _, err := s.rarestFirst(ctx, audit.Words(name), AuditFilter{})
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, tx, scanEntry, `
+	return Collect(ctx, tx, scanEntry, `
 		SELECT e.seq, e.line, e.personal FROM audit_lines e
 		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
 		ORDER BY e.seq LIMIT $5`, after, words[0], audit.AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
@@ -257,7 +257,7 @@ func mentions(value any, name string) bool {
 	return false
 }
 
-func erasePersonal(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+func erasePersonal(ctx context.Context, tx *Tx, e audit.Entry) error {
 	var w audit.Written
 	if err := tx.QueryRowContext(ctx, `UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
 		return err
@@ -273,5 +273,5 @@ func erasePersonal(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
 	for _, word := range left.Terms() {
 		rows = append(rows, word, e.Seq)
 	}
-	return insertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
+	return InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
-	"tagsweep/internal/tim"
 )
 
 func TestAuditRetentionStillVerifies(t *testing.T) {
@@ -71,7 +71,7 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 func TestAuditSealPendingIsNoFault(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		j := started(t, l.Store, 100)
-		settle(t, l.Store, cleared(claim(t, l.Store, tim.RemoveAllTags, 1)[0]))
+		carry(t, l.Store, j.ID, store.Came{Rest: jobs.Cleared}, 1)
 		l.Jump(2 * time.Hour)
 		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
 		found, err := l.Verify(ctx, store.Proofs{})

@@ -15,32 +15,7 @@ import (
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
-
-// One operation is one batch of 100 accounts: claimed, with its intent written
-// down, and settled, ten a transaction as a busy runner does.
-func BenchmarkClaimAndSettle(b *testing.B) {
-	for _, engine := range []string{"sqlite", "postgres"} {
-		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
-			fast(b, s)
-			free(b, s)
-			started(b, s, 100*b.N)
-			b.ResetTimer()
-			for done := 0; done < b.N; {
-				claims := claim(b, s, tim.RemoveAllTags, 10)
-				settlements := make([]jobs.Settlement, len(claims))
-				for i, c := range claims {
-					settlements[i] = jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Cleared}
-				}
-				settle(b, s, settlements...)
-				done += len(claims)
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "batches/s")
-		})
-	}
-}
 
 func BenchmarkImport(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
@@ -65,14 +40,13 @@ func openBench(b *testing.B, engine string) *store.Store {
 }
 
 // One operation is one search among 10,000,000 rows of 200 jobs, while another
-// job runs as fast as it can.
+// job runs.
 func BenchmarkFindAccount(b *testing.B) {
 	const rows, number = 10_000_000, 200
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
 			s := openBench(b, engine)
 			require.NoError(b, s.Fill(ctx, draft(b, s, 1), number, rows/number))
-			fast(b, s)
 			free(b, s)
 			stop := runAlways(b, s)
 			defer stop()
@@ -112,23 +86,23 @@ func none(err error, wrong bool) error {
 	return err
 }
 
-// runAlways carries out jobs at the service's pace until it is stopped.
+// runAlways carries out a job at the service's pace until it is stopped.
 func runAlways(b *testing.B, s *store.Store) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
-	started(b, s, 300_000)
+	j := started(b, s, 300_000)
 	go func() {
 		defer close(done)
-		for tick := time.NewTicker(100 * time.Millisecond); ; {
+		number := int64(0)
+		for tick := time.NewTicker(10 * time.Millisecond); number < j.Batches; {
 			select {
 			case <-quit:
 				return
 			case <-tick.C:
 			}
-			var settlements []jobs.Settlement
-			for _, c := range claimNow(b, s, tim.RemoveAllTags, 10) {
-				settlements = append(settlements, jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Cleared})
+			number++
+			if err := sent(b, s, j, number).Settle(ctx, store.Came{Rest: jobs.Cleared}); err != nil {
+				panic(err)
 			}
-			settle(b, s, settlements...)
 		}
 	}()
 	return func() { close(quit); <-done }

@@ -26,7 +26,7 @@ func (s *Store) LogKey(ctx context.Context) (public string, err error) {
 	}
 	origin, err := logOrigin(ctx, s.read)
 	if err != nil {
-		return "", asTrouble(err)
+		return "", AsTrouble(err)
 	}
 	signer, err := s.signer(origin)
 	if err != nil {
@@ -37,17 +37,17 @@ func (s *Store) LogKey(ctx context.Context) (public string, err error) {
 
 // nameLog begins the log, under a name that no other log has. It is the last
 // migration, so that a database is complete once its log has a name.
-func (s *Store) nameLog(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO audit_head (id, origin, seq) VALUES (1, $1, 0)`, audit.Origins+newID(s.now()))
+func (s *Store) nameLog(ctx context.Context, tx *Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO audit_head (id, origin, seq) VALUES (1, $1, 0)`, audit.Origins+NewID(s.now()))
 	return err
 }
 
-func logOrigin(ctx context.Context, q querier) (origin string, err error) {
+func logOrigin(ctx context.Context, q Querier) (origin string, err error) {
 	return origin, q.QueryRowContext(ctx, `SELECT origin FROM audit_head WHERE id = 1`).Scan(&origin)
 }
 
 // sign keeps a checkpoint of the tree as it now is.
-func (s *Store) sign(ctx context.Context, tx *sql.Tx, tree audit.Tree) error {
+func (s *Store) sign(ctx context.Context, tx *Tx, tree audit.Tree) error {
 	if s.signer == nil {
 		return nil
 	}
@@ -73,9 +73,9 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	var size, covered int64
 	err := s.read.QueryRowContext(ctx, `SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
 	if err != nil || size == covered || s.signer == nil {
-		return asTrouble(err)
+		return AsTrouble(err)
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		var edge []byte
 		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge`).Scan(&size, &edge); err != nil {
 			return err
@@ -106,10 +106,10 @@ func (s *Store) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheck
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, nil
 	}
-	return c, asTrouble(err)
+	return c, AsTrouble(err)
 }
 
-func scanCheckpoint(row scanner) (c SignedCheckpoint, err error) {
+func scanCheckpoint(row Scanner) (c SignedCheckpoint, err error) {
 	var at int64
 	err = row.Scan(&c.Size, &at, &c.Note)
 	c.At = fromMillis(at)
@@ -118,14 +118,14 @@ func scanCheckpoint(row scanner) (c SignedCheckpoint, err error) {
 
 // CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
 func (s *Store) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
-	all, err := collect(ctx, s.read, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
-	return all, asTrouble(err)
+	all, err := Collect(ctx, s.read, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
+	return all, AsTrouble(err)
 }
 
 // PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
 func (s *Store) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination).Scan(&size)
-	return size, asTrouble(err)
+	return size, AsTrouble(err)
 }
 
 // Published notes up to which checkpoint a destination has been sent.
@@ -135,11 +135,11 @@ func (s *Store) Published(ctx context.Context, destination string, size int64) e
 
 // NotPublished notes why a destination could not be sent to.
 func (s *Store) NotPublished(ctx context.Context, destination, trouble string) error {
-	return s.publication(ctx, `trouble = excluded.trouble`, destination, 0, clean(trouble, 300))
+	return s.publication(ctx, `trouble = excluded.trouble`, destination, 0, Clean(trouble, 300))
 }
 
 func (s *Store) publication(ctx context.Context, set, destination string, size int64, trouble string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO publications (destination, size, at, trouble) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, millis(s.now()), trouble)
 		return err
@@ -156,20 +156,20 @@ type Publication struct {
 
 // Publications returns all destinations that were ever sent to.
 func (s *Store) Publications(ctx context.Context) ([]Publication, error) {
-	all, err := collect(ctx, s.read, func(row scanner) (p Publication, err error) {
+	all, err := Collect(ctx, s.read, func(row Scanner) (p Publication, err error) {
 		var at int64
 		err = row.Scan(&p.Destination, &p.Size, &at, &p.Trouble)
 		p.At = fromMillis(at)
 		return p, err
 	}, `SELECT destination, size, at, trouble FROM publications ORDER BY destination`)
-	return all, asTrouble(err)
+	return all, AsTrouble(err)
 }
 
 // Inclusion proves that an entry is in the tree of a size (RFC 6962, section
 // 2.1.1): the hashes to combine its own with, in order.
 func (s *Store) Inclusion(ctx context.Context, seq, size int64) ([]tlog.Hash, error) {
 	proof, err := tlog.ProveRecord(size, seq-1, s.hashes(ctx))
-	return proof, asTrouble(err)
+	return proof, AsTrouble(err)
 }
 
 // hashes reads stored hashes of the tree.

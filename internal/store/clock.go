@@ -1,8 +1,11 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// The clocks of the engines, in unix microseconds. Budgets, leases, waits and
+// The clocks of the engines, in unix microseconds. Budgets, heartbeats, waits and
 // starts go by the database's, so that consoles that share one need not agree;
 // that of SQLite is this machine's. What people read goes by Store.now.
 const (
@@ -10,9 +13,20 @@ const (
 	postgresClock = `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
 )
 
-// farAhead is later than any lease, hold or wait ends: a time beyond it means
-// that the clock was set back, and counts as come.
+// farAhead is later than any hold or wait ends: a time beyond it means that the
+// clock was set back, and counts as come.
 const farAhead = 90 * time.Second
+
+// ClockOffset is how far the database's clock is ahead of this program's.
+func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
+	if !s.postgres {
+		return 0, nil
+	}
+	var micros int64
+	began := time.Now()
+	err := s.read.QueryRowContext(ctx, `SELECT `+s.clock).Scan(&micros)
+	return time.UnixMicro(micros).Sub(began.Add(time.Since(began) / 2)), err
+}
 
 // moment is one reading of the database's clock.
 type moment struct {
@@ -21,11 +35,6 @@ type moment struct {
 }
 
 func momentOf(micros int64) moment { return moment{micros, time.Now()} }
-
-func (m moment) millis() int64 { return m.micros / 1000 }
-
-// after is so long after the moment, in unix milliseconds.
-func (m moment) after(d time.Duration) int64 { return m.millis() + d.Milliseconds() }
 
 // in returns when a time of the database's clock comes, by this process's.
 func (m moment) in(micros int64) time.Time {

@@ -2,24 +2,21 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/tim"
 )
 
 // Asked is how many accounts of a job wait in doubt for a person, and why.
 type Asked struct {
 	Tagged     int64 // they have tags that were not there before
-	Reopened   int64 // they were read again after the job and were not as they should be
 	Lost       int64 // every call for them has stayed without an answer
 	Unreadable int64 // the service does not let their tags be read
 	Code       int   // why not
 }
 
 // Sum counts them all.
-func (a Asked) Sum() int64 { return a.Tagged + a.Reopened + a.Lost + a.Unreadable }
+func (a Asked) Sum() int64 { return a.Tagged + a.Lost + a.Unreadable }
 
 // asking are the batches of a job that wait for a person.
 const asking = `job_id = $1 AND outcome = 'in_doubt' AND ask = 1`
@@ -30,14 +27,12 @@ func (s *Store) Asked(ctx context.Context, jobID string) (a Asked, err error) {
 		code int
 		n    int64
 	}
-	all, err := collect(ctx, s.read, func(row scanner) (r asked, err error) { return r, row.Scan(&r.code, &r.n) },
-		`SELECT code, CAST(SUM(pending) AS BIGINT) FROM batches WHERE `+asking+` GROUP BY code ORDER BY code`, clean(jobID, 100))
+	all, err := Collect(ctx, s.read, func(row Scanner) (r asked, err error) { return r, row.Scan(&r.code, &r.n) },
+		`SELECT code, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE `+asking+` GROUP BY code ORDER BY code`, Clean(jobID, 100))
 	for _, r := range all {
 		switch r.code {
 		case 0:
 			a.Tagged += r.n
-		case jobs.CodeNotSo:
-			a.Reopened += r.n
 		case jobs.CodeLost:
 			a.Lost += r.n
 		default:
@@ -45,7 +40,7 @@ func (s *Store) Asked(ctx context.Context, jobID string) (a Asked, err error) {
 			a.Code = r.code
 		}
 	}
-	return a, asTrouble(err)
+	return a, AsTrouble(err)
 }
 
 // decided says what becomes of batches that waited for a person.
@@ -54,12 +49,15 @@ var decided = map[jobs.Decision]jobs.Outcome{jobs.Again: jobs.Waiting, jobs.Leav
 // Decide settles, for all accounts of a job that wait for a person, what becomes
 // of them, and returns how many.
 func (s *Store) Decide(ctx context.Context, by audit.Actor, jobID string, d jobs.Decision) (accounts int64, err error) {
-	jobID = clean(jobID, 100)
+	jobID = Clean(jobID, 100)
 	to, known := decided[d]
 	if !known {
 		return 0, jobs.FaultDecision.With()
 	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(tx *Tx) error {
+		if err := lockApp(ctx, tx, jobID); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, jobID); err != nil {
 			return err
 		}
@@ -74,46 +72,39 @@ func (s *Store) Decide(ctx context.Context, by audit.Actor, jobID string, d jobs
 		if to == jobs.Failed {
 			code, settledAt = jobs.CodeLeft, millis(s.now())
 		}
-		next := tim.GetTags // also before they are changed again, so that new tags are kept too
-		switch {
-		case d == jobs.Again:
-			next = j.Kind.First(j.Snapshot)
-		case d == jobs.Leave:
-			next = ""
-		}
-		pending, err := collect(ctx, tx, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-			`UPDATE batches SET ask = 0, tries = 0, lost = 0, not_before = 0, lease = '', message = '', outcome = $2, code = $3, settled_at = $4, next = $5, read_at = 0, change = NULL
-			WHERE `+asking+` RETURNING pending`, jobID, to, code, settledAt, next)
+		some, err := Collect(ctx, tx, func(row Scanner) (n int64, err error) { return n, row.Scan(&n) }, `
+			UPDATE batches SET ask = 0, lost = 0, not_before = 0, message = '', outcome = $2, code = $3, settled_at = $4
+			WHERE `+asking+` RETURNING accounts`, jobID, to, code, settledAt)
 		if err != nil {
 			return err
 		}
-		if len(pending) == 0 {
+		if len(some) == 0 {
 			return jobs.FaultNothingAsked.With()
 		}
 		accounts = 0
-		for _, n := range pending {
+		for _, n := range some {
 			accounts += n
 		}
 		if to != jobs.InDoubt {
-			err = move(ctx, tx, jobID, jobs.Counts{jobs.InDoubt: -accounts, to: accounts})
+			_, err = s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.InDoubt: -accounts, to: accounts}, 0)
 		}
 		if err == nil && to == jobs.Failed {
 			err = failedByPerson(ctx, tx, jobID, accounts)
 		}
 		if err == nil {
-			err = s.record(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, Details: map[string]any{"decision": d, "accounts": accounts}})
+			err = s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, Details: map[string]any{"decision": d, "accounts": accounts}})
 		}
 		if err != nil {
 			return err
 		}
-		return s.advance(ctx, tx, jobID)
+		return s.Advance(ctx, tx, jobID)
 	})
 	return accounts, err
 }
 
 // failedByPerson keeps accounts out of the share of failures: a person decided,
 // not the service.
-func failedByPerson(ctx context.Context, tx *sql.Tx, jobID string, accounts int64) error {
+func failedByPerson(ctx context.Context, tx *Tx, jobID string, accounts int64) error {
 	_, err := tx.ExecContext(ctx, `UPDATE jobs SET checked_done = checked_done + $2, checked_failed = checked_failed + $2 WHERE id = $1`, jobID, accounts)
 	return err
 }

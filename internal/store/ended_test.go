@@ -2,14 +2,14 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"fmt"
 	"time"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 )
 
-// KeepTags writes down the tags that a reading found, by place, as settling does.
+// KeepTags writes down the tags that a reading found, by place, as the engine does.
 func (s *Store) KeepTags(ctx context.Context, jobID string, before map[int64][]string) error {
 	batches := map[int64][]snapshot.Account{}
 	last := int64(0)
@@ -22,7 +22,7 @@ func (s *Store) KeepTags(ctx context.Context, jobID string, before map[int64][]s
 			batches[number] = append(batches[number], snapshot.Account{Seq: seq, Tags: tags})
 		}
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		key, err := s.keyOf(ctx, tx, jobID)
 		if err != nil {
 			return err
@@ -34,18 +34,15 @@ func (s *Store) KeepTags(ctx context.Context, jobID string, before map[int64][]s
 				return err
 			}
 			rows = append(rows, jobID, number, data, snapshot.Digest(data))
-			if _, err := tx.ExecContext(ctx, `UPDATE batches SET next = 'remove_all_tags' WHERE job_id = $1 AND number = $2 AND next = 'get_tags'`, jobID, number); err != nil {
-				return err
-			}
 		}
 		return upsertAll(ctx, tx, `snapshots (job_id, number, data, digest)`, 4, rows, ` ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`)
 	})
 }
 
 // End ends a draft as if it had run: every account has the outcome, but for some
-// with one of their own.
-func (s *Store) End(ctx context.Context, jobID string, rest jobs.Outcome, own ...jobs.Own) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// with one of their own. A call held all accounts of each batch.
+func (s *Store) End(ctx context.Context, jobID string, rest jobs.Outcome, own ...Own) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		now := millis(s.now())
 		j, err := job(ctx, tx, jobID)
 		if err != nil {
@@ -53,24 +50,39 @@ func (s *Store) End(ctx context.Context, jobID string, rest jobs.Outcome, own ..
 		}
 		counts := jobs.Counts{jobs.Waiting: -j.Accounts}
 		counts[rest] += j.Accounts - int64(len(own))
-		_, err = tx.ExecContext(ctx, `UPDATE batches SET outcome = $2, next = '', settled_at = $3 WHERE job_id = $1`, jobID, rest, now)
+		_, err = tx.ExecContext(ctx, `UPDATE batches SET outcome = $2, settled_at = $3 WHERE job_id = $1`, jobID, rest, now)
 		for _, o := range own {
 			counts[o.Outcome]++
 			if err == nil {
 				_, err = tx.ExecContext(ctx, `INSERT INTO own_outcomes (job_id, seq, outcome, code, settled_at) VALUES ($1, $2, $3, $4, $5)`, jobID, o.Seq, o.Outcome, o.Code, now)
 			}
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `UPDATE batches SET pending = pending - 1 WHERE job_id = $1 AND first <= $2 AND first + size > $2`, jobID, o.Seq)
+				_, err = tx.ExecContext(ctx, `UPDATE batches SET accounts = accounts - 1 WHERE job_id = $1 AND number = $2`, jobID, (o.Seq-1)/jobs.BatchSize+1)
 			}
+		}
+		command := "get_tags"
+		if j.Kind.Command() != "" {
+			command = string(j.Kind.Command())
+		}
+		var calls []any
+		for number := int64(1); number <= j.Batches; number++ {
+			var seqs []int64
+			for seq := (number-1)*jobs.BatchSize + 1; seq <= min(number*jobs.BatchSize, j.Accounts); seq++ {
+				seqs = append(seqs, seq)
+			}
+			calls = append(calls, callLine(NewID(time.Now()), jobID, number, seqs, command, "answered", now)...)
+		}
+		if err == nil {
+			err = InsertAll(ctx, tx, callsInto, 9, calls)
 		}
 		if err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = 'running', started_at = $2 WHERE id = $1`, jobID, now)
 		}
 		if err == nil {
-			err = move(ctx, tx, jobID, counts)
+			_, err = s.MoveCounts(ctx, tx, jobID, counts, j.Batches)
 		}
 		if err == nil {
-			_, err = s.finish(ctx, tx, jobID)
+			err = s.finish(ctx, tx, jobID)
 		}
 		return err
 	})
@@ -81,31 +93,21 @@ func (s *Store) Wrapped(ctx context.Context, jobID string) (wrapped []byte, err 
 	return wrapped, s.read.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
 }
 
-// Exec changes what no method does.
-func (s *Store) Exec(ctx context.Context, query string, args ...any) error {
-	_, err := s.write.ExecContext(ctx, query, args...)
-	return err
-}
-
 // WantedTags returns the tags a job is to add or remove, by place.
 func (s *Store) WantedTags(ctx context.Context, j jobs.Job) (map[int64][]string, error) {
 	return s.keptTags(ctx, snapshot.Wanted, j.ID, 1, j.Batches)
 }
 
-// Count returns the one number of a query.
-func (s *Store) Count(ctx context.Context, query string, args ...any) (n int64, err error) {
-	return n, s.read.QueryRowContext(ctx, query, args...).Scan(&n)
+// LedgerCall writes a call of a batch that held some accounts into the ledger.
+func (s *Store) LedgerCall(ctx context.Context, jobID, id string, number int64, seqs []int64, command string, at time.Time) error {
+	return s.tx(ctx, func(tx *Tx) error {
+		return InsertAll(ctx, tx, callsInto, 9, callLine(id, jobID, number, seqs, command, "answered", millis(at)))
+	})
 }
 
-// LedgerCall writes a call of a batch into the ledger.
-func (s *Store) LedgerCall(ctx context.Context, jobID, id string, batch, first int64, accounts int, command string, at time.Time) error {
-	return s.Exec(ctx, `INSERT INTO calls (id, job_id, batch, first, accounts, command, random, delivery, sent_at) VALUES ($1, $2, $3, $4, $5, $6, 7, 'answered', $7)`,
-		id, jobID, batch, first, accounts, command, millis(at))
-}
-
-// ForgetReports lets reports be summed up anew.
-func (s *Store) ForgetReports() {
-	s.reports.mu.Lock()
-	defer s.reports.mu.Unlock()
-	s.reports.folded = nil
+// Halts lets a job halt, as the engine does.
+func (s *Store) Halts(ctx context.Context, jobID string, code int, info string) error {
+	return s.Tx(ctx, func(tx *Tx) error {
+		return s.HaltJob(ctx, tx, jobID, Halt{Code: code, Info: info, Call: fmt.Sprint("call", code)})
+	})
 }

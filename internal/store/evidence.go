@@ -23,7 +23,7 @@ import (
 // takes it, in an entry that commits to it and is its last.
 func (s *Store) Evidence(ctx context.Context, by audit.Actor, jobID string) (*evidence.Pack, error) {
 	p, err := s.evidence(ctx, by, jobID)
-	return p, asTrouble(err)
+	return p, AsTrouble(err)
 }
 
 func (s *Store) evidence(ctx context.Context, by audit.Actor, jobID string) (*evidence.Pack, error) {
@@ -87,7 +87,7 @@ func (s *Store) recordEvidence(ctx context.Context, by audit.Actor, j jobs.Job, 
 	if err != nil {
 		return 0, err
 	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(tx *Tx) error {
 		seq, err = s.recorded(ctx, tx, audit.Entry{Code: audit.EvidenceDownloaded, Actor: by, JobID: j.ID, Target: j.FileName,
 			Details: map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "job_sha256": sum}})
 		return err
@@ -136,7 +136,7 @@ type packed struct {
 // evidenceEntries lists the entries of a job, and those that say why some of them
 // are gone or have lost their personal part.
 func (s *Store) evidenceEntries(ctx context.Context, jobID string, sealed int64) (all []packed, err error) {
-	all, err = collect(ctx, s.read, func(row scanner) (p packed, err error) {
+	all, err = Collect(ctx, s.read, func(row Scanner) (p packed, err error) {
 		var personal string
 		err = row.Scan(&p.seq, &personal)
 		return packed{p.seq, personal == ""}, err
@@ -188,7 +188,7 @@ func (s *Store) erasures(ctx context.Context, of []packed) (found []packed, err 
 	if len(erased) == 0 {
 		return nil, nil
 	}
-	all, err := collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq`, audit.LogErased, slices.Min(erased))
+	all, err := Collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq`, audit.LogErased, slices.Min(erased))
 	for _, e := range all {
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"tagsweep/internal/tim"
+	"tagsweep/internal/jobs"
 )
 
 // set is a store whose clock was set, as it was before and by how much.
@@ -37,56 +37,89 @@ func (s *Store) Jump(by time.Duration) {
 	s.now = func() time.Time { return was.now().Round(0).Add(was.by) }
 }
 
-// Plans returns how the engine finds what the runner asks for again and again,
-// one text for each question.
+// Plans returns how the database finds what pages and settlements ask for again and
+// again, and what a question that scans a job looks like: "a bad one".
 func (s *Store) Plans(ctx context.Context, appID, jobID string) (map[string]string, error) {
-	if s.postgres { // so that it knows how much there is, as it does by itself after a while
-		if _, err := s.write.ExecContext(ctx, `ANALYZE`); err != nil {
-			return nil, err
-		}
-	}
-	now := int64(1_800_000_000_000)
-	type question struct {
+	plans, now := map[string]string{}, int64(1_800_000_000_000)
+	for name, q := range map[string]struct {
 		query string
 		args  []any
-	}
-	questions := map[string]question{
-		"held":      {s.heldQuery(), []any{appID, 1, 1}},
-		"stale":     {s.staleQuery(), []any{appID}},
-		"in flight": {inFlightQuery, []any{jobID, overlapMost, 1, 1, now, now}},
-		"asked":     {`SELECT code FROM batches WHERE ` + asking, []any{jobID}},
-	}
-	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags} {
-		questions["candidates "+string(command)] = question{s.candidatesQuery(command), []any{appID, 1}}
-		for _, e := range errands(command) {
-			questions[fmt.Sprint("take ", e)] = question{takeQuery(e, false), []any{jobID, "x", now, now, 0, now, now, now, 9}}
+	}{
+		"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{jobID}},
+		"in flight":    {inFlight, []any{appID}},
+		"last read":    {lastRead, []any{jobID, 9}},
+		"drop waiting": {dropWaiting, []any{jobID, now}},
+		"waits for":    {waitsFor, []any{jobID, now}},
+		"asked":        {`SELECT code, SUM(accounts) FROM batches WHERE ` + asking + ` GROUP BY code`, []any{jobID}},
+		"progress":     {`SELECT ` + progressColumns + ` FROM jobs WHERE id = $1`, []any{jobID}},
+		"reasons":      {`SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code`, []any{jobID}},
+	} {
+		plan, err := s.plan(ctx, q.query, q.args...)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		plans[name] = plan
 	}
+	return plans, nil
+}
+
+func (s *Store) plan(ctx context.Context, query string, args ...any) (string, error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer tx.Rollback()
 	explain := `EXPLAIN QUERY PLAN `
 	if s.postgres {
 		explain = `EXPLAIN `
 		if _, err := tx.ExecContext(ctx, `SET LOCAL enable_seqscan = off`); err != nil { // of tables as small as a test's it likes them
-			return nil, err
+			return "", err
 		}
 	}
-	plans := map[string]string{}
-	for name, q := range questions {
-		lines, err := collect(ctx, tx, func(row scanner) (line string, err error) {
-			if s.postgres {
-				return line, row.Scan(&line)
-			}
-			var skip any
-			return line, row.Scan(&skip, &skip, &skip, &line)
-		}, explain+q.query, q.args...)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+	lines, err := Collect(ctx, tx, func(row Scanner) (line string, err error) {
+		if s.postgres {
+			return line, row.Scan(&line)
 		}
-		plans[name] = strings.Join(lines, "\n")
+		var skip any
+		return line, row.Scan(&skip, &skip, &skip, &line)
+	}, explain+query, args...)
+	return strings.Join(lines, "\n"), err
+}
+
+// Exec changes what no method does.
+func (s *Store) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := s.write.ExecContext(ctx, query, args...)
+	return err
+}
+
+// Count returns the one number of a query.
+func (s *Store) Count(ctx context.Context, query string, args ...any) (n int64, err error) {
+	return n, s.read.QueryRowContext(ctx, query, args...).Scan(&n)
+}
+
+// ForgetReports lets reports be summed up anew.
+func (s *Store) ForgetReports() {
+	s.reports.mu.Lock()
+	defer s.reports.mu.Unlock()
+	s.reports.folded = nil
+}
+
+// ErrMoreToCompare is of a reading that must be compared with another job first.
+var ErrMoreToCompare = errMoreToCompare
+
+// CompareThen compares what was read with the other jobs, and finishes the reading
+// after something has happened in between.
+func (s *Store) CompareThen(ctx context.Context, im *jobs.Import, read jobs.Imported, between func() error) error {
+	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[readJob]int64{}, kept: time.Now()}
+	others, err := with.missing(ctx, s.read)
+	if err == nil {
+		err = with.compare(ctx, others)
 	}
-	return plans, nil
+	if err == nil {
+		err = between()
+	}
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *Tx) error { return s.finishImport(ctx, tx, im, read, with) })
 }

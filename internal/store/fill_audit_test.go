@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -15,7 +14,7 @@ import (
 func (s *Store) FillAudit(ctx context.Context, n int64, entry func(seq int64) audit.Entry) error {
 	const atOnce = 1_000
 	for done := int64(0); done < n; done += atOnce {
-		err := s.tx(ctx, func(tx *sql.Tx) error {
+		err := s.tx(ctx, func(tx *Tx) error {
 			var edge []byte
 			var size, reached int64
 			if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge, reached`).Scan(&size, &edge, &reached); err != nil {
@@ -34,7 +33,7 @@ func (s *Store) FillAudit(ctx context.Context, n int64, entry func(seq int64) au
 					return err
 				}
 				reached = max(reached, millis(e.At))
-				lines = append(lines, e.Seq, written.Line, written.Personal, millis(e.At), reached, e.Code, number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+				lines = append(lines, e.Seq, written.Line, written.Personal, millis(e.At), reached, e.Code, Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
 				for i, hash := range tree.Grow(written.Leaf()) {
 					hashes = append(hashes, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
 				}
@@ -42,13 +41,13 @@ func (s *Store) FillAudit(ctx context.Context, n int64, entry func(seq int64) au
 					words = append(words, word, e.Seq)
 				}
 			}
-			if err := insertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)`, 9, lines); err != nil {
+			if err := InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)`, 9, lines); err != nil {
 				return err
 			}
-			if err := insertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes); err != nil {
+			if err := InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes); err != nil {
 				return err
 			}
-			if err := insertAll(ctx, tx, `audit_words (word, seq)`, 2, words); err != nil {
+			if err := InsertAll(ctx, tx, `audit_words (word, seq)`, 2, words); err != nil {
 				return err
 			}
 			_, err = tx.ExecContext(ctx, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3 WHERE id = 1`, tree.Size, tree.Edge(), reached)

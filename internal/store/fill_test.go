@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"tagsweep/internal/jobs"
@@ -13,7 +12,7 @@ import (
 func (s *Store) Fill(ctx context.Context, like jobs.Job, number, accounts int) error {
 	for n := range number {
 		id := fmt.Sprintf("0fill%011d", n)
-		err := s.tx(ctx, func(tx *sql.Tx) error {
+		err := s.tx(ctx, func(tx *Tx) error {
 			_, err := tx.ExecContext(ctx, `
 				INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, row_count, accounts, outcome_cleared, batches,
 					created_by, created_at, started_at, finished_at)
@@ -32,15 +31,15 @@ func (s *Store) Fill(ctx context.Context, like jobs.Job, number, accounts int) e
 				}
 				if size := len(batch.Accounts); size == jobs.BatchSize || i == accounts-1 {
 					planned = append(planned, id, batch.Number, batch.Accounts[0].Row, size, batch.Text())
-					batches = append(batches, id, batch.First(), size, batch.Number, size, jobs.Cleared, 1)
+					batches = append(batches, id, batch.Number, size, jobs.Cleared, 1)
 					batch = jobs.PlannedBatch{Number: batch.Number + 1}
 				}
 			}
-			if err = insertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned); err == nil {
-				err = insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome, settled_at)`, 7, batches)
+			if err = InsertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned); err == nil {
+				err = InsertAll(ctx, tx, `batches (job_id, number, accounts, outcome, settled_at)`, 5, batches)
 			}
 			if err == nil {
-				err = insertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
+				err = InsertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
 			}
 			return err
 		})

@@ -28,11 +28,11 @@ func (s *Store) FindAccounts(ctx context.Context, account string, limit int) (fo
 }
 
 func (s *Store) find(ctx context.Context, account string, limit int) (found []inJob, err error) {
-	account = clean(account, 300)
+	account = Clean(account, 300)
 	// Of every job the names among which the account would stand.
 	type place struct{ job, names string }
 	for before := ""; len(found) < limit; {
-		places, err := collect(ctx, s.read, func(row scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) }, `
+		places, err := Collect(ctx, s.read, func(row Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) }, `
 			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), '')
 			FROM jobs j WHERE j.reader = '' AND (CAST($2 AS TEXT) = '' OR j.id < $2) ORDER BY j.id DESC LIMIT $3`, []byte(account), before, jobsAtOnce)
 		if err != nil {
@@ -89,14 +89,14 @@ const mostLike = jobs.NamesSize - 1
 // prefix, each once, sorted by their bytes, and whether there are more. It gives
 // at most 255, whatever the limit.
 func (s *Store) AccountsLike(ctx context.Context, prefix string, limit int) (names []string, more bool, err error) {
-	prefix = clean(prefix, 300)
+	prefix = Clean(prefix, 300)
 	limit = min(limit, mostLike)
 	end := afterAll(prefix)
 	// In every job the matches begin among the names that the prefix would stand
 	// among, or with those after them, and those after them are enough.
 	type place struct{ job, names, next string }
 	for before := ""; ; {
-		places, err := collect(ctx, s.read, func(row scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names, &p.next) }, `
+		places, err := Collect(ctx, s.read, func(row Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names, &p.next) }, `
 			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), ''),
 				COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first > $1 AND n.first < $2 ORDER BY n.first LIMIT 1), '')
 			FROM jobs j WHERE j.reader = '' AND (CAST($3 AS TEXT) = '' OR j.id < $3) ORDER BY j.id DESC LIMIT $4`, []byte(prefix), end, before, jobsAtOnce)

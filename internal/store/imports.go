@@ -30,22 +30,23 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	now := millis(s.now())
 	// Without a lock first, since mostly there is none. A job that is no longer
 	// reading but has a reader was cancelled: what was read of it is removed.
-	waiting, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+	waiting, err := Collect(ctx, s.read, func(row Scanner) (id string, err error) { return id, row.Scan(&id) }, `
 		SELECT id FROM jobs WHERE (state = 'reading' OR reader <> '') AND reader_until < $1 AND (CAST($2 AS BIGINT) = 0 OR file_bytes <= $2)
 		ORDER BY id LIMIT 1`, now, mostBytes)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
-	im := &jobs.Import{JobID: waiting[0], Reader: newID(s.now())}
+	im := &jobs.Import{JobID: waiting[0], Reader: NewID(s.now())}
 	var state jobs.State
 	var digest, app, choices, understanding, source string
+	var job jobs.Job
 	var size int64
 	err = s.write.QueryRowContext(ctx, `
 		UPDATE jobs SET reader = $2, reader_until = $3, reading = '', read_done = 0, read_rows = 0, version = version + 1,
 			row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0, outcome_waiting = 0, outcome_cancelled = 0
 		WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
-		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding, kind, snapshot = 1, source`,
-		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices, &understanding, &im.Kind, &im.Snapshot, &source)
+		RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding, kind, checks, source`,
+		im.JobID, im.Reader, millis(s.now().Add(importLease)), now).Scan(&state, &app, &digest, &size, &im.AccountBytes, &choices, &understanding, &job.Kind, &job.Checks, &source)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // another console was quicker
 	}
@@ -72,7 +73,8 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 	if im.Protected, im.ProtectedVersion, err = s.protectedSet(ctx, s.read, app); err != nil {
 		return nil, err
 	}
-	if im.TagColumn = tagColumn(im.Kind, source); im.Kind.Tagged() && !im.TagColumn {
+	im.Told = job.Told()
+	if im.TagColumn = tagColumn(job.Kind, source); im.Told && !im.TagColumn {
 		im.TagsOf = s.tagsOf(im.JobID)
 	}
 	im.File, err = s.upload(ctx, digest, size)
@@ -82,10 +84,10 @@ func (s *Store) TakeImport(ctx context.Context, mostBytes int64) (*jobs.Import, 
 // emptyJob removes what an earlier reading of the file left, a little at a time.
 func (s *Store) emptyJob(ctx context.Context, im *jobs.Import) error {
 	for _, t := range []struct{ table, key string }{
-		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "first"}, {"account_names", "first"}, {"planned_batches", "number"}, {"wanted_tags", "number"}, {"shared_accounts", "other_id"},
+		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "number"}, {"account_names", "first"}, {"planned_batches", "number"}, {"wanted_tags", "number"}, {"shared_accounts", "other_id"},
 	} {
 		for removed := int64(1); removed > 0; {
-			err := s.tx(ctx, func(tx *sql.Tx) error {
+			err := s.tx(ctx, func(tx *Tx) error {
 				if _, err := s.keepReading(ctx, tx, im, 0, 0); err != nil {
 					return err
 				}
@@ -106,7 +108,7 @@ func (s *Store) emptyJob(ctx context.Context, im *jobs.Import) error {
 }
 
 // keepReading extends the lease and shows how far the reading is.
-func (s *Store) keepReading(ctx context.Context, tx *sql.Tx, im *jobs.Import, read int, rows int64) (state jobs.State, err error) {
+func (s *Store) keepReading(ctx context.Context, tx *Tx, im *jobs.Import, read int, rows int64) (state jobs.State, err error) {
 	err = tx.QueryRowContext(ctx, `
 		UPDATE jobs SET read_done = $3, read_rows = $4, reader_until = $5, version = version + 1 WHERE id = $1 AND reader = $2 RETURNING state`,
 		im.JobID, im.Reader, read, rows, millis(s.now().Add(importLease))).Scan(&state)
@@ -120,12 +122,12 @@ func (s *Store) keepReading(ctx context.Context, tx *sql.Tx, im *jobs.Import, re
 func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.ImportSlice) error {
 	var aside, planned, batches, names []any
 	for _, a := range slice.SetAsides {
-		aside = append(aside, im.JobID, a.Row, a.Line, a.Kind, clean(a.Value, 200), a.Reason, a.Repeats)
+		aside = append(aside, im.JobID, a.Row, a.Line, a.Kind, Clean(a.Value, 200), a.Reason, a.Repeats)
 	}
 	for _, b := range slice.Batches {
 		size := len(b.Accounts)
 		planned = append(planned, im.JobID, b.Number, b.Accounts[0].Row, size, b.Text())
-		batches = append(batches, im.JobID, b.First(), size, b.Number, size, jobs.Waiting, im.Kind.First(im.Snapshot))
+		batches = append(batches, im.JobID, b.Number, size, jobs.Waiting)
 	}
 	for _, n := range slice.Names {
 		names = append(names, im.JobID, []byte(n[0].Account), n.Text())
@@ -134,25 +136,25 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		state, err := s.keepReading(ctx, tx, im, slice.Read, slice.Rows)
 		if err == nil && state != jobs.Reading {
 			err = jobs.ErrImportGone // cancelled meanwhile
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, aside)
+			err = InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, aside)
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned)
+			err = InsertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned)
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `batches (job_id, first, size, number, pending, outcome, next)`, 7, batches)
+			err = InsertAll(ctx, tx, `batches (job_id, number, accounts, outcome)`, 4, batches)
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, wanted)
+			err = InsertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, wanted)
 		}
 		if err == nil {
-			err = insertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
+			err = InsertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
 		}
 		return err
 	})
@@ -160,7 +162,7 @@ func (s *Store) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.Impor
 
 // sealWanted returns the rows of wanted_tags for batches of a job that needs to be told tags.
 func (s *Store) sealWanted(ctx context.Context, im *jobs.Import, batches []jobs.PlannedBatch) (rows []any, err error) {
-	if !im.Kind.Tagged() || len(batches) == 0 {
+	if !im.Told || len(batches) == 0 {
 		return nil, nil
 	}
 	key, err := s.keyOf(ctx, s.read, im.JobID)
@@ -183,14 +185,14 @@ func (s *Store) sealWanted(ctx context.Context, im *jobs.Import, batches []jobs.
 
 // FinishImport implements jobs.ImportStore.
 func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imported) error {
-	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[string]bool{}, kept: time.Now()}
+	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[readJob]int64{}, kept: time.Now()}
 	for {
 		others, err := with.missing(ctx, s.read)
 		if err == nil {
 			err = with.compare(ctx, others)
 		}
 		if err == nil {
-			err = s.tx(ctx, func(tx *sql.Tx) error { return s.finishImport(ctx, tx, im, read, with) })
+			err = s.tx(ctx, func(tx *Tx) error { return s.finishImport(ctx, tx, im, read, with) })
 		}
 		if !errors.Is(err, errMoreToCompare) {
 			return err
@@ -200,7 +202,7 @@ func (s *Store) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imp
 
 var errMoreToCompare = errors.New("store: another file was read meanwhile")
 
-func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, read jobs.Imported, with *comparing) error {
+func (s *Store) finishImport(ctx context.Context, tx *Tx, im *jobs.Import, read jobs.Imported, with *comparing) error {
 	// One import of an app finishes at a time: of two, the later one knows of the earlier.
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET name = name WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, im.JobID)
 	if err != nil {
@@ -217,11 +219,12 @@ func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, r
 	if err != nil {
 		return err
 	}
-	err = one(ctx, tx, jobs.ErrImportGone, `
+	to, _ := jobs.Reading.Next(jobs.Read)
+	err = One(ctx, tx, jobs.ErrImportGone, `
 		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
 			understanding = $10, protected_version = $11, unusual = $12, reading = reader, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
-		im.JobID, im.Reader, jobs.Draft, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
+		im.JobID, im.Reader, to, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+jobs.BatchSize-1)/jobs.BatchSize,
 		string(understanding), im.ProtectedVersion, string(unusual))
 	if err == nil && read.Mapping != nil {
 		err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
@@ -232,7 +235,7 @@ func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, r
 		}
 	}
 	if err == nil {
-		err = insertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, with.shared)
+		err = InsertAll(ctx, tx, `shared_accounts (job_id, other_id, accounts)`, 3, with.shared())
 	}
 	if err != nil {
 		return err
@@ -243,12 +246,16 @@ func (s *Store) finishImport(ctx context.Context, tx *sql.Tx, im *jobs.Import, r
 	}
 	details := summary(draft)
 	details["understanding"] = briefly(read.Understanding)
-	return s.record(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
+	err = s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
+	if err != nil || draft.Checks == "" {
+		return err
+	}
+	return s.startInspection(ctx, tx, draft)
 }
 
 // briefly is what an entry of the log says about how a file was read.
 func briefly(u accounts.Understanding) map[string]any {
-	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote, "sheet": clean(u.Sheet, 100), "entry": clean(u.Entry, 200),
+	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote, "sheet": Clean(u.Sheet, 100), "entry": Clean(u.Entry, 200),
 		"first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
 }
 
@@ -261,10 +268,11 @@ func (s *Store) RefuseImport(ctx context.Context, im *jobs.Import, why *fault.Er
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		err := one(ctx, tx, jobs.ErrImportGone, `
+	to, _ := jobs.Reading.Next(jobs.Refuse)
+	return s.tx(ctx, func(tx *Tx) error {
+		err := One(ctx, tx, jobs.ErrImportGone, `
 			UPDATE jobs SET state = $3, refusal = $4, finished_at = $5, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
-			WHERE id = $1 AND reader = $2 AND state = 'reading'`, im.JobID, im.Reader, jobs.Refused, string(refusal), millis(s.now()))
+			WHERE id = $1 AND reader = $2 AND state = 'reading'`, im.JobID, im.Reader, to, string(refusal), millis(s.now()))
 		if err != nil {
 			return err
 		}
@@ -275,7 +283,7 @@ func (s *Store) RefuseImport(ctx context.Context, im *jobs.Import, why *fault.Er
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
 			Details: map[string]any{"reason": why.Code, "file": refused.FileName, "sha256": refused.FileSHA256}})
 	})
 }

@@ -2,21 +2,20 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// insertAll inserts rows of so many columns, several a statement, prepared once.
+// InsertAll inserts rows of so many columns, several a statement, prepared once.
 // More a statement is slower on SQLite, which looks each parameter up by name
 // among all the others; fewer is slower on PostgreSQL, which answers each.
-func insertAll(ctx context.Context, tx *sql.Tx, into string, columns int, args []any) error {
+func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
 	return upsertAll(ctx, tx, into, columns, args, "")
 }
 
 // upsertAll is insertAll with what to do on a conflict.
-func upsertAll(ctx context.Context, tx *sql.Tx, into string, columns int, args []any, conflict string) error {
+func upsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any, conflict string) error {
 	const rowsAtOnce = 20
 	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
 	if whole > 0 {

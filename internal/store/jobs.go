@@ -3,10 +3,10 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -27,21 +27,21 @@ func outcomeColumn(o jobs.Outcome) string { return "outcome_" + string(o) }
 var jobColumns = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "gate", "source", "reading", "read_done", "read_rows", "refusal", "version",
-		"snapshot", "policy", "only_tags", "verify_share", "verify_seed", "verify_left", "verified", "reopened"}
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "careful", "source", "reading", "read_done", "read_rows", "refusal", "version",
+		"snapshot", "policy", "only_tags", "verify_share", "verify_seed", "verify_due", "checks"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
 	return "j." + strings.Join(columns, ", j.")
 }()
 
-func scanJob(row scanner) (j jobs.Job, err error) {
+func scanJob(row Scanner) (j jobs.Job, err error) {
 	var created, started, finished, start int64
 	var refusal, only string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Gate, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version,
-		&j.Snapshot, &j.Policy, &only, &j.Verify.Share, &j.Verify.Seed, &j.Verify.Left, &j.Verify.Read, &j.Verify.Reopened}
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version,
+		&j.Snapshot, &j.Policy, &only, &j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
@@ -49,8 +49,8 @@ func scanJob(row scanner) (j jobs.Job, err error) {
 	if err = row.Scan(dest...); err == nil && refusal != "" {
 		j.Refusal, err = fault.Recall([]byte(refusal))
 	}
-	if err == nil && only != "" {
-		err = json.Unmarshal([]byte(only), &j.Only)
+	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
+		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
 	}
 	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = fromMillis(created), fromMillis(started), fromMillis(finished), fromMillis(start)
 	j.Counts = jobs.Counts{}
@@ -65,10 +65,10 @@ func (s *Store) Job(ctx context.Context, id string) (jobs.Job, error) {
 	return job(ctx, s.read, id)
 }
 
-func job(ctx context.Context, q querier, id string) (jobs.Job, error) {
-	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, clean(id, 100)))
+func job(ctx context.Context, q Querier, id string) (jobs.Job, error) {
+	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, Clean(id, 100)))
 	if errors.Is(err, sql.ErrNoRows) {
-		return j, jobs.FaultNoJob.With(clean(id, 40))
+		return j, jobs.FaultNoJob.With(Clean(id, 40))
 	}
 	return j, err
 }
@@ -86,12 +86,9 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 	if now := s.now(); !start.At.IsZero() && (!start.At.After(now) || start.At.After(now.AddDate(1, 0, 0))) {
 		return jobs.Job{}, jobs.FaultStartTime.With()
 	}
-	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *sql.Tx, j jobs.Job) (more map[string]any, err error) {
-		var stale, canary bool
-		var app keeping
-		err = tx.QueryRowContext(ctx, `
-			SELECT a.protected_version <> j.protected_version, a.canary = 1, a.snapshot = 1, a.verify_share FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).
-			Scan(&stale, &canary, &app.snapshot, &app.verify)
+	j, err := s.changeJob(ctx, by, id, jobs.Start, func(tx *Tx, j jobs.Job) (map[string]any, error) {
+		var stale bool
+		err := tx.QueryRowContext(ctx, `SELECT a.protected_version <> j.protected_version FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale)
 		switch {
 		case err != nil:
 			return nil, err
@@ -104,22 +101,10 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 		case stale:
 			return nil, FaultProtectedNew.With()
 		}
-		if more, err = app.fix(ctx, tx, &j); err != nil {
-			return nil, err
-		}
-		if _, err = tx.ExecContext(ctx, `UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4 WHERE id = $1`, j.ID, by.Name, millis(s.now()), millis(start.At)); err != nil {
-			return nil, err
-		}
-		if !start.At.IsZero() {
-			more["start_at"] = start.At.UTC().Format(time.RFC3339)
-		}
-		if canary && j.Kind != jobs.Inspect {
-			err = firstGate(ctx, tx, j.ID, j.Kind.First(j.Snapshot))
-		}
-		return more, err
+		return s.started(ctx, tx, by, j, start.At)
 	})
 	if FaultProtectedNew.Is(err) {
-		_, failed := s.changeJob(ctx, by, id, jobs.Reread, func(*sql.Tx, jobs.Job) (map[string]any, error) {
+		_, failed := s.changeJob(ctx, by, id, jobs.Reread, func(*Tx, jobs.Job) (map[string]any, error) {
 			return map[string]any{"reason": FaultProtectedNew.Code}, nil
 		})
 		err = errors.Join(err, failed)
@@ -127,10 +112,50 @@ func (s *Store) StartJob(ctx context.Context, by audit.Actor, id string, start S
 	return j, err
 }
 
+// started writes down how a job runs from now on: as its app is set now. It
+// returns what the log says of it.
+func (s *Store) started(ctx context.Context, tx *Tx, by audit.Actor, j jobs.Job, at time.Time) (map[string]any, error) {
+	var careful, keep bool
+	var share snapshot.Share
+	err := tx.QueryRowContext(ctx, `SELECT canary = 1, snapshot = 1, verify_share FROM apps WHERE id = $1`, j.AppID).Scan(&careful, &keep, &share)
+	if err != nil {
+		return nil, err
+	}
+	keep = keep || j.Kind != jobs.Clear
+	seed := ""
+	if j.Kind == jobs.Inspect {
+		careful, share = false, 0
+	}
+	if share > 0 {
+		seed = rand.Text()
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4, careful = $5, snapshot = $6, verify_share = $7, verify_seed = $8 WHERE id = $1`,
+		j.ID, by.Name, millis(s.now()), millis(at), Number(careful), Number(keep), share, seed)
+	if err == nil {
+		err = takeTurn(ctx, tx, j)
+	}
+	said := map[string]any{"snapshot": keep, "verify_share": share, "verify_seed": seed}
+	if !at.IsZero() {
+		said["start_at"] = at.UTC().Format(time.RFC3339)
+	}
+	return said, err
+}
+
+// takeTurn puts a job behind all that were started or resumed before.
+func takeTurn(ctx context.Context, tx *Tx, j jobs.Job) error {
+	var turn int64
+	err := tx.QueryRowContext(ctx, `UPDATE apps SET turns = turns + 1 WHERE id = $1 RETURNING turns`, j.AppID).Scan(&turn)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE jobs SET turn = $2 WHERE id = $1`, j.ID, turn)
+	}
+	return err
+}
+
 // Resume lets a paused or halted job go on. One that halted because accounts had
 // gained other tags needs to be told what to do with such accounts.
 func (s *Store) Resume(ctx context.Context, by audit.Actor, id string, policy snapshot.Policy) (jobs.Job, error) {
-	return s.changeJob(ctx, by, id, jobs.Resume, func(tx *sql.Tx, j jobs.Job) (more map[string]any, err error) {
+	return s.changeJob(ctx, by, id, jobs.Resume, func(tx *Tx, j jobs.Job) (more map[string]any, err error) {
 		if j.State == jobs.Halted && j.HaltCode == jobs.CodeGained {
 			if policy, err = snapshot.ParsePolicy(string(policy)); err != nil {
 				return nil, err
@@ -151,10 +176,11 @@ func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.
 	if a == jobs.Resume {
 		return s.Resume(ctx, by, id, "")
 	}
-	return s.changeJob(ctx, by, id, a, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
+	return s.changeJob(ctx, by, id, a, func(tx *Tx, j jobs.Job) (map[string]any, error) {
 		switch a {
-		case jobs.Cancel:
-			return nil, s.cancelWaiting(ctx, tx, j)
+		case jobs.Cancel: // what waits ends as it follows from the state
+			_, err := tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '', halt_recovers = 0 WHERE id = $1`, j.ID)
+			return nil, err
 		case jobs.StartNow:
 			if !j.StartAt.After(s.now()) {
 				return nil, jobs.FaultWrongState.With(j.Shown())
@@ -166,17 +192,42 @@ func (s *Store) ActOnJob(ctx context.Context, by audit.Actor, id string, a jobs.
 	})
 }
 
-// resume lets a job go on after a person has acted: what was tried before
-// counts no more.
-func (s *Store) resume(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
-	_, err := tx.ExecContext(ctx, `UPDATE batches SET tries = 0, not_before = 0 WHERE job_id = $1 AND next <> '' AND lease_until = 0 AND tries > 0`, j.ID)
-	if err == nil && j.State == jobs.Halted && j.HaltCode == jobs.CodeFailures {
-		err = s.forgive(ctx, tx, j)
+// resume lets a job go on after a person has acted. What halted more than this job
+// is tried by one batch first.
+func (s *Store) resume(ctx context.Context, tx *Tx, j jobs.Job) error {
+	if j.State == jobs.Halted && !slices.Contains([]int{jobs.CodeFailures, jobs.CodeGained, jobs.CodeUnreadable}, j.HaltCode) {
+		_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = `+s.clock+` / 1000, probe_wait = $2 WHERE id = $1`, j.AppID, firstProbe)
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '' WHERE id = $1`, j.ID)
+	if err := takeTurn(ctx, tx, j); err != nil {
+		return err
 	}
+	if j.State == jobs.Halted && j.HaltCode == jobs.CodeFailures {
+		if err := forgive(ctx, tx, j); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '', halt_recovers = 0 WHERE id = $1`, j.ID)
 	return err
+}
+
+// firstProbe is how long the first probe waits after a person has resumed a job, in milliseconds.
+const firstProbe = 1_000
+
+// forgive lets a job that halted for its failures go on: counting starts anew,
+// with a limit that a list which is known to be bad does not reach again.
+func forgive(ctx context.Context, tx *Tx, j jobs.Job) error {
+	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, j.ID))
+	if err != nil {
+		return err
+	}
+	var appLimit int
+	if err := tx.QueryRowContext(ctx, `SELECT failure_limit FROM apps WHERE id = $1`, j.AppID).Scan(&appLimit); err != nil {
+		return err
+	}
+	return countAnew(ctx, tx, j.ID, p, p.Raised(appLimit))
 }
 
 var actionCodes = map[jobs.Action]audit.Code{
@@ -185,30 +236,19 @@ var actionCodes = map[jobs.Action]audit.Code{
 
 // changeJob moves a job by compare-and-swap on its state, so that of two clicks
 // only one counts. What also returns goes into the log.
-func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*sql.Tx, jobs.Job) (map[string]any, error)) (after jobs.Job, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if a == jobs.Resume {
-			if err := s.probeOnResume(ctx, tx, clean(id, 100)); err != nil {
-				return err
-			}
-		}
-		// Writes first, so that on PostgreSQL what is read next is locked and current.
-		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, clean(id, 100)); err != nil {
+func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs.Action, also func(*Tx, jobs.Job) (map[string]any, error)) (after jobs.Job, err error) {
+	err = s.tx(ctx, func(tx *Tx) error {
+		if err := lockApp(ctx, tx, Clean(id, 100)); err != nil {
 			return err
 		}
-		j, err := job(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		to, fits := j.State.Next(a)
+		j, fits, err := s.change(ctx, tx, Clean(id, 100), a)
 		switch {
+		case err != nil:
+			return err
 		case j.State == jobs.Reading && !fits:
 			return jobs.FaultStillReads.With()
 		case !fits:
 			return jobs.FaultWrongState.With(j.Shown())
-		}
-		if err := one(ctx, tx, jobs.FaultWrongState.With(j.Shown()), `UPDATE jobs SET state = $2 WHERE id = $1 AND state = $3`, id, to, j.State); err != nil {
-			return err
 		}
 		more, err := also(tx, j)
 		if err != nil {
@@ -219,10 +259,10 @@ func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs
 		}
 		details := summary(after)
 		maps.Copy(details, more)
-		if err := s.record(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
+		if err := s.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
 			return err
 		}
-		if err := s.advance(ctx, tx, id); err != nil {
+		if err := s.Advance(ctx, tx, id); err != nil {
 			return err
 		}
 		after, err = job(ctx, tx, id)
@@ -231,68 +271,53 @@ func (s *Store) changeJob(ctx context.Context, by audit.Actor, id string, a jobs
 	return after, err
 }
 
+// lockApp locks the app of a job, which comes before its jobs: what is claimed and
+// what becomes of a job as a whole is written by one transaction at a time.
+func lockApp(ctx context.Context, tx *Tx, jobID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET turns = turns WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, jobID)
+	return err
+}
+
 // summary is what an entry says about a job.
 func summary(j jobs.Job) map[string]any {
 	return map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
 		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
 }
 
-// move adds changes that sum up to zero to the counts of a job.
-func move(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts) error {
-	_, err := moveOn(ctx, tx, jobID, by, 0)
-	return err
-}
-
-// moveOn is move with the calls that were made, and returns how far the job is.
-func moveOn(ctx context.Context, tx *sql.Tx, jobID string, by jobs.Counts, calls int64) (progress, error) {
-	if by.Sum() != 0 {
-		return progress{}, fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+// finish ends a job of which no account is open any more, and says so in the log.
+func (s *Store) finish(ctx context.Context, tx *Tx, id string) error {
+	before, err := job(ctx, tx, id)
+	if err != nil || !before.FinishedAt.IsZero() {
+		return err
 	}
-	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
-	for _, o := range stored {
-		if by[o] != 0 {
-			args = append(args, by[o])
-			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
-		}
+	if _, fits, err := s.change(ctx, tx, id, jobs.Finish); err != nil || !fits {
+		return err
 	}
-	return scanProgress(tx.QueryRowContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...))
-}
-
-// finish ends a job, and says so in the log, when no account is open any more.
-// It returns the job as it then is.
-func (s *Store) finish(ctx context.Context, tx *sql.Tx, id string) (jobs.Job, error) {
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET finished_at = $2, halt_code = 0, halt_info = '', halt_recovers = 0, careful = 0,
+			verify_due = CASE WHEN state = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END WHERE id = $1`, id, millis(s.now()))
+	if err != nil {
+		return err
+	}
 	j, err := job(ctx, tx, id)
-	if err != nil || j.Counts.Open() > 0 || !j.FinishedAt.IsZero() {
-		return j, err
+	if err == nil {
+		err = s.keepUntil(ctx, tx, j)
 	}
-	if !slices.Contains([]jobs.State{jobs.Queued, jobs.Running, jobs.Paused, jobs.Halted, jobs.Cancelled}, j.State) {
-		return j, nil
+	if err != nil || j.StartedAt.IsZero() {
+		return err // a draft that was discarded: nothing ran that could finish
 	}
-	if j.State != jobs.Cancelled {
-		j.State = jobs.Finished
-	}
-	j.FinishedAt = s.now()
-	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET state = $2, finished_at = $3, halt_code = 0, halt_info = '', gate = 0 WHERE id = $1`, id, j.State, millis(j.FinishedAt)); err != nil {
-		return j, err
-	}
-	if err := s.keepUntil(ctx, tx, j); err != nil {
-		return j, err
-	}
-	if j.StartedAt.IsZero() {
-		return j, nil // a draft that was discarded: nothing ran that could finish
-	}
-	return j, s.record(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
+	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
 }
 
 // Reasons counts a job's failed accounts by code, most first.
 func (s *Store) Reasons(ctx context.Context, jobID string) ([]jobs.Reason, error) {
-	return collect(ctx, s.read, func(row scanner) (r jobs.Reason, err error) {
+	return Collect(ctx, s.read, func(row Scanner) (r jobs.Reason, err error) {
 		return r, row.Scan(&r.Code, &r.Info, &r.Accounts)
 	}, `
 		SELECT code, MAX(message), CAST(SUM(n) AS BIGINT) FROM (
 			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM own_outcomes WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
 			UNION ALL
-			SELECT code, MAX(message), SUM(pending) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+			SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
 		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
 }
 

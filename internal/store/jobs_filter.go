@@ -24,13 +24,13 @@ type JobFilter struct {
 func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 	q, where := query{}, []string{}
 	if f.State != "" {
-		where = append(where, `j.state = `+q.arg(clean(string(f.State), 100)))
+		where = append(where, `j.state = `+q.arg(Clean(string(f.State), 100)))
 	}
 	if f.Kind != "" {
-		where = append(where, `j.kind = `+q.arg(clean(string(f.Kind), 100)))
+		where = append(where, `j.kind = `+q.arg(Clean(string(f.Kind), 100)))
 	}
 	if f.By != "" {
-		where = append(where, `LOWER(j.created_by) = LOWER(CAST(`+q.arg(clean(f.By, 100))+` AS TEXT))`)
+		where = append(where, `LOWER(j.created_by) = LOWER(CAST(`+q.arg(Clean(f.By, 100))+` AS TEXT))`)
 	}
 	if !f.From.IsZero() {
 		where = append(where, `j.created_at >= `+q.arg(f.From.UnixMilli()))
@@ -39,18 +39,18 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 		where = append(where, `j.created_at < `+q.arg(f.To.UnixMilli()))
 	}
 	if f.Text != "" {
-		like := ` LIKE LOWER(CAST(` + q.arg("%"+literally(clean(f.Text, 300))+"%") + ` AS TEXT)) ESCAPE '!'`
+		like := ` LIKE LOWER(CAST(` + q.arg("%"+literally(Clean(f.Text, 300))+"%") + ` AS TEXT)) ESCAPE '!'`
 		where = append(where, `(LOWER(j.file_name)`+like+` OR LOWER(j.note)`+like+` OR j.id`+like+`)`)
 	}
 	if f.Before != "" {
-		where = append(where, `j.id < `+q.arg(clean(f.Before, 100)))
+		where = append(where, `j.id < `+q.arg(Clean(f.Before, 100)))
 	}
 	q.text = `SELECT ` + jobColumns + ` FROM jobs j`
 	if len(where) > 0 {
 		q.text += ` WHERE ` + strings.Join(where, ` AND `)
 	}
 	q.text += ` ORDER BY j.id DESC LIMIT ` + q.arg(f.Limit)
-	return collect(ctx, s.read, scanJob, q.text, q.args...)
+	return Collect(ctx, s.read, scanJob, q.text, q.args...)
 }
 
 // literally is a text in a pattern whose signs mean themselves.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +115,45 @@ func TestCancelOfUnsentJobEndsAtOnce(t *testing.T) {
 		requireSums(t, s)
 		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Resume)
 		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+	})
+}
+
+func TestScheduledJobIsStartedByAPerson(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j := draft(t, s, 100)
+		for _, at := range []time.Time{time.Now().Add(-time.Second), time.Now().AddDate(1, 0, 1)} {
+			_, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 100, At: at})
+			require.True(t, jobs.FaultStartTime.Is(err), "%v", err)
+		}
+		at := time.Now().Add(4 * time.Hour)
+		j, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: 100, At: at})
+		require.NoError(t, err)
+		require.Equal(t, jobs.State("scheduled"), j.Shown())
+		require.WithinDuration(t, at, j.StartAt, time.Second)
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
+		require.NoError(t, err)
+		require.Equal(t, at.UTC().Format(time.RFC3339), entries[0].Details["start_at"])
+		j, err = s.ActOnJob(ctx, operator, j.ID, jobs.StartNow)
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Queued, time.Time{}}, []any{j.Shown(), j.StartAt})
+		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.StartNow)
+		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+		require.Contains(t, codes(t, s, store.AuditFilter{JobID: j.ID}), audit.JobStartNow)
+	})
+}
+
+// Looking changes nothing, so there is nothing to be careful about.
+func TestStartIsCarefulWhereTagsChange(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for kind, careful := range map[jobs.Kind]bool{jobs.Clear: true, jobs.AddTags: true, jobs.RemoveTags: true, jobs.Inspect: false} {
+			for _, app := range []bool{true, false} {
+				require.NoError(t, s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{FailureLimit: 20, KeepDays: 30, Canary: app, VerifyShare: 10_000}))
+				j, err := storetest.Draft(s, operator, store.NewJob{Kind: kind}, "account,tags\nann,vip\n")
+				require.NoError(t, err)
+				j = start(t, s, j)
+				require.Equal(t, []bool{careful && app, careful}, []bool{j.Careful, j.Verify.Share > 0}, "%s", kind)
+			}
+		}
 	})
 }
 

@@ -30,19 +30,19 @@ func (s *Store) Kept(ctx context.Context, jobID string) (k Kept, err error) {
 	var eraseAt, erasedAt, wrapped int64
 	err = s.read.QueryRowContext(ctx, `
 		SELECT k.erase_at, k.erased_at, k.erased_by, length(k.wrapped) FROM snapshot_keys k JOIN jobs j ON j.id = k.job_id WHERE j.id = $1 AND j.snapshot = 1`,
-		clean(jobID, 100)).Scan(&eraseAt, &erasedAt, &k.ErasedBy, &wrapped)
+		Clean(jobID, 100)).Scan(&eraseAt, &erasedAt, &k.ErasedBy, &wrapped)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Kept{}, nil
 	}
 	if err != nil {
-		return k, asTrouble(err)
+		return k, AsTrouble(err)
 	}
 	k.EraseAt, k.ErasedAt = fromMillis(eraseAt), fromMillis(erasedAt)
 	if wrapped == 0 && erasedAt == 0 {
 		k.ErasedAt = k.EraseAt // see erase
 	}
 	digest := sha256.New()
-	_, err = collect(ctx, s.read, func(row scanner) (none struct{}, err error) {
+	_, err = Collect(ctx, s.read, func(row Scanner) (none struct{}, err error) {
 		var one string
 		var bytes int64
 		if err = row.Scan(&one, &bytes); err == nil {
@@ -50,11 +50,11 @@ func (s *Store) Kept(ctx context.Context, jobID string) (k Kept, err error) {
 			_, err = io.WriteString(digest, one+"\n")
 		}
 		return none, err
-	}, `SELECT digest, length(data) FROM snapshots WHERE job_id = $1 ORDER BY number`, clean(jobID, 100))
+	}, `SELECT digest, length(data) FROM snapshots WHERE job_id = $1 ORDER BY number`, Clean(jobID, 100))
 	if k.Batches > 0 {
 		k.Digest = hex.EncodeToString(digest.Sum(nil))
 	}
-	return k, asTrouble(err)
+	return k, AsTrouble(err)
 }
 
 // keptBatches returns the accounts of some batches with the tags that are kept

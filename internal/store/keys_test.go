@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,11 +11,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
 )
+
+// adding is a draft that adds the tag "vip" to n accounts that no other job holds.
+func adding(t checker, s *store.Store, n int) jobs.Job {
+	t.Helper()
+	var file strings.Builder
+	file.WriteString("account,tags\n")
+	name := startedJobs.Add(1)
+	for i := range n {
+		fmt.Fprintf(&file, "adding%d_%d,vip\n", name, i)
+	}
+	j, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.AddTags}, file.String())
+	require.NoError(t, err)
+	return j
+}
 
 // However the tags are lost that the next call needs: nothing is done blindly,
 // the job halts, and no other job waits for it.
@@ -27,42 +45,55 @@ func TestUnreadableSnapshotHaltsItsJob(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				other, j := adding(t, s, 100), adding(t, s, 200)
-				_, err := s.ActOnJob(ctx, operator, other.ID, jobs.Pause)
-				require.NoError(t, err)
-				c := claim(t, s, tim.GetTags, 1)[0]
-				settle(t, s, toChange(c))
-				_, err = s.ActOnJob(ctx, operator, other.ID, jobs.Resume)
-				require.NoError(t, err)
+				free(t, s)
+				j, other := start(t, s, adding(t, s, 200)), start(t, s, adding(t, s, 100))
 				require.NoError(t, s.Exec(ctx, destroy, j.ID))
-				require.Empty(t, claim(t, s, tim.AddTags, 9), "a change")
-				now := jobNow(t, s, j.ID)
-				require.Equal(t, []any{jobs.Halted, jobs.CodeUnreadable, int64(200)}, []any{now.State, now.HaltCode, now.Counts[jobs.Waiting]})
-				require.Contains(t, codes(t, s, store.AuditFilter{JobID: j.ID}), audit.JobHalted)
-
-				_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Resume)
+				service, stop := run(t, s, timtest.Faults{})
+				halted := func() bool { return jobNow(t, s, j.ID).State == jobs.Halted }
+				enginetest.Until(t, "the job has halted", halted)
+				require.Equal(t, int64(100), enginetest.Ended(t, s, other.ID).Counts[jobs.Changed]+jobNow(t, s, other.ID).Counts[jobs.Unchanged])
+				_, err := s.ActOnJob(ctx, operator, j.ID, jobs.Resume)
 				require.NoError(t, err)
-				reading := claim(t, s, tim.GetTags, 9)
-				require.Len(t, reading, 1, "a reading")
-				require.Equal(t, other.ID, reading[0].JobID)
-				require.False(t, reading[0].Probe, "the service is not in question")
-				require.Equal(t, jobs.Halted, jobNow(t, s, j.ID).State)
+				sending, err := s.Sending(ctx, storetest.App.ID)
+				require.NoError(t, err)
+				require.Zero(t, sending.ProbeAt, "the service is not in question")
+				enginetest.Until(t, "the job has halted again", halted)
+				stop()
+				j = jobNow(t, s, j.ID)
+				require.Equal(t, []any{jobs.CodeUnreadable, int64(200)}, []any{j.HaltCode, j.Counts[jobs.Waiting]})
+				require.Contains(t, codes(t, s, store.AuditFilter{JobID: j.ID}), audit.JobHalted)
+				for _, call := range service.Ledger() {
+					require.False(t, call.Command == tim.AddTags && len(call.Accounts) > 0 && strings.HasPrefix(call.Accounts[0], strings.TrimSuffix(nameIn(t, s, j.ID), "0")), "changed blindly")
+				}
 				requireSums(t, s)
 			})
 		})
 	}
 }
 
+// nameIn is the first account of a job.
+func nameIn(t checker, s *store.Store, jobID string) string {
+	first, err := s.FirstAccounts(ctx, jobID, 1)
+	require.NoError(t, err)
+	return first[0].Account.Account
+}
+
 func TestUnreadableSnapshotAfterCancel(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		j := keeping(t, s, 100)
-		settle(t, s, lost(readAndClaimed(t, s)[0]))
+		storetest.Keep(t, s, 0)
+		j := started(t, s, 100)
+		require.NoError(t, sent(t, s, j, 1).Lose(ctx))
 		_, err := s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
 		require.NoError(t, err)
 		require.NoError(t, s.Exec(ctx, `UPDATE snapshot_keys SET wrapped = '' WHERE job_id = $1`, j.ID))
-		require.Empty(t, claim(t, s, tim.GetTags, 9))
-		asked, err := s.Asked(ctx, j.ID)
-		require.NoError(t, err)
+		_, stop := run(t, s, timtest.Faults{})
+		var asked store.Asked
+		enginetest.Until(t, "a person is asked", func() bool {
+			asked, err = s.Asked(ctx, j.ID)
+			require.NoError(t, err)
+			return asked.Sum() > 0
+		})
+		stop()
 		require.Equal(t, store.Asked{Unreadable: 100, Code: jobs.CodeUnreadable}, asked)
 		_, err = s.Decide(ctx, operator, j.ID, jobs.Leave)
 		require.NoError(t, err)
@@ -73,22 +104,25 @@ func TestUnreadableSnapshotAfterCancel(t *testing.T) {
 
 func TestSnapshotFailureRemovesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		j := keeping(t, s, 200)
-		reading := inOrder(claim(t, s, tim.GetTags, 9))
-		st := toChange(reading[0])
-		st.Found[7] = strings.Split(strings.Repeat("x,", 1_100), ",")
-		for i := range st.Found[7] {
-			st.Found[7][i] += strings.Repeat("y", i)
+		storetest.Keep(t, s, 0)
+		j := started(t, s, 200)
+		service, base := enginetest.Simulate(t)
+		name := nameIn(t, s, j.ID)
+		var many []string
+		for i := range 1_100 {
+			many = append(many, strings.Repeat("y", 100)+fmt.Sprint(i))
 		}
-		st.Own = []jobs.Own{{Seq: 8, Outcome: jobs.Untagged}}
-		settle(t, s, st, toChange(reading[1]))
-		now := jobNow(t, s, j.ID)
-		require.Equal(t, []any{jobs.Halted, jobs.CodeUnreadable, int64(200)}, []any{now.State, now.HaltCode, now.Counts[jobs.Waiting]})
-		requireSums(t, s)
-		_, err := s.ActOnJob(ctx, operator, j.ID, jobs.Resume)
+		require.NoError(t, timtest.NewControl(base).SetTags(ctx, map[string][]string{name: many}))
+		enginetest.Run(t, enginetest.New(t, s, base))
+		j = enginetest.Ended(t, s, j.ID)
+		reasons, err := s.Reasons(ctx, j.ID)
 		require.NoError(t, err)
-		require.Equal(t, []int64{101}, firsts(claim(t, s, tim.RemoveAllTags, 9)))
-		require.Equal(t, []int64{1}, firsts(claim(t, s, tim.GetTags, 9)), "what was read counts for nothing")
+		require.Equal(t, []jobs.Reason{{Code: jobs.CodeTooMany, Accounts: 1}}, reasons)
+		require.Equal(t, int64(199), j.Counts[jobs.Cleared]+j.Counts[jobs.Untagged])
+		for _, call := range service.Ledger() {
+			require.False(t, call.Command == tim.RemoveAllTags && slices.Contains(call.Accounts, name), "its tags could not be kept")
+		}
+		requireSums(t, s)
 	})
 }
 
@@ -103,12 +137,15 @@ func TestWithoutTheKeyFileNoJobIsMade(t *testing.T) {
 
 func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		j := keeping(t, s, 100)
+		storetest.Keep(t, s, 0)
+		j := started(t, s, 100)
+		require.True(t, j.Snapshot)
 		kept, err := s.Kept(ctx, j.ID)
 		require.NoError(t, err)
 		require.Zero(t, kept.EraseAt)
 		require.NoError(t, s.Exec(ctx, `UPDATE apps SET keep_days = 7`))
-		settle(t, s, cleared(readAndClaimed(t, s)[0]))
+		require.NoError(t, s.KeepTags(ctx, j.ID, vips(100)))
+		carry(t, s, j.ID, store.Came{Rest: jobs.Cleared}, 1)
 		j = jobNow(t, s, j.ID)
 		kept, err = s.Kept(ctx, j.ID)
 		require.NoError(t, err)
@@ -123,62 +160,49 @@ func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 
 func TestSnapshotOffHoldsReadBackToEnd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
 		free(t, s)
 		j := started(t, s, 100)
-		settle(t, s, lost(claim(t, s, tim.RemoveAllTags, 1)[0]))
-		back := toChange(claim(t, s, tim.GetTags, 1)[0])
-		settle(t, s, back)
-		n, err := s.Count(ctx, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, j.ID)
-		require.NoError(t, err)
-		require.Equal(t, int64(1), n)
-		settle(t, s, cleared(claim(t, s, tim.RemoveAllTags, 1)[0]))
-		n, err = s.Count(ctx, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, j.ID)
-		require.NoError(t, err)
-		require.Zero(t, n)
+		require.NoError(t, sent(t, s, j, 1).Lose(ctx))
+		require.NoError(t, s.KeepTags(ctx, j.ID, vips(100))) // as reading them back does
+		kept := func() int64 {
+			n, err := s.Count(ctx, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, j.ID)
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, int64(1), kept())
+		carry(t, s, j.ID, store.Came{Rest: jobs.Cleared}, 1)
 		require.Equal(t, jobs.Finished, jobNow(t, s, j.ID).State)
+		require.Zero(t, kept())
 	})
 }
 
 func TestSnapshotSettingIsFixedAtStart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
-		j := draftOf(t, s, "later", 250)
-		require.False(t, j.Snapshot)
+		later := draftOf(t, s, "later", 250)
+		require.False(t, later.Snapshot)
 		storetest.Keep(t, s, 0)
-		j = start(t, s, j)
-		require.True(t, j.Snapshot)
-		require.Empty(t, claimNow(t, s, tim.RemoveAllTags, 9))
-		require.Equal(t, []int64{1}, firsts(claim(t, s, tim.GetTags, 9)))
-		requireSums(t, s)
+		later = start(t, s, later)
+		require.True(t, later.Snapshot)
 
-		require.NoError(t, s.Exec(ctx, `UPDATE apps SET snapshot = 1`))
-		j = draftOf(t, s, "earlier", 250)
-		require.True(t, j.Snapshot)
+		earlier := draftOf(t, s, "earlier", 250)
+		require.True(t, earlier.Snapshot)
 		require.NoError(t, s.Exec(ctx, `UPDATE apps SET snapshot = 0`))
-		j = start(t, s, j)
-		require.False(t, j.Snapshot)
-		require.Equal(t, []int64{1}, firsts(claim(t, s, tim.RemoveAllTags, 9)))
-		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
+		earlier = start(t, s, earlier)
+		require.False(t, earlier.Snapshot)
+		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.JobStarted, JobID: earlier.ID, Limit: 9})
 		require.NoError(t, err)
 		require.Equal(t, []any{false, 0.0, ""}, []any{entries[0].Details["snapshot"], entries[0].Details["verify_share"], entries[0].Details["verify_seed"]})
-	})
-}
 
-func TestReadTagsUsesBudgetAndKillSwitch(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		keeping(t, s, 500)
-		require.NoError(t, s.SaveApp(ctx, storetest.App))
-		interval := time.Second / time.Duration(storetest.App.Rate)
-		first, err := s.Slot(ctx, storetest.App.ID, tim.GetTags)
+		service, _ := run(t, s, timtest.Faults{})
+		for _, j := range []jobs.Job{later, earlier} {
+			enginetest.Ended(t, s, j.ID)
+		}
+		for _, call := range service.Ledger() {
+			require.False(t, call.Command == tim.GetTags && strings.HasPrefix(call.Accounts[0], "earlier"))
+		}
+		kept, err := s.Kept(ctx, later.ID)
 		require.NoError(t, err)
-		claims := claim(t, s, tim.GetTags, 1)
-		require.GreaterOrEqual(t, claims[0].Slot.Sub(first), interval)
-		last, err := s.Slot(ctx, storetest.App.ID, tim.GetTags)
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, last.Sub(claims[0].Slot), interval)
-		require.NoError(t, s.ThrowKillSwitch(ctx, operator, "wrong list"))
-		_, err = s.Slot(ctx, storetest.App.ID, tim.GetTags)
-		require.True(t, jobs.FaultStopped.Is(err), "%v", err)
+		require.Equal(t, int64(3), kept.Batches)
+		requireSums(t, s)
 	})
 }

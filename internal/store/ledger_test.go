@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,106 +15,31 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-// torn is a batch whose calls a test invents: split anywhere, accounts settled
-// alone or with the rest, read again in the end.
-type torn struct {
-	now   time.Time
-	calls int
-	truth map[int64][]string // the calls an account was in
-	open  []tornPart
-	done  []tornPart
-	own   map[int64]jobs.Outcome
-}
-
-type tornPart struct {
-	first, size int64
-	pending     []int64
-	outcome     jobs.Outcome
-	at          time.Time
-}
-
-func (b *torn) call(r *rapid.T, s *store.Store, jobID string, first int64, command string, accounts []int64) {
-	b.now = b.now.Add(time.Duration(rapid.IntRange(1, 3).Draw(r, "ms")) * time.Millisecond)
-	b.calls++
-	id := fmt.Sprintf("%s-%03d", jobID, b.calls)
-	require.NoError(r, s.LedgerCall(ctx, jobID, id, 1, first, len(accounts), command, b.now))
-	for _, seq := range accounts {
-		b.truth[seq] = append(b.truth[seq], id)
-	}
-	b.now = b.now.Add(time.Duration(rapid.IntRange(0, 2).Draw(r, "ms")) * time.Millisecond)
-}
-
-func (b *torn) step(r *rapid.T, s *store.Store, j jobs.Job) {
-	i := rapid.IntRange(0, len(b.open)-1).Draw(r, "part")
-	p := b.open[i]
-	b.open = slices.Delete(b.open, i, i+1)
-	b.call(r, s, j.ID, p.first, rapid.SampledFrom([]string{"get_tags", "remove_all_tags"}).Draw(r, "command"), p.pending)
-	var rest []int64
-	for at, seq := range p.pending {
-		if (at < len(p.pending)-1 || len(rest) > 0) && rapid.IntRange(0, 4).Draw(r, "own") == 0 {
-			o := rapid.SampledFrom([]jobs.Outcome{jobs.Cleared, jobs.Failed, jobs.Untagged}).Draw(r, "outcome")
-			b.own[seq] = o
-			require.NoError(r, s.Exec(ctx, `INSERT INTO own_outcomes (job_id, seq, outcome, settled_at) VALUES ($1, $2, $3, $4)`, j.ID, seq, o, b.now.UnixMilli()))
-			continue
-		}
-		rest = append(rest, seq)
-	}
-	p.pending = rest
-	switch rapid.IntRange(0, 3).Draw(r, "then") {
-	case 0:
-		b.open = append(b.open, p)
-	case 1:
-		n := min(len(rest), rapid.IntRange(2, 4).Draw(r, "parts"))
-		end := p.first + p.size
-		for i := n - 1; i >= 0; i-- {
-			some := rest[i*len(rest)/n : (i+1)*len(rest)/n]
-			first := p.first
-			if i > 0 {
-				first = some[0]
-			}
-			b.open = append(b.open, tornPart{first: first, size: end - first, pending: some})
-			end = first
-		}
-	default:
-		p.outcome, p.at = rapid.SampledFrom([]jobs.Outcome{jobs.Cleared, jobs.Failed}).Draw(r, "outcome"), b.now
-		b.done = append(b.done, p)
-	}
-}
-
+// Whatever calls were made for a batch, of whichever of its accounts: the history
+// of an account has those that held it, and no others.
 func TestHistoryHoldsAnAccountsCalls(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.Keep(t, s, 10_000)
 		rapid.Check(t, func(r *rapid.T) {
-			n := rapid.IntRange(1, 14).Draw(r, "accounts")
+			n := rapid.IntRange(1, 230).Draw(r, "accounts")
 			j, err := storetest.Draft(s, operator, store.NewJob{}, lines(n))
 			require.NoError(r, err)
-			b := &torn{now: time.Now().Add(-time.Hour).Truncate(time.Millisecond), truth: map[int64][]string{}, own: map[int64]jobs.Outcome{}}
-			whole := tornPart{first: 1, size: int64(n)}
-			for seq := range int64(n) {
-				whole.pending = append(whole.pending, seq+1)
-			}
-			b.open = []tornPart{whole}
-			for len(b.open) > 0 && b.calls < 40 {
-				b.step(r, s, j)
-			}
-			require.NoError(r, s.Exec(ctx, `DELETE FROM batches WHERE job_id = $1`, j.ID))
-			for _, p := range append(b.done, b.open...) {
-				settled := int64(0)
-				if p.outcome == "" {
-					p.outcome = jobs.Waiting
-				} else {
-					settled = p.at.UnixMilli()
-				}
-				require.NoError(r, s.Exec(ctx, `INSERT INTO batches (job_id, first, size, number, pending, outcome, settled_at) VALUES ($1, $2, $3, 1, $4, $5, $6)`,
-					j.ID, p.first, p.size, len(p.pending), p.outcome, settled))
-				var cleared []int64
-				for seq := p.first; seq < p.first+p.size; seq++ {
-					if b.own[seq] == jobs.Cleared || b.own[seq] == "" && p.outcome == jobs.Cleared {
-						cleared = append(cleared, seq)
+			at := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+			truth := map[int64][]string{}
+			for call := range rapid.IntRange(0, 12).Draw(r, "calls") {
+				number := rapid.Int64Range(1, j.Batches).Draw(r, "batch")
+				from := rapid.Int64Range((number-1)*100+1, min(number*100, int64(n))).Draw(r, "from")
+				var held []int64
+				for seq := from; seq <= min(number*100, int64(n)); seq++ {
+					if seq == from || rapid.IntRange(0, 2).Draw(r, "held") > 0 {
+						held = append(held, seq)
 					}
 				}
-				if len(b.open) == 0 && len(cleared) > 0 && rapid.Bool().Draw(r, "verify") {
-					b.call(r, s, j.ID, p.first, "get_tags", cleared)
+				id := fmt.Sprintf("%s-%03d", j.ID, call)
+				command := rapid.SampledFrom([]string{"get_tags", "remove_all_tags"}).Draw(r, "command")
+				require.NoError(r, s.LedgerCall(ctx, j.ID, id, number, held, command, at.Add(time.Duration(call/2)*time.Millisecond)))
+				for _, seq := range held {
+					truth[seq] = append(truth[seq], id)
 				}
 			}
 			for seq := int64(1); seq <= int64(n); seq++ {
@@ -125,7 +49,7 @@ func TestHistoryHoldsAnAccountsCalls(t *testing.T) {
 				for _, c := range events[0].Calls {
 					calls = append(calls, c.ID)
 				}
-				require.Equal(r, b.truth[seq], calls, "account %d", seq)
+				require.Equal(r, truth[seq], calls, "account %d", seq)
 			}
 		})
 	})
@@ -137,7 +61,7 @@ func TestTheHistoryOfAnAccountHasItsTags(t *testing.T) {
 		before := vips(150)
 		delete(before, 7)
 		before[8] = nil
-		of := ended(t, s, jobs.Clear, 150, before, jobs.Cleared, jobs.Own{Seq: 7, Outcome: jobs.Failed, Code: 70107})
+		of := ended(t, s, jobs.Clear, 150, before, jobs.Cleared, store.Own{Seq: 7, Outcome: jobs.Failed, Code: 70107})
 		restore, err := s.Undo(ctx, operator, of.ID, store.Undo{Policy: snapshot.Merge, Tags: []string{"vip"}}, t.TempDir())
 		require.NoError(t, err)
 		read(t, s, restore)
@@ -173,7 +97,7 @@ func TestSnapshotTagsListInFileOrder(t *testing.T) {
 		before := vips(2_150) // more than one page
 		delete(before, 2_001)
 		before[2_002] = nil
-		of := ended(t, s, jobs.Clear, 2_150, before, jobs.Cleared, jobs.Own{Seq: 2_001, Outcome: jobs.Failed, Code: 70107})
+		of := ended(t, s, jobs.Clear, 2_150, before, jobs.Cleared, store.Own{Seq: 2_001, Outcome: jobs.Failed, Code: 70107})
 		seq := int64(0)
 		for a, err := range s.TagsBefore(ctx, of.ID) {
 			require.NoError(t, err)

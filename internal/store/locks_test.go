@@ -1,10 +1,10 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -13,7 +13,6 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 // Whatever consoles and people do at the same time, none locks out another for good.
@@ -23,77 +22,23 @@ func TestTwoConsolesNeverDeadlock(t *testing.T) {
 	two, err := store.Open(ctx, url)
 	require.NoError(t, err)
 	defer two.Close()
-	fast(t, one)
-	free(t, one)
+	two.UseKey([32]byte{1})
 	var all []jobs.Job
 	for range 3 {
-		all = append(all, start(t, one, draftOf(t, one, "same", 4_000)), started(t, one, 4_000))
-	}
-	command := func() tim.Command { return []tim.Command{tim.RemoveAllTags, tim.GetTags}[rand.IntN(2)] }
-	do := func(s *store.Store, i int) error {
-		id := all[rand.IntN(len(all))].ID
-		switch rand.IntN(12) {
-		case 0:
-			_, err := s.ActOnJob(ctx, operator, id, jobs.Pause)
-			return err
-		case 1, 2:
-			_, err := s.ActOnJob(ctx, operator, id, jobs.Resume)
-			return err
-		case 3:
-			_, err := s.Expire(ctx, storetest.App.ID, true, 0)
-			return err
-		case 4:
-			_, err := s.Decide(ctx, operator, id, []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}[rand.IntN(3)])
-			return err
-		case 5:
-			return s.PutFirst(ctx, operator, id, rand.IntN(2) == 0)
-		case 6:
-			return s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: rand.IntN(2) * 100, FailureLimit: 1 + rand.IntN(100), KeepDays: 30})
-		case 7:
-			if err := s.ThrowKillSwitch(ctx, operator, ""); err != nil {
-				return err
-			}
-			return s.LiftKillSwitch(ctx, operator)
-		case 8:
-			_, err := s.Protect(ctx, operator, storetest.App.ID, "", []string{fmt.Sprintf("same_%05d", 1+i%4_000)})
-			return err
-		}
-		claims, _, err := s.Claim(ctx, storetest.App.ID, command(), 1+rand.IntN(9), lease)
-		if err != nil {
-			return err
-		}
-		var settlements []jobs.Settlement
-		for _, c := range claims {
-			st := cleared(c)
-			switch rand.IntN(6) {
-			case 0:
-				st = jobs.Settlement{Claim: c, Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt, Ask: rand.IntN(2) == 0}
-			case 1:
-				st = failed(c)
-			case 2:
-				st = later(c, time.Millisecond)
-				st.Parts, st.Hold, st.HoldAll, st.Slow = 2, time.Microsecond, rand.IntN(2) == 0, true
-			case 3:
-				st = down(c)
-				if rand.IntN(2) == 0 {
-					st.Halt = 60020
-				}
-				if c.Command == tim.GetTags {
-					st.Rest = jobs.InDoubt
-				}
-			}
-			st.GoOn = c.Probe && st.Rest == jobs.Cleared
-			settlements = append(settlements, waitingFor(st))
-		}
-		return s.Settle(ctx, storetest.App.ID, settlements)
+		all = append(all, start(t, one, draftOf(t, one, "same", 1_000)), started(t, one, 1_000))
 	}
 	var consoles errgroup.Group
-	for i := range 6 {
+	for i := range 8 {
 		s := []*store.Store{one, two}[i%2]
+		dice := rand.New(rand.NewPCG(uint64(i), 7))
+		do := personDoes
+		if i >= 4 {
+			do = consoleDoes
+		}
 		consoles.Go(func() error {
-			for n := range 150 {
-				if err := do(s, 150*i+n); err != nil && fault.KindOf(err) == 0 {
-					return err
+			for n := range 100 {
+				if err := do(s, dice, all[dice.IntN(len(all))].ID); err != nil && fault.KindOf(err) == 0 {
+					return fmt.Errorf("step %d: %w", n, err)
 				}
 			}
 			return nil
@@ -101,4 +46,62 @@ func TestTwoConsolesNeverDeadlock(t *testing.T) {
 	}
 	require.NoError(t, consoles.Wait())
 	requireSums(t, one)
+}
+
+// personDoes lets a person do something.
+func personDoes(s *store.Store, dice *rand.Rand, id string) (err error) {
+	switch dice.IntN(8) {
+	case 0:
+		_, err = s.ActOnJob(ctx, operator, id, jobs.Pause)
+	case 1, 2, 3:
+		_, err = s.ActOnJob(ctx, operator, id, jobs.Resume)
+	case 4:
+		_, err = s.Decide(ctx, operator, id, []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}[dice.IntN(3)])
+	case 5:
+		err = s.PutFirst(ctx, operator, id, dice.IntN(2) == 0)
+	case 6:
+		err = s.ChangeSending(ctx, operator, storetest.App.ID, store.SendingSettings{Rate: dice.IntN(100), FailureLimit: 1 + dice.IntN(100), KeepDays: 30})
+	case 7:
+		if err = s.ThrowKillSwitch(ctx, operator, ""); err == nil {
+			err = s.LiftKillSwitch(ctx, operator)
+		}
+	}
+	return err
+}
+
+// consoleDoes carries a batch out, or halts a job, or lets those go on that halted.
+func consoleDoes(s *store.Store, dice *rand.Rand, id string) error {
+	switch dice.IntN(8) {
+	case 0:
+		return s.Halts(ctx, id, []int{jobs.CodeDown, 60020}[dice.IntN(2)], "why")
+	case 1:
+		return s.Tx(ctx, func(tx *store.Tx) error { return s.Recover(ctx, tx, storetest.App.ID) })
+	case 2: // what several workers write at once shares a commit
+		var workers errgroup.Group
+		for range 5 {
+			workers.Go(func() error {
+				return s.Write(ctx, id, func(ctx context.Context, tx *store.Tx) error {
+					_, err := s.MoveCounts(ctx, tx, id, jobs.Counts{}, 0)
+					return err
+				})
+			})
+		}
+		return workers.Wait()
+	}
+	h, err := s.Take(ctx, id, 1+dice.Int64N(10))
+	if err != nil || h == nil {
+		return err
+	}
+	if err := h.Send(ctx, "remove_all_tags"); err != nil {
+		return err
+	}
+	switch dice.IntN(4) {
+	case 0:
+		return h.Lose(ctx)
+	case 1:
+		return h.Settle(ctx, store.Came{Rest: jobs.InDoubt, Ask: true})
+	case 2:
+		return h.Settle(ctx, failed)
+	}
+	return h.Settle(ctx, cleared)
 }

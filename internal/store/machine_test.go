@@ -6,366 +6,287 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
-// machine is what a test knows of a job that it drives: each claim must fit it.
+// machine is a job that a test drives, and the batches of it that are in hand.
 type machine struct {
-	s       *store.Store
-	j       jobs.Job
-	wanted  map[int64][]string
-	found   map[int64][]string    // tags of before, by place
-	ready   map[int64]ready       // accounts that may be changed, for a while
-	touched map[int64]bool        // accounts a change may have left for
-	taken   map[int64]string      // accounts a call is under way for
-	held    map[string]jobs.Claim // claims that are not settled, some of them expired
-	since   map[string]time.Time  // when they were made
-	jumped  time.Duration
+	s     *store.Store
+	id    string
+	kind  jobs.Kind
+	n     int64 // batches
+	hands map[int64]*store.Hand
+	sent  map[int64]bool // of those in hand: a call that changes tags may have left
 }
 
-// ready is what a reading of an account has led to.
-type ready struct {
-	at     time.Time
-	change []string
-}
-
-func (m *machine) now() time.Time { return time.Now().Add(m.jumped) }
-
-// anyJob starts a job of any kind, of an app that keeps and verifies as it likes.
+// anyJob starts a job of any kind, of an app that is as careful as it likes.
 func anyJob(r *rapid.T, s *store.Store) *machine {
-	kind := rapid.SampledFrom([]jobs.Kind{jobs.Clear, jobs.Clear, jobs.Inspect, jobs.Restore, jobs.AddTags, jobs.RemoveTags}).Draw(r, "kind")
-	keep, share := rapid.IntRange(0, 1).Draw(r, "keep"), rapid.SampledFrom([]snapshot.Share{0, snapshot.All / 2, snapshot.All}).Draw(r, "verify")
-	require.NoError(r, s.Exec(ctx, `UPDATE apps SET snapshot = $1, verify_share = $2`, keep, share))
-	n := rapid.IntRange(1, 450).Draw(r, "accounts")
-	m := &machine{s: s, wanted: map[int64][]string{}, found: map[int64][]string{}, ready: map[int64]ready{}, touched: map[int64]bool{},
-		taken: map[int64]string{}, held: map[string]jobs.Claim{}, since: map[string]time.Time{}}
-	uploaded := kind
-	if kind == jobs.Restore { // which is made of another job; for the engine it is this
-		uploaded = jobs.AddTags
-	}
+	kind := rapid.SampledFrom([]jobs.Kind{jobs.Clear, jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.RemoveTags}).Draw(r, "kind")
+	require.NoError(r, s.Exec(ctx, `UPDATE apps SET canary = $1, failure_limit = $2, verify_share = $3, snapshot = $4, probe_at = 0`, rapid.IntRange(0, 1).Draw(r, "careful"),
+		rapid.SampledFrom([]int{1, 20, 100}).Draw(r, "limit"), rapid.SampledFrom([]int{0, 500_000}).Draw(r, "verify"), rapid.IntRange(0, 1).Draw(r, "keep")))
 	var file strings.Builder
-	name := startedJobs.Add(1)
 	file.WriteString("account,tags\n")
+	name, n := startedJobs.Add(1), rapid.IntRange(1, 450).Draw(r, "accounts")
 	for i := range n {
-		fmt.Fprintf(&file, "any%d_%d,vip;t%d\n", name, i, i%7)
-		if kind.Tagged() {
-			m.wanted[int64(i+1)] = []string{"vip", fmt.Sprintf("t%d", i%7)}
-		}
+		fmt.Fprintf(&file, "any%d_%d,vip\n", name, i)
 	}
-	j, err := storetest.Draft(s, operator, store.NewJob{Kind: uploaded}, file.String())
+	j, err := storetest.Draft(s, operator, store.NewJob{Kind: kind}, file.String())
 	require.NoError(r, err)
-	require.NoError(r, s.Exec(ctx, `UPDATE jobs SET kind = $2 WHERE id = $1`, j.ID, kind))
-	m.j = start(r, s, j)
-	require.Equal(r, keep == 1 || kind != jobs.Clear, m.j.Snapshot)
-	return m
+	j = start(r, s, j)
+	require.Equal(r, []any{jobs.Queued, int64(n)}, []any{j.State, j.Counts[jobs.Waiting]})
+	return &machine{s: s, id: j.ID, kind: kind, n: j.Batches, hands: map[int64]*store.Hand{}, sent: map[int64]bool{}}
 }
 
-func (m *machine) readsFirst() bool { return m.j.Kind.First(m.j.Snapshot) == tim.GetTags }
+// now is the job as it stands, but for how often it was written.
+func (m *machine) now(r *rapid.T) jobs.Job {
+	j := jobNow(r, m.s, m.id)
+	j.Version = 0
+	return j
+}
 
-// claim claims and holds what it gets to what is known.
-func (m *machine) claim(r *rapid.T, command tim.Command, limit int) {
-	before, err := m.s.Job(ctx, m.j.ID)
-	require.NoError(r, err)
-	for _, c := range claimNow(r, m.s, command, limit) {
-		if c.JobID != m.j.ID {
-			continue // of an earlier run
+// person lets a person act, which counts when it fits and changes nothing else.
+func (m *machine) person(a jobs.Action) func(r *rapid.T) {
+	return func(r *rapid.T) {
+		if a == jobs.Cancel && rapid.IntRange(0, 4).Draw(r, "rarely") > 0 {
+			r.Skip()
 		}
-		require.NotEmpty(r, c.Accounts)
-		require.Equal(r, []any{m.j.Kind, m.j.Snapshot, command}, []any{c.Kind, c.Snapshot, c.Command})
-		m.held[c.Call], m.since[c.Call] = c, m.now()
-		known := map[int64][]string{}
-		for _, p := range c.Accounts {
-			require.Empty(r, m.taken[p.Seq], "account %d is in two calls", p.Seq)
-			m.taken[p.Seq] = c.Call
-			if tags, is := m.found[p.Seq]; is {
-				known[p.Seq] = tags
-			}
-			require.Equal(r, m.wanted[p.Seq], c.Wanted[p.Seq])
-			if !c.Verify { // which is also of accounts that were settled before others of their batch
-				require.Equal(r, m.touched[p.Seq], c.Touched, "account %d", p.Seq)
-			}
-			if command == tim.GetTags || !m.readsFirst() {
-				continue
-			}
-			is, read := m.ready[p.Seq]
-			require.True(r, read, "account %d is changed and was not read", p.Seq)
-			require.Less(r, m.now().Sub(is.at), time.Minute+time.Second, "account %d was read too long ago", p.Seq)
-			require.Equal(r, is.change, c.Change[p.Seq])
+		before := m.now(r)
+		to, fits := before.State.Next(a)
+		fits = fits && a != jobs.StartNow // it waits for no time
+		var after jobs.Job
+		var err error
+		if a == jobs.Resume {
+			after, err = m.s.Resume(ctx, operator, m.id, snapshot.Skip)
+		} else {
+			after, err = m.s.ActOnJob(ctx, operator, m.id, a)
 		}
-		switch {
-		case c.Was == jobs.InDoubt:
-			require.Equal(r, tim.GetTags, command)
-		case before.State == jobs.Cancelled || before.State == jobs.Paused || before.State == jobs.Halted:
-			require.Fail(r, "a call was made though the job is "+string(before.State))
-		case c.Verify:
-			require.Zero(r, before.Counts[jobs.Waiting]+before.Counts[jobs.Sending], "verified before it was all settled")
-			m.requireDone(r, c)
-		default:
-			require.Equal(r, jobs.Waiting, c.Was)
-		}
-		if command == tim.GetTags && c.Touched && !c.Verify {
-			for _, p := range c.Accounts {
-				require.Equal(r, known[p.Seq], c.Known[p.Seq])
-			}
-		}
+		m.came(r, before, after, to, fits, err)
 	}
 }
 
-// requireDone holds a verification to be of accounts that were changed.
-func (m *machine) requireDone(r *rapid.T, c jobs.Claim) {
-	outcomes := map[string]jobs.Outcome{}
-	for a, err := range m.s.Results(ctx, m.j.ID, "") {
-		require.NoError(r, err)
-		outcomes[a.Account.Account] = a.Outcome
-	}
-	for _, p := range c.Accounts {
-		require.Equal(r, m.j.Kind.Done(), outcomes[p.Account])
-	}
-}
-
-// settle settles a claim; what it says counts only while the batch is still its own.
-func (m *machine) settle(r *rapid.T, st jobs.Settlement) {
-	now, err := m.s.Job(ctx, m.j.ID)
-	require.NoError(r, err)
-	counts, err := m.s.Count(ctx, `SELECT COUNT(*) FROM batches WHERE job_id = $1 AND lease = $2`, m.j.ID, st.Call)
-	require.NoError(r, err)
-	settle(r, m.s, st)
-	delete(m.held, st.Call)
-	for _, p := range st.Accounts {
-		if m.taken[p.Seq] == st.Call {
-			delete(m.taken, p.Seq)
-		}
-	}
-	if counts == 0 {
+func (m *machine) came(r *rapid.T, before, after jobs.Job, to jobs.State, fits bool, err error) {
+	now := m.now(r)
+	if !fits {
+		require.True(r, jobs.FaultWrongState.Is(err), "%v", err)
+		require.Equal(r, before, now)
 		return
 	}
-	maps.Copy(m.found, st.Found)
-	for _, p := range st.Accounts {
-		own := slices.ContainsFunc(st.Own, func(o jobs.Own) bool { return o.Seq == p.Seq })
-		switch {
-		case st.Command != tim.GetTags && st.Answer.Delivery != tim.NotSent:
-			m.touched[p.Seq] = true
-		case slices.Contains(st.Reopen, p.Seq):
-			m.touched[p.Seq] = true
-		case st.Command != tim.GetTags: // an answer that came late says that it never left
-			m.touched[p.Seq] = st.Touched
-		}
-		switch {
-		case own || st.Rest != jobs.Waiting || st.Next == tim.GetTags || now.State == jobs.Cancelled:
-			delete(m.ready, p.Seq)
-		case st.Command == tim.GetTags:
-			m.ready[p.Seq] = ready{m.now(), st.Change[p.Seq]}
-		}
-	}
-}
-
-// expire ends the leases of calls, of all or of those that were made long ago.
-func (m *machine) expire(r *rapid.T, all bool) {
-	_, err := m.s.Expire(ctx, storetest.App.ID, all, time.Millisecond)
 	require.NoError(r, err)
-	for call, c := range m.held {
-		if !all && m.now().Sub(m.since[call]) < lease {
-			continue
-		}
-		for _, p := range c.Accounts {
-			if m.taken[p.Seq] != call {
-				continue // it had expired before
-			}
-			delete(m.taken, p.Seq)
-			if c.Command != tim.GetTags {
-				m.touched[p.Seq] = true
-				delete(m.ready, p.Seq)
-			}
-		}
+	after.Version = 0
+	require.Equal(r, now, after)
+	switch {
+	case now.Counts.Open() == 0:
+	case now.State == jobs.Halted && now.HaltCode == jobs.CodeFailures && to == jobs.Queued: // what failed while it stood still
+	default:
+		require.Equal(r, to, now.State)
 	}
 }
 
-func (m *machine) pass(d time.Duration) {
-	m.jumped += d
-	m.s.Jump(d)
+func (m *machine) take(r *rapid.T) {
+	number := rapid.Int64Range(1, m.n).Draw(r, "batch")
+	before := m.now(r)
+	h, err := m.s.Take(ctx, m.id, number)
+	require.NoError(r, err)
+	if h == nil {
+		require.Equal(r, before, m.now(r))
+		return
+	}
+	require.Nil(r, m.hands[number], "in two hands")
+	m.hands[number], m.sent[number] = h, false
+	if before.State == jobs.Queued {
+		require.Equal(r, jobs.Running, m.now(r).State)
+	} else {
+		require.Equal(r, before.State, m.now(r).State)
+	}
+}
+
+// inHand is any batch that is in hand.
+func (m *machine) inHand(r *rapid.T) (number int64, h *store.Hand) {
+	numbers := slices.Sorted(maps.Keys(m.hands))
+	if len(numbers) == 0 {
+		r.Skip()
+	}
+	number = rapid.SampledFrom(numbers).Draw(r, "in hand")
+	return number, m.hands[number]
+}
+
+func (m *machine) send(r *rapid.T) {
+	number, h := m.inHand(r)
+	command := string(m.kind.Command())
+	if command == "" || rapid.Bool().Draw(r, "reads") {
+		command = "get_tags"
+	}
+	require.NoError(r, h.Send(ctx, command))
+	m.sent[number] = m.sent[number] || command != "get_tags"
+}
+
+func (m *machine) settle(r *rapid.T) {
+	number, h := m.inHand(r)
+	c := store.Came{Rest: jobs.Waiting, Code: rapid.IntRange(0, 1).Draw(r, "code") * 70107}
+	ends := []jobs.Outcome{m.kind.Nothing(), jobs.Failed}
+	if m.sent[number] || m.kind == jobs.Inspect {
+		ends = append(ends, m.kind.Done(), m.kind.Done())
+	}
+	switch how := rapid.SampledFrom([]string{"done", "done", "later", "lost", "ask", "not sent"}).Draw(r, "how"); {
+	case how == "done":
+		c.Rest = rapid.SampledFrom(ends).Draw(r, "rest")
+	case how == "not sent":
+		c.Rest, c.Delivery = h.Was, "not_sent"
+	case how == "ask" && (m.sent[number] || h.Was == jobs.InDoubt):
+		c.Rest, c.Ask = jobs.InDoubt, true
+	case how == "lost" && (m.sent[number] || h.Was == jobs.InDoubt), h.Was == jobs.InDoubt:
+		c.Rest, c.Delivery = jobs.InDoubt, "lost"
+	}
+	for _, seq := range h.Seqs[1:] { // never all
+		if c.Delivery != "not_sent" && rapid.IntRange(0, 9).Draw(r, "own") == 0 {
+			c.Own = append(c.Own, store.Own{Seq: seq, Outcome: rapid.SampledFrom(ends).Draw(r, "outcome"), Code: 70107})
+		}
+	}
+	require.NoError(r, h.Settle(ctx, c))
+	delete(m.hands, number)
+}
+
+func (m *machine) lose(r *rapid.T) {
+	number, h := m.inHand(r)
+	require.NoError(r, h.Lose(ctx))
+	delete(m.hands, number)
+}
+
+// halt lets the job halt: what needs a person outranks what does not.
+func (m *machine) halt(r *rapid.T) {
+	before := m.now(r)
+	code := rapid.SampledFrom([]int{jobs.CodeDown, jobs.CodeLostAnswers, 60020, jobs.CodeGained, jobs.CodeUnreadable}).Draw(r, "code")
+	require.NoError(r, m.s.Halts(ctx, m.id, code, "why"))
+	after := m.now(r)
+	switch {
+	case before.State == jobs.Queued || before.State == jobs.Running, before.State == jobs.Halted && jobs.Recovers(before.HaltCode) && !jobs.Recovers(code):
+		require.Equal(r, []any{jobs.Halted, code, "why"}, []any{after.State, after.HaltCode, after.HaltInfo})
+	default:
+		require.Equal(r, before, after)
+	}
+}
+
+func (m *machine) recover(r *rapid.T) {
+	before := m.now(r)
+	require.NoError(r, m.s.Tx(ctx, func(tx *store.Tx) error { return m.s.Recover(ctx, tx, storetest.App.ID) }))
+	after := m.now(r)
+	if before.State == jobs.Halted && jobs.Recovers(before.HaltCode) {
+		require.Equal(r, []any{jobs.Queued, 0}, []any{after.State, after.HaltCode})
+	} else {
+		require.Equal(r, before, after)
+	}
+}
+
+func (m *machine) decide(r *rapid.T) {
+	asked, err := m.s.Asked(ctx, m.id)
+	require.NoError(r, err)
+	before := m.now(r)
+	d := rapid.SampledFrom([]jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")
+	n, err := m.s.Decide(ctx, operator, m.id, d)
+	switch {
+	case d == jobs.Again && before.State == jobs.Cancelled:
+		require.True(r, jobs.FaultDecision.Is(err), "%v", err)
+	case asked.Sum() == 0:
+		require.True(r, jobs.FaultNothingAsked.Is(err), "%v", err)
+	default:
+		require.NoError(r, err)
+		require.Equal(r, asked.Sum(), n)
+	}
+}
+
+// protect takes some accounts out of a batch that waits in nobody's hand.
+func (m *machine) protect(r *rapid.T) {
+	number := rapid.Int64Range(1, m.n).Draw(r, "batch")
+	h, err := m.s.Take(ctx, m.id, number)
+	require.NoError(r, err)
+	if h == nil {
+		return
+	}
+	was, state := h.Was, m.now(r).State
+	require.NoError(r, h.Settle(ctx, store.Came{Rest: was, Delivery: "not_sent"}))
+	if was != jobs.Waiting || state == jobs.Cancelled {
+		return
+	}
+	before := m.now(r)
+	some := h.Seqs[:rapid.IntRange(1, len(h.Seqs)).Draw(r, "protected")]
+	at := rapid.IntRange(0, len(some)).Draw(r, "of them sent")
+	setAside(r, m.s, m.id, number, some[at:], some[:at])
+	after := m.now(r)
+	require.Equal(r, []int64{before.Protected + int64(len(some)-at), before.Counts[jobs.Failed] + int64(at)}, []int64{after.Protected, after.Counts[jobs.Failed]})
+}
+
+// require holds what is true of every job at every moment.
+func (m *machine) require(r *rapid.T) {
+	requireSums(r, m.s)
+	j := m.now(r)
+	require.Equal(r, j.Counts.Open() == 0, !j.FinishedAt.IsZero(), "%+v", j)
+	require.Equal(r, j.Counts.Open() == 0, j.Settled(), "%+v", j)
+	require.Equal(r, j.State == jobs.Halted, j.HaltCode != 0, "%+v", j)
+	count := func(query string) int64 {
+		n, err := m.s.Count(ctx, query, m.id)
+		require.NoError(r, err)
+		return n
+	}
+	require.Equal(r, int64(len(m.hands)), count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND console <> ''`))
+	if j.State == jobs.Cancelled {
+		require.Zero(r, count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting' AND console = ''`), "what waits has ended")
+		require.Zero(r, count(`SELECT COUNT(*) FROM batches b JOIN jobs j ON j.id = b.job_id WHERE b.job_id = $1 AND b.outcome = 'cancelled' AND b.accounts > 0 AND b.sent = 1 AND j.kind <> 'clear'`),
+			"where some tags may have been changed they are read first")
+	}
+	require.Equal(r, !j.FinishedAt.IsZero(), slices.Contains(codes(r, m.s, store.AuditFilter{JobID: m.id, Code: audit.JobFinished}), audit.JobFinished))
 }
 
 // finish brings the job to its end, as well as all goes.
-func (m *machine) finish(r *rapid.T) jobs.Job {
-	for range 100 {
-		m.expire(r, true)
-		m.held = map[string]jobs.Claim{}
-		j, err := m.s.Job(ctx, m.j.ID)
-		require.NoError(r, err)
-		if !j.FinishedAt.IsZero() {
-			return j
+func (m *machine) finish(r *rapid.T) {
+	for _, h := range m.hands {
+		require.NoError(r, h.Lose(ctx))
+	}
+	m.hands = map[int64]*store.Hand{}
+	for range 20 {
+		j := m.now(r)
+		if j.Settled() {
+			return
 		}
 		if j.May(jobs.Resume) {
-			_, err := m.s.Resume(ctx, operator, j.ID, snapshot.Skip)
+			_, err := m.s.Resume(ctx, operator, m.id, snapshot.Skip)
 			require.NoError(r, err)
 		}
-		if _, err := m.s.Decide(ctx, operator, j.ID, jobs.Leave); err != nil {
+		if _, err := m.s.Decide(ctx, operator, m.id, jobs.Leave); err != nil {
 			require.True(r, jobs.FaultNothingAsked.Is(err), "%v", err)
 		}
-		m.pass(2 * time.Second)
-		for _, command := range tim.Commands {
-			m.claim(r, command, 9)
-			for _, c := range m.held {
-				st := cleared(c)
-				switch {
-				case c.Verify:
-					st.Rest, st.Read = c.Was, int64(len(c.Accounts))
-				case c.Was == jobs.Waiting && command == tim.GetTags && m.j.Kind != jobs.Inspect:
-					st = m.planned(c)
-				default:
-					st.Rest = m.j.Kind.Done()
-				}
-				st.GoOn = true
-				m.settle(r, st)
+		for number := int64(1); number <= m.n; number++ {
+			if h, err := m.s.Take(ctx, m.id, number); h != nil {
+				require.NoError(r, err)
+				require.NoError(r, h.Settle(ctx, store.Came{Rest: m.kind.Nothing()}))
 			}
 		}
 	}
 	require.Fail(r, "the job does not come to its end")
-	return jobs.Job{}
 }
 
-// planned is a reading after which every account is to be changed.
-func (m *machine) planned(c jobs.Claim) jobs.Settlement {
-	st := jobs.Settlement{Claim: c, Answer: answered(0), Rest: jobs.Waiting, Next: c.Kind.Command()}
-	if c.Kind.Tagged() {
-		st.Change = map[int64][]string{}
-		for _, p := range c.Accounts {
-			st.Change[p.Seq] = []string{fmt.Sprint("x", p.Seq)}
-		}
-	}
-	return st
-}
-
-// Whatever happens to a job of any kind, in whatever order: its rows and outcomes
-// add up, no account is in two calls, nothing is changed that was not read just
-// now, every claim is told what is known, and the job can be brought to its end.
+// Whatever people and consoles do to a job of any kind, in whatever order: each
+// action does what the table of states says, or nothing; its rows and outcomes add
+// up at every commit; and it can be brought to its end.
 func TestAJobOfAnyKindKeepsToItsRules(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
-		free(t, s)
 		rapid.Check(t, func(r *rapid.T) {
 			m := anyJob(r, s)
-			ignore := func(any, error) {}
-			read := func(r *rapid.T) { m.claim(r, tim.GetTags, 3) }
-			change := func(r *rapid.T) {
-				if command := m.j.Kind.Command(); command != "" {
-					m.claim(r, command, 3)
-				}
-			}
-			settle := func(r *rapid.T) {
-				for _, call := range slices.Sorted(maps.Keys(m.held)) {
-					if rapid.IntRange(0, 3).Draw(r, "settle") > 0 {
-						m.settle(r, anySettlementOf(r, m, m.held[call]))
-					}
-				}
-			}
-			pass := func(r *rapid.T) {
-				m.pass(rapid.SampledFrom([]time.Duration{time.Second, 40 * time.Second, 70 * time.Second}).Draw(r, "passes"))
-				if rapid.Bool().Draw(r, "looked at") {
-					m.expire(r, false)
-				}
-			}
-			round := func(r *rapid.T) { // as a job mostly goes, and at times something happens in between
-				for _, step := range []func(*rapid.T){read, settle, change, settle} {
-					step(r)
-					if rapid.IntRange(0, 7).Draw(r, "between") == 0 {
-						pass(r)
-					}
-				}
-			}
 			r.Repeat(map[string]func(*rapid.T){
-				"read": read, "change": change, "settle": settle, "time": pass, "round": round, "one more round": round, "yet another": round, "and another": round,
-				"expire": func(r *rapid.T) { m.expire(r, true) },
-				"decide": func(r *rapid.T) {
-					ignore(s.Decide(ctx, operator, m.j.ID, rapid.SampledFrom([]jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")))
-				},
-				"act": func(r *rapid.T) {
-					switch act := rapid.SampledFrom([]jobs.Action{jobs.Pause, jobs.Resume, jobs.Resume, jobs.Resume, jobs.Cancel}).Draw(r, "act"); act {
-					case jobs.Resume:
-						ignore(s.Resume(ctx, operator, m.j.ID, snapshot.Merge))
-					default:
-						ignore(s.ActOnJob(ctx, operator, m.j.ID, act))
-					}
-				},
-				"": func(r *rapid.T) { requireSums(r, s) },
+				"take": m.take, "take one": m.take, "take another": m.take, "send": m.send, "send more": m.send, "settle": m.settle, "settle more": m.settle,
+				"lose": m.lose, "halt": m.halt, "recover": m.recover, "decide": m.decide, "protect": m.protect,
+				"pause": m.person(jobs.Pause), "resume": m.person(jobs.Resume), "resume again": m.person(jobs.Resume), "cancel": m.person(jobs.Cancel),
+				"start now": m.person(jobs.StartNow), "": m.require,
 			})
-			j := m.finish(r)
-			requireSums(r, s)
-			require.Zero(r, j.Verify.Left)
-			kept, err := s.Count(ctx, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, j.ID)
-			require.NoError(r, err)
-			if !j.Snapshot {
-				require.Zero(r, kept)
-			}
-			require.NoError(r, s.Exec(ctx, `UPDATE apps SET probe_at = 0`)) // takes no part in the next run
+			m.finish(r)
+			m.require(r)
 		})
 	})
-}
-
-// anySettlementOf is one that the rules might come to.
-func anySettlementOf(r *rapid.T, m *machine, c jobs.Claim) jobs.Settlement {
-	st := jobs.Settlement{Claim: c, Answer: answered(0), Rest: c.Was, Next: c.Command, Change: c.Change, Lost: c.Lost, Tries: c.Tries}
-	how := rapid.SampledFrom([]string{"not sent", "later", "lost", "done", "some", "some", "some", "parts", "ask", "stop"}).Draw(r, "how")
-	tries := rapid.IntRange(1, 3).Draw(r, "tries")
-	wait := time.Duration(rapid.IntRange(0, 2).Draw(r, "wait")) * time.Millisecond
-	some := c.Accounts[:rapid.IntRange(0, len(c.Accounts)-1).Draw(r, "some")] // never all
-	reads := c.Command == tim.GetTags
-	if reads && !c.Verify && how != "not sent" && how != "lost" && (m.j.Snapshot || c.Was == jobs.InDoubt) {
-		st.Found = map[int64][]string{}
-		for _, p := range c.Accounts[len(c.Accounts)/2:] {
-			st.Found[p.Seq] = []string{rapid.SampledFrom([]string{"vip", "gold", "北京"}).Draw(r, "tag")}
-		}
-	}
-	owning := func(outcomes ...jobs.Outcome) {
-		for _, p := range some {
-			st.Own = append(st.Own, jobs.Own{Seq: p.Seq, Outcome: rapid.SampledFrom(outcomes).Draw(r, "own"), Code: 1})
-		}
-	}
-	switch {
-	case how == "not sent":
-		st.Answer = tim.Answer{Delivery: tim.NotSent}
-	case how == "lost" && !reads:
-		st.Answer, st.Rest, st.Next, st.Change, st.Lost, st.Wait = tim.Answer{Delivery: tim.Lost}, jobs.InDoubt, tim.GetTags, nil, c.Lost+1, wait
-	case how == "later", how == "lost":
-		st.Tries, st.Wait = tries, wait
-	case c.Verify:
-		st.Next, st.Read = "", int64(len(c.Accounts))
-		for _, p := range some {
-			st.Reopen = append(st.Reopen, p.Seq)
-		}
-	case how == "parts":
-		st.Parts = rapid.IntRange(2, 5).Draw(r, "parts")
-		if c.Kind.Tagged() {
-			st.Next, st.Change = tim.GetTags, nil
-		}
-	case how == "ask" && c.Was == jobs.InDoubt:
-		st.Ask, st.Code = true, rapid.SampledFrom([]int{0, jobs.CodeLost, 70403}).Draw(r, "code")
-		owning(c.Kind.Done())
-	case how == "stop" && reads && c.Kind.Tagged():
-		st.Rest, st.Stop, st.HaltInfo, st.Found = jobs.Waiting, true, "ann", nil
-	case how == "some" && reads && c.Kind != jobs.Inspect:
-		found := st.Found
-		st = m.planned(c)
-		st.Found = found
-		owning(c.Kind.Nothing(), c.Kind.Done(), jobs.Failed)
-		for _, p := range some {
-			delete(st.Change, p.Seq)
-		}
-	case how == "some" && c.Kind.Tagged():
-		st.Rest, st.Next, st.Change = jobs.Waiting, tim.GetTags, nil
-		owning(c.Kind.Done())
-	default:
-		st.Rest, st.Next, st.Change = rapid.SampledFrom([]jobs.Outcome{c.Kind.Done(), c.Kind.Nothing(), jobs.Failed}).Draw(r, "rest"), "", nil
-		owning(c.Kind.Done(), jobs.Failed)
-	}
-	return st
 }

@@ -31,6 +31,8 @@ type making struct {
 	of   jobs.Job
 	kind jobs.Kind // of the new job
 	only []string  // of the new job
+
+	checks jobs.Kind // of an inspection that verifies the other job: its kind
 }
 
 // madeAccount is an account of the other job as it may come into the new one.
@@ -45,10 +47,10 @@ type madeAccount struct {
 func (s *Store) tags(ctx context.Context, m making, from, to int64) (map[int64][]string, error) {
 	wanted := map[int64][]string{}
 	var err error
-	if m.of.Kind.Tagged() {
+	if m.of.Told() {
 		wanted, err = s.keptTags(ctx, snapshot.Wanted, m.of.ID, from, to)
 	}
-	if err != nil || m.kind == m.of.Kind {
+	if err != nil || m.kind == m.of.Kind || m.checks == m.of.Kind || m.kind == m.of.Checks {
 		return wanted, err
 	}
 	before, err := s.keptTags(ctx, snapshot.Before, m.of.ID, from, to)
@@ -57,6 +59,9 @@ func (s *Store) tags(ctx context.Context, m making, from, to int64) (map[int64][
 	}
 	return before, err
 }
+
+// told reports whether the new job is told tags for each account.
+func (m making) told() bool { return m.kind.Tagged() || m.checks.Tagged() }
 
 // calls is how many calls the tags of an account take.
 func (m making) calls(tags []string) int {
@@ -68,7 +73,7 @@ func (m making) calls(tags []string) int {
 func (s *Store) pages(ctx context.Context, m making) (pages [][]int, err error) {
 	for number := int64(1); number <= m.of.Batches; number += pageBatches {
 		calls := []int{0}
-		if m.kind.Tagged() {
+		if m.told() {
 			tags, err := s.tags(ctx, m, number, number+pageBatches-1)
 			if err != nil {
 				return nil, err
@@ -121,7 +126,7 @@ func (s *Store) page(ctx context.Context, m making, number int64) ([]madeAccount
 		return nil, err
 	}
 	tags := map[int64][]string{}
-	if m.kind.Tagged() {
+	if m.told() {
 		if tags, err = s.tags(ctx, m, number, number+pageBatches-1); err != nil {
 			return nil, err
 		}
@@ -147,7 +152,7 @@ func (s *Store) tagsOf(jobID string) func(context.Context) iter.Seq2[jobs.Tagged
 				yield(jobs.Tagged{}, err)
 				return
 			}
-			for a, err := range s.inOrder(ctx, making{of, made.Kind, made.Only}) {
+			for a, err := range s.inOrder(ctx, making{of: of, kind: made.Kind, only: made.Only, checks: made.Checks}) {
 				if !yield(jobs.Tagged{Account: a.Account.Account, Tags: a.tags}, err) || err != nil {
 					return
 				}
@@ -196,7 +201,7 @@ func (s *Store) makeJob(ctx context.Context, by audit.Actor, m making, policy sn
 	if n.AccountBytes, err = s.accountBytes(ctx, m.of.ID); err != nil {
 		return made, err
 	}
-	return s.keepJob(ctx, by, n, origin{m.of.ID, string(choices), policy, m.only}, func(jobs.Job) audit.Entry { return entry(accounts) })
+	return s.keepJob(ctx, by, n, origin{m.of.ID, string(choices), policy, m.only, m.checks}, func(jobs.Job) audit.Entry { return entry(accounts) })
 }
 
 func (s *Store) accountBytes(ctx context.Context, jobID string) (longest int, err error) {
@@ -224,7 +229,7 @@ func (s *Store) writeAccounts(ctx context.Context, to io.Writer, m making, chose
 
 // MadeOf returns the jobs made of accounts of a job, newest first.
 func (s *Store) MadeOf(ctx context.Context, jobID string) ([]jobs.Job, error) {
-	made, err := collect(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1`, clean(jobID, 100))
+	made, err := Collect(ctx, s.read, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1`, Clean(jobID, 100))
 	slices.SortFunc(made, func(a, b jobs.Job) int { return strings.Compare(b.ID, a.ID) })
 	return made, err
 }

@@ -54,7 +54,7 @@ func TestRetryTakesOnlyTheFailedAccount(t *testing.T) {
 		storetest.Keep(t, s, 10_000)
 		of, err := storetest.Draft(s, operator, store.NewJob{}, "account\n=ann\n''=ann\n")
 		require.NoError(t, err)
-		of = end(t, s, of, map[int64][]string{1: {"vip"}, 2: {"gold"}}, jobs.Cleared, jobs.Own{Seq: 2, Outcome: jobs.Failed, Code: 70107})
+		of = end(t, s, of, map[int64][]string{1: {"vip"}, 2: {"gold"}}, jobs.Cleared, store.Own{Seq: 2, Outcome: jobs.Failed, Code: 70107})
 		retry, err := s.Again(ctx, operator, of.ID, store.Again{Outcomes: []jobs.Outcome{jobs.Failed}}, t.TempDir())
 		require.NoError(t, err)
 		_, accounts := read(t, s, retry)
@@ -74,7 +74,7 @@ func TestUndoCoversPossiblyChanged(t *testing.T) {
 		add, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.AddTags}, "account,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
 		require.NoError(t, err)
 		add = end(t, s, add, map[int64][]string{1: {"t003"}, 2: {"old"}, 3: nil, 4: nil}, jobs.Changed,
-			jobs.Own{Seq: 1, Outcome: jobs.Failed, Code: jobs.CodeCutShort}, jobs.Own{Seq: 3, Outcome: jobs.Failed, Code: 70107}, jobs.Own{Seq: 4, Outcome: jobs.Failed, Code: jobs.CodeProtected})
+			store.Own{Seq: 1, Outcome: jobs.Failed, Code: jobs.CodeCutShort}, store.Own{Seq: 3, Outcome: jobs.Failed, Code: 70107}, store.Own{Seq: 4, Outcome: jobs.Failed, Code: jobs.CodeProtected})
 		undo, err := s.Undo(ctx, operator, add.ID, store.Undo{}, t.TempDir())
 		require.NoError(t, err)
 		_, accounts := read(t, s, undo)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -69,12 +68,13 @@ type origin struct {
 	choices string // JSON: how to read the file
 	policy  snapshot.Policy
 	only    []string
+	checks  jobs.Kind
 }
 
 // keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
 func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, from origin, entry func(jobs.Job) audit.Entry) (created jobs.Job, err error) {
 	now := s.now()
-	id, only := newID(now), ""
+	id, only := NewID(now), ""
 	if from.only != nil {
 		text, err := json.Marshal(from.only)
 		if err != nil {
@@ -82,12 +82,15 @@ func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, from orig
 		}
 		only = string(text)
 	}
-	err = s.keepUpload(ctx, n.File, func(tx *sql.Tx, digest string) error {
+	err = s.keepUpload(ctx, n.File, func(tx *Tx, digest string) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, source, policy, only_tags, snapshot)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)`,
-			id, n.AppID, n.Kind, jobs.Reading, clean(n.Note, 1000), clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, clean(by.Name, 100), millis(now),
-			from.choices, from.source, from.policy, only)
+			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, source, policy, only_tags, checks, snapshot)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)`,
+			id, n.AppID, n.Kind, jobs.Reading, Clean(n.Note, 1000), Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, Clean(by.Name, 100), millis(now),
+			from.choices, from.source, from.policy, only, from.checks)
+		if err == nil && from.checks != "" {
+			err = One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
+		}
 		if err == nil {
 			err = s.newKey(ctx, tx, id)
 		}
@@ -99,7 +102,7 @@ func (s *Store) keepJob(ctx context.Context, by audit.Actor, n NewJob, from orig
 		}
 		e := entry(created)
 		e.Actor, e.JobID, e.Target = by, id, created.FileName
-		return s.record(ctx, tx, e)
+		return s.RecordIn(ctx, tx, e)
 	})
 	return created, err
 }

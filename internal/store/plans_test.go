@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,35 +10,32 @@ import (
 
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
-// What the runner asks many times a second must not cost more in a large job than
-// in a small one.
+// What is asked for each page and each settlement must not cost more in a large
+// job than in a small one: of its batches few are looked at.
 func TestQueryPlansNeverScanAJob(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		j := keeping(t, s, 200_000)
-		for i, c := range claim(t, s, tim.GetTags, 50) {
-			if i%2 == 0 {
-				settle(t, s, toChange(c))
-			}
-		}
-		for i, c := range claim(t, s, tim.RemoveAllTags, 10) {
-			if i%2 == 0 {
-				settle(t, s, lost(c))
+		start(t, s, draftOf(t, s, "same", 20_000))
+		j := start(t, s, draftOf(t, s, "same", 20_000))
+		for _, change := range []string{ // it is large, and in the middle of its way
+			`INSERT INTO batches (job_id, number, outcome, accounts) SELECT a.job_id, a.number + 200 * b.number, 'waiting', 100 FROM batches a JOIN batches b ON b.job_id = a.job_id AND b.number <= 50`,
+			`UPDATE batches SET outcome = 'cleared', settled_at = 1 WHERE number <= 9000`,
+			`UPDATE batches SET outcome = 'in_doubt', sent = 1 WHERE number BETWEEN 101 AND 110`,
+			`UPDATE batches SET outcome = 'sending', sent = 1, console = 'other', claim = 'x' WHERE number BETWEEN 111 AND 115`,
+			`ANALYZE batches`, // as PostgreSQL does by itself after a while
+		} {
+			if s.Shared() || change != `ANALYZE batches` {
+				require.NoError(t, s.Exec(ctx, change))
 			}
 		}
 		plans, err := s.Plans(ctx, storetest.App.ID, j.ID)
 		require.NoError(t, err)
-		require.Len(t, plans, 10)
-		// A batch is found by what it waits for, by its lease or by its place.
-		all := regexp.MustCompile(`(?m)Seq Scan on batches|SCAN b(atches)?\b|SEARCH b(atches)? USING (COVERING )?INDEX \w+ \(job_id=\?\)$`)
-		few := regexp.MustCompile(`batches_(free|held|asked)`)
-		for question, plan := range plans {
-			for _, line := range all.FindAllString(plan, -1) {
-				assert.Regexp(t, few, line, "%s:\n%s", question, plan)
-			}
-			assert.Regexp(t, few, plan, "%s:\n%s", question, plan)
+		whole := regexp.MustCompile(`(?m)(Seq Scan on|SCAN) (b|batches)\b.*$|SEARCH (b|batches) USING (COVERING )?INDEX \w+ \(job_id=\?\)$|using batches_pkey on batches.*\n\s+Index Cond: \(job_id = [^)]*\)$|on batches_pkey.*\n\s+Index Cond: \(job_id = [^)]*\)$`)
+		few := regexp.MustCompile(`batches_(free|in_hand|asked|failed)`)
+		for name, plan := range plans {
+			found := slices.DeleteFunc(whole.FindAllString(plan, -1), few.MatchString)
+			assert.Equal(t, name == "a bad one", len(found) > 0, "%s: %q\n%s", name, found, plan)
 		}
 	})
 }

@@ -2,124 +2,142 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"strings"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/tim"
 )
 
-// progress is what decides whether a job has ended, or may go further.
-type progress struct {
-	state   jobs.State
-	halted  int   // the code for which it is
-	open    int64 // accounts
-	gate    int64
-	settled int64 // since failures were last judged
-	failed  int64
-	limit   int // of the job, percent; 0: the app's
+const progressColumns = `state, halt_code, outcome_waiting, outcome_waiting + outcome_sending + outcome_in_doubt,
+	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done, outcome_failed - checked_failed,
+	CASE WHEN failure_limit > 0 THEN failure_limit ELSE (SELECT a.failure_limit FROM apps a WHERE a.id = jobs.app_id) END,
+	careful = 1, careful = 1 AND EXISTS (SELECT 1 FROM batches b WHERE b.job_id = jobs.id AND b.number = 1 AND b.outcome NOT IN ('waiting', 'sending', 'in_doubt'))`
 
-	verify int64 // batches that are still to be read again
+func scanProgress(row Scanner) (p jobs.Progress, err error) {
+	return p, row.Scan(&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First)
 }
 
-const progressColumns = `state, halt_code, outcome_waiting + outcome_sending + outcome_in_doubt, gate,
-	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done, outcome_failed - checked_failed, failure_limit, verify_left`
-
-func scanProgress(row scanner) (p progress, err error) {
-	return p, row.Scan(&p.state, &p.halted, &p.open, &p.gate, &p.settled, &p.failed, &p.limit, &p.verify)
+// MoveCounts adds changes that sum up to zero to the counts of a job, and calls
+// that were made, and returns how far the job is then.
+func (s *Store) MoveCounts(ctx context.Context, tx *Tx, jobID string, by jobs.Counts, calls int64) (jobs.Progress, error) {
+	if by.Sum() != 0 {
+		return jobs.Progress{}, fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+	}
+	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
+	for _, o := range stored {
+		if by[o] != 0 {
+			args = append(args, by[o])
+			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
+		}
+	}
+	return scanProgress(tx.QueryRowContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...))
 }
 
-// advance ends a job of which no account is open any more; else it judges its
-// failures. It is called last in a transaction that has settled accounts.
-func (s *Store) advance(ctx context.Context, tx *sql.Tx, jobID string) error {
+// Advance does what follows for a job from its counts. It is called last in a
+// transaction that has settled accounts.
+func (s *Store) Advance(ctx context.Context, tx *Tx, jobID string) error {
 	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, jobID))
 	if err != nil {
 		return err
 	}
-	return s.advanceFrom(ctx, tx, jobID, p)
-}
-
-func (s *Store) advanceFrom(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
-	if p.open == 0 && p.verify > 0 {
-		return nil
-	}
-	if p.open == 0 {
-		_, err := s.finish(ctx, tx, jobID)
-		return err
-	}
-	// One that waits for the service is judged too: behind a gate that stays
-	// closed there would be nothing to probe with.
-	running := p.state == jobs.Queued || p.state == jobs.Running || p.state == jobs.Halted && jobs.Recovers(p.halted)
-	for running && (p.gate > 0 || p.settled > 0) {
-		verdict, err := s.judge(ctx, tx, jobID, &p)
-		switch {
-		case err != nil || verdict == jobs.NotYet:
-			return err
-		case verdict == jobs.TooMany:
-			return s.haltFailing(ctx, tx, jobID, p)
-		}
-		// What is counted from here on was not judged yet.
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET gate = $2, checked_done = checked_done + $3, checked_failed = checked_failed + $4 WHERE id = $1`,
-			jobID, jobs.NextGate(p.gate), p.settled, p.failed)
-		if err != nil {
+	switch p.Judge() {
+	case jobs.Drop:
+		if p, err = s.dropWaiting(ctx, tx, jobID); err != nil || p.Open > 0 {
 			return err
 		}
-		p.gate, p.settled, p.failed = jobs.NextGate(p.gate), 0, 0
+		return s.finish(ctx, tx, jobID)
+	case jobs.End:
+		return s.finish(ctx, tx, jobID)
+	case jobs.TooMany:
+		return s.HaltJob(ctx, tx, jobID, Halt{Code: jobs.CodeFailures, Info: fmt.Sprintf("%d/%d", p.Failed, p.Settled)})
+	case jobs.Pass:
+		return countAnew(ctx, tx, jobID, p, 0)
 	}
 	return nil
 }
 
-// judge leaves out of the counts what would make too many of a few failures.
-func (s *Store) judge(ctx context.Context, tx *sql.Tx, jobID string, p *progress) (jobs.Verdict, error) {
-	f := jobs.Failures{Settled: p.settled, Failed: p.failed, Gate: p.gate, Limit: p.limit}
-	if f.Limit == 0 && f.Failed > 0 {
-		err := tx.QueryRowContext(ctx, `SELECT a.failure_limit FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).Scan(&f.Limit)
-		if err != nil {
-			return jobs.NotYet, err
-		}
-	}
-	if p.gate > 0 {
-		err := tx.QueryRowContext(ctx, `
-			SELECT NOT EXISTS (SELECT 1 FROM batches WHERE job_id = $1 AND outcome IN ('waiting', 'sending', 'in_doubt') AND first <= $2)`,
-			jobID, p.gate).Scan(&f.GateSettled)
-		if err != nil {
-			return jobs.NotYet, err
-		}
-	}
-	if verdict := f.Judge(); verdict != jobs.TooMany {
-		return verdict, nil
-	}
-	settled, failed, err := early(ctx, tx, jobID)
-	p.settled, p.failed = max(0, f.Settled-settled), max(0, f.Failed-failed)
-	f.Settled, f.Failed = p.settled, p.failed
-	return f.Judge(), err
+// countAnew lets a job go on: what was settled so far was judged. A limit of 0
+// leaves the job's as it is.
+func countAnew(ctx context.Context, tx *Tx, jobID string, p jobs.Progress, limit int) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE jobs SET careful = 0, checked_done = checked_done + $2, checked_failed = checked_failed + $3,
+			failure_limit = CASE WHEN CAST($4 AS BIGINT) > 0 THEN $4 ELSE failure_limit END
+		WHERE id = $1`, jobID, p.Settled, p.Failed, limit)
+	return err
 }
 
-// early counts the accounts that the reading alone has settled, in batches whose
-// other accounts are still to be changed. Most that fail do so there, and those
-// that do not take longer: counted before the others, a few failures would seem
-// to be a large share. What waits to be read again comes before what was never read.
-func early(ctx context.Context, tx *sql.Tx, jobID string) (settled, failed int64, err error) {
-	err = tx.QueryRowContext(ctx, `
-		SELECT CAST(COALESCE(SUM(size - pending), 0) AS BIGINT), CAST(COALESCE(SUM((
-			SELECT COUNT(*) FROM own_outcomes o WHERE o.job_id = $1 AND o.seq >= p.first AND o.seq < p.first + p.size AND o.outcome = 'failed')), 0) AS BIGINT)
-		FROM (
-			SELECT b.first, b.size, b.pending FROM batches b WHERE b.job_id = $1 AND b.lease_until > 0 AND b.outcome IN ('waiting', 'sending')
-			UNION ALL SELECT b.first, b.size, b.pending FROM jobs j JOIN batches b ON b.job_id = j.id WHERE j.id = $1 AND `+wereRead(`j`)+`
-			UNION ALL SELECT first, size, pending FROM (
-				SELECT b.first, b.size, b.pending FROM batches b WHERE b.job_id = $1 AND `+planning.where()+` ORDER BY `+planning.order()+` LIMIT $2) AS again) AS p
-		WHERE p.pending < p.size`, jobID, 2*readAhead).Scan(&settled, &failed)
-	return settled, failed, err
+// dropWaiting ends the batches of the job $1 that wait in nobody's hand, at the time $2.
+const dropWaiting = `
+	UPDATE batches SET (outcome, settled_at) = (
+		SELECT CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 'in_doubt' ELSE 'cancelled' END,
+			CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 0 ELSE CAST($2 AS BIGINT) END
+		FROM jobs j WHERE j.id = $1)
+	WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting') AND outcome = 'waiting'
+	RETURNING outcome, accounts`
+
+// dropWaiting ends what waits of a job that was cancelled and that nobody has in
+// hand. Where some tags may have been changed already, the tags are read first.
+func (s *Store) dropWaiting(ctx context.Context, tx *Tx, jobID string) (p jobs.Progress, err error) {
+	moves := jobs.Counts{}
+	type ended struct {
+		outcome jobs.Outcome
+		n       int64
+	}
+	all, err := Collect(ctx, tx, func(row Scanner) (e ended, err error) { return e, row.Scan(&e.outcome, &e.n) }, dropWaiting, jobID, millis(s.now()))
+	for _, e := range all {
+		moves[jobs.Waiting] -= e.n
+		moves[e.outcome] += e.n
+	}
+	if err != nil {
+		return p, err
+	}
+	return s.MoveCounts(ctx, tx, jobID, moves, 0)
 }
 
-// haltFailing stops a job because too many of its accounts failed.
-func (s *Store) haltFailing(ctx context.Context, tx *sql.Tx, jobID string, p progress) error {
-	return s.haltJob(ctx, tx, jobID, jobs.CodeFailures, fmt.Sprintf("%d/%d", p.failed, p.settled), "")
+// change moves a job to another state, if the action fits the one it is in. The
+// job is as it was before.
+func (s *Store) change(ctx context.Context, tx *Tx, jobID string, a jobs.Action) (j jobs.Job, fits bool, err error) {
+	// Written first, so that what is read next is locked and current.
+	if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, jobID); err != nil {
+		return j, false, err
+	}
+	if j, err = job(ctx, tx, jobID); err != nil {
+		return j, false, err
+	}
+	to, fits := j.State.Next(a)
+	if !fits {
+		return j, false, nil
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = $2 WHERE id = $1`, jobID, to)
+	return j, true, err
 }
 
-// haltJob stops one job for a reason of its own; call is the one that showed it, "" for none.
-func (s *Store) haltJob(ctx context.Context, tx *sql.Tx, jobID string, code int, info, call string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = 'halted', halt_code = $2, halt_info = $3, version = version + 1 WHERE id = $1`, jobID, code, clean(info, 500))
+// Begin says that the first batch of a job was claimed.
+func (s *Store) Begin(ctx context.Context, tx *Tx, jobID string) error {
+	_, _, err := s.change(ctx, tx, jobID, jobs.Begin)
+	return err
+}
+
+// Halt says why a job stops itself.
+type Halt struct {
+	Code int
+	Info string // what the service said; of CodeFailures "failed/settled"
+	Call string // id of the call that showed it; "" for none
+}
+
+// HaltJob stops a job that may send, and says so in the log. One that waits for
+// the service waits for a person when that is what it takes.
+func (s *Store) HaltJob(ctx context.Context, tx *Tx, jobID string, h Halt) error {
+	if j, err := job(ctx, tx, jobID); err != nil ||
+		j.State == jobs.Halted && (!jobs.Recovers(j.HaltCode) || jobs.Recovers(h.Code)) {
+		return err
+	}
+	if _, fits, err := s.change(ctx, tx, jobID, jobs.Halt); err != nil || !fits {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE jobs SET halt_code = $2, halt_info = $3, halt_recovers = $4 WHERE id = $1`,
+		jobID, h.Code, Clean(h.Info, 500), Number(jobs.Recovers(h.Code)))
 	if err != nil {
 		return err
 	}
@@ -127,49 +145,47 @@ func (s *Store) haltJob(ctx context.Context, tx *sql.Tx, jobID string, code int,
 	if err != nil {
 		return err
 	}
-	return s.record(ctx, tx, haltEntry(j, call))
+	details := summary(j)
+	details["code"], details["info"] = j.HaltCode, j.HaltInfo
+	if h.Call != "" {
+		details["call"] = h.Call
+	}
+	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: jobID, Details: details})
 }
 
-// forgive lets a job that halted for its failures go on: counting starts anew,
-// and the gate moves on.
-func (s *Store) forgive(ctx context.Context, tx *sql.Tx, j jobs.Job) error {
-	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, j.ID))
-	if err != nil {
-		return err
+// Recover lets the jobs of an app go on that halted because the service did not work.
+func (s *Store) Recover(ctx context.Context, tx *Tx, appID string) error {
+	waiting, err := Collect(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 AND state = 'halted' AND halt_recovers = 1 ORDER BY id`, appID)
+	var entries []audit.Entry
+	for _, id := range waiting {
+		if err == nil {
+			_, _, err = s.change(ctx, tx, id, jobs.Recover)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '', halt_recovers = 0 WHERE id = $1`, id)
+		}
+		var j jobs.Job
+		if err == nil {
+			j, err = job(ctx, tx, id)
+		}
+		entries = append(entries, audit.Entry{Code: audit.JobResumed, Actor: audit.System, JobID: id, Details: summary(j)})
 	}
-	var appLimit int
-	if err := tx.QueryRowContext(ctx, `SELECT failure_limit FROM apps WHERE id = $1`, j.AppID).Scan(&appLimit); err != nil {
-		return err
+	name := ""
+	if err == nil {
+		name, err = appName(ctx, tx, appID)
 	}
-	limit := p.limit
-	if raised := (jobs.Failures{Settled: p.settled, Failed: p.failed}).Raised(appLimit); raised > 0 {
-		limit = raised
+	entries = append([]audit.Entry{{Code: audit.ServiceWell, Actor: audit.System, App: name, Details: map[string]any{"jobs": len(waiting)}}}, entries...)
+	for _, e := range entries {
+		if err == nil {
+			err = s.RecordIn(ctx, tx, e)
+		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE jobs SET gate = $2, checked_done = checked_done + $3, checked_failed = checked_failed + $4, failure_limit = $5 WHERE id = $1`,
-		j.ID, jobs.NextGate(p.gate), p.settled, p.failed, limit)
 	return err
 }
 
-// firstGate makes the first gates of a job's first batch batches of their own.
-func firstGate(ctx context.Context, tx *sql.Tx, jobID string, next tim.Command) error {
-	var size int64
-	if err := tx.QueryRowContext(ctx, `SELECT size FROM batches WHERE job_id = $1 AND first = 1`, jobID).Scan(&size); err != nil {
-		return err
-	}
-	first := int64(1)
-	for _, gate := range jobs.Gates {
-		last := min(gate, size)
-		if first > last {
-			break
-		}
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO batches (job_id, first, size, number, pending, outcome, next) VALUES ($1, $2, $3, 1, $3, 'waiting', $4)
-			ON CONFLICT (job_id, first) DO UPDATE SET size = excluded.size, pending = excluded.pending`, jobID, first, last-first+1, next)
-		if err != nil {
-			return err
-		}
-		first = last + 1
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET gate = $2 WHERE id = $1`, jobID, jobs.Gates[0])
-	return err
+// appName is the app as entries of the log name it.
+func appName(ctx context.Context, q Querier, appID string) (name string, err error) {
+	err = q.QueryRowContext(ctx, `SELECT name || ' (' || environment || ')' FROM apps WHERE id = $1`, appID).Scan(&name)
+	return name, err
 }

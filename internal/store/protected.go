@@ -41,7 +41,7 @@ type ProtectedFilter struct {
 
 // ProtectedAccounts lists the accounts that fit, sorted.
 func (s *Store) ProtectedAccounts(ctx context.Context, appID string, f ProtectedFilter) ([]ProtectedAccount, error) {
-	return collect(ctx, s.read, func(row scanner) (p ProtectedAccount, err error) {
+	return Collect(ctx, s.read, func(row Scanner) (p ProtectedAccount, err error) {
 		var at int64
 		err = row.Scan(&p.Account, &p.Note, &p.By, &at)
 		p.At = fromMillis(at)
@@ -49,7 +49,7 @@ func (s *Store) ProtectedAccounts(ctx context.Context, appID string, f Protected
 	}, `
 		SELECT account, note, added_by, added_at FROM protected_accounts
 		WHERE app_id = $1 AND substr(account, 1, length(CAST($2 AS TEXT))) = $2 AND (CAST($3 AS TEXT) = '' OR account > $3)
-		ORDER BY account LIMIT $4`, appID, clean(f.Prefix, 100), clean(f.After, 100), f.Limit)
+		ORDER BY account LIMIT $4`, appID, Clean(f.Prefix, 100), Clean(f.After, 100), f.Limit)
 }
 
 // CountProtected counts the protected accounts of an app.
@@ -66,7 +66,7 @@ const perEntry = 100
 // accounts.
 func (s *Store) Protect(ctx context.Context, by audit.Actor, appID, note string, names []string) (added int, err error) {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(tx *Tx) error {
 		added = 0
 		if err := newProtected(ctx, tx, appID); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (s *Store) Protect(ctx context.Context, by audit.Actor, appID, note string,
 		for _, name := range names {
 			result, err := tx.ExecContext(ctx, `
 				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (app_id, account) DO NOTHING`,
-				appID, name, clean(note, 500), clean(by.Name, 100), millis(s.now()))
+				appID, name, Clean(note, 500), Clean(by.Name, 100), millis(s.now()))
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func (s *Store) Protect(ctx context.Context, by audit.Actor, appID, note string,
 		}
 		added = len(fresh)
 		for some := range slices.Chunk(fresh, perEntry) {
-			err := s.record(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
+			err := s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
 				Details: map[string]any{"accounts": some, "note": note}})
 			if err != nil {
 				return err
@@ -107,24 +107,24 @@ func (s *Store) Protect(ctx context.Context, by audit.Actor, appID, note string,
 
 // Unprotect takes an account off the list. Rows that were set aside stay so.
 func (s *Store) Unprotect(ctx context.Context, by audit.Actor, appID, account string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		if err := newProtected(ctx, tx, appID); err != nil {
 			return err
 		}
 		var note string
-		err := tx.QueryRowContext(ctx, `DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, clean(account, 100)).Scan(&note)
+		err := tx.QueryRowContext(ctx, `DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, Clean(account, 100)).Scan(&note)
 		if errors.Is(err, sql.ErrNoRows) {
-			return FaultNotProtected.With(clean(account, 100))
+			return FaultNotProtected.With(Clean(account, 100))
 		}
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
 	})
 }
 
 // newProtected gives the list of an app its next version.
-func newProtected(ctx context.Context, tx *sql.Tx, appID string) error {
+func newProtected(ctx context.Context, tx *Tx, appID string) error {
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1`, appID)
 	return err
 }
@@ -137,7 +137,7 @@ type protectedList struct {
 
 // protectedSet returns the list of an app as it stands in the transaction. It
 // is read again only when it has changed, and must not be written to.
-func (s *Store) protectedSet(ctx context.Context, q querier, appID string) (map[string]struct{}, int64, error) {
+func (s *Store) protectedSet(ctx context.Context, q Querier, appID string) (map[string]struct{}, int64, error) {
 	var version int64
 	if err := q.QueryRowContext(ctx, `SELECT protected_version FROM apps WHERE id = $1`, appID).Scan(&version); err != nil {
 		return nil, 0, err
@@ -147,7 +147,7 @@ func (s *Store) protectedSet(ctx context.Context, q querier, appID string) (map[
 	if known, ok := s.protected[appID]; ok && known.version == version {
 		return known.names, version, nil
 	}
-	all, err := collect(ctx, q, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+	all, err := Collect(ctx, q, func(row Scanner) (name string, err error) { return name, row.Scan(&name) },
 		`SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
 	if err != nil {
 		return nil, 0, err
@@ -163,54 +163,61 @@ func (s *Store) protectedSet(ctx context.Context, q querier, appID string) (map[
 	return names, version, nil
 }
 
-// setAsideProtected takes the protected accounts out of a batch that is about
-// to be sent: their rows become set aside, and the job holds fewer accounts. Of
-// a batch that was sent before they stay accounts, which are not sent again.
-func setAsideProtected(ctx context.Context, tx *sql.Tx, c *jobs.Claim, planned []jobs.Planned, protected map[string]struct{}, now int64) error {
-	is := func(p jobs.Pending) bool { _, is := protected[p.Account]; return is }
-	if !slices.ContainsFunc(c.Accounts, is) {
-		return nil
-	}
-	outcome, code := jobs.Outcome(setAside), 0
-	if c.Touched {
-		outcome, code = jobs.Failed, jobs.CodeProtected
-	}
-	var rest []jobs.Pending
+// ProtectedNames are the accounts of an app that no job may touch, nor read to
+// change them, as they stand in the transaction.
+func (s *Store) ProtectedNames(ctx context.Context, tx *Tx, appID string) (map[string]struct{}, error) {
+	names, _, err := s.protectedSet(ctx, tx, appID)
+	return names, err
+}
+
+// SetAside takes protected accounts out of a batch that waits: their rows become
+// set aside, and the job holds fewer accounts. Those that a call may have changed
+// stay accounts, which are not sent again. Both are given by their places in the job.
+func (s *Store) SetAside(ctx context.Context, tx *Tx, jobID string, plan jobs.PlannedBatch, untouched, touched []int64) error {
+	now := millis(s.now())
 	var asides, own []any
 	group := jobs.SetAsideGroup{Kind: jobs.Protected}
-	for _, p := range c.Accounts {
-		if !is(p) {
-			rest = append(rest, p)
-			continue
-		}
-		row := planned[(p.Seq-1)%jobs.BatchSize]
-		asides = append(asides, c.JobID, row.Row, row.Line, jobs.Protected, p.Account, "", 0)
-		own = append(own, c.JobID, p.Seq, outcome, code, "", now)
+	for _, seq := range untouched {
+		row := plan.Accounts[seq-plan.First()]
+		asides = append(asides, jobID, row.Row, row.Line, jobs.Protected, row.Account, "", 0)
+		own = append(own, jobID, seq, setAside, 0, "", now)
 		group.Rows++
 		group.First = append(group.First, row.Row)
 	}
-	c.Accounts = rest
-	if err := insertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own); err != nil {
-		return err
+	for _, seq := range touched {
+		own = append(own, jobID, seq, jobs.Failed, jobs.CodeProtected, "", now)
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE batches SET pending = $3 WHERE job_id = $1 AND first = $2`, c.JobID, c.First, len(rest)); err != nil {
-		return err
-	}
-	if c.Touched {
-		if err := move(ctx, tx, c.JobID, jobs.Counts{jobs.Waiting: -group.Rows, jobs.Failed: group.Rows}); err != nil {
-			return err
-		}
-		return failedByPerson(ctx, tx, c.JobID, group.Rows)
-	}
-	if err := insertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
-		return err
-	}
-	if err := saveGroup(ctx, tx, c.JobID, group); err != nil {
+	if err := InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `
+		UPDATE batches SET accounts = accounts - $3, outcome = CASE WHEN accounts = $3 THEN 'cancelled' ELSE outcome END,
+			settled_at = CASE WHEN accounts = $3 THEN $4 ELSE settled_at END,
+			console = CASE WHEN accounts = $3 THEN '' ELSE console END, claim = CASE WHEN accounts = $3 THEN '' ELSE claim END
+		WHERE job_id = $1 AND number = $2`, jobID, plan.Number, len(untouched)+len(touched), now)
+	if err != nil {
+		return err
+	}
+	if n := int64(len(touched)); n > 0 {
+		if _, err := s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.Waiting: -n, jobs.Failed: n}, 0); err != nil {
+			return err
+		}
+		if err := failedByPerson(ctx, tx, jobID, n); err != nil {
+			return err
+		}
+	}
+	if group.Rows == 0 {
+		return nil
+	}
+	if err := InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
+		return err
+	}
+	if err := saveGroup(ctx, tx, jobID, group); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
 		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
-		c.JobID, group.Rows)
+		jobID, group.Rows)
 	return err
 }
 

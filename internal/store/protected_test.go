@@ -8,16 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
 )
 
 func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
-		fast(t, s)
 		app := storetest.App.ID
 		added, err := s.Protect(ctx, operator, app, "VIP", []string{"bob", "ann", "ann"})
 		require.NoError(t, err)
@@ -42,11 +42,9 @@ func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 		// It changes once more while the job runs.
 		_, err = s.Protect(ctx, operator, app, "VIP", []string{"dan"})
 		require.NoError(t, err)
-		claims := claim(t, s, tim.RemoveAllTags, 10)
-		require.Len(t, claims, 1)
-		require.Equal(t, []jobs.Pending{{Seq: 1, Account: "ann"}, {Seq: 2, Account: "cid"}}, claims[0].Accounts)
+		setAside(t, s, j.ID, 1, []int64{3}, nil)
 		requireSums(t, s)
-		settle(t, s, jobs.Settlement{Claim: claims[0], Answer: answered(0), Rest: jobs.Cleared})
+		carry(t, s, j.ID, store.Came{Rest: jobs.Cleared}, 1)
 		j, err = s.Job(ctx, j.ID)
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Finished, int64(4), int64(1), int64(1), int64(2)}, []any{j.State, j.Rows, j.Protected, j.Duplicate, j.Accounts})
@@ -63,58 +61,85 @@ func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 	})
 }
 
+// setAside takes protected accounts out of a batch that waits, as a claim does.
+func setAside(t checker, s *store.Store, jobID string, number int64, untouched, touched []int64) {
+	t.Helper()
+	require.NoError(t, s.Tx(ctx, func(tx *store.Tx) error {
+		var text string
+		if err := tx.QueryRowContext(ctx, `SELECT accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number).Scan(&text); err != nil {
+			return err
+		}
+		plan, err := jobs.ReadPlannedBatch(number, text)
+		if err == nil {
+			err = s.SetAside(ctx, tx, jobID, plan, untouched, touched)
+		}
+		if err == nil {
+			err = s.Advance(ctx, tx, jobID)
+		}
+		return err
+	}))
+}
+
 func TestProtectedOnlyJobMakesNoCall(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
 		j := start(t, s, draft(t, s, 3))
 		_, err := s.Protect(ctx, operator, storetest.App.ID, "", []string{"user_00001", "user_00002", "user_00003"})
 		require.NoError(t, err)
-		require.Empty(t, claim(t, s, tim.RemoveAllTags, 10))
-		j, err = s.Job(ctx, j.ID)
-		require.NoError(t, err)
+		run(t, s, timtest.Faults{})
+		j = enginetest.Ended(t, s, j.ID)
 		require.Equal(t, []any{jobs.Finished, int64(3), int64(0), int64(0)}, []any{j.State, j.Protected, j.Accounts, j.Calls})
 		requireSums(t, s)
 	})
 }
 
+// What a call may have changed stays an account of the job: it is not sent again,
+// and it is no failure that the list is judged by.
 func TestProtectedAfterSendIsNotResent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		free(t, s)
-		fast(t, s)
 		j := start(t, s, draft(t, s, 2))
-		lost := claim(t, s, tim.RemoveAllTags, 10)[0]
-		settle(t, s, jobs.Settlement{Claim: lost, Answer: tim.Answer{Delivery: tim.Lost}, Rest: jobs.InDoubt})
+		require.True(t, j.Careful)
+		h := sent(t, s, j, 1)
 		_, err := s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"user_00001"})
 		require.NoError(t, err)
-		back := claim(t, s, tim.GetTags, 10)[0]
-		settle(t, s, jobs.Settlement{Claim: back, Answer: answered(0), Rest: jobs.Waiting})
-		again := claim(t, s, tim.RemoveAllTags, 10)
-		require.Len(t, again, 1)
-		require.Equal(t, []jobs.Pending{{Seq: 2, Account: "user_00002"}}, again[0].Accounts)
-		settle(t, s, jobs.Settlement{Claim: again[0], Answer: answered(0), Rest: jobs.Cleared})
-		j, err = s.Job(ctx, j.ID)
-		require.NoError(t, err)
+		require.NoError(t, h.Settle(ctx, store.Came{Rest: jobs.Waiting, Delivery: "lost"}))
+		setAside(t, s, j.ID, 1, nil, []int64{1})
+		h = sent(t, s, j, 1)
+		require.Equal(t, []int64{2}, h.Seqs)
+		require.NoError(t, h.Settle(ctx, store.Came{Rest: jobs.Cleared}))
+		j = jobNow(t, s, j.ID)
 		require.Equal(t, []any{jobs.Finished, int64(2), int64(0), int64(1), int64(1)}, []any{j.State, j.Accounts, j.Protected, j.Counts[jobs.Cleared], j.Counts[jobs.Failed]})
 		found, err := s.FindAccounts(ctx, "user_00001", 1)
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Failed, jobs.CodeProtected}, []any{found[0].Outcome, found[0].Code})
+		judged, err := s.Count(ctx, `SELECT checked_failed FROM jobs WHERE id = $1`, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), judged, "no failure that is still to be judged")
 		requireSums(t, s)
 	})
 }
 
-// The first accounts of a job are sent before the others of their batch.
-func TestProtectedBehindGateIsUnsent(t *testing.T) {
+// Some of a batch were sent before, others never: each is counted where it belongs.
+func TestProtectedIsCountedByWhatWasSent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
-		j := start(t, s, draft(t, s, 20))
-		settle(t, s, cleared(claim(t, s, tim.RemoveAllTags, 1)[0]))
-		_, err := s.Protect(ctx, operator, storetest.App.ID, "VIP", []string{"user_00005"})
-		require.NoError(t, err)
-		require.Len(t, claim(t, s, tim.RemoveAllTags, 1)[0].Accounts, 8)
-		j, err = s.Job(ctx, j.ID)
-		require.NoError(t, err)
-		require.Equal(t, []int64{19, 1, 0}, []int64{j.Accounts, j.Protected, j.Counts[jobs.Failed]})
+		free(t, s)
+		j := start(t, s, draft(t, s, 120))
+		h := take(t, s, j.ID, 1)
+		require.NoError(t, h.Send(ctx, "remove_all_tags", 1, 2))
+		require.NoError(t, h.Settle(ctx, store.Came{Rest: jobs.Waiting, Delivery: "lost", Own: []store.Own{{Seq: 2, Outcome: jobs.Cleared}}}))
+		setAside(t, s, j.ID, 1, []int64{5, 100}, []int64{1})
+		j = jobNow(t, s, j.ID)
+		require.Equal(t, []int64{118, 2, 1, 1, 116}, []int64{j.Accounts, j.Protected, j.Counts[jobs.Failed], j.Counts[jobs.Cleared], j.Counts[jobs.Waiting]})
 		requireSums(t, s)
+		_, aside := rowsOf(t, s, j.ID)
+		require.Equal(t, []string{"5 6 protected user_00005 0", "100 101 protected user_00100 0"}, aside)
+		groups, err := s.SetAsideGroups(ctx, j.ID)
+		require.NoError(t, err)
+		require.Len(t, groups, 1)
+		require.Equal(t, []any{jobs.Protected, int64(2), []int64{5, 100}}, []any{groups[0].Kind, groups[0].Rows, groups[0].First})
+		found, err := s.FindAccounts(ctx, "user_00005", 1)
+		require.NoError(t, err)
+		require.Empty(t, found, "it is no account of the job any more")
 	})
 }
 

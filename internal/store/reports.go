@@ -74,7 +74,7 @@ func (s *Store) Report(ctx context.Context, jobID string) (*snapshot.Report, err
 		return nil, nil
 	}
 	if err != nil || report == nil || report.Accounts == 0 {
-		return nil, asTrouble(err)
+		return nil, AsTrouble(err)
 	}
 	return report, nil
 }
@@ -127,7 +127,7 @@ func (s *Store) saveReport(ctx context.Context, j jobs.Job) error {
 	if err == nil {
 		s.reports.forget(j.ID)
 	}
-	return asTrouble(err)
+	return AsTrouble(err)
 }
 
 // fold adds the batches that have been read since.
@@ -153,13 +153,17 @@ func (s *Store) fold(ctx context.Context, f *folded, j jobs.Job) (err error) {
 	return nil
 }
 
-// lastRead is the number of the last batch before the first that waits to be read.
+// lastRead finds the first batch of the job $1, which has $2, that is not settled.
+const lastRead = `
+	SELECT MIN(number) - 1 FROM (
+		SELECT number FROM batches WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting')
+		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND console <> ''
+		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND ask = 1
+		UNION ALL SELECT CAST($2 AS BIGINT) + 1) AS open_ones`
+
+// lastRead is the number of the last batch before the first that is not settled.
 func (s *Store) lastRead(ctx context.Context, j jobs.Job) (number int64, err error) {
-	err = s.read.QueryRowContext(ctx, `
-		SELECT MIN(number) - 1 FROM (
-			SELECT (SELECT b.number FROM batches b WHERE b.job_id = $1 AND `+planning.where()+` ORDER BY `+planning.order()+` LIMIT 1) AS number
-			UNION ALL SELECT b.number FROM batches b WHERE b.job_id = $1 AND b.lease_until > 0 AND b.outcome = 'waiting'
-			UNION ALL SELECT CAST($2 AS BIGINT) + 1) AS unread`, j.ID, j.Batches).Scan(&number)
+	err = s.read.QueryRowContext(ctx, lastRead, j.ID, j.Batches).Scan(&number)
 	return number, err
 }
 
@@ -194,7 +198,7 @@ func (s *Store) foldPage(ctx context.Context, sum *snapshot.Report, jobID string
 	if err != nil {
 		return err
 	}
-	unknown, err := s.blamed(ctx, jobID, (from-1)*jobs.BatchSize+1, to*jobs.BatchSize)
+	unknown, err := s.blamed(ctx, jobID, from, to)
 	if err != nil {
 		return err
 	}
@@ -209,30 +213,12 @@ func (s *Store) foldPage(ctx context.Context, sum *snapshot.Report, jobID string
 }
 
 // blamed returns the places of accounts that failed for a code that blames them.
-func (s *Store) blamed(ctx context.Context, jobID string, first, last int64) (map[int64]struct{}, error) {
-	type failure struct {
-		jobs.Account
-		first, size int64
-	}
-	scan := func(row scanner) (f failure, err error) { return f, row.Scan(&f.first, &f.size, &f.Outcome, &f.Code) }
-	blames := func(f failure) bool { return f.Outcome == jobs.Failed && tim.RuleOf(f.Code).BlamesAccount() }
+func (s *Store) blamed(ctx context.Context, jobID string, from, to int64) (map[int64]struct{}, error) {
+	all, err := s.placed(ctx, jobID, from, to)
 	places := map[int64]struct{}{}
-	parts, err := collect(ctx, s.read, scan, `SELECT first, size, outcome, code FROM batches WHERE job_id = $1 AND first BETWEEN $2 AND $3 AND outcome = 'failed' AND code > 0`, jobID, first, last)
-	if err != nil {
-		return nil, err
-	}
-	parts = slices.DeleteFunc(parts, func(f failure) bool { return !blames(f) })
-	for _, part := range parts {
-		for seq := part.first; seq < part.first+part.size; seq++ {
-			places[seq] = struct{}{}
-		}
-	}
-	// Few accounts have a code of their own; all that have an outcome matter only beside parts that failed.
-	own, err := collect(ctx, s.read, scan, `SELECT seq, 1, outcome, code FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3 AND (code > 0 OR CAST($4 AS BIGINT) > 0)`, jobID, first, last, len(parts))
-	for _, account := range own {
-		delete(places, account.first)
-		if blames(account) {
-			places[account.first] = struct{}{}
+	for _, a := range all {
+		if a.Outcome == jobs.Failed && a.Code > 0 && tim.RuleOf(a.Code).BlamesAccount() {
+			places[(a.Batch-1)*jobs.BatchSize+int64(a.Place)] = struct{}{}
 		}
 	}
 	return places, err

@@ -16,7 +16,7 @@ const RestoredReason = "restored"
 func (s *Store) Knows(ctx context.Context, size int64, note string) (known bool, err error) {
 	var n int
 	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM checkpoints WHERE size = $1 AND note = $2`, size, note).Scan(&n)
-	return n > 0, asTrouble(err)
+	return n > 0, AsTrouble(err)
 }
 
 // Lost are the published checkpoints that a log does not include: those of more
@@ -28,9 +28,9 @@ type Lost struct{ After, UpTo int64 }
 // it has waiting may have been sent. Then all sending is held back until an
 // admin lets it go on, and the log says so, once for what was published so far.
 func (s *Store) HoldRestored(ctx context.Context, published audit.Checkpoint, lost Lost) (held bool, err error) {
-	said, err := collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, audit.LogRestored)
+	said, err := Collect(ctx, s.read, scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, audit.LogRestored)
 	if err != nil {
-		return false, asTrouble(err)
+		return false, AsTrouble(err)
 	}
 	for _, e := range said {
 		if wholeNumber(e.Details["known_size"]) < published.Size && published.Size <= wholeNumber(e.Details["published_size"]) && published.At.Before(e.At) {
@@ -54,5 +54,5 @@ func (s *Store) Includes(ctx context.Context, c audit.Checkpoint) (bool, error) 
 		return false, err
 	}
 	root, err := tlog.TreeHash(c.Size, s.hashes(ctx))
-	return root == c.Root, asTrouble(err)
+	return root == c.Root, AsTrouble(err)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -45,7 +44,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		due bool
 	}
 	// A key whose erasing has begun is due until all it encrypted is gone.
-	waiting, err := collect(ctx, s.read, func(row scanner) (k kept, err error) {
+	waiting, err := Collect(ctx, s.read, func(row Scanner) (k kept, err error) {
 		k.job, err = scanJob(prefixed{row, []any{&k.due}})
 		return k, err
 	}, `
@@ -53,7 +52,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		WHERE k.erased_at = 0 AND k.erase_at > 0 AND j.finished_at > 0 AND (k.erase_at <= $1
 			OR j.snapshot = 1 AND j.started_at > 0 AND NOT EXISTS (SELECT 1 FROM tag_reports r WHERE r.job_id = j.id))
 		ORDER BY k.erase_at, k.job_id`, now)
-	errs := []error{asTrouble(err)}
+	errs := []error{AsTrouble(err)}
 	for _, k := range waiting {
 		if k.due {
 			err = s.summedUpAndErased(ctx, audit.System, k.job)
@@ -89,27 +88,27 @@ func (s *Store) erase(ctx context.Context, by audit.Actor, j jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, j.ID); err != nil {
 			return err
 		}
 		result, err := tx.ExecContext(ctx, `
 			UPDATE snapshot_keys SET wrapped = $2, erase_at = $3, erased_by = $4 WHERE job_id = $1 AND erased_at = 0 AND length(wrapped) > 0`,
-			j.ID, []byte{}, millis(s.now()), clean(by.Name, 100))
+			j.ID, []byte{}, millis(s.now()), Clean(by.Name, 100))
 		if err != nil {
 			return err
 		}
 		n, err := result.RowsAffected()
-		if err != nil || n == 0 || kept.Batches == 0 && !j.Kind.Tagged() {
+		if err != nil || n == 0 || kept.Batches == 0 && !j.Told() {
 			return err // it is so already, or nothing was kept
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.SnapshotErased, Actor: by, JobID: j.ID, Target: j.FileName,
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SnapshotErased, Actor: by, JobID: j.ID, Target: j.FileName,
 			Details: map[string]any{"batches": kept.Batches, "bytes": kept.Bytes, "digest": kept.Digest, "accounts": j.Accounts, "keep_until": kept.EraseAt.UTC()}})
 	})
 	if err != nil {
 		return err
 	}
-	return asTrouble(errors.Join(s.emptyKept(ctx, j.ID), s.scrub(ctx)))
+	return AsTrouble(errors.Join(s.emptyKept(ctx, j.ID), s.scrub(ctx)))
 }
 
 // emptyKept gives back what tags filled whose key is destroyed.
@@ -119,7 +118,7 @@ func (s *Store) emptyKept(ctx context.Context, jobID string) error {
 		SELECT COALESCE(MAX(number), 0) FROM (SELECT number FROM snapshots WHERE job_id = $1 UNION ALL SELECT number FROM wanted_tags WHERE job_id = $1) AS kept`,
 		jobID).Scan(&last)
 	for from := int64(1); err == nil && from <= last; from += sliceErased {
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.tx(ctx, func(tx *Tx) error {
 			// Consoles take turns, since each may take the rows in an order of its own.
 			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version WHERE id = $1`, jobID); err != nil {
 				return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"time"
@@ -31,7 +30,7 @@ func (s *Store) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, not
 	}
 	var head int64
 	if err := s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
-		return asTrouble(err)
+		return AsTrouble(err)
 	}
 	if upTo <= last.UpTo || upTo > head {
 		return FaultReview.With(last.UpTo+1, head)
@@ -93,7 +92,7 @@ func (s *Store) lastVisit(ctx context.Context, by audit.Actor, code audit.Code) 
 // AuditSize is the number of the last entry.
 func (s *Store) AuditSize(ctx context.Context) (size int64, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
-	return size, asTrouble(err)
+	return size, AsTrouble(err)
 }
 
 // SaveVerified keeps what came of a verification, and says so in the log.
@@ -102,7 +101,7 @@ func (s *Store) SaveVerified(ctx context.Context, by audit.Actor, v Verified) er
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, millis(v.At), string(text)); err != nil {
 			return err
 		}
@@ -111,7 +110,7 @@ func (s *Store) SaveVerified(ctx context.Context, by audit.Actor, v Verified) er
 			e.Code = audit.LogUnverified
 			e.Details["wrong"] = len(v.Wrong) + v.More
 		}
-		return s.record(ctx, tx, e)
+		return s.RecordIn(ctx, tx, e)
 	})
 }
 
@@ -120,7 +119,7 @@ func (s *Store) LastVerified(ctx context.Context) (*Verified, error) {
 	var text string
 	err := s.read.QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
 	if err != nil || text == "" {
-		return nil, asTrouble(err)
+		return nil, AsTrouble(err)
 	}
 	var v Verified
 	if err := json.Unmarshal([]byte(text), &v); err != nil {

@@ -24,11 +24,11 @@ const fewBlocks = 4
 
 // Rows returns accounts of a job in file order, with their outcomes.
 func (s *Store) Rows(ctx context.Context, jobID string, f RowFilter) (found []jobs.Account, err error) {
-	jobID, f.Prefix = clean(jobID, 100), clean(f.Prefix, 300)
+	jobID, f.Prefix = Clean(jobID, 100), Clean(f.Prefix, 300)
 	if f.Prefix != "" {
 		rows, few, err := s.rowsLike(ctx, jobID, f.Prefix)
 		if err != nil {
-			return nil, asTrouble(err)
+			return nil, AsTrouble(err)
 		}
 		if few {
 			return s.theseRows(ctx, jobID, f, rows)
@@ -54,7 +54,7 @@ func (s *Store) Rows(ctx context.Context, jobID string, f RowFilter) (found []jo
 		}
 		number += pageBatches
 	}
-	return found, asTrouble(err)
+	return found, AsTrouble(err)
 }
 
 func (f RowFilter) fits(a jobs.Account) bool {
@@ -69,7 +69,7 @@ func (s *Store) theseRows(ctx context.Context, jobID string, f RowFilter, rows [
 		}
 		a, _, err := s.accountInRow(ctx, jobID, row)
 		if err != nil {
-			return nil, asTrouble(err)
+			return nil, AsTrouble(err)
 		}
 		if f.fits(a) {
 			if found = append(found, a); len(found) == f.Limit {
@@ -83,7 +83,7 @@ func (s *Store) theseRows(ctx context.Context, jobID string, f RowFilter, rows [
 // rowsLike returns the rows of the accounts that begin with a prefix, in file
 // order; not few when there are so many that they were not all looked for.
 func (s *Store) rowsLike(ctx context.Context, jobID, prefix string) (rows []int64, few bool, err error) {
-	blocks, err := collect(ctx, s.read, func(row scanner) (names string, err error) { return names, row.Scan(&names) }, `
+	blocks, err := Collect(ctx, s.read, func(row Scanner) (names string, err error) { return names, row.Scan(&names) }, `
 		SELECT names FROM account_names WHERE job_id = $1 AND first < $3
 			AND first >= COALESCE((SELECT first FROM account_names WHERE job_id = $1 AND first <= $2 ORDER BY first DESC LIMIT 1), $2)
 		ORDER BY first LIMIT $4`, jobID, []byte(prefix), afterAll(prefix), fewBlocks+1)
@@ -116,15 +116,12 @@ func (s *Store) batchAfter(ctx context.Context, jobID string, row int64) (number
 // batchWith returns the first batch of the plan, from one on, that may have an
 // account with an outcome; 0 when there is none.
 func (s *Store) batchWith(ctx context.Context, jobID string, o jobs.Outcome, from int64) (int64, error) {
-	first := (from-1)*jobs.BatchSize + 1
-	var seq sql.NullInt64
+	var number sql.NullInt64
 	err := s.read.QueryRowContext(ctx, `
-		SELECT MIN(seq) FROM (
-			SELECT MIN(CASE WHEN first < $3 THEN $3 ELSE first END) AS seq FROM batches WHERE job_id = $1 AND outcome = $2 AND first + size > $3
+		SELECT MIN(number) FROM (
+			SELECT MIN(number) AS number FROM batches WHERE job_id = $1 AND outcome = $2 AND number >= $3 AND accounts > 0
 			UNION ALL
-			SELECT MIN(seq) FROM own_outcomes WHERE job_id = $1 AND outcome = $2 AND seq >= $3) AS places`, jobID, o, first).Scan(&seq)
-	if err != nil || !seq.Valid {
-		return 0, err
-	}
-	return (seq.Int64-1)/jobs.BatchSize + 1, nil
+			SELECT MIN(seq - 1) / 100 + 1 FROM own_outcomes WHERE job_id = $1 AND outcome = $2 AND seq > ($3 - 1) * 100) AS places`,
+		jobID, o, from).Scan(&number)
+	return number.Int64, err
 }

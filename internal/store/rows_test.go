@@ -9,19 +9,17 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 // Page by page, rows are those of the whole file that fit, each once and in its order.
 func TestRowsPagesHoldEachMatchOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
 		free(t, s)
 		j := started(t, s, 2_650)
-		for range 3 {
-			settle(t, s, cleared(claim(t, s, tim.RemoveAllTags, 1)[0]))
-			settle(t, s, failed(claim(t, s, tim.RemoveAllTags, 1)[0]))
-		}
+		carry(t, s, j.ID, store.Came{Rest: jobs.Cleared}, 1, 3)
+		carry(t, s, j.ID, store.Came{Rest: jobs.Failed, Code: 70107}, 2, 4)
+		carry(t, s, j.ID, store.Came{Rest: jobs.Cleared, Own: []store.Own{{Seq: 407, Outcome: jobs.Failed, Code: 70107}, {Seq: 500, Outcome: jobs.Untagged}}}, 5)
+		carry(t, s, j.ID, store.Came{Rest: jobs.Failed, Own: []store.Own{{Seq: 2_601, Outcome: jobs.Cleared}}}, 27)
 		var all []jobs.Account
 		for r, err := range s.Results(ctx, j.ID, "") {
 			require.NoError(t, err)
@@ -29,7 +27,7 @@ func TestRowsPagesHoldEachMatchOnce(t *testing.T) {
 		}
 		require.Len(t, all, 2_650)
 		name := all[7].Account
-		for _, f := range []store.RowFilter{{}, {Outcome: jobs.Failed}, {Outcome: jobs.Waiting}, {Outcome: jobs.Skipped}, {Prefix: name}, {Prefix: name[:len(name)-1]},
+		for _, f := range []store.RowFilter{{}, {Outcome: jobs.Failed}, {Outcome: jobs.Waiting}, {Outcome: jobs.Skipped}, {Outcome: jobs.Cleared}, {Outcome: jobs.Untagged}, {Prefix: name}, {Prefix: name[:len(name)-1]},
 			{Prefix: all[2_100].Account, Outcome: jobs.Waiting}, {Prefix: all[2_100].Account, Outcome: jobs.Failed}, {Prefix: name[:2], Outcome: jobs.Cleared}, {Prefix: "nobody"}, {Prefix: "\\xff"}} {
 			var want, got []jobs.Account
 			for _, a := range all {

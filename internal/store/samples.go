@@ -29,7 +29,7 @@ func (s *Store) DrawSample(ctx context.Context, by audit.Actor, j jobs.Job, seed
 	drawn := make([]SampledRow, len(numbers))
 	for i, number := range numbers {
 		if drawn[i], err = s.sampledRow(ctx, j, number); err != nil {
-			return nil, asTrouble(err)
+			return nil, AsTrouble(err)
 		}
 	}
 	return drawn, nil
@@ -52,6 +52,6 @@ func (s *Store) sampledRow(ctx context.Context, j jobs.Job, number int64) (r Sam
 		return r, err
 	}
 	a.Job, r.Account = j, a.Account
-	r.Calls, err = s.callsOf(ctx, a)
+	r.Calls, err = s.callsOf(ctx, j.ID, r.Account)
 	return r, err
 }

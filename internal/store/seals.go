@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
@@ -38,7 +37,7 @@ func (s *Store) WriteRows(ctx context.Context, to io.Writer, jobID string) error
 			if a.Repeats > 0 {
 				repeats = strconv.FormatInt(a.Repeats, 10)
 			}
-			if err := out.Write([]string{strconv.FormatInt(a.Row, 10), a.Value, string(a.Kind), a.Reason, repeats, "", ""}); err != nil {
+			if err := out.Write([]string{strconv.FormatInt(a.Row, 10), a.Value, string(a.Kind), a.Reason, repeats, "", "", ""}); err != nil {
 				return err
 			}
 			if asides = asides[1:]; len(asides) == 0 {
@@ -65,7 +64,7 @@ func (s *Store) WriteRows(ctx context.Context, to io.Writer, jobID string) error
 				return err
 			}
 			if err := out.Write([]string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), strconv.Itoa(a.Code), a.Message,
-				strconv.FormatInt(a.Batch, 10), stamp(a.At)}); err != nil {
+				strconv.FormatInt(a.Batch, 10), strconv.Itoa(a.Place), stamp(a.At)}); err != nil {
 				return err
 			}
 		}
@@ -88,7 +87,7 @@ func (s *Store) WriteCalls(ctx context.Context, to io.Writer, jobID string) erro
 		if err != nil {
 			return err
 		}
-		if err := out.Write([]string{c.ID, strconv.FormatInt(c.Batch, 10), strconv.FormatInt(c.First, 10), strconv.Itoa(c.Accounts), string(c.Command),
+		if err := out.Write([]string{c.ID, strconv.FormatInt(c.Batch, 10), hex.EncodeToString(c.Held), strconv.Itoa(c.Accounts), string(c.Command),
 			strconv.FormatUint(uint64(c.Random), 10), c.Delivery, stamp(c.At), strconv.FormatInt(c.Duration.Microseconds(), 10),
 			strconv.Itoa(c.HTTPStatus), strconv.Itoa(c.Code), c.Message}); err != nil {
 			return err
@@ -122,10 +121,10 @@ func (s *Store) digests(ctx context.Context, jobID string) (d sealOf, err error)
 func (s *Store) Seal(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {
-		ids, err := collect(ctx, s.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+		ids, err := Collect(ctx, s.read, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
 			`SELECT id FROM jobs WHERE finished_at > 0 AND started_at > 0 AND sealed = 0 AND id > $1 ORDER BY id LIMIT 100`, last)
 		if err != nil || len(ids) == 0 {
-			return errors.Join(append(failed, asTrouble(err))...)
+			return errors.Join(append(failed, AsTrouble(err))...)
 		}
 		for _, id := range ids {
 			last = id
@@ -148,11 +147,11 @@ func (s *Store) seal(ctx context.Context, jobID string) error {
 	if err != nil {
 		return err
 	}
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if err := one(ctx, tx, errChanged, `UPDATE jobs SET sealed = -1 WHERE id = $1 AND version = $2 AND sealed = 0`, jobID, j.Version); err != nil {
+	err = s.tx(ctx, func(tx *Tx) error {
+		if err := One(ctx, tx, errChanged, `UPDATE jobs SET sealed = -1 WHERE id = $1 AND version = $2 AND sealed = 0`, jobID, j.Version); err != nil {
 			return err
 		}
-		people, err := collect(ctx, tx, func(row scanner) (seq string, err error) {
+		people, err := Collect(ctx, tx, func(row Scanner) (seq string, err error) {
 			var n int64
 			err = row.Scan(&n)
 			return strconv.FormatInt(n, 10), err
@@ -176,29 +175,9 @@ func (s *Store) seal(ctx context.Context, jobID string) error {
 	return err
 }
 
-// answeredLate writes down the answers of calls of a job that is sealed: each had
-// been taken for lost, and what it was for was settled without it.
-func (s *Store) answeredLate(ctx context.Context, tx *sql.Tx, settlements []jobs.Settlement) error {
-	for _, st := range settlements {
-		var delivery string
-		if err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, st.Call).Scan(&delivery); err != nil {
-			return err
-		}
-		if delivery == st.Answer.Delivery.String() {
-			continue
-		}
-		err := s.record(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: st.JobID,
-			Details: map[string]any{"call": st.Call, "kind": st.Answer.Delivery.String(), "code": st.Answer.Code}})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // verifySeals compares every sealed job with the entry that seals it.
-func (s *Store) verifySeals(ctx context.Context, tx *sql.Tx, v *Verified) error {
-	lost, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
+func (s *Store) verifySeals(ctx context.Context, tx *Tx, v *Verified) error {
+	lost, err := Collect(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) }, `
 		SELECT j.id FROM jobs j WHERE j.sealed <> 0 AND NOT EXISTS (SELECT 1 FROM audit_lines e WHERE e.seq = j.sealed AND e.code = $1 AND e.job_id = j.id)
 		ORDER BY j.id LIMIT $2`, audit.JobSealed, mostWrong)
 	if err != nil {
@@ -208,7 +187,7 @@ func (s *Store) verifySeals(ctx context.Context, tx *sql.Tx, v *Verified) error 
 		v.wrong("job %s: the entry of the log that seals it is missing", id)
 	}
 	for last := int64(0); ; {
-		some, err := collect(ctx, tx, func(row scanner) (l storedLine, err error) { return l, row.Scan(&l.seq, &l.Line, &l.Personal) },
+		some, err := Collect(ctx, tx, func(row Scanner) (l storedLine, err error) { return l, row.Scan(&l.seq, &l.Line, &l.Personal) },
 			`SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq LIMIT $3`, audit.JobSealed, last, verifiedAtOnce)
 		if err != nil || len(some) == 0 {
 			return err

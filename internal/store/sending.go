@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -17,7 +17,7 @@ var (
 	FaultRate         = fault.Declare(fault.Invalid, "sending.rate", "Nothing was changed: the rate must be 1 to %d calls a second, or empty to use the configured one.")
 	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit", "Nothing was changed: the share of failures must be 1 to 100 percent; 100 never halts a job.")
 	FaultKeepDays     = fault.Declare(fault.Invalid, "sending.keep_days", "Nothing was changed: tags can be kept for 1 to %d days after a job's end.")
-	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are read again must be 0 to 100 percent, with at most four decimals.")
+	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are inspected must be 0 to 100 percent, with at most four decimals.")
 )
 
 // Sending is how an app sends.
@@ -36,7 +36,7 @@ type SendingSettings struct {
 	Canary       bool           `json:"canary"`
 	Snapshot     bool           `json:"snapshot"`     // of jobs from now on: tags are read and kept before they are removed
 	KeepDays     int            `json:"keep_days"`    // 1 to 3,650: of jobs that end from now on, how long their tags are kept
-	VerifyShare  snapshot.Share `json:"verify_share"` // of batches that are read again after a job that starts from now on
+	VerifyShare  snapshot.Share `json:"verify_share"` // of batches that are inspected after a job that starts from now on
 }
 
 // mostKeepDays is ten years.
@@ -55,14 +55,14 @@ func (s *Store) Sending(ctx context.Context, appID string) (now Sending, err err
 		SELECT `+settingsColumns+`, a.rate, COALESCE((SELECT j.id FROM jobs j WHERE j.id = a.first_job AND j.finished_at = 0), ''), a.probe_at, `+s.clock+`
 		FROM apps a WHERE a.id = $1`, appID).Scan(append(now.dest(), &now.Configured, &now.FirstJob, &probeAt, &micros)...)
 	if err != nil {
-		return now, asTrouble(err)
+		return now, AsTrouble(err)
 	}
 	at := momentOf(micros)
 	if probeAt > 0 {
 		now.ProbeAt = at.in(probeAt * 1000)
 	}
 	now.Gauges, err = s.gauges(ctx, appID, now, at)
-	return now, asTrouble(err)
+	return now, AsTrouble(err)
 }
 
 // usedOver is how long ago calls may have left that a gauge counts.
@@ -70,6 +70,11 @@ const usedOver = 5 * time.Second
 
 // gauged are the commands that have a budget.
 var gauged = []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags}
+
+// inFlight counts the batches of the app $1 that are in hand, by what is done with them.
+const inFlight = `
+	SELECT CASE WHEN b.outcome = 'sending' THEN j.kind ELSE '' END, COUNT(*) FROM jobs j JOIN batches b ON b.job_id = j.id
+	WHERE j.app_id = $1 AND j.finished_at = 0 AND b.console <> '' GROUP BY 1`
 
 func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now moment) ([]jobs.Gauge, error) {
 	set := sending.Rate
@@ -81,11 +86,11 @@ func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now m
 		gauges[i] = jobs.Gauge{Command: command, Limit: jobs.ServiceLimit, Set: float64(set), Allowed: float64(set)}
 		by[command] = &gauges[i]
 	}
-	_, err := collect(ctx, s.read, func(row scanner) (none struct{}, err error) {
+	_, err := Collect(ctx, s.read, func(row Scanner) (none struct{}, err error) {
 		var command tim.Command
 		var slot, pace, pacedAt int64
 		if err = row.Scan(&command, &slot, &pace, &pacedAt); err == nil && by[command] != nil {
-			s.gaugeBudget(by[command], now, slot, paceOf(pace, pacedAt))
+			gaugeBudget(by[command], now, slot, jobs.Pace{Rate: float64(pace) / 1000, At: time.UnixMicro(pacedAt)})
 		}
 		return none, err
 	}, `SELECT command, next_slot, pace, paced_at FROM budgets WHERE app_id = $1`, appID)
@@ -98,8 +103,8 @@ func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now m
 		command tim.Command
 		n       int64
 	}
-	scanCount := func(row scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
-	used, err := collect(ctx, s.read, scanCount, `
+	scanCount := func(row Scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
+	used, err := Collect(ctx, s.read, scanCount, `
 		SELECT c.command, COUNT(*) FROM jobs j JOIN calls c ON c.job_id = j.id
 		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3 AND c.delivery <> 'not_sent'
 		GROUP BY c.command`, appID, millis(at.Add(-usedOver)), millis(at))
@@ -111,25 +116,26 @@ func (s *Store) gauges(ctx context.Context, appID string, sending Sending, now m
 			by[c.command].Used = float64(c.n) / usedOver.Seconds()
 		}
 	}
-	flying, err := collect(ctx, s.read, scanCount, `
-		SELECT CASE WHEN b.outcome = 'sending' THEN b.next ELSE $2 END, COUNT(*) FROM jobs j JOIN batches b ON b.job_id = j.id
-		WHERE j.app_id = $1 AND j.finished_at = 0 AND b.lease_until > 0 GROUP BY 1`, appID, string(tim.GetTags))
-	for _, c := range flying {
-		if by[c.command] != nil {
-			by[c.command].InFlight += int(c.n)
+	flying, err := Collect(ctx, s.read, scanCount, inFlight, appID)
+	for _, c := range flying { // what is not being changed is being read
+		if gauge := by[cmp.Or(jobs.Kind(c.command).Command(), tim.GetTags)]; gauge != nil {
+			gauge.InFlight += int(c.n)
 		}
 	}
 	return gauges, err
 }
 
+// mostReserved is how far ahead slots are given away at most.
+const mostReserved = 300 * time.Millisecond
+
 // gaugeBudget says how much of a budget is given away. A slot further ahead than
 // any is reserved is a hold.
-func (s *Store) gaugeBudget(g *jobs.Gauge, now moment, slot int64, pace jobs.Pace) {
+func gaugeBudget(g *jobs.Gauge, now moment, slot int64, pace jobs.Pace) {
 	g.Allowed = pace.Now(g.Set, time.UnixMicro(now.micros))
-	interval := s.interval(g.Allowed)
+	interval := int64(1_000_000 / g.Allowed)
 	switch ahead := slot - now.micros; {
 	case !now.ahead(slot):
-	case ahead > 2*reserveAhead.Microseconds()+interval:
+	case ahead > mostReserved.Microseconds()+interval:
 		g.HeldUntil = now.in(slot)
 	default:
 		g.Reserved = int((ahead + interval - 1) / interval)
@@ -148,7 +154,7 @@ func (s *Store) ChangeSending(ctx context.Context, by audit.Actor, appID string,
 	case to.VerifyShare < 0 || to.VerifyShare > snapshot.All:
 		return FaultVerifyShare.With()
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		// Writes first, so that what is read next is locked and current.
 		if _, err := tx.ExecContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1`, appID); err != nil {
 			return err
@@ -160,18 +166,18 @@ func (s *Store) ChangeSending(ctx context.Context, by audit.Actor, appID string,
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7 WHERE id = $1`,
-			appID, to.Rate, to.FailureLimit, number(to.Canary), number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
+			appID, to.Rate, to.FailureLimit, Number(to.Canary), Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
 	})
 }
 
 // PutFirst lets a job be served before all others of its app, or no longer.
 func (s *Store) PutFirst(ctx context.Context, by audit.Actor, jobID string, first bool) error {
-	jobID = clean(jobID, 100)
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	jobID = Clean(jobID, 100)
+	return s.tx(ctx, func(tx *Tx) error {
 		query, code := `UPDATE apps SET first_job = '' WHERE first_job = $1`, audit.JobPutBack
 		if first {
 			query, code = `UPDATE apps SET first_job = $1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1) AND first_job <> $1`, audit.JobPutFirst
@@ -193,6 +199,6 @@ func (s *Store) PutFirst(ctx context.Context, by audit.Actor, jobID string, firs
 		case changed == 0:
 			return nil // it is so already
 		}
-		return s.record(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
 	})
 }

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,24 +57,128 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 func TestSendingGaugeShowsUse(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
-		started(t, s, 2_000)
-		claims := claim(t, s, tim.RemoveAllTags, 9)
-		now, err := s.Sending(ctx, storetest.App.ID)
-		require.NoError(t, err)
-		g := now.Gauges[0]
-		require.Equal(t, tim.RemoveAllTags, g.Command)
-		require.Equal(t, len(claims), g.InFlight)
-		require.LessOrEqual(t, g.Reserved, len(claims))
-		require.InDelta(t, float64(len(claims))/5, g.Used, 0.001)
-		require.True(t, g.HeldUntil.IsZero())
-		for _, c := range claims[1:] {
-			settle(t, s, cleared(c))
+		j := started(t, s, 2_000)
+		gauges := func() []jobs.Gauge {
+			now, err := s.Sending(ctx, storetest.App.ID)
+			require.NoError(t, err)
+			return now.Gauges
 		}
-		settle(t, s, jobs.Settlement{Claim: claims[0], Answer: tim.Answer{Delivery: tim.NotSent}, Rest: jobs.Waiting, Hold: 60e9, HoldAll: true})
-		now, err = s.Sending(ctx, storetest.App.ID)
+		removing, reading := gauges()[0], gauges()[1]
+		require.Equal(t, []tim.Command{tim.RemoveAllTags, tim.GetTags}, []tim.Command{removing.Command, reading.Command})
+		require.Equal(t, []int{0, 0}, []int{removing.InFlight, reading.InFlight})
+		var hands []*store.Hand
+		for number := int64(1); number <= 5; number++ {
+			hands = append(hands, sent(t, s, j, number))
+		}
+		read := take(t, s, j.ID, 6)
+		require.NoError(t, read.Send(ctx, "get_tags"))
+		removing, reading = gauges()[0], gauges()[1]
+		require.Equal(t, []int{5, 1}, []int{removing.InFlight, reading.InFlight})
+		require.InDelta(t, 1, removing.Used, 0.001)
+		require.InDelta(t, 0.2, reading.Used, 0.001)
+		for _, h := range hands[1:] {
+			require.NoError(t, h.Settle(ctx, store.Came{Rest: jobs.Cleared}))
+		}
+		require.NoError(t, hands[0].Settle(ctx, store.Came{Rest: jobs.Waiting, Delivery: "not_sent"}))
+		require.NoError(t, read.Settle(ctx, store.Came{Rest: jobs.Waiting}))
+		removing, reading = gauges()[0], gauges()[1]
+		require.Equal(t, []int{0, 0}, []int{removing.InFlight, reading.InFlight})
+		require.InDelta(t, 0.8, removing.Used, 0.001, "what was not sent was not used")
+		s.Jump(6 * time.Second)
+		require.Zero(t, gauges()[0].Used, "it was a while ago")
+	})
+}
+
+// Whatever the clocks of this machine and of the database say: a gauge tells of
+// slots, holds and pace by this machine's.
+func TestSendingGaugeShowsHoldsAndPace(t *testing.T) {
+	for _, jump := range []time.Duration{0, 24 * time.Hour, -24 * time.Hour} {
+		t.Run(jump.String(), func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				s.Jump(jump)
+				gauge := func(slot time.Duration, pace float64, paced time.Duration) jobs.Gauge {
+					now := time.Now().Add(jump)
+					require.NoError(t, s.Exec(ctx, `DELETE FROM budgets`))
+					require.NoError(t, s.Exec(ctx, `INSERT INTO budgets (app_id, command, next_slot, pace, paced_at) VALUES ($1, 'remove_all_tags', $2, $3, $4)`,
+						storetest.App.ID, now.Add(slot).UnixMicro(), int64(pace*1000), now.Add(paced).UnixMicro()))
+					sending, err := s.Sending(ctx, storetest.App.ID)
+					require.NoError(t, err)
+					require.Equal(t, 97.0, sending.Gauges[1].Allowed, "reading is a command of its own")
+					return sending.Gauges[0]
+				}
+				for _, past := range []time.Duration{-time.Hour, -time.Millisecond, 91 * time.Second, 24 * time.Hour} { // too far ahead to be true
+					g := gauge(past, 0, 0)
+					require.Equal(t, []any{97.0, 0, time.Time{}}, []any{g.Allowed, g.Reserved, g.HeldUntil})
+				}
+				g := gauge(250*time.Millisecond, 0, 0)
+				require.Positive(t, g.Reserved)
+				require.LessOrEqual(t, g.Reserved, 25)
+				require.Zero(t, g.HeldUntil)
+				before := time.Now()
+				g = gauge(time.Minute, 0.7*97, 0)
+				require.WithinRange(t, g.HeldUntil, before.Add(time.Minute-time.Second), time.Now().Add(time.Minute+time.Second))
+				require.InDelta(t, 0.7*97, g.Allowed, 3)
+				require.InDelta(t, 97, gauge(0, 0.7*97, -20*time.Second).Allowed, 0.001, "it has found back")
+				require.InDelta(t, 97, gauge(0, 0.7*97, time.Hour).Allowed, 0.001, "nobody knows when that was")
+			})
+		})
+	}
+}
+
+func TestSendingNamesTheProbe(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		s.Jump(-24 * time.Hour) // the database's clock is not this machine's
+		probe := func() time.Time {
+			sending, err := s.Sending(ctx, storetest.App.ID)
+			require.NoError(t, err)
+			return sending.ProbeAt
+		}
+		require.Zero(t, probe())
+		before := time.Now()
+		require.NoError(t, s.Exec(ctx, `UPDATE apps SET probe_at = $1`, before.Add(7*time.Second-24*time.Hour).UnixMilli()))
+		require.WithinRange(t, probe(), before.Add(6*time.Second), time.Now().Add(8*time.Second))
+	})
+}
+
+func TestFirstJobIsShownUntilItsEnd(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
+		first := started(t, s, 100)
+		shown := func() string {
+			sending, err := s.Sending(ctx, storetest.App.ID)
+			require.NoError(t, err)
+			return sending.FirstJob
+		}
+		require.Empty(t, shown())
+		require.NoError(t, s.PutFirst(ctx, operator, first.ID, true))
+		require.NoError(t, s.PutFirst(ctx, operator, first.ID, true))
+		require.Equal(t, first.ID, shown())
+		carry(t, s, first.ID, store.Came{Rest: jobs.Cleared}, 1)
+		require.Empty(t, shown(), "it has ended")
+		err := s.PutFirst(ctx, operator, first.ID, true)
+		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
+		require.True(t, jobs.FaultNoJob.Is(s.PutFirst(ctx, operator, "nope", true)))
+		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
+		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
+		require.Equal(t, []audit.Code{audit.JobPutFirst, audit.JobPutBack},
+			slices.DeleteFunc(codes(t, s, store.AuditFilter{JobID: first.ID}), func(c audit.Code) bool { return c != audit.JobPutFirst && c != audit.JobPutBack }))
+	})
+}
+
+func TestKillSwitchIsThrownAndLiftedOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for _, reason := range []string{"wrong list", "again"} {
+			require.NoError(t, s.ThrowKillSwitch(ctx, operator, reason))
+		}
+		k, err := s.KillSwitch(ctx)
 		require.NoError(t, err)
-		require.Zero(t, now.Gauges[0].InFlight)
-		require.InDelta(t, float64(len(claims)-1)/5, now.Gauges[0].Used, 0.001, "what was not sent was not used")
-		require.False(t, now.Gauges[1].HeldUntil.IsZero())
+		require.Equal(t, []any{true, "olga", "wrong list"}, []any{k.Thrown(), k.ThrownBy, k.Reason})
+		for range 2 {
+			require.NoError(t, s.LiftKillSwitch(ctx, operator))
+		}
+		k, err = s.KillSwitch(ctx)
+		require.NoError(t, err)
+		require.Zero(t, k)
+		require.Equal(t, []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted}, codes(t, s, store.AuditFilter{}))
 	})
 }

@@ -31,19 +31,19 @@ type Session struct {
 // have expired. by.Session is the new session's id.
 func (s *Store) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
 	now := millis(s.now())
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			session.ID, session.TokenHash, session.UserID, session.Data, session.Address, clean(session.UserAgent, 300),
+			session.ID, session.TokenHash, session.UserID, session.Data, session.Address, Clean(session.UserAgent, 300),
 			millis(session.CreatedAt), millis(session.SeenAt), millis(session.ExpiresAt))
 		if err != nil {
 			return err
 		}
-		err = one(ctx, tx, FaultNoSession.With(), `UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0 AND password_hash = $3`,
+		err = One(ctx, tx, FaultNoSession.With(), `UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0 AND password_hash = $3`,
 			session.UserID, now, passwordHash)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *Store) SignIn(ctx context.Context, by audit.Actor, session Session, pas
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
 	})
 }
 
@@ -68,7 +68,7 @@ const (
 	forgetAfter     = time.Hour
 )
 
-func byName(name, address string) string { return clean(name, 100) + "@" + address }
+func byName(name, address string) string { return Clean(name, 100) + "@" + address }
 func byAddress(address string) string    { return "@" + address }
 
 // TrySignIn counts an attempt before its password is looked at, so that many at
@@ -76,7 +76,7 @@ func byAddress(address string) string    { return "@" + address }
 // returns how long to wait. SignIn takes the count back.
 func (s *Store) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
 	now := s.now()
-	return wait, s.tx(ctx, func(tx *sql.Tx) error {
+	return wait, s.tx(ctx, func(tx *Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, millis(now.Add(-forgetAfter))); err != nil {
 			return err
 		}
@@ -132,11 +132,11 @@ func (s *Store) SessionByToken(ctx context.Context, tokenHash string) (session S
 
 // prefixed scans further columns before those of another scan.
 type prefixed struct {
-	scanner
+	Scanner
 	first []any
 }
 
-func (p prefixed) Scan(dest ...any) error { return p.scanner.Scan(append(p.first, dest...)...) }
+func (p prefixed) Scan(dest ...any) error { return p.Scanner.Scan(append(p.first, dest...)...) }
 
 // SaveSession keeps a session's data and how long it lives.
 func (s *Store) SaveSession(ctx context.Context, session Session) error {
@@ -147,15 +147,15 @@ func (s *Store) SaveSession(ctx context.Context, session Session) error {
 
 // SignOut ends the actor's session.
 func (s *Store) SignOut(ctx context.Context, by audit.Actor) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := one(ctx, tx, FaultNoSession.With(), `DELETE FROM sessions WHERE id = $1`, by.Session); err != nil {
+	return s.tx(ctx, func(tx *Tx) error {
+		if err := One(ctx, tx, FaultNoSession.With(), `DELETE FROM sessions WHERE id = $1`, by.Session); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
 	})
 }
 
-func endSessions(ctx context.Context, tx *sql.Tx, userID string) error {
+func endSessions(ctx context.Context, tx *Tx, userID string) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
 	return err
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"iter"
 
@@ -55,7 +54,7 @@ func (s *Store) SetAsides(ctx context.Context, jobID string, limit int) ([]jobs.
 }
 
 func (s *Store) setAsidesAfter(ctx context.Context, jobID string, row int64, limit int) ([]jobs.SetAside, error) {
-	return collect(ctx, s.read, func(row scanner) (a jobs.SetAside, err error) {
+	return Collect(ctx, s.read, func(row Scanner) (a jobs.SetAside, err error) {
 		return a, row.Scan(&a.Row, &a.Line, &a.Kind, &a.Value, &a.Reason, &a.Repeats)
 	}, `
 		SELECT row_number, line, kind, value, reason, repeats FROM set_asides
@@ -64,7 +63,7 @@ func (s *Store) setAsidesAfter(ctx context.Context, jobID string, row int64, lim
 
 // SetAsideGroups counts the rows of a job that were set aside, by reason, most first.
 func (s *Store) SetAsideGroups(ctx context.Context, jobID string) ([]jobs.SetAsideGroup, error) {
-	return collect(ctx, s.read, func(row scanner) (g jobs.SetAsideGroup, err error) {
+	return Collect(ctx, s.read, func(row Scanner) (g jobs.SetAsideGroup, err error) {
 		var first string
 		if err = row.Scan(&g.Kind, &g.Reason, &g.Rows, &first); err != nil {
 			return g, err
@@ -74,7 +73,7 @@ func (s *Store) SetAsideGroups(ctx context.Context, jobID string) ([]jobs.SetAsi
 }
 
 // saveGroup adds rows to a group; the first rows of a group that exists stay.
-func saveGroup(ctx context.Context, tx *sql.Tx, jobID string, g jobs.SetAsideGroup) error {
+func saveGroup(ctx context.Context, tx *Tx, jobID string, g jobs.SetAsideGroup) error {
 	first, err := json.Marshal(g.First[:min(len(g.First), jobs.GroupFirst)])
 	if err != nil {
 		return err

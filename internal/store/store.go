@@ -4,9 +4,8 @@
 //
 // An exported method opens the transaction and calls unexported ones that take
 // it. Locks are always taken in the order kill_switch, apps, uploads, jobs (by
-// id), batches, own_outcomes, snapshot_keys, snapshots, budgets, audit_head, so that two
-// consoles on one database cannot deadlock. Whoever writes a batch, or what
-// stands beside it, has locked its job.
+// id), snapshot_keys, snapshots, budgets, audit_head, so that two consoles on one
+// database cannot deadlock.
 //
 // A job's accounts are kept twice as its file gave them, many to a row: in file
 // order as the batches of its plan, and sorted by name to find them by. Neither
@@ -54,24 +53,24 @@ type Store struct {
 	path     string // of the SQLite file
 	now      func() time.Time
 	clock    string                                     // SQL: the database's clock, in unix microseconds
-	share    string                                     // SQL: keeps the kill switch from being thrown until the transaction ends
 	master   [32]byte                                   // see UseKey
 	signer   func(origin string) (*audit.Signer, error) // see SignWith; nil: no checkpoints are made
 
 	reports reports // of running jobs
 
-	slotsMu sync.Mutex
-	slots   map[budget]time.Time // the next free one after those this process gave away
+	writes     chan *write // see Write
+	closed     chan struct{}
+	statements *statements // nil on PostgreSQL, whose driver does the same
+	once       sync.Once   // closes it
 
 	protectedMu sync.Mutex
 	protected   map[string]protectedList // by app, as last read
-
 }
 
 // Open opens a database, and makes its tables when it is new: the path of a
 // SQLite file, made when missing, or a postgres:// URL.
 func Open(ctx context.Context, database string) (*Store, error) {
-	s := &Store{now: time.Now, clock: sqliteClock, slots: map[budget]time.Time{}}
+	s := &Store{now: time.Now, clock: sqliteClock, writes: make(chan *write), closed: make(chan struct{})}
 	var err error
 	if isPostgres(database) {
 		err = s.openPostgres(database)
@@ -88,6 +87,7 @@ func Open(ctx context.Context, database string) (*Store, error) {
 		}
 		return nil, FaultUnreachable.Because(err, nameOf(database))
 	}
+	go s.writeGroups()
 	return s, nil
 }
 
@@ -108,7 +108,7 @@ func isPostgres(database string) bool {
 }
 
 func (s *Store) openPostgres(database string) (err error) {
-	s.postgres, s.clock, s.share = true, postgresClock, " FOR SHARE OF k"
+	s.postgres, s.clock = true, postgresClock
 	config, err := pgx.ParseConfig(database)
 	if err != nil {
 		return err
@@ -143,6 +143,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
+	s.statements = &statements{prepared: map[string]*sql.Stmt{}}
 	var version string
 	if err := s.write.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
 		return err
@@ -178,7 +179,7 @@ func olderThan(version string, least ...int) bool {
 // migrate makes the tables of a new database and names its log.
 func (s *Store) migrate(ctx context.Context) error {
 	engine, dialect := "sqlite", goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: s.nameLog}, nil))}
+	options := []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return s.nameLog(ctx, &Tx{Tx: tx}) }}, nil))}
 	if s.postgres {
 		engine, dialect = "postgres", goose.DialectPostgres
 		// Of consoles that open a new database at once one makes the tables, and the others wait.
@@ -204,6 +205,7 @@ func (s *Store) migrate(ctx context.Context) error {
 
 // Close closes the database.
 func (s *Store) Close() error {
+	s.once.Do(func() { close(s.closed) })
 	var errs []error
 	if s.write != nil {
 		errs = append(errs, s.write.Close())
@@ -216,7 +218,7 @@ func (s *Store) Close() error {
 
 // Ready reports whether the database can be written now.
 func (s *Store) Ready(ctx context.Context) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1`)
 		return err
 	})
@@ -224,7 +226,7 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Alone makes this process the only one that runs jobs on a SQLite file, until
 // release is called or the process ends, however it ends. PostgreSQL needs
-// nothing of the kind: there, leases keep consoles apart.
+// nothing of the kind: there, heartbeats keep consoles apart.
 func (s *Store) Alone(ctx context.Context) (release func(), err error) {
 	if s.postgres {
 		return func() {}, nil
@@ -261,20 +263,24 @@ func (s *Store) scrub(ctx context.Context) error {
 // Shared reports whether several consoles may run on this database.
 func (s *Store) Shared() bool { return s.postgres }
 
-func (s *Store) tx(ctx context.Context, body func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+// Reader reads the database as it was last committed.
+func (s *Store) Reader() Querier { return s.read }
+
+func (s *Store) tx(ctx context.Context, body func(*Tx) error) error {
+	begun, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return asTrouble(err)
+		return AsTrouble(err)
 	}
+	tx := &Tx{begun, s.statements}
 	defer tx.Rollback()
 	if err = body(tx); err == nil {
 		err = tx.Commit()
 	}
-	return asTrouble(err)
+	return AsTrouble(err)
 }
 
-// one runs a statement that must change exactly one row, else it returns otherwise.
-func one(ctx context.Context, tx *sql.Tx, otherwise error, query string, args ...any) error {
+// One runs a statement that must change exactly one row, else it returns otherwise.
+func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any) error {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -286,8 +292,8 @@ func one(ctx context.Context, tx *sql.Tx, otherwise error, query string, args ..
 	return err
 }
 
-// collect runs a query and scans each of its rows.
-func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+// Collect runs a query and scans each of its rows.
+func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -304,14 +310,14 @@ func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error
 	return all, rows.Err()
 }
 
-// querier is a *sql.DB or *sql.Tx.
-type querier interface {
+// Querier is a *sql.DB or *Tx.
+type Querier interface {
 	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }
 
-// scanner is a *sql.Row or *sql.Rows.
-type scanner interface{ Scan(...any) error }
+// Scanner is a *sql.Row or *sql.Rows.
+type Scanner interface{ Scan(...any) error }
 
 func millis(t time.Time) int64 {
 	if t.IsZero() {
@@ -327,8 +333,8 @@ func fromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// clean makes a text from outside storable on both engines, and short.
-func clean(text string, most int) string {
+// Clean makes a text from outside storable on both engines, and short.
+func Clean(text string, most int) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\u2400")
 	if len(text) <= most {
 		return text

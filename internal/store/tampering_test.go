@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 var auditKey = [32]byte{7}
@@ -59,13 +59,10 @@ func newSealedLog(t testing.TB, database string) *sealedLog {
 	for range 5 {
 		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
 	}
-	fast(t, l.Store)
 	free(t, l.Store)
 	j := started(t, l.Store, 250)
 	l.job = j.ID
-	for range 3 {
-		settle(t, l.Store, cleared(claim(t, l.Store, tim.RemoveAllTags, 1)[0]))
-	}
+	carry(t, l.Store, j.ID, store.Came{Rest: jobs.Cleared}, 1, 2, 3)
 	require.NoError(t, l.Seal(ctx))
 	for range 4 {
 		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))

@@ -23,10 +23,10 @@ var (
 	FaultBroken   = fault.Declare(fault.Unavailable, "database.broken", "The database cannot be written: its disk reports an error. Nothing is sent, and what was written down before is kept; see to the disk, and the console goes on by itself.")
 )
 
-// asTrouble turns an error of a driver into the fault of a database that does
+// AsTrouble turns an error of a driver into the fault of a database that does
 // not work for now. All other errors, a cancelled context among them, stay as
 // they are.
-func asTrouble(err error) error {
+func AsTrouble(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}

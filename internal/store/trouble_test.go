@@ -34,12 +34,12 @@ func TestALockedDatabaseIsSaidToBeLocked(t *testing.T) {
 
 	within, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	require.True(t, FaultLocked.Is(asTrouble(s.Ready(within))), "it was waited for in vain")
+	require.True(t, FaultLocked.Is(AsTrouble(s.Ready(within))), "it was waited for in vain")
 	_, err = s.write.ExecContext(t.Context(), `PRAGMA busy_timeout = 1`)
 	require.NoError(t, err)
-	require.True(t, FaultLocked.Is(asTrouble(s.Ready(t.Context()))))
+	require.True(t, FaultLocked.Is(AsTrouble(s.Ready(t.Context()))))
 	require.NoError(t, held.Rollback())
-	require.NoError(t, asTrouble(s.Ready(t.Context())))
+	require.NoError(t, AsTrouble(s.Ready(t.Context())))
 }
 
 func TestAFullDatabaseIsSaidToBeFull(t *testing.T) {
@@ -49,7 +49,7 @@ func TestAFullDatabaseIsSaidToBeFull(t *testing.T) {
 	_, err = s.write.ExecContext(t.Context(), `UPDATE audit_head SET seq = seq`)
 	require.NoError(t, err)
 	_, err = s.write.ExecContext(t.Context(), `CREATE TABLE more AS SELECT randomblob(1000000)`)
-	require.True(t, FaultDiskFull.Is(asTrouble(err)), "%v", err)
+	require.True(t, FaultDiskFull.Is(AsTrouble(err)), "%v", err)
 }
 
 func TestADatabaseThatIsNotThereIsGone(t *testing.T) {
@@ -57,13 +57,13 @@ func TestADatabaseThatIsNotThereIsGone(t *testing.T) {
 	require.NoError(t, err)
 	defer missing.Close()
 	_, err = missing.Exec(`SELECT 1`)
-	require.True(t, FaultGone.Is(asTrouble(err)), "%v", err)
+	require.True(t, FaultGone.Is(AsTrouble(err)), "%v", err)
 
 	refused, err := sql.Open("pgx", "postgres://127.0.0.1:1/none?sslmode=disable&connect_timeout=5")
 	require.NoError(t, err)
 	defer refused.Close()
 	_, err = refused.Exec(`SELECT 1`)
-	require.True(t, FaultGone.Is(asTrouble(err)), "%v", err)
+	require.True(t, FaultGone.Is(AsTrouble(err)), "%v", err)
 }
 
 func TestPostgreSQLErrorsAreClassified(t *testing.T) {
@@ -71,14 +71,14 @@ func TestPostgreSQLErrorsAreClassified(t *testing.T) {
 		"53100": FaultDiskFull, "53300": FaultGone, "55P03": FaultLocked, "57P01": FaultGone, "57P03": FaultGone, "08006": FaultGone,
 		"25006": FaultGone, "58030": FaultBroken,
 	} {
-		require.True(t, want.Is(asTrouble(fmt.Errorf("claim: %w", &pgconn.PgError{Code: code}))), code)
+		require.True(t, want.Is(AsTrouble(fmt.Errorf("claim: %w", &pgconn.PgError{Code: code}))), code)
 	}
 }
 
 func TestWhatIsNoTroubleStaysAsItIs(t *testing.T) {
 	for _, err := range []error{context.Canceled, fmt.Errorf("claim: %w", context.Canceled), sql.ErrNoRows, os.ErrNotExist,
 		&pgconn.PgError{Code: "23505"}, &pgconn.PgError{Code: "XX001"}, FaultInUse.With()} {
-		require.Equal(t, err, asTrouble(err))
+		require.Equal(t, err, AsTrouble(err))
 	}
-	require.NoError(t, asTrouble(nil))
+	require.NoError(t, AsTrouble(nil))
 }

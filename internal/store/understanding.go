@@ -31,13 +31,13 @@ func (s *Store) Understanding(ctx context.Context, jobID string) (u Understood, 
 	return understood(ctx, s.read, jobID)
 }
 
-func understood(ctx context.Context, q querier, jobID string) (u Understood, err error) {
+func understood(ctx context.Context, q Querier, jobID string) (u Understood, err error) {
 	var understanding, choices string
 	var at, earlier int64
 	err = q.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`,
-		clean(jobID, 100)).Scan(&understanding, &choices, &u.By, &at, &earlier)
+		Clean(jobID, 100)).Scan(&understanding, &choices, &u.By, &at, &earlier)
 	if errors.Is(err, sql.ErrNoRows) {
-		return u, jobs.FaultNoJob.With(clean(jobID, 40))
+		return u, jobs.FaultNoJob.With(Clean(jobID, 40))
 	}
 	if err == nil && understanding != "" {
 		err = json.Unmarshal([]byte(understanding), &u.Understanding)
@@ -75,14 +75,14 @@ func (s *Store) Reread(ctx context.Context, by audit.Actor, id string, c account
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	return s.changeJob(ctx, by, id, jobs.Reread, func(tx *sql.Tx, j jobs.Job) (map[string]any, error) {
+	return s.changeJob(ctx, by, id, jobs.Reread, func(tx *Tx, j jobs.Job) (map[string]any, error) {
 		before, err := understood(ctx, tx, j.ID)
 		if err != nil {
 			return nil, err
 		}
 		said := jobs.Mapping{Choices: c, Header: header}
 		if c != (accounts.Choices{}) {
-			said.By, said.At = clean(by.Name, 100), s.now()
+			said.By, said.At = Clean(by.Name, 100), s.now()
 		}
 		if err := understoodAs(ctx, tx, j.ID, said, false); err != nil {
 			return nil, err
@@ -116,17 +116,17 @@ func (s *Store) tryChoices(ctx context.Context, id string, c accounts.Choices) (
 	return rows.Understanding().Header, rows.Close()
 }
 
-func understoodAs(ctx context.Context, tx *sql.Tx, jobID string, m jobs.Mapping, earlier bool) error {
+func understoodAs(ctx context.Context, tx *Tx, jobID string, m jobs.Mapping, earlier bool) error {
 	choices, err := json.Marshal(m.Choices)
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE jobs SET choices = $2, understood_by = $3, understood_at = $4, understood_earlier = $5 WHERE id = $1`,
-		jobID, string(choices), m.By, millis(m.At), number(earlier))
+		jobID, string(choices), m.By, millis(m.At), Number(earlier))
 	return err
 }
 
-func saveMapping(ctx context.Context, tx *sql.Tx, appID, shape string, m jobs.Mapping) error {
+func saveMapping(ctx context.Context, tx *Tx, appID, shape string, m jobs.Mapping) error {
 	if shape == "" {
 		return nil
 	}
@@ -149,7 +149,7 @@ func saveMapping(ctx context.Context, tx *sql.Tx, appID, shape string, m jobs.Ma
 	return err
 }
 
-func number(b bool) int64 {
+func Number(b bool) int64 {
 	if b {
 		return 1
 	}

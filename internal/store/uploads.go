@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ const chunkBytes = 1 << 20
 
 // keepUpload stores a file under its SHA-256, once, a chunk a transaction, and
 // then runs use in the transaction that makes sure that all of it is there.
-func (s *Store) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *sql.Tx, digest string) error) error {
+func (s *Store) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *Tx, digest string) error) error {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
 		return err
@@ -29,9 +28,9 @@ func (s *Store) keepUpload(ctx context.Context, file *io.SectionReader, use func
 		if err := s.keepChunks(ctx, digest, file); err != nil {
 			return err
 		}
-		err := s.tx(ctx, func(tx *sql.Tx) error {
+		err := s.tx(ctx, func(tx *Tx) error {
 			// The file is locked, so that nobody removes it while a job begins to hold on to it.
-			err := one(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $1`, digest)
+			err := One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $1`, digest)
 			if err != nil {
 				return err
 			}
@@ -79,15 +78,15 @@ func (s *Store) keepChunks(ctx context.Context, digest string, file *io.SectionR
 // holds on to: the console ended before it could answer. It returns how many.
 func (s *Store) DiscardUploads(ctx context.Context, before time.Time) (int, error) {
 	const unused = `created_at < $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_sha256 = uploads.sha256)`
-	digests, err := collect(ctx, s.read, func(row scanner) (digest string, err error) { return digest, row.Scan(&digest) },
+	digests, err := Collect(ctx, s.read, func(row Scanner) (digest string, err error) { return digest, row.Scan(&digest) },
 		`SELECT sha256 FROM uploads WHERE `+unused, millis(before))
 	for _, digest := range digests {
 		if err != nil {
 			break
 		}
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.tx(ctx, func(tx *Tx) error {
 			// A job may have taken it meanwhile: then there is nothing to do.
-			err := one(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, millis(before), digest)
+			err := One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, millis(before), digest)
 			if errors.Is(err, errUploadRemoved) {
 				return nil
 			}
@@ -156,13 +155,13 @@ func (f *keptFile) hold(number int64) error {
 }
 
 // verifyUploads hashes every file that a job holds on to.
-func (s *Store) verifyUploads(ctx context.Context, tx *sql.Tx, v *Verified) error {
+func (s *Store) verifyUploads(ctx context.Context, tx *Tx, v *Verified) error {
 	type kept struct {
 		digest, job string
 		bytes       int64
 	}
 	for last := ""; ; {
-		some, err := collect(ctx, tx, func(row scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
+		some, err := Collect(ctx, tx, func(row Scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
 			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256 ORDER BY file_sha256 LIMIT 100`, last)
 		if err != nil || len(some) == 0 {
 			return err

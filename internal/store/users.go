@@ -33,7 +33,7 @@ type User struct {
 
 const userColumns = `u.id, u.name, u.role, u.password_hash, u.created_at, u.disabled_at, u.last_sign_in`
 
-func scanUser(row scanner) (u User, err error) {
+func scanUser(row Scanner) (u User, err error) {
 	var created, disabled, signedIn int64
 	err = row.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash, &created, &disabled, &signedIn)
 	u.CreatedAt, u.DisabledAt, u.LastSignIn = fromMillis(created), fromMillis(disabled), fromMillis(signedIn)
@@ -49,22 +49,22 @@ func (s *Store) CreateUser(ctx context.Context, by audit.Actor, name string, rol
 		return User{}, FaultUserRole.With()
 	}
 	now := s.now()
-	u := User{ID: newID(now), Name: name, Role: role, PasswordHash: passwordHash, CreatedAt: fromMillis(millis(now))}
-	return u, s.tx(ctx, func(tx *sql.Tx) error {
-		err := one(ctx, tx, FaultUserTaken.With(name), `
+	u := User{ID: NewID(now), Name: name, Role: role, PasswordHash: passwordHash, CreatedAt: fromMillis(millis(now))}
+	return u, s.tx(ctx, func(tx *Tx) error {
+		err := One(ctx, tx, FaultUserTaken.With(name), `
 			INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (name) DO NOTHING`,
 			u.ID, u.Name, u.Role, u.PasswordHash, millis(u.CreatedAt))
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
 	})
 }
 
 // Users returns all users by name.
 func (s *Store) Users(ctx context.Context) ([]User, error) {
-	return collect(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
+	return Collect(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
 }
 
 // User returns a user by id.
@@ -74,7 +74,7 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 
 // UserByName returns a user by exact name.
 func (s *Store) UserByName(ctx context.Context, name string) (User, error) {
-	return s.user(ctx, `u.name = $1`, clean(name, 100))
+	return s.user(ctx, `u.name = $1`, Clean(name, 100))
 }
 
 func (s *Store) user(ctx context.Context, where string, arg string) (User, error) {
@@ -87,8 +87,8 @@ func (s *Store) user(ctx context.Context, where string, arg string) (User, error
 
 // SetUserPassword replaces a password and ends the user's sessions.
 func (s *Store) SetUserPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
-	return s.changeUser(ctx, by, id, audit.UserPasswordSet, nil, func(tx *sql.Tx) error {
-		if err := one(ctx, tx, FaultNoUser.With(), `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
+	return s.changeUser(ctx, by, id, audit.UserPasswordSet, nil, func(tx *Tx) error {
+		if err := One(ctx, tx, FaultNoUser.With(), `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err
 		}
 		return endSessions(ctx, tx, id)
@@ -100,8 +100,8 @@ func (s *Store) SetUserRole(ctx context.Context, by audit.Actor, id string, role
 	if !role.Valid() {
 		return FaultUserRole.With()
 	}
-	return s.changeUser(ctx, by, id, audit.UserRoleSet, map[string]any{"role": role}, func(tx *sql.Tx) error {
-		return one(ctx, tx, FaultNoUser.With(), `UPDATE users SET role = $2 WHERE id = $1`, id, role)
+	return s.changeUser(ctx, by, id, audit.UserRoleSet, map[string]any{"role": role}, func(tx *Tx) error {
+		return One(ctx, tx, FaultNoUser.With(), `UPDATE users SET role = $2 WHERE id = $1`, id, role)
 	})
 }
 
@@ -111,8 +111,8 @@ func (s *Store) SetUserDisabled(ctx context.Context, by audit.Actor, id string, 
 	if disabled {
 		code, at = audit.UserDisabled, millis(s.now())
 	}
-	return s.changeUser(ctx, by, id, code, nil, func(tx *sql.Tx) error {
-		if err := one(ctx, tx, FaultNoUser.With(), `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
+	return s.changeUser(ctx, by, id, code, nil, func(tx *Tx) error {
+		if err := One(ctx, tx, FaultNoUser.With(), `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
 			return err
 		}
 		return endSessions(ctx, tx, id)
@@ -120,8 +120,8 @@ func (s *Store) SetUserDisabled(ctx context.Context, by audit.Actor, id string, 
 }
 
 // changeUser makes a change, keeps at least one admin who can sign in, and records it.
-func (s *Store) changeUser(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any, change func(*sql.Tx) error) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+func (s *Store) changeUser(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any, change func(*Tx) error) error {
+	return s.tx(ctx, func(tx *Tx) error {
 		// Every admin's row, so that two admins who disable each other at once cannot both succeed.
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {
 			return err
@@ -146,6 +146,6 @@ func (s *Store) changeUser(ctx context.Context, by audit.Actor, id string, code 
 		if details != nil {
 			details["before"] = before.Role
 		}
-		return s.record(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
+		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
 	})
 }

@@ -50,11 +50,11 @@ func (v *Verified) wrong(format string, args ...any) {
 func (s *Store) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
 	v.At = s.now().UTC()
 	if err = s.verifyStorage(ctx, &v); err != nil || len(v.Wrong) > 0 {
-		return v, asTrouble(err) // nothing that is read tells anything then
+		return v, AsTrouble(err) // nothing that is read tells anything then
 	}
-	err = s.snapshotOf(ctx, func(tx *sql.Tx) error {
-		for _, part := range []func(context.Context, *sql.Tx, *Verified) error{
-			func(ctx context.Context, tx *sql.Tx, v *Verified) error { return s.verifyLog(ctx, tx, p, v) },
+	err = s.snapshotOf(ctx, func(tx *Tx) error {
+		for _, part := range []func(context.Context, *Tx, *Verified) error{
+			func(ctx context.Context, tx *Tx, v *Verified) error { return s.verifyLog(ctx, tx, p, v) },
 			s.verifySeals, s.verifyUploads, verifyJobs,
 		} {
 			if err := part(ctx, tx, &v); err != nil {
@@ -63,7 +63,7 @@ func (s *Store) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
 		}
 		return nil
 	})
-	return v, asTrouble(err)
+	return v, AsTrouble(err)
 }
 
 // verifyStorage lets SQLite compare its indexes with its tables: what is searched
@@ -72,7 +72,7 @@ func (s *Store) verifyStorage(ctx context.Context, v *Verified) error {
 	if s.postgres {
 		return nil
 	}
-	found, err := collect(ctx, s.read, func(row scanner) (said string, err error) { return said, row.Scan(&said) }, `PRAGMA integrity_check(10)`)
+	found, err := Collect(ctx, s.read, func(row Scanner) (said string, err error) { return said, row.Scan(&said) }, `PRAGMA integrity_check(10)`)
 	if err != nil {
 		return err
 	}
@@ -87,12 +87,12 @@ func (s *Store) verifyStorage(ctx context.Context, v *Verified) error {
 // VerifyJobs only recounts the jobs.
 func (s *Store) VerifyJobs(ctx context.Context) (v Verified, err error) {
 	v.At = s.now().UTC()
-	err = s.snapshotOf(ctx, func(tx *sql.Tx) error { return verifyJobs(ctx, tx, &v) })
-	return v, asTrouble(err)
+	err = s.snapshotOf(ctx, func(tx *Tx) error { return verifyJobs(ctx, tx, &v) })
+	return v, AsTrouble(err)
 }
 
 // snapshotOf reads everything as it was at one moment; SQLite's transactions always do.
-func (s *Store) snapshotOf(ctx context.Context, read func(tx *sql.Tx) error) error {
+func (s *Store) snapshotOf(ctx context.Context, read func(tx *Tx) error) error {
 	options := &sql.TxOptions{ReadOnly: true}
 	if s.postgres {
 		options.Isolation = sql.LevelRepeatableRead
@@ -107,15 +107,15 @@ func (s *Store) snapshotOf(ctx context.Context, read func(tx *sql.Tx) error) err
 			return err
 		}
 	}
-	return read(tx)
+	return read(&Tx{Tx: tx})
 }
 
 // verifiedAtOnce is how many jobs or seals are verified between two readings of their list.
 const verifiedAtOnce = 100
 
-func verifyJobs(ctx context.Context, tx *sql.Tx, v *Verified) error {
+func verifyJobs(ctx context.Context, tx *Tx, v *Verified) error {
 	for last := ""; ; {
-		some, err := collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, verifiedAtOnce)
+		some, err := Collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, verifiedAtOnce)
 		if err != nil || len(some) == 0 {
 			return err
 		}
@@ -133,7 +133,7 @@ func verifyJobs(ctx context.Context, tx *sql.Tx, v *Verified) error {
 	}
 }
 
-func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err error) {
+func verifyJob(ctx context.Context, tx *Tx, j jobs.Job) (wrong []string, err error) {
 	differ := func(what string, counted, kept int64) {
 		if counted != kept {
 			wrong = append(wrong, fmt.Sprintf("%s: %d were counted, the job says %d", what, counted, kept))
@@ -147,13 +147,14 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 	if err != nil {
 		return nil, err
 	}
-	// A batch counts its pending accounts; they must be those that have no outcome of their own.
-	var batched, pendingGap, taken int64
+	// A batch counts the accounts that have its outcome: those that have none of their own.
+	var batched, gap, taken int64
 	err = tx.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN b.pending = b.size - (SELECT COUNT(*) FROM own_outcomes o
-			WHERE o.job_id = b.job_id AND o.seq >= b.first AND o.seq < b.first + b.size) THEN 0 ELSE 1 END), 0),
-			COALESCE(CAST(SUM(b.size) AS BIGINT), 0), (SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2)
-		FROM batches b WHERE b.job_id = $1`, j.ID, setAside).Scan(&pendingGap, &batched, &taken)
+		SELECT COALESCE(SUM(CASE WHEN b.accounts = p.size - (SELECT COUNT(*) FROM own_outcomes o
+			WHERE o.job_id = b.job_id AND o.seq > (b.number - 1) * 100 AND o.seq <= b.number * 100) THEN 0 ELSE 1 END), 0),
+			COALESCE(CAST(SUM(p.size) AS BIGINT), 0), (SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2)
+		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`, j.ID, setAside).
+		Scan(&gap, &batched, &taken)
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +167,9 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		outcome jobs.Outcome
 		n       int64
 	}
-	counts, err := collect(ctx, tx, func(row scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
+	counts, err := Collect(ctx, tx, func(row Scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
 		SELECT outcome, COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome <> $2 GROUP BY outcome
-		UNION ALL SELECT outcome, CAST(SUM(pending) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID, setAside)
+		UNION ALL SELECT outcome, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID, setAside)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +177,7 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		outcomes[c.outcome] += c.n
 	}
 	aside := map[jobs.SetAsideKind]int64{}
-	asides, err := collect(ctx, tx, func(row scanner) (g jobs.SetAsideGroup, err error) { return g, row.Scan(&g.Kind, &g.Rows) },
+	asides, err := Collect(ctx, tx, func(row Scanner) (g jobs.SetAsideGroup, err error) { return g, row.Scan(&g.Kind, &g.Rows) },
 		`SELECT kind, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind`, j.ID)
 	if err != nil {
 		return nil, err
@@ -195,28 +196,23 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 		wrong = append(wrong, "accounts: those in file order are not those sorted by name")
 	}
 	differ("rows set aside, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
-	differ("batches whose accounts do not add up", pendingGap, 0)
-	var asks, gates int64
+	differ("batches whose accounts do not add up", gap, 0)
+	var asks, inHand int64
 	err = tx.QueryRowContext(ctx, `
 		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask NOT IN (0, 1) OR ask = 1 AND outcome <> 'in_doubt')),
-			(SELECT COUNT(*) FROM jobs WHERE id = $1 AND gate <> 0 AND (gate NOT IN (1, 10, 100, 1000) OR started_at = 0 OR state = 'finished'))`,
-		j.ID).Scan(&asks, &gates)
+			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (console = '') <> (claim = '')
+				OR job_id = $1 AND console <> '' AND outcome NOT IN ('waiting', 'sending', 'in_doubt')
+				OR job_id = $1 AND console = '' AND outcome = 'sending')`, j.ID).Scan(&asks, &inHand)
 	if err != nil {
 		return nil, err
 	}
 	differ("batches that ask a person without being in doubt", asks, 0)
-	var left, idle, late int64
-	err = tx.QueryRowContext(ctx, `
-		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = $2),
-			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next = '' AND outcome IN ('waiting', 'sending', 'in_doubt')),
-			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND next NOT IN ('', $2) AND outcome NOT IN ('waiting', 'sending', 'in_doubt'))`,
-		j.ID, verify).Scan(&left, &idle, &late)
+	differ("batches in hand that cannot be, or being sent and in nobody's hand", inHand, 0)
+	unproved, err := unprovedAccounts(ctx, tx, j)
 	if err != nil {
 		return nil, err
 	}
-	differ("batches to be read again", left, j.Verify.Left)
-	differ("open batches that wait for nothing", idle, 0)
-	differ("settled batches that wait for a call", late, 0)
+	differ("accounts "+strings.ReplaceAll(string(j.Kind.Done()), "_", " ")+" without a call that held them", unproved, 0)
 	changed, err := changedSnapshots(ctx, tx, j.ID)
 	if err != nil {
 		return nil, err
@@ -224,7 +220,6 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 	for _, number := range changed {
 		wrong = append(wrong, fmt.Sprintf("batch %d: the tags that are kept are not as they were written down", number))
 	}
-	differ("gates where there can be none", gates, 0)
 	differ("rows rejected", aside[jobs.Rejected], j.Rejected)
 	differ("rows repeated", aside[jobs.Duplicate], j.Duplicate)
 	differ("rows protected", aside[jobs.Protected], j.Protected)
@@ -235,8 +230,64 @@ func verifyJob(ctx context.Context, tx *sql.Tx, j jobs.Job) (wrong []string, err
 	return wrong, nil
 }
 
+// unprovedAccounts counts the accounts that a job is said to have changed, and that
+// no call of its ledger held which may have done it.
+func unprovedAccounts(ctx context.Context, tx *Tx, j jobs.Job) (unproved int64, err error) {
+	if j.Kind.Command() == "" {
+		return 0, nil
+	}
+	held := map[int64][]byte{}
+	_, err = Collect(ctx, tx, func(row Scanner) (none struct{}, err error) {
+		var batch int64
+		var bits []byte
+		err = row.Scan(&batch, &bits)
+		held[batch] = either(held[batch], bits)
+		return none, err
+	}, `SELECT batch, held FROM calls WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`, j.ID)
+	if err != nil {
+		return 0, err
+	}
+	own := map[int64]bool{} // by place: the outcome of its own is that of an account that was changed
+	_, err = Collect(ctx, tx, func(row Scanner) (none struct{}, err error) {
+		var seq int64
+		var outcome jobs.Outcome
+		err = row.Scan(&seq, &outcome)
+		own[seq] = outcome == j.Kind.Done()
+		return none, err
+	}, `SELECT seq, outcome FROM own_outcomes WHERE job_id = $1`, j.ID)
+	if err != nil {
+		return 0, err
+	}
+	_, err = Collect(ctx, tx, func(row Scanner) (none struct{}, err error) {
+		var number, size int64
+		var outcome jobs.Outcome
+		err = row.Scan(&number, &size, &outcome)
+		for place := range size {
+			changed, has := own[(number-1)*jobs.BatchSize+1+place]
+			if !has {
+				changed = outcome == j.Kind.Done()
+			}
+			if changed && !jobs.Held(held[number], int(place)) {
+				unproved++
+			}
+		}
+		return none, err
+	}, `SELECT b.number, p.size, b.outcome FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`, j.ID)
+	return unproved, err
+}
+
+// either has the bits of a or b.
+func either(a, b []byte) []byte {
+	both := make([]byte, max(len(a), len(b)))
+	copy(both, a)
+	for i := range b {
+		both[i] |= b[i]
+	}
+	return both
+}
+
 // changedSnapshots returns the batches whose kept tags do not fit their digest.
-func changedSnapshots(ctx context.Context, tx *sql.Tx, jobID string) (changed []int64, err error) {
+func changedSnapshots(ctx context.Context, tx *Tx, jobID string) (changed []int64, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
 	if err != nil {
 		return nil, err
@@ -271,7 +322,7 @@ func (l *listed) add(account string, row int64) {
 
 // plannedAccounts reads the accounts of a job in file order, up to the first
 // batch that is not as it must be.
-func plannedAccounts(ctx context.Context, tx *sql.Tx, jobID string) (l listed, err error) {
+func plannedAccounts(ctx context.Context, tx *Tx, jobID string) (l listed, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1 ORDER BY number`, jobID)
 	if err != nil {
 		return l, err
@@ -295,7 +346,7 @@ func plannedAccounts(ctx context.Context, tx *sql.Tx, jobID string) (l listed, e
 }
 
 // namedAccounts reads them sorted by name, up to names that cannot be read.
-func namedAccounts(ctx context.Context, tx *sql.Tx, jobID string) (l listed, err error) {
+func namedAccounts(ctx context.Context, tx *Tx, jobID string) (l listed, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT names FROM account_names WHERE job_id = $1`, jobID)
 	if err != nil {
 		return l, err

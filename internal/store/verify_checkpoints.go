@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -60,9 +59,9 @@ type checkpointReader struct {
 	end  bool
 }
 
-func (r *checkpointReader) next(ctx context.Context, tx *sql.Tx) (*SignedCheckpoint, error) {
+func (r *checkpointReader) next(ctx context.Context, tx *Tx) (*SignedCheckpoint, error) {
 	if len(r.page) == 0 && !r.end {
-		page, err := collect(ctx, tx, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
+		page, err := Collect(ctx, tx, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -20,7 +19,7 @@ const sealedWithin = time.Hour
 
 // verifier replays the log from its first entry.
 type verifier struct {
-	tx      *sql.Tx
+	tx      *Tx
 	public  string
 	v       *Verified
 	tree    audit.Tree
@@ -43,7 +42,7 @@ type verifier struct {
 }
 
 // verifyLog replays the log and holds it against its checkpoints.
-func (s *Store) verifyLog(ctx context.Context, tx *sql.Tx, p Proofs, v *Verified) error {
+func (s *Store) verifyLog(ctx context.Context, tx *Tx, p Proofs, v *Verified) error {
 	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]given{}}
 	var head, reached, removed int64
 	var months int
@@ -101,7 +100,7 @@ type storedLine struct {
 
 // page replays the entries from … to.
 func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
-	lines, err := collect(ctx, w.tx, func(row scanner) (l storedLine, err error) {
+	lines, err := Collect(ctx, w.tx, func(row Scanner) (l storedLine, err error) {
 		return l, row.Scan(&l.seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
 	}, `SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, from, to)
 	if err != nil {
@@ -112,7 +111,7 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 		hash   []byte
 	}
 	first := tlog.StoredHashIndex(0, from-1)
-	hashes, err := collect(ctx, w.tx, func(row scanner) (h stored, err error) { return h, row.Scan(&h.number, &h.hash) },
+	hashes, err := Collect(ctx, w.tx, func(row Scanner) (h stored, err error) { return h, row.Scan(&h.number, &h.hash) },
 		`SELECT number, hash FROM audit_hashes WHERE number >= $1 AND number < $2 ORDER BY number`, first, tlog.StoredHashIndex(0, to))
 	if err != nil {
 		return err
@@ -174,7 +173,7 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if w.missing.holds(l.seq - 1) { // times of removed entries went with them
 		after = max(after, l.reached)
 	}
-	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
+	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != Number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
 		w.v.wrong("entry %d of the log: what it is found by is not what it says", l.seq)
 	}
 	w.reached, w.lastAt = after, e.At

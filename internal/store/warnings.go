@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
@@ -33,32 +32,53 @@ const (
 // never in the way, and that a job shares accounts with the one it was made of is
 // no news.
 func (s *Store) Warnings(ctx context.Context, jobID string) (w Warnings, err error) {
-	w.SameFile, err = collect(ctx, s.read, scanJob, `
+	w.SameFile, err = Collect(ctx, s.read, scanJob, `
 		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
-		WHERE d.id = $1 AND j.id <> d.id AND j.kind = d.kind AND d.kind <> 'inspect' AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, clean(jobID, 100), warningsMost)
+		WHERE d.id = $1 AND j.id <> d.id AND j.kind = d.kind AND d.kind <> 'inspect' AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, Clean(jobID, 100), warningsMost)
 	if err != nil {
 		return w, err
 	}
 	var unusual string
-	err = s.read.QueryRowContext(ctx, `SELECT unusual FROM jobs WHERE id = $1`, clean(jobID, 100)).Scan(&unusual)
+	err = s.read.QueryRowContext(ctx, `SELECT unusual FROM jobs WHERE id = $1`, Clean(jobID, 100)).Scan(&unusual)
 	if err == nil && unusual != "" {
 		err = json.Unmarshal([]byte(unusual), &w.Unusual)
 	}
 	if err != nil {
 		return w, err
 	}
-	// Of two jobs the one read later knows of both.
-	w.Overlaps, err = collect(ctx, s.read, func(row scanner) (o Overlap, err error) {
-		o.Job, err = scanJob(prefixed{row, []any{&o.Accounts}})
-		return o, err
-	}, `
-		SELECT o.accounts, `+jobColumns+` FROM (
-			SELECT other_id AS id, accounts FROM shared_accounts WHERE job_id = $1
-			UNION ALL SELECT job_id, accounts FROM shared_accounts WHERE other_id = $1) AS o
-		JOIN jobs j ON j.id = o.id JOIN jobs d ON d.id = $1
-		WHERE j.started_at > 0 AND j.kind <> 'inspect' AND d.kind <> 'inspect' AND (j.id <> d.source OR j.finished_at = 0) AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
-		clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
+	w.Overlaps, err = Collect(ctx, s.read, scanOverlap, `
+		SELECT o.accounts, `+jobColumns+` FROM shared_accounts o JOIN jobs j ON j.id = o.other_id JOIN jobs d ON d.id = o.job_id
+		WHERE o.job_id = $1 AND j.started_at > 0 AND j.kind <> 'inspect' AND d.kind <> 'inspect'
+			AND (j.id <> d.source OR j.finished_at = 0) AND (j.finished_at = 0 OR j.finished_at > $2)
+		ORDER BY o.accounts DESC, j.id DESC LIMIT $3`,
+		Clean(jobID, 100), millis(s.now().Add(-lately)), warningsMost)
 	return w, err
+}
+
+func scanOverlap(row Scanner) (o Overlap, err error) {
+	o.Job, err = scanJob(prefixed{row, []any{&o.Accounts}})
+	return o, err
+}
+
+// waitsFor finds the job that the job $1 waits for at the time $2.
+var waitsFor = `
+	SELECT s.accounts, ` + jobColumns + `
+	FROM jobs d JOIN shared_accounts s ON s.job_id = d.id JOIN jobs j ON j.id = s.other_id AND j.finished_at = 0
+	WHERE d.id = $1 AND d.finished_at = 0 AND d.kind <> 'inspect' AND j.kind <> 'inspect' AND d.state IN ('queued', 'running') AND d.start_at <= $2
+		AND (j.turn < d.turn AND j.outcome_waiting + j.outcome_sending > 0 AND (j.state = 'running' OR j.state = 'queued' AND j.start_at <= $2 OR j.state = 'halted' AND j.halt_recovers = 1)
+			OR EXISTS (SELECT 1 FROM batches b WHERE b.job_id = j.id AND b.console <> '')
+			OR EXISTS (SELECT 1 FROM batches b WHERE b.job_id = j.id AND b.console = '' AND b.ask = 0
+				AND b.outcome IN ('in_doubt', 'waiting') AND b.outcome = 'in_doubt'))
+	ORDER BY j.turn LIMIT 1`
+
+// WaitsFor returns the job that a started one waits for, since both hold the same
+// accounts; nil when it waits for none. Package engine keeps to the same: nextJob.
+func (s *Store) WaitsFor(ctx context.Context, jobID string) (*Overlap, error) {
+	waits, err := Collect(ctx, s.read, scanOverlap, waitsFor, Clean(jobID, 100), millis(s.now()))
+	if err != nil || len(waits) == 0 {
+		return nil, AsTrouble(err)
+	}
+	return &waits[0], nil
 }
 
 // comparing counts the accounts an import shares with the other jobs that are
@@ -67,36 +87,51 @@ type comparing struct {
 	store    *Store
 	im       *jobs.Import
 	rows     int64 // read
-	compared map[string]bool
-	shared   []any // rows of the table
+	others   []readJob
+	compared map[readJob]int64 // accounts in common
 	kept     time.Time
 }
 
-// missing returns the jobs that were not compared yet.
-func (c *comparing) missing(ctx context.Context, q querier) ([]string, error) {
-	others, err := collect(ctx, q, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `
-		SELECT j.id FROM jobs j JOIN jobs i ON i.app_id = j.app_id
+// readJob is a job as one reading of its file has made it.
+type readJob struct{ id, reading string }
+
+// missing looks for the other jobs, and returns those that were not compared yet.
+func (c *comparing) missing(ctx context.Context, q Querier) (missing []readJob, err error) {
+	c.others, err = Collect(ctx, q, func(row Scanner) (j readJob, err error) { return j, row.Scan(&j.id, &j.reading) }, `
+		SELECT j.id, j.reading FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
 			AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY j.id`,
 		c.im.JobID, millis(c.store.now().Add(-lately)))
-	return slices.DeleteFunc(others, func(id string) bool { return c.compared[id] }), err
+	for _, other := range c.others {
+		if _, is := c.compared[other]; !is {
+			missing = append(missing, other)
+		}
+	}
+	return missing, err
 }
 
-func (c *comparing) compare(ctx context.Context, others []string) error {
+func (c *comparing) compare(ctx context.Context, others []readJob) error {
 	for _, other := range others {
-		common, err := c.inCommon(ctx, other)
+		common, err := c.inCommon(ctx, other.id)
 		if err == nil {
 			err = c.keep(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		c.compared[other] = true
-		if common > 0 {
-			c.shared = append(c.shared, c.im.JobID, other, common)
-		}
+		c.compared[other] = common
 	}
 	return nil
+}
+
+// shared are the rows of the table, of the other jobs as they were last looked for.
+func (c *comparing) shared() (rows []any) {
+	for _, other := range c.others {
+		if common := c.compared[other]; common > 0 {
+			rows = append(rows, c.im.JobID, other.id, common, other.id, c.im.JobID, common)
+		}
+	}
+	return rows
 }
 
 // inCommon counts the accounts of the import that another job holds. Both are
@@ -133,7 +168,7 @@ func (c *comparing) keep(ctx context.Context) error {
 		return nil
 	}
 	c.kept = time.Now()
-	return c.store.tx(ctx, func(tx *sql.Tx) error {
+	return c.store.tx(ctx, func(tx *Tx) error {
 		state, err := c.store.keepReading(ctx, tx, c.im, 995, c.rows)
 		if err == nil && state != jobs.Reading {
 			err = jobs.ErrImportGone

@@ -1,10 +1,14 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -12,7 +16,6 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
-	"tagsweep/internal/tim"
 )
 
 func TestWarningsCountSharedAccounts(t *testing.T) {
@@ -59,18 +62,154 @@ func TestWarningsCountSharedAccounts(t *testing.T) {
 		warnings, err = s.Warnings(ctx, apart.ID)
 		require.NoError(t, err)
 		require.Empty(t, warnings.Overlaps)
+		// Each of two jobs is told of the other, whichever was read first.
+		warnings, err = s.Warnings(ctx, all.ID)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{thirds.ID: 1_000, same.ID: 1_000}, shares(warnings))
+		uneven, err := s.Count(ctx, `SELECT COUNT(*) FROM shared_accounts a LEFT JOIN shared_accounts b ON b.job_id = a.other_id AND b.other_id = a.job_id AND b.accounts = a.accounts WHERE b.job_id IS NULL`)
+		require.NoError(t, err)
+		require.Zero(t, uneven)
+	})
+}
+
+// A reading that is repeated counts anew, in both directions.
+func TestWarningsFollowAnotherReading(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		one, err := storetest.Draft(s, operator, store.NewJob{}, "user_id,member\nann,cid\nbob,dan\n")
+		require.NoError(t, err)
+		two := start(t, s, draftLines(t, s, "ann\nbob\neve\n"))
+		rows := func() int64 {
+			n, err := s.Count(ctx, `SELECT COUNT(*) FROM shared_accounts`)
+			require.NoError(t, err)
+			return n
+		}
+		warnings, err := s.Warnings(ctx, one.ID)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{two.ID: 2}, shares(warnings))
+		require.Equal(t, int64(2), rows())
+		_, err = s.Reread(ctx, operator, one.ID, accountsIn(2))
+		require.NoError(t, err)
+		require.NoError(t, storetest.ReadAll(s))
+		warnings, err = s.Warnings(ctx, one.ID)
+		require.NoError(t, err)
+		require.Empty(t, warnings.Overlaps)
+		require.Zero(t, rows())
+	})
+}
+
+// finishing lets something happen after a reading was compared, and before it ends.
+type finishing struct {
+	*store.Store
+	between func() error
+	err     error
+}
+
+func (f *finishing) FinishImport(ctx context.Context, im *jobs.Import, read jobs.Imported) error {
+	f.err = f.CompareThen(ctx, im, read, f.between)
+	if errors.Is(f.err, store.ErrMoreToCompare) {
+		return f.Store.FinishImport(ctx, im, read)
+	}
+	return f.err
+}
+
+// The other file may be read in another way between the comparison and its end.
+func TestWarningsSeeAReadingMeanwhile(t *testing.T) {
+	for name, ends := range map[string]bool{"and ends": true, "and goes on": false} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				one, err := storetest.Draft(s, operator, store.NewJob{}, "user_id,member\nann,cid\nbob,dan\n")
+				require.NoError(t, err)
+				two, err := create(ctx, s, section("account\nann\ncid\ndan\n"))
+				require.NoError(t, err)
+				f := &finishing{Store: s, between: func() error {
+					if _, err := s.Reread(ctx, operator, one.ID, accountsIn(2)); err != nil || !ends {
+						return err
+					}
+					return storetest.ReadAll(s)
+				}}
+				_, err = (&jobs.Importer{Store: f, Log: slog.New(slog.DiscardHandler)}).Next(ctx, 0)
+				require.NoError(t, err)
+				require.Equal(t, ends, f.err != nil)
+				require.NoError(t, storetest.ReadAll(s))
+				start(t, s, jobNow(t, s, one.ID))
+				warnings, err := s.Warnings(ctx, two.ID)
+				require.NoError(t, err)
+				require.Equal(t, map[string]int64{one.ID: 2}, shares(warnings))
+			})
+		})
+	}
+}
+
+func draftLines(t checker, s *store.Store, accounts string) jobs.Job {
+	j, err := storetest.Draft(s, operator, store.NewJob{}, "account\n"+accounts)
+	require.NoError(t, err)
+	return j
+}
+
+// A job waits for those with the same accounts that were started before it, and for
+// what of others is in hand or in doubt.
+func TestWaitsForWhoeverHoldsItsAccounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		free(t, s)
+		waits := func(j jobs.Job) string {
+			other, err := s.WaitsFor(ctx, j.ID)
+			require.NoError(t, err)
+			if other == nil {
+				return ""
+			}
+			require.Equal(t, int64(1), other.Accounts)
+			return other.Job.ID
+		}
+		act := func(j jobs.Job, a jobs.Action) {
+			_, err := s.ActOnJob(ctx, operator, j.ID, a)
+			require.NoError(t, err)
+		}
+		second, first := draftLines(t, s, "ann\nbob\n"), draftLines(t, s, "ann\ncid\n")
+		apart := start(t, s, draftLines(t, s, "dan\n"))
+		look, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, "account\nann\n")
+		require.NoError(t, err)
+		look = start(t, s, look)
+		first = start(t, s, first)
+		require.Empty(t, waits(second), "it is not started")
+		second = start(t, s, second)
+		require.Equal(t, []string{first.ID, "", "", ""}, []string{waits(second), waits(first), waits(apart), waits(look)})
+
+		act(first, jobs.Pause)
+		require.Empty(t, waits(second))
+		act(first, jobs.Resume)
+		require.Equal(t, []string{"", second.ID}, []string{waits(second), waits(first)}, "who was resumed comes behind")
+
+		h := take(t, s, first.ID, 1) // as it was before
+		act(first, jobs.Pause)
+		require.Equal(t, first.ID, waits(second), "some are in hand")
+		require.NoError(t, h.Send(ctx, "remove_all_tags"))
+		require.NoError(t, h.Lose(ctx))
+		require.Equal(t, first.ID, waits(second), "they are in doubt")
+		require.NoError(t, s.Exec(ctx, `UPDATE batches SET ask = 1 WHERE job_id = $1`, first.ID))
+		require.Empty(t, waits(second), "a person may take long")
+		_, err = s.Decide(ctx, operator, first.ID, jobs.Leave)
+		require.NoError(t, err)
+		require.False(t, jobNow(t, s, first.ID).FinishedAt.IsZero())
+		require.Empty(t, waits(second))
+
+		later, err := s.StartJob(ctx, operator, draftLines(t, s, "bob\n").ID, store.Start{Confirm: 1, At: time.Now().Add(time.Hour)})
+		require.NoError(t, err)
+		require.Empty(t, waits(later), "its time has not come")
+		act(later, jobs.StartNow)
+		require.Equal(t, second.ID, waits(later))
+		carry(t, s, second.ID, cleared, 1)
+		require.Empty(t, waits(later))
 	})
 }
 
 // Two warnings nobody needs would hide the one that matters.
 func TestWarningsSkipInspectAndOrigin(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		fast(t, s)
 		const file = "account\nann\nbob\n"
 		look, err := storetest.Draft(s, operator, store.NewJob{Kind: jobs.Inspect}, file)
 		require.NoError(t, err)
 		start(t, s, look)
-		settle(t, s, jobs.Settlement{Claim: claim(t, s, tim.GetTags, 1)[0], Answer: answered(0), Rest: jobs.Inspected})
+		carry(t, s, look.ID, store.Came{Rest: jobs.Inspected}, 1)
 		clear, err := s.Again(ctx, operator, look.ID, store.Again{Kind: jobs.Clear}, t.TempDir())
 		require.NoError(t, err)
 		clear, _ = read(t, s, clear)

@@ -164,7 +164,7 @@ func (c *Client) exchange(ctx context.Context, command Command, random uint32, a
 		if wire.wrote() {
 			answer.Delivery = Lost
 		} else if wire.notLeft() {
-			err = errNotLeft
+			err = ErrNotLeft
 		}
 		return reply{}, hide.error(err)
 	}

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// errNotLeft is why a call was not sent that could have been, but too late.
-var errNotLeft = errors.New("no connection was free in time, or the call was stopped while it waited for one")
+// ErrNotLeft is why a call was not sent that could have been, but too late. It
+// says little of the service: this program may have been slow.
+var ErrNotLeft = errors.New("no connection was free in time, or the call was stopped while it waited for one")
 
 // Leaving says when a call may leave, and hears when it does.
 type Leaving struct {

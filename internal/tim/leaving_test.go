@@ -36,7 +36,7 @@ func TestCallWithoutAConnectionIsNotSent(t *testing.T) {
 	require.Eventually(t, func() bool { return arrived.Load() == 1 }, 10*time.Second, time.Millisecond)
 	late := c.RemoveAllTags(WithLeaving(t.Context(), Leaving{Until: time.Now().Add(20 * time.Millisecond)}), 2, []string{"bob"})
 	require.Equal(t, NotSent, late.Delivery)
-	require.ErrorIs(t, late.Err, errNotLeft)
+	require.ErrorIs(t, late.Err, ErrNotLeft)
 	close(answer)
 	require.Equal(t, Answered, (<-first).Delivery)
 	// One that has left takes its time.

@@ -81,7 +81,7 @@ type countedConn struct {
 func (c *countedConn) Write(p []byte) (int, error) {
 	call := c.call.Load()
 	if call != nil && !call.leaves() {
-		return 0, errNotLeft
+		return 0, ErrNotLeft
 	}
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))

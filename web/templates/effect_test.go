@@ -12,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
@@ -60,9 +61,10 @@ func TestEveryKindHasWordsForEveryState(t *testing.T) {
 					j.Job.State, j.Job.HaltCode, j.Job.Policy = state, code, snapshot.Stop
 					if state != jobs.Finished {
 						j.Job.FinishedAt, j.Job.Counts[jobs.InDoubt], j.Job.Counts[jobs.Waiting] = time.Time{}, 4, 2
-						j.Asked = store.Asked{Tagged: 1, Unreadable: 1, Reopened: 1, Code: 60010}
+						j.Asked = store.Asked{Tagged: 1, Unreadable: 1, Lost: 1, Code: 60010}
+						j.Waits = &store.Overlap{Job: jobs.Job{ID: "job0", FileName: "users.csv"}, Accounts: 3}
 					}
-					j.Job.Verify = jobs.Verification{Share: 500, Seed: "seed", Left: 1}
+					j.Job.Careful, j.Job.Verify = true, jobs.Verification{Share: 500, Seed: "seed"}
 					page := rendered(t, Job(v, j))
 					for _, found := range keyShown.FindAllStringSubmatch(page, -1) {
 						require.Equal(t, "users.csv", found[1], "%s %s in %s shows the key of a text", k, state, v.Lang)
@@ -84,6 +86,8 @@ func TestOutcomesFitTheJobKind(t *testing.T) {
 		{jobs.Job{Kind: jobs.Clear}, append(usual, jobs.Cleared, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.Clear, Snapshot: true}, append(usual, jobs.Cleared, jobs.Untagged, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.Inspect}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Untagged, jobs.Failed, jobs.Unsent}},
+		{jobs.Job{Kind: jobs.Inspect, Checks: jobs.Clear}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Untagged, jobs.Failed, jobs.Unsent}},
+		{jobs.Job{Kind: jobs.Inspect, Checks: jobs.AddTags}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Unchanged, jobs.Failed, jobs.Unsent}},
 		{jobs.Job{Kind: jobs.Restore}, append(usual, jobs.Restored, jobs.Unchanged, jobs.Skipped, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.AddTags}, append(usual, jobs.Changed, jobs.Unchanged, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.RemoveTags, Counts: jobs.Counts{jobs.Skipped: 1}}, append(usual, jobs.Changed, jobs.Unchanged, jobs.Skipped, jobs.Failed, jobs.Unsent)},
@@ -116,32 +120,126 @@ func TestReportShowsMostCommonTags(t *testing.T) {
 	require.NotContains(t, rendered(t, Job(everybody()[0], j)), `name="kind" value="clear"`, "there is nothing to clear")
 }
 
+// inspected is a job with the inspection of a sample of it.
+func inspected(k jobs.Kind, state jobs.State, differ, well, failed int64) JobView {
+	j := ended(k)
+	j.Job.Verify = jobs.Verification{Share: 10_000, Seed: "5eed"}
+	j.Inspection = &jobs.Job{ID: "job2", Kind: jobs.Inspect, Checks: k, Source: "job1", FileName: "verify-of-users.csv", State: state,
+		Accounts: differ + well + failed, Counts: jobs.Counts{jobs.Inspected: differ, k.Nothing(): well, jobs.Failed: failed}}
+	return j
+}
+
 func TestVerificationShowsItsSample(t *testing.T) {
 	v, j := everybody()[0], ended(jobs.Clear)
 	for _, c := range []struct {
-		state  jobs.State
-		verify jobs.Verification
-		says   string
-		shown  jobs.State
+		state   jobs.State
+		share   snapshot.Share
+		due     bool
+		changed int64
+		says    string
 	}{
-		{jobs.Running, jobs.Verification{Share: 10_000, Left: 3}, "3 batches are still to be read again.", "verifying"},
-		{jobs.Paused, jobs.Verification{Share: 10_000, Left: 3}, "3 batches will be read again", jobs.Paused},
-		{jobs.Finished, jobs.Verification{Share: 500, Read: 1_200}, "No account that was read again has tags.", jobs.Finished},
-		{jobs.Running, jobs.Verification{Share: snapshot.All, Read: 1_200, Reopened: 2}, "2 accounts still had tags although", jobs.Running},
-		{jobs.Finished, jobs.Verification{Share: 500}, "Nothing was read again", jobs.Finished},
+		{jobs.Running, 10_000, false, 3, "After the job a sample of its batches will be inspected."},
+		{jobs.Paused, snapshot.All, false, 0, "After the job a sample of its batches will be inspected."},
+		{jobs.Finished, 500, true, 7, "A sample of its batches is about to be inspected."},
+		{jobs.Finished, 500, false, 7, "A sample of its batches is about to be inspected."}, // it is being made
+		{jobs.Finished, 500, false, 0, "The job changed no account, so there is nothing to inspect."},
+		{jobs.Cancelled, 500, false, 7, "The job was cancelled, so no sample of it is inspected."},
 	} {
-		c.verify.Seed = "5eed"
-		j.Job.State, j.Job.Verify = c.state, c.verify
-		require.Equal(t, c.shown, j.Job.Shown())
+		j.Job.State, j.Job.Verify = c.state, jobs.Verification{Share: c.share, Seed: "5eed", Due: c.due}
+		j.Job.Counts = jobs.Counts{jobs.Cleared: c.changed, jobs.Untagged: 10 - c.changed}
 		page := rendered(t, Job(v, j))
 		require.Contains(t, page, c.says)
 		require.Contains(t, page, "5eed")
-		require.Contains(t, page, "less than "+v.Int(int64(c.verify.Share))+".")
-		require.Contains(t, page, `data-state="`+string(c.shown)+`"`)
+		require.Contains(t, page, "less than "+v.Int(int64(c.share))+".")
+		require.NotContains(t, page, "Accounts inspected")
 	}
-	require.Contains(t, rendered(t, jobVerification(v, j.Job)), "0.05% of the batches, at random")
+	j.Job.Verify.Share = 500
+	require.Contains(t, rendered(t, jobVerification(v, j)), "0.05% of the batches, at random")
 	j.Job.Verify.Share = 0
 	require.NotContains(t, rendered(t, Job(v, j)), "5eed")
+}
+
+func TestVerificationShowsWhatWasFound(t *testing.T) {
+	v := everybody()[0]
+	for _, c := range []struct {
+		j        JobView
+		says     []string
+		saysNot  []string
+		again    bool
+		whenGone bool // also once the tags it was told are erased
+	}{
+		{inspected(jobs.Clear, jobs.Running, 2, 40, 0), []string{"A sample is being inspected.", `<a href="/jobs/job2">`, `data-state="running"`, "<dd>42</dd>"}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 1_200, 3), []string{"No account that was inspected has tags.", "3 accounts were not inspected.", "<dd>1,200</dd>"}, nil, false, false},
+		{inspected(jobs.AddTags, jobs.Finished, 0, 9, 0), []string{"Every account that was inspected is as it should be."}, []string{"not inspected"}, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 0, 5), []string{"No account was inspected.", "5 accounts were not inspected."}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 2, 10, 0), []string{"2 accounts have tags, although the service confirmed their removal.", "<dd>12</dd>", "<dd>2</dd>", "does it again for the 2 accounts"}, nil, true, true},
+		{inspected(jobs.Restore, jobs.Cancelled, 1, 10, 0), []string{"1 account is not as it should be, although", "does it again for the 1 account"}, nil, true, false},
+	} {
+		card := rendered(t, jobVerification(v, c.j))
+		for _, said := range c.says {
+			require.Contains(t, card, said)
+		}
+		for _, said := range c.saysNot {
+			require.NotContains(t, card, said)
+		}
+		form := `action="/jobs/job2/retry"><input type="hidden" name="kind" value="` + string(c.j.Job.Kind) + `"> <button class="btn" type="submit" name="outcome" value="inspected">`
+		require.Equal(t, c.again, strings.Contains(card, form), card)
+		c.j.Forgotten = true
+		require.Equal(t, c.whenGone, strings.Contains(rendered(t, jobVerification(v, c.j)), form))
+	}
+	auditor := v
+	auditor.User.Role = auth.Auditor
+	require.NotContains(t, rendered(t, jobVerification(auditor, inspected(jobs.Clear, jobs.Finished, 2, 10, 0))), "<form")
+}
+
+// The inspection of a sample says what it is of, and offers what it found.
+func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
+	for _, v := range everybody() {
+		for _, k := range []jobs.Kind{jobs.Clear, jobs.Restore, jobs.AddTags, jobs.RemoveTags} {
+			of := inspected(k, jobs.Finished, 2, 10, 1)
+			i := JobView{Job: *of.Inspection, Origin: of.Job, Report: &snapshot.Report{Accounts: 12, Tagged: 12, Assignments: 30}}
+			i.Job.Snapshot, i.Job.StartedAt, i.Job.CreatedBy, i.Job.StartedBy = true, of.Job.FinishedAt, audit.System.Name, audit.System.Name
+			page := rendered(t, Job(v, i))
+			for _, said := range []string{v.T("verify.checks") + ` <a href="/jobs/job1">users.csv</a>`, "<dt>" + v.T("origin.verify") + "</dt>", v.For("verify.differ", k, int64(2)),
+				v.T("audit.system"), v.T("impact.title.sample")} {
+				require.Contains(t, page, said)
+			}
+			require.Equal(t, v.May(auth.RunJobs), strings.Contains(page, `name="kind" value="`+string(k)+`"`))
+			require.NotContains(t, page, `id="skip-untagged"`)
+			require.NotContains(t, page, v.T("impact.title.inspect"))
+			for _, found := range keyShown.FindAllStringSubmatch(page, -1) {
+				require.Contains(t, []string{"users.csv", "verify-of-users.csv"}, found[1])
+			}
+			said := "With tags"
+			if k != jobs.Clear {
+				said = "Not as it should be"
+				require.Contains(t, page, v.T("outcome.unchanged.why.told"))
+				require.NotContains(t, page, v.T("outcome.inspected.why"))
+			}
+			if v.Lang == "en" {
+				require.Contains(t, page, said)
+				require.Equal(t, k != jobs.Clear, strings.Contains(page, "not as it should be 2"), "the bar")
+			}
+			require.Contains(t, rendered(t, Job(v, JobView{Job: of.Job, Made: []jobs.Job{i.Job}})), v.T("made.verify"))
+		}
+	}
+}
+
+func TestAJobSaysWhatItWaitsFor(t *testing.T) {
+	v, j := everybody()[0], ended(jobs.Clear)
+	j.Job.State, j.Job.FinishedAt, j.Job.Careful, j.Job.Counts = jobs.Queued, time.Time{}, true, jobs.Counts{jobs.Waiting: 10}
+	page := rendered(t, Job(v, j))
+	require.Contains(t, page, "Careful start: the first batch is being checked before more are sent.")
+	require.NotContains(t, page, "Waits for")
+	j.Waits = &store.Overlap{Job: jobs.Job{ID: "job0", FileName: "vips.csv"}, Accounts: 1_234}
+	page = rendered(t, Job(v, j))
+	require.Contains(t, page, `Waits for <a href="/jobs/job0">vips.csv</a>: both hold 1,234 of the same accounts, and jobs with the same accounts run one after the other.`)
+	require.Contains(t, page, "It waits for another job that holds some of the same accounts.")
+	require.NotContains(t, page, v.T("job.queued.why"))
+	j.Job.Careful, j.Waits.Accounts = false, 1
+	page = rendered(t, Job(v, j))
+	require.NotContains(t, page, "Careful start")
+	require.Contains(t, page, ": both hold 1 account in common,")
 }
 
 func TestDerivedJobsAreNamedByRelation(t *testing.T) {
@@ -154,6 +252,12 @@ func TestDerivedJobsAreNamedByRelation(t *testing.T) {
 		{jobs.Inspect, jobs.Clear, "inspect"}, {jobs.Clear, jobs.Inspect, "clear"},
 	} {
 		require.Equal(t, c.want, relation(jobs.Job{Kind: c.made}, jobs.Job{Kind: c.of}))
+	}
+	for _, k := range []jobs.Kind{jobs.Clear, jobs.Restore, jobs.AddTags, jobs.RemoveTags} {
+		of, inspection := jobs.Job{Kind: k}, jobs.Job{Kind: jobs.Inspect, Checks: k}
+		require.Equal(t, "verify", relation(inspection, of))
+		require.Equal(t, "again", relation(of, inspection))
+		require.Equal(t, "retry", relation(jobs.Job{Kind: jobs.Inspect}, inspection))
 	}
 }
 

@@ -18,13 +18,22 @@ func fitting(j jobs.Job) []jobs.Outcome {
 			return false
 		case jobs.Sending, jobs.InDoubt:
 			return j.Kind == jobs.Inspect
-		case j.Kind.Nothing():
+		case nothing(j):
 			return !readsFirst(j)
 		case jobs.Skipped:
 			return j.Kind != jobs.Restore
 		}
 		return true
 	})
+}
+
+// nothing is the outcome of an account of the job for which there was nothing to
+// do; of one that a sample verifies, of an account that is as it should be.
+func nothing(j jobs.Job) jobs.Outcome {
+	if j.Checks != "" {
+		return j.Checks.Nothing()
+	}
+	return j.Kind.Nothing()
 }
 
 // readsFirst reports whether accounts' tags are read before anything is sent.
@@ -41,8 +50,12 @@ func command(k jobs.Kind) string {
 // relation says what a job is to the job its accounts come from.
 func relation(made, of jobs.Job) string {
 	switch {
+	case made.Checks != "":
+		return "verify"
 	case made.Kind == of.Kind:
 		return "retry"
+	case made.Kind == of.Checks:
+		return "again"
 	case made.Kind == of.Kind.Undo():
 		return "undo"
 	case made.Kind == jobs.Inspect:

@@ -113,17 +113,16 @@ type JobView struct {
 	Kept    store.Kept       // zero while the job runs
 	Undo    UndoForm
 	History []audit.Entry
-	Sealed  int64 // the number of the entry that seals the job; 0: none does yet
-	Now     time.Time
+	Waits   *store.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
+
+	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
+	Forgotten  bool      // the inspection no longer has the tags that its accounts should have
+	Sealed     int64     // the number of the entry that seals the job; 0: none does yet
+	Now        time.Time
 }
 
 // Live reports whether the page should follow the job.
 func (j JobView) Live() bool { return j.Job.State != jobs.Draft && !j.Job.Settled() }
-
-// asked counts the accounts that wait for a person.
-func (j JobView) asked() int64 {
-	return j.Asked.Tagged + j.Asked.Unreadable + j.Asked.Reopened + j.Asked.Lost
-}
 
 // Left estimates how long the job still takes; false when nobody can say.
 func (j JobView) Left() (time.Duration, bool) {

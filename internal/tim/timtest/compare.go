@@ -58,6 +58,7 @@ type recorded struct {
 	job      int
 	batch    int64
 	accounts int
+	held     []byte
 	delivery string
 	arrived  bool
 }
@@ -125,7 +126,7 @@ func (c *comparing) readResults(ctx context.Context, books Books, id string) err
 		if results[a.Account.Account] != nil {
 			c.differ(&c.Twice, "account %s has two results", a.Account.Account)
 		}
-		results[a.Account.Account] = &accountResult{batch: a.Batch, outcome: a.Outcome, code: a.Code}
+		results[a.Account.Account] = &accountResult{batch: a.Batch, place: a.Place, outcome: a.Outcome, code: a.Code}
 	}
 	j, err := books.Job(ctx, id)
 	if err != nil {
@@ -158,7 +159,7 @@ func (c *comparing) readLedger(ctx context.Context, books Books, id string) erro
 		}
 		key := callKey{call.Command, call.Random}
 		c.ledger[key] = append(c.ledger[key],
-			&recorded{job: len(c.jobs) - 1, batch: call.Batch, accounts: call.Accounts, delivery: call.Delivery})
+			&recorded{job: len(c.jobs) - 1, batch: call.Batch, accounts: call.Accounts, held: call.Held, delivery: call.Delivery})
 		if call.Delivery == "lost" {
 			c.Lost++
 		}
@@ -241,8 +242,11 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 				open = append(open, this)
 			}
 			busy[account] = open
-			if c.results[record.job][account] == nil {
+			switch r := c.results[record.job][account]; {
+			case r == nil:
 				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, job.ID)
+			case !jobs.Held(record.held, r.place-1):
+				c.differ(&c.Unrecorded, "call %d holds %s, and the ledger does not say so", call.Number, account)
 			}
 		}
 		c.arrive(call, record)

@@ -22,6 +22,7 @@ type replayed struct {
 // it, and what the replay shows.
 type accountResult struct {
 	batch   int64
+	place   int
 	outcome jobs.Outcome
 	code    int
 	doubted bool     // it was in a call without an answer

@@ -31,8 +31,19 @@ func (b *book) with(account string, outcome jobs.Outcome) {
 	if outcome == jobs.Failed {
 		code = NoAnswer // a reason of the console's own
 	}
-	a := jobs.Account{Account: account, Outcome: outcome, Code: code, Batch: 1}
+	a := jobs.Account{Account: account, Outcome: outcome, Code: code, Batch: 1, Place: placeOf(account)}
 	b.results = append(b.results, jobs.Result{Account: a})
+}
+
+// placeOf is the place of an account in its batch: by its first letter.
+func placeOf(account string) int { return int(account[0]-'a') + 1 }
+
+func heldOf(accounts []string) []byte {
+	bits := make([]byte, 4)
+	for _, account := range accounts {
+		bits[(placeOf(account)-1)/8] |= 1 << ((placeOf(account) - 1) % 8)
+	}
+	return bits
 }
 
 type books []*book
@@ -190,7 +201,7 @@ func (s *scene) call(job, verb string, list []string, fault string) (end func())
 		}
 		of := s.books[job[0]-'0']
 		of.calls = append(of.calls, jobs.Call{
-			Batch: 1, Accounts: len(q.accounts), Command: q.command, Random: q.random, Delivery: delivery})
+			Batch: 1, Held: heldOf(q.accounts), Accounts: len(q.accounts), Command: q.command, Random: q.random, Delivery: delivery})
 	}
 }
 

@@ -67,10 +67,10 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, reason := range accounts.Reasons {
 		keys = append(keys, "reason."+string(reason))
 	}
-	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeNotSo, jobs.CodeLost, jobs.CodeTooFull, jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures, jobs.CodeGained) {
+	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeLost, jobs.CodeTooFull, jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures, jobs.CodeGained) {
 		keys = append(keys, "tim."+strconv.Itoa(code))
 	}
-	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled", "verifying") {
+	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled") {
 		keys = append(keys, "state."+string(state), "job."+string(state)+".why")
 	}
 	for _, outcome := range jobs.Outcomes {
@@ -88,7 +88,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, policy := range []snapshot.Policy{snapshot.Merge, snapshot.Skip, snapshot.Stop} {
 		keys = append(keys, "policy."+string(policy), "policy."+string(policy)+".why")
 	}
-	for _, relation := range []string{"retry", "undo", "inspect", "clear"} {
+	for _, relation := range []string{"retry", "undo", "inspect", "clear", "verify", "again"} {
 		keys = append(keys, "made."+relation, "origin."+relation)
 	}
 	for _, delivery := range []string{"intended", "not_sent", "answered", "lost"} {

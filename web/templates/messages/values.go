@@ -63,6 +63,28 @@ func (t *Text) State(s jobs.State) string { return t.T("state." + string(s)) }
 // Outcome names an account's outcome.
 func (t *Text) Outcome(o jobs.Outcome) string { return t.T("outcome." + string(o)) }
 
+// OutcomeOf names an outcome as accounts of the job have it.
+func (t *Text) OutcomeOf(j jobs.Job, o jobs.Outcome) string {
+	if key := "outcome." + string(o) + ".told"; verifiesTold(j, o) && t.Has(key) {
+		return t.T(key)
+	}
+	return t.Outcome(o)
+}
+
+// WhyOf says what an outcome means for an account of the job.
+func (t *Text) WhyOf(j jobs.Job, o jobs.Outcome) string {
+	if verifiesTold(j, o) {
+		return t.T("outcome." + string(o) + ".why.told")
+	}
+	return t.For("outcome."+string(o)+".why", j.Kind)
+}
+
+// verifiesTold reports whether the outcome is what the inspection of a sample
+// found of a job that was told tags: there it is not about having tags at all.
+func verifiesTold(j jobs.Job, o jobs.Outcome) bool {
+	return j.Kind == jobs.Inspect && j.Told() && (o == jobs.Inspected || o == jobs.Unchanged)
+}
+
 // Kind names what a job does.
 func (t *Text) Kind(k jobs.Kind) string { return t.named("kind."+string(k), string(k)) }
 
@@ -225,9 +247,12 @@ func (t *Text) Zone() string {
 }
 
 // Explain says in plain words what became of an account.
-func (t *Text) Explain(a jobs.Account) string {
+func (t *Text) Explain(j jobs.Job, a jobs.Account) string {
 	if a.Outcome == jobs.Failed {
 		return t.Service(a.Code)
+	}
+	if verifiesTold(j, a.Outcome) {
+		return t.WhyOf(j, a.Outcome)
 	}
 	return t.T("outcome." + string(a.Outcome) + ".why")
 }

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+)
+
+// claimed starts a job and claims its only batch.
+func (e *Engine) claimed(t *testing.T, file string) *batch {
+	t.Helper()
+	draft, err := storetest.Draft(e.Store, audit.System, store.NewJob{Kind: jobs.Clear}, file)
+	require.NoError(t, err)
+	_, err = e.Store.StartJob(t.Context(), audit.System, draft.ID, store.Start{Confirm: draft.Accounts})
+	require.NoError(t, err)
+	batches := e.claimSome(t.Context(), claimMost)
+	require.Len(t, batches, 1)
+	require.Equal(t, draft.ID, batches[0].job.id)
+	return batches[0]
+}
+
+// news says that this console lives and that a batch's job may send.
+func (e *Engine) news(b *batch) {
+	e.gate.beat(time.Now())
+	e.gate.allow(b.job, time.Now())
+}
+
+// busy keeps everybody else from writing until release is called.
+func (e *Engine) busy(t *testing.T) (release func()) {
+	t.Helper()
+	began, ended, let := make(chan struct{}), make(chan error, 1), make(chan struct{})
+	go func() {
+		ended <- e.Store.Tx(t.Context(), func(*store.Tx) error { close(began); <-let; return nil })
+	}()
+	<-began
+	return func() { close(let); require.NoError(t, <-ended) }
+}
+
+func TestNothingLeavesUntilAHaltIsWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := quiet(t, storetest.SQLite(t))
+		e.enlist(t.Context())
+		halting, other := e.claimed(t, "a1\n"), e.claimed(t, "b1\n")
+		closed := func(why string) {
+			t.Helper()
+			time.Sleep(time.Millisecond)
+			e.news(other)
+			require.False(t, e.gate.open(other), why)
+			e.gate.look(t.Context())
+			require.False(t, e.gate.open(other) || e.gate.claims(), why)
+			person, _ := e.gate.openToPerson()
+			require.False(t, person, why)
+		}
+		e.news(other)
+		require.True(t, e.gate.open(other))
+		release := e.busy(t)
+		settled := make(chan struct{})
+		go func() { e.settle(t.Context(), halting, &ending{halt: 60020, all: true}); close(settled) }()
+		synctest.Wait()
+		closed("it is not written down")
+		time.Sleep(time.Hour)
+		closed("however long it takes")
+		e.gate.brake() // another answer says the same
+		release()
+		<-settled
+		closed("that one is not written down")
+		e.gate.release()
+		require.False(t, e.gate.claims(), "what was seen before does not count")
+		time.Sleep(time.Millisecond)
+		e.gate.look(t.Context())
+		require.True(t, e.gate.claims())
+		require.False(t, e.gate.open(other), "its job has halted too")
+	})
+}
+
+func TestARevivedConsoleLeavesOldClaimsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := quiet(t, storetest.SQLite(t))
+		e.enlist(t.Context())
+		old := e.claimed(t, "a1\n")
+		e.news(old)
+		require.True(t, e.gate.open(old))
+		time.Sleep(beatAge - time.Second)
+		e.beatOnce(t.Context(), false)
+		e.news(old)
+		require.True(t, e.gate.open(old), "it was never silent for too long")
+		time.Sleep(beatAge + time.Millisecond)
+		e.beatOnce(t.Context(), false)
+		e.news(old)
+		require.False(t, e.gate.open(old), "it may be another console's by now")
+		recent := e.claimed(t, "b1\n")
+		e.news(recent)
+		require.True(t, e.gate.open(recent))
+		e.beatOnce(t.Context(), false)
+		e.news(old)
+		require.False(t, e.gate.open(old), "nor does it come back")
+	})
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+const (
+	firstBackOff = 250 * time.Millisecond
+	longestWait  = 30 * time.Second
+	// connected is how long a call may wait for a connection.
+	connected = 600 * time.Millisecond
+	// slowHold is how long no call of a command leaves once one was too frequent.
+	slowHold = time.Second
+)
+
+// call is a line of the ledger.
+type call struct {
+	id       string
+	command  tim.Command
+	random   uint32
+	accounts []*account
+	written  bool // the intent is in the database
+	answer   tim.Answer
+}
+
+func (e *Engine) newCall(b *batch, command tim.Command, accounts []*account) *call {
+	c := &call{id: store.NewID(e.gate.time()), command: command, random: rand.Uint32(), accounts: accounts}
+	b.calls = append(b.calls, c)
+	return c
+}
+
+// lineFor is the ledger's line of the next call: that of the claim, while it is
+// still to be made, or a new one.
+func (e *Engine) lineFor(b *batch, command tim.Command, accounts []*account) *call {
+	if n := len(b.calls); n > 0 {
+		if c := b.calls[n-1]; c.answer.Delivery == 0 && c.command == command {
+			return c
+		}
+	}
+	return e.newCall(b, command, accounts)
+}
+
+// tried is how often in a row calls gave codes of one rule. The parts of a batch
+// that was halved go on counting where the whole stood.
+type tried struct {
+	of    tim.Rule
+	times int
+}
+
+// callUntilClear makes a call, again after what may pass, until its answer says something of
+// its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
+// or needs a person, is an ending.
+func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *tried) (
+	answer tim.Answer, tags map[string][]string, class tim.Class, end *ending) {
+	for {
+		if answer, tags, end = e.call(ctx, b, command, accounts); end != nil {
+			return answer, nil, 0, end
+		}
+		rule := answer.Rule()
+		if rule != t.of {
+			*t = tried{of: rule}
+		}
+		class = rule.After(t.times)
+		if class == tim.InDoubt && command == tim.GetTags { // reading changes nothing
+			class = tim.Retry
+		}
+		if rule.Class == tim.Resign || rule.Class == tim.WaitMinute {
+			e.Client.Resign(answer.UserSigID)
+		}
+		if end = e.health.judge(answer, command, class, b.probe); end != nil {
+			end.call = b.lastCall()
+			return answer, nil, class, end
+		}
+		switch class {
+		case tim.OK, tim.Account, tim.Split, tim.InDoubt:
+			return answer, tags, class, nil
+		case tim.Halt:
+			if command == tim.GetTags && b.was == jobs.InDoubt && rule.Reading {
+				return answer, nil, class, &ending{ask: answer.Code}
+			}
+			return answer, nil, class, b.haltAll(answer)
+		case tim.Slow:
+			e.pace[command].slower(ctx, slowHold)
+			continue // it says nothing of this call
+		case tim.WaitMinute:
+			for _, p := range e.pace {
+				p.hold(ctx, rule.Wait)
+			}
+		case tim.Resign: // at once, with the new signature
+		default:
+			if !e.backOff(ctx, b, t.times) {
+				return answer, nil, class, cut
+			}
+		}
+		t.times++
+	}
+}
+
+// backOff waits before a batch is tried again: longer each time, and spread, so
+// that batches that failed together do not return together. It returns false when
+// something stops calls meanwhile.
+func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
+	wait := min(longestWait, firstBackOff<<min(tries, 10))
+	return e.gate.wait(ctx, b, time.Now().Add(wait/2+rand.N(wait/2)))
+}
+
+// call makes one call at its slot. It is not sent when something stops calls.
+func (e *Engine) call(ctx context.Context, b *batch, command tim.Command, accounts []*account) (answer tim.Answer, tags map[string][]string, end *ending) {
+	c := e.lineFor(b, command, accounts)
+	if !c.written {
+		if end := e.keep(ctx, b, c); end != nil {
+			return answer, nil, end
+		}
+	}
+	may := func() bool { return e.gate.open(b) && b.mayChange(command) }
+	if !e.pace[command].next(ctx, may) {
+		return answer, nil, cut
+	}
+	e.firstLeft(b)
+	leaving := tim.Leaving{Until: time.Now().Add(connected), May: may}
+	calling := tim.WithLeaving(context.WithoutCancel(ctx), leaving)
+	switch command {
+	case tim.GetTags:
+		tags, answer = e.Client.GetTags(calling, c.random, names(accounts))
+	case tim.AddTags:
+		answer = e.Client.AddTags(calling, c.random, changes(accounts))
+	case tim.RemoveTags:
+		answer = e.Client.RemoveTags(calling, c.random, changes(accounts))
+	case tim.RemoveAllTags:
+		answer = e.Client.RemoveAllTags(calling, c.random, names(accounts))
+	default:
+		panic("engine: no such command: " + string(command))
+	}
+	c.answer = answer
+	if answer.Delivery == tim.NotSent && !may() {
+		return answer, nil, cut
+	}
+	b.answered = b.answered || answer.Delivery == tim.Answered
+	e.logCall(b, c)
+	return answer, tags, nil
+}
+
+// mayChange reports whether the tags that were read may still be taken for those
+// the accounts have.
+func (b *batch) mayChange(command tim.Command) bool {
+	return command == tim.GetTags || !b.job.readsFirst() || young(b.readAt, fresh)
+}
+
+// logCall writes what went otherwise than it mostly does into the program's log.
+func (e *Engine) logCall(b *batch, c *call) {
+	a := c.answer
+	if a.OK() && len(a.AccountErrors) == 0 {
+		return
+	}
+	e.Log.Warn("a call was not accepted for all its accounts", "job", b.job.id, "kind", b.job.kind, "batch", b.number, "call", c.id,
+		"command", c.command, "accounts", len(c.accounts), "delivery", a.Delivery, "http", a.HTTPStatus,
+		"code", a.Code, "info", a.Info, "named", len(a.AccountErrors), "was", b.was, "err", a.Err)
+}
+
+// changes are the next tags of accounts, as many as fit into a call.
+func changes(accounts []*account) []tim.AccountTags {
+	list := make([]tim.AccountTags, len(accounts))
+	for i, a := range accounts {
+		list[i] = tim.AccountTags{Account: a.name, Tags: a.change[:min(len(a.change), tim.MaxTags)]}
+	}
+	return list
+}

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+const (
+	beatEvery = time.Second
+	// silentFor is after how long without a heartbeat a console has lost its batches.
+	// A call leaves while the heartbeat is younger than beatAge, and ends within the
+	// client's time-out of 10 s: none is under way by then.
+	silentFor = 20 * time.Second
+)
+
+// heartbeat says that a console lives.
+const heartbeat = `
+	INSERT INTO consoles (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
+
+// silent are the consoles other than $2 that have been silent since $1, or whose
+// last sign lies so far ahead that the clock was set back.
+const silent = `
+	SELECT id FROM consoles WHERE id <> $2 AND (seen_at < $1 OR seen_at > $1 + 3600000)
+	UNION SELECT b.console FROM batches b LEFT JOIN consoles c ON c.id = b.console WHERE b.console <> '' AND c.id IS NULL`
+
+// enlist makes this console known, and where there can be no other ends what an
+// earlier one left. It returns false when ctx ended first.
+func (e *Engine) enlist(ctx context.Context) bool {
+	for {
+		e.gate.look(ctx)
+		if e.beatOnce(ctx, !e.Store.Shared()) {
+			return true
+		}
+		if !sleep(ctx, beatEvery) {
+			return false
+		}
+	}
+}
+
+func (e *Engine) beat(ctx context.Context) {
+	for sleep(ctx, beatEvery) {
+		e.beatOnce(ctx, false)
+	}
+}
+
+// beatOnce writes a heartbeat and takes from silent consoles what they had in hand;
+// alone, from all others. It returns false when it could not.
+func (e *Engine) beatOnce(ctx context.Context, alone bool) bool {
+	began := time.Now()
+	err := e.Store.Write(ctx, lockConsole, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.ExecContext(ctx, heartbeat, e.console, e.gate.now())
+		return err
+	})
+	if e.gate.note(ctx, beating, err) {
+		return false
+	}
+	e.gate.beat(began)
+	since := e.gate.now() - silentFor.Milliseconds()
+	if alone {
+		since = 1 << 62 // whatever the clock says
+	}
+	dead, err := store.Collect(ctx, e.Store.Reader(), func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+		silent, since, e.console)
+	for _, id := range dead {
+		if err == nil {
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, alone) })
+		}
+	}
+	return !e.gate.note(ctx, beating, err)
+}
+
+// takeOver ends the claims of a console that is silent still. What it had an
+// intent for is in doubt, and is read back once its lost call can no longer take
+// effect; the rest is free.
+func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, since int64, alone bool) error {
+	if err := e.lock(ctx, tx, false); err != nil {
+		return err
+	}
+	var seen int64
+	// It is written first, so that of two consoles that take it over one waits.
+	err := tx.QueryRowContext(ctx, `INSERT INTO consoles (id, seen_at) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at = consoles.seen_at RETURNING seen_at`,
+		console).Scan(&seen)
+	if err != nil || seen >= since && seen <= since+3_600_000 {
+		return err // it lives
+	}
+	notBefore := int64(0)
+	if alone { // it died just now, and its calls may be under way
+		notBefore = e.gate.now() + e.LostCallEnds.Milliseconds()
+	}
+	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c inHand, err error) {
+		return c, row.Scan(&c.job, &c.number, &c.open, &c.outcome)
+	}, `SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 ORDER BY job_id, number`, console)
+	for _, c := range inHand {
+		if err == nil {
+			err = e.lose(ctx, tx, c, notBefore)
+		}
+	}
+	if err == nil && len(inHand) > 0 {
+		e.Log.Warn("what a console had in hand that is silent is taken over", "console", console, "batches", len(inHand))
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM consoles WHERE id = $1`, console)
+	}
+	return err
+}
+
+// inHand is a batch that a console had in hand.
+type inHand struct {
+	job     string
+	number  int64
+	open    int64
+	outcome jobs.Outcome
+}
+
+// lose ends one claim of a console that died.
+func (e *Engine) lose(ctx context.Context, tx *store.Tx, c inHand, notBefore int64) error {
+	moves, lost := jobs.Counts{}, 0
+	if c.outcome == jobs.Sending {
+		moves = jobs.Counts{jobs.Sending: -c.open, jobs.InDoubt: c.open}
+		c.outcome, lost = jobs.InDoubt, 1
+	}
+	_, err := tx.ExecContext(ctx, `
+		UPDATE batches SET outcome = $3, lost = lost + $4, not_before = $5, console = '', claim = '' WHERE job_id = $1 AND number = $2`,
+		c.job, c.number, c.outcome, lost, notBefore)
+	if err != nil {
+		return err
+	}
+	result, err := tx.ExecContext(ctx, `
+		UPDATE calls SET delivery = 'lost', duration = CASE WHEN sent_at < $3 THEN ($3 - sent_at) * 1000 ELSE 0 END
+		WHERE job_id = $1 AND batch = $2 AND delivery = 'intended'`, c.job, c.number, e.gate.now())
+	if err != nil {
+		return err
+	}
+	calls, err := result.RowsAffected()
+	if err == nil {
+		_, err = e.Store.MoveCounts(ctx, tx, c.job, moves, calls)
+	}
+	if err == nil {
+		err = e.Store.Advance(ctx, tx, c.job)
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+// Package engine carries jobs out.
+//
+// A worker claims a batch of up to 100 accounts and carries it to its end, alone
+// and from top to bottom (carry.go):
+//
+//	claim   one transaction: the next batches of the job whose turn it is; they
+//	        are ours while our heartbeat lives (claim.go, console.go)
+//	read    the tags of its accounts (call.go)
+//	plan    which account needs what; pure (plan.go)
+//	keep    one transaction: the tags of before, and the intent of the call (keep.go)
+//	change  the call: tags ten at a time, an account that is refused by halves
+//	settle  one transaction: an outcome for every account, counts, the ledger;
+//	        the claim ends (settle.go)
+//
+// A batch is never divided in the database. What happens inside is the worker's
+// stack and the ledger's lines, which say of each call which accounts it held. A
+// console that dies leaves its batches to others: those without an intent are
+// free, the others in doubt, and reading back tells account by account.
+//
+// Whether a call may leave is one question (gate.go), asked in the claim and again
+// before each call. When it leaves is decided by the pace (pace.go). What an answer
+// means is decided by the table of codes in package tim, and for accounts by
+// carry.go and plan.go; whether the service works at all, by health.go. What
+// follows for a job from its counts is decided by jobs.Progress.
+//
+// Not promised: tags that somebody gives an account between its reading and the
+// call that removes all are removed and not kept; where no tags are kept, also
+// those given between a lost call that did its work and the first reading.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+const (
+	// inFlight is the most batches in hand: enough for 97 a second that take 4 s each.
+	inFlight = 400
+	// claimAhead is for how long batches are claimed before their first calls leave.
+	claimAhead = 200 * time.Millisecond
+	// claimMost is the most batches of one claim.
+	claimMost = 100
+	// idle is how long a new job waits at most to be seen.
+	idle = 200 * time.Millisecond
+	// lastWrites is how long a console that ends tries to write down its last answers.
+	lastWrites = 15 * time.Second
+)
+
+// Connections is how many connections to the service the engine can use at once.
+const Connections = 2*inFlight + 16
+
+// Config is what an engine needs. All but LostCallEnds is required.
+type Config struct {
+	App    jobs.App
+	Client *tim.Client
+	Store  *store.Store
+	Log    *slog.Logger
+	// LostCallEnds is after how long a call without an answer can no longer take
+	// effect; 0 = 5 s (docs/tim-api.md: the service ends its own work within 3 s).
+	LostCallEnds time.Duration
+}
+
+// Engine carries out the jobs of one app.
+type Engine struct {
+	Config
+	console string // names this run of this process in claims
+	gate    *gate
+	pace    map[tim.Command]*pacer
+	health  health
+	last    string        // the job that was served last
+	inHand  chan struct{} // one is taken for each batch in hand
+	waiting atomic.Int64  // batches in hand whose first call has not left
+	moved   chan struct{} // a first call has left, or a batch is settled: there may be something to claim
+}
+
+// New returns an engine that does nothing before Run.
+func New(c Config) *Engine {
+	c.LostCallEnds = cmp.Or(c.LostCallEnds, 5*time.Second)
+	e := &Engine{Config: c, console: store.NewID(time.Now()), pace: map[tim.Command]*pacer{},
+		inHand: make(chan struct{}, inFlight), moved: make(chan struct{}, 1)}
+	e.gate = newGate(e)
+	for _, command := range tim.Commands {
+		e.pace[command] = newPacer(e, command)
+	}
+	return e
+}
+
+// Run works until ctx ends. It then claims nothing more, lets the calls in flight
+// be answered, which they are within the client's time-out, and writes down what
+// became of them. What cannot be written down is in doubt at the next start.
+func (e *Engine) Run(ctx context.Context) error {
+	if !e.enlist(ctx) {
+		return nil
+	}
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var watching sync.WaitGroup
+	watched, unwatch := context.WithCancel(writing)
+	watching.Go(func() { e.beat(watched) })
+	watching.Go(func() { e.gate.watch(watched) })
+	workers := e.claim(ctx, writing)
+	context.AfterFunc(ctx, func() { time.AfterFunc(lastWrites, stop) })
+	workers.Wait()
+	unwatch()
+	watching.Wait()
+	return nil
+}
+
+// claim takes batches for as many workers as are free, until ctx ends.
+func (e *Engine) claim(ctx, writing context.Context) *sync.WaitGroup {
+	var workers sync.WaitGroup
+	for ctx.Err() == nil {
+		free := e.free(ctx)
+		var batches []*batch
+		if e.Trouble() != nil {
+			sleep(ctx, idle)
+		}
+		if free > 0 && e.gate.claims() {
+			batches = e.claimSome(ctx, free)
+		}
+		for range free - len(batches) {
+			<-e.inHand
+		}
+		e.waiting.Add(int64(len(batches)))
+		for _, b := range batches {
+			workers.Go(func() {
+				defer func() { <-e.inHand }()
+				e.carry(ctx, writing, b)
+			})
+		}
+		if len(batches) == 0 {
+			e.rest(ctx)
+		}
+	}
+	return &workers
+}
+
+// free waits until there is room for half of the batches that are claimed ahead, so
+// that one claim takes several, and takes what room there is.
+func (e *Engine) free(ctx context.Context) (n int) {
+	most := 0
+	for ctx.Err() == nil {
+		slots := e.pace[tim.GetTags].slotsIn(claimAhead)
+		if most = min(claimMost, slots-int(e.waiting.Load())); most >= min(claimMost, slots/2) {
+			break
+		}
+		e.rest(ctx)
+	}
+	select {
+	case e.inHand <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n = 1; n < most; n++ {
+		select {
+		case e.inHand <- struct{}{}:
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// firstLeft says that the first call of a batch leaves, or that none does.
+func (e *Engine) firstLeft(b *batch) {
+	if !b.left {
+		b.left = true
+		e.waiting.Add(-1)
+		e.wake()
+	}
+}
+
+// wake lets the claim look again.
+func (e *Engine) wake() {
+	select {
+	case e.moved <- struct{}{}:
+	default:
+	}
+}
+
+// rest waits while there is nothing to claim: not so long that what a person
+// changes is seen late, nor past a batch of ours that moved on.
+func (e *Engine) rest(ctx context.Context) {
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-e.moved:
+	}
+}
+
+// sleep returns false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+// fill gives a claimed batch its open accounts, of the plan as it is kept, and
+// says of each whether a call may have changed it.
+func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) error {
+	plan, err := jobs.ReadPlannedBatch(b.number, text)
+	if err != nil {
+		return &damaged{b.job.id, err}
+	}
+	b.plan = plan
+	settled := map[int64]bool{}
+	if open < len(plan.Accounts) {
+		seqs, err := store.Collect(ctx, tx, func(row store.Scanner) (seq int64, err error) { return seq, row.Scan(&seq) },
+			`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`,
+			b.job.id, plan.First(), plan.First()+jobs.BatchSize-1)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			settled[seq] = true
+		}
+	}
+	for place, p := range plan.Accounts {
+		if seq := plan.First() + int64(place); !settled[seq] {
+			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.was == jobs.InDoubt})
+		}
+	}
+	if len(b.accounts) != open {
+		return &damaged{b.job.id, fmt.Errorf("batch %d has %d open accounts and counts %d", b.number, len(b.accounts), open)}
+	}
+	if !b.intendedBefore {
+		return nil
+	}
+	// A code other than 0 says that nothing was done; none of them leaves it open.
+	lines, err := store.Collect(ctx, tx, func(row store.Scanner) (held []byte, err error) { return held, row.Scan(&held) }, `
+		SELECT held FROM calls
+		WHERE job_id = $1 AND batch = $2 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
+		b.job.id, b.number)
+	for _, a := range b.accounts {
+		for _, line := range lines {
+			a.touched = a.touched || jobs.Held(line, a.place)
+		}
+	}
+	return err
+}
+
+// damaged is of a job that is not as it was written down.
+type damaged struct {
+	job string
+	why error
+}
+
+func (d *damaged) Error() string { return d.why.Error() }
+
+// haltDamaged halts such a job. What a cancelled one has in doubt waits for a person.
+func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) error {
+	if err := e.lock(ctx, tx, false); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `
+		UPDATE batches SET ask = 1, code = $2 WHERE job_id = $1 AND console = '' AND outcome = 'in_doubt'
+			AND (SELECT state FROM jobs WHERE id = $1) = 'cancelled'`, d.job, jobs.CodeUnreadable)
+	if err != nil {
+		return err
+	}
+	return e.Store.HaltJob(ctx, tx, d.job, store.Halt{Code: jobs.CodeUnreadable, Info: d.Error()})
+}
+
+// recall gives a batch what is kept of its accounts: the tags to add or remove,
+// and those of before, as far as they are written down.
+func (e *Engine) recall(ctx context.Context, b *batch) *ending {
+	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
+	if !b.job.told() && !partly {
+		return nil
+	}
+	err := e.recallTags(ctx, b, partly)
+	switch {
+	case err == nil:
+		return nil
+	case store.Unreadable(err):
+		return b.unreadable(err)
+	}
+	e.gate.note(ctx, looking, err)
+	return cut
+}
+
+func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
+	key, err := e.Store.KeyOf(ctx, b.job.id)
+	if err != nil {
+		return err
+	}
+	if b.job.told() {
+		wanted, err := e.Store.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
+		if err != nil {
+			return err
+		}
+		if wanted == nil { // without them it would seem that nothing is to be done
+			return snapshot.FaultChanged.With(b.number, b.job.id)
+		}
+		for _, a := range b.accounts {
+			a.wanted = wanted[a.seq]
+		}
+	}
+	if !partly {
+		return nil
+	}
+	if b.earlier, err = e.Store.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
+		return err
+	}
+	for _, a := range b.accounts {
+		a.before, a.known = b.earlier[a.seq]
+	}
+	return nil
+}
+
+// setAsideProtected takes protected accounts out of batches that are about to be
+// sent. In a batch in doubt they are marked, and only read back.
+func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, alone bool) (rest []*batch, err error) {
+	protected, err := e.Store.ProtectedNames(ctx, tx, e.App.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range batches {
+		var open []*account
+		var untouched, touched []int64
+		for _, a := range b.accounts {
+			_, a.protected = protected[a.name]
+			switch {
+			case !a.protected || b.was == jobs.InDoubt:
+				open = append(open, a)
+			case a.touched:
+				touched = append(touched, a.seq)
+			default:
+				untouched = append(untouched, a.seq)
+			}
+		}
+		if len(open) < len(b.accounts) {
+			if !alone {
+				return nil, errAlone
+			}
+			if err := e.Store.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
+				return nil, err
+			}
+		}
+		if b.accounts = open; len(open) > 0 {
+			rest = append(rest, b)
+		}
+	}
+	return rest, nil
+}
+
+// intendReadings writes down the readings that claimed batches begin with.
+func (e *Engine) intendReadings(ctx context.Context, tx *store.Tx, batches []*batch) error {
+	var rows []any
+	for _, b := range batches {
+		if b.job.readsFirst() || b.was == jobs.InDoubt {
+			c := e.newCall(b, tim.GetTags, b.accounts)
+			rows = append(rows, e.intent(b, c)...)
+		}
+	}
+	return store.InsertAll(ctx, tx, intended, 9, rows)
+}

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+const (
+	// lookEvery is how often the gate asks the database what stops calls.
+	lookEvery = 150 * time.Millisecond
+	// lookAge is how old its answer may be for a call to leave by: with the look
+	// itself and a wait for a connection, none leaves a second after a person has
+	// stopped it.
+	lookAge = 500 * time.Millisecond
+	// beatAge is how old the heartbeat may be: a call that leaves then has ended
+	// before another console takes its batch over.
+	beatAge = 5 * time.Second
+)
+
+// FaultStore is what the engine says of an error of storage that is none of the known ones.
+var FaultStore = fault.Declare(fault.Unavailable, "engine.store", "What happens to accounts cannot be written down, so nothing is sent. Nothing is lost; the program's log says why, and sending goes on by itself once it can be written down.")
+
+// work is what the engine asks of the database. Each kind is in trouble by itself.
+type work string
+
+const (
+	looking  work = "look"
+	beating  work = "heartbeat" // and what else is small and changes one row
+	writing  work = "write"
+	settling work = "settle"
+)
+
+// gate is the one place that says whether a call may leave.
+type gate struct {
+	engine *Engine
+
+	mutex     sync.Mutex
+	offset    time.Duration         // of the database's clock from this one
+	allowed   map[string]permission // jobs that may send
+	thrown    bool                  // the kill switch, when last looked
+	looked    time.Time             // when the last look began
+	probing   bool                  // one batch at a time
+	brakes    int                   // answers that stop all calls and are not written down yet
+	braked    time.Time             // what was seen before the last of them was does not count
+	revived   time.Time             // batches claimed before may be another console's: this one was silent too long
+	beaten    time.Time             // when the last heartbeat began that was written
+	failing   map[work]*jobs.Trouble
+	unwritten int // batches whose end is not written down
+}
+
+// permission is that of a job to send, and when it was seen.
+type permission struct {
+	seen      time.Time
+	cancelled bool // only for what is in doubt
+}
+
+func newGate(e *Engine) *gate {
+	return &gate{engine: e, allowed: map[string]permission{}, failing: map[work]*jobs.Trouble{}}
+}
+
+// open reports whether a call of a batch may leave now.
+func (g *gate) open(b *batch) bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	job, may := g.allowed[b.job.id]
+	return may && len(g.failing) == 0 && g.brakes == 0 && job.seen.After(g.braked) && !b.claimed.Before(g.revived) && young(job.seen, lookAge) && young(g.beaten, beatAge) &&
+		(b.probe || !g.probing) && job.cancelled == (b.job.state == jobs.Cancelled)
+}
+
+// openToPerson reports whether a call that belongs to no job may leave, or why not.
+func (g *gate) openToPerson() (open bool, why *fault.Error) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	for _, trouble := range g.failing {
+		return false, trouble.Fault
+	}
+	if g.thrown {
+		return false, FaultStopped.With()
+	}
+	return g.brakes == 0 && g.looked.After(g.braked) && young(g.looked, lookAge), nil
+}
+
+// claims reports whether there is use in a claim. One also finds out whether the
+// database can be written again.
+func (g *gate) claims() bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	others := len(g.failing)
+	if g.failing[writing] != nil {
+		others--
+	}
+	return others == 0 && g.brakes == 0 && g.looked.After(g.braked) && young(g.looked, lookAge) && young(g.beaten, beatAge)
+}
+
+// young reports whether something is not older than that by the monotonic clock
+// and by the wall's: the first stands still while a machine is suspended.
+func young(at time.Time, age time.Duration) bool {
+	return !at.IsZero() && time.Since(at) <= age && time.Now().Round(0).Sub(at.Round(0)).Abs() <= age
+}
+
+// brake stops all calls of this process until release is called.
+func (g *gate) brake() {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.brakes++
+}
+
+// release says that what stops calls is written down: what is seen from now on counts.
+func (g *gate) release() {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.brakes--
+	g.braked = time.Now()
+}
+
+// allow takes a claim that began then for a look at its job.
+func (g *gate) allow(j job, began time.Time) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.allowed[j.id] = permission{began, j.state == jobs.Cancelled}
+}
+
+// wait waits while calls of the batch may leave, until a time. It returns false
+// when something stops them before.
+func (g *gate) wait(ctx context.Context, b *batch, until time.Time) bool {
+	return waitWhile(ctx, until, func() bool { return g.open(b) })
+}
+
+func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
+	for {
+		if !may() {
+			return false
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			return true
+		}
+		if !sleep(ctx, min(left, lookEvery)) {
+			return false
+		}
+	}
+}
+
+// watch looks until ctx ends.
+func (g *gate) watch(ctx context.Context) {
+	for sleep(ctx, lookEvery) {
+		g.look(ctx)
+	}
+}
+
+// maySend are the jobs of the app $1 that may send, whether the kill switch is
+// thrown, and whether the app probes; one line at least.
+const maySend = `
+	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0, a.probe_at > 0
+	FROM apps a JOIN kill_switch k ON k.id = 1 LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
+		AND (j.state IN ('queued', 'running', 'cancelled') OR j.state = 'halted' AND j.halt_recovers = 1 AND a.probe_at > 0)
+	WHERE a.id = $1`
+
+func (g *gate) look(ctx context.Context) {
+	began := time.Now()
+	type seen struct {
+		id              string
+		state           jobs.State
+		thrown, probing bool
+	}
+	within, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	offset, err := g.engine.Store.ClockOffset(within)
+	var all []seen
+	if err == nil {
+		all, err = store.Collect(within, g.engine.Store.Reader(), func(row store.Scanner) (s seen, err error) {
+			return s, row.Scan(&s.id, &s.state, &s.thrown, &s.probing)
+		}, maySend, g.engine.App.ID)
+	}
+	if g.note(ctx, looking, err) {
+		return
+	}
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	allowed := map[string]permission{}
+	for id, p := range g.allowed {
+		if p.seen.After(began) { // a claim that this look may not have seen
+			allowed[id] = p
+		}
+	}
+	for _, s := range all {
+		if g.thrown, g.probing = s.thrown, s.probing; s.id != "" && allowed[s.id] == (permission{}) {
+			allowed[s.id] = permission{began, s.state == jobs.Cancelled}
+		}
+	}
+	g.looked, g.offset, g.allowed = began, offset, allowed
+}
+
+// beat says that a heartbeat that began then is written.
+func (g *gate) beat(began time.Time) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if !g.beaten.IsZero() && !young(g.beaten, beatAge) {
+		g.revived = began
+	}
+	g.beaten = began
+}
+
+// time is the database's time.
+func (g *gate) time() time.Time {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return time.Now().Add(g.offset)
+}
+
+// now is the database's time in unix milliseconds.
+func (g *gate) now() int64 { return g.time().UnixMilli() }
+
+// note tells how some work ended and returns whether it failed. That the engine
+// itself ends, or that a claim has, says nothing of the database.
+func (g *gate) note(ctx context.Context, w work, err error) (failed bool) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if err == nil {
+		delete(g.failing, w)
+		return false
+	}
+	if ctx.Err() != nil || errors.Is(err, errLost) {
+		return true
+	}
+	known, is := errors.AsType[*fault.Error](store.AsTrouble(err))
+	if !is {
+		known = FaultStore.Because(err)
+	}
+	if g.failing[w] == nil {
+		g.failing[w] = &jobs.Trouble{Since: time.Now()}
+		g.engine.Log.Error("no call is made: the database cannot be used", "work", w, "err", err)
+	}
+	g.failing[w].Fault = known
+	return true
+}
+
+// holding counts the batches whose end waits to be written down.
+func (g *gate) holding(more int) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.unwritten += more
+}
+
+// Trouble returns what keeps the engine from making calls, nil when nothing does.
+func (e *Engine) Trouble() *jobs.Trouble {
+	e.gate.mutex.Lock()
+	defer e.gate.mutex.Unlock()
+	var shown *jobs.Trouble
+	for _, failing := range e.gate.failing {
+		if shown == nil || failing.Since.Before(shown.Since) {
+			first := *failing
+			shown = &first
+		}
+	}
+	if shown != nil {
+		shown.Unwritten = e.gate.unwritten
+	}
+	return shown
+}

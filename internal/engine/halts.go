@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+// While it is not known whether the service works, an app probes: one batch at a
+// time, each after a longer wait, until one goes through.
+const (
+	firstProbe   = int64(1_000) // milliseconds
+	longestProbe = int64(30_000)
+)
+
+// takeProbe makes the claim under way the only one until it is settled, or a
+// console that dies with it has been silent for long enough.
+func (e *Engine) takeProbe(ctx context.Context, tx *store.Tx, now int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+silentFor.Milliseconds())
+	return err
+}
+
+// probed says what follows from a probe: the jobs that halted because the service
+// did not work go on, or the next one comes later.
+func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
+	if !well {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE apps SET probe_at = $2 + probe_wait, probe_wait = CASE WHEN probe_wait * 2 < $3 THEN probe_wait * 2 ELSE $3 END
+			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), longestProbe)
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {
+		return err
+	}
+	return e.Store.Recover(ctx, tx, e.App.ID)
+}
+
+// halt stops the job of a batch, or every job of the app: what stopped one would
+// stop them all.
+func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) error {
+	halt := store.Halt{Code: end.halt, Info: end.info, Call: end.call}
+	if !end.all {
+		if end.halt == jobs.CodeGained { // unless a person has said since how to go on
+			var policy string
+			err := tx.QueryRowContext(ctx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id).Scan(&policy)
+			if err != nil || policy != string(b.job.policy) {
+				return err
+			}
+		}
+		return e.Store.HaltJob(ctx, tx, b.job.id, halt)
+	}
+	open, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 AND state IN ('queued', 'running', 'halted') ORDER BY id`, e.App.ID)
+	for _, id := range open {
+		if err == nil {
+			err = e.Store.HaltJob(ctx, tx, id, halt)
+		}
+	}
+	if err == nil && jobs.Recovers(end.halt) {
+		_, err = tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2, probe_wait = $3 WHERE id = $1 AND probe_at = 0`,
+			e.App.ID, e.gate.now()+firstProbe, 2*firstProbe)
+	}
+	return err
+}

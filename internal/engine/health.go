@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/tim"
+)
+
+// So many calls of a command in a row without a good answer are an outage. Where
+// few calls are made at a time, fewer are one that have gone on for a while. A
+// call that comes long after the last begins a new row.
+const (
+	outageAfter  = 10
+	outageLeast  = 3
+	outageLasts  = 10 * time.Second
+	outageForgot = time.Minute // longer than any back-off and the call after it
+)
+
+// health is what the last answers say of the service: what no call shows by
+// itself. It belongs to one process and begins anew with it.
+type health struct {
+	mutex  sync.Mutex
+	bad    map[tim.Command]row
+	blamed map[blame]int // single accounts in a row
+}
+
+// row is of calls of one command without a good answer.
+type row struct {
+	calls       int
+	since, last time.Time
+}
+
+type blame struct {
+	command tim.Command
+	code    int
+}
+
+// judge returns why every job of the app halts after an answer; nil: none does.
+// Answers that say nothing of the service's health, such as that calls come too
+// often, neither count nor end the row. To a probe one bad answer is enough.
+func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe bool) *ending {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if class == tim.OK {
+		for b := range h.blamed {
+			if b.command == command {
+				delete(h.blamed, b)
+			}
+		}
+	}
+	switch {
+	case a.Delivery == tim.Answered && (class == tim.OK || class == tim.Account || class == tim.Split):
+		delete(h.bad, command)
+		return nil
+	case a.Delivery == tim.Answered && !a.Rule().Unwell:
+		return nil
+	}
+	now := time.Now()
+	r := h.bad[command]
+	if now.Sub(r.last) > outageForgot {
+		r = row{since: now}
+	}
+	r.last = now
+	if r.calls < outageLeast || !errors.Is(a.Err, tim.ErrNotLeft) { // it may be this program that is slow
+		r.calls++
+	}
+	if h.bad == nil {
+		h.bad = map[tim.Command]row{}
+	}
+	h.bad[command] = r
+	lasts := r.calls >= outageLeast && now.Sub(r.since) >= outageLasts
+	if r.calls < outageAfter && !lasts && !probe {
+		return nil
+	}
+	end := &ending{halt: jobs.CodeDown, all: true}
+	switch {
+	case a.Delivery == tim.Answered:
+		end.info = fmt.Sprintf("%d %s", a.Code, a.Info)
+	case a.Delivery == tim.NotSent:
+	case a.HTTPStatus != 0 && a.HTTPStatus != http.StatusOK:
+		end.info = fmt.Sprintf("HTTP %d", a.HTTPStatus)
+	default:
+		end.halt = jobs.CodeLostAnswers
+	}
+	return end
+}
+
+// misplaced counts the single accounts in a row that a code was given to, and
+// reports whether it is not the accounts any more.
+func (h *health) misplaced(command tim.Command, a tim.Answer) bool {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	most := a.Rule().Singles
+	if most == 0 {
+		return false
+	}
+	if h.blamed == nil {
+		h.blamed = map[blame]int{}
+	}
+	b := blame{command, a.Code}
+	if h.blamed[b]++; h.blamed[b] < most {
+		return false
+	}
+	delete(h.blamed, b) // a person who resumes has them counted anew
+	return true
+}

@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+const (
+	// ahead is for how long slots are reserved at once, and how early they are given away.
+	ahead = 100 * time.Millisecond
+	// late is how long after its slot a call may leave; then it takes another.
+	// Where several consoles share the slots, none sees how late the others are.
+	late       = 80 * time.Millisecond
+	lateShared = 20 * time.Millisecond
+	// moment is how long a call waits at most for room in the service's second.
+	moment = 20 * time.Millisecond
+	// aSecond is the service's second, and a little for how calls differ on their way.
+	aSecond = time.Second + 20*time.Millisecond
+)
+
+// pacer gives the calls of one command their slots: evenly spaced at the set
+// rate, one persisted row for all jobs, consoles and restarts. Beyond that no more
+// calls leave this process in any second than the service takes.
+type pacer struct {
+	engine  *Engine
+	command tim.Command
+	late    time.Duration
+
+	turn     chan struct{} // held by the worker whose turn it is
+	slot     time.Time     // the next one that is reserved
+	interval time.Duration
+	left     int
+	seen     int64 // holds when these slots were reserved
+
+	holds  atomic.Int64 // grows with each hold
+	spaced atomic.Int64 // the interval when slots were last reserved; 0: none were
+
+	mutex sync.Mutex
+	ring  [jobs.ServiceLimit]time.Time // when the last calls left
+	at    int
+}
+
+func newPacer(e *Engine, command tim.Command) *pacer {
+	p := &pacer{engine: e, command: command, late: late, turn: make(chan struct{}, 1)}
+	if e.Store.Shared() {
+		p.late = lateShared
+	}
+	return p
+}
+
+// next waits for a slot in which a call may leave. It returns false when something
+// stops calls before, ctx ended, or no slot can be reserved.
+func (p *pacer) next(ctx context.Context, may func() bool) bool {
+	for {
+		slot, interval, ok := p.reach(ctx, may)
+		if !ok || !waitWhile(ctx, slot, may) {
+			return false
+		}
+		if time.Since(slot) <= p.late && p.room(ctx, interval) {
+			return may()
+		}
+	}
+}
+
+// reach waits until the next slot is near, and takes it.
+func (p *pacer) reach(ctx context.Context, may func() bool) (slot time.Time, interval time.Duration, ok bool) {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return slot, 0, false
+	}
+	for {
+		if holds := p.holds.Load(); holds != p.seen {
+			p.left, p.seen = 0, holds // what was reserved before may lie within the hold
+		}
+		if missed := time.Since(p.slot) - p.late; p.left > 0 && missed > 0 {
+			n := min(p.left, int(missed/p.interval)+1)
+			p.slot, p.left = p.slot.Add(time.Duration(n)*p.interval), p.left-n
+		}
+		if p.left == 0 {
+			if !may() || !p.reserve(ctx) {
+				return slot, 0, false
+			}
+			continue
+		}
+		if waitWhile(ctx, p.slot.Add(-ahead), func() bool { return may() && p.holds.Load() == p.seen }) {
+			slot = p.slot
+			p.slot, p.left = p.slot.Add(p.interval), p.left-1
+			return slot, p.interval, true
+		}
+		if ctx.Err() != nil || !may() {
+			return slot, 0, false
+		}
+	}
+}
+
+// slotsIn is how many slots there are in a time, as they are spaced now; two at least.
+func (p *pacer) slotsIn(d time.Duration) int {
+	spaced := time.Duration(p.spaced.Load())
+	if spaced == 0 {
+		spaced = time.Second / jobs.ServiceLimit
+	}
+	return max(2, int(d/spaced))
+}
+
+// room reports whether the service has room for one more call now, or in a moment
+// that it waits for.
+func (p *pacer) room(ctx context.Context, interval time.Duration) bool {
+	if interval < time.Second/jobs.ServiceLimit { // a rate beyond the service's own is for another service
+		return true
+	}
+	p.mutex.Lock()
+	now := time.Now()
+	when := p.ring[p.at].Add(aSecond)
+	if when.Before(now) {
+		when = now
+	}
+	if when.Sub(now) > moment {
+		p.mutex.Unlock()
+		return false
+	}
+	p.ring[p.at] = when
+	p.at = (p.at + 1) % len(p.ring)
+	p.mutex.Unlock()
+	return sleep(ctx, when.Sub(now))
+}
+
+// reserveSlots takes $4 microseconds of slots from now, $3, on, or from where the
+// last ones ended, unless that lies further ahead than any hold lasts.
+const reserveSlots = `
+	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT) + CAST($4 AS BIGINT))
+	ON CONFLICT (app_id, command) DO UPDATE SET next_slot = CAST($4 AS BIGINT) +
+		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot ELSE CAST($3 AS BIGINT) END
+	RETURNING next_slot`
+
+func (p *pacer) reserve(ctx context.Context) bool {
+	e := p.engine
+	var first time.Time
+	err := e.Store.Write(ctx, lockBudget+string(p.command), func(ctx context.Context, tx *store.Tx) error {
+		rate, pace, last, err := p.set(ctx, tx)
+		if err != nil {
+			return err
+		}
+		local := time.Now()
+		now := e.gate.time()
+		if p.spaced.Load() == 0 && now.Sub(last) < aSecond {
+			p.fill(local)
+		}
+		p.interval = time.Duration(float64(time.Second) / pace.Now(float64(rate), now))
+		if e.Store.Shared() { // consoles do not see each other's calls leave
+			p.interval += p.interval / 40
+		}
+		p.left = max(1, int(ahead/p.interval))
+		p.spaced.Store(int64(p.interval))
+		block := p.interval * time.Duration(p.left)
+		var end int64
+		err = tx.QueryRowContext(ctx, reserveSlots, e.App.ID, string(p.command), now.UnixMicro(), block.Microseconds()).Scan(&end)
+		first = local.Add(time.UnixMicro(end).Sub(now) - block)
+		return err
+	})
+	if e.gate.note(ctx, beating, err) {
+		p.left = 0
+		return false
+	}
+	if first.Before(p.slot) && p.slot.Before(first.Add(2*ahead)) { // clocks are read a little late, once more than another time
+		first = p.slot
+	}
+	p.slot = first
+	return true
+}
+
+// fill leaves no room for calls until a second has passed: just before this process
+// began, another made some.
+func (p *pacer) fill(now time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for i := range p.ring {
+		p.ring[i] = now
+	}
+}
+
+// set is the rate that was set for the app, the pace the command was slowed down to,
+// and when its last reserved slots end.
+func (p *pacer) set(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
+	var thousandths, at, slot int64
+	err = tx.QueryRowContext(ctx, `
+		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END, COALESCE(b.pace, 0), COALESCE(b.paced_at, 0), COALESCE(b.next_slot, 0)
+		FROM apps a LEFT JOIN budgets b ON b.app_id = a.id AND b.command = $2 WHERE a.id = $1`, p.engine.App.ID, string(p.command)).
+		Scan(&rate, &thousandths, &at, &slot)
+	return rate, jobs.Pace{Rate: float64(thousandths) / 1000, At: time.UnixMicro(at)}, time.UnixMicro(slot), err
+}
+
+// hold lets no call of the command leave for a while.
+func (p *pacer) hold(ctx context.Context, d time.Duration) { p.holdBack(ctx, d, false) }
+
+// slower holds the command for a moment and lowers its pace, from which it finds
+// back by itself.
+func (p *pacer) slower(ctx context.Context, d time.Duration) { p.holdBack(ctx, d, true) }
+
+// holdSlots lets no slot come before $3.
+const holdSlots = `
+	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT))
+	ON CONFLICT (app_id, command) DO UPDATE SET next_slot =
+		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot ELSE CAST($3 AS BIGINT) END`
+
+func (p *pacer) holdBack(ctx context.Context, d time.Duration, slower bool) {
+	e := p.engine
+	err := e.Store.Write(ctx, lockBudget+string(p.command), func(ctx context.Context, tx *store.Tx) error {
+		now := e.gate.time()
+		if _, err := tx.ExecContext(ctx, holdSlots, e.App.ID, string(p.command), now.Add(d).UnixMicro()); err != nil || !slower {
+			return err
+		}
+		rate, pace, _, err := p.set(ctx, tx)
+		if err != nil {
+			return err
+		}
+		pace = pace.Slower(float64(rate), now)
+		_, err = tx.ExecContext(ctx, `UPDATE budgets SET pace = $3, paced_at = $4 WHERE app_id = $1 AND command = $2`,
+			e.App.ID, string(p.command), int64(pace.Rate*1000), pace.At.UnixMicro())
+		return err
+	})
+	e.gate.note(ctx, beating, err)
+	p.holds.Add(1)
+}

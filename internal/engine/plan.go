@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"slices"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
+)
+
+// mostLost is how many calls in a row that change a batch may stay without an
+// answer before a person decides.
+const mostLost = 10
+
+// plan says of every account, by the tags it has, whether it needs a change and which.
+func plan(b *batch) *ending {
+	for _, a := range undecided(b.accounts) {
+		if b.was == jobs.InDoubt && b.job.kind == jobs.Clear && a.touched && a.gained() {
+			a.ask = true // somebody has tagged it since it was read: only a person knows
+			continue
+		}
+		if a.listed && !b.remember(a) {
+			a.end(jobs.Failed, jobs.CodeTooMany, "")
+			continue
+		}
+		needs, end := b.needs(a)
+		left := b.job.state == jobs.Cancelled || a.protected // whatever it needs
+		switch {
+		case end != nil && !left:
+			return end
+		case end == nil && (!needs || !a.open()):
+		case b.job.state == jobs.Cancelled:
+			b.leaveCancelled(a)
+		case a.protected:
+			a.end(jobs.Failed, jobs.CodeProtected, "")
+		case b.was == jobs.InDoubt && b.lost >= mostLost:
+			a.ask, a.code = true, jobs.CodeLost
+		}
+	}
+	return nil
+}
+
+// needs reports whether an account must be changed, and says how; one that need
+// not be gets its outcome.
+func (b *batch) needs(a *account) (bool, *ending) {
+	switch b.job.kind {
+	case jobs.Inspect:
+		b.inspect(a)
+		return false, nil
+	case jobs.Clear:
+		// One that was left out has shown no tags that could be lost, and nothing
+		// that proves it clear: the call settles it.
+		if len(a.now) > 0 || !a.listed {
+			return true, nil
+		}
+	case jobs.Restore, jobs.AddTags:
+		return b.needsTags(a)
+	case jobs.RemoveTags:
+		if a.change = inBoth(b.target(a), a.now); len(a.change) > 0 {
+			return true, nil
+		}
+	}
+	b.asItShould(a)
+	return false, nil
+}
+
+// inspect says what an inspection found: an account as the kind that it is held
+// against wants it, or not; with nothing to hold it against, one without tags.
+func (b *batch) inspect(a *account) {
+	against := b.job.checks
+	if against == "" {
+		against = jobs.Clear
+	}
+	if against.IsDone(b.target(a), a.now) {
+		a.end(against.Nothing(), 0, "")
+		return
+	}
+	a.end(jobs.Inspected, 0, "")
+}
+
+// needsTags is needs of an account that is to get tags.
+func (b *batch) needsTags(a *account) (bool, *ending) {
+	policy := b.job.policy
+	if b.job.kind == jobs.AddTags {
+		policy = snapshot.Merge
+	}
+	action, add := policy.Plan(a.wanted, b.job.only, a.now)
+	switch {
+	case action == snapshot.Add:
+		a.change = add
+		return true, nil
+	case action == snapshot.Halt:
+		return false, &ending{halt: jobs.CodeGained, info: a.name, call: b.lastCall()}
+	case action != snapshot.Whole && b.begun(a):
+		a.end(jobs.Failed, jobs.CodeCutShort, "")
+	case action == snapshot.Leave:
+		a.end(jobs.Skipped, 0, "")
+	case action == snapshot.TooFull:
+		a.end(jobs.Failed, jobs.CodeTooFull, "")
+	default:
+		b.asItShould(a)
+	}
+	return false, nil
+}
+
+// leaveCancelled ends an account of a cancelled job that would have to be changed.
+func (b *batch) leaveCancelled(a *account) {
+	if b.job.kind.Tagged() && a.touched {
+		a.end(jobs.Failed, jobs.CodeCutShort, "")
+		return
+	}
+	a.end(jobs.Unsent, 0, "")
+}
+
+// asItShould ends an account that needs no change: by this job, or from the first.
+func (b *batch) asItShould(a *account) {
+	if a.touched {
+		a.end(b.job.kind.Done(), 0, "")
+		return
+	}
+	a.end(b.job.kind.Nothing(), 0, "")
+}
+
+// target returns which tags of an account are to be added or removed.
+func (b *batch) target(a *account) []string { return snapshot.Chosen(a.wanted, b.job.only) }
+
+// begun reports whether the job may have added some of its tags to an account already.
+func (b *batch) begun(a *account) bool {
+	added, _ := snapshot.Missing(inBoth(b.target(a), a.now), a.before)
+	return a.touched && len(added) > 0
+}
+
+// gained reports whether an account has tags that an earlier reading did not find.
+func (a *account) gained() bool {
+	return a.known && slices.ContainsFunc(a.now, func(tag string) bool { return !slices.Contains(a.before, tag) })
+}
+
+// remember takes the tags an account has for those of before. Of one that may
+// have been changed already they are not, but where all its tags go: what it has
+// now goes too. It returns false when they are too many to keep.
+func (b *batch) remember(a *account) bool {
+	before := a.now
+	if a.touched {
+		_, more := snapshot.Missing(a.before, a.now)
+		if b.job.kind != jobs.Clear || a.known && len(more) == 0 {
+			return true
+		}
+		before = slices.Concat(a.before, more)
+	}
+	if !snapshot.Fits(before) {
+		return false
+	}
+	a.before, a.known, a.unkept = before, true, true
+	return true
+}
+
+func inBoth(list, other []string) (both []string) {
+	for _, tag := range list {
+		if slices.Contains(other, tag) {
+			both = append(both, tag)
+		}
+	}
+	return both
+}

@@ -1,0 +1,105 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+func (c *scene) protect(names ...string) {
+	c.Helper()
+	added, err := c.Protect(c.Context(), audit.System, storetest.App.ID, "", names)
+	require.NoError(c, err)
+	require.Equal(c, len(names), added)
+}
+
+// sentTo reports whether any call held an account.
+func (c *scene) sentTo(account string) bool {
+	for _, call := range c.calls() {
+		for _, name := range call.Accounts {
+			if name == account {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestProtectedAccountsAreSetAsideUnread(t *testing.T) {
+	onEach(t, func(c *scene) {
+		storetest.Keep(t, c.Store, 0)
+		j := c.starts(jobs.Clear, accounts("a", 250))
+		c.protect("a7", "a130", "a131")
+		c.run()
+		ended := c.ends(j, jobs.Counts{jobs.Cleared: 247})
+		require.Equal(c, []int64{250, 3, 247}, []int64{ended.Rows, ended.Protected, ended.Accounts})
+		require.False(c, c.sentTo("a7") || c.sentTo("a130") || c.sentTo("a131"))
+		asides, err := c.SetAsides(c.Context(), j.ID, 10)
+		require.NoError(c, err)
+		require.Len(c, asides, 3)
+		require.Equal(c, []any{int64(8), jobs.Protected, "a7"}, []any{asides[0].Row, asides[0].Kind, asides[0].Value})
+		c.requireTruth(j)
+	})
+}
+
+func TestABatchOfProtectedAccountsSettles(t *testing.T) {
+	onEach(t, func(c *scene) {
+		c.set(`canary = 1`)
+		first, all := c.starts(jobs.Clear, accounts("a", 2)+accounts("b", 200)), c.starts(jobs.Inspect, accounts("a", 2))
+		c.protect("a0", "a1")
+		for i := range 98 {
+			c.protect(fmt.Sprint("b", i))
+		}
+		c.run()
+		require.Equal(c, jobs.Finished, c.ends(all, jobs.Counts{}).State)
+		c.ends(first, jobs.Counts{jobs.Cleared: 102})
+		require.Len(c, c.calls(), 2, "nothing of the first batch was left")
+		c.requireTruth(first, all)
+	})
+}
+
+func TestAProtectedAccountThatWasSentFails(t *testing.T) {
+	onEach(t, func(c *scene) {
+		storetest.Keep(t, c.Store, 0)
+		c.set(`failure_limit = 1`)
+		c.lose(tim.RemoveAllTags)
+		j := c.starts(jobs.Clear, accounts("a", 3))
+		c.run()
+		c.doubted(j)
+		c.service.SetTags("a1", "new")
+		c.readBack(timtest.Faults{})
+		c.asks(j, store.Asked{Tagged: 1})
+		c.protect("a1")
+		c.decide(j, jobs.Again)
+		ended := c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})
+		require.Equal(c, jobs.Finished, ended.State, "a person said so: it is no failure of the list")
+		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)
+		require.Equal(c, []string{"new"}, c.service.Tags("a1"))
+		c.requireTruth(j)
+	})
+}
+
+func TestAProtectedAccountInDoubtIsOnlyRead(t *testing.T) {
+	onEach(t, func(c *scene) {
+		c.lose(tim.RemoveAllTags)
+		j := c.starts(jobs.Clear, accounts("a", 3))
+		c.run()
+		c.doubted(j)
+		c.protect("a1", "a2")
+		c.service.SetTags("a2")
+		c.readBack(timtest.Faults{})
+		c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})
+		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)
+		removals := c.calls(tim.RemoveAllTags)
+		require.Equal(c, []string{"a0"}, removals[len(removals)-1].Accounts)
+		c.requireTruth(j)
+	})
+}

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/tim"
+)
+
+// askWithin is how long a person waits for a slot at most.
+const askWithin = 4 * time.Second
+
+// Faults of reading the tags of one account for a person.
+var (
+	FaultNoAccountThere = fault.Declare(fault.NotFound, "account.not_there", "The service gives no tags for account %s: it does not know it. It may have been deleted, or was never imported. Nothing was changed.")
+	FaultMayNotRead     = fault.Declare(fault.Unavailable, "account.may_not_read", "The tags of account %s cannot be read: the service does not let this app read tags (code %d). Nothing was changed; Tencent's console shows what the app's plan allows.")
+	FaultNotRead        = fault.Declare(fault.Unavailable, "account.not_read", "The tags of account %s could not be read: the service answered with code %d. Nothing was changed; try again in a minute.")
+	FaultNoAnswer       = fault.Declare(fault.Unavailable, "account.no_answer", "The tags of account %s could not be read: the service did not answer. Nothing was changed; try again in a minute.")
+	FaultNoSlot         = fault.Declare(fault.Unavailable, "account.no_slot", "The tags of account %s were not read: calls to the service are held back for the moment. Nothing was changed; try again in a minute.")
+	FaultStopped        = fault.Declare(fault.Conflict, "sending.stopped", "All sending is stopped, and so nothing is read from the service either. Nothing was changed; the page of sending shows who stopped it and why.")
+)
+
+// ReadTags reads the tags of one account now, for a person. It takes a slot of
+// the budget and waits for it some seconds at most. Errors are faults.
+func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error) {
+	waiting, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	open := func() bool { is, _ := e.gate.openToPerson(); return is }
+	for waiting.Err() == nil {
+		is, why := e.gate.openToPerson()
+		switch {
+		case why != nil:
+			return nil, why
+		case !is: // for a moment, while what stopped calls is being written down
+			sleep(waiting, lookEvery)
+			continue
+		case !e.pace[tim.GetTags].next(waiting, open):
+			continue
+		}
+		leaving := tim.Leaving{Until: time.Now().Add(connected), May: open}
+		tags, answer := e.Client.GetTags(tim.WithLeaving(ctx, leaving), rand.Uint32(), []string{account})
+		if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
+			e.Client.Resign(answer.UserSigID)
+		}
+		if answer.Delivery == tim.NotSent && !open() {
+			continue
+		}
+		return e.tagsOf(account, tags, answer)
+	}
+	return nil, FaultNoSlot.With(account)
+}
+
+// tagsOf returns what an answer about one account says.
+func (e *Engine) tagsOf(account string, tags map[string][]string, a tim.Answer) ([]string, error) {
+	code := a.Code
+	if has, listed := tags[account]; listed {
+		return has, nil
+	}
+	if len(a.AccountErrors) > 0 {
+		code = a.AccountErrors[0].Code
+	}
+	rule := tim.RuleOf(code)
+	e.Log.Warn("the tags of an account could not be read for a person",
+		"delivery", a.Delivery, "http", a.HTTPStatus, "code", code, "info", a.Info, "err", a.Err)
+	switch {
+	case a.Delivery != tim.Answered:
+		return nil, FaultNoAnswer.Because(a.Err, account)
+	case code == 0 || rule.BlamesAccount():
+		return nil, FaultNoAccountThere.With(account)
+	case rule.Reading:
+		return nil, FaultMayNotRead.With(account, code)
+	}
+	return nil, FaultNotRead.With(account, code)
+}

@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+// settleBatch ends a claim: $4 to $6 are what all its accounts are that have no
+// outcome of their own, which are $8.
+const settleBatch = `
+	UPDATE batches SET outcome = $4, code = $5, message = $6, settled_at = $7, accounts = $8, ask = $9, not_before = $10, lost = $11,
+		console = '', claim = ''
+	WHERE job_id = $1 AND number = $2 AND claim = $3`
+
+// completeCall writes what became of a call into the ledger.
+const completeCall = `
+	UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`
+
+// settle writes down what became of a batch. It tries until it is written, or ctx
+// ends: while it cannot, no call leaves. What is not written down is in doubt at
+// the next start.
+func (e *Engine) settle(ctx context.Context, b *batch, end *ending) {
+	tags, failed := e.sealTags(ctx, b)
+	for failed == cut && sleep(ctx, lookEvery) { // without the tags that were read no outcome counts
+		tags, failed = e.sealTags(ctx, b)
+	}
+	if failed != nil { // nothing that was read counts
+		end = failed
+		b.forget()
+	}
+	if end != nil && end.all {
+		e.gate.brake() // for good, when it cannot be written down
+	}
+	began, tries := time.Now(), 0
+	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
+		err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, end, false) })
+		if errors.Is(err, errAlone) {
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, end, true) })
+		}
+		if !e.gate.note(ctx, settling, err) {
+			break
+		}
+		switch {
+		case tries == 0:
+			e.Log.Error("what became of a batch could not be written down; no call is made until it is", "job", b.job.id, "batch", b.number, "err", err)
+		case fault.KindOf(store.AsTrouble(err)) == 0 && ctx.Err() == nil && time.Since(began) > time.Minute: // it is not the database
+			e.Log.Error("a batch is given up; its accounts are in doubt at the next start", "job", b.job.id, "batch", b.number, "err", err)
+			e.gate.note(ctx, settling, nil)
+			return
+		}
+		e.gate.holding(1)
+		slept := sleep(ctx, wait)
+		e.gate.holding(-1)
+		if !slept {
+			e.Log.Error("answers were not written down; their accounts are in doubt at the next start", "job", b.job.id, "batch", b.number)
+			return
+		}
+	}
+	if end != nil && end.all {
+		e.gate.release()
+	}
+	e.wake()
+}
+
+// forget gives the accounts of a batch back as they were claimed, but for what
+// calls have changed.
+func (b *batch) forget() {
+	for _, a := range b.accounts {
+		if !a.touched {
+			a.outcome, a.unkept = "", false
+		}
+	}
+}
+
+// errAlone is of what is written in a transaction of its own: it locks more than
+// one job, or the log, which is locked last and not while others wait.
+var errAlone = errors.New("engine: it is written alone")
+
+// Consoles that share a database lock in one order, or they would wait for each
+// other: the app, the consoles, the budgets, the jobs by id, the log. Store.Write
+// sorts by these and by the jobs' ids.
+const (
+	lockApp     = ""
+	lockConsole = " 1"
+	lockBudget  = " 2 "
+)
+
+// lock locks first what a transaction of its own may write later: the app, and
+// where all its jobs may change those, by id.
+func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID)
+	if err != nil || !all {
+		return err
+	}
+	open, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 ORDER BY id`, e.App.ID)
+	for _, id := range open {
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE jobs SET version = version WHERE id = $1`, id)
+		}
+	}
+	return err
+}
+
+func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *ending, alone bool) error {
+	if alone {
+		if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
+			return err
+		}
+	}
+	var stored jobs.Outcome
+	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`, b.job.id, b.number, b.claim).
+		Scan(&stored)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e.settleLost(ctx, tx, b, alone)
+	}
+	if err != nil {
+		return err
+	}
+	if err := tags.write(ctx, tx, b); err != nil {
+		return err
+	}
+	s := settlementOf(b, end, stored)
+	if err := e.writeSettlement(ctx, tx, b, s); err != nil {
+		return err
+	}
+	if err := b.complete(ctx, tx); err != nil {
+		return err
+	}
+	progress, err := e.Store.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
+	if err != nil {
+		return err
+	}
+	verdict := progress.Judge()
+	if !alone && (end != nil && end.halt != 0 || b.probe || verdict != jobs.GoOn && verdict != jobs.Pass) {
+		return errAlone
+	}
+	if b.probe {
+		if err := e.probed(ctx, tx, end == nil && b.answered); err != nil {
+			return err
+		}
+	}
+	if end != nil && end.halt != 0 {
+		if err := e.halt(ctx, tx, b, *end); err != nil {
+			return err
+		}
+	}
+	if verdict == jobs.GoOn {
+		return nil
+	}
+	return e.Store.Advance(ctx, tx, b.job.id)
+}
+
+func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s settlement) error {
+	at, notBefore := time.Now().UnixMilli(), int64(0)
+	var rows []any
+	for _, a := range s.own {
+		rows = append(rows, b.job.id, a.seq, a.outcome, a.code, store.Clean(a.message, 500), at)
+	}
+	// An account cannot get a second outcome of its own: its key is taken.
+	if err := store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows); err != nil {
+		return err
+	}
+	if s.rest.Open() {
+		at = 0
+	}
+	if s.wait > 0 {
+		notBefore = e.gate.now() + s.wait.Milliseconds()
+	}
+	return store.One(ctx, tx, errLost, settleBatch, b.job.id, b.number, b.claim,
+		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.ask), notBefore, s.lost)
+}
+
+// complete writes into the ledger what became of the batch's calls.
+func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
+	for _, c := range b.calls {
+		a := c.answered()
+		_, err := tx.ExecContext(ctx, completeCall, c.id, a.Delivery.String(), a.SentAt.UnixMilli(), a.Duration.Microseconds(),
+			a.HTTPStatus, a.Code, store.Clean(a.Info, 500))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answered is the answer of a call; one that was not made was not sent.
+func (c *call) answered() tim.Answer {
+	a := c.answer
+	if a.Delivery == 0 {
+		a.Delivery = tim.NotSent
+	}
+	if a.SentAt.IsZero() {
+		a.SentAt = time.Now()
+	}
+	return a
+}
+
+// changeAnswered reports whether the service answered a call that changes tags.
+func (b *batch) changeAnswered() bool {
+	return slices.ContainsFunc(b.calls, func(c *call) bool {
+		return c.command != tim.GetTags && c.answer.Delivery == tim.Answered
+	})
+}
+
+// sentCalls counts the calls that left, or may have.
+func (b *batch) sentCalls() (n int64) {
+	for _, c := range b.calls {
+		if c.answered().Delivery != tim.NotSent {
+			n++
+		}
+	}
+	return n
+}
+
+// settleLost is for a claim that has ended: only the ledger learns of the answers.
+// That of a sealed job is not changed; the log tells of what came late.
+func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch, alone bool) error {
+	if !alone {
+		return errAlone
+	}
+	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
+	var sealed int64
+	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING sealed`, b.job.id).Scan(&sealed)
+	if err != nil {
+		return err
+	}
+	if sealed == 0 {
+		return e.completeLost(ctx, tx, b)
+	}
+	for _, c := range b.calls {
+		var delivery string
+		err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, c.id).Scan(&delivery)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && delivery == c.answered().Delivery.String() {
+			continue
+		}
+		if err == nil {
+			err = e.Store.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
+				Details: map[string]any{"call": c.id, "kind": c.answered().Delivery.String(), "code": c.answer.Code}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completeLost completes lines of the ledger that were taken for lost meanwhile.
+// Those that never left were counted, and are no more.
+func (e *Engine) completeLost(ctx context.Context, tx *store.Tx, b *batch) error {
+	var uncounted int64
+	for _, c := range b.calls {
+		if c.answered().Delivery != tim.NotSent {
+			continue
+		}
+		result, err := tx.ExecContext(ctx, `UPDATE calls SET delivery = 'not_sent' WHERE id = $1 AND delivery = 'lost'`, c.id)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		uncounted += n
+	}
+	if err := b.complete(ctx, tx); err != nil {
+		return err
+	}
+	_, err := e.Store.MoveCounts(ctx, tx, b.job.id, jobs.Counts{}, -uncounted)
+	return err
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// Tx is a transaction. What it executes often, SQLite parses once.
+type Tx struct {
+	*sql.Tx
+	statements *statements // nil: nothing is kept
+}
+
+// ExecContext is that of sql.Tx.
+func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := t.statements.of(query); s != nil {
+		return t.StmtContext(ctx, s).ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+// QueryContext is that of sql.Tx.
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := t.statements.of(query); s != nil {
+		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext is that of sql.Tx.
+func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.statements.of(query); s != nil {
+		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
+}
+
+// statements are those that are kept prepared on SQLite's one writing connection.
+type statements struct {
+	mutex    sync.Mutex
+	prepared map[string]*sql.Stmt // nil: to be prepared
+}
+
+// mostStatements bounds the memory.
+const mostStatements = 300
+
+// of returns a statement once it is prepared, and else notes it.
+func (s *statements) of(query string) *sql.Stmt {
+	if s == nil {
+		return nil
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	statement, known := s.prepared[query]
+	if !known && len(s.prepared) < mostStatements {
+		s.prepared[query] = nil
+	}
+	return statement
+}
+
+// prepare prepares what was noted, while no transaction holds the connection.
+func (s *statements) prepare(ctx context.Context, db *sql.DB) {
+	if s == nil {
+		return
+	}
+	s.mutex.Lock()
+	var noted []string
+	for query, statement := range s.prepared {
+		if statement == nil {
+			noted = append(noted, query)
+		}
+	}
+	s.mutex.Unlock()
+	for _, query := range noted {
+		statement, err := db.PrepareContext(ctx, query)
+		if err != nil {
+			continue // it is executed as it is
+		}
+		s.mutex.Lock()
+		s.prepared[query] = statement
+		s.mutex.Unlock()
+	}
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	// groupMost is the most transactions that share one commit.
+	groupMost = 128
+	// groupLeast is how many are waited for, for no longer than groupWait: a commit
+	// costs as much as all that it writes.
+	groupLeast = 8
+	groupWait  = 10 * time.Millisecond
+	// groupWithin is how long a group may take; then the database is in trouble.
+	groupWithin = 10 * time.Second
+)
+
+var errClosed = errors.New("store: the database is closed")
+
+// write is a transaction that waits for its turn.
+type write struct {
+	job  string
+	body func(context.Context, *Tx) error
+	done chan error
+}
+
+// Write runs body in a transaction. Those that are asked for at the same time
+// share one commit. When one of them fails, each is run again by itself: so a body
+// may run twice, and one that fails keeps none of the others from being written.
+// When the database itself fails, all of them have failed. A body that writes a
+// job's row names the job, so that consoles lock jobs in one order; one for "" comes
+// first. It must not write the log: that is locked last of all, see Tx.
+func (s *Store) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
+	w := &write{job, body, make(chan error, 1)}
+	select {
+	case s.writes <- w:
+		return AsTrouble(<-w.done)
+	case <-s.closed:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Tx runs body in a transaction of its own.
+func (s *Store) Tx(ctx context.Context, body func(tx *Tx) error) error { return s.tx(ctx, body) }
+
+// writeGroups carries out what Write asks for until the store is closed.
+func (s *Store) writeGroups() {
+	for {
+		select {
+		case w := <-s.writes:
+			group := s.group(w)
+			slices.SortStableFunc(group, func(a, b *write) int { return cmp.Compare(a.job, b.job) })
+			s.commit(group)
+			s.statements.prepare(context.Background(), s.write)
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// group waits a moment for a few more, and takes all that wait by then.
+func (s *Store) group(first *write) []*write {
+	group := []*write{first}
+	moment := time.NewTimer(groupWait)
+	defer moment.Stop()
+	for len(group) < groupLeast {
+		select {
+		case w := <-s.writes:
+			group = append(group, w)
+			continue
+		case <-moment.C:
+		case <-s.closed:
+		}
+		break
+	}
+	for len(group) < groupMost {
+		select {
+		case w := <-s.writes:
+			group = append(group, w)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group; when a body fails, each by itself instead.
+func (s *Store) commit(group []*write) {
+	if len(group) > 1 {
+		err := s.writeAll(group)
+		if err == nil || troubleOf(err) != nil {
+			for _, w := range group {
+				w.done <- err
+			}
+			return
+		}
+	}
+	for _, w := range group {
+		w.done <- s.writeAll([]*write{w})
+	}
+}
+
+// writeAll writes a group, or none of it.
+func (s *Store) writeAll(group []*write) error {
+	ctx := context.Background()
+	if s.postgres { // SQLite's own waits for locks end as soon
+		within, cancel := context.WithTimeout(ctx, groupWithin)
+		defer cancel()
+		ctx = within
+	}
+	return s.tx(ctx, func(tx *Tx) error {
+		for _, w := range group {
+			if err := w.body(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
