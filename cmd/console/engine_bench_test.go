@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -73,52 +77,114 @@ func keptBytes(b *testing.B, database string) (bytes float64) {
 // The real program carries out a job of 1,000,000 accounts at the rate that is
 // set, at several latencies of the service. It reads and keeps the tags of each
 // batch before it removes them, but for the last, beside which to hold the others.
-// The gates at the first 1, 10, 100 and 1,000 accounts, at which it waits for
-// answers, are in the share from the first removal to the last; the share after
-// them is told beside.
+// The careful start, at which it waits for the answers of the first batch, is in
+// the share from the first removal to the last.
 func BenchmarkShareOfTheRate(b *testing.B) {
 	for _, c := range []struct {
 		engine   string
+		consoles int
 		latency  time.Duration
 		accounts int
 		kept     bool // the tags are
 	}{
-		{"sqlite", 20 * time.Millisecond, 1_000_000, true},
-		{"sqlite", 200 * time.Millisecond, 1_000_000, true},
-		{"sqlite", time.Second, 1_000_000, true},
-		{"postgres", 200 * time.Millisecond, 300_000, true},
-		{"sqlite", 200 * time.Millisecond, 300_000, false},
+		{"sqlite", 1, 20 * time.Millisecond, 1_000_000, true},
+		{"sqlite", 1, 200 * time.Millisecond, 1_000_000, true},
+		{"sqlite", 1, time.Second, 1_000_000, true},
+		{"postgres", 1, 20 * time.Millisecond, 300_000, true},
+		{"postgres", 1, 200 * time.Millisecond, 300_000, true},
+		{"postgres", 2, 20 * time.Millisecond, 300_000, true},
+		{"postgres", 2, 200 * time.Millisecond, 300_000, true},
+		{"postgres", 3, 20 * time.Millisecond, 300_000, true},
+		{"postgres", 3, 200 * time.Millisecond, 300_000, true},
+		{"sqlite", 1, 200 * time.Millisecond, 300_000, false},
 	} {
-		b.Run(fmt.Sprintf("%s/%s/%d/kept=%t", c.engine, c.latency, c.accounts, c.kept), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d/%s/%d/kept=%t", c.engine, c.consoles, c.latency, c.accounts, c.kept), func(b *testing.B) {
 			for range b.N {
 				service, simulator := simulate(b, func(config *timtest.Config) { config.Faults.Latency = c.latency })
 				p := newProgram(b, simulator, databaseOf(b, c.engine))
 				p.start()
-				p.signIn("adam").sets(url.Values{"snapshot": {map[bool]string{true: "1"}[c.kept]}})
+				for range c.consoles - 1 {
+					another := p.another()
+					b.Cleanup(another.end)
+					another.start()
+				}
+				p.signIn("adam").sets(url.Values{"snapshot": {map[bool]string{true: "1"}[c.kept]}, "verify_share": {"0"}})
 				olga := p.signIn("olga")
 				id := olga.draft(accountFile(c.accounts))
 				until(b, "the file is read", func() bool { return olga.job(id).State == "draft" })
 				empty := keptBytes(b, p.database)
 				before := processorTime(b, p.process.Process.Pid)
 				olga.start(id)
-				until(b, "the job is finished", func() bool { return olga.job(id).State == "finished" })
+				for tick := time.NewTicker(time.Second); olga.job(id).State != "finished"; { // asking costs the console too
+					<-tick.C
+				}
 				used, peak := processorTime(b, p.process.Process.Pid)-before, peakMemory(b, p.process.Process.Pid)
 				require.NoError(b, p.stop(syscall.SIGTERM))
 
 				at, sums := arrivals(service), service.Stats().Commands[tim.RemoveAllTags]
 				require.Greater(b, sums.Accounts, int64(c.accounts)*85/100, "one in ten has no tags, and is not sent where they are read")
-				const gated = 1 + 1 + 1 + 9 // calls for the first 1,000 accounts
 				b.ReportMetric((keptBytes(b, p.database)-empty)/float64(c.accounts), "bytes-kept/account")
-				millions := float64(c.accounts) / 1e6
 				b.ReportMetric(100*shareOfRate(at), "%-of-the-rate")
-				b.ReportMetric(100*shareOfRate(at[gated:]), "%-after-the-gates")
 				b.ReportMetric(float64(sums.Throttled), "calls-refused-for-rate")
 				b.ReportMetric(float64(sums.MaxInAnySecond), "calls-in-any-second")
-				b.ReportMetric(used/millions, "CPU-s/million")
+				if c.consoles == 1 {
+					b.ReportMetric(used/float64(c.accounts)*1e6, "CPU-s/million")
+				}
 				b.ReportMetric(peak, "MiB-peak")
 				b.ReportMetric(0, "ns/op")
 			}
 		})
+	}
+}
+
+// What 1,000 people cost who watch a running job: the rate of its calls, and the
+// processor time of the console, beside the same job before.
+func BenchmarkWatchers(b *testing.B) {
+	for range b.N {
+		service, simulator := simulate(b, nil)
+		p := newProgram(b, simulator, databaseOf(b, "sqlite"))
+		p.start()
+		olga := p.signIn("olga")
+		id := olga.draft(accountFile(600_000))
+		until(b, "the file is read", func() bool { return olga.job(id).State == "draft" })
+		olga.start(id)
+		until(b, "the job runs", func() bool { return olga.job(id).Outcomes["cleared"] > 5_000 })
+		over := func() (rate, used float64) {
+			before := processorTime(b, p.process.Process.Pid)
+			rate = rateOver(service, func() { <-time.After(20 * time.Second) })
+			return rate, processorTime(b, p.process.Process.Pid) - before
+		}
+		alone, usedAlone := over()
+		watching, leave := context.WithCancel(b.Context())
+		var told atomic.Int64
+		var all sync.WaitGroup
+		for range 1_000 {
+			all.Go(func() {
+				request, err := http.NewRequestWithContext(watching, http.MethodGet, p.address+"/jobs/"+id+"/events", nil)
+				require.NoError(b, err)
+				answer, err := olga.client.Do(request)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer answer.Body.Close()
+				for lines := bufio.NewReader(answer.Body); err == nil; {
+					if _, err = lines.ReadString('\n'); err == nil {
+						told.Add(1)
+					}
+				}
+			})
+		}
+		until(b, "all watch", func() bool { return told.Load() > 5_000 })
+		watched, usedWatched := over()
+		leave()
+		all.Wait()
+		b.ReportMetric(watched/alone, "×rate-alone")
+		b.ReportMetric(alone, "calls/s-alone")
+		b.ReportMetric(usedAlone/20*100, "%-of-a-core-alone")
+		b.ReportMetric(usedWatched/20*100, "%-of-a-core-watched")
+		b.ReportMetric(0, "ns/op")
+		require.Error(b, p.stop(syscall.SIGKILL))
 	}
 }
 
@@ -205,6 +271,6 @@ func killSwitchDelay(b *testing.B, engine string, latency time.Duration) (last, 
 		answer, page = adam.post("/sending/lift", nil)
 		require.Equal(b, http.StatusSeeOther, answer.StatusCode, page)
 	}
-	require.NoError(b, p.stop(syscall.SIGKILL))
+	require.Error(b, p.stop(syscall.SIGKILL))
 	return last, answered
 }
