@@ -55,7 +55,7 @@ func (b *batch) needs(a *account) (bool, *ending) {
 	case jobs.Restore, jobs.AddTags:
 		return b.needsTags(a)
 	case jobs.RemoveTags:
-		if a.change = inBoth(b.target(a), a.now); len(a.change) > 0 {
+		if a.change = snapshot.Common(b.target(a), a.now); len(a.change) > 0 {
 			return true, nil
 		}
 	}
@@ -125,7 +125,7 @@ func (b *batch) target(a *account) []string { return snapshot.Chosen(a.wanted, b
 
 // begun reports whether the job may have added some of its tags to an account already.
 func (b *batch) begun(a *account) bool {
-	added, _ := snapshot.Missing(inBoth(b.target(a), a.now), a.before)
+	added, _ := snapshot.Missing(snapshot.Common(b.target(a), a.now), a.before)
 	return a.touched && len(added) > 0
 }
 
@@ -151,13 +151,4 @@ func (b *batch) remember(a *account) bool {
 	}
 	a.before, a.known, a.unkept = before, true, true
 	return true
-}
-
-func inBoth(list, other []string) (both []string) {
-	for _, tag := range list {
-		if slices.Contains(other, tag) {
-			both = append(both, tag)
-		}
-	}
-	return both
 }

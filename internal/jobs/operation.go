@@ -1,8 +1,6 @@
 package jobs
 
 import (
-	"slices"
-
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 )
@@ -52,7 +50,7 @@ func (k Kind) Did(was, wanted []string) []string {
 	case Clear:
 		return was
 	case RemoveTags:
-		return inBoth(wanted, was)
+		return snapshot.Common(wanted, was)
 	case Restore, AddTags:
 		add, _ := snapshot.Missing(wanted, was)
 		return add
@@ -66,15 +64,10 @@ func (k Kind) IsDone(wanted, now []string) bool {
 	case Clear:
 		return len(now) == 0
 	case RemoveTags:
-		return len(inBoth(wanted, now)) == 0
+		return len(snapshot.Common(wanted, now)) == 0
 	case Restore, AddTags:
 		add, _ := snapshot.Missing(wanted, now)
 		return len(add) == 0
 	}
 	return true
-}
-
-// inBoth returns those of tags that others hold too.
-func inBoth(tags, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !slices.Contains(others, tag) })
 }

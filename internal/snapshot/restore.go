@@ -68,7 +68,7 @@ func Chosen(tags, only []string) []string {
 	if only == nil {
 		return tags
 	}
-	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !slices.Contains(only, tag) })
+	return Common(tags, only)
 }
 
 // Missing compares the tags an account had with those it has: add are the old
@@ -93,3 +93,8 @@ func without(tags, taken []string) []string {
 
 // unique returns tags without repetitions, in their order.
 func unique(tags []string) []string { return without(tags, nil) }
+
+// Common returns those of tags that others hold too, in their order.
+func Common(tags, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !slices.Contains(others, tag) })
+}

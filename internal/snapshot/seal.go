@@ -45,7 +45,6 @@ type Purpose byte
 const (
 	Before Purpose = 'b' // those that accounts had before a job changed them
 	Wanted Purpose = 'w' // those a job is to add or remove
-	Change Purpose = 'c' // those its next call adds or removes
 )
 
 // Seal returns the snapshot of a batch: AES-256-GCM over zstd, so that it opens

@@ -56,8 +56,9 @@ func (s *Store) writeGroups() {
 		case w := <-s.writes:
 			group := s.group(w)
 			slices.SortStableFunc(group, func(a, b *write) int { return cmp.Compare(a.job, b.job) })
-			s.commit(group)
-			s.statements.prepare(context.Background(), s.write)
+			if s.commit(group) {
+				s.statements.prepare(context.Background(), s.write)
+			}
 		case <-s.closed:
 			return
 		}
@@ -90,20 +91,24 @@ func (s *Store) group(first *write) []*write {
 	return group
 }
 
-// commit writes a group; when a body fails, each by itself instead.
-func (s *Store) commit(group []*write) {
+// commit writes a group; when a body fails, each by itself instead. It returns
+// false when the database itself failed.
+func (s *Store) commit(group []*write) (works bool) {
 	if len(group) > 1 {
 		err := s.writeAll(group)
 		if err == nil || troubleOf(err) != nil {
 			for _, w := range group {
 				w.done <- err
 			}
-			return
+			return err == nil
 		}
 	}
 	for _, w := range group {
-		w.done <- s.writeAll([]*write{w})
+		err := s.writeAll([]*write{w})
+		works = troubleOf(err) == nil
+		w.done <- err
 	}
+	return works
 }
 
 // writeAll writes a group, or none of it.
