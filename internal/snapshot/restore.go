@@ -94,7 +94,12 @@ func without(tags, taken []string) []string {
 // unique returns tags without repetitions, in their order.
 func unique(tags []string) []string { return without(tags, nil) }
 
-// Common returns those of tags that others hold too, in their order.
-func Common(tags, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !slices.Contains(others, tag) })
+// Common returns those of tags that others hold too, in their order; nil when there are none.
+func Common(tags, others []string) (common []string) {
+	for _, tag := range tags {
+		if slices.Contains(others, tag) {
+			common = append(common, tag)
+		}
+	}
+	return common
 }
