@@ -63,7 +63,7 @@ race: setup ## run the tests of the packages that start goroutines with the race
 
 prove: setup check ## what takes long: every test with the race detector, every page in every look, fuzzing, torture
 	TAGSWEEP_PROVE=1 $(MAKE) race PKG=./...
-	$(IN_MEMORY); $(TEST) ./internal/store -rapid.checks 100
+	$(IN_MEMORY); $(TEST) ./internal/jobs -rapid.checks 100
 	$(MAKE) fuzz
 	$(MAKE) torture
 

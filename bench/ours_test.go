@@ -25,32 +25,34 @@ func ourApp(l load) jobs.App {
 const keepingTags = "tagsweep keeping tags"
 
 // openOurs opens the database with a key for the tags that are kept.
-func openOurs(ctx context.Context, l load) (*store.Store, error) {
-	s, err := store.Open(ctx, l.Database)
-	if err == nil {
-		s.UseKey([32]byte{1})
+func openOurs(ctx context.Context, l load) (*store.DB, *jobs.Jobs, error) {
+	db, err := store.Open(ctx, l.Database)
+	if err != nil {
+		return nil, nil, err
 	}
-	return s, err
+	all := jobs.New(db)
+	all.UseKey([32]byte{1})
+	return db, all, nil
 }
 
 // prepareOurs uploads a file, lets it be read, and starts the job.
 func prepareOurs(l load) error {
 	ctx := context.Background()
-	s, err := openOurs(ctx, l)
+	db, s, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer db.Close()
 	app, by := ourApp(l), audit.Actor{Name: "bench"}
 	if err := s.SaveApp(ctx, app); err != nil {
 		return err
 	}
-	sending, err := s.Sending(ctx, app.ID)
+	sending, err := s.SendStatus(ctx, app.ID)
 	if err != nil {
 		return err
 	}
 	sending.Snapshot, sending.VerifyShare = l.Contender == keepingTags, 0 // the service only counts: tags would still be there
-	if err := s.ChangeSending(ctx, by, app.ID, sending.SendingSettings); err != nil {
+	if err := s.ChangeSettings(ctx, by, app.ID, sending.Settings); err != nil {
 		return err
 	}
 	var file strings.Builder
@@ -59,7 +61,7 @@ func prepareOurs(l load) error {
 			file.WriteString(account + "\n")
 		}
 	}
-	j, err := s.CreateJob(ctx, by, store.NewJob{AppID: app.ID, Kind: jobs.Clear, FileName: "users.csv", AccountBytes: app.AccountBytes(),
+	j, err := s.Create(ctx, by, jobs.Upload{AppID: app.ID, Kind: jobs.Clear, FileName: "users.csv", AccountBytes: app.AccountBytes(),
 		File: io.NewSectionReader(strings.NewReader(file.String()), 0, int64(file.Len()))})
 	if err != nil {
 		return err
@@ -68,10 +70,10 @@ func prepareOurs(l load) error {
 	if _, err := importer.Next(ctx, 0); err != nil {
 		return err
 	}
-	if j, err = s.Job(ctx, j.ID); err != nil {
+	if j, err = s.Get(ctx, j.ID); err != nil {
 		return err
 	}
-	_, err = s.StartJob(ctx, by, j.ID, store.Start{Confirm: j.Accounts, Reading: j.Reading})
+	_, err = s.Start(ctx, by, j.ID, jobs.StartRequest{Confirm: j.Accounts, Reading: j.Reading})
 	return err
 }
 
@@ -79,12 +81,12 @@ func prepareOurs(l load) error {
 func drainOurs(l load) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	s, err := openOurs(ctx, l)
+	db, s, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	release, err := s.Alone(ctx)
+	defer db.Close()
+	release, err := db.ExclusiveLock(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,17 +95,17 @@ func drainOurs(l load) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.Jobs(ctx, store.JobFilter{Limit: 1})
+	found, err := s.List(ctx, jobs.Filter{Limit: 1})
 	if err != nil {
 		return err
 	}
-	runner := engine.New(engine.Config{App: ourApp(l), Client: client, Store: s, Log: slog.New(slog.DiscardHandler)})
+	runner := engine.New(engine.Config{App: ourApp(l), Client: client, Store: db, Jobs: s, Log: slog.New(slog.DiscardHandler)})
 	var group errgroup.Group
 	group.Go(func() error { return runner.Run(ctx) })
 	group.Go(func() error {
 		defer stop()
 		for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
-			j, err := s.Job(ctx, found[0].ID)
+			j, err := s.Get(ctx, found[0].ID)
 			switch {
 			case err != nil:
 				return err

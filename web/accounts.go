@@ -11,7 +11,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -46,10 +45,10 @@ func (s *Server) find(v *visit, account string) (found templates.Found, err erro
 		return found, nil
 	}
 	ctx := v.Request().Context()
-	if found.Events, err = s.Store.History(ctx, account, placesShown); err != nil || len(found.Events) > 0 {
+	if found.Events, err = s.Jobs.History(ctx, account, placesShown); err != nil || len(found.Events) > 0 {
 		return found, err
 	}
-	found.Names, found.More, err = s.Store.AccountsLike(ctx, account, namesShown)
+	found.Names, found.More, err = s.Jobs.AccountsLike(ctx, account, namesShown)
 	return found, err
 }
 
@@ -95,7 +94,7 @@ func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err 
 		return faultNoAccount.With()
 	}
 	ctx := v.Request().Context()
-	if err = s.Store.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
+	if err = s.Jobs.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
 		return faultBusy.Because(err)
 	}
 	now.Tags, err = s.ReadTags(ctx, account)
@@ -151,7 +150,7 @@ func (s *Server) asFoundJSON(v *visit, found templates.Found) (foundJSON, error)
 	return out, nil
 }
 
-func asPlacedJSON(v *visit, e store.Event, job jobJSON) placedJSON {
+func asPlacedJSON(v *visit, e jobs.Event, job jobJSON) placedJSON {
 	out := placedJSON{
 		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Job, e.Account),
 		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: job,

@@ -16,14 +16,13 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/web/templates/messages"
 )
 
 func TestAccountSearchExactThenPrefix(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draft(60)
@@ -60,7 +59,7 @@ func TestAccountSearchExactThenPrefix(t *testing.T) {
 func TestAccountTagsReadIsLogged(t *testing.T) {
 	var asked []string
 	var fails error
-	c := newConsole(t, storetest.SQLite(t), func(config *Config) {
+	c := newConsole(t, jobstest.SQLite(t), func(config *Config) {
 		config.ReadTags = func(_ context.Context, account string) ([]string, error) {
 			asked = append(asked, account)
 			return []string{"vip", "<b> x", "\xff", ""}, fails
@@ -74,7 +73,7 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	require.Contains(t, got.body, "<code class=\"spaced\">\uFFFD</code>")
 	require.Contains(t, got.body, "(empty)")
 	require.Contains(t, got.body, `name="next" value="/accounts?q=ann"`, "the language can be switched")
-	entries := c.recorded(store.AuditFilter{Code: audit.TagsRead})
+	entries := c.recorded(jobs.AuditFilter{Code: audit.TagsRead})
 	require.Len(t, entries, 1)
 	require.Equal(t, "ann", entries[0].Target)
 	require.Equal(t, "auditor", entries[0].Actor.Name)
@@ -89,12 +88,12 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultNoAccount.With()))
 	require.Equal(t, []string{"ann", "ann"}, asked)
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.TagsRead}), 2)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.TagsRead}), 2)
 }
 
 func TestAccountTagsNeedALogEntry(t *testing.T) {
 	file := t.TempDir() + "/console.db"
-	c := newConsole(t, storetest.Open(t, file), func(config *Config) {
+	c := newConsole(t, jobstest.Open(t, file), func(config *Config) {
 		config.ReadTags = func(context.Context, string) ([]string, error) { t.Error("the service was asked"); return nil, nil }
 	})
 	b := c.as(auth.Operator)
@@ -111,15 +110,15 @@ func TestDownloadTagsIsLoggedAndSafe(t *testing.T) {
 	require.Equal(t, "attachment; filename=users-tags.csv", got.Header.Get("Content-Disposition"))
 	got = b.get("/jobs/" + id + "/report.csv")
 	require.Contains(t, got.body, "\r\ntag,vip,198\r\ntag,\"'=1+1; x\",99\r\n")
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.TagsDownloaded, JobID: id}), 1)
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.ReportDownloaded, JobID: id}), 1)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.TagsDownloaded, JobID: id}), 1)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.ReportDownloaded, JobID: id}), 1)
 
 	draft := operator.draft(3)
 	for _, file := range []string{"/report.csv", "/tags.csv"} {
 		require.Equal(t, http.StatusConflict, b.get("/jobs/"+draft+file).StatusCode)
 	}
-	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.TagsDownloaded, JobID: draft}), "what was refused is no download")
-	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.ReportDownloaded, JobID: draft}))
+	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.TagsDownloaded, JobID: draft}), "what was refused is no download")
+	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.ReportDownloaded, JobID: draft}))
 
 	var found foundJSON
 	b.json("/accounts?q=user-6", &found)
@@ -149,7 +148,7 @@ func TestDownloadTagsUploadsTheSame(t *testing.T) {
 		var file bytes.Buffer
 		out := accounts.NewWriter(&file)
 		require.NoError(t, out.Write(tagColumns))
-		require.NoError(t, out.Write(tagsRow(store.TaggedAccount{Account: jobs.Account{Row: 1, Account: "user_1", Outcome: jobs.Cleared}, Before: tags, Known: true})))
+		require.NoError(t, out.Write(tagsRow(jobs.TaggedAccount{Account: jobs.Account{Row: 1, Account: "user_1", Outcome: jobs.Cleared}, Before: tags, Known: true})))
 		require.NoError(t, out.Flush())
 		rows, err := accounts.Open(io.NewSectionReader(bytes.NewReader(file.Bytes()), 0, int64(file.Len())), accounts.Options{AccountBytes: 32, Tags: true})
 		require.NoError(t, err)

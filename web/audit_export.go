@@ -10,7 +10,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 // entriesAtOnce is how much of an export is in memory.
@@ -41,12 +41,12 @@ func exportAudit(to export) func(*Server, *visit) error {
 		if err != nil {
 			return err
 		}
-		size, err := s.Store.AuditSize(ctx)
+		size, err := s.Jobs.AuditSize(ctx)
 		if err != nil {
 			return err
 		}
 		filter.Before, filter.Limit = size+1, entriesAtOnce // what is written meanwhile is not chased
-		page, err := s.Store.AuditEntries(ctx, filter)
+		page, err := s.Jobs.AuditEntries(ctx, filter)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func exportAudit(to export) func(*Server, *visit) error {
 	}
 }
 
-func (s *Server) writeEntries(v *visit, to export, filter store.AuditFilter, page []audit.Entry) (err error) {
+func (s *Server) writeEntries(v *visit, to export, filter jobs.AuditFilter, page []audit.Entry) (err error) {
 	h := v.Response().Header()
 	h.Set("Content-Type", to.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "audit-log." + to.name}))
@@ -74,7 +74,7 @@ func (s *Server) writeEntries(v *visit, to export, filter store.AuditFilter, pag
 			break
 		}
 		filter.Before = page[len(page)-1].Seq
-		if page, err = s.Store.AuditEntries(v.Request().Context(), filter); err != nil {
+		if page, err = s.Jobs.AuditEntries(v.Request().Context(), filter); err != nil {
 			return err
 		}
 	}
@@ -97,9 +97,9 @@ func beginCSV(w io.Writer) entryWriter {
 }
 
 func (w csvEntries) write(e audit.Entry) error {
-	result, details, erased := store.Succeeded, "", ""
+	result, details, erased := jobs.Succeeded, "", ""
 	if e.Code.Failure() {
-		result = store.Failed
+		result = jobs.AuditFailed
 	}
 	if len(e.Details) > 0 {
 		text, err := json.Marshal(e.Details)

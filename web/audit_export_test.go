@@ -12,8 +12,8 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 func (a answer) table(t *testing.T) [][]string {
@@ -38,7 +38,7 @@ func (a answer) lines(t *testing.T) (entries []audit.Entry) {
 }
 
 func TestAuditExportHoldsTheFiltered(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		auditor, operator := c.as(auth.Auditor), c.as(auth.Operator)
 		id := operator.draft(3)
@@ -65,7 +65,7 @@ func TestAuditExportHoldsTheFiltered(t *testing.T) {
 				require.Equal(t, time.UTC, at.Location())
 			}
 		}
-		exported := c.recorded(store.AuditFilter{Code: audit.LogExported})
+		exported := c.recorded(jobs.AuditFilter{Code: audit.LogExported})
 		require.Len(t, exported, 12)
 		require.Equal(t, "csv", exported[0].Details["format"])
 		require.Equal(t, map[string]any{"actor": "nobody"}, exported[0].Details["filter"])
@@ -73,7 +73,7 @@ func TestAuditExportHoldsTheFiltered(t *testing.T) {
 }
 
 func TestAuditExportHoldsEachEntryOnce(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	c.deny(2*entriesAtOnce+1, "/users")
 	lines := c.as(auth.Auditor).get("/audit/export.jsonl?code=access.denied").lines(t)
 	require.Len(t, lines, 2*entriesAtOnce+1)
@@ -83,7 +83,7 @@ func TestAuditExportHoldsEachEntryOnce(t *testing.T) {
 }
 
 func TestAnExportIsSafeInASpreadsheet(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	require.NoError(t, c.store.Record(t.Context(), audit.Entry{Code: audit.AccessDenied, Target: "=1+1",
 		Actor: audit.Actor{ID: "u1", Name: "+mallory", UserAgent: "@cmd", Address: "-2"}}))
 	got := c.as(auth.Auditor).get("/audit/export.csv?code=access.denied")

@@ -7,7 +7,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -15,11 +15,11 @@ var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "Nothing w
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the store.
-func auditFilter(v *visit) (form templates.AuditForm, f store.AuditFilter, err error) {
+func auditFilter(v *visit) (form templates.AuditForm, f jobs.AuditFilter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")), Actor: trimmed("actor"), Job: trimmed("job"),
 		Account: v.QueryParam("account"), Result: trimmed("result"), Words: trimmed("q")}
-	f = store.AuditFilter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
+	f = jobs.AuditFilter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
 	if f.From, f.To, err = period(v); err != nil {
 		return form, f, err
 	}
@@ -27,7 +27,7 @@ func auditFilter(v *visit) (form templates.AuditForm, f store.AuditFilter, err e
 	switch {
 	case form.Code != "" && !slices.Contains(audit.Codes, form.Code):
 		err = faultFilterChoice.With(string(form.Code))
-	case form.Result != "" && form.Result != store.Failed && form.Result != store.Succeeded:
+	case form.Result != "" && form.Result != jobs.AuditFailed && form.Result != jobs.Succeeded:
 		err = faultFilterChoice.With(form.Result)
 	}
 	return form, f, err

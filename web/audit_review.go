@@ -12,7 +12,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -48,32 +48,32 @@ func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
 // reviewNow gathers what has happened since the person last read the log, and
 // since it was last signed off.
 func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.ReviewPage, err error) {
-	if page.Size, err = s.Store.AuditSize(ctx); err != nil {
+	if page.Size, err = s.Jobs.AuditSize(ctx); err != nil {
 		return page, err
 	}
-	if page.Visit, err = s.Store.LastVisit(ctx, by); err != nil {
+	if page.Visit, err = s.Jobs.LastVisit(ctx, by); err != nil {
 		return page, err
 	}
-	failed, err := s.since(ctx, page.Visit, store.AuditFilter{Result: store.Failed})
+	failed, err := s.since(ctx, page.Visit, jobs.AuditFilter{Result: jobs.AuditFailed})
 	if err != nil {
 		return page, err
 	}
 	page.Failed = len(failed)
-	if page.Ended, err = s.since(ctx, page.Visit, store.AuditFilter{Code: audit.JobFinished}); err != nil {
+	if page.Ended, err = s.since(ctx, page.Visit, jobs.AuditFilter{Code: audit.JobFinished}); err != nil {
 		return page, err
 	}
-	if page.Own, err = s.Store.FurthestReview(ctx, by.Name); err != nil {
+	if page.Own, err = s.Jobs.FurthestReview(ctx, by.Name); err != nil {
 		return page, err
 	}
-	page.Last, err = s.Store.FurthestReview(ctx, "")
+	page.Last, err = s.Jobs.FurthestReview(ctx, "")
 	page.Shown = newShown
 	return page, err
 }
 
 // since returns entries after a visit, one more than are shown when there are more.
-func (s *Server) since(ctx context.Context, visit audit.Entry, f store.AuditFilter) (list []audit.Entry, err error) {
+func (s *Server) since(ctx context.Context, visit audit.Entry, f jobs.AuditFilter) (list []audit.Entry, err error) {
 	f.From, f.Limit = visit.At, newShown+1
-	found, err := s.Store.AuditEntries(ctx, f)
+	found, err := s.Jobs.AuditEntries(ctx, f)
 	for _, e := range found {
 		if e.Seq > visit.Seq {
 			list = append(list, e)
@@ -89,7 +89,7 @@ func (s *Server) signOff(v *visit) error {
 	if utf8.RuneCountInString(note) > reviewLimit {
 		err = faultReviewNote.With(reviewLimit)
 	} else {
-		err = s.Store.ReviewAudit(v.Request().Context(), v.actor(), upTo, note)
+		err = s.Jobs.ReviewAudit(v.Request().Context(), v.actor(), upTo, note)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)

@@ -11,12 +11,13 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
 func TestAuditSignOff(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		first := c.as(auth.Auditor)
 		require.Contains(t, first.get(reviewPath).body, "You have not read the log before this session")
@@ -46,13 +47,13 @@ func TestAuditSignOff(t *testing.T) {
 		require.Contains(t, page, "&lt;b&gt;all in order&lt;/b&gt;")
 		require.Contains(t, page, "3 entries since then have not been reviewed by anybody.")
 		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("By auditor up to entry %d, on ", size-2))
-		entry := c.recorded(store.AuditFilter{Code: audit.LogReviewed})[0]
+		entry := c.recorded(jobs.AuditFilter{Code: audit.LogReviewed})[0]
 		require.Equal(t, map[string]any{"from": 1.0, "to": float64(size - 2), "note": "<b>all in order</b>"}, entry.Details)
 	})
 }
 
 func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for _, to := range []string{"", "soon", "0", "-1", "999999"} {
 		got := auditor.post(reviewPath, "to", to, "note", "what I found")
@@ -64,13 +65,13 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 	got := auditor.post(reviewPath, "to", "1", "note", strings.Repeat("字", reviewLimit+1))
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, "the note is longer than 500 characters")
-	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogReviewed}))
+	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogReviewed}))
 	require.Contains(t, auditor.get(reviewPath+"?to=2").body, `name="to" type="text" inputmode="numeric" autocomplete="off" required value="2"`)
 }
 
 func TestTheProofIsShownInPlainWords(t *testing.T) {
 	ctx := t.Context()
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
@@ -89,7 +90,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
 	require.NoError(t, s.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
-	require.NoError(t, s.SaveVerified(ctx, audit.System, store.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
+	require.NoError(t, s.SaveVerified(ctx, audit.System, jobs.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
 	page = auditor.get(proofPath).body
 	for _, said := range []string{key, fmt.Sprintf("It covers %d entries", last.Size), "1 entry has been written since", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "It has no checkpoint yet.",
 		"connection refused", "3 things are wrong", "entry 3 of the log: it is missing", "And 2 more."} {
@@ -104,7 +105,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 
 func TestAuditVerificationOnDemand(t *testing.T) {
 	var by []audit.Actor
-	c := newConsole(t, storetest.SQLite(t), func(config *Config) {
+	c := newConsole(t, jobstest.SQLite(t), func(config *Config) {
 		config.Verify = func(a audit.Actor) bool { by = append(by, a); return len(by) == 1 }
 	})
 	auditor := c.as(auth.Auditor)
@@ -117,7 +118,7 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	require.Contains(t, auditor.get(proofPath).body, "A verification was asked for already.")
 	require.Equal(t, "auditor", by[0].Name)
 
-	found, err := c.store.Verify(t.Context(), store.Proofs{})
+	found, err := c.store.Verify(t.Context(), jobs.Proofs{})
 	require.NoError(t, err)
 	require.NoError(t, c.store.SaveVerified(t.Context(), by[0], found))
 	page = auditor.get(proofPath).body
@@ -126,7 +127,7 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 }
 
 func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	admin := c.as(auth.Admin)
 	for _, months := range []string{"11", "0", "-12", "1201", "a year", "12.5"} {
 		got := admin.post(keepPath, "months", months)
@@ -142,7 +143,7 @@ func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
 
 func TestNothingIsErasedBySlip(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	c := newConsole(t, storetest.Open(t, file))
+	c := newConsole(t, jobstest.Open(t, file))
 	admin := c.as(auth.Admin)
 	c.deny(2, "/users")
 	for _, form := range [][]string{
@@ -157,15 +158,15 @@ func TestNothingIsErasedBySlip(t *testing.T) {
 		require.Contains(t, got.body, `name="name" type="text" value="`+form[1]+`"`, "what was typed stays")
 		require.Contains(t, got.body, `<details class="ask" open>`)
 	}
-	require.Len(t, c.recorded(store.AuditFilter{Actor: "mallory"}), 2)
-	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogErased}))
+	require.Len(t, c.recorded(jobs.AuditFilter{Actor: "mallory"}), 2)
+	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogErased}))
 }
 
 func TestPagesTellOfARestoredDatabase(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)
-	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, store.Lost{UpTo: 9_999})
+	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, jobs.Lost{UpTo: 9_999})
 	require.NoError(t, err)
 	require.True(t, held)
 	c.web.standing.changed()
@@ -184,6 +185,6 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 
 	// A person may have the same word for a reason.
 	admin.post("/sending/lift")
-	admin.post("/sending/stop", "reason", store.RestoredReason)
+	admin.post("/sending/stop", "reason", jobs.RestoredReason)
 	require.Contains(t, operator.get("/jobs").body, "All sending is stopped")
 }

@@ -13,7 +13,8 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -55,7 +56,7 @@ func (b *browser) listed(address string, meanwhile func()) (seqs []int64) {
 }
 
 func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		auditor := c.as(auth.Auditor)
 		c.deny(2*entriesOnAPage+7, "/users")
@@ -69,7 +70,7 @@ func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
 		}
 		seqs = auditor.listed("/audit?code=access.denied&actor=Mallory&q=users", func() { c.deny(3, "/users"); c.deny(1, "/sending") })
 		var want []int64
-		for _, e := range c.recorded(store.AuditFilter{Before: seqs[0] + 1}) {
+		for _, e := range c.recorded(jobs.AuditFilter{Before: seqs[0] + 1}) {
 			if e.Code == audit.AccessDenied && e.Target == "/users" {
 				want = append(want, e.Seq)
 			}
@@ -79,32 +80,32 @@ func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
 }
 
 func TestAuditReadingIsLogged(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	c.deny(2*entriesOnAPage, "/users")
 	require.NotContains(t, auditor.get("/audit").body, "Log read</th>", "what is shown was there before")
 	auditor.listed("/audit", func() {})
-	read := c.recorded(store.AuditFilter{Code: audit.LogRead})
+	read := c.recorded(jobs.AuditFilter{Code: audit.LogRead})
 	require.Len(t, read, 2, "once for each time, not for each page")
 	require.Equal(t, "auditor", read[0].Actor.Name)
 	require.Equal(t, audit.ByPassword, read[0].Actor.SignedIn)
 
 	auditor.listed("/audit?actor=mallory&code=access.denied&from=2026-01-02", func() {})
-	searched := c.recorded(store.AuditFilter{Code: audit.LogSearched})
+	searched := c.recorded(jobs.AuditFilter{Code: audit.LogSearched})
 	require.Len(t, searched, 1)
 	require.Equal(t, map[string]any{"filter": map[string]any{"actor": "mallory", "code": "access.denied",
 		"from": time.Date(2026, 1, 2, 0, 0, 0, 0, time.Local).UTC().Format(time.RFC3339)}}, searched[0].Details)
 
 	for _, unheard := range []*browser{auditor, c.as(auth.Auditor), c.as(auth.Admin)} {
-		before := len(c.recorded(store.AuditFilter{Code: audit.LogSearched}))
+		before := len(c.recorded(jobs.AuditFilter{Code: audit.LogSearched}))
 		unheard.get("/audit?actor=mallory&before=90")
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.LogSearched}), before+1, "nobody reads a further page of what was not begun")
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.LogSearched}), before+1, "nobody reads a further page of what was not begun")
 	}
 }
 
 func TestAuditReadingNeedsALogEntry(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	c := newConsole(t, storetest.Open(t, file))
+	c := newConsole(t, jobstest.Open(t, file))
 	auditor := c.as(auth.Auditor)
 	c.deny(3, "/users")
 	tamper(t, file, `CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code LIKE 'log.%' BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
@@ -117,7 +118,7 @@ func TestAuditReadingNeedsALogEntry(t *testing.T) {
 }
 
 func TestTheLogIsFoundByEverythingItSays(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		operator, auditor := c.as(auth.Operator), c.as(auth.Auditor)
 		id := operator.draft(3)
@@ -156,7 +157,7 @@ func TestTheLogIsFoundByEverythingItSays(t *testing.T) {
 }
 
 func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for query, want := range map[string]string{
 		"from=yesterday": `Nothing was searched: "yesterday" is no time.`, "to=2026-02-30T10:00": "is no time", "from=2026-02-01&to=2026-01-01T10:00": "is not before",
@@ -172,7 +173,7 @@ func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, auditor.json("/audit?"+query, &body).StatusCode)
 	}
 	require.Regexp(t, `id="from"[^>]* type="text"[^>]* value="yesterday" aria-invalid="true"`, auditor.get("/audit?from=yesterday").body)
-	require.Empty(t, c.recorded(store.AuditFilter{Code: audit.LogSearched}), "nothing was searched")
+	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogSearched}), "nothing was searched")
 	require.Equal(t, http.StatusOK, auditor.get("/audit?before=nonsense").StatusCode)
 	require.Equal(t, http.StatusOK, auditor.get("/audit?q="+url.QueryEscape(longText(5_000))).StatusCode, "however long it is")
 }
@@ -187,13 +188,13 @@ func longText(n int) string {
 
 func TestAuditEntryAndNeighbours(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	s := storetest.Open(t, file)
+	s := jobstest.Open(t, file)
 	s.SignWith([32]byte{7})
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(3)
 	c.deny(30, "/users")
-	uploaded := c.recorded(store.AuditFilter{Code: audit.JobUploaded})[0]
+	uploaded := c.recorded(jobs.AuditFilter{Code: audit.JobUploaded})[0]
 
 	var entry entryJSON
 	address := fmt.Sprintf("/audit/%d", uploaded.Seq)
@@ -208,11 +209,11 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	require.Contains(t, page, "No checkpoint covers it yet")
 	require.NoError(t, s.Checkpoint(t.Context()))
 	page = auditor.get(address).body
-	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "with a password", storetest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
+	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "with a password", jobstest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
 		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "It is covered by the checkpoint of "} {
 		require.Contains(t, page, said)
 	}
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.LogRead}), 3)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.LogRead}), 3)
 
 	for _, unknown := range []string{"999999", "0", "-1", "x", "99999999999999999999"} {
 		got := auditor.get("/audit/" + unknown)
@@ -229,10 +230,10 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 }
 
 func TestErasedEntriesSaySo(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	c.deny(1, "/users")
 	admin := c.as(auth.Admin)
-	seq := strconv.FormatInt(c.recorded(store.AuditFilter{Actor: "mallory"})[0].Seq, 10)
+	seq := strconv.FormatInt(c.recorded(jobs.AuditFilter{Actor: "mallory"})[0].Seq, 10)
 	got := admin.post(erasePath, "name", "mallory", "reason", "request 12", "confirm", "1")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 	require.Contains(t, admin.get(got.location()).body, "The personal part of 1 entry was erased.")
@@ -242,5 +243,5 @@ func TestErasedEntriesSaySo(t *testing.T) {
 		require.NotContains(t, page, "mallory", address)
 	}
 	require.Contains(t, admin.get("/audit/export.csv?code=access.denied").body, ",true\r\n")
-	require.Equal(t, "request 12", c.recorded(store.AuditFilter{Code: audit.LogErased})[0].Details["reason"])
+	require.Equal(t, "request 12", c.recorded(jobs.AuditFilter{Code: audit.LogErased})[0].Details["reason"])
 }

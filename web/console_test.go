@@ -23,8 +23,7 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // console is a server on a real store, with one user for each role, who is
@@ -32,11 +31,11 @@ import (
 type console struct {
 	t     *testing.T
 	web   *Server
-	store *store.Store
+	store *jobstest.Console
 	url   string
 }
 
-func newConsole(t *testing.T, s *store.Store, change ...func(*Config)) *console {
+func newConsole(t *testing.T, s *jobstest.Console, change ...func(*Config)) *console {
 	t.Helper()
 	c := newConsoleThatReadsNothing(t, s, change...)
 	c.readAll()
@@ -74,14 +73,14 @@ func section(content string) *io.SectionReader {
 	return io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))
 }
 
-func newConsoleThatReadsNothing(t *testing.T, s *store.Store, change ...func(*Config)) *console {
+func newConsoleThatReadsNothing(t *testing.T, s *jobstest.Console, change ...func(*Config)) *console {
 	t.Helper()
-	storetest.Keep(t, s, 10_000) // as apps do unless an admin says otherwise
+	jobstest.Keep(t, s, 10_000) // as apps do unless an admin says otherwise
 	for _, role := range auth.Roles {
-		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, storetest.PasswordHash)
+		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
-	config := Config{Store: s, App: storetest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
+	config := Config{DB: s.DB, Jobs: s.Jobs, App: jobstest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
 		ReadTags: func(context.Context, string) ([]string, error) { return []string{"vip", "a b"}, nil }}
 	for _, f := range change {
 		f(&config)
@@ -111,7 +110,7 @@ func (c *console) browser() *browser {
 // as returns a browser in which the user of a role is signed in.
 func (c *console) as(role auth.Role) *browser {
 	b := c.browser()
-	answer := b.post("/login", "username", string(role), "password", storetest.Password)
+	answer := b.post("/login", "username", string(role), "password", jobstest.Password)
 	require.Equal(c.t, http.StatusSeeOther, answer.StatusCode)
 	return b
 }
@@ -198,13 +197,13 @@ func (b *browser) json(address string, into any) answer {
 
 func (c *console) job(id string) jobs.Job {
 	c.t.Helper()
-	j, err := c.store.Job(c.t.Context(), id)
+	j, err := c.store.Get(c.t.Context(), id)
 	require.NoError(c.t, err)
 	return j
 }
 
 // recorded lists the codes of the log, newest first.
-func (c *console) recorded(f store.AuditFilter) []audit.Entry {
+func (c *console) recorded(f jobs.AuditFilter) []audit.Entry {
 	c.t.Helper()
 	f.Limit = 1000
 	entries, err := c.store.AuditEntries(c.t.Context(), f)

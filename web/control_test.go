@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/web/templates/messages"
 )
@@ -22,7 +22,7 @@ import (
 const formTime = "2006-01-02T15:04"
 
 func TestScheduleUsesThePagesTimeZone(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draft(3)
@@ -46,7 +46,7 @@ func TestScheduleUsesThePagesTimeZone(t *testing.T) {
 }
 
 func TestScheduleErrorKeepsTheForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	for _, at := range []string{time.Now().Add(-time.Hour).Format(formTime), time.Now().AddDate(1, 0, 2).Format(formTime), "tomorrow", "2026-02-30T10:00"} {
@@ -68,7 +68,7 @@ func TestScheduleErrorKeepsTheForm(t *testing.T) {
 // database can be tampered with.
 func onFile(t *testing.T) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
 	file := storetest.SQLiteFile(t)
-	c = newConsole(t, storetest.Open(t, file))
+	c = newConsole(t, jobstest.Open(t, file))
 	b = c.as(auth.Operator)
 	id = b.draft(300)
 	b.post("/jobs/"+id+"/start", "confirm", "300")
@@ -107,7 +107,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/decide", "decision", string(decision)).location())
 		require.Contains(t, b.get("/jobs/"+id).body, want.said)
 		require.Equal(t, want.counts, c.job(id).Counts)
-		require.Equal(t, string(decision), c.recorded(store.AuditFilter{Code: audit.JobDecided})[0].Details["decision"])
+		require.Equal(t, string(decision), c.recorded(jobs.AuditFilter{Code: audit.JobDecided})[0].Details["decision"])
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -36,7 +35,7 @@ func (s *Server) downloadResults(v *visit) error {
 	if err != nil {
 		return err
 	}
-	understood, err := s.Store.Understanding(ctx, j.ID)
+	understood, err := s.Jobs.Understanding(ctx, j.ID)
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func (s *Server) downloadResults(v *visit) error {
 	if err := file.Write(append(slices.Clone(resultColumns), own...)); err != nil {
 		return err
 	}
-	for result, err := range s.Store.Results(ctx, j.ID, outcome) {
+	for result, err := range s.Jobs.Results(ctx, j.ID, outcome) {
 		if err != nil {
 			return err
 		}
@@ -78,13 +77,13 @@ func (s *Server) downloadRejects(v *visit) error {
 		return err
 	}
 	widest := 0 // rows may have more cells than the header has names: the file is read twice
-	for reject, err := range s.Store.Rejects(ctx, j.ID) {
+	for reject, err := range s.Jobs.Rejects(ctx, j.ID) {
 		if err != nil {
 			return err
 		}
 		widest = max(widest, min(len(reject.Fields), accounts.MaxColumns))
 	}
-	understood, err := s.Store.Understanding(ctx, j.ID)
+	understood, err := s.Jobs.Understanding(ctx, j.ID)
 	if err != nil {
 		return err
 	}
@@ -96,7 +95,7 @@ func (s *Server) downloadRejects(v *visit) error {
 	if err := file.Write(append(own, rejectColumns...)); err != nil {
 		return err
 	}
-	for reject, err := range s.Store.Rejects(ctx, j.ID) {
+	for reject, err := range s.Jobs.Rejects(ctx, j.ID) {
 		if err != nil {
 			return err
 		}
@@ -120,7 +119,7 @@ func (s *Server) downloadRejects(v *visit) error {
 
 // jobWithRows is a job whose file has been read.
 func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
-	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
+	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	switch {
 	case err != nil:
 		return j, err
@@ -134,7 +133,7 @@ func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
 
 // ownColumns names the user's own columns: as in the file, else so that the
 // columns of accounts and tags are recognised again when the file comes back.
-func ownColumns(v *visit, understood store.Understood, names []string, least int) []string {
+func ownColumns(v *visit, understood jobs.Understood, names []string, least int) []string {
 	if names == nil {
 		for i := range max(least, understood.Columns, understood.Column+1, understood.TagColumn) {
 			names = append(names, v.text.T("rejects.column.other", i+1))
@@ -154,7 +153,7 @@ func ownColumns(v *visit, understood store.Understood, names []string, least int
 // cannot be recorded is not handed out.
 func (s *Server) beginDownload(v *visit, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
 	details["sha256"], details["file"] = j.FileSHA256, j.FileName
-	err := s.Store.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
+	err := s.Jobs.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
 	if err != nil {
 		return nil, faultBusy.Because(fmt.Errorf("recording a download: %w", err))
 	}

@@ -16,7 +16,7 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -54,7 +54,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestDownloadResultsOfEveryAccount(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draftOf(mixedFile)
@@ -71,17 +71,17 @@ func TestDownloadResultsOfEveryAccount(t *testing.T) {
 		golden(t, "results-zh-Hans.csv", b.get("/jobs/"+id+"/results.csv").body)
 		require.Equal(t, http.StatusNotFound, b.get("/jobs/"+id+"/results.csv?outcome=nonsense").StatusCode)
 
-		entries := c.recorded(store.AuditFilter{Code: audit.ResultsDownloaded})
+		entries := c.recorded(jobs.AuditFilter{Code: audit.ResultsDownloaded})
 		require.Len(t, entries, 3, "what was refused is no download")
 		require.Equal(t, "failed", entries[1].Details["outcome"])
 		require.Equal(t, c.job(id).FileSHA256, entries[1].Details["sha256"])
 		require.Equal(t, id, entries[1].JobID)
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.RejectsDownloaded}), 1)
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.RejectsDownloaded}), 1)
 	})
 }
 
 func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	for name, file := range map[string]string{
 		"header":    mixedFile,
@@ -107,7 +107,7 @@ func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 
 func TestDownloadNeedsALogEntry(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	c := newConsole(t, storetest.Open(t, file))
+	c := newConsole(t, jobstest.Open(t, file))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	database, err := sql.Open("sqlite", file)

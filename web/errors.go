@@ -12,7 +12,7 @@ import (
 
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -63,7 +63,7 @@ func statusOf(v *visit, err error) (int, *fault.Error) {
 	if !ok {
 		return http.StatusInternalServerError, faultInternal.Because(err)
 	}
-	if f.Sentence == store.FaultNoSession {
+	if f.Sentence == jobs.FaultNoSession {
 		return http.StatusUnauthorized, f
 	}
 	switch f.Kind {

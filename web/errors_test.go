@@ -18,12 +18,12 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
 func TestErrorUnknownPageOrMethod(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	got := b.get("/nowhere")
 	require.Equal(t, http.StatusNotFound, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultNoPage.With()))
@@ -42,7 +42,7 @@ func TestErrorUnknownPageOrMethod(t *testing.T) {
 }
 
 func TestEveryErrorCanBeHadAsJSON(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	for address, want := range map[string]struct {
 		status int
 		code   string
@@ -59,7 +59,7 @@ func TestEveryErrorCanBeHadAsJSON(t *testing.T) {
 }
 
 func TestErrorOfAFragmentIsAFragment(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	b.headers.Set("HX-Request", "true")
 	got := b.get("/jobs/unknown")
@@ -76,7 +76,7 @@ func TestErrorOfAFragmentIsAFragment(t *testing.T) {
 
 func TestErrorCauseIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	c := newConsole(t, s, func(config *Config) { config.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	c.web.echo.GET("/broken", c.web.guard(route{method: "GET", path: "/broken", permission: auth.Public, handle: func(*Server, *visit) error {
 		return errors.New("secret detail")
@@ -100,10 +100,10 @@ func TestErrorCauseIsOnlyLogged(t *testing.T) {
 }
 
 func TestADatabaseThatIsAwayIsSaidPlainly(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	b := c.as(auth.Operator)
-	require.NoError(t, s.Close())
+	require.NoError(t, s.DB.Close())
 	got := b.get("/healthz")
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	require.Regexp(t, `^{"status":"unavailable","version":"test","sending":"held","since":"[^"]+Z","message":"[^"]+"}\n$`, got.body)

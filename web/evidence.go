@@ -12,7 +12,6 @@ import (
 
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -26,7 +25,7 @@ var faultSample = fault.Declare(fault.Invalid, "sample.form", "No sample was dra
 
 // downloadEvidence sends the evidence pack of a sealed job.
 func (s *Server) downloadEvidence(v *visit) error {
-	pack, err := s.Store.Evidence(v.Request().Context(), v.actor(), v.Param("id"))
+	pack, err := s.Jobs.Evidence(v.Request().Context(), v.actor(), v.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func (s *Server) drawSample(v *visit) error {
 		drawn := url.Values{"n": {page.Number}, "seed": {rand.Text()[:16]}}
 		return v.Redirect(http.StatusSeeOther, jobPath(j.ID)+"/sample?"+drawn.Encode())
 	}
-	if page.Rows, err = s.Store.DrawSample(v.Request().Context(), v.actor(), j, page.Seed, n); err != nil {
+	if page.Rows, err = s.Jobs.DrawSample(v.Request().Context(), v.actor(), j, page.Seed, n); err != nil {
 		return err
 	}
 	if v.wantsJSON() {
@@ -112,7 +111,7 @@ func asSampleJSON(v *visit, page templates.SamplePage) sampleJSON {
 			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason, Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
 			continue
 		}
-		placed := asPlacedJSON(v, store.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
+		placed := asPlacedJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
 		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome), Code: strconv.Itoa(placed.Code), Message: placed.Message,
 			Batch: placed.Batch, At: placed.At, Calls: placed.Calls}
 	}

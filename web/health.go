@@ -27,7 +27,7 @@ func (s *Server) health(v *visit) error {
 	var failing time.Time
 	var err error
 	if standing.Trouble == nil { // else it is known, and to find out again may take long
-		failing, err = s.readiness.check(ctx, s.Store.Ready)
+		failing, err = s.readiness.check(ctx, s.DB.Ready)
 	}
 	out, status := healthJSON{Status: "ok", Version: s.Version, Sending: "running"}, http.StatusOK
 	switch {

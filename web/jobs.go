@@ -14,7 +14,6 @@ import (
 
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -31,7 +30,7 @@ func (s *Server) listJobs(v *visit) error {
 		return s.refuseJobSearch(v, list, err)
 	}
 	filter.Limit = jobsOnAPage + 1
-	found, err := s.Store.Jobs(v.Request().Context(), filter)
+	found, err := s.Jobs.List(v.Request().Context(), filter)
 	if err != nil {
 		return err
 	}
@@ -63,10 +62,10 @@ func (s *Server) listJobs(v *visit) error {
 
 // jobFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the store.
-func jobFilter(v *visit) (list templates.JobList, f store.JobFilter, err error) {
+func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")), By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
-	f = store.JobFilter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
+	f = jobs.Filter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
 	if list.State != "" && !slices.Contains(jobs.States, list.State) {
 		return list, f, faultNoPage.With()
 	}
@@ -93,7 +92,7 @@ func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) er
 }
 
 func (s *Server) showJob(v *visit) error {
-	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
+	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -143,23 +142,23 @@ func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error
 // it holds what was typed.
 func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
 	ctx := v.Request().Context()
-	if r.Understood, err = s.Store.Understanding(ctx, j.ID); err != nil {
+	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
 		return r, err
 	}
-	if r.Warnings, err = s.Store.Warnings(ctx, j.ID); err != nil {
+	if r.Warnings, err = s.Jobs.Warnings(ctx, j.ID); err != nil {
 		return r, err
 	}
-	if r.Protected, err = s.Store.CountProtected(ctx, j.AppID); err != nil {
+	if r.Protected, err = s.Jobs.CountProtected(ctx, j.AppID); err != nil {
 		return r, err
 	}
-	first, err := s.Store.FirstAccounts(ctx, j.ID, firstAccounts)
+	first, err := s.Jobs.FirstAccounts(ctx, j.ID, firstAccounts)
 	if err != nil {
 		return r, err
 	}
 	for _, account := range first {
 		r.First = append(r.First, templates.FirstRow{Row: account.Row, Account: account.Account.Account, Fields: account.Fields})
 	}
-	if r.Groups, err = s.Store.SetAsideGroups(ctx, j.ID); err != nil {
+	if r.Groups, err = s.Jobs.SetAsideGroups(ctx, j.ID); err != nil {
 		return r, err
 	}
 	r.Choices = r.Understood.Choices
@@ -175,7 +174,7 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 		r.Typed, r.TypedAt, r.Mistimed = v.FormValue("confirm"), v.FormValue("at"), jobs.FaultStartTime.Is(f)
 		r.StartAt, _ = startAt(v) // zero when it is no time
 	}
-	r.SetAsides, err = s.Store.SetAsides(ctx, j.ID, firstSetAsides)
+	r.SetAsides, err = s.Jobs.SetAsides(ctx, j.ID, firstSetAsides)
 	return r, err
 }
 
@@ -183,11 +182,11 @@ func (s *Server) startJob(v *visit) error {
 	id := v.Param("id")
 	at, err := startAt(v)
 	if err == nil {
-		_, err = s.Store.StartJob(v.Request().Context(), v.actor(), id,
-			store.Start{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading"), At: at})
+		_, err = s.Jobs.Start(v.Request().Context(), v.actor(), id,
+			jobs.StartRequest{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading"), At: at})
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		j, err := s.Store.Job(v.Request().Context(), id)
+		j, err := s.Jobs.Get(v.Request().Context(), id)
 		if err != nil {
 			return err
 		}
@@ -202,7 +201,7 @@ func (s *Server) startJob(v *visit) error {
 func actOnJob(a jobs.Action) func(*Server, *visit) error {
 	return func(s *Server, v *visit) error {
 		id := v.Param("id")
-		if _, err := s.Store.ActOnJob(v.Request().Context(), v.actor(), id, a); err != nil {
+		if _, err := s.Jobs.Act(v.Request().Context(), v.actor(), id, a); err != nil {
 			return err
 		}
 		s.standing.changed() // resuming may have the service tried at once
@@ -226,13 +225,13 @@ func startAt(v *visit) (time.Time, error) {
 // decideJob settles what becomes of the accounts that wait in doubt for a person.
 func (s *Server) decideJob(v *visit) error {
 	id := v.Param("id")
-	n, err := s.Store.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
+	n, err := s.Jobs.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
 	if err != nil {
 		return err
 	}
 	switch jobs.Decision(v.FormValue("decision")) {
 	case jobs.Again:
-		j, err := s.Store.Job(v.Request().Context(), id)
+		j, err := s.Jobs.Get(v.Request().Context(), id)
 		if err != nil {
 			return err
 		}
@@ -248,7 +247,7 @@ func (s *Server) decideJob(v *visit) error {
 // putJobFirst lets a job go before all others, or no longer.
 func (s *Server) putJobFirst(v *visit) error {
 	id := v.Param("id")
-	if err := s.Store.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {
+	if err := s.Jobs.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {
 		return err
 	}
 	s.standing.changed()

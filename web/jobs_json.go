@@ -141,7 +141,7 @@ func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
 		out.Verify = &verificationJSON{Share: int64(j.Verify.Share), Seed: j.Verify.Seed}
 	}
 	if j.Verify.Share > 0 && j.State == jobs.Finished {
-		inspection, err := s.Store.InspectionOf(v.Request().Context(), j.ID)
+		inspection, err := s.Jobs.InspectionOf(v.Request().Context(), j.ID)
 		if err != nil {
 			return out, err
 		}
@@ -168,7 +168,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		return err
 	}
 	whole := wholeJobJSON{jobJSON: shown, Retries: []string{}}
-	made, err := s.Store.MadeOf(v.Request().Context(), j.ID)
+	made, err := s.Jobs.DerivedFrom(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		whole.Retries = append(whole.Retries, m.ID)
 	}
 	if rests(j) {
-		kept, err := s.Store.Kept(v.Request().Context(), j.ID)
+		kept, err := s.Jobs.Kept(v.Request().Context(), j.ID)
 		if err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
-		asked, err := s.Store.Asked(v.Request().Context(), j.ID)
+		asked, err := s.Jobs.NeedsReview(v.Request().Context(), j.ID)
 		if err != nil {
 			return err
 		}
@@ -204,11 +204,11 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		return v.JSON(http.StatusOK, whole)
 	}
 	out := draftJSON{wholeJobJSON: whole, Warnings: warningsJSON{SameFile: []string{}, Overlaps: []overlapJSON{}}}
-	understood, err := s.Store.Understanding(v.Request().Context(), j.ID)
+	understood, err := s.Jobs.Understanding(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}
-	warnings, err := s.Store.Warnings(v.Request().Context(), j.ID)
+	warnings, err := s.Jobs.Warnings(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}

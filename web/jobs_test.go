@@ -13,13 +13,12 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
 func TestDraftIsReviewedAndStarted(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		b := newConsole(t, s).as(auth.Operator)
 		id := b.draftOf("user_id,city\r\nann,Rome\r\nbob,<b>Oslo</b>\r\nann,Paris\r\n" + strings.Repeat("x", 33) + ",Lima\r\n,Bonn\r\n")
 		review := b.get("/jobs/" + id)
@@ -45,7 +44,7 @@ func TestDraftIsReviewedAndStarted(t *testing.T) {
 }
 
 func TestStartClickedTwiceIsRefused(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
@@ -60,11 +59,11 @@ func TestStartClickedTwiceIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/resume").StatusCode)
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
-	require.Len(t, c.recorded(store.AuditFilter{JobID: id, Code: audit.JobStarted}), 1)
+	require.Len(t, c.recorded(jobs.AuditFilter{JobID: id, Code: audit.JobStarted}), 1)
 }
 
 func TestADraftCanBeDiscarded(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	id := b.draft(3)
 	require.Contains(t, b.get("/jobs/"+id).body, "Discard this draft")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
@@ -73,7 +72,7 @@ func TestADraftCanBeDiscarded(t *testing.T) {
 }
 
 func TestDraftCannotBeStartedByAuditor(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	id := c.as(auth.Operator).draft(3)
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
 	require.NotContains(t, page, "/start")
@@ -91,7 +90,7 @@ func TestStartCountTypedInAnyStyle(t *testing.T) {
 }
 
 func TestJSONOfAJobHasItsFields(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id\nann\nbob\nann\n")
 	var job map[string]any
 	require.Equal(t, http.StatusOK, b.json("/jobs/"+id, &job).StatusCode)
@@ -142,7 +141,7 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 }
 
 func TestJobSearchByAddress(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	operator := c.as(auth.Operator)
 	ids := map[string]bool{}
 	for range jobsOnAPage + 2 {
@@ -194,7 +193,7 @@ func TestJobSearchByAddress(t *testing.T) {
 }
 
 func TestJobRowsByOutcomeAndAccount(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(2*rowsOnAPage + 7)
 	type answer struct {
@@ -229,7 +228,7 @@ func TestJobRowsByOutcomeAndAccount(t *testing.T) {
 }
 
 func TestLongListsAreReadPageByPage(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	operator := c.as(auth.Operator)
 	ids := map[string]bool{}
 	for range jobsOnAPage + 3 {

@@ -15,8 +15,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
@@ -49,7 +48,7 @@ func plain(page string) string {
 }
 
 func TestAnUploadSaysWhatItsJobDoes(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		const file = "user_id,tags\nann,vip\nbob,gold;vip\n"
@@ -78,7 +77,7 @@ func TestAnUploadSaysWhatItsJobDoes(t *testing.T) {
 }
 
 func TestUploadFormOffersEveryKind(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	form := b.get("/jobs/new").body
 	for _, kind := range []string{"clear", "inspect", "add_tags", "remove_tags"} {
 		require.Contains(t, form, `type="radio" name="kind" value="`+kind+`"`)
@@ -94,7 +93,7 @@ func TestUploadFormOffersEveryKind(t *testing.T) {
 }
 
 func TestUploadBadKindOrTagColumn(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	const two, three = "user_id,tags\nann,vip\n", "user_id,a,b\nann,x,y\n"
 	for name, bad := range map[string]struct {
@@ -112,12 +111,12 @@ func TestUploadBadKindOrTagColumn(t *testing.T) {
 		"column too high": {three, "add_tags", "101", messages.English.Fault(faultTagField.With("101", accounts.MaxColumns))},
 		"negative column": {three, "add_tags", "-1", messages.English.Fault(faultTagField.With("-1", accounts.MaxColumns))},
 	} {
-		refused := len(c.recorded(store.AuditFilter{Code: audit.JobUploadRefused}))
+		refused := len(c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused}))
 		got := b.uploadFor(bad.file, "kind", bad.kind, "tag_column", bad.column)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
 		require.Contains(t, plain(got.body), bad.says, name)
 		require.NotContains(t, got.body, "%!", name)
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobUploadRefused}), refused+1, name)
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused}), refused+1, name)
 
 		b.headers.Set("Accept", "application/json")
 		require.Equal(t, http.StatusUnprocessableEntity, b.uploadFor(bad.file, "kind", bad.kind, "tag_column", bad.column).StatusCode, name)
@@ -130,7 +129,7 @@ func TestUploadBadKindOrTagColumn(t *testing.T) {
 }
 
 func TestTagColumnCanBeCorrected(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draftFor("user_id,old,new\nann,gone,vip\nbob,past,\n", "kind", "add_tags", "tag_column", "3")
@@ -169,7 +168,7 @@ func TestRejectsOfTagsComeBackMended(t *testing.T) {
 		"chosen":    "user_id,city,role\nann,Rome,vip\nbob,Oslo,\ncid,Bonn,\"x\ny\"\nann,Rome,gold\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConsole(t, storetest.SQLite(t))
+			c := newConsole(t, jobstest.SQLite(t))
 			b := c.as(auth.Operator)
 			column := ""
 			if name == "chosen" {
@@ -192,7 +191,7 @@ func TestRejectsOfTagsComeBackMended(t *testing.T) {
 }
 
 func TestInspectStartsWithoutACount(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftFor("user_id\nann\nbob\n", "kind", "inspect")
 	page := b.get("/jobs/" + id).body
@@ -212,7 +211,7 @@ func TestInspectStartsWithoutACount(t *testing.T) {
 }
 
 func TestTagColumnChoiceIsForTagFiles(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	const header = "user_id,member,tags,note\n"
 	id := b.draftFor(header+"ann,m1,a,b\n", "kind", "add_tags")

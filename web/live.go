@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -25,7 +24,7 @@ const (
 // live follows jobs for the pages that show them: one reader for each job that
 // is watched, however many watch it, and none when nobody does.
 type live struct {
-	store    *store.Store
+	jobs     *jobs.Jobs
 	standing *standings
 	log      *slog.Logger
 	ended    context.Context
@@ -42,26 +41,26 @@ type topic struct {
 	stop     context.CancelFunc
 }
 
-func newLive(s *store.Store, standing *standings, log *slog.Logger) *live {
+func newLive(s *jobs.Jobs, standing *standings, log *slog.Logger) *live {
 	ended, end := context.WithCancel(context.Background())
-	return &live{store: s, standing: standing, log: log, ended: ended, close: end, topics: map[string]*topic{}}
+	return &live{jobs: s, standing: standing, log: log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
 // look reads what the page of a job shows.
 func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
 	view = templates.JobView{Job: j, Now: time.Now()}
 	if j.Counts[jobs.Failed] > 0 {
-		if view.Reasons, err = l.store.Reasons(ctx, j.ID); err != nil {
+		if view.Reasons, err = l.jobs.Reasons(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
 	if view.Live() && j.State != jobs.Reading {
-		if view.Rate, err = l.store.CallsPerSecond(ctx, j.ID); err != nil {
+		if view.Rate, err = l.jobs.CallsPerSecond(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
-		if view.Asked, err = l.store.Asked(ctx, j.ID); err != nil {
+		if view.Asked, err = l.jobs.NeedsReview(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
@@ -69,15 +68,15 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		return view, err
 	}
 	if j.Source != "" {
-		if view.Origin, err = l.store.Job(ctx, j.Source); err != nil {
+		if view.Origin, err = l.jobs.Get(ctx, j.Source); err != nil {
 			return view, err
 		}
 	}
 	if j.Settled() {
-		if view.Made, err = l.store.MadeOf(ctx, j.ID); err != nil {
+		if view.Made, err = l.jobs.DerivedFrom(ctx, j.ID); err != nil {
 			return view, err
 		}
-		if view.Sealed, err = l.store.Sealed(ctx, j.ID); err != nil {
+		if view.Sealed, err = l.jobs.Sealed(ctx, j.ID); err != nil {
 			return view, err
 		}
 		if err = l.lookAtInspection(ctx, &view); err != nil {
@@ -85,14 +84,14 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if rests(j) {
-		if view.Kept, err = l.store.Kept(ctx, j.ID); err != nil {
+		if view.Kept, err = l.jobs.Kept(ctx, j.ID); err != nil {
 			return view, err
 		}
-		if view.Report, err = l.store.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
+		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
 			return view, err
 		}
 	}
-	view.History, err = l.store.AuditEntries(ctx, store.AuditFilter{JobID: j.ID, Limit: historyShown})
+	view.History, err = l.jobs.AuditEntries(ctx, jobs.AuditFilter{JobID: j.ID, Limit: historyShown})
 	return view, err
 }
 
@@ -101,10 +100,10 @@ func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (e
 	if view.Job.Verify.Share == 0 {
 		return nil
 	}
-	view.Inspection, err = l.store.InspectionOf(ctx, view.Job.ID)
+	view.Inspection, err = l.jobs.InspectionOf(ctx, view.Job.ID)
 	if i := view.Inspection; err == nil && i != nil && i.Settled() && i.Told() && i.Counts[jobs.Inspected] > 0 {
-		var kept store.Kept
-		kept, err = l.store.Kept(ctx, i.ID)
+		var kept jobs.Kept
+		kept, err = l.jobs.Kept(ctx, i.ID)
 		view.Forgotten = !kept.ErasedAt.IsZero()
 	}
 	return err
@@ -112,15 +111,15 @@ func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (e
 
 // waitsFor returns the job that another waits for, since both hold the same
 // accounts; nil when it waits for none.
-func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*store.Overlap, error) {
+func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) {
 	if j.State != jobs.Queued && j.State != jobs.Running || j.Counts[jobs.Waiting] == 0 {
 		return nil, nil
 	}
-	return l.store.WaitsFor(ctx, j.ID)
+	return l.jobs.WaitsFor(ctx, j.ID)
 }
 
 // sameWait reports whether both say the same of a job.
-func sameWait(a, b *store.Overlap) bool {
+func sameWait(a, b *jobs.Overlap) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -196,7 +195,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 // step looks again. Why accounts failed and what was done to the job cost more
 // to read than the numbers, and are read only when they can have changed.
 func (l *live) step(ctx context.Context, id string, last templates.JobView) (templates.JobView, error) {
-	j, err := l.store.Job(ctx, id)
+	j, err := l.jobs.Get(ctx, id)
 	if err != nil {
 		return last, err
 	}
@@ -208,14 +207,14 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	view := last
 	view.Job, view.Now = j, time.Now()
 	if view.Live() && j.State != jobs.Reading {
-		view.Rate, err = l.store.CallsPerSecond(ctx, id)
+		view.Rate, err = l.jobs.CallsPerSecond(ctx, id)
 	}
 	if err == nil {
 		view.Waits, err = l.waitsFor(ctx, j)
 	}
-	view.Asked = store.Asked{}
+	view.Asked = jobs.NeedsReview{}
 	if err == nil && j.Counts[jobs.InDoubt] > 0 {
-		view.Asked, err = l.store.Asked(ctx, id)
+		view.Asked, err = l.jobs.NeedsReview(ctx, id)
 	}
 	if err == nil && view.Asked != last.Asked {
 		return l.look(ctx, j)
@@ -241,7 +240,7 @@ func (l *live) publish(t *topic, view templates.JobView) {
 // followJob streams what changes on the page of a job.
 func (s *Server) followJob(v *visit) error {
 	ctx := v.Request().Context()
-	j, err := s.Store.Job(ctx, v.Param("id"))
+	j, err := s.Jobs.Get(ctx, v.Param("id"))
 	if err != nil {
 		return err
 	}

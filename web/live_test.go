@@ -14,8 +14,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // stream is an open page that follows a job.
@@ -68,7 +67,7 @@ func parts(event string) (ids []string) {
 }
 
 func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draft(250)
@@ -103,7 +102,7 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 }
 
 func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	first, second := b.draft(3), b.draft(4)
 	c.untilRead(first)
@@ -137,7 +136,7 @@ func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
 }
 
 func TestLiveReaderIsShared(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	b.post("/jobs/"+id+"/start", "confirm", "3")
@@ -153,7 +152,7 @@ func TestLiveReaderIsShared(t *testing.T) {
 }
 
 func TestClosingEndsEveryStream(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	b.post("/jobs/"+id+"/start", "confirm", "3")
@@ -165,10 +164,10 @@ func TestClosingEndsEveryStream(t *testing.T) {
 }
 
 func TestLiveStreamEndsWithTheJob(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
-	_, err := c.store.ActOnJob(t.Context(), audit.System, id, jobs.Cancel)
+	_, err := c.store.Act(t.Context(), audit.System, id, jobs.Cancel)
 	require.NoError(t, err)
 	s := b.follow(id)
 	require.Contains(t, s.next(), "The job is cancelled.")
@@ -178,7 +177,7 @@ func TestLiveStreamEndsWithTheJob(t *testing.T) {
 }
 
 func TestLiveJobRefreshesWithoutScripts(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	const refresh = `<noscript><meta http-equiv="refresh"`

@@ -12,18 +12,17 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // everything that a request could change, the log apart.
 type contents struct {
-	users     []store.User
+	users     []jobs.User
 	jobs      []jobs.Job
-	protected []store.ProtectedAccount
-	settings  store.SendingSettings
+	protected []jobs.ProtectedAccount
+	settings  jobs.Settings
 	first     string
-	stopped   store.KillSwitch
+	stopped   jobs.KillSwitch
 }
 
 func (c *console) contents() (all contents) {
@@ -31,13 +30,13 @@ func (c *console) contents() (all contents) {
 	var err error
 	all.users, err = c.store.Users(c.t.Context())
 	require.NoError(c.t, err)
-	all.jobs, err = c.store.Jobs(c.t.Context(), store.JobFilter{Limit: 1000})
+	all.jobs, err = c.store.List(c.t.Context(), jobs.Filter{Limit: 1000})
 	require.NoError(c.t, err)
-	all.protected, err = c.store.ProtectedAccounts(c.t.Context(), storetest.App.ID, store.ProtectedFilter{Limit: 1000})
+	all.protected, err = c.store.ProtectedAccounts(c.t.Context(), jobstest.App.ID, jobs.ProtectedFilter{Limit: 1000})
 	require.NoError(c.t, err)
-	sending, err := c.store.Sending(c.t.Context(), storetest.App.ID)
+	sending, err := c.store.SendStatus(c.t.Context(), jobstest.App.ID)
 	require.NoError(c.t, err)
-	all.settings, all.first = sending.SendingSettings, sending.FirstJob
+	all.settings, all.first = sending.Settings, sending.FirstJob
 	all.stopped, err = c.store.KillSwitch(c.t.Context())
 	require.NoError(c.t, err)
 	return all
@@ -103,7 +102,7 @@ func mayUse(t *testing.T, r route) []auth.Role {
 }
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		s.SignWith([32]byte{7})
 		require.NoError(t, s.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
 		require.NoError(t, s.Checkpoint(t.Context()))
@@ -115,9 +114,9 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				if strings.Contains(r.path, "/jobs/:id") {
 					jobID = operator.draft(3)
 				}
-				_, err := s.Protect(t.Context(), audit.System, storetest.App.ID, "why", []string{"vip"})
+				_, err := s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
 				require.NoError(t, err)
-				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, storetest.PasswordHash)
+				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, jobstest.PasswordHash)
 				require.NoError(t, err)
 				b := c.browser()
 				if role != "" {
@@ -135,7 +134,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 					require.True(t, strings.HasPrefix(got.location(), "/login"), where)
 				default:
 					require.Equal(t, http.StatusForbidden, got.StatusCode, where)
-					entry := c.recorded(store.AuditFilter{Code: audit.AccessDenied})[0]
+					entry := c.recorded(jobs.AuditFilter{Code: audit.AccessDenied})[0]
 					require.Equal(t, string(role), entry.Actor.Name, where)
 					require.Equal(t, got.Request.URL.Path, entry.Target, where)
 				}
@@ -144,7 +143,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				}
 			}
 		}
-		for _, entry := range c.recorded(store.AuditFilter{Actor: string(auth.Auditor)}) {
+		for _, entry := range c.recorded(jobs.AuditFilter{Actor: string(auth.Auditor)}) {
 			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded, audit.TagsRead,
 				audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
@@ -154,7 +153,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 // No way in leads past the table, and nobody but operators and admins has a
 // permission that changes anything but their own session and language.
 func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	var table, served []string
 	for _, r := range routes {
 		table = append(table, r.method+" "+r.path)
@@ -170,7 +169,7 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 }
 
 func TestScriptsThatAreSignedOutGet401(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).browser()
+	b := newConsole(t, jobstest.SQLite(t)).browser()
 	var body errorJSON
 	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit", "/audit/1", "/audit/export.jsonl", proofPath} {
 		got := b.json(address, &body)
@@ -181,14 +180,14 @@ func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 }
 
 func TestSecurityCrossSiteIsRefused(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
 		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop", reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", storetest.Password, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", jobstest.Password, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
 			require.Equal(t, before, c.contents())
 		}
@@ -198,7 +197,7 @@ func TestSecurityCrossSiteIsRefused(t *testing.T) {
 }
 
 func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	for _, address := range []string{"/jobs", "/login", "/audit", "/nowhere", "/healthz", "/static/app.css"} {
 		h := b.get(address).Header
@@ -214,7 +213,7 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 }
 
 func TestPagesHoldNothingInline(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	s.SignWith([32]byte{7})
 	c := newConsole(t, s)
 	b := c.as(auth.Admin)
@@ -230,7 +229,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 }
 
 func TestAssetsAreCachedByHash(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).browser()
+	b := newConsole(t, jobstest.SQLite(t)).browser()
 	got := b.get(assets.path("app.css"))
 	require.Equal(t, http.StatusOK, got.StatusCode)
 	require.Contains(t, got.Header.Get("Cache-Control"), "immutable")

@@ -12,7 +12,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -35,11 +35,11 @@ func (s *Server) listProtected(v *visit) error { return s.protectedPage(v, http.
 func (s *Server) protectedPage(v *visit, status int, f *fault.Error) error {
 	ctx, after := v.Request().Context(), v.QueryParam("after")
 	page := templates.ProtectedPage{Query: v.QueryParam("q"), NoteLimit: noteCharacters}
-	found, err := s.Store.ProtectedAccounts(ctx, s.App.ID, store.ProtectedFilter{Prefix: page.Query, After: after, Limit: protectedOnAPage + 1})
+	found, err := s.Jobs.ProtectedAccounts(ctx, s.App.ID, jobs.ProtectedFilter{Prefix: page.Query, After: after, Limit: protectedOnAPage + 1})
 	if err != nil {
 		return err
 	}
-	if page.Count, err = s.Store.CountProtected(ctx, s.App.ID); err != nil {
+	if page.Count, err = s.Jobs.CountProtected(ctx, s.App.ID); err != nil {
 		return err
 	}
 	var next *string
@@ -77,7 +77,7 @@ func (s *Server) protectAccounts(v *visit) error {
 	}
 	added := 0
 	if err == nil {
-		added, err = s.Store.Protect(v.Request().Context(), v.actor(), s.App.ID, note, names)
+		added, err = s.Jobs.Protect(v.Request().Context(), v.actor(), s.App.ID, note, names)
 	}
 	if added == 0 {
 		return s.protectionChanged(v, err, "protected.done.none")
@@ -87,7 +87,7 @@ func (s *Server) protectAccounts(v *visit) error {
 
 func (s *Server) unprotectAccount(v *visit) error {
 	account := v.FormValue("account")
-	err := s.Store.Unprotect(v.Request().Context(), v.actor(), s.App.ID, account)
+	err := s.Jobs.Unprotect(v.Request().Context(), v.actor(), s.App.ID, account)
 	return s.protectionChanged(v, err, "protected.done.removed", account)
 }
 
@@ -147,7 +147,7 @@ type protectedJSON struct {
 	At      *time.Time `json:"at"`
 }
 
-func asProtectedJSON(list []store.ProtectedAccount) []protectedJSON {
+func asProtectedJSON(list []jobs.ProtectedAccount) []protectedJSON {
 	out := make([]protectedJSON, len(list))
 	for i, a := range list {
 		out[i] = protectedJSON{Account: a.Account, Note: a.Note, By: a.By, At: moment(a.At)}

@@ -10,13 +10,13 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
 func TestProtectedListSkipsAccounts(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		admin := c.as(auth.Admin)
 		got := admin.post("/protected", "accounts", "ceo\r\n\r\nsupport-1\r\nceo\r\n", "note", "our own <staff>")
@@ -25,7 +25,7 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		for _, want := range []string{"2 accounts were put on the protected list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
 			require.Contains(t, page, want)
 		}
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AccountsProtected}), 1)
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AccountsProtected}), 1)
 
 		id := admin.draftOf("user_id\nann\nceo\nCEO\n")
 		j := c.job(id)
@@ -38,12 +38,12 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		require.Equal(t, "/protected", admin.post("/protected/remove", "account", "ceo").location())
 		require.Contains(t, admin.get("/protected").body, "ceo is no longer protected.")
 		require.Equal(t, http.StatusNotFound, admin.post("/protected/remove", "account", "ceo").StatusCode)
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AccountUnprotected}), 1)
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AccountUnprotected}), 1)
 	})
 }
 
 func TestProtectedListErrorKeepsTheForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	admin := c.as(auth.Admin)
 	for name, wrong := range map[string]struct{ accounts, note, says string }{
 		"nothing":   {" \r\n", "why", messages.English.Fault(faultProtectNone.With())},
@@ -71,12 +71,12 @@ func TestProtectedListErrorKeepsTheForm(t *testing.T) {
 }
 
 func TestProtectedListSearchAndPaging(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	var many []string
 	for i := range 2*protectedOnAPage + 1 {
 		many = append(many, fmt.Sprintf("vip-%04d", i))
 	}
-	_, err := c.store.Protect(t.Context(), audit.System, storetest.App.ID, "why", append(many, "_x%", "other"))
+	_, err := c.store.Protect(t.Context(), audit.System, jobstest.App.ID, "why", append(many, "_x%", "other"))
 	require.NoError(t, err)
 	auditor := c.as(auth.Auditor)
 	type page struct {

@@ -39,7 +39,7 @@ func (s *Server) awaitRead(v *visit, id string) error {
 	}
 	enough := time.After(patience)
 	for {
-		j, err := s.Store.Job(ctx, id)
+		j, err := s.Jobs.Get(ctx, id)
 		if err != nil || j.State != jobs.Reading {
 			return err
 		}
@@ -60,10 +60,10 @@ func (s *Server) rereadJob(v *visit) error {
 	id := v.Param("id")
 	choices, err := choicesOf(v)
 	if err == nil {
-		_, err = s.Store.Reread(v.Request().Context(), v.actor(), id, choices)
+		_, err = s.Jobs.Reread(v.Request().Context(), v.actor(), id, choices)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		j, err := s.Store.Job(v.Request().Context(), id)
+		j, err := s.Jobs.Get(v.Request().Context(), id)
 		if err != nil {
 			return err
 		}

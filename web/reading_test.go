@@ -16,22 +16,21 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
 // unread uploads a file that nobody reads.
 func (c *console) unread(content string) string {
 	c.t.Helper()
-	j, err := c.store.CreateJob(c.t.Context(), audit.System, store.NewJob{AppID: storetest.App.ID, Kind: jobs.Clear, FileName: "users.csv",
-		AccountBytes: storetest.App.AccountBytes(), File: section(content)})
+	j, err := c.store.Create(c.t.Context(), audit.System, jobs.Upload{AppID: jobstest.App.ID, Kind: jobs.Clear, FileName: "users.csv",
+		AccountBytes: jobstest.App.AccountBytes(), File: section(content)})
 	require.NoError(c.t, err)
 	return j.ID
 }
 
 func TestImportShowsProgress(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsoleThatReadsNothing(t, s)
 		b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 		page := b.get("/jobs/" + id).body
@@ -57,7 +56,7 @@ func TestImportShowsProgress(t *testing.T) {
 }
 
 func TestImportProgressInsteadOfWaiting(t *testing.T) {
-	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
+	c := newConsoleThatReadsNothing(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	b.headers.Set("Accept", "text/html,*/*")
 	b.client.Timeout = scriptWaits / 2
@@ -67,7 +66,7 @@ func TestImportProgressInsteadOfWaiting(t *testing.T) {
 }
 
 func TestImportStreamEndsWithTheImport(t *testing.T) {
-	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
+	c := newConsoleThatReadsNothing(t, jobstest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	s := b.followAt("/jobs/" + id + "/events?reading=1")
 	require.Equal(t, []string{"job-head", "job-announce", "job-reading", "job-facts", "job-history"}, parts(s.next()))
@@ -81,7 +80,7 @@ func TestImportStreamEndsWithTheImport(t *testing.T) {
 }
 
 func TestImportCancelLeavesNothing(t *testing.T) {
-	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
+	c := newConsoleThatReadsNothing(t, jobstest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	page := b.get("/jobs/" + id).body
@@ -94,7 +93,7 @@ func TestImportCancelLeavesNothing(t *testing.T) {
 }
 
 func TestImportFailureSaysWhatToDo(t *testing.T) {
-	c := newConsoleThatReadsNothing(t, storetest.SQLite(t))
+	c := newConsoleThatReadsNothing(t, jobstest.SQLite(t))
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	c.refuse(id, accounts.FaultColumns.With(101, 100))
 	page := b.get("/jobs/" + id).body
@@ -115,7 +114,7 @@ func TestImportFailureSaysWhatToDo(t *testing.T) {
 }
 
 func TestReviewShowsHowFileWasRead(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id;city;friend\nann;Rome;ann\nbob;Oslo;cid\n")
 	page := b.get("/jobs/" + id).body
 	for _, want := range []string{"How the file was read", "Text with semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
@@ -130,7 +129,7 @@ func TestReviewShowsHowFileWasRead(t *testing.T) {
 func newAuditor(b *browser) *browser { return b.console.as(auth.Auditor) }
 
 func TestReviewCorrectionIsReread(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		const file = "user_id;member;city\nann;m1;Rome\nbob;m2;Oslo\nbob;m3;Lima\n"
@@ -156,7 +155,7 @@ func TestReviewCorrectionIsReread(t *testing.T) {
 }
 
 func TestReviewCorrectionErrorKeepsForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id;city\nann;Rome\n")
 	before := c.job(id)
@@ -180,7 +179,7 @@ func TestReviewCorrectionErrorKeepsForm(t *testing.T) {
 }
 
 func TestReviewWarnsOfDuplicates(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	first := b.draftOf("user_id\nann\nbob\n")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+first+"/start", "confirm", "2").StatusCode)
@@ -199,7 +198,7 @@ func TestReviewWarnsOfDuplicates(t *testing.T) {
 }
 
 func TestReviewFindsColumnOfMendedFile(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id;member;city\nann;m1;Rome\nbob;m 2 ;Oslo\ncid;" + strings.Repeat("m", 33) + ";Lima\n")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2").StatusCode)
@@ -215,7 +214,7 @@ func TestReviewFindsColumnOfMendedFile(t *testing.T) {
 }
 
 func TestScriptsWaitForTheDraft(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	b.headers.Set("Accept", "application/json")
 	got := b.upload("users.csv", "user_id\nann\n", "")
@@ -226,7 +225,7 @@ func TestScriptsWaitForTheDraft(t *testing.T) {
 }
 
 func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	w.Name = "churned.csv"
@@ -259,7 +258,7 @@ func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
 }
 
 func TestReviewImpossibleColumnIsRefused(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id\nann\n")
 	got := b.post("/jobs/"+id+"/reread", "column", "2000000000")
@@ -268,7 +267,7 @@ func TestReviewImpossibleColumnIsRefused(t *testing.T) {
 }
 
 func TestStartNeedsTheReviewedVersion(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id,member\nann,m1\nbob,m2\n")
 	_, rest, found := strings.Cut(b.get("/jobs/"+id).body, `name="reading" value="`)
@@ -283,7 +282,7 @@ func TestStartNeedsTheReviewedVersion(t *testing.T) {
 }
 
 func TestReviewWideRowDoesNotWidenTable(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draftOf("user_id,n\n" + strings.Repeat(",1\n", 500) + "ann" + strings.Repeat(",", 7_000) + "x\n")
 	require.Less(t, len(b.get("/jobs/"+id+"/rejects.csv").body), 500_000)

@@ -16,7 +16,6 @@ import (
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -43,7 +42,7 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	case v.fromHTMX() && f == nil:
 		return s.render(v, status, templates.SendingParts(view, page))
 	}
-	page.Form = formOf(page.Sending.SendingSettings)
+	page.Form = formOf(page.Sending.Settings)
 	if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
 		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"), Canary: v.FormValue("canary") != "",
@@ -54,7 +53,7 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Sending(view, page) })
 }
 
-func formOf(set store.SendingSettings) (form templates.SendingForm) {
+func formOf(set jobs.Settings) (form templates.SendingForm) {
 	if set.Rate > 0 {
 		form.Rate = strconv.Itoa(set.Rate)
 	}
@@ -65,18 +64,18 @@ func formOf(set store.SendingSettings) (form templates.SendingForm) {
 
 // sendingNow gathers what the page shows.
 func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, err error) {
-	if page.Sending, err = s.Store.Sending(ctx, s.App.ID); err != nil {
+	if page.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
 		return page, err
 	}
 	for _, state := range []jobs.State{jobs.Running, jobs.Queued, jobs.Halted, jobs.Paused} {
-		found, err := s.Store.Jobs(ctx, store.JobFilter{State: state, Limit: openShown})
+		found, err := s.Jobs.List(ctx, jobs.Filter{State: state, Limit: openShown})
 		if err != nil {
 			return page, err
 		}
 		for _, j := range slices.Backward(found) { // the oldest first
 			open := templates.OpenJob{Job: j, First: j.ID == page.Sending.FirstJob}
 			if state == jobs.Running {
-				if open.Rate, err = s.Store.CallsPerSecond(ctx, j.ID); err != nil {
+				if open.Rate, err = s.Jobs.CallsPerSecond(ctx, j.ID); err != nil {
 					return page, err
 				}
 			}
@@ -88,7 +87,7 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 		}
 	}
 	for _, code := range []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted} {
-		entries, err := s.Store.AuditEntries(ctx, store.AuditFilter{Code: code, Limit: stopsShown})
+		entries, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: code, Limit: stopsShown})
 		if err != nil {
 			return page, err
 		}
@@ -99,12 +98,12 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 }
 
 func (s *Server) changeSending(v *visit) error {
-	to := store.SendingSettings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
+	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
 		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
-	return s.governed(v, s.Store.ChangeSending(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+	return s.governed(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
 		s.notice(v, v.text.T("sending.done"))
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	})
@@ -139,13 +138,13 @@ func typedShare(typed string) snapshot.Share {
 func (s *Server) stopSending(v *visit) error {
 	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
 	reason = reason[:min(len(reason), reasonLongest)]
-	return s.governed(v, s.Store.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
+	return s.governed(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})
 }
 
 func (s *Server) liftSending(v *visit) error {
-	return s.governed(v, s.Store.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
+	return s.governed(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
 		s.notice(v, v.text.T("stop.lifted"))
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})

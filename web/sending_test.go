@@ -9,21 +9,21 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/web/templates"
 	"tagsweep/web/templates/messages"
 )
 
 func TestAnAdminChangesHowTheAppSends(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Admin)
-		settings := func() store.SendingSettings { return c.contents().settings }
-		require.Equal(t, store.SendingSettings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}, settings())
+		settings := func() jobs.Settings { return c.contents().settings }
+		require.Equal(t, jobs.Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}, settings())
 		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
-		require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
+		require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		page := b.get("/sending").body
 		require.Contains(t, page, "The settings were saved.")
 		require.Regexp(t, `name="rate"[^>]* value="40"`, page)
@@ -32,13 +32,13 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 			rate, limit string
 			says        string
 		}{
-			{"0", "20", messages.English.Fault(store.FaultRate.With(100))},
-			{"101", "20", messages.English.Fault(store.FaultRate.With(100))},
-			{"9.5", "20", messages.English.Fault(store.FaultRate.With(100))},
-			{"<b>", "20", messages.English.Fault(store.FaultRate.With(100))},
-			{"50", "", messages.English.Fault(store.FaultFailureLimit.With())},
-			{"50", "0", messages.English.Fault(store.FaultFailureLimit.With())},
-			{"50", "101", messages.English.Fault(store.FaultFailureLimit.With())},
+			{"0", "20", messages.English.Fault(jobs.FaultRate.With(100))},
+			{"101", "20", messages.English.Fault(jobs.FaultRate.With(100))},
+			{"9.5", "20", messages.English.Fault(jobs.FaultRate.With(100))},
+			{"<b>", "20", messages.English.Fault(jobs.FaultRate.With(100))},
+			{"50", "", messages.English.Fault(jobs.FaultFailureLimit.With())},
+			{"50", "0", messages.English.Fault(jobs.FaultFailureLimit.With())},
+			{"50", "101", messages.English.Fault(jobs.FaultFailureLimit.With())},
 		} {
 			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1", "snapshot", "1", "keep_days", "14", "verify_share", "0.05")
 			require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
@@ -48,17 +48,17 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 			require.Regexp(t, `id="snapshot"[^>]* checked`, got.body)
 			require.Regexp(t, `id="keep_days"[^>]* value="14"`, got.body)
 			require.Regexp(t, `id="verify_share"[^>]* value="0.05"`, got.body)
-			require.Equal(t, store.SendingSettings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
+			require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		}
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
-		require.Equal(t, store.SendingSettings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
+		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
 		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Inspect afterwards, in percent: 0")
 	})
 }
 
 func TestSendingPageChangedByAdminsOnly(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	operator := c.as(auth.Operator)
 	id := operator.draft(3)
 	operator.post("/jobs/"+id+"/start", "confirm", "3")
@@ -73,7 +73,7 @@ func TestSendingPageChangedByAdminsOnly(t *testing.T) {
 }
 
 func TestSendingPageStreamsOnlyChanges(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Admin)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Admin)
 	b.headers.Set("HX-Request", "true")
 	piece := b.get("/sending").body
 	require.NotContains(t, piece, "<html")
@@ -83,7 +83,7 @@ func TestSendingPageStreamsOnlyChanges(t *testing.T) {
 }
 
 func TestAJobIsPutFirstAndPutBack(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	operator, admin := c.as(auth.Operator), c.as(auth.Admin)
 	small, big := operator.draft(1), operator.draft(200)
 	for id, n := range map[string]string{small: "1", big: "200"} {
@@ -104,12 +104,12 @@ func TestAJobIsPutFirstAndPutBack(t *testing.T) {
 	require.Contains(t, admin.get("/jobs/"+big).body, "No longer first")
 	require.Equal(t, "/jobs/"+big, admin.post("/jobs/"+big+"/first", "first", "0").location())
 	require.Equal(t, []string{small, big}, order())
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutFirst}), 1)
-	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutBack}), 1)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobPutFirst}), 1)
+	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobPutBack}), 1)
 }
 
 func TestJSONOfSendingHasItsFields(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
 	var now map[string]any
 	require.Equal(t, http.StatusOK, c.as(auth.Auditor).json("/sending", &now).StatusCode)
@@ -126,7 +126,7 @@ func TestJSONOfSendingHasItsFields(t *testing.T) {
 }
 
 func TestSendingSettingsAreBounded(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	before := c.contents().settings
 	for _, bad := range []struct{ days, share, field string }{

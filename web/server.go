@@ -21,7 +21,8 @@ import (
 
 // Config is what a Server needs.
 type Config struct {
-	Store         *store.Store
+	DB            *store.DB
+	Jobs          *jobs.Jobs
 	App           jobs.App                                                    // shown on every page; new jobs are for it
 	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
 	Verify        func(by audit.Actor) bool                                   // asks for a verification of the database; false: one is asked for already
@@ -128,8 +129,8 @@ var routes = []route{
 // New makes a server. Call Close before the HTTP server shuts down.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.Store == nil:
-		return nil, errors.New("web: Config.Store is missing")
+	case c.DB == nil || c.Jobs == nil:
+		return nil, errors.New("web: Config.DB or Config.Jobs is missing")
 	case c.ReadTags == nil:
 		return nil, errors.New("web: Config.ReadTags is missing")
 	case len(c.CookieKey) != 64:
@@ -153,7 +154,7 @@ func New(c Config) (*Server, error) {
 		echo:     echo.New(),
 		sessions: newSessionStore(c),
 		standing: standing,
-		live:     newLive(c.Store, standing, c.Log),
+		live:     newLive(c.Jobs, standing, c.Log),
 		origin:   http.NewCrossOriginProtection(),
 	}
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)

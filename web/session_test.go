@@ -13,8 +13,8 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
@@ -31,14 +31,14 @@ func (b *browser) cookie() *http.Cookie {
 }
 
 func TestSessionBeginsWithNewSecret(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		planted := b.cookie()
 		require.NotNil(t, planted)
 
 		// The same browser signs in anew: the planted secret is not taken over, and is worth nothing now.
-		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", storetest.Password).StatusCode)
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", jobstest.Password).StatusCode)
 		require.NotEqual(t, planted.Value, b.cookie().Value)
 		old := c.browser()
 		old.headers.Set("Cookie", planted.String())
@@ -48,8 +48,8 @@ func TestSessionBeginsWithNewSecret(t *testing.T) {
 }
 
 func TestTheCookieIsOutOfReach(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
-	got := c.browser().post("/login", "username", "admin", "password", storetest.Password)
+	c := newConsole(t, jobstest.SQLite(t))
+	got := c.browser().post("/login", "username", "admin", "password", jobstest.Password)
 	cookie := got.Cookies()[0]
 	require.True(t, cookie.HttpOnly)
 	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
@@ -62,7 +62,7 @@ func TestTheCookieIsOutOfReach(t *testing.T) {
 }
 
 func TestSessionEndsBySignOutOrDisabling(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	stolen := b.cookie().String()
 	require.Equal(t, "/login", b.post("/logout").location())
@@ -76,7 +76,7 @@ func TestSessionEndsBySignOutOrDisabling(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.store.SetUserDisabled(t.Context(), audit.System, user.ID, true))
 	require.Equal(t, http.StatusSeeOther, b.get("/jobs").StatusCode, "a disabled user is out at once")
-	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", storetest.Password).StatusCode)
+	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", jobstest.Password).StatusCode)
 }
 
 func TestASessionNeverOutlivesItsLife(t *testing.T) {
@@ -87,7 +87,7 @@ func TestASessionNeverOutlivesItsLife(t *testing.T) {
 }
 
 func TestSignInHidesWhetherUserExists(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	wrong := c.browser().post("/login", "username", "operator", "password", "not the password")
 	unknown := c.browser().post("/login", "username", "nobody00", "password", "not the password")
 	require.Equal(t, http.StatusUnprocessableEntity, wrong.StatusCode)
@@ -98,14 +98,14 @@ func TestSignInHidesWhetherUserExists(t *testing.T) {
 	require.NotContains(t, wrong.body, "not the password")
 
 	reasons := []any{}
-	for _, e := range c.recorded(store.AuditFilter{Code: audit.SignInFailed}) {
+	for _, e := range c.recorded(jobs.AuditFilter{Code: audit.SignInFailed}) {
 		reasons = append(reasons, e.Details["reason"])
 	}
 	require.Equal(t, []any{"unknown_user", "wrong_password"}, reasons)
 }
 
 func TestFailedAttemptsHaveToWait(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.browser()
 		var got answer
@@ -117,25 +117,25 @@ func TestFailedAttemptsHaveToWait(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, seconds)
 		require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
-		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", storetest.Password).StatusCode, "the right password waits, too")
-		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", storetest.Password).StatusCode, "others do not")
+		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", jobstest.Password).StatusCode, "the right password waits, too")
+		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", jobstest.Password).StatusCode, "others do not")
 	})
 }
 
 func TestSignInLeadsBackToThePageAskedFor(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	require.Equal(t, "/login?next="+url.QueryEscape("/audit?code=job.started"), c.browser().get("/audit?code=job.started").location())
 	for next, want := range map[string]string{
 		"/audit?code=job.started": "/audit?code=job.started", "": "/", "https://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/",
 		"javascript:alert(1)": "/", "jobs": "/", "/%5cevil": "/%5cevil", "/\x00": "/",
 	} {
-		got := c.browser().post("/login", "username", "auditor", "password", storetest.Password, "next", next)
+		got := c.browser().post("/login", "username", "auditor", "password", jobstest.Password, "next", next)
 		require.Equal(t, want, got.location(), next)
 	}
 }
 
 func TestLanguageChoiceWithoutScripts(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Auditor)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Auditor)
 	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)
 	got := b.post("/language", "lang", "zh-Hans", "next", "/jobs?state=draft")
 	require.Equal(t, "/jobs?state=draft", got.location())
@@ -151,10 +151,10 @@ func TestSignInTrustsOnlyKnownProxies(t *testing.T) {
 	_, here, err := net.ParseCIDR("127.0.0.0/8")
 	require.NoError(t, err)
 	for want, trusted := range map[string][]*net.IPNet{"127.0.0.1": nil, "203.0.113.9": {here}} {
-		c := newConsole(t, storetest.SQLite(t), func(config *Config) { config.TrustedProxies = trusted })
+		c := newConsole(t, jobstest.SQLite(t), func(config *Config) { config.TrustedProxies = trusted })
 		b := c.browser()
 		b.headers.Set("X-Forwarded-For", "198.51.100.1, 203.0.113.9")
 		b.post("/login", "username", "admin", "password", "wrong password")
-		require.Equal(t, want, c.recorded(store.AuditFilter{Code: audit.SignInFailed, Limit: 1})[0].Actor.Address)
+		require.Equal(t, want, c.recorded(jobs.AuditFilter{Code: audit.SignInFailed, Limit: 1})[0].Actor.Address)
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 )
 
 // A session ends 12 hours after its last request, and at the latest 24 hours
@@ -33,7 +32,7 @@ const (
 // so that they can be listed and ended. The cookie carries a random secret,
 // signed and encrypted; the database has only the secret's hash.
 type sessionStore struct {
-	store   *store.Store
+	users   *jobs.Jobs
 	trouble func() *jobs.Trouble
 	log     *slog.Logger
 	codecs  []securecookie.Codec
@@ -45,7 +44,7 @@ var _ sessions.Store = (*sessionStore)(nil)
 
 func newSessionStore(c Config) *sessionStore {
 	s := &sessionStore{
-		store:   c.Store,
+		users:   c.Jobs,
 		trouble: c.Trouble,
 		log:     c.Log,
 		codecs:  securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
@@ -85,8 +84,8 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if securecookie.DecodeMulti(name, cookie.Value, &secret, s.codecs...) != nil {
 		return session, nil // made up, or of another key: as good as none
 	}
-	record, user, err := s.store.SessionByToken(r.Context(), tokenHash(secret))
-	if store.FaultNoSession.Is(err) {
+	record, user, err := s.users.SessionByToken(r.Context(), tokenHash(secret))
+	if jobs.FaultNoSession.Is(err) {
 		return session, nil
 	}
 	if err != nil {
@@ -102,7 +101,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 
 // Save keeps what a session holds, and hands out the cookie of a new one.
 func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	record, ok := session.Values[recordKey{}].(store.Session)
+	record, ok := session.Values[recordKey{}].(jobs.Session)
 	if !ok {
 		return fmt.Errorf("web: session %q was never begun", session.ID)
 	}
@@ -119,7 +118,7 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 		delete(session.Values, secretKey{})
 		http.SetCookie(w, sessions.NewCookie(s.name, value, session.Options))
 	}
-	return s.store.SaveSession(r.Context(), record)
+	return s.users.SaveSession(r.Context(), record)
 }
 
 // recognise finds out who makes a request.
@@ -131,8 +130,8 @@ func (s *sessionStore) recognise(v *visit) error {
 	if session.IsNew {
 		return nil
 	}
-	v.session, v.user = session, session.Values[userKey{}].(store.User)
-	record := session.Values[recordKey{}].(store.Session)
+	v.session, v.user = session, session.Values[userKey{}].(jobs.User)
+	record := session.Values[recordKey{}].(jobs.Session)
 	if now := time.Now(); now.Sub(record.SeenAt) > seenEvery {
 		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
 		session.Values[recordKey{}] = record
@@ -157,16 +156,16 @@ func (s *sessionStore) keep(v *visit) {
 
 // begin opens a session with a new id and a new secret, whatever the browser
 // brought along, so that nobody can plant one.
-func (s *sessionStore) begin(v *visit, by audit.Actor, user store.User) error {
+func (s *sessionStore) begin(v *visit, by audit.Actor, user jobs.User) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
 	session.ID, session.Options = newSessionID(), &s.cookie
-	record := store.Session{
+	record := jobs.Session{
 		ID: session.ID, TokenHash: tokenHash(secret), UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
 		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
 	}
 	by.Session = session.ID
-	if err := s.store.SignIn(v.Request().Context(), by, record, user.PasswordHash); err != nil {
+	if err := s.users.SignIn(v.Request().Context(), by, record, user.PasswordHash); err != nil {
 		return err
 	}
 	session.Values[recordKey{}], session.Values[secretKey{}] = record, secret
@@ -176,8 +175,8 @@ func (s *sessionStore) begin(v *visit, by audit.Actor, user store.User) error {
 // alive reports whether a session that was recognised still stands: its user
 // may have been disabled, or have signed out elsewhere.
 func (s *sessionStore) alive(v *visit) bool {
-	record := v.session.Values[recordKey{}].(store.Session)
-	_, _, err := s.store.SessionByToken(v.Request().Context(), record.TokenHash)
+	record := v.session.Values[recordKey{}].(jobs.Session)
+	_, _, err := s.users.SessionByToken(v.Request().Context(), record.TokenHash)
 	return err == nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -53,10 +52,10 @@ func (s *standings) changed() {
 
 func (s *standings) read(ctx context.Context) (err error) {
 	var now templates.Standing
-	if now.Stopped, err = s.Store.KillSwitch(ctx); err != nil {
+	if now.Stopped, err = s.Jobs.KillSwitch(ctx); err != nil {
 		return err
 	}
-	if now.Sending, err = s.Store.Sending(ctx, s.App.ID); err != nil {
+	if now.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
 		return err
 	}
 	if now.Probing() {
@@ -71,11 +70,11 @@ func (s *standings) read(ctx context.Context) (err error) {
 // downSince is when the service last stopped working: the first halt for it
 // since it was last well.
 func (s *standings) downSince(ctx context.Context) (since time.Time, err error) {
-	well, err := s.Store.AuditEntries(ctx, store.AuditFilter{Code: audit.ServiceWell, Limit: 1})
+	well, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: audit.ServiceWell, Limit: 1})
 	if err != nil {
 		return since, err
 	}
-	halts, err := s.Store.AuditEntries(ctx, store.AuditFilter{Code: audit.JobHalted, Limit: haltsOfOne})
+	halts, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobHalted, Limit: haltsOfOne})
 	for _, halt := range halts {
 		if len(well) > 0 && halt.Seq < well[0].Seq {
 			break

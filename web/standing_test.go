@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/web/templates/messages"
@@ -24,7 +25,7 @@ func everyPage(id string) []string {
 }
 
 func TestKillSwitchOnEveryPage(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		operator, admin := c.as(auth.Operator), c.as(auth.Admin)
 		id := operator.draft(3)
@@ -51,16 +52,16 @@ func TestKillSwitchOnEveryPage(t *testing.T) {
 
 		require.Equal(t, "/", admin.post("/sending/lift", "next", "//evil.example").location())
 		require.NotContains(t, operator.get("/jobs").body, "All sending is stopped")
-		entries := c.recorded(store.AuditFilter{Actor: "admin", Code: audit.KillSwitchThrown})
+		entries := c.recorded(jobs.AuditFilter{Actor: "admin", Code: audit.KillSwitchThrown})
 		require.Len(t, entries, 1)
 		require.Equal(t, "<b>wrong list</b>", entries[0].Details["reason"])
-		require.Len(t, c.recorded(store.AuditFilter{Code: audit.KillSwitchLifted}), 1)
+		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.KillSwitchLifted}), 1)
 	})
 }
 
 // Another console's stop is seen within a second.
 func TestKillSwitchOfOtherConsoleIsSeen(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	require.NotContains(t, b.get("/jobs").body, "All sending is stopped")
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "elsewhere"))
@@ -72,7 +73,7 @@ func TestKillSwitchOfOtherConsoleIsSeen(t *testing.T) {
 }
 
 func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
 	b.post("/jobs/"+id+"/start", "confirm", "3")
@@ -86,7 +87,7 @@ func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
 
 func TestPagesTellWhyNothingIsSent(t *testing.T) {
 	var trouble *jobs.Trouble
-	c := newConsole(t, storetest.SQLite(t), func(config *Config) { config.Trouble = func() *jobs.Trouble { return trouble } })
+	c := newConsole(t, jobstest.SQLite(t), func(config *Config) { config.Trouble = func() *jobs.Trouble { return trouble } })
 	b := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(3)
 	trouble = &jobs.Trouble{Since: time.Now().Add(-time.Minute), Fault: store.FaultDiskFull.With(), Unwritten: 3}
@@ -113,7 +114,7 @@ func (c *console) health(status int) (out healthJSON) {
 
 func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	c := newConsole(t, storetest.Open(t, file))
+	c := newConsole(t, jobstest.Open(t, file))
 	require.Equal(t, healthJSON{Status: "ok", Version: "test", Sending: "running"}, c.health(http.StatusOK))
 
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
@@ -131,7 +132,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	c.web.standing.changed()
 	probing := c.health(http.StatusOK)
 	require.Equal(t, "probing", probing.Sending)
-	halts := c.recorded(store.AuditFilter{Code: audit.JobHalted})
+	halts := c.recorded(jobs.AuditFilter{Code: audit.JobHalted})
 	require.Equal(t, halts[1].At.UTC(), probing.Since.UTC(), "the first halt since the service was last well")
 	require.True(t, probing.Since.After(began))
 	require.Contains(t, c.as(auth.Operator).get("/jobs").body, "The service has not worked since ")
@@ -141,7 +142,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 // written down, not even that they were there.
 func TestPagesOpenOnReadOnlyDatabase(t *testing.T) {
 	file := storetest.SQLiteFile(t)
-	c := newConsole(t, storetest.Open(t, file))
+	c := newConsole(t, jobstest.Open(t, file))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
 	b.post("/users", "name", "grace", "role", "operator", "password", "a good long password") // leaves a notice

@@ -8,8 +8,8 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 )
 
 var faultNoReport = fault.Declare(fault.Conflict, "report.none", "There is nothing to download: no tags were read for this job, or what was read was not kept. To see the tags its accounts have now, inspect them.")
@@ -21,7 +21,7 @@ func (s *Server) downloadReport(v *visit) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.Store.Report(v.Request().Context(), j.ID)
+	report, err := s.Jobs.Report(v.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}
@@ -67,14 +67,14 @@ func (s *Server) downloadTags(v *visit) error {
 	if err != nil {
 		return err
 	}
-	kept, err := s.Store.Kept(ctx, j.ID)
+	kept, err := s.Jobs.Kept(ctx, j.ID)
 	if err != nil {
 		return err
 	}
 	if kept.Batches == 0 {
 		return faultNoReport.With()
 	}
-	next, stop := iter.Pull2(s.Store.TagsBefore(ctx, j.ID))
+	next, stop := iter.Pull2(s.Jobs.TagsBefore(ctx, j.ID))
 	defer stop()
 	a, err, more := next() // what cannot be begun is refused before anything is handed out
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Server) downloadTags(v *visit) error {
 	return file.Flush()
 }
 
-func tagsRow(a store.TaggedAccount) []string {
+func tagsRow(a jobs.TaggedAccount) []string {
 	row := []string{strconv.FormatInt(a.Row, 10), a.Account.Account, string(a.Outcome), "no", "", ""}
 	if a.Known {
 		row[3], row[4], row[5] = "yes", strconv.Itoa(len(a.Before)), tagsCell(a.Before)

@@ -15,7 +15,6 @@ import (
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 )
 
@@ -25,9 +24,9 @@ const undoPath = "/jobs/:id/undo"
 // ended in some way, or, to inspect or clear them, of all.
 func (s *Server) retryJob(v *visit) error {
 	ctx, id := v.Request().Context(), v.Param("id")
-	again := store.Again{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
+	again := jobs.RetryRequest{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
 	if again.Kind == "" {
-		of, err := s.Store.Job(ctx, id)
+		of, err := s.Jobs.Get(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -35,7 +34,7 @@ func (s *Server) retryJob(v *visit) error {
 			return jobs.FaultNoneToRetry.With()
 		}
 	}
-	j, err := s.Store.Again(ctx, v.actor(), id, again, s.TempDir)
+	j, err := s.Jobs.Retry(ctx, v.actor(), id, again, s.TempDir)
 	if err != nil {
 		return err
 	}
@@ -60,11 +59,11 @@ func (s *Server) undoJob(v *visit) error {
 	}
 	var made jobs.Job
 	if err == nil {
-		undo := store.Undo{Policy: snapshot.Policy(v.FormValue("policy")), Tags: typedLines(v.FormValue("tags")), Outcomes: chosenOutcomes(v)}
+		undo := jobs.UndoRequest{Policy: snapshot.Policy(v.FormValue("policy")), Tags: typedLines(v.FormValue("tags")), Outcomes: chosenOutcomes(v)}
 		if list.file != nil {
 			undo.List, undo.ListName = list.content(), list.name
 		}
-		made, err = s.Store.Undo(v.Request().Context(), v.actor(), v.Param("id"), undo, s.TempDir)
+		made, err = s.Jobs.Undo(v.Request().Context(), v.actor(), v.Param("id"), undo, s.TempDir)
 	}
 	if err != nil {
 		return s.jobAgain(v, err)
@@ -142,7 +141,7 @@ func undoTyped(v *visit, f *fault.Error) templates.UndoForm {
 // told what to do with such accounts.
 func (s *Server) resumeJob(v *visit) error {
 	id := v.Param("id")
-	if _, err := s.Store.Resume(v.Request().Context(), v.actor(), id, snapshot.Policy(v.FormValue("policy"))); err != nil {
+	if _, err := s.Jobs.Resume(v.Request().Context(), v.actor(), id, snapshot.Policy(v.FormValue("policy"))); err != nil {
 		return s.jobAgain(v, err)
 	}
 	s.standing.changed() // the service may be tried at once
@@ -152,7 +151,7 @@ func (s *Server) resumeJob(v *visit) error {
 // eraseTags erases the tags kept for an ended job before their time.
 func (s *Server) eraseTags(v *visit) error {
 	id := v.Param("id")
-	if err := s.Store.Erase(v.Request().Context(), v.actor(), id); err != nil {
+	if err := s.Jobs.Erase(v.Request().Context(), v.actor(), id); err != nil {
 		return err
 	}
 	s.notice(v, v.text.T("kept.erase.done"))
@@ -163,11 +162,11 @@ func (s *Server) eraseTags(v *visit) error {
 // was typed.
 func (s *Server) jobAgain(v *visit, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Kind != fault.Invalid && !store.FaultNothingToUndo.Is(f) || v.wantsJSON() {
+	if !ok || f.Kind != fault.Invalid && !jobs.FaultNothingToUndo.Is(f) || v.wantsJSON() {
 		return err
 	}
 	status, _ := statusOf(v, f)
-	j, err := s.Store.Job(v.Request().Context(), v.Param("id"))
+	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates"
 	"tagsweep/web/templates/messages"
 )
@@ -77,13 +76,13 @@ func (s *Server) createJob(v *visit) error {
 		drain(v)
 		refusal := audit.Entry{Code: audit.JobUploadRefused, Actor: v.actor(), Target: up.name, Details: map[string]any{"reason": f.Code, "file": up.name}}
 		// A context of its own: the usual reason is that the upload was given up.
-		if err := s.Store.Record(context.WithoutCancel(v.Request().Context()), refusal); err != nil {
+		if err := s.Jobs.Record(context.WithoutCancel(v.Request().Context()), refusal); err != nil {
 			return err
 		}
 	}
 	var j jobs.Job
 	if err == nil {
-		j, err = s.Store.CreateJob(v.Request().Context(), v.actor(), store.NewJob{
+		j, err = s.Jobs.Create(v.Request().Context(), v.actor(), jobs.Upload{
 			AppID: s.App.ID, Kind: up.kind, Choices: accounts.Choices{TagColumn: up.tagColumn}, Note: up.note, FileName: up.name,
 			AccountBytes: s.App.AccountBytes(), File: up.content(),
 		})

@@ -14,13 +14,13 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
 
 func TestUploadErrorKeepsTheNote(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	for name, bad := range map[string]struct {
 		content string
@@ -36,7 +36,7 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
 		require.Contains(t, got.body, bad.fault, name)
 		require.Contains(t, got.body, "ticket &lt;4711&gt;", name)
-		refused := c.recorded(store.AuditFilter{Code: audit.JobUploadRefused})
+		refused := c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused})
 		require.Equal(t, name, refused[0].Target)
 	}
 	got := b.do("POST", "/jobs", strings.NewReader("note=x"), "application/x-www-form-urlencoded")
@@ -54,7 +54,7 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 }
 
 func TestNoFileIsAFault(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	got := b.do("POST", "/jobs", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nwhy\r\n"+
 		"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"\"\r\n\r\n\r\n--x--\r\n"), "multipart/form-data; boundary=x")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
@@ -63,7 +63,7 @@ func TestNoFileIsAFault(t *testing.T) {
 }
 
 func TestTheNameOfAFileIsNoPath(t *testing.T) {
-	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
+	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	for sent, want := range map[string]string{`C:\Users\me\list.csv`: "list.csv", "../../etc/passwd": "passwd", "名单.csv": "名单.csv"} {
 		got := b.upload(sent, "user_id\nann\n", "")
 		require.Equal(t, want, b.job(strings.TrimPrefix(got.location(), "/jobs/")).FileName)
@@ -86,7 +86,7 @@ func (b *browser) paste(text, name, content string) answer {
 }
 
 func TestPastedTextIsReadAsAFileIs(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	got := b.paste("user_id\r\nann\r\nbob\r\nann\r\n", "", "")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
@@ -99,7 +99,7 @@ func TestPastedTextIsReadAsAFileIs(t *testing.T) {
 }
 
 func TestUploadFileAndTextIsRefused(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	got := c.as(auth.Operator).paste("ann\r\n<b>bob</b>\r\n", "users.csv", "user_id\neve\n")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultBoth.With()))
@@ -111,14 +111,14 @@ func TestUploadFileAndTextIsRefused(t *testing.T) {
 
 // What the browser says of its length is believed before anything is read.
 func TestUploadTooLargeIsRefusedUnread(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	began := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"members.csv\"\r\n\r\nuser_id\n"
 	rest := strings.Repeat("ann\n", (mostPasted+formLimit+20_000)/4)
 	got := b.do("POST", "/jobs", strings.NewReader(began+rest+"\r\n--x--\r\n"), "multipart/form-data; boundary=x")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultTooLarge.With("members.csv", messages.Bytes(10_000))))
-	require.Equal(t, "members.csv", c.recorded(store.AuditFilter{Code: audit.JobUploadRefused})[0].Target)
+	require.Equal(t, "members.csv", c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused})[0].Target)
 	left, err := os.ReadDir(c.web.TempDir)
 	require.NoError(t, err)
 	require.Empty(t, left)

@@ -8,12 +8,12 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 func TestAnAdminManagesUsers(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Admin)
 		require.Equal(t, "/users", b.post("/users", "name", "grace", "role", "operator", "password", "a good long password").location())
@@ -34,7 +34,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, grace.post("/login", "username", "grace", "password", "another good password").StatusCode)
 
 		var codes []audit.Code
-		for _, e := range c.recorded(store.AuditFilter{Actor: "admin"}) {
+		for _, e := range c.recorded(jobs.AuditFilter{Actor: "admin"}) {
 			if e.Target == "grace" {
 				codes = append(codes, e.Code)
 				require.NotContains(t, e.Details, "password")
@@ -45,7 +45,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 }
 
 func TestUserFormErrorKeepsTheForm(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	admin, err := c.store.UserByName(t.Context(), "admin")
 	require.NoError(t, err)
@@ -57,9 +57,9 @@ func TestUserFormErrorKeepsTheForm(t *testing.T) {
 		says    string
 	}{
 		{"/users", []string{"name", "grace", "role", "operator", "password", "short"}, 422, "fewer than 10 characters"},
-		{"/users", []string{"name", "a b", "role", "operator", "password", storetest.Password}, 422, "a name has 1 to 64"},
-		{"/users", []string{"name", "operator", "role", "operator", "password", storetest.Password}, 409, "already a user called operator"},
-		{"/users", []string{"name", "grace", "role", "king", "password", storetest.Password}, 422, "the role is operator, admin or auditor"},
+		{"/users", []string{"name", "a b", "role", "operator", "password", jobstest.Password}, 422, "a name has 1 to 64"},
+		{"/users", []string{"name", "operator", "role", "operator", "password", jobstest.Password}, 409, "already a user called operator"},
+		{"/users", []string{"name", "grace", "role", "king", "password", jobstest.Password}, 422, "the role is operator, admin or auditor"},
 		{"/users/" + admin.ID + "/role", []string{"role", "auditor"}, 409, "the last admin"},
 		{"/users/" + admin.ID + "/disable", nil, 409, "the last admin"},
 		{"/users/unknown/disable", nil, 404, "There is no such user."},
@@ -68,14 +68,14 @@ func TestUserFormErrorKeepsTheForm(t *testing.T) {
 		require.Equal(t, bad.status, got.StatusCode, bad.says)
 		require.Contains(t, got.body, bad.says)
 		require.Contains(t, got.body, `action="/users"`)
-		require.NotContains(t, got.body, storetest.Password)
+		require.NotContains(t, got.body, jobstest.Password)
 	}
 	require.Equal(t, before, c.contents())
 	require.Contains(t, b.post("/users", "name", "grace", "role", "auditor", "password", "short").body, `value="grace"`)
 }
 
 func TestUserPasswordChangeSignsOut(t *testing.T) {
-	c := newConsole(t, storetest.SQLite(t))
+	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	admin, err := c.store.UserByName(t.Context(), "admin")
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 	"tagsweep/web/templates/messages"
 )
 
@@ -26,7 +26,7 @@ type visit struct {
 	requestID string
 	text      *messages.Text
 	session   *sessions.Session // nil when signed out
-	user      store.User        // zero when signed out
+	user      jobs.User         // zero when signed out
 }
 
 const visitKey = "visit"
@@ -111,9 +111,9 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		switch {
 		case r.permission == auth.Public:
 		case !v.signedIn():
-			return store.FaultNoSession.With()
+			return jobs.FaultNoSession.With()
 		case !v.user.Role.May(r.permission):
-			err := s.Store.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
+			err := s.Jobs.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
 				Details: map[string]any{"method": r.method, "permission": r.permission}})
 			return faultDenied.Because(err, v.user.Role)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -26,13 +25,13 @@ type answersTest struct {
 }
 
 // answering starts a job of accounts against a simulator with the faults.
-func answering(t *testing.T, family string, faults timtest.Faults, settings store.SendingSettings, accounts []string) *answersTest {
+func answering(t *testing.T, family string, faults timtest.Faults, settings jobs.Settings, accounts []string) *answersTest {
 	t.Helper()
 	a := &answersTest{database: storetest.SQLiteFile(t)}
 	a.Service, a.base = simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare, c.Faults = 0, 0, faults })
 	a.console = opened(t, a.database, a.base, family)
-	require.NoError(t, a.store.ChangeSending(t.Context(), commandLine(), a.engine.App.ID, settings))
-	a.job = startedJob(t, a.store, []byte(strings.Join(accounts, "\n")+"\n"))
+	require.NoError(t, a.jobs.ChangeSettings(t.Context(), commandLine(), a.engine.App.ID, settings))
+	a.job = startedJob(t, a.jobs, []byte(strings.Join(accounts, "\n")+"\n"))
 	return a
 }
 
@@ -51,7 +50,7 @@ func (a *answersTest) whileRunning(t *testing.T, what string, holds func() bool)
 	stop()
 	require.NoError(t, <-ended)
 	var err error
-	a.job, err = a.store.Job(t.Context(), a.job.ID)
+	a.job, err = a.jobs.Get(t.Context(), a.job.ID)
 	require.NoError(t, err)
 }
 
@@ -75,10 +74,10 @@ func members(n int, others ...string) []string {
 }
 
 // openly sends without a careful start, so that calls can be counted.
-var openly = store.SendingSettings{FailureLimit: 100, KeepDays: 30}
+var openly = jobs.Settings{FailureLimit: 100, KeepDays: 30}
 
 // guarded is how an app sends when nobody has changed it.
-var guarded = store.SendingSettings{FailureLimit: 20, Canary: true, KeepDays: 30}
+var guarded = jobs.Settings{FailureLimit: 20, Canary: true, KeepDays: 30}
 
 // classed returns the codes of the service that are first met with a class.
 func classed(class tim.Class) []int {
@@ -106,7 +105,7 @@ func TestHaltCodesStopAtOnce(t *testing.T) {
 		require.Equal(t, int64(1_000), a.job.Counts[jobs.Waiting])
 
 		require.NoError(t, a.SetFaults(timtest.Faults{}))
-		_, err := a.store.ActOnJob(t.Context(), commandLine(), a.job.ID, jobs.Resume)
+		_, err := a.jobs.Act(t.Context(), commandLine(), a.job.ID, jobs.Resume)
 		require.NoError(t, err)
 		a.carryOut(t)
 		a.requireFinished(t, 0)
@@ -177,7 +176,7 @@ func TestOutageIsProbedUntilItEnds(t *testing.T) {
 			require.NoError(t, a.SetFaults(timtest.Faults{}))
 			a.whileRunning(t, "the job has gone on and ended by itself", func() bool {
 				probeNow(t, a.database)
-				job, err := a.store.Job(t.Context(), a.job.ID)
+				job, err := a.jobs.Get(t.Context(), a.job.ID)
 				return err == nil && job.Settled()
 			})
 			a.requireFinished(t, 0)
@@ -194,7 +193,7 @@ func TestTooManyCallsSlowTheCommandDown(t *testing.T) {
 		calls := a.Ledger()
 		require.Len(t, calls, 3+1)
 		require.GreaterOrEqual(t, calls[1].At-calls[0].At, time.Second.Microseconds())
-		sending, err := a.store.Sending(t.Context(), a.engine.App.ID)
+		sending, err := a.jobs.SendStatus(t.Context(), a.engine.App.ID)
 		require.NoError(t, err)
 		for _, gauge := range sending.Gauges {
 			require.Equal(t, gauge.Command == tim.RemoveAllTags, gauge.Allowed < gauge.Set, "%+v", gauge)
@@ -232,7 +231,7 @@ func TestAdminLockoutStopsCallsForAMinute(t *testing.T) {
 	t.Parallel()
 	a := answering(t, "all_member_push", timtest.Faults{Code: 70050}, guarded, members(300))
 	held := func() bool {
-		sending, err := a.store.Sending(t.Context(), a.engine.App.ID)
+		sending, err := a.jobs.SendStatus(t.Context(), a.engine.App.ID)
 		require.NoError(t, err)
 		return len(sending.Gauges) > 0 && !slices.ContainsFunc(sending.Gauges, func(g jobs.Gauge) bool { return time.Until(g.HeldUntil) < 50*time.Second })
 	}
@@ -250,7 +249,7 @@ func TestSplitFindsOneBadAccountIn15Calls(t *testing.T) {
 		a.requireFinished(t, 1)
 		require.LessOrEqual(t, len(a.Ledger()), 2+15)
 		t.Logf("%d calls more", len(a.Ledger())-2)
-		for r, err := range a.store.Results(t.Context(), a.job.ID, jobs.Failed) {
+		for r, err := range a.jobs.Results(t.Context(), a.job.ID, jobs.Failed) {
 			require.NoError(t, err)
 			require.Equal(t, "bad1", r.Account.Account)
 			require.Equal(t, code, r.Code)
@@ -338,15 +337,15 @@ func TestInDoubtAsksAPersonIfUnreadable(t *testing.T) {
 			if len(a.Ledger()) == 2 {
 				require.NoError(t, a.SetFaults(timtest.Faults{Code: code, Commands: []tim.Command{tim.GetTags}}))
 			}
-			asked, err := a.store.Asked(t.Context(), a.job.ID)
+			asked, err := a.jobs.NeedsReview(t.Context(), a.job.ID)
 			require.NoError(t, err)
-			return asked == store.Asked{Unreadable: 100, Code: code}
+			return asked == jobs.NeedsReview{Unreadable: 100, Code: code}
 		}
 		a.whileRunning(t, "a person is asked", asked)
 		require.Equal(t, jobs.Running, a.job.State)
 		require.Len(t, a.Ledger(), 3)
 
-		_, err := a.store.Decide(t.Context(), commandLine(), a.job.ID, jobs.Again)
+		_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Again)
 		require.NoError(t, err)
 		a.carryOut(t)
 		a.requireFinished(t, 0)
@@ -366,14 +365,14 @@ func TestInDoubtWithNewTagsAsksAPerson(t *testing.T) {
 		if len(a.Ledger()) == 3 {
 			a.SetTags(accounts[41], "new")
 		}
-		asked, err := a.store.Asked(t.Context(), a.job.ID)
+		asked, err := a.jobs.NeedsReview(t.Context(), a.job.ID)
 		require.NoError(t, err)
-		job, err := a.store.Job(t.Context(), a.job.ID)
+		job, err := a.jobs.Get(t.Context(), a.job.ID)
 		require.NoError(t, err)
-		return asked == store.Asked{Tagged: 1} && job.Counts[jobs.Cleared] == 99
+		return asked == jobs.NeedsReview{Tagged: 1} && job.Counts[jobs.Cleared] == 99
 	})
 	require.Equal(t, []string{"new"}, a.Tags(accounts[41]))
-	_, err := a.store.Decide(t.Context(), commandLine(), a.job.ID, jobs.Leave)
+	_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Leave)
 	require.NoError(t, err)
 	a.carryOut(t)
 	a.requireFinished(t, 1)

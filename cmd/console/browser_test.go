@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"tagsweep/internal/store/storetest"
-
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -25,6 +23,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // patience is how long a page may take to become what a test waits for.
@@ -222,7 +222,7 @@ func (w *tab) fault() string { w.t.Helper(); return w.text("#fault .problem p") 
 func (w *tab) signIn(user string) {
 	w.t.Helper()
 	w.open("/login")
-	require.Equal(w.t, 200, w.submitSignIn(user, storetest.Password))
+	require.Equal(w.t, 200, w.submitSignIn(user, jobstest.Password))
 	require.Equal(w.t, "/jobs", w.at())
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -67,7 +68,7 @@ func TestUserCommands(t *testing.T) {
 	_, base := simulate(t, nil)
 	p := programOf(t, base, filepath.Join(t.TempDir(), "new", "console.db"))
 	for user, role := range map[string]string{"olga": "operator", "adam": "admin", "aida": "auditor"} {
-		out, err := p.command(storetest.Password+"\n", "user", "add", user, "--role", role)
+		out, err := p.command(jobstest.Password+"\n", "user", "add", user, "--role", role)
 		require.NoError(t, err, out)
 	}
 	out, err := p.command("", "user", "list")
@@ -85,11 +86,11 @@ func TestUserCommands(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		"the same name":    {storetest.Password + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
-		"an unknown role":  {storetest.Password + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
+		"the same name":    {jobstest.Password + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
+		"an unknown role":  {jobstest.Password + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
 		"no password":      {"", []string{"user", "add", "otto", "--role", "admin"}, "No password was given"},
 		"a short password": {"short\n", []string{"user", "password", "olga"}, "10"},
-		"an unknown user":  {storetest.Password + "\n", []string{"user", "password", "otto"}, "no such user"},
+		"an unknown user":  {jobstest.Password + "\n", []string{"user", "password", "otto"}, "no such user"},
 	} {
 		out, err := p.command(test.input, test.args...)
 		require.Error(t, err, name)
@@ -104,7 +105,7 @@ func TestVerifyNamesTheFault(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
-		job := carryOut(t, con, startedJob(t, con.store, accountFile(250)).ID)
+		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(250)).ID)
 		out, err := runProgram("", nil, "verify", "--database", database)
 		require.NoError(t, err, out)
 		tamper(t, database, `UPDATE batches SET outcome = 'failed' WHERE number = 2`)

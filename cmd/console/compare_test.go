@@ -17,9 +17,9 @@ func TestACompareThatShouldFailFails(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare, c.UntaggedShare = 0, 0 })
 	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
-	job := carryOut(t, con, startedJob(t, con.store, accountFile(300)).ID)
+	job := carryOut(t, con, startedJob(t, con.jobs, accountFile(300)).ID)
 	compare := func() *timtest.Comparison {
-		found, err := timtest.Compare(t.Context(), con.store, timtest.NewControl(base), job.ID)
+		found, err := timtest.Compare(t.Context(), con.jobs, timtest.NewControl(base), job.ID)
 		require.NoError(t, err)
 		return found
 	}

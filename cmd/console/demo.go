@@ -88,7 +88,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	}
 	defer console.close()
 	passwords := &strings.Builder{}
-	operator, err := demoUsers(ctx, console.store, passwords)
+	operator, err := demoUsers(ctx, console.rooms, passwords)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func demoEnded(ctx context.Context, folder string) error {
 		return nil // of another version, or broken: it is replaced anyway
 	}
 	defer earlier.Close()
-	release, err := earlier.Alone(ctx)
+	release, err := earlier.ExclusiveLock(ctx)
 	if err != nil {
 		return faultDemoRuns.Because(err, folder)
 	}
@@ -154,18 +154,18 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 		return jobs.Job{}, err
 	}
 	churned := sampleFile(c.Accounts, "churned")
-	job, err := con.store.CreateJob(ctx, by, store.NewJob{AppID: con.engine.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
+	job, err := con.jobs.Create(ctx, by, jobs.Upload{AppID: con.engine.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
 		FileName: "churned-users.csv", AccountBytes: con.engine.App.AccountBytes(), File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))})
 	if err == nil {
 		_, err = con.importer.Next(ctx, 0)
 	}
 	if err == nil {
-		job, err = con.store.Job(ctx, job.ID)
+		job, err = con.jobs.Get(ctx, job.ID)
 	}
 	if err != nil {
 		return job, err
 	}
-	return con.store.StartJob(ctx, by, job.ID, store.Start{Confirm: job.Accounts, Reading: job.Reading})
+	return con.jobs.Start(ctx, by, job.ID, jobs.StartRequest{Confirm: job.Accounts, Reading: job.Reading})
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of
@@ -200,14 +200,14 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	group.Go(func() error { return con.engine.Run(running) })
 	group.Go(func() (err error) {
 		defer stop()
-		job, err = awaitEnd(running, con.store, job.ID)
+		job, err = awaitEnd(running, con.jobs, job.ID)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	took := time.Since(started)
-	found, err := timtest.Compare(ctx, con.store, timtest.NewControl(base), job.ID)
+	found, err := timtest.Compare(ctx, con.jobs, timtest.NewControl(base), job.ID)
 	if err != nil {
 		return err
 	}
@@ -240,9 +240,9 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 }
 
 // awaitEnd returns the job once nothing about it can change, or a person must act.
-func awaitEnd(ctx context.Context, st *store.Store, id string) (jobs.Job, error) {
+func awaitEnd(ctx context.Context, all *jobs.Jobs, id string) (jobs.Job, error) {
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		job, err := st.Job(ctx, id)
+		job, err := all.Get(ctx, id)
 		if err != nil || job.Settled() || job.State == jobs.Halted {
 			return job, err
 		}
@@ -255,7 +255,7 @@ func awaitEnd(ctx context.Context, st *store.Store, id string) (jobs.Job, error)
 }
 
 // demoUsers makes a user for each role, prints them, and returns the operator.
-func demoUsers(ctx context.Context, st *store.Store, out io.Writer) (operator audit.Actor, err error) {
+func demoUsers(ctx context.Context, r *rooms, out io.Writer) (operator audit.Actor, err error) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "USER\tROLE\tPASSWORD")
 	for _, u := range []struct {
@@ -267,7 +267,7 @@ func demoUsers(ctx context.Context, st *store.Store, out io.Writer) (operator au
 		if err != nil {
 			return operator, err
 		}
-		user, err := st.CreateUser(ctx, commandLine(), u.name, u.role, hash)
+		user, err := r.jobs.CreateUser(ctx, commandLine(), u.name, u.role, hash)
 		if err != nil {
 			return operator, err
 		}

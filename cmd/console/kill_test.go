@@ -66,7 +66,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 4 * time.Second })
 	database := storetest.PostgresURL(t)
 	one, two := opened(t, database, base, "all_member_push"), opened(t, database, base, "all_member_push")
-	id := startedJob(t, one.store, accountFile(sized(45_000, 80_000))).ID
+	id := startedJob(t, one.jobs, accountFile(sized(45_000, 80_000))).ID
 	running, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	var group errgroup.Group
@@ -79,7 +79,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 	})
 	group.Go(func() error {
 		defer stop()
-		job, err := awaitEnd(running, one.store, id)
+		job, err := awaitEnd(running, one.jobs, id)
 		if err == nil && job.State != jobs.Finished {
 			err = fmt.Errorf("the job is %s: %d %s", job.State, job.HaltCode, job.HaltInfo)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -193,9 +194,9 @@ func (s *stage) others() []scene {
 		{"audit-none", "adam", "/audit?actor=nobody", nil},
 		{"jobs-search", "aida", "/jobs?q=users&kind=clear&from=2026-01-01", nil},
 		{"users", "adam", "/users", func(w *tab) { w.do(click("details.entry summary")) }},
-		{"users-name", "adam", "/users", newUser("no spaces", storetest.Password, 422)},
-		{"users-taken", "adam", "/users", newUser("olga", storetest.Password, 409)},
-		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), storetest.Password, 200)(w) }},
+		{"users-name", "adam", "/users", newUser("no spaces", jobstest.Password, 422)},
+		{"users-taken", "adam", "/users", newUser("olga", jobstest.Password, 409)},
+		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), jobstest.Password, 200)(w) }},
 		{"protected-none", "adam", "/protected?q=nobody", nil},
 		{"protected", "adam", "/protected", func(w *tab) { w.do(click("details.entry summary")) }},
 		{"protected-wrong", "adam", "/protected", func(w *tab) {

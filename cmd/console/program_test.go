@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
@@ -89,13 +91,14 @@ func programOf(t testing.TB, simulator, database string) *program {
 
 // addUsers makes a user for each role, without the cost of a real password.
 func addUsers(t testing.TB, database string) {
-	s, err := store.Open(t.Context(), database)
+	db, err := store.Open(t.Context(), database)
 	require.NoError(t, err)
+	s := jobstest.New(db)
 	for user, role := range map[string]auth.Role{"olga": auth.Operator, "adam": auth.Admin, "aida": auth.Auditor} {
-		_, err := s.CreateUser(t.Context(), commandLine(), user, role, storetest.PasswordHash)
+		_, err := s.CreateUser(t.Context(), commandLine(), user, role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
-	require.NoError(t, s.Close())
+	require.NoError(t, db.Close())
 }
 
 // end kills the console if it runs.
@@ -221,20 +224,20 @@ func databaseOf(t testing.TB, engine string) string {
 
 // requireTruth holds finished jobs, and the inspections of their samples, against
 // the simulator and recounts them.
-func requireTruth(t testing.TB, database, simulator string, jobs ...string) *timtest.Comparison {
+func requireTruth(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
 	t.Helper()
-	s := storetest.Open(t, database)
-	for _, id := range jobs {
+	s := jobstest.Open(t, database)
+	for _, id := range ids {
 		inspection, err := s.InspectionOf(t.Context(), id)
 		require.NoError(t, err)
 		if inspection != nil {
-			jobs = append(jobs, inspection.ID)
+			ids = append(ids, inspection.ID)
 		}
 	}
-	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), jobs...)
+	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), ids...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
-	verified, err := s.Verify(t.Context(), store.Proofs{})
+	verified, err := s.Verify(t.Context(), jobs.Proofs{})
 	require.NoError(t, err)
 	require.Empty(t, verified.Wrong)
 	return found

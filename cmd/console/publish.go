@@ -17,7 +17,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file", "The checkpoint file %s cannot be read or written. Nothing was started; check CONSOLE_CHECKPOINT_FILE and that its folder exists and may be written.")
@@ -119,16 +119,16 @@ func toSyslog(ctx context.Context, network, address, note string) error {
 }
 
 // publish sends what a destination has not been sent, and returns whether it works.
-func publish(ctx context.Context, st *store.Store, d *destination) error {
+func publish(ctx context.Context, log *jobs.Jobs, d *destination) error {
 	for {
 		after, err := d.sent, error(nil)
 		if d.file == "" {
-			after, err = st.PublishedUpTo(ctx, d.name)
+			after, err = log.PublishedUpTo(ctx, d.name)
 		}
 		if err != nil {
 			return err
 		}
-		due, err := st.CheckpointsAfter(ctx, after, 100)
+		due, err := log.CheckpointsAfter(ctx, after, 100)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -139,12 +139,12 @@ func publish(ctx context.Context, st *store.Store, d *destination) error {
 			d.sent = c.Size
 		}
 		if d.sent > after {
-			if err := st.Published(ctx, d.name, d.sent); err != nil {
+			if err := log.Published(ctx, d.name, d.sent); err != nil {
 				return err
 			}
 		}
 		if err != nil {
-			return errors.Join(err, st.NotPublished(ctx, d.name, err.Error()))
+			return errors.Join(err, log.NotPublished(ctx, d.name, err.Error()))
 		}
 	}
 }
@@ -162,7 +162,7 @@ type published struct {
 const lookedAt = 100
 
 // readPublished compares a file of checkpoints with the database.
-func readPublished(ctx context.Context, st *store.Store, path, public string) (p published, err error) {
+func readPublished(ctx context.Context, log *jobs.Jobs, path, public string) (p published, err error) {
 	origin, _, _ := strings.Cut(public, "+")
 	var end []string
 	for note, err := range readCheckpoints(path) {
@@ -179,12 +179,12 @@ func readPublished(ctx context.Context, st *store.Store, path, public string) (p
 		return p, nil
 	}
 	for _, note := range end {
-		if err := p.learn(ctx, st, note); err != nil {
+		if err := p.learn(ctx, log, note); err != nil {
 			return p, err
 		}
 	}
-	if p.included, err = st.Knows(ctx, p.last.Size, end[len(end)-1]); err == nil && !p.included {
-		p.included, err = st.Includes(ctx, p.last)
+	if p.included, err = log.Knows(ctx, p.last.Size, end[len(end)-1]); err == nil && !p.included {
+		p.included, err = log.Includes(ctx, p.last)
 	}
 	if err != nil {
 		return p, err
@@ -196,19 +196,19 @@ func readPublished(ctx context.Context, st *store.Store, path, public string) (p
 		if err != nil {
 			return p, faultCheckpointFile.Because(err, path)
 		}
-		if err := p.learn(ctx, st, note); err != nil {
+		if err := p.learn(ctx, log, note); err != nil {
 			return p, err
 		}
 	}
 	return p, nil
 }
 
-func (p *published) learn(ctx context.Context, st *store.Store, note string) error {
+func (p *published) learn(ctx context.Context, log *jobs.Jobs, note string) error {
 	c, err := audit.OpenCheckpoint(note, "")
 	if err != nil {
 		return nil // of another kind of log
 	}
-	known, err := st.Knows(ctx, c.Size, note)
+	known, err := log.Knows(ctx, c.Size, note)
 	if known {
 		p.known = c.Size
 	}
@@ -217,7 +217,7 @@ func (p *published) learn(ctx context.Context, st *store.Store, note string) err
 
 // readLost returns the range of the checkpoints of a file that the log does not
 // include, as far as they were signed with its key.
-func readLost(ctx context.Context, st *store.Store, path, public string) (lost store.Lost, err error) {
+func readLost(ctx context.Context, log *jobs.Jobs, path, public string) (lost jobs.Lost, err error) {
 	lost.After = math.MaxInt64
 	for note, err := range readCheckpoints(path) {
 		if err != nil {
@@ -227,9 +227,9 @@ func readLost(ctx context.Context, st *store.Store, path, public string) (lost s
 		if err != nil {
 			continue
 		}
-		known, err := st.Knows(ctx, c.Size, note)
+		known, err := log.Knows(ctx, c.Size, note)
 		if err == nil && !known {
-			known, err = st.Includes(ctx, c)
+			known, err = log.Includes(ctx, c)
 		}
 		if err != nil {
 			return lost, err

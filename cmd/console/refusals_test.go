@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -190,12 +191,12 @@ func TestSignInWrongPasswordSlowsNext(t *testing.T) {
 		}
 		return seconds > 10
 	})
-	require.Equal(t, 429, w.submitSignIn("aida", storetest.Password), "even the right one has to wait")
+	require.Equal(t, 429, w.submitSignIn("aida", jobstest.Password), "even the right one has to wait")
 	require.Regexp(t, `there were too many failed attempts. Wait \d+ s, then try again`, w.fault())
 	p.signIn("olga") // a colleague is not held up
 
 	waited()
-	require.Equal(t, 200, w.submitSignIn("aida", storetest.Password))
+	require.Equal(t, 200, w.submitSignIn("aida", jobstest.Password))
 	require.Equal(t, "/audit", w.at(), "where the person wanted to go")
 }
 
@@ -210,11 +211,11 @@ func TestSignInAgainReturnsToThePage(t *testing.T) {
 	w.signIn("olga")
 	w.open("/jobs/" + id)
 
-	out, err := p.command(storetest.Password+"\n", "user", "password", "olga") // ends her sessions
+	out, err := p.command(jobstest.Password+"\n", "user", "password", "olga") // ends her sessions
 	require.NoError(t, err, out)
 	require.Equal(t, 200, w.follow(fill("#confirm", "300"), click("form[action$=start] button")))
 	require.Equal(t, "/login?next="+url.QueryEscape("/jobs/"+id), w.at())
-	w.submitSignIn("olga", storetest.Password)
+	w.submitSignIn("olga", jobstest.Password)
 	require.Equal(t, "/jobs/"+id, w.at())
 	olga = p.signIn("olga")
 	require.Equal(t, "draft", olga.job(id).State, "nothing was started by someone who was not signed in")
@@ -224,7 +225,7 @@ func TestSignInAgainReturnsToThePage(t *testing.T) {
 	until(t, "the job is halted", func() bool { return olga.job(id).State == "halted" })
 	w.open("/jobs?state=halted")
 	leads := w.loads()
-	out, err = p.command(storetest.Password+"\n", "user", "password", "olga")
+	out, err = p.command(jobstest.Password+"\n", "user", "password", "olga")
 	require.NoError(t, err, out)
 	leads()
 	require.Equal(t, "/login?next="+url.QueryEscape("/jobs?state=halted"), w.at())

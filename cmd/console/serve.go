@@ -13,7 +13,6 @@ import (
 
 	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 	"tagsweep/web"
 )
@@ -45,7 +44,7 @@ func (c *serveCommand) Run(ctx context.Context, s *streams) error {
 
 // console is the running program: what serve, demo and nothing else put together.
 type console struct {
-	store    *store.Store
+	*rooms
 	release  func()
 	client   *tim.Client
 	engine   *engine.Engine
@@ -77,11 +76,11 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.listener, err = listen(c.Listen); err != nil {
 		return nil, err
 	}
-	if con.store, err = store.Open(ctx, c.Database); err != nil {
+	if con.rooms, err = openRooms(ctx, c.Database); err != nil {
 		return nil, err
 	}
-	con.store.UseKey(keys.snapshots)
-	own, err := con.store.IsOwnKey(ctx)
+	con.jobs.UseKey(keys.snapshots)
+	own, err := con.jobs.IsOwnKey(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -90,42 +89,42 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	case !own:
 		s.log.Warn("the key file is another one: tags that were kept with the last cannot be read", "key_file", c.KeyFile)
 	}
-	if con.release, err = con.store.Alone(ctx); err != nil {
+	if con.release, err = con.db.ExclusiveLock(ctx); err != nil {
 		return nil, err
 	}
-	if err = clean(ctx, con.store, s.log); err != nil {
+	if err = clean(ctx, con.rooms, s.log); err != nil {
 		return nil, err
 	}
-	if err = con.store.SaveApp(ctx, app); err != nil {
+	if err = con.jobs.SaveApp(ctx, app); err != nil {
 		return nil, err
 	}
-	users, err := con.store.Users(ctx)
+	users, err := con.jobs.Users(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
-	if con.log, err = c.openLog(ctx, con.store, keys, s.log); err != nil {
+	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.store, Log: s.log})
-	con.importer = &jobs.Importer{Store: con.store, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{Store: con.store, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Log: s.log})
+	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
+	con.web, err = web.New(web.Config{DB: con.db, Jobs: con.jobs, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
 
 // clean ends what an earlier console left behind. Where others may be at work,
 // only what is surely abandoned is touched.
-func clean(ctx context.Context, st *store.Store, log *slog.Logger) error {
+func clean(ctx context.Context, r *rooms, log *slog.Logger) error {
 	before := time.Now()
-	if st.Shared() {
+	if r.db.Shared() {
 		before = before.Add(-24 * time.Hour)
-	} else if err := st.ReleaseImports(ctx); err != nil {
+	} else if err := r.jobs.ReleaseImports(ctx); err != nil {
 		return err
 	}
-	n, err := st.DiscardUploads(ctx, before)
+	n, err := r.jobs.DiscardUploads(ctx, before)
 	if n > 0 {
 		log.Warn("uploads that were cut off by the end of the console are discarded; upload the files again", "files", n)
 	}
@@ -171,7 +170,7 @@ func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for said := ""; ctx.Err() == nil; {
-		switch err := errors.Join(c.store.Sweep(ctx), c.store.SweepAudit(ctx)); {
+		switch err := errors.Join(c.jobs.Sweep(ctx), c.jobs.SweepAudit(ctx)); {
 		case err == nil:
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:
@@ -195,8 +194,8 @@ func (c *console) close() {
 	if c.release != nil {
 		c.release()
 	}
-	if c.store != nil {
-		if err := c.store.Close(); err != nil {
+	if c.rooms != nil {
+		if err := c.db.Close(); err != nil {
 			c.logger.Error("the database could not be closed", "err", err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -92,7 +92,7 @@ func TestTorture(t *testing.T) {
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			found, err := timtest.Compare(t.Context(), storetest.Open(t, database), simulator, all...)
+			found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))
 			require.Empty(t, found.Wrong)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -50,18 +50,18 @@ func carryOut(t *testing.T, con *console, id string) jobs.Job {
 	group.Go(func() error { return con.engine.Run(running) })
 	group.Go(func() (err error) {
 		defer stop()
-		job, err = awaitEnd(running, con.store, id)
+		job, err = awaitEnd(running, con.jobs, id)
 		return err
 	})
 	require.NoError(t, group.Wait())
 	return job
 }
 
-func startedJob(t *testing.T, s *store.Store, accounts []byte) jobs.Job {
+func startedJob(t *testing.T, s *jobs.Jobs, accounts []byte) jobs.Job {
 	t.Helper()
-	job, err := storetest.Draft(s, commandLine(), store.NewJob{AppID: strconv.Itoa(sampleSDKAppID)}, string(accounts))
+	job, err := jobstest.Draft(&jobstest.Console{Jobs: s}, commandLine(), jobs.Upload{AppID: strconv.Itoa(sampleSDKAppID)}, string(accounts))
 	require.NoError(t, err)
-	job, err = s.StartJob(t.Context(), commandLine(), job.ID, store.Start{Confirm: job.Accounts, Reading: job.Reading})
+	job, err = s.Start(t.Context(), commandLine(), job.ID, jobs.StartRequest{Confirm: job.Accounts, Reading: job.Reading})
 	require.NoError(t, err)
 	return job
 }
@@ -79,7 +79,7 @@ func TestEveryFaultEndsInTheTruth(t *testing.T) {
 			})
 			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
-			job := carryOut(t, con, startedJob(t, con.store, accountFile(3_000)).ID)
+			job := carryOut(t, con, startedJob(t, con.jobs, accountFile(3_000)).ID)
 			require.Equal(t, jobs.Finished, job.State, "%d %s", job.HaltCode, job.HaltInfo)
 			require.Equal(t, job.Accounts, job.Counts[jobs.Cleared]+job.Counts[jobs.Untagged]+job.Counts[jobs.Failed])
 			requireTruth(t, database, base, job.ID)
@@ -97,7 +97,7 @@ func TestAnAnswerThatNeverComesIsReadBack(t *testing.T) {
 			})
 			database := storetest.SQLiteFile(t)
 			con := opened(t, database, base, "all_member_push")
-			job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+			job := carryOut(t, con, startedJob(t, con.jobs, accountFile(1_000)).ID)
 			require.Equal(t, jobs.Finished, job.State)
 			require.Equal(t, int64(2), simulator.Stats().Faults[fault])
 			require.Equal(t, int64(2), requireTruth(t, database, base, job.ID).Lost)
@@ -117,10 +117,10 @@ func TestUnknownAccountsFailAlone(t *testing.T) {
 				})
 				database := storetest.SQLiteFile(t)
 				con := opened(t, database, base, family)
-				job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+				job := carryOut(t, con, startedJob(t, con.jobs, accountFile(1_000)).ID)
 				require.Equal(t, jobs.Finished, job.State)
 				requireTruth(t, database, base, job.ID)
-				for r, err := range con.store.Results(t.Context(), job.ID, "") {
+				for r, err := range con.jobs.Results(t.Context(), job.ID, "") {
 					require.NoError(t, err)
 					if unknown == timtest.ErrorList || unknown == timtest.FailedBatch {
 						// In doubt and unknown is read back as having no tags, which is true of it too.
@@ -143,14 +143,14 @@ func TestHaltResumesWithoutLoss(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90045} })
 		con := opened(t, database, base, "all_member_push")
-		job := carryOut(t, con, startedJob(t, con.store, accountFile(5_000)).ID)
+		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(5_000)).ID)
 		require.Equal(t, jobs.Halted, job.State)
 		require.Equal(t, 90045, job.HaltCode)
 		require.Less(t, len(simulator.Ledger()), 20, "those already claimed, and no more")
 		require.Equal(t, int64(5_000), job.Counts[jobs.Waiting])
 
 		require.NoError(t, simulator.SetFaults(timtest.Faults{}))
-		_, err := con.store.ActOnJob(t.Context(), commandLine(), job.ID, jobs.Resume)
+		_, err := con.jobs.Act(t.Context(), commandLine(), job.ID, jobs.Resume)
 		require.NoError(t, err)
 		job = carryOut(t, con, job.ID)
 		require.Equal(t, jobs.Finished, job.State)
@@ -162,7 +162,7 @@ func TestCarefulStartHaltsAfterABadBatch(t *testing.T) {
 	t.Parallel()
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70107} })
 	con := opened(t, storetest.SQLiteFile(t), base, "all_member_push")
-	job := carryOut(t, con, startedJob(t, con.store, accountFile(1_000)).ID)
+	job := carryOut(t, con, startedJob(t, con.jobs, accountFile(1_000)).ID)
 	require.Equal(t, jobs.Halted, job.State)
 	require.Equal(t, jobs.CodeFailures, job.HaltCode)
 	require.Equal(t, int64(100), job.Counts[jobs.Failed])
@@ -176,7 +176,7 @@ func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 70001} })
 	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
-	job := carryOut(t, con, startedJob(t, con.store, accountFile(100)).ID)
+	job := carryOut(t, con, startedJob(t, con.jobs, accountFile(100)).ID)
 	require.Equal(t, jobs.Halted, job.State)
 	require.Len(t, simulator.Ledger(), 2, "a signature that does not help is not hammered")
 }
@@ -188,10 +188,10 @@ func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond, Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
 		})
 		con := opened(t, database, base, "all_member_push")
-		id := startedJob(t, con.store, accountFile(20_000)).ID
+		id := startedJob(t, con.jobs, accountFile(20_000)).ID
 		go func() {
 			until(t, "calls are in flight", func() bool { return len(simulator.Ledger()) > 30 })
-			_, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Cancel)
+			_, err := con.jobs.Act(t.Context(), commandLine(), id, jobs.Cancel)
 			if err != nil {
 				t.Error(err)
 			}
@@ -210,17 +210,17 @@ func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
-		id := startedJob(t, con.store, accountFile(10_000)).ID
+		id := startedJob(t, con.jobs, accountFile(10_000)).ID
 		paused := make(chan jobs.Job, 1)
 		go func() {
 			until(t, "calls are made", func() bool { return len(simulator.Ledger()) > 30 })
-			if _, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Pause); err != nil {
+			if _, err := con.jobs.Act(t.Context(), commandLine(), id, jobs.Pause); err != nil {
 				t.Error(err)
 			}
 			var job jobs.Job
 			until(t, "the calls in flight are settled", func() (settled bool) {
 				var err error
-				job, err = con.store.Job(t.Context(), id)
+				job, err = con.jobs.Get(t.Context(), id)
 				return err != nil || job.Shown() == jobs.Paused
 			})
 			calls, settled := len(simulator.Ledger()), time.Now()
@@ -229,7 +229,7 @@ func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 				t.Errorf("%d calls for a paused job", more)
 			}
 			paused <- job
-			if _, err := con.store.ActOnJob(t.Context(), commandLine(), id, jobs.Resume); err != nil {
+			if _, err := con.jobs.Act(t.Context(), commandLine(), id, jobs.Resume); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -245,11 +245,11 @@ func TestLedgerHoldsEveryCall(t *testing.T) {
 	simulator, base := simulate(t, nil)
 	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
-	job := carryOut(t, con, startedJob(t, con.store, accountFile(2_000)).ID)
+	job := carryOut(t, con, startedJob(t, con.jobs, accountFile(2_000)).ID)
 	found := requireTruth(t, database, base, job.ID)
 	require.Equal(t, int64(len(simulator.Ledger())), found.Calls)
 	require.Equal(t, job.Calls, found.Calls)
-	s := storetest.Open(t, database)
+	s := jobstest.Open(t, database)
 	answered := 0
 	for call, err := range s.Calls(t.Context(), job.ID) {
 		require.NoError(t, err)

@@ -16,7 +16,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
 )
 
 var faultNoPassword = fault.Declare(fault.Invalid, "user.no_password", "No password was given. Nothing was changed; type one, or give it as one line of standard input.")
@@ -34,12 +33,12 @@ type userAdd struct {
 }
 
 func (c *userAdd) Run(ctx context.Context, s *streams) error {
-	return withStore(ctx, c.Database, func(st *store.Store) error {
+	return withRooms(ctx, c.Database, func(r *rooms) error {
 		hash, err := askPassword(s)
 		if err != nil {
 			return err
 		}
-		if _, err := st.CreateUser(ctx, commandLine(), c.Name, auth.Role(c.Role), hash); err != nil {
+		if _, err := r.jobs.CreateUser(ctx, commandLine(), c.Name, auth.Role(c.Role), hash); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "Added %s as %s.\n", c.Name, c.Role)
@@ -53,8 +52,8 @@ type userPassword struct {
 }
 
 func (c *userPassword) Run(ctx context.Context, s *streams) error {
-	return withStore(ctx, c.Database, func(st *store.Store) error {
-		u, err := st.UserByName(ctx, c.Name)
+	return withRooms(ctx, c.Database, func(r *rooms) error {
+		u, err := r.jobs.UserByName(ctx, c.Name)
 		if err != nil {
 			return err
 		}
@@ -62,7 +61,7 @@ func (c *userPassword) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		if err := st.SetUserPassword(ctx, commandLine(), u.ID, hash); err != nil {
+		if err := r.jobs.SetUserPassword(ctx, commandLine(), u.ID, hash); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "Set the password of %s and ended their sessions.\n", c.Name)
@@ -75,8 +74,8 @@ type userList struct {
 }
 
 func (c *userList) Run(ctx context.Context, s *streams) error {
-	return withStore(ctx, c.Database, func(st *store.Store) error {
-		users, err := st.Users(ctx)
+	return withRooms(ctx, c.Database, func(r *rooms) error {
+		users, err := r.jobs.Users(ctx)
 		if err != nil {
 			return err
 		}
@@ -105,12 +104,12 @@ func commandLine() audit.Actor {
 	return audit.Actor{ID: audit.CommandLine, Name: name, Role: audit.CommandLine, SignedIn: audit.ByCommandLine}
 }
 
-func withStore(ctx context.Context, database string, body func(*store.Store) error) error {
-	st, err := store.Open(ctx, database)
+func withRooms(ctx context.Context, database string, body func(*rooms) error) error {
+	r, err := openRooms(ctx, database)
 	if err != nil {
 		return err
 	}
-	return errors.Join(body(st), st.Close())
+	return errors.Join(body(r), r.db.Close())
 }
 
 func askPassword(s *streams) (hash string, err error) {

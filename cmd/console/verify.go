@@ -9,7 +9,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 var (
@@ -29,14 +29,14 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	if c.Pack != "" {
 		return c.verifyPack(s)
 	}
-	return withStore(ctx, c.Database, func(st *store.Store) error {
-		proofs := store.Proofs{Key: c.Key}
+	return withRooms(ctx, c.Database, func(r *rooms) error {
+		proofs := jobs.Proofs{Key: c.Key}
 		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {
 			keys, err := readKeys(c.KeyFile)
 			if err != nil {
 				return err
 			}
-			st.SignWith(keys.log)
+			r.jobs.SignWith(keys.log)
 		}
 		if c.Checkpoints != "" {
 			some := false
@@ -52,7 +52,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			}
 			proofs.Checkpoints = readCheckpoints(c.Checkpoints)
 		}
-		found, err := st.Verify(ctx, proofs)
+		found, err := r.jobs.Verify(ctx, proofs)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func readCheckpoints(path string) iter.Seq2[string, error] {
 	}
 }
 
-func tellVerified(s *streams, v store.Verified) error {
+func tellVerified(s *streams, v jobs.Verified) error {
 	for _, place := range v.Wrong {
 		fmt.Fprintln(s.out, place)
 	}

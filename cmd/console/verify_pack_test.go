@@ -14,9 +14,9 @@ func TestVerifyPackWithoutADatabase(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
-		job := carryOut(t, con, startedJob(t, con.store, accountFile(250)).ID)
-		require.NoError(t, con.store.Seal(t.Context()))
-		pack, err := con.store.Evidence(t.Context(), commandLine(), job.ID)
+		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(250)).ID)
+		require.NoError(t, con.jobs.Seal(t.Context()))
+		pack, err := con.jobs.Evidence(t.Context(), commandLine(), job.ID)
 		require.NoError(t, err)
 		var b bytes.Buffer
 		require.NoError(t, pack.Write(&b))

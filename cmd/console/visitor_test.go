@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"tagsweep/internal/store/storetest"
-
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // visitor is a signed-in person who uses scripts instead of a browser.
@@ -33,7 +33,7 @@ func (p *program) signIn(user string) *visitor {
 	jar, err := cookiejar.New(nil)
 	require.NoError(p.t, err)
 	v := &visitor{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {storetest.Password}})
+	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {jobstest.Password}})
 	require.Equal(p.t, http.StatusSeeOther, answer.StatusCode)
 	return v
 }

@@ -9,16 +9,16 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 )
 
 // claimed starts a job and claims its only batch.
 func (e *Engine) claimed(t *testing.T, file string) *batch {
 	t.Helper()
-	draft, err := storetest.Draft(e.Store, audit.System, store.NewJob{Kind: jobs.Clear}, file)
+	draft, err := jobstest.Draft(&jobstest.Console{Jobs: e.Jobs, DB: e.Store}, audit.System, jobs.Upload{Kind: jobs.Clear}, file)
 	require.NoError(t, err)
-	_, err = e.Store.StartJob(t.Context(), audit.System, draft.ID, store.Start{Confirm: draft.Accounts})
+	_, err = e.Jobs.Start(t.Context(), audit.System, draft.ID, jobs.StartRequest{Confirm: draft.Accounts})
 	require.NoError(t, err)
 	batches := e.claimSome(t.Context(), claimMost)
 	require.Len(t, batches, 1)
@@ -46,7 +46,7 @@ func (e *Engine) busy(t *testing.T) (release func()) {
 func TestNothingLeavesUntilAHaltIsWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := quiet(t, storetest.SQLite(t))
+		e := quiet(t, jobstest.SQLite(t))
 		e.enlist(t.Context())
 		halting, other := e.claimed(t, "a1\n"), e.claimed(t, "b1\n")
 		closed := func(why string) {
@@ -84,7 +84,7 @@ func TestNothingLeavesUntilAHaltIsWritten(t *testing.T) {
 func TestARevivedConsoleLeavesOldClaimsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := quiet(t, storetest.SQLite(t))
+		e := quiet(t, jobstest.SQLite(t))
 		e.enlist(t.Context())
 		old := e.claimed(t, "a1\n")
 		e.news(old)

@@ -6,13 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 )
 
 func TestACarefulJobSendsItsFirstBatchAlone(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.set(`canary = 1, failure_limit = 20`)
 		j := c.starts(jobs.Clear, accounts("unknown", 20)+accounts("a", 480))
 		require.True(c, j.Careful)

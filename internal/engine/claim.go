@@ -118,7 +118,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		if !alone { // it writes the job, which comes after all that a group may have locked
 			return nil, errAlone
 		}
-		if err := e.Store.Begin(ctx, tx, j.id); err != nil {
+		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
 			return nil, err
 		}
 	}
@@ -134,7 +134,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		return nil, err
 	}
 	if len(batches) < taken { // it may have been the last of its job
-		if err := e.Store.Advance(ctx, tx, j.id); err != nil {
+		if err := e.Jobs.Advance(ctx, tx, j.id); err != nil {
 			return nil, err
 		}
 	}

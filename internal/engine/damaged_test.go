@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -35,7 +34,7 @@ func TestADamagedPlanInDoubtAsksAPerson(t *testing.T) {
 		c.act(j, jobs.Cancel)
 		c.exec(`UPDATE planned_batches SET accounts = 'damaged' WHERE job_id = $1`, j.ID)
 		c.readBack(timtest.Faults{})
-		c.asks(j, store.Asked{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
+		c.asks(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
 		well := c.starts(jobs.Clear, accounts("b", 300))
 		c.ends(well, jobs.Counts{jobs.Cleared: 300})
 		c.decide(j, jobs.Leave)

@@ -9,9 +9,8 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -47,14 +46,14 @@ func TestWhatALostCallDidNotDoIsDoneAgain(t *testing.T) {
 
 func TestTagsGainedSinceAreForAPerson(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.lose(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
 		c.doubted(j)
 		c.service.SetTags("a1", "old", "new")
 		c.readBack(timtest.Faults{})
-		c.asks(j, store.Asked{Tagged: 1})
+		c.asks(j, jobs.NeedsReview{Tagged: 1})
 		c.requireCounts(j, jobs.Counts{jobs.Cleared: 2, jobs.InDoubt: 1})
 		require.Equal(c, []string{"old", "new"}, c.service.Tags("a1"))
 		c.decide(j, jobs.Again)
@@ -66,7 +65,7 @@ func TestTagsGainedSinceAreForAPerson(t *testing.T) {
 				require.Greater(c, len(a.Before), 2, "beside what it had at first")
 			}
 		}
-		undo := c.made(c.Undo(c.Context(), audit.System, j.ID, store.Undo{Policy: snapshot.Merge}, c.TempDir()))
+		undo := c.made(c.Undo(c.Context(), audit.System, j.ID, jobs.UndoRequest{Policy: snapshot.Merge}, c.TempDir()))
 		c.ends(undo, jobs.Counts{jobs.Restored: 3})
 		c.requireTruth(j, undo)
 	})
@@ -79,7 +78,7 @@ func TestReadBackThatIsForbiddenAsksAPerson(t *testing.T) {
 		c.run()
 		c.doubted(j)
 		c.readBack(timtest.Faults{Code: 60010, Commands: []tim.Command{tim.GetTags}})
-		c.asks(j, store.Asked{Unreadable: 30, Code: 60010})
+		c.asks(j, jobs.NeedsReview{Unreadable: 30, Code: 60010})
 		require.Equal(c, jobs.Running, c.job(j).State, "others may go on")
 		c.faults(timtest.Faults{})
 		c.decide(j, jobs.ReadBack)
@@ -96,9 +95,9 @@ func TestWhatAPersonLeavesHasFailed(t *testing.T) {
 		c.run()
 		c.doubted(j)
 		c.readBack(timtest.Faults{Code: 60027, Commands: []tim.Command{tim.GetTags}})
-		c.asks(j, store.Asked{Unreadable: 100, Code: 60027})
+		c.asks(j, jobs.NeedsReview{Unreadable: 100, Code: 60027})
 		c.decide(j, jobs.Leave)
-		ended := enginetest.Ended(t, c.Store, j.ID)
+		ended := enginetest.Ended(t, c.Console, j.ID)
 		require.Equal(c, jobs.Finished, ended.State, "what a person gives up is no failure of the list")
 		require.Equal(c, jobs.CodeLeft, c.results(j)["a7"].Code)
 	})
@@ -116,7 +115,7 @@ func TestTenLostCallsInARowAreForAPerson(t *testing.T) {
 		c.exec(`UPDATE batches SET lost = 9, not_before = 0`)
 		c.until("the tenth is lost", func() bool { return c.count(`SELECT lost FROM batches`) == 10 && c.idle(j) })
 		c.readBack(timtest.Faults{})
-		c.asks(j, store.Asked{Lost: 2})
+		c.asks(j, jobs.NeedsReview{Lost: 2})
 		require.Len(c, c.calls(tim.RemoveTags), 2)
 		c.decide(j, jobs.Again)
 		c.ends(j, jobs.Counts{jobs.Changed: 2})

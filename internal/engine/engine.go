@@ -61,7 +61,8 @@ const Connections = 2*inFlight + 16
 type Config struct {
 	App    jobs.App
 	Client *tim.Client
-	Store  *store.Store
+	Store  *store.DB
+	Jobs   *jobs.Jobs
 	Log    *slog.Logger
 	// LostCallEnds is after how long a call without an answer can no longer take
 	// effect; 0 = 5 s (docs/tim-api.md: the service ends its own work within 3 s).

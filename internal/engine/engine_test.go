@@ -8,17 +8,17 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestClearSettlesEveryAccount(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		_, base := enginetest.Simulate(t)
-		storetest.Keep(t, s, 0)
-		draft, err := storetest.Draft(s, audit.System, store.NewJob{}, enginetest.Members(1234))
+		jobstest.Keep(t, s, 0)
+		draft, err := jobstest.Draft(s, audit.System, jobs.Upload{}, enginetest.Members(1234))
 		require.NoError(t, err)
 		job := enginetest.Start(t, s, draft)
 		enginetest.Run(t, enginetest.New(t, s, base))

@@ -73,7 +73,7 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 	if err != nil {
 		return err
 	}
-	return e.Store.HaltJob(ctx, tx, d.job, store.Halt{Code: jobs.CodeUnreadable, Info: d.Error()})
+	return e.Jobs.Halt(ctx, tx, d.job, jobs.HaltReason{Code: jobs.CodeUnreadable, Info: d.Error()})
 }
 
 // recall gives a batch what is kept of its accounts: the tags to add or remove,
@@ -87,7 +87,7 @@ func (e *Engine) recall(ctx context.Context, b *batch) *ending {
 	switch {
 	case err == nil:
 		return nil
-	case store.Unreadable(err):
+	case jobs.Unreadable(err):
 		return b.unreadable(err)
 	}
 	e.gate.note(ctx, looking, err)
@@ -95,12 +95,12 @@ func (e *Engine) recall(ctx context.Context, b *batch) *ending {
 }
 
 func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
-	key, err := e.Store.KeyOf(ctx, b.job.id)
+	key, err := e.Jobs.KeyOf(ctx, b.job.id)
 	if err != nil {
 		return err
 	}
 	if b.job.told() {
-		wanted, err := e.Store.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
+		wanted, err := e.Jobs.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 	if !partly {
 		return nil
 	}
-	if b.earlier, err = e.Store.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
+	if b.earlier, err = e.Jobs.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
 		return err
 	}
 	for _, a := range b.accounts {
@@ -126,7 +126,7 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 // setAsideProtected takes protected accounts out of batches that are about to be
 // sent. In a batch in doubt they are marked, and only read back.
 func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, alone bool) (rest []*batch, err error) {
-	protected, err := e.Store.ProtectedNames(ctx, tx, e.App.ID)
+	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 			if !alone {
 				return nil, errAlone
 			}
-			if err := e.Store.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
+			if err := e.Jobs.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
 				return nil, err
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // stopped requires that calls end within a second of what stops them.
@@ -28,7 +28,7 @@ func (c *scene) stopped(j jobs.Job, stop func()) {
 // With nothing in hand, nothing can leave: a call needs a claim, and those a turn.
 func TestAPersonStopsCallsWithinASecond(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.set(`rate_set = 40`)
 		j := c.starts(jobs.Clear, accounts("a", 20_000))
 		c.run()

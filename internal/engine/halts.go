@@ -33,13 +33,13 @@ func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {
 		return err
 	}
-	return e.Store.Recover(ctx, tx, e.App.ID)
+	return e.Jobs.Recover(ctx, tx, e.App.ID)
 }
 
 // halt stops the job of a batch, or every job of the app: what stopped one would
 // stop them all.
 func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) error {
-	halt := store.Halt{Code: end.halt, Info: end.info, Call: end.call}
+	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
 		if end.halt == jobs.CodeGained { // unless a person has said since how to go on
 			var policy string
@@ -48,13 +48,13 @@ func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) e
 				return err
 			}
 		}
-		return e.Store.HaltJob(ctx, tx, b.job.id, halt)
+		return e.Jobs.Halt(ctx, tx, b.job.id, halt)
 	}
 	open, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 AND state IN ('queued', 'running', 'halted') ORDER BY id`, e.App.ID)
 	for _, id := range open {
 		if err == nil {
-			err = e.Store.HaltJob(ctx, tx, id, halt)
+			err = e.Jobs.Halt(ctx, tx, id, halt)
 		}
 	}
 	if err == nil && jobs.Recovers(end.halt) {

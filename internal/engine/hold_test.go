@@ -8,19 +8,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 )
 
 // quiet is an engine that makes no calls.
-func quiet(t *testing.T, s *store.Store) *Engine {
+func quiet(t *testing.T, s *jobstest.Console) *Engine {
 	t.Helper()
-	return New(Config{App: storetest.App, Store: s, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	return New(Config{App: jobstest.App, Store: s.DB, Jobs: s.Jobs, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 }
 
 // write changes the database behind the engine's back.
-func write(t *testing.T, s *store.Store, query string, args ...any) {
+func write(t *testing.T, s *store.DB, query string, args ...any) {
 	t.Helper()
 	require.NoError(t, s.Tx(t.Context(), func(tx *store.Tx) error {
 		_, err := tx.ExecContext(t.Context(), query, args...)
@@ -41,12 +41,12 @@ func always() bool { return true }
 func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := quiet(t, storetest.SQLite(t))
+		e := quiet(t, jobstest.SQLite(t))
 		write(t, e.Store, `UPDATE apps SET rate_set = 20`) // two slots at a time
 		began := time.Now()
 		for _, command := range tim.Commands {
 			write(t, e.Store, `INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`,
-				storetest.App.ID, string(command), began.Add(10*time.Second).UnixMicro())
+				jobstest.App.ID, string(command), began.Add(10*time.Second).UnixMicro())
 		}
 		const workers = 4
 		left := make(chan tim.Command, workers*len(tim.Commands))

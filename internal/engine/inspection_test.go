@@ -7,9 +7,8 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -19,9 +18,9 @@ func (c *scene) inspects(of jobs.Job) jobs.Job {
 	for range 2 { // once, however often it is asked for
 		_, err := c.MakeInspection(c.Context(), c.TempDir())
 		require.NoError(c, err)
-		require.NoError(c, storetest.ReadAll(c.Store))
+		require.NoError(c, jobstest.ReadAll(c.Console))
 	}
-	made, err := c.MadeOf(c.Context(), of.ID)
+	made, err := c.DerivedFrom(c.Context(), of.ID)
 	require.NoError(c, err)
 	require.Len(c, made, 1)
 	inspection, err := c.InspectionOf(c.Context(), of.ID)
@@ -33,7 +32,7 @@ func (c *scene) inspects(of jobs.Job) jobs.Job {
 
 func TestASampleShowsWhatWasNotDone(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, snapshot.All)
+		jobstest.Keep(t, c.Console, snapshot.All)
 		c.faults(timtest.Faults{Ignored: 0.1})
 		j := c.starts(jobs.Clear, accounts("a", 250)+"unknown1\n")
 		c.run()
@@ -50,7 +49,7 @@ func TestASampleShowsWhatWasNotDone(t *testing.T) {
 		require.Equal(c, []int64{250, tagged, 250 - tagged},
 			[]int64{inspection.Accounts, inspection.Counts[jobs.Inspected], inspection.Counts[jobs.Untagged]}, "those that were changed alone")
 
-		again := c.made(c.Again(c.Context(), audit.System, inspection.ID, store.Again{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
+		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID, jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Cleared: tagged})
 		c.requireTruth(inspection, again)
 	})
@@ -58,7 +57,7 @@ func TestASampleShowsWhatWasNotDone(t *testing.T) {
 
 func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, snapshot.All)
+		jobstest.Keep(t, c.Console, snapshot.All)
 		c.faults(timtest.Faults{Ignored: 0.3})
 		j := c.starts(jobs.AddTags, tagged("a", 60, "t1", "t2"))
 		c.run()
@@ -68,7 +67,7 @@ func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 		wrong := inspection.Counts[jobs.Inspected]
 		require.Positive(c, wrong)
 		require.Equal(c, 60-wrong, inspection.Counts[jobs.Unchanged])
-		again := c.made(c.Again(c.Context(), audit.System, inspection.ID, store.Again{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
+		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID, jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Changed: wrong})
 		for name := range c.results(j) {
 			require.Subset(c, c.service.Tags(name), []string{"t1", "t2"})
@@ -78,7 +77,7 @@ func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 
 func TestASmallSampleIsOneBatchAtLeast(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 1) // one in a million
+		jobstest.Keep(t, c.Console, 1) // one in a million
 		j := c.starts(jobs.Clear, accounts("a", 550))
 		require.NotEmpty(c, j.Verify.Seed)
 		c.run()
@@ -92,7 +91,7 @@ func TestASmallSampleIsOneBatchAtLeast(t *testing.T) {
 
 func TestNothingIsInspectedIfNothingWasDone(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, snapshot.All)
+		jobstest.Keep(t, c.Console, snapshot.All)
 		failed, looked := c.starts(jobs.Clear, accounts("unknown", 3)), c.starts(jobs.Inspect, accounts("a", 3))
 		c.run()
 		c.ends(failed, jobs.Counts{jobs.Failed: 3})
@@ -103,7 +102,7 @@ func TestNothingIsInspectedIfNothingWasDone(t *testing.T) {
 			require.NoError(c, err)
 		}
 		for _, j := range []jobs.Job{failed, looked} {
-			made, err := c.MadeOf(c.Context(), j.ID)
+			made, err := c.DerivedFrom(c.Context(), j.ID)
 			require.NoError(c, err)
 			require.Empty(c, made)
 			require.False(c, c.job(j).Verify.Due)

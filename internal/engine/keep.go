@@ -63,7 +63,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
 			return err
 		}
 		open := int64(len(b.accounts))
-		_, err := e.Store.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
+		_, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
 		return err
 	})
 	if e.gate.note(ctx, writing, err) {
@@ -96,14 +96,14 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 			all[a.seq] = a.before
 		}
 	}
-	key, err := e.Store.KeyOf(ctx, b.job.id)
+	key, err := e.Jobs.KeyOf(ctx, b.job.id)
 	if err == nil {
 		s.data, err = snapshot.Seal(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
 	switch {
 	case err == nil:
 		return s, nil
-	case store.Unreadable(err):
+	case jobs.Unreadable(err):
 		return s, b.unreadable(err)
 	}
 	e.gate.note(ctx, looking, err)

@@ -9,7 +9,7 @@ import (
 
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -56,7 +56,7 @@ func TestACancelledJobSaysWhatIsHalfDone(t *testing.T) {
 
 func TestTheTagsOfBeforeAreKeptAsTheyWere(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		clear := c.starts(jobs.Clear, accounts("a", 150)+"unknown1\n")
 		adds := c.starts(jobs.AddTags, tagged("b", 120, tagNames(12)...))
 		c.run()
@@ -122,7 +122,7 @@ func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
 		c.exec(`UPDATE jobs SET outcome_waiting = 100, outcome_in_doubt = 100, state = 'halted', halt_code = -10, halt_recovers = 1`)
 		c.exec(`UPDATE apps SET probe_at = $1, probe_wait = 1000`, ahead.UnixMilli())
 		for _, command := range tim.Commands {
-			c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, storetest.App.ID, string(command), ahead.UnixMicro())
+			c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, jobstest.App.ID, string(command), ahead.UnixMicro())
 		}
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
@@ -134,13 +134,10 @@ func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
 func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
-	c := newScene(t, storetest.Open(t, url))
-	other, err := store.Open(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	other.UseKey([32]byte{1})
+	c := newScene(t, jobstest.Open(t, url))
+	other := jobstest.Open(t, url)
 	c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 0.1, timtest.ResetBefore: 0.1, timtest.ResetAfter: 0.1}, Most: 50})
-	storetest.Keep(t, c.Store, 0)
+	jobstest.Keep(t, c.Console, 0)
 	all := []jobs.Job{c.starts(jobs.Clear, accounts("a", 900)), c.starts(jobs.AddTags, tagged("a", 700, "t1", "t2")), c.starts(jobs.Inspect, accounts("a", 900)),
 		c.starts(jobs.RemoveTags, tagged("a", 800, "t1")), c.starts(jobs.Clear, accounts("b", 500)+accounts("a", 100))}
 	c.run()
@@ -163,7 +160,7 @@ func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 
 func TestUnreadableTagsHaltTheirJobAlone(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		told, keeps := c.starts(jobs.AddTags, tagged("a", 3, "t1")), c.starts(jobs.Clear, accounts("b", 3))
 		well := c.starts(jobs.Clear, accounts("d", 3))
 		c.exec(`DELETE FROM wanted_tags WHERE job_id = $1`, told.ID) // it would seem that nothing is to be done
@@ -182,7 +179,7 @@ func TestUnreadableTagsHaltTheirJobAlone(t *testing.T) {
 
 func TestUnreadableTagsInDoubtAskAPerson(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.lose(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
@@ -190,7 +187,7 @@ func TestUnreadableTagsInDoubtAskAPerson(t *testing.T) {
 		c.act(j, jobs.Cancel)
 		c.exec(`UPDATE snapshots SET data = $1`, []byte("damaged"))
 		c.readBack(timtest.Faults{})
-		c.asks(j, store.Asked{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
+		c.asks(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
 		c.decide(j, jobs.Leave)
 		c.ends(j, jobs.Counts{jobs.Failed: 3})
 	})

@@ -8,8 +8,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -31,7 +30,7 @@ func (c *scene) noProbe() {
 
 func (c *scene) entries(code audit.Code) int {
 	c.Helper()
-	entries, err := c.AuditEntries(c.Context(), store.AuditFilter{Code: code, Limit: 100})
+	entries, err := c.AuditEntries(c.Context(), jobs.AuditFilter{Code: code, Limit: 100})
 	require.NoError(c, err)
 	return len(entries)
 }
@@ -39,7 +38,7 @@ func (c *scene) entries(code audit.Code) int {
 // Readings go well all the time, and hide nothing.
 func TestAnOutageHaltsAllJobsUntilAProbe(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 1}, Commands: []tim.Command{tim.RemoveAllTags}})
 		one, two := c.starts(jobs.Clear, accounts("a", 1_500)), c.starts(jobs.AddTags, tagged("b", 1, "t1"))
 		c.act(two, jobs.Pause)
@@ -111,7 +110,7 @@ func TestArrearsHaltUntilAPersonResumes(t *testing.T) {
 		c.halts(one, 60020)
 		c.halts(two, 60020)
 		require.Zero(c, c.count(`SELECT probe_at FROM apps`), "nothing is probed")
-		entries, err := c.AuditEntries(c.Context(), store.AuditFilter{Code: audit.JobHalted, JobID: one.ID, Limit: 10})
+		entries, err := c.AuditEntries(c.Context(), jobs.AuditFilter{Code: audit.JobHalted, JobID: one.ID, Limit: 10})
 		require.NoError(c, err)
 		require.Len(c, entries, 1)
 		call := entries[0].Details["call"]

@@ -9,7 +9,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -34,7 +33,7 @@ func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
 	onEach(t, func(c *scene) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
 		c.dies(j)
-		if c.Shared() {
+		if c.DB.Shared() {
 			c.seen(18 * time.Second)
 			c.run()
 			c.until("the free batch is sent", func() bool { return c.job(j).Counts[jobs.Cleared] == 100 })
@@ -119,7 +118,7 @@ func TestALateAnswerOfASealedJobIsLogged(t *testing.T) {
 		require.NotZero(c, sealed)
 		c.until("the answer is in the log", func() bool { return c.entries(audit.JobAnsweredLate) == 1 })
 		require.Equal(c, 1, c.count(`SELECT COUNT(*) FROM calls WHERE delivery = 'lost'`), "what is sealed is not changed")
-		verified, err := c.Verify(c.Context(), store.Proofs{})
+		verified, err := c.Verify(c.Context(), jobs.Proofs{})
 		require.NoError(c, err)
 		require.Empty(c, verified.Wrong)
 	})
@@ -137,7 +136,7 @@ func TestAnEngineThatEndsLeavesNothingOpen(t *testing.T) {
 		require.Equal(c, int64(5_000), counts[jobs.Waiting]+counts[jobs.Cleared])
 		require.Equal(c, int64(100*len(c.calls())), counts[jobs.Cleared])
 		c.faults(timtest.Faults{})
-		enginetest.Run(c, enginetest.New(c, c.Store, c.base))
+		enginetest.Run(c, enginetest.New(c, c.Console, c.base))
 		c.ends(j, jobs.Counts{jobs.Cleared: 5_000})
 		require.Len(c, c.calls(), 50)
 		c.requireTruth(j)

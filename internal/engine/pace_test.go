@@ -8,7 +8,7 @@ import (
 
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -59,11 +59,8 @@ func TestJobsAreServedInRounds(t *testing.T) {
 func TestTwoEnginesShareOneBudget(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
-	c := newScene(t, storetest.Open(t, url))
-	other, err := store.Open(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	other.UseKey([32]byte{1})
+	c := newScene(t, jobstest.Open(t, url))
+	other := jobstest.Open(t, url)
 	c.set(`rate_set = 40`)
 	j := c.starts(jobs.Clear, accounts("a", 10_000))
 	c.run()
@@ -81,7 +78,7 @@ func TestTwoEnginesShareOneBudget(t *testing.T) {
 // the comparison looks at).
 func TestNoSecondHasMoreCallsThanTheLimit(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, storetest.SQLite(t))
+	c := newScene(t, jobstest.SQLite(t))
 	j := c.starts(jobs.Clear, accounts("a", 25_000))
 	c.run()
 	c.ends(j, jobs.Counts{jobs.Cleared: 25_000})
@@ -95,7 +92,7 @@ func TestCallsTooFrequentOnlySlowThePace(t *testing.T) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
 		c.run()
 		c.until("the pace is slower", func() bool { return c.count(`SELECT COALESCE(MAX(pace), 0) FROM budgets`) > 0 })
-		sending, err := c.Sending(c.Context(), j.AppID)
+		sending, err := c.SendStatus(c.Context(), j.AppID)
 		require.NoError(c, err)
 		for _, gauge := range sending.Gauges {
 			require.Equal(c, gauge.Command == tim.RemoveAllTags, gauge.Allowed < gauge.Set, "%s: only the command that was too frequent", gauge.Command)

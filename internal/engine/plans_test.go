@@ -11,44 +11,45 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 )
 
 // What is asked many times a second must not cost more in a large job than in a
 // small one: a batch is found by what it waits for, by who has it in hand, or by
 // its place.
 func TestQueryPlansNeverScanAJob(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		var file strings.Builder
 		for i := range 20_000 {
 			fmt.Fprintf(&file, "member%d\n", i)
 		}
-		var jobs []string
+		var ids []string
 		for range 2 { // with the same accounts
-			j, err := storetest.Draft(s, audit.System, store.NewJob{}, file.String())
+			j, err := jobstest.Draft(s, audit.System, jobs.Upload{}, file.String())
 			require.NoError(t, err)
-			_, err = s.StartJob(t.Context(), audit.System, j.ID, store.Start{Confirm: j.Accounts})
+			_, err = s.Start(t.Context(), audit.System, j.ID, jobs.StartRequest{Confirm: j.Accounts})
 			require.NoError(t, err)
-			jobs = append(jobs, j.ID)
+			ids = append(ids, j.ID)
 		}
 		now := int64(1_800_000_000_000)
 		questions := map[string]struct {
 			query string
 			args  []any
 		}{
-			"next job":     {nextJob, []any{storetest.App.ID, now, ""}},
-			"take batches": {takeBatches, []any{jobs[0], now, "console", "claim", 1 << 40, claimMost}},
-			"settle batch": {settleBatch, []any{jobs[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0}},
-			"keep intent":  {keepIntent, []any{jobs[0], 7, "claim"}},
-			"may send":     {maySend, []any{storetest.App.ID}},
+			"next job":     {nextJob, []any{jobstest.App.ID, now, ""}},
+			"take batches": {takeBatches, []any{ids[0], now, "console", "claim", 1 << 40, claimMost}},
+			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0}},
+			"keep intent":  {keepIntent, []any{ids[0], 7, "claim"}},
+			"may send":     {maySend, []any{jobstest.App.ID}},
 			"silent":       {silent, []any{now, "console"}},
-			"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{jobs[0]}}, // else nothing is found out
+			"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{ids[0]}}, // else nothing is found out
 			"in hand":      {`SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 AND console <> '' ORDER BY job_id, number`, []any{"console"}},
 		}
 		whole := regexp.MustCompile(`(?m)(Seq Scan on|SCAN) (b|batches|j|o|jobs|p|planned_batches)\b.*$|SEARCH (b|batches) USING (COVERING )?INDEX \w+ \(job_id=\?\)$|using batches_pkey on batches.*\n\s+Index Cond: \(job_id = [^)]*\)$|on batches_pkey.*\n\s+Index Cond: \(job_id = [^)]*\)$`)
 		few := regexp.MustCompile(`batches_(free|in_hand|asked)|jobs_open`)
-		require.NoError(t, s.Tx(t.Context(), func(tx *store.Tx) error {
+		require.NoError(t, s.DB.Tx(t.Context(), func(tx *store.Tx) error {
 			// As they are in the middle of their way.
 			for _, change := range []string{
 				`INSERT INTO batches (job_id, number, outcome, accounts) SELECT a.job_id, a.number + 200 * b.number, 'waiting', 100 FROM batches a JOIN batches b ON b.job_id = a.job_id AND b.number <= 50`,
@@ -57,7 +58,7 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 				`UPDATE batches SET outcome = 'sending', sent = 1, console = 'other', claim = 'x' WHERE number BETWEEN 111 AND 115`,
 				`ANALYZE`, // as PostgreSQL does by itself after a while
 			} {
-				if change == `ANALYZE` && !s.Shared() {
+				if change == `ANALYZE` && !s.DB.Shared() {
 					continue
 				}
 				if _, err := tx.Exec(change); err != nil {
@@ -65,7 +66,7 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 				}
 			}
 			explain := `EXPLAIN QUERY PLAN `
-			if s.Shared() {
+			if s.DB.Shared() {
 				explain = `EXPLAIN `
 				if _, err := tx.Exec(`SET LOCAL enable_seqscan = off`); err != nil { // of tables as small as a test's it likes them
 					return err
@@ -73,7 +74,7 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 			}
 			for name, q := range questions {
 				lines, err := store.Collect(t.Context(), tx, func(row store.Scanner) (line string, err error) {
-					if s.Shared() {
+					if s.DB.Shared() {
 						return line, row.Scan(&line)
 					}
 					var skip any

@@ -8,15 +8,14 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
 
 func (c *scene) protect(names ...string) {
 	c.Helper()
-	added, err := c.Protect(c.Context(), audit.System, storetest.App.ID, "", names)
+	added, err := c.Protect(c.Context(), audit.System, jobstest.App.ID, "", names)
 	require.NoError(c, err)
 	require.Equal(c, len(names), added)
 }
@@ -35,7 +34,7 @@ func (c *scene) sentTo(account string) bool {
 
 func TestProtectedAccountsAreSetAsideUnread(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		j := c.starts(jobs.Clear, accounts("a", 250))
 		c.protect("a7", "a130", "a131")
 		c.run()
@@ -68,7 +67,7 @@ func TestABatchOfProtectedAccountsSettles(t *testing.T) {
 
 func TestAProtectedAccountThatWasSentFails(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.set(`failure_limit = 1`)
 		c.lose(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
@@ -76,7 +75,7 @@ func TestAProtectedAccountThatWasSentFails(t *testing.T) {
 		c.doubted(j)
 		c.service.SetTags("a1", "new")
 		c.readBack(timtest.Faults{})
-		c.asks(j, store.Asked{Tagged: 1})
+		c.asks(j, jobs.NeedsReview{Tagged: 1})
 		c.protect("a1")
 		c.decide(j, jobs.Again)
 		ended := c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})

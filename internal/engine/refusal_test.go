@@ -125,7 +125,7 @@ func TestALockedOutAdminWaitsForAMinute(t *testing.T) {
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		stop := c.run()
 		c.until("all commands are held", func() bool {
-			sending, err := c.Sending(c.Context(), j.AppID)
+			sending, err := c.SendStatus(c.Context(), j.AppID)
 			require.NoError(c, err)
 			for _, gauge := range sending.Gauges {
 				if time.Until(gauge.HeldUntil) < 55*time.Second {
@@ -141,7 +141,7 @@ func TestALockedOutAdminWaitsForAMinute(t *testing.T) {
 		stop()
 		c.exec(`UPDATE budgets SET next_slot = 0`) // the minute is over
 		c.act(j, jobs.Resume)
-		enginetest.Run(t, enginetest.New(t, c.Store, c.base))
+		enginetest.Run(t, enginetest.New(t, c.Console, c.base))
 		c.ends(j, jobs.Counts{jobs.Cleared: 2})
 		c.requireTruth(j)
 	})

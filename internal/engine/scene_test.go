@@ -12,8 +12,8 @@ import (
 	"tagsweep/internal/engine"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -21,7 +21,7 @@ import (
 // scene is an engine that may run, its store, and the simulator it calls.
 type scene struct {
 	*testing.T
-	*store.Store
+	*jobstest.Console
 	service *timtest.Service
 	base    string
 	engine  *engine.Engine
@@ -30,10 +30,10 @@ type scene struct {
 // onEach plays a scene on both engines of storage. No job of it halts for its
 // failures, nor begins carefully, unless the test says so.
 func onEach(t *testing.T, play func(*scene)) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) { play(newScene(t, s)) })
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) { play(newScene(t, s)) })
 }
 
-func newScene(t *testing.T, s *store.Store) *scene {
+func newScene(t *testing.T, s *jobstest.Console) *scene {
 	t.Helper()
 	service, base := enginetest.Simulate(t)
 	c := &scene{t, s, service, base, enginetest.New(t, s, base)}
@@ -44,7 +44,7 @@ func newScene(t *testing.T, s *store.Store) *scene {
 // calledAs gives the engine another client.
 func (c *scene) calledAs(base string, now func() time.Time) {
 	c.Helper()
-	app := storetest.App
+	app := jobstest.App
 	client, err := tim.New(tim.Config{SDKAppID: app.SDKAppID, SecretKey: enginetest.SecretKey, Identifier: app.Identifier, Domain: base,
 		Family: tim.AllMemberPush, MaxConns: engine.Connections, Now: now})
 	require.NoError(c, err)
@@ -58,7 +58,7 @@ func (c *scene) set(columns string) { c.Helper(); c.exec(`UPDATE apps SET ` + co
 // exec changes the database behind the engine's back.
 func (c *scene) exec(query string, args ...any) {
 	c.Helper()
-	require.NoError(c, c.Tx(c.Context(), func(tx *store.Tx) error {
+	require.NoError(c, c.DB.Tx(c.Context(), func(tx *store.Tx) error {
 		_, err := tx.ExecContext(c.Context(), query, args...)
 		return err
 	}))
@@ -67,7 +67,7 @@ func (c *scene) exec(query string, args ...any) {
 // count asks the database for a number.
 func (c *scene) count(query string, args ...any) (n int) {
 	c.Helper()
-	require.NoError(c, c.Reader().QueryRowContext(c.Context(), query, args...).Scan(&n))
+	require.NoError(c, c.DB.Reader().QueryRowContext(c.Context(), query, args...).Scan(&n))
 	return n
 }
 
@@ -78,29 +78,29 @@ func (c *scene) run() (stop func()) { c.Helper(); return enginetest.Run(c, c.eng
 // starts uploads a file and starts what it makes.
 func (c *scene) starts(kind jobs.Kind, file string) jobs.Job {
 	c.Helper()
-	draft, err := storetest.Draft(c.Store, audit.System, store.NewJob{Kind: kind}, file)
+	draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Kind: kind}, file)
 	require.NoError(c, err)
-	return enginetest.Start(c, c.Store, draft)
+	return enginetest.Start(c, c.Console, draft)
 }
 
 // made reads a job that was made of another, and starts it.
 func (c *scene) made(j jobs.Job, err error) jobs.Job {
 	c.Helper()
 	require.NoError(c, err)
-	require.NoError(c, storetest.ReadAll(c.Store))
-	return enginetest.Start(c, c.Store, c.job(j))
+	require.NoError(c, jobstest.ReadAll(c.Console))
+	return enginetest.Start(c, c.Console, c.job(j))
 }
 
 func (c *scene) job(j jobs.Job) jobs.Job {
 	c.Helper()
-	j, err := c.Job(c.Context(), j.ID)
+	j, err := c.Get(c.Context(), j.ID)
 	require.NoError(c, err)
 	return j
 }
 
 func (c *scene) act(j jobs.Job, a jobs.Action) {
 	c.Helper()
-	_, err := c.ActOnJob(c.Context(), audit.System, j.ID, a)
+	_, err := c.Act(c.Context(), audit.System, j.ID, a)
 	require.NoError(c, err)
 }
 
@@ -115,7 +115,7 @@ func (c *scene) until(what string, holds func() bool) { c.Helper(); enginetest.U
 // ends waits for the end of a job, and holds it to its counts.
 func (c *scene) ends(j jobs.Job, counts jobs.Counts) jobs.Job {
 	c.Helper()
-	j = enginetest.Ended(c, c.Store, j.ID)
+	j = enginetest.Ended(c, c.Console, j.ID)
 	c.requireCounts(j, counts)
 	return j
 }
@@ -141,12 +141,12 @@ func (c *scene) idle(j jobs.Job) bool {
 }
 
 // asks waits until a job asks a person about so many accounts.
-func (c *scene) asks(j jobs.Job, want store.Asked) {
+func (c *scene) asks(j jobs.Job, want jobs.NeedsReview) {
 	c.Helper()
-	var asked store.Asked
+	var asked jobs.NeedsReview
 	c.until("a person is asked", func() bool {
 		var err error
-		asked, err = c.Asked(c.Context(), j.ID)
+		asked, err = c.NeedsReview(c.Context(), j.ID)
 		require.NoError(c, err)
 		return asked.Sum() > 0 && c.idle(j)
 	})
@@ -170,7 +170,7 @@ func (c *scene) requireTruth(all ...jobs.Job) *timtest.Comparison {
 	for _, j := range all {
 		ids = append(ids, j.ID)
 	}
-	return enginetest.RequireTruth(c, c.Store, c.base, ids...)
+	return enginetest.RequireTruth(c, c.Console, c.base, ids...)
 }
 
 // results are the accounts of a job by name.

@@ -136,7 +136,7 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 	if err := b.complete(ctx, tx); err != nil {
 		return err
 	}
-	progress, err := e.Store.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
+	progress, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 	if verdict == jobs.GoOn {
 		return nil
 	}
-	return e.Store.Advance(ctx, tx, b.job.id)
+	return e.Jobs.Advance(ctx, tx, b.job.id)
 }
 
 func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s settlement) error {
@@ -244,7 +244,7 @@ func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch, alone b
 			continue
 		}
 		if err == nil {
-			err = e.Store.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
+			err = e.Jobs.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
 				Details: map[string]any{"call": c.id, "kind": c.answered().Delivery.String(), "code": c.answer.Code}})
 		}
 		if err != nil {
@@ -275,6 +275,6 @@ func (e *Engine) completeLost(ctx context.Context, tx *store.Tx, b *batch) error
 	if err := b.complete(ctx, tx); err != nil {
 		return err
 	}
-	_, err := e.Store.MoveCounts(ctx, tx, b.job.id, jobs.Counts{}, -uncounted)
+	_, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{}, -uncounted)
 	return err
 }

@@ -9,7 +9,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -27,7 +27,7 @@ func (c *scene) waitsFor(j jobs.Job) string {
 
 func TestJobsThatShareAccountsTakeTurns(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		c.faults(timtest.Faults{Latency: 300 * time.Millisecond})
 		first := c.starts(jobs.Clear, accounts("a", 300))
 		second := c.starts(jobs.AddTags, tagged("a", 150, "t1"))

@@ -13,7 +13,7 @@ import (
 
 	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -43,7 +43,7 @@ func (c *scene) signatures() (used func() []string) {
 
 func TestARefusedUserSigIsMadeAnew(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, storetest.SQLite(t))
+	c := newScene(t, jobstest.SQLite(t))
 	used := c.signatures()
 	expired := timtest.Faults{Code: 70001, Most: 1, Latency: 1_100 * time.Millisecond} // a signature says the second it was made in
 	c.faults(expired)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -70,13 +70,13 @@ func TestWhatWasNotLostIsCountedNoMore(t *testing.T) {
 // slotsFrom lets no slot of a command come before some time from now.
 func (c *scene) slotsFrom(command tim.Command, ahead time.Duration) {
 	c.Helper()
-	c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, storetest.App.ID, string(command), time.Now().Add(ahead).UnixMicro())
+	c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, jobstest.App.ID, string(command), time.Now().Add(ahead).UnixMicro())
 }
 
 // There can be no other console with SQLite, whatever the clock said when the last one lived.
 func TestAClockSetBackDoesNotHideADeath(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, storetest.SQLite(t))
+	c := newScene(t, jobstest.SQLite(t))
 	j := c.starts(jobs.Clear, accounts("a", 300))
 	c.dies(j)
 	c.seen(-30 * time.Minute)

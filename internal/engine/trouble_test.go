@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 )
@@ -58,7 +59,7 @@ func lock(t *testing.T, path string) (release func()) {
 func TestALockedDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, storetest.Open(t, path))
+	c := newScene(t, jobstest.Open(t, path))
 	var release func()
 	c.troubled(func() { release = lock(t, path) }, func() { release() }, store.FaultLocked)
 }
@@ -66,7 +67,7 @@ func TestALockedDatabaseStopsCalls(t *testing.T) {
 func TestADatabaseThatIsGoneStopsCalls(t *testing.T) {
 	t.Parallel()
 	address := storetest.PostgresURL(t)
-	c := newScene(t, storetest.Open(t, address))
+	c := newScene(t, jobstest.Open(t, address))
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	name := strings.TrimPrefix(u.Path, "/")
@@ -89,7 +90,7 @@ func TestADatabaseThatIsGoneStopsCalls(t *testing.T) {
 func TestAnIdleEngineSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, storetest.Open(t, path))
+	c := newScene(t, jobstest.Open(t, path))
 	c.run()
 	c.until("it beats", func() bool { return c.count(`SELECT COUNT(*) FROM consoles`) == 1 })
 	release := lock(t, path)
@@ -105,7 +106,7 @@ func TestAnIdleEngineSaysWhatIsWrong(t *testing.T) {
 func TestUnwritableAnswersAreReadBack(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, storetest.Open(t, path))
+	c := newScene(t, jobstest.Open(t, path))
 	c.set(`rate_set = 25`)
 	j := c.starts(jobs.Clear, accounts("a", 3_000))
 	stop := c.run()
@@ -116,7 +117,7 @@ func TestUnwritableAnswersAreReadBack(t *testing.T) {
 	require.Less(t, time.Since(began), 30*time.Second)
 	release()
 	require.Equal(t, int64(3_000), c.job(j).Counts.Sum())
-	enginetest.Run(t, enginetest.New(t, c.Store, c.base))
+	enginetest.Run(t, enginetest.New(t, c.Console, c.base))
 	c.ends(j, jobs.Counts{jobs.Cleared: 3_000})
 	c.requireTruth(j)
 }

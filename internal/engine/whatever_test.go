@@ -9,9 +9,8 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -40,7 +39,7 @@ func (c *scene) all() (all []jobs.Job) {
 	c.Helper()
 	bare := accounts("a", 120) + accounts("unknown_a", 3)
 	all = append(all, c.starts(jobs.Clear, bare))
-	storetest.Keep(c, c.Store, 0)
+	jobstest.Keep(c, c.Console, 0)
 	kept := accounts("b", 120) + accounts("unknown_b", 3)
 	all = append(all, c.starts(jobs.Clear, kept), c.starts(jobs.Clear, accounts("c", 130)),
 		c.starts(jobs.Inspect, accounts("d", 110)+accounts("unknown_d", 3)),
@@ -78,7 +77,7 @@ func TestWhateverTheServiceDoesIsToldTruly(t *testing.T) {
 		c.service.SetTags("b7", "gained")
 		c.service.SetTags("c7", "gained")
 		undo := func(i int, p snapshot.Policy) jobs.Job {
-			return c.made(c.Undo(c.Context(), audit.System, all[i].ID, store.Undo{Policy: p}, c.TempDir()))
+			return c.made(c.Undo(c.Context(), audit.System, all[i].ID, jobs.UndoRequest{Policy: p}, c.TempDir()))
 		}
 		some := []jobs.Job{undo(1, snapshot.Merge), undo(2, snapshot.Skip), undo(4, ""), undo(5, "")}
 		ends(some...)
@@ -92,13 +91,13 @@ func TestWhateverTheServiceDoesIsToldTruly(t *testing.T) {
 // A restore that is to stop does so, and a person says how it goes on.
 func TestARestoreThatStopsGoesOnAsChosen(t *testing.T) {
 	onEach(t, func(c *scene) {
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		j, other := c.starts(jobs.Clear, accounts("a", 150)), c.starts(jobs.Clear, accounts("b", 150))
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 150})
 		c.ends(other, jobs.Counts{jobs.Cleared: 150})
 		c.service.SetTags("a120", "gained")
-		undo := c.made(c.Undo(c.Context(), audit.System, j.ID, store.Undo{Policy: snapshot.Stop}, c.TempDir()))
+		undo := c.made(c.Undo(c.Context(), audit.System, j.ID, jobs.UndoRequest{Policy: snapshot.Stop}, c.TempDir()))
 		halted := c.halts(undo, jobs.CodeGained)
 		require.Equal(c, "a120", halted.HaltInfo)
 		require.Contains(c, []int64{50, 150}, halted.Counts[jobs.Waiting], "all of its batch wait")
@@ -114,7 +113,7 @@ func TestARestoreThatStopsGoesOnAsChosen(t *testing.T) {
 func TestACleanBatchTakesTheFewestCalls(t *testing.T) {
 	onEach(t, func(c *scene) {
 		bare := c.starts(jobs.Clear, accounts("a", 250))
-		storetest.Keep(t, c.Store, 0)
+		jobstest.Keep(t, c.Console, 0)
 		kept, looks := c.starts(jobs.Clear, accounts("b", 250)), c.starts(jobs.Inspect, accounts("c", 250))
 		adds, removes := c.starts(jobs.AddTags, tagged("d", 250, tagNames(12)...)), c.starts(jobs.RemoveTags, tagged("e", 250, "no such tag"))
 		c.run()
@@ -123,7 +122,7 @@ func TestACleanBatchTakesTheFewestCalls(t *testing.T) {
 		c.ends(looks, jobs.Counts{jobs.Inspected: 250})
 		c.ends(adds, jobs.Counts{jobs.Changed: 250})
 		c.ends(removes, jobs.Counts{jobs.Unchanged: 250})
-		undo := c.made(c.Undo(c.Context(), audit.System, kept.ID, store.Undo{Policy: snapshot.Merge}, c.TempDir()))
+		undo := c.made(c.Undo(c.Context(), audit.System, kept.ID, jobs.UndoRequest{Policy: snapshot.Merge}, c.TempDir()))
 		c.ends(undo, jobs.Counts{jobs.Restored: 250})
 		for j, want := range map[string][2]int{bare.ID: {0, 3}, kept.ID: {3, 3}, looks.ID: {3, 0}, adds.ID: {3, 6}, removes.ID: {3, 0}, undo.ID: {3, 3}} {
 			reads := c.count(`SELECT COUNT(*) FROM calls WHERE job_id = $1 AND command = 'get_tags' AND delivery = 'answered'`, j)

@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -25,16 +25,16 @@ const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,
 
 // sealedJob is a job that was started and carried out: two accounts cleared, one
 // failed, and rows set aside.
-func sealedJob(t testing.TB, s *store.Store) string {
+func sealedJob(t testing.TB, s *jobstest.Console) string {
 	t.Helper()
 	s.SignWith([32]byte{7})
 	for range 9 { // so that proofs have some length
 		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: aida}))
 	}
-	j, err := storetest.Draft(s, olga, store.NewJob{FileName: `七月 <list>.csv`, Note: "a <b> note"}, packedFile)
+	j, err := jobstest.Draft(s, olga, jobs.Upload{FileName: `七月 <list>.csv`, Note: "a <b> note"}, packedFile)
 	require.NoError(t, err)
-	require.NoError(t, s.ChangeSending(ctx, olga, storetest.App.ID, store.SendingSettings{FailureLimit: 100, KeepDays: 30}))
-	_, err = s.StartJob(ctx, olga, j.ID, store.Start{Confirm: j.Accounts})
+	require.NoError(t, s.ChangeSettings(ctx, olga, jobstest.App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30}))
+	_, err = s.Start(ctx, olga, j.ID, jobs.StartRequest{Confirm: j.Accounts})
 	require.NoError(t, err)
 	_, base := enginetest.Simulate(t)
 	stop := enginetest.Run(t, enginetest.New(t, s, base))
@@ -44,7 +44,7 @@ func sealedJob(t testing.TB, s *store.Store) string {
 	return j.ID
 }
 
-func packOf(t testing.TB, s *store.Store, job string) (pack []byte, key string) {
+func packOf(t testing.TB, s *jobstest.Console, job string) (pack []byte, key string) {
 	t.Helper()
 	p, err := s.Evidence(ctx, aida, job)
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func check(pack []byte, key string) evidence.Checked {
 }
 
 func TestPackVerifiesByProgramAndByHand(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		job := sealedJob(t, s)
 		pack, key := packOf(t, s, job)
 		found := check(pack, key)
@@ -70,7 +70,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 		require.Empty(t, own.Wrong)
 		require.True(t, own.OwnKey)
 
-		entries, err := s.AuditEntries(ctx, store.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, "aida", entries[0].Actor.Name)
@@ -84,7 +84,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 }
 
 func TestAPackSaysWhatWasErasedAndRemoved(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	job := sealedJob(t, s)
 	_, err := s.EraseFromAudit(ctx, aida, "olga", "she left")
 	require.NoError(t, err)
@@ -97,20 +97,20 @@ func TestAPackSaysWhatWasErasedAndRemoved(t *testing.T) {
 }
 
 func TestOnlyASealedJobHasAPack(t *testing.T) {
-	s := storetest.SQLite(t)
-	j, err := storetest.Draft(s, olga, store.NewJob{}, packedFile)
+	s := jobstest.SQLite(t)
+	j, err := jobstest.Draft(s, olga, jobs.Upload{}, packedFile)
 	require.NoError(t, err)
 	_, err = s.Evidence(ctx, aida, j.ID)
 	require.True(t, evidence.FaultNotEnded.Is(err), "%v", err)
 	_, err = s.Evidence(ctx, aida, "nothing")
 	require.True(t, jobs.FaultNoJob.Is(err), "%v", err)
 	file := storetest.SQLiteFile(t)
-	id := sealedJob(t, storetest.Open(t, file))
-	unsigned := storetest.Open(t, file)
+	id := sealedJob(t, jobstest.Open(t, file))
+	unsigned := jobstest.Open(t, file)
 	_, err = unsigned.Evidence(ctx, aida, id)
 	require.True(t, evidence.FaultNoKey.Is(err), "%v", err)
-	for _, each := range []*store.Store{s, unsigned} {
-		entries, err := each.AuditEntries(ctx, store.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+	for _, each := range []*jobstest.Console{s, unsigned} {
+		entries, err := each.AuditEntries(ctx, jobs.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, entries, "what was refused is no download")
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // part is a member of a pack, unpacked.
@@ -65,7 +65,7 @@ func member(t testing.TB, pack []byte, name string) []byte {
 // Whatever byte is changed, wherever in the file, is found: in what it holds,
 // else in how it is packed.
 func TestTamperedPackByteIsFound(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	require.Empty(t, check(pack, key).Wrong)
 	step := max(1, len(pack)/2_000)
@@ -87,7 +87,7 @@ func TestTamperedPackByteIsFound(t *testing.T) {
 
 // Somebody packs it anew, with all lengths and sums as they must be.
 func TestTamperedPackPartIsNamed(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	whole := unpack(t, pack)
 	require.Empty(t, check(repack(t, whole), key).Wrong, "packed anew as the console does")
@@ -138,7 +138,7 @@ func edited(parts []part, name string, edit func([]byte) []byte) []part {
 }
 
 func TestTamperedPackEntriesAreNamed(t *testing.T) {
-	s := storetest.SQLite(t)
+	s := jobstest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))
 	whole := unpack(t, pack)
 	type entry struct {
@@ -187,7 +187,7 @@ func TestTamperedPackEntriesAreNamed(t *testing.T) {
 // No pack but the one that was made verifies with its log's key, and none makes
 // the check fail or take for ever.
 func FuzzCheck(f *testing.F) {
-	s := storetest.Open(f, filepath.Join(f.TempDir(), "x.db"))
+	s := jobstest.Open(f, filepath.Join(f.TempDir(), "x.db"))
 	pack, key := packOf(f, s, sealedJob(f, s))
 	whole := unpack(f, pack)
 	f.Add(pack, uint8(255))

@@ -2,23 +2,35 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
 // The clocks of the engines, in unix microseconds. Budgets, heartbeats, waits and
 // starts go by the database's, so that consoles that share one need not agree;
-// that of SQLite is this machine's. What people read goes by Store.now.
+// that of SQLite is this machine's. What people read goes by Now.
 const (
 	sqliteClock   = `CAST(unixepoch('subsec') * 1000000 AS BIGINT)`
 	postgresClock = `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
 )
 
-// farAhead is later than any hold or wait ends: a time beyond it means that the
-// clock was set back, and counts as come.
-const farAhead = 90 * time.Second
+// Now is the time that people read, by this machine's clock.
+func (s *DB) Now() time.Time { return s.now() }
+
+// Clock is the SQL for the database's clock, in unix microseconds.
+func (s *DB) Clock() string { return s.clock }
+
+// ShiftClocks sets both clocks forward or back, as setting a machine's does:
+// monotonic time goes on as before. Tests call it, while nobody else uses the
+// database.
+func (s *DB) ShiftClocks(by time.Duration) {
+	now := s.now
+	s.clock = fmt.Sprintf("(%s + %d)", s.clock, by.Microseconds())
+	s.now = func() time.Time { return now().Round(0).Add(by) }
+}
 
 // ClockOffset is how far the database's clock is ahead of this program's.
-func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
+func (s *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 	if !s.postgres {
 		return 0, nil
 	}
@@ -26,22 +38,4 @@ func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	err := s.read.QueryRowContext(ctx, `SELECT `+s.clock).Scan(&micros)
 	return time.UnixMicro(micros).Sub(began.Add(time.Since(began) / 2)), err
-}
-
-// moment is one reading of the database's clock.
-type moment struct {
-	micros int64
-	local  time.Time // then, by this process's clock, whose monotonic reading no change of clocks moves
-}
-
-func momentOf(micros int64) moment { return moment{micros, time.Now()} }
-
-// in returns when a time of the database's clock comes, by this process's.
-func (m moment) in(micros int64) time.Time {
-	return m.local.Add(time.Duration(micros-m.micros) * time.Microsecond)
-}
-
-// ahead reports whether a time lies ahead, and not so far that the clock was set back.
-func (m moment) ahead(micros int64) bool {
-	return micros > m.micros && micros <= m.micros+farAhead.Microseconds()
 }

@@ -11,15 +11,10 @@ import (
 // More a statement is slower on SQLite, which looks each parameter up by name
 // among all the others; fewer is slower on PostgreSQL, which answers each.
 func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
-	return upsertAll(ctx, tx, into, columns, args, "")
-}
-
-// upsertAll is insertAll with what to do on a conflict.
-func upsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any, conflict string) error {
 	const rowsAtOnce = 20
 	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
 	if whole > 0 {
-		statement, err := tx.PrepareContext(ctx, insertQuery(into, columns, rowsAtOnce)+conflict)
+		statement, err := tx.PrepareContext(ctx, insertQuery(into, columns, rowsAtOnce))
 		if err != nil {
 			return err
 		}
@@ -33,7 +28,7 @@ func upsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any
 	if whole == len(args) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, insertQuery(into, columns, (len(args)-whole)/columns)+conflict, args[whole:]...)
+	_, err := tx.ExecContext(ctx, insertQuery(into, columns, (len(args)-whole)/columns), args[whole:]...)
 	return err
 }
 

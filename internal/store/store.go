@@ -1,17 +1,13 @@
-// Package store holds all SQL. One text serves both engines: SQLite in one
-// file by default, PostgreSQL when one machine is outgrown. Parameters are
-// $1, $2 …, times BIGINT unix milliseconds, ids TEXT made in Go.
+// Package store is the database and nothing else: it opens, migrates, reads,
+// writes and locks. One text of SQL serves both engines: SQLite in one file by
+// default, PostgreSQL when one machine is outgrown. Parameters are $1, $2 …,
+// times BIGINT unix milliseconds, ids TEXT made in Go.
 //
-// An exported method opens the transaction and calls unexported ones that take
-// it. Locks are always taken in the order kill_switch, apps, uploads, jobs (by
-// id), snapshot_keys, snapshots, budgets, audit_head, so that two consoles on one
+// Each noun has a package of its own, which holds its tables' SQL. An exported
+// method there opens the transaction and calls others that take it. Locks are
+// always taken in the order kill_switch, apps, uploads, jobs (by id),
+// snapshot_keys, snapshots, budgets, audit_head, so that two consoles on one
 // database cannot deadlock.
-//
-// A job's accounts are kept twice as its file gave them, many to a row: in file
-// order as the batches of its plan, and sorted by name to find them by. Neither
-// is ever changed. What becomes of them stands beside them: a batch holds the
-// outcome of all its accounts but those with one of their own. So a million
-// accounts are read in a second, and a batch that goes through is one row.
 package store
 
 import (
@@ -32,7 +28,6 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // registers "sqlite"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/migrations"
 )
@@ -45,32 +40,26 @@ var (
 	FaultOldSQLite   = fault.Declare(fault.Unavailable, "database.old_sqlite", "This program was built with SQLite %s, which can corrupt a database; it needs 3.51.3 or later.")
 )
 
-// Store reads and writes the database. Its methods may be called at the same time.
-type Store struct {
+// DB is an open database. Its methods may be called at the same time.
+type DB struct {
 	write    *sql.DB // SQLite: one connection, so that writers queue instead of failing
 	read     *sql.DB
 	postgres bool
 	path     string // of the SQLite file
 	now      func() time.Time
-	clock    string                                     // SQL: the database's clock, in unix microseconds
-	master   [32]byte                                   // see UseKey
-	signer   func(origin string) (*audit.Signer, error) // see SignWith; nil: no checkpoints are made
-
-	reports reports // of running jobs
+	clock    string // SQL: the database's clock, in unix microseconds
 
 	writes     chan *write // see Write
 	closed     chan struct{}
 	statements *statements // nil on PostgreSQL, whose driver does the same
 	once       sync.Once   // closes it
 
-	protectedMu sync.Mutex
-	protected   map[string]protectedList // by app, as last read
 }
 
 // Open opens a database, and makes its tables when it is new: the path of a
 // SQLite file, made when missing, or a postgres:// URL.
-func Open(ctx context.Context, database string) (*Store, error) {
-	s := &Store{now: time.Now, clock: sqliteClock, writes: make(chan *write), closed: make(chan struct{})}
+func Open(ctx context.Context, database string) (*DB, error) {
+	s := &DB{now: time.Now, clock: sqliteClock, writes: make(chan *write), closed: make(chan struct{})}
 	var err error
 	if isPostgres(database) {
 		err = s.openPostgres(database)
@@ -107,7 +96,7 @@ func isPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
-func (s *Store) openPostgres(database string) (err error) {
+func (s *DB) openPostgres(database string) (err error) {
 	s.postgres, s.clock = true, postgresClock
 	config, err := pgx.ParseConfig(database)
 	if err != nil {
@@ -124,7 +113,7 @@ func (s *Store) openPostgres(database string) (err error) {
 	return nil
 }
 
-func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
+func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
 	if s.path, err = filepath.Abs(path); err != nil {
 		return err
 	}
@@ -160,7 +149,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
 }
 
 // dsn sets the pragmas in the address, so that every connection has them.
-func (s *Store) dsn(pragmas ...string) string {
+func (s *DB) dsn(pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)", "secure_delete(fast)"}, pragmas...)}
 	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
 }
@@ -176,10 +165,10 @@ func olderThan(version string, least ...int) bool {
 	return false
 }
 
-// migrate makes the tables of a new database and names its log.
-func (s *Store) migrate(ctx context.Context) error {
+// migrate makes the tables of a new database.
+func (s *DB) migrate(ctx context.Context) error {
 	engine, dialect := "sqlite", goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return s.nameLog(ctx, &Tx{Tx: tx}) }}, nil))}
+	var options []goose.ProviderOption
 	if s.postgres {
 		engine, dialect = "postgres", goose.DialectPostgres
 		// Of consoles that open a new database at once one makes the tables, and the others wait.
@@ -204,7 +193,7 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error {
+func (s *DB) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	var errs []error
 	if s.write != nil {
@@ -217,127 +206,9 @@ func (s *Store) Close() error {
 }
 
 // Ready reports whether the database can be written now.
-func (s *Store) Ready(ctx context.Context) error {
+func (s *DB) Ready(ctx context.Context) error {
 	return s.tx(ctx, func(tx *Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1`)
+		_, err := tx.ExecContext(ctx, `UPDATE goose_db_version SET is_applied = is_applied WHERE version_id = 1`)
 		return err
 	})
-}
-
-// Alone makes this process the only one that runs jobs on a SQLite file, until
-// release is called or the process ends, however it ends. PostgreSQL needs
-// nothing of the kind: there, heartbeats keep consoles apart.
-func (s *Store) Alone(ctx context.Context) (release func(), err error) {
-	if s.postgres {
-		return func() {}, nil
-	}
-	// SQLite's own lock on a second, empty file: held by the operating system for this process.
-	lock, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path + ".runner", RawQuery: "_txlock=exclusive"}).String())
-	if err != nil {
-		return nil, err
-	}
-	tx, err := lock.BeginTx(context.WithoutCancel(ctx), nil)
-	if err != nil {
-		lock.Close()
-		return nil, FaultInUse.Because(err)
-	}
-	return func() { tx.Rollback(); lock.Close() }, nil
-}
-
-// scrub overwrites, as far as the engine can at this moment, what was deleted
-// and lies in its log still. It waits for nobody.
-func (s *Store) scrub(ctx context.Context) error {
-	if s.postgres {
-		_, err := s.write.ExecContext(ctx, `VACUUM snapshot_keys, audit_lines, audit_words`)
-		return err
-	}
-	log, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path}).String()) // of its own: it must not wait while it holds the writer
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	var busy, inLog, moved int
-	return log.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &inLog, &moved)
-}
-
-// Shared reports whether several consoles may run on this database.
-func (s *Store) Shared() bool { return s.postgres }
-
-// Reader reads the database as it was last committed.
-func (s *Store) Reader() Querier { return s.read }
-
-func (s *Store) tx(ctx context.Context, body func(*Tx) error) error {
-	begun, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return AsTrouble(err)
-	}
-	tx := &Tx{begun, s.statements}
-	defer tx.Rollback()
-	if err = body(tx); err == nil {
-		err = tx.Commit()
-	}
-	return AsTrouble(err)
-}
-
-// One runs a statement that must change exactly one row, else it returns otherwise.
-func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any) error {
-	result, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
-	if err == nil && n != 1 {
-		return otherwise
-	}
-	return err
-}
-
-// Collect runs a query and scans each of its rows.
-func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		t, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
-}
-
-// Querier is a *sql.DB or *Tx.
-type Querier interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}
-
-// Scanner is a *sql.Row or *sql.Rows.
-type Scanner interface{ Scan(...any) error }
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-// Clean makes a text from outside storable on both engines, and short.
-func Clean(text string, most int) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\u2400")
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
 }

@@ -3,78 +3,20 @@ package store_test
 import (
 	"context"
 	"database/sql"
-	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) {
-	flag.Set("rapid.checks", "10") // each a job with some thirty steps on a real database; make prove makes 100
-	storetest.Main(m)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
-var (
-	ctx      = context.Background()
-	operator = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
-)
-
-// checker is a *testing.T or a *rapid.T.
-type checker interface {
-	require.TestingT
-	Helper()
-}
-
-// draft uploads a file of n accounts, the same ones each time.
-func draft(t checker, s *store.Store, n int) jobs.Job {
-	t.Helper()
-	return draftOf(t, s, "user", n)
-}
-
-func draftOf(t checker, s *store.Store, prefix string, n int) jobs.Job {
-	t.Helper()
-	var file strings.Builder
-	file.WriteString("account\n")
-	for i := range n {
-		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
-	}
-	j, err := storetest.Draft(s, operator, store.NewJob{}, file.String())
-	require.NoError(t, err)
-	return j
-}
-
-var startedJobs atomic.Int64
-
-// started uploads and starts a job of n accounts that no other job holds.
-func started(t checker, s *store.Store, n int) jobs.Job {
-	t.Helper()
-	return start(t, s, draftOf(t, s, fmt.Sprintf("user%d", startedJobs.Add(1)), n))
-}
-
-func start(t checker, s *store.Store, j jobs.Job) jobs.Job {
-	t.Helper()
-	j, err := s.StartJob(ctx, operator, j.ID, store.Start{Confirm: j.Accounts})
-	require.NoError(t, err)
-	return j
-}
-
-func requireSums(t checker, s *store.Store) {
-	t.Helper()
-	found, err := s.VerifyJobs(ctx)
-	require.NoError(t, err)
-	require.Empty(t, found.Wrong)
-}
+var ctx = context.Background()
 
 func TestParametersAreBoundByTheirNumber(t *testing.T) {
 	for engine, open := range map[string]func() (*sql.DB, error){
@@ -165,37 +107,14 @@ func TestDatabasePasswordIsNeverShown(t *testing.T) {
 func TestDatabaseSQLiteHasOneRunner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	one, two := storetest.Open(t, path), storetest.Open(t, path)
-	release, err := one.Alone(ctx)
+	release, err := one.ExclusiveLock(ctx)
 	require.NoError(t, err)
-	_, err = two.Alone(ctx)
+	_, err = two.ExclusiveLock(ctx)
 	require.True(t, store.FaultInUse.Is(err), "%v", err)
 	release()
-	release, err = two.Alone(ctx)
+	release, err = two.ExclusiveLock(ctx)
 	require.NoError(t, err)
 	release()
-}
-
-func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
-	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
-		s := storetest.Open(t, database)
-		s.SignWith([32]byte{1})
-		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator}))
-		require.NoError(t, s.Checkpoint(ctx))
-		db, err := sql.Open(engine, database)
-		require.NoError(t, err)
-		defer db.Close()
-		for _, q := range []string{
-			`UPDATE audit_lines SET line = 'x', personal = '', actor = ''`, `UPDATE audit_lines SET actor = 'x'`, `DELETE FROM audit_lines`,
-			`UPDATE audit_hashes SET hash = 'x'`, `DELETE FROM audit_hashes`, `UPDATE checkpoints SET note = 'x'`, `DELETE FROM checkpoints`,
-		} {
-			_, err := db.Exec(q)
-			require.ErrorContains(t, err, "append-only", engine)
-		}
-		entries, err := s.AuditEntries(ctx, store.AuditFilter{Limit: 10})
-		require.NoError(t, err)
-		require.Len(t, entries, 1)
-		require.Equal(t, "olga", entries[0].Actor.Name)
-	}
 }
 
 func TestADatabaseFileIsForItsOwnerAlone(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"tagsweep/internal/fault"
 )
 
-func open(t *testing.T) (*Store, string) {
+func open(t *testing.T) (*DB, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "console.db")
 	s, err := Open(t.Context(), path)

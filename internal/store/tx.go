@@ -6,6 +6,47 @@ import (
 	"sync"
 )
 
+// Reader reads the database as it was last committed.
+func (s *DB) Reader() Querier { return s.read }
+
+// Exec runs one statement in a transaction of its own.
+func (s *DB) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := s.write.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (s *DB) tx(ctx context.Context, body func(*Tx) error) error {
+	begun, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return AsTrouble(err)
+	}
+	tx := &Tx{begun, s.statements}
+	defer tx.Rollback()
+	if err = body(tx); err == nil {
+		err = tx.Commit()
+	}
+	return AsTrouble(err)
+}
+
+// ReadTx reads everything as it was at one moment; SQLite's transactions always do.
+func (s *DB) ReadTx(ctx context.Context, read func(tx *Tx) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if s.postgres {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := s.read.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if s.postgres { // it waits while what it names is read over other connections
+		if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+			return err
+		}
+	}
+	return read(&Tx{Tx: tx})
+}
+
 // Tx is a transaction. What it executes often, SQLite parses once.
 type Tx struct {
 	*sql.Tx

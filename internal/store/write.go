@@ -34,7 +34,7 @@ type write struct {
 // When the database itself fails, all of them have failed. A body that writes a
 // job's row names the job, so that consoles lock jobs in one order; one for "" comes
 // first. It must not write the log: that is locked last of all, see Tx.
-func (s *Store) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
+func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
 	select {
 	case s.writes <- w:
@@ -47,10 +47,10 @@ func (s *Store) Write(ctx context.Context, job string, body func(ctx context.Con
 }
 
 // Tx runs body in a transaction of its own.
-func (s *Store) Tx(ctx context.Context, body func(tx *Tx) error) error { return s.tx(ctx, body) }
+func (s *DB) Tx(ctx context.Context, body func(tx *Tx) error) error { return s.tx(ctx, body) }
 
 // writeGroups carries out what Write asks for until the store is closed.
-func (s *Store) writeGroups() {
+func (s *DB) writeGroups() {
 	for {
 		select {
 		case w := <-s.writes:
@@ -66,7 +66,7 @@ func (s *Store) writeGroups() {
 }
 
 // group waits a moment for a few more, and takes all that wait by then.
-func (s *Store) group(first *write) []*write {
+func (s *DB) group(first *write) []*write {
 	group := []*write{first}
 	moment := time.NewTimer(groupWait)
 	defer moment.Stop()
@@ -93,7 +93,7 @@ func (s *Store) group(first *write) []*write {
 
 // commit writes a group; when a body fails, each by itself instead. It returns
 // false when the database itself failed.
-func (s *Store) commit(group []*write) (works bool) {
+func (s *DB) commit(group []*write) (works bool) {
 	if len(group) > 1 {
 		err := s.writeAll(group)
 		if err == nil || troubleOf(err) != nil {
@@ -112,7 +112,7 @@ func (s *Store) commit(group []*write) (works bool) {
 }
 
 // writeAll writes a group, or none of it.
-func (s *Store) writeAll(group []*write) error {
+func (s *DB) writeAll(group []*write) error {
 	ctx := context.Background()
 	if s.postgres { // SQLite's own waits for locks end as soon
 		within, cancel := context.WithTimeout(ctx, groupWithin)

@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 // EntryPage is what the page of one entry shows.
@@ -20,7 +20,7 @@ type EntryPage struct {
 	Around  []audit.Entry // it and its neighbours, newest first
 	Earlier int64         // 0: there is none
 	Later   int64
-	Covers  store.SignedCheckpoint // zero: none covers it yet
+	Covers  jobs.SignedCheckpoint // zero: none covers it yet
 }
 
 // Entry is the page of one entry of the log.

@@ -12,18 +12,18 @@ import (
 	"strings"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 // ProofPage is what proves that the log was not changed.
 type ProofPage struct {
 	Size       int64 // entries
-	Checkpoint store.SignedCheckpoint
-	Key        string              // "": nothing is signed
-	Sent       []store.Publication // where checkpoints are sent
-	Verified   *store.Verified     // nil: never
+	Checkpoint jobs.SignedCheckpoint
+	Key        string             // "": nothing is signed
+	Sent       []jobs.Publication // where checkpoints are sent
+	Verified   *jobs.Verified     // nil: never
 	Verifying  bool
-	Keeping    store.AuditKeeping
+	Keeping    jobs.AuditKeeping
 	Months     string // as typed
 	Erase      EraseForm
 	Wrong      *fault.Sentence // why something was not done
@@ -286,7 +286,7 @@ func verified(v View, p ProofPage) templ.Component {
 	})
 }
 
-func verifiedResult(v View, found store.Verified) templ.Component {
+func verifiedResult(v View, found jobs.Verified) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1035,9 +1035,9 @@ func keeping(v View, p ProofPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var48 string
-			templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(v.plain(store.LeastKeepMonths))
+			templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(v.plain(jobs.LeastKeepMonths))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 226, Col: 42}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 226, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var48))
 			if templ_7745c5c3_Err != nil {
@@ -1060,7 +1060,7 @@ func keeping(v View, p ProofPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.Wrong == store.FaultKeepMonths {
+			if p.Wrong == jobs.FaultKeepMonths {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, " aria-invalid=\"true\" aria-describedby=\"fault months-help\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1076,9 +1076,9 @@ func keeping(v View, p ProofPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var50 string
-			templ_7745c5c3_Var50, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.proof.keep.help", store.LeastKeepMonths))
+			templ_7745c5c3_Var50, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.proof.keep.help", jobs.LeastKeepMonths))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 237, Col: 91}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 237, Col: 90}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var50))
 			if templ_7745c5c3_Err != nil {

@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 // ReviewPage is what an auditor has to look at, and the form to sign it off.
@@ -21,8 +21,8 @@ type ReviewPage struct {
 	Failed int           // entries since then that say so; one more than Shown: more
 	Ended  []audit.Entry // jobs since then; one more than Shown: more
 	Shown  int
-	Own    store.Review // the person's last sign-off
-	Last   store.Review // anybody's
+	Own    jobs.Review // the person's last sign-off
+	Last   jobs.Review // anybody's
 
 	UpTo, Note string // as typed
 	NoteLimit  int
@@ -37,7 +37,7 @@ func (p ReviewPage) failures() templ.SafeURL {
 	if !p.Visit.At.IsZero() {
 		from = p.Visit.At.Local().Format("2006-01-02T15:04")
 	}
-	return templ.SafeURL(query("/audit", "result", store.Failed, "from", from))
+	return templ.SafeURL(query("/audit", "result", jobs.AuditFailed, "from", from))
 }
 
 // AuditReview is the auditor's desk.
@@ -594,7 +594,7 @@ func signedOff(v View, p ReviewPage) templ.Component {
 	})
 }
 
-func oneReview(v View, r store.Review, named bool) templ.Component {
+func oneReview(v View, r jobs.Review, named bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -749,7 +749,7 @@ func signOff(v View, p ReviewPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Wrong == store.FaultReview {
+		if p.Wrong == jobs.FaultReview {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, " aria-invalid=\"true\" aria-describedby=\"fault up-to-help\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -16,7 +16,6 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates/messages"
 )
 
@@ -25,7 +24,7 @@ func everybody() (views []View) {
 	for _, text := range messages.Languages {
 		for _, role := range auth.Roles {
 			v := View{Text: text, App: jobs.App{Name: "Shop", Environment: "test"}, User: User{Name: "olga", Role: role}, Asset: func(name string) string { return "/static/" + name }}
-			v.Sending.SendingSettings = store.SendingSettings{Snapshot: true, KeepDays: 30, VerifyShare: 10_000}
+			v.Sending.Settings = jobs.Settings{Snapshot: true, KeepDays: 30, VerifyShare: 10_000}
 			views = append(views, v)
 		}
 	}
@@ -45,7 +44,7 @@ func ended(k jobs.Kind) JobView {
 	j := jobs.Job{ID: "job1", Kind: k, State: jobs.Finished, FileName: "users.csv", Accounts: 10, Rows: 10, Snapshot: true,
 		CreatedAt: at, StartedAt: at, FinishedAt: at.Add(time.Hour), CreatedBy: "olga", StartedBy: "olga",
 		Counts: jobs.Counts{k.Done(): 7, k.Nothing(): 2, jobs.Failed: 1}}
-	return JobView{Job: j, Kept: store.Kept{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
+	return JobView{Job: j, Kept: jobs.Kept{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
 }
 
 var keyShown = regexp.MustCompile(`>\s*([a-z_]+(?:\.[a-z0-9_-]+)+)`)
@@ -61,8 +60,8 @@ func TestEveryKindHasWordsForEveryState(t *testing.T) {
 					j.Job.State, j.Job.HaltCode, j.Job.Policy = state, code, snapshot.Stop
 					if state != jobs.Finished {
 						j.Job.FinishedAt, j.Job.Counts[jobs.InDoubt], j.Job.Counts[jobs.Waiting] = time.Time{}, 4, 2
-						j.Asked = store.Asked{Tagged: 1, Unreadable: 1, Lost: 1, Code: 60010}
-						j.Waits = &store.Overlap{Job: jobs.Job{ID: "job0", FileName: "users.csv"}, Accounts: 3}
+						j.Asked = jobs.NeedsReview{Tagged: 1, Unreadable: 1, Lost: 1, Code: 60010}
+						j.Waits = &jobs.Overlap{Job: jobs.Job{ID: "job0", FileName: "users.csv"}, Accounts: 3}
 					}
 					j.Job.Careful, j.Job.Verify = true, jobs.Verification{Share: 500, Seed: "seed"}
 					page := rendered(t, Job(v, j))
@@ -231,7 +230,7 @@ func TestAJobSaysWhatItWaitsFor(t *testing.T) {
 	page := rendered(t, Job(v, j))
 	require.Contains(t, page, "Careful start: the first batch is being checked before more are sent.")
 	require.NotContains(t, page, "Waits for")
-	j.Waits = &store.Overlap{Job: jobs.Job{ID: "job0", FileName: "vips.csv"}, Accounts: 1_234}
+	j.Waits = &jobs.Overlap{Job: jobs.Job{ID: "job0", FileName: "vips.csv"}, Accounts: 1_234}
 	page = rendered(t, Job(v, j))
 	require.Contains(t, page, `Waits for <a href="/jobs/job0">vips.csv</a>: both hold 1,234 of the same accounts, and jobs with the same accounts run one after the other.`)
 	require.Contains(t, page, "It waits for another job that holds some of the same accounts.")
@@ -279,18 +278,18 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 
 func TestHistoryShowsTagsAndCalls(t *testing.T) {
 	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
-	e := store.Event{Placed: jobs.Placed{Account: jobs.Account{Account: "ann", Row: 7, Batch: 1, Outcome: jobs.Restored, At: at}, Job: ended(jobs.Restore).Job},
+	e := jobs.Event{Placed: jobs.Placed{Account: jobs.Account{Account: "ann", Row: 7, Batch: 1, Outcome: jobs.Restored, At: at}, Job: ended(jobs.Restore).Job},
 		Before: []string{"gold"}, Wanted: []string{"vip", "a b"}, Known: true,
 		Calls: []jobs.Call{{Command: "get_tags", Random: 4294967295, At: at, Duration: 1234 * time.Millisecond, Delivery: "answered", Code: 60007, Message: "too fast", Accounts: 100},
 			{Command: "add_tags", Delivery: "lost", At: at}}}
 	v := everybody()[0]
-	page := rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []store.Event{e}}))
+	page := rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []jobs.Event{e}}))
 	for _, want := range []string{"row 7, batch 1", "Put tags back", `<code class="spaced">gold</code>`, "Tags to put back", `<code class="spaced">a b</code>`,
 		"4294967295", "1,234 ms", "60007", "too fast", "no answer", "2 calls", "Read tags", `action="/accounts/read"`} {
 		require.Contains(t, page, want)
 	}
 	e.Erased, e.Known, e.Before, e.Wanted, e.Calls = true, false, nil, nil, nil
-	page = rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []store.Event{e}}))
+	page = rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []jobs.Event{e}}))
 	require.Contains(t, page, "Erased. Counts and digests stay.")
 	require.Contains(t, page, "No call was made for it.")
 	require.NotContains(t, page, "Tags to put back")

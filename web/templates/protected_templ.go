@@ -10,14 +10,14 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"tagsweep/internal/auth"
-	"tagsweep/internal/store"
+	"tagsweep/internal/jobs"
 )
 
 // ProtectedPage is what the page of protected accounts shows.
 type ProtectedPage struct {
 	Count     int64
 	Query     string // the beginning of the accounts searched for
-	List      []store.ProtectedAccount
+	List      []jobs.ProtectedAccount
 	Next      string
 	First     string
 	Typed     string // what was typed as accounts, and as note, when it was not taken

@@ -15,7 +15,6 @@ import (
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 	"tagsweep/web/templates/messages"
 )
 
@@ -37,8 +36,8 @@ type View struct {
 // Standing is how the sending stands: what keeps the console from sending, and
 // how fast it sends.
 type Standing struct {
-	Stopped   store.KillSwitch
-	Sending   store.Sending
+	Stopped   jobs.KillSwitch
+	Sending   jobs.SendStatus
 	DownSince time.Time     // while single calls find out whether the service works again; zero: not known since when
 	Trouble   *jobs.Trouble // nil: none
 }
@@ -49,7 +48,7 @@ func (s Standing) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
 // Restored reports whether sending is held back because the database turned out
 // to be an older copy.
 func (s Standing) Restored() bool {
-	return s.Stopped.Thrown() && s.Stopped.Reason == store.RestoredReason && s.Stopped.ThrownBy == audit.System.Name
+	return s.Stopped.Thrown() && s.Stopped.Reason == jobs.RestoredReason && s.Stopped.ThrownBy == audit.System.Name
 }
 
 // Budget is the gauge of a command.
@@ -105,15 +104,15 @@ type JobView struct {
 	Job     jobs.Job
 	Rate    float64 // calls per second, over the last few seconds
 	Reasons []jobs.Reason
-	Asked   store.Asked      // accounts in doubt that wait for a person
+	Asked   jobs.NeedsReview // accounts in doubt that wait for a person
 	Origin  jobs.Job         // the job whose accounts these are; without id for an upload
 	Made    []jobs.Job       // of accounts of this one
 	Report  *snapshot.Report // nil: nothing was read, or the job still runs
 	Spoiled *fault.Error     // why what is kept cannot be summed up
-	Kept    store.Kept       // zero while the job runs
+	Kept    jobs.Kept        // zero while the job runs
 	Undo    UndoForm
 	History []audit.Entry
-	Waits   *store.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
+	Waits   *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
 
 	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
 	Forgotten  bool      // the inspection no longer has the tags that its accounts should have

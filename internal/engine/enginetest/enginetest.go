@@ -14,8 +14,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/store"
-	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -29,7 +28,7 @@ const LostCallEnds = 200 * time.Millisecond
 // Simulate starts a simulator of the app of storetest, which knows every account.
 func Simulate(t testing.TB, change ...func(*timtest.Config)) (service *timtest.Service, base string) {
 	t.Helper()
-	config := timtest.Config{SDKAppID: storetest.App.SDKAppID, SecretKey: SecretKey, Identifier: storetest.App.Identifier, Seed: 1}
+	config := timtest.Config{SDKAppID: jobstest.App.SDKAppID, SecretKey: SecretKey, Identifier: jobstest.App.Identifier, Seed: 1}
 	for _, change := range change {
 		change(&config)
 	}
@@ -42,14 +41,14 @@ func Simulate(t testing.TB, change ...func(*timtest.Config)) (service *timtest.S
 }
 
 // New returns an engine for a simulator, which does not run yet.
-func New(t testing.TB, s *store.Store, base string) *engine.Engine {
+func New(t testing.TB, s *jobstest.Console, base string) *engine.Engine {
 	t.Helper()
-	app := storetest.App
+	app := jobstest.App
 	client, err := tim.New(tim.Config{SDKAppID: app.SDKAppID, SecretKey: SecretKey, Identifier: app.Identifier, Domain: base,
 		Family: tim.AllMemberPush, MaxConns: engine.Connections})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	return engine.New(engine.Config{App: app, Client: client, Store: s, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), LostCallEnds: LostCallEnds})
+	return engine.New(engine.Config{App: app, Client: client, Store: s.DB, Jobs: s.Jobs, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), LostCallEnds: LostCallEnds})
 }
 
 // Run runs an engine until stop is called or the test ends.
@@ -71,9 +70,9 @@ func Run(t testing.TB, e *engine.Engine) (stop func()) {
 }
 
 // Start starts a draft.
-func Start(t testing.TB, s *store.Store, draft jobs.Job) jobs.Job {
+func Start(t testing.TB, s *jobstest.Console, draft jobs.Job) jobs.Job {
 	t.Helper()
-	j, err := s.StartJob(t.Context(), audit.System, draft.ID, store.Start{Confirm: draft.Accounts})
+	j, err := s.Start(t.Context(), audit.System, draft.ID, jobs.StartRequest{Confirm: draft.Accounts})
 	require.NoError(t, err)
 	return j
 }
@@ -102,11 +101,11 @@ func Until(t testing.TB, what string, holds func() bool) {
 }
 
 // Ended waits until nothing of a job can change any more, and returns it.
-func Ended(t testing.TB, s *store.Store, jobID string) (j jobs.Job) {
+func Ended(t testing.TB, s *jobstest.Console, jobID string) (j jobs.Job) {
 	t.Helper()
 	Until(t, "the job has ended", func() bool {
 		var err error
-		j, err = s.Job(t.Context(), jobID)
+		j, err = s.Get(t.Context(), jobID)
 		require.NoError(t, err)
 		return j.Settled()
 	})
@@ -114,9 +113,9 @@ func Ended(t testing.TB, s *store.Store, jobID string) (j jobs.Job) {
 }
 
 // RequireTruth holds jobs against the simulator, and recounts them.
-func RequireTruth(t testing.TB, s *store.Store, base string, jobIDs ...string) *timtest.Comparison {
+func RequireTruth(t testing.TB, s *jobstest.Console, base string, jobIDs ...string) *timtest.Comparison {
 	t.Helper()
-	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(base), jobIDs...)
+	found, err := timtest.Compare(t.Context(), s.Jobs, timtest.NewControl(base), jobIDs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
 	verified, err := s.VerifyJobs(t.Context())

@@ -13,8 +13,8 @@ import (
 
 // Books are what a console says of its jobs. Compare believes none of it.
 type Books interface {
-	// Job returns a job with the sums over its accounts.
-	Job(ctx context.Context, id string) (jobs.Job, error)
+	// Get returns a job with the sums over its accounts.
+	Get(ctx context.Context, id string) (jobs.Job, error)
 	// Results lists every account of a job with its outcome; Compare asks for
 	// outcome "", which stands for all.
 	Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[jobs.Result, error]
@@ -128,7 +128,7 @@ func (c *comparing) readResults(ctx context.Context, books Books, id string) err
 		}
 		results[a.Account.Account] = &accountResult{batch: a.Batch, place: a.Place, outcome: a.Outcome, code: a.Code}
 	}
-	j, err := books.Job(ctx, id)
+	j, err := books.Get(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (b books) of(id string) *book {
 	return b[slices.IndexFunc(b, func(of *book) bool { return of.ID == id })]
 }
 
-func (b books) Job(_ context.Context, id string) (jobs.Job, error) { return b.of(id).Job, nil }
+func (b books) Get(_ context.Context, id string) (jobs.Job, error) { return b.of(id).Job, nil }
 
 func (b books) Results(_ context.Context, id string, _ jobs.Outcome) iter.Seq2[jobs.Result, error] {
 	return each(b.of(id).results)

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"context"
+
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+// rooms are what a console keeps in its database, each noun in a package of its own.
+type rooms struct {
+	db   *store.DB
+	jobs *jobs.Jobs
+}
+
+// openRooms opens a database. Close its db at the end.
+func openRooms(ctx context.Context, database string) (*rooms, error) {
+	db, err := store.Open(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	return newRooms(db), nil
+}
+
+func newRooms(db *store.DB) *rooms { return &rooms{db: db, jobs: jobs.New(db)} }

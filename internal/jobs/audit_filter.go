@@ -1,0 +1,173 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// AuditFilter chooses entries; a zero field chooses all.
+type AuditFilter struct {
+	From    time.Time // not before the log had reached this time
+	To      time.Time // before the log reached it
+	Code    audit.Code
+	Actor   string // name, however it is capitalised
+	JobID   string
+	Account string // it was in the job, or is what the entry is about
+	Result  string // Failed, Succeeded
+	Words   string // all of them stand in the entry
+	Before  int64  // a sequence number: entries older than it
+	Limit   int
+}
+
+// Results of events.
+const (
+	AuditFailed = "failed"
+	Succeeded   = "succeeded"
+)
+
+// mostJobsOfAccount is in how many jobs an account is looked for.
+const mostJobsOfAccount = 200
+
+// mostWords is how many words of a search count.
+const mostWords = 10
+
+// auditQuery walks the index of the narrowest thing asked for, newest first.
+func (s *Jobs) auditQuery(ctx context.Context, f AuditFilter) (q store.Query, err error) {
+	from, where := `audit_lines e`, []string{}
+	order := `e.seq`
+	if f.Words != "" {
+		words, byWord, err := s.rarestFirst(ctx, audit.Words(store.Clean(f.Words, 500)), f)
+		if err != nil {
+			return q, err
+		}
+		if byWord {
+			from, order = `audit_words w JOIN audit_lines e ON e.seq = w.seq`, `w.seq`
+			where = append(where, `w.word = `+q.Arg(words[0]))
+			words = words[1:]
+		} else if len(words) == 0 { // of signs alone: nothing is found by them
+			where = append(where, `1 = 0`)
+		}
+		for _, word := range words {
+			where = append(where, `EXISTS (SELECT 1 FROM audit_words o WHERE o.word = `+q.Arg(word)+` AND o.seq = `+order+`)`)
+		}
+	}
+	first, last, err := s.auditBounds(ctx, f)
+	if err != nil {
+		return q, err
+	}
+	if first > 1 {
+		where = append(where, order+` >= `+q.Arg(first))
+	}
+	if last > 0 {
+		where = append(where, order+` < `+q.Arg(last))
+	}
+	if f.Code != "" {
+		where = append(where, `e.code = `+q.Arg(store.Clean(string(f.Code), 100)))
+	}
+	if f.Actor != "" {
+		where = append(where, `e.actor = `+q.Arg(strings.ToLower(store.Clean(f.Actor, 100))))
+	}
+	if f.JobID != "" {
+		where = append(where, `e.job_id <> '' AND e.job_id = `+q.Arg(store.Clean(f.JobID, 100)))
+	}
+	switch f.Result {
+	case AuditFailed:
+		where = append(where, `e.failed = 1`)
+	case Succeeded:
+		where = append(where, `e.failed = 0`)
+	}
+	if f.Account != "" {
+		condition, err := s.aboutAccount(ctx, &q, f.Account)
+		if err != nil {
+			return q, err
+		}
+		where = append(where, condition)
+	}
+	q.Text = `SELECT e.seq, e.line, e.personal FROM ` + from
+	if len(where) > 0 {
+		q.Text += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	q.Text += ` ORDER BY ` + order + ` DESC LIMIT ` + q.Arg(f.Limit)
+	return q, nil
+}
+
+// auditBounds turns times into numbers of entries: first <= seq < last; 0 for no bound.
+func (s *Jobs) auditBounds(ctx context.Context, f AuditFilter) (first, last int64, err error) {
+	last = f.Before
+	if !f.From.IsZero() {
+		if first, err = s.reachedAt(ctx, f.From); err != nil {
+			return 0, 0, err
+		}
+	}
+	if !f.To.IsZero() {
+		end, err := s.reachedAt(ctx, f.To)
+		if err != nil {
+			return 0, 0, err
+		}
+		if last == 0 || end < last {
+			last = end
+		}
+	}
+	return first, last, nil
+}
+
+// reachedAt returns the first entry once the log had reached a time; one after
+// the last when it has not.
+func (s *Jobs) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = s.db.Reader().QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
+	}
+	return seq, err
+}
+
+// rarestFirst sorts words by how many entries have them, as far as that matters,
+// and reports whether the first is rarer than the code and the actor asked for.
+func (s *Jobs) rarestFirst(ctx context.Context, words []string, f AuditFilter) (sorted []string, rarer bool, err error) {
+	slices.Sort(words)
+	words = slices.Compact(words)
+	words = words[:min(len(words), mostWords)]
+	if len(words) == 0 {
+		return nil, false, nil
+	}
+	few := func(condition string, arg string) (n int64) {
+		if err == nil {
+			err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg).Scan(&n)
+		}
+		return n
+	}
+	count := map[string]int64{}
+	for _, word := range words {
+		count[word] = few(`audit_words WHERE word`, word)
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(count[a], count[b]) })
+	rarer = (f.Code == "" || few(`audit_lines WHERE code`, store.Clean(string(f.Code), 100)) >= count[words[0]]) &&
+		(f.Actor == "" || few(`audit_lines WHERE actor`, strings.ToLower(store.Clean(f.Actor, 100))) >= count[words[0]])
+	return words, rarer, err
+}
+
+// aboutAccount chooses the entries of the jobs an account was in, and those that
+// are about the account itself.
+func (s *Jobs) aboutAccount(ctx context.Context, q *store.Query, account string) (condition string, err error) {
+	found, err := s.Find(ctx, account, mostJobsOfAccount)
+	if err != nil {
+		return "", err
+	}
+	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.Arg(audit.AccountTerm(store.Clean(account, 300)))
+	if len(found) > 0 {
+		var ids []string
+		for _, placed := range found {
+			ids = append(ids, q.Arg(placed.Job.ID))
+		}
+		condition += ` UNION SELECT seq FROM audit_lines WHERE job_id <> '' AND job_id IN (` + strings.Join(ids, ", ") + `)`
+	}
+	return condition + `)`, nil
+}

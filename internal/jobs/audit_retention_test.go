@@ -1,0 +1,125 @@
+package jobs_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+)
+
+func TestAuditRetentionStillVerifies(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		require.True(t, jobs.FaultKeepMonths.Is(l.KeepAudit(ctx, operator, 11)))
+		require.NoError(t, l.KeepAudit(ctx, operator, 12))
+		l.exec(t, `UPDATE audit_head SET keep_months = 24`)
+		require.ErrorContains(t, l.SweepAudit(ctx), "no entry says so")
+		require.Contains(t, l.wrong(t), "audit log: its entries are kept for 24 months, and the log says for 12")
+		l.exec(t, `UPDATE audit_head SET keep_months = 12`)
+		l.exec(t, `UPDATE audit_lines SET reached = 1 WHERE seq < 4`)
+		require.ErrorContains(t, l.SweepAudit(ctx), "nothing is removed", "what an entry is found by does not make it old")
+		l.exec(t, `UPDATE audit_lines SET reached = at WHERE seq < 4`)
+		require.NoError(t, l.SweepAudit(ctx))
+		require.Zero(t, l.count(t, `SELECT removed FROM audit_head`), "nothing is old enough")
+		before := l.count(t, `SELECT MAX(seq) FROM audit_lines`)
+		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
+		require.NoError(t, l.SweepAudit(ctx))
+		require.Equal(t, before, l.count(t, `SELECT removed FROM audit_head`))
+		require.Equal(t, int64(3), l.count(t, `SELECT COUNT(*) FROM audit_lines`), "the seal, for how long entries are kept, and that others were removed")
+		require.Empty(t, l.wrong(t))
+		found, err := l.Verify(ctx, jobs.Proofs{})
+		require.NoError(t, err)
+		require.Contains(t, found.Notes[0], "were removed because they were old")
+		require.Equal(t, int64(1), found.Seals)
+
+		l.exec(t, `UPDATE batches SET outcome = 'untagged' WHERE number = 1`)
+		require.Contains(t, l.wrong(t), "job "+l.job+": what became of its rows")
+		l.exec(t, `UPDATE batches SET outcome = 'cleared' WHERE number = 1`)
+		require.Empty(t, l.wrong(t))
+		l.exec(t, fmt.Sprintf(`UPDATE audit_head SET removed = %d`, before+1))
+		require.NoError(t, l.SweepAudit(ctx))
+		require.Contains(t, l.wrong(t), "count as removed", "more than the log says")
+	})
+}
+
+// Those that seal jobs prove something for ever: somebody deletes one among what
+// was removed, and what it sealed can be changed.
+func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		require.NoError(t, l.KeepAudit(ctx, operator, 12))
+		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
+		require.NoError(t, l.SweepAudit(ctx))
+		require.NoError(t, l.KeepAudit(ctx, operator, 13)) // an entry that stays
+		require.Empty(t, l.wrong(t))
+		seal := l.count(t, `SELECT sealed FROM jobs`)
+		l.exec(t, `DELETE FROM audit_words WHERE seq = $1`, seal)
+		l.exec(t, `DELETE FROM audit_lines WHERE seq = $1`, seal)
+		found, err := l.Verify(ctx, jobs.Proofs{})
+		require.NoError(t, err)
+		require.Len(t, found.Wrong, 2)
+		require.Contains(t, found.Wrong[0], "2 of them are kept for ever, and 1 are there")
+		require.Equal(t, "job "+l.job+": the entry of the log that seals it is missing", found.Wrong[1])
+	})
+}
+
+// A console that was stopped in the second before the seal is no fault; a job that
+// will not be sealed any more is one.
+func TestAuditSealPendingIsNoFault(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		j := started(t, l.Console, 100)
+		carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
+		l.DB.ShiftClocks(2 * time.Hour)
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+		found, err := l.Verify(ctx, jobs.Proofs{})
+		require.NoError(t, err)
+		require.Empty(t, found.Wrong)
+		require.Equal(t, []string{"Jobs that ended and are not sealed yet: 1. The console seals them within seconds when it runs."}, found.Notes)
+		l.exec(t, `UPDATE jobs SET sealed = -1 WHERE id = $1`, j.ID)
+		require.Contains(t, l.wrong(t), "job "+j.ID+": it ended with entry")
+	})
+}
+
+func TestAuditErasureKeepsProofs(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		adam := audit.Actor{ID: "u2", Name: "adam", Role: "admin"}
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "ann.lee@example.com"}))
+		about, err := l.AuditEntries(ctx, jobs.AuditFilter{Account: "ann.lee@example.com", Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, about, 1)
+		_, err = l.EraseFromAudit(ctx, adam, "ann.lee@example.com", "")
+		require.True(t, jobs.FaultEraseName.Is(err))
+		_, err = l.EraseFromAudit(ctx, adam, "nobody.at.all", "GDPR-17")
+		require.True(t, jobs.FaultNothingErased.Is(err), "%v", err)
+		erased, err := l.EraseFromAudit(ctx, adam, "ann.lee@example.com", "GDPR-17")
+		require.NoError(t, err)
+		require.Equal(t, 1, erased)
+		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_lines WHERE personal LIKE '%ann.lee%' OR line LIKE '%ann.lee%'`))
+		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_words WHERE word LIKE '%ann%' OR word LIKE '%lee%'`))
+		for _, filter := range []jobs.AuditFilter{{Account: "ann.lee@example.com"}, {Words: "ann lee"}} {
+			filter.Limit = 10
+			about, err = l.AuditEntries(ctx, filter)
+			require.NoError(t, err)
+			require.Empty(t, about)
+		}
+		require.Empty(t, l.wrong(t))
+
+		_, err = l.EraseFromAudit(ctx, adam, "olga", "olga left")
+		require.True(t, jobs.FaultEraseReason.Is(err), "the reason stays")
+		erased, err = l.EraseFromAudit(ctx, adam, "adam", "his own, and what says so stays")
+		require.NoError(t, err)
+		require.Equal(t, 1, erased)
+		erased, err = l.EraseFromAudit(ctx, adam, "olga", "she left")
+		require.NoError(t, err)
+		require.Greater(t, erased, 10)
+		require.Empty(t, l.wrong(t))
+		entries, err := l.AuditEntry(ctx, 1, 0)
+		require.NoError(t, err)
+		require.True(t, entries[0].Erased)
+		require.Empty(t, entries[0].Actor.Name)
+		require.Equal(t, audit.AccessDenied, entries[0].Code, "what happened stays")
+	})
+}

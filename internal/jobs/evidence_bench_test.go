@@ -1,0 +1,57 @@
+package jobs_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/evidence"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+)
+
+const evidenceRows = 1_000_000
+
+// One operation seals a job of 1,000,000 rows; its evidence pack is then written
+// and checked.
+func BenchmarkEvidence(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		b.Run(engine, func(b *testing.B) {
+			s := openBench(b, engine)
+			s.SignWith(auditKey)
+			d, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(evidenceRows))
+			require.NoError(b, err)
+			of := end(b, s, d, nil, jobs.Cleared)
+			b.ResetTimer()
+			for range b.N {
+				require.NoError(b, s.Seal(ctx))
+			}
+			b.StopTimer()
+			path := filepath.Join(b.TempDir(), "pack.zip")
+			file, err := os.Create(path)
+			require.NoError(b, err)
+			defer file.Close()
+			begun := time.Now()
+			most := peak(func() {
+				pack, err := s.Evidence(ctx, operator, of.ID)
+				require.NoError(b, err)
+				require.NoError(b, pack.Write(file))
+			})
+			b.ReportMetric(evidenceRows/time.Since(begun).Seconds(), "rows/s-written")
+			b.ReportMetric(float64(most)/(1<<20), "MiB-heap-writing")
+			size, err := file.Seek(0, 2)
+			require.NoError(b, err)
+			b.ReportMetric(float64(size)/evidenceRows, "bytes/row")
+			begun = time.Now()
+			most = peak(func() {
+				checked := evidence.Check(file, size, "")
+				require.Empty(b, checked.Wrong)
+			})
+			b.ReportMetric(evidenceRows/time.Since(begun).Seconds(), "rows/s-checked")
+			b.ReportMetric(float64(most)/(1<<20), "MiB-heap-checking")
+		})
+	}
+}

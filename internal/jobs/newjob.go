@@ -1,0 +1,108 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+)
+
+// NewJob is an upload that is to become a draft.
+type Upload struct {
+	AppID        string
+	Kind         Kind
+	Note         string
+	FileName     string
+	AccountBytes int              // the longest account, see accounts.Options
+	Choices      accounts.Choices // what was said about the file when it was uploaded
+	File         *io.SectionReader
+}
+
+// FaultKind is for a job of a kind there is none of, or that needs another job
+// to be made of.
+var FaultKind = fault.Declare(fault.Invalid, "job.kind", "No job was made: there is no such kind of job, or it cannot be made in this way. Choose one of those that the page offers.")
+
+// CreateJob keeps the file and makes a job whose file is to be read. A file
+// that cannot be read is refused: nothing is kept but an entry in the log.
+func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
+	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
+		return created, FaultKind.With()
+	}
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tagColumn(n.Kind, "")})
+	if f, known := errors.AsType[*fault.Error](err); known {
+		return created, errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
+			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
+	}
+	if err == nil {
+		err = rows.Close()
+	}
+	if err != nil {
+		return created, err
+	}
+	var from origin
+	if n.Choices != (accounts.Choices{}) {
+		said, err := json.Marshal(n.Choices)
+		if err != nil {
+			return created, err
+		}
+		from.choices = string(said)
+	}
+	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
+		return audit.Entry{Code: audit.JobUploaded, Details: map[string]any{"kind": created.Kind, "file": created.FileName, "sha256": created.FileSHA256, "bytes": created.FileBytes, "note": created.Note}}
+	})
+}
+
+// tagColumn reports whether the file of such a job names tags beside its accounts.
+func tagColumn(k Kind, source string) bool { return k.Tagged() && source == "" }
+
+// origin is what a job has of the one it is made of; that of an upload is zero.
+type origin struct {
+	source  string
+	choices string // JSON: how to read the file
+	policy  snapshot.Policy
+	only    []string
+	checks  Kind
+}
+
+// keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
+func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origin, entry func(Job) audit.Entry) (created Job, err error) {
+	now := s.db.Now()
+	id, only := store.NewID(now), ""
+	if from.only != nil {
+		text, err := json.Marshal(from.only)
+		if err != nil {
+			return created, err
+		}
+		only = string(text)
+	}
+	err = s.keepUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, source, policy, only_tags, checks, snapshot)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)`,
+			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, store.Clean(by.Name, 100), store.Millis(now),
+			from.choices, from.source, from.policy, only, from.checks)
+		if err == nil && from.checks != "" {
+			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
+		}
+		if err == nil {
+			err = s.newKey(ctx, tx, id)
+		}
+		if err == nil {
+			created, err = job(ctx, tx, id)
+		}
+		if err != nil {
+			return err
+		}
+		e := entry(created)
+		e.Actor, e.JobID, e.Target = by, id, created.FileName
+		return s.RecordIn(ctx, tx, e)
+	})
+	return created, err
+}

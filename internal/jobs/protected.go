@@ -1,0 +1,226 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+// MostProtected bounds the protected list of an app: it is held in memory while
+// files are read and batches are sent.
+const MostProtected = 100_000
+
+// Faults of the protected list.
+var (
+	FaultNotProtected = fault.Declare(fault.NotFound, "protected.none", "The account %s is not on the protected list. Nothing was changed; somebody may have taken it off meanwhile.")
+	FaultProtectedNew = fault.Declare(fault.Conflict, "protected.changed", "The job was not started: the protected list has changed since its file was read. The file is being read again; look at its numbers once more, then start it.")
+	FaultProtectFull  = fault.Declare(fault.Invalid, "protected.full", "Nothing was protected: the list would hold more than %d accounts. Take off what is no longer needed, and send it again.")
+)
+
+// ProtectedAccount is an account that no job of its app may touch.
+type ProtectedAccount struct {
+	Account string
+	Note    string
+	By      string // user name
+	At      time.Time
+}
+
+// ProtectedFilter chooses protected accounts; a zero field chooses all.
+type ProtectedFilter struct {
+	Prefix string
+	After  string // an account: those that sort behind it
+	Limit  int
+}
+
+// ProtectedAccounts lists the accounts that fit, sorted.
+func (s *Jobs) ProtectedAccounts(ctx context.Context, appID string, f ProtectedFilter) ([]ProtectedAccount, error) {
+	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (p ProtectedAccount, err error) {
+		var at int64
+		err = row.Scan(&p.Account, &p.Note, &p.By, &at)
+		p.At = store.FromMillis(at)
+		return p, err
+	}, `
+		SELECT account, note, added_by, added_at FROM protected_accounts
+		WHERE app_id = $1 AND substr(account, 1, length(CAST($2 AS TEXT))) = $2 AND (CAST($3 AS TEXT) = '' OR account > $3)
+		ORDER BY account LIMIT $4`, appID, store.Clean(f.Prefix, 100), store.Clean(f.After, 100), f.Limit)
+}
+
+// CountProtected counts the protected accounts of an app.
+func (s *Jobs) CountProtected(ctx context.Context, appID string) (n int64, err error) {
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID).Scan(&n)
+	return n, err
+}
+
+// perEntry is how many accounts one entry of the log names.
+const perEntry = 100
+
+// Protect puts accounts on the list, at most MostProtected, and returns how
+// many were not on it before. From then on no job sends them. The names must be
+// accounts.
+func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, names []string) (added int, err error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	err = s.db.Tx(ctx, func(tx *store.Tx) error {
+		added = 0
+		if err := newProtected(ctx, tx, appID); err != nil {
+			return err
+		}
+		var fresh []string
+		for _, name := range names {
+			result, err := tx.ExecContext(ctx, `
+				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (app_id, account) DO NOTHING`,
+				appID, name, store.Clean(note, 500), store.Clean(by.Name, 100), store.Millis(s.db.Now()))
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil {
+				return err
+			} else if n == 1 {
+				fresh = append(fresh, name)
+			}
+		}
+		var all int64
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID).Scan(&all); err != nil {
+			return err
+		}
+		if all > MostProtected {
+			return FaultProtectFull.With(MostProtected)
+		}
+		added = len(fresh)
+		for some := range slices.Chunk(fresh, perEntry) {
+			err := s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
+				Details: map[string]any{"accounts": some, "note": note}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return added, err
+}
+
+// Unprotect takes an account off the list. Rows that were set aside stay so.
+func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account string) error {
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		if err := newProtected(ctx, tx, appID); err != nil {
+			return err
+		}
+		var note string
+		err := tx.QueryRowContext(ctx, `DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
+		if errors.Is(err, sql.ErrNoRows) {
+			return FaultNotProtected.With(store.Clean(account, 100))
+		}
+		if err != nil {
+			return err
+		}
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
+	})
+}
+
+// newProtected gives the list of an app its next version.
+func newProtected(ctx context.Context, tx *store.Tx, appID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1`, appID)
+	return err
+}
+
+// protectedList is the list of an app at a version, in memory.
+type protectedList struct {
+	version int64
+	names   map[string]struct{}
+}
+
+// protectedSet returns the list of an app as it stands in the transaction. It
+// is read again only when it has changed, and must not be written to.
+func (s *Jobs) protectedSet(ctx context.Context, q store.Querier, appID string) (map[string]struct{}, int64, error) {
+	var version int64
+	if err := q.QueryRowContext(ctx, `SELECT protected_version FROM apps WHERE id = $1`, appID).Scan(&version); err != nil {
+		return nil, 0, err
+	}
+	s.protectedMu.Lock()
+	defer s.protectedMu.Unlock()
+	if known, ok := s.protected[appID]; ok && known.version == version {
+		return known.names, version, nil
+	}
+	all, err := store.Collect(ctx, q, func(row store.Scanner) (name string, err error) { return name, row.Scan(&name) },
+		`SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
+	if err != nil {
+		return nil, 0, err
+	}
+	names := make(map[string]struct{}, len(all))
+	for _, name := range all {
+		names[strings.Clone(name)] = struct{}{}
+	}
+	if s.protected == nil {
+		s.protected = map[string]protectedList{}
+	}
+	s.protected[appID] = protectedList{version, names}
+	return names, version, nil
+}
+
+// ProtectedNames are the accounts of an app that no job may touch, nor read to
+// change them, as they stand in the transaction.
+func (s *Jobs) ProtectedNames(ctx context.Context, tx *store.Tx, appID string) (map[string]struct{}, error) {
+	names, _, err := s.protectedSet(ctx, tx, appID)
+	return names, err
+}
+
+// SetAside takes protected accounts out of a batch that waits: their rows become
+// set aside, and the job holds fewer accounts. Those that a call may have changed
+// stay accounts, which are not sent again. Both are given by their places in the job.
+func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan PlannedBatch, untouched, touched []int64) error {
+	now := store.Millis(s.db.Now())
+	var asides, own []any
+	group := SetAsideGroup{Kind: Protected}
+	for _, seq := range untouched {
+		row := plan.Accounts[seq-plan.First()]
+		asides = append(asides, jobID, row.Row, row.Line, Protected, row.Account, "", 0)
+		own = append(own, jobID, seq, setAside, 0, "", now)
+		group.Rows++
+		group.First = append(group.First, row.Row)
+	}
+	for _, seq := range touched {
+		own = append(own, jobID, seq, Failed, CodeProtected, "", now)
+	}
+	if err := store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `
+		UPDATE batches SET accounts = accounts - $3, outcome = CASE WHEN accounts = $3 THEN 'cancelled' ELSE outcome END,
+			settled_at = CASE WHEN accounts = $3 THEN $4 ELSE settled_at END,
+			console = CASE WHEN accounts = $3 THEN '' ELSE console END, claim = CASE WHEN accounts = $3 THEN '' ELSE claim END
+		WHERE job_id = $1 AND number = $2`, jobID, plan.Number, len(untouched)+len(touched), now)
+	if err != nil {
+		return err
+	}
+	if n := int64(len(touched)); n > 0 {
+		if _, err := s.MoveCounts(ctx, tx, jobID, Counts{Waiting: -n, Failed: n}, 0); err != nil {
+			return err
+		}
+		if err := failedByPerson(ctx, tx, jobID, n); err != nil {
+			return err
+		}
+	}
+	if group.Rows == 0 {
+		return nil
+	}
+	if err := store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
+		return err
+	}
+	if err := saveGroup(ctx, tx, jobID, group); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
+		jobID, group.Rows)
+	return err
+}
+
+// setAside stands in place of an outcome for an account that was taken out of
+// its job before it was sent: it is no account of the job any more.
+const setAside = "set_aside"

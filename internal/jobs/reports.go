@@ -1,0 +1,225 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+// The report of a job is a fold over its snapshots. While the job runs, what was
+// folded stays in memory and goes on where it ended; what later readings of the
+// same accounts found counts when the job has ended and all is folded once more.
+// Then it is kept, and outlives the snapshots.
+
+// reports are the folds of the jobs that were asked for last.
+type reports struct {
+	mu     sync.Mutex
+	folded []*folded // asked for longest ago first
+}
+
+// mostFolded bounds the memory: a report has up to some ten megabytes.
+const mostFolded = 8
+
+// folded is the report of a job's first batches.
+type folded struct {
+	job   string
+	mu    sync.Mutex
+	upTo  int64 // batches
+	ended bool
+	sum   snapshot.Report
+}
+
+func (r *reports) of(jobID string) *folded {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := &folded{job: jobID}
+	if at := slices.IndexFunc(r.folded, func(f *folded) bool { return f.job == jobID }); at >= 0 {
+		f = r.folded[at]
+		r.folded = slices.Delete(r.folded, at, at+1)
+	} else if len(r.folded) == mostFolded {
+		r.folded = slices.Delete(r.folded, 0, 1)
+	}
+	r.folded = append(r.folded, f)
+	return f
+}
+
+func (r *reports) forget(jobID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.folded = slices.DeleteFunc(r.folded, func(f *folded) bool { return f.job == jobID })
+}
+
+// Report sums up the tags a job's accounts had before it, of the batches that
+// come before the first one that is not read yet. It is nil when no tags were
+// read, and when they were erased before they were summed up. An account counts
+// as unknown when it failed for a code that blames it, and was not read.
+func (s *Jobs) Report(ctx context.Context, jobID string) (*snapshot.Report, error) {
+	j, err := s.Get(ctx, jobID)
+	if err != nil {
+		return nil, err
+	}
+	report, err := s.report(ctx, j)
+	if snapshot.FaultErased.Is(err) {
+		return nil, nil
+	}
+	if err != nil || report == nil || report.Accounts == 0 {
+		return nil, store.AsTrouble(err)
+	}
+	return report, nil
+}
+
+// report is Report, and an empty one where nothing was read.
+func (s *Jobs) report(ctx context.Context, j Job) (*snapshot.Report, error) {
+	if !j.Snapshot || j.StartedAt.IsZero() {
+		return nil, nil
+	}
+	if !j.FinishedAt.IsZero() {
+		if saved, err := s.savedReport(ctx, j.ID); saved != nil || err != nil {
+			return saved, err
+		}
+	}
+	f := s.reports.of(j.ID)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := s.fold(ctx, f, j); err != nil {
+		return nil, err
+	}
+	sum := &snapshot.Report{}
+	sum.Merge(&f.sum)
+	return sum, nil
+}
+
+func (s *Jobs) savedReport(ctx context.Context, jobID string) (*snapshot.Report, error) {
+	var text string
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	report := &snapshot.Report{}
+	return report, json.Unmarshal([]byte(text), report)
+}
+
+// saveReport keeps the report of a job that has ended, if it has one.
+func (s *Jobs) saveReport(ctx context.Context, j Job) error {
+	report, err := s.report(ctx, j)
+	if err != nil || report == nil {
+		return err
+	}
+	text, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	err = s.db.Exec(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`, j.ID, string(text))
+	if err == nil {
+		s.reports.forget(j.ID)
+	}
+	return store.AsTrouble(err)
+}
+
+// fold adds the batches that have been read since.
+func (s *Jobs) fold(ctx context.Context, f *folded, j Job) (err error) {
+	last, ended := j.Batches, !j.FinishedAt.IsZero()
+	if !ended {
+		last, err = s.lastRead(ctx, j)
+	}
+	if err != nil {
+		return err
+	}
+	if ended != f.ended || last < f.upTo { // some are to be read again
+		f.upTo, f.ended, f.sum = 0, ended, snapshot.Report{}
+	}
+	sums, err := s.foldBatches(ctx, j.ID, f.upTo+1, last)
+	if err != nil {
+		return err
+	}
+	for i := range sums {
+		f.sum.Merge(&sums[i])
+	}
+	f.upTo = last
+	return nil
+}
+
+// lastRead finds the first batch of the job $1, which has $2, that is not settled.
+const lastRead = `
+	SELECT MIN(number) - 1 FROM (
+		SELECT number FROM batches WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting')
+		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND console <> ''
+		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND ask = 1
+		UNION ALL SELECT CAST($2 AS BIGINT) + 1) AS open_ones`
+
+// lastRead is the number of the last batch before the first that is not settled.
+func (s *Jobs) lastRead(ctx context.Context, j Job) (number int64, err error) {
+	err = s.db.Reader().QueryRowContext(ctx, lastRead, j.ID, j.Batches).Scan(&number)
+	return number, err
+}
+
+const (
+	foldBatches = 100 // a query
+	foldAtOnce  = 4
+)
+
+// foldBatches folds batches, some at a time and with short queries, so that the
+// engine's log does not grow meanwhile.
+func (s *Jobs) foldBatches(ctx context.Context, jobID string, from, to int64) ([]snapshot.Report, error) {
+	pages := (to - from + foldBatches) / foldBatches
+	sums := make([]snapshot.Report, max(0, min(pages, foldAtOnce, int64(runtime.GOMAXPROCS(0)))))
+	var taken atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range sums {
+		group.Go(func() error {
+			for page := taken.Add(1) - 1; page < pages; page = taken.Add(1) - 1 {
+				first := from + page*foldBatches
+				if err := s.foldPage(ctx, &sums[i], jobID, first, min(to, first+foldBatches-1)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return sums, group.Wait()
+}
+
+func (s *Jobs) foldPage(ctx context.Context, sum *snapshot.Report, jobID string, from, to int64) error {
+	read, err := s.keptBatches(ctx, snapshot.Before, jobID, from, to)
+	if err != nil {
+		return err
+	}
+	unknown, err := s.blamed(ctx, jobID, from, to)
+	if err != nil {
+		return err
+	}
+	for _, accounts := range read {
+		for _, account := range accounts {
+			delete(unknown, account.Seq)
+		}
+		sum.Add(accounts, 0)
+	}
+	sum.Add(nil, int64(len(unknown)))
+	return nil
+}
+
+// blamed returns the places of accounts that failed for a code that blames them.
+func (s *Jobs) blamed(ctx context.Context, jobID string, from, to int64) (map[int64]struct{}, error) {
+	all, err := s.placed(ctx, jobID, from, to)
+	places := map[int64]struct{}{}
+	for _, a := range all {
+		if a.Outcome == Failed && a.Code > 0 && tim.RuleOf(a.Code).BlamesAccount() {
+			places[(a.Batch-1)*BatchSize+int64(a.Place)] = struct{}{}
+		}
+	}
+	return places, err
+}

@@ -1,0 +1,86 @@
+package jobs
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"tagsweep/internal/audit"
+)
+
+// Again says what is to be done with which accounts of a job.
+type RetryRequest struct {
+	Kind     Kind      // "": the job's
+	Outcomes []Outcome // accounts that ended so; nil: all, also of a draft
+}
+
+// undone are the outcomes of accounts with which a job has not done what it was for.
+var undone = []Outcome{Failed, Unsent, Skipped}
+
+// fits reports whether a job may be made so of another: the same for accounts
+// that did not come through, or all; an inspection of any; clearing what was
+// inspected, or what the inspection of a sample is about.
+func (a RetryRequest) fits(of Job) bool {
+	if a.Kind == of.Kind {
+		return !slices.ContainsFunc(a.Outcomes, func(o Outcome) bool { return of.Kind != Inspect && !slices.Contains(undone, o) })
+	}
+	return a.Kind == Inspect || of.Kind == Inspect && (a.Kind == Clear && !of.Told() || a.Kind == of.Checks)
+}
+
+// Again makes a new job of accounts of one that has ended, or of all accounts of
+// a draft. It is read and reviewed like an upload. Its file is on its way in
+// tempDir, "" for the system's.
+func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryRequest, tempDir string) (made Job, err error) {
+	of, err := s.Get(ctx, jobID)
+	if err != nil {
+		return made, err
+	}
+	if a.Kind == "" {
+		a.Kind = of.Kind
+	}
+	ofDraft := of.State == Draft && a.Outcomes == nil && a.Kind != of.Kind
+	switch {
+	case !of.Settled() && !ofDraft:
+		return made, FaultUnsettled.With()
+	case a.Kind != of.Kind && !a.fits(of):
+		return made, FaultKind.With()
+	case !a.fits(of):
+		return made, FaultNoneToRetry.With()
+	}
+	m := derivation{of: of, kind: a.Kind}
+	var again origin
+	if a.Kind == of.Kind || a.Kind == of.Checks { // what it was told to do, it is told again
+		m.only, again.policy = of.Only, of.Policy
+	}
+	chosen := func(account sourceAccount) bool {
+		return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome)
+	}
+	return s.makeJob(ctx, by, m, again.policy, a.prefix(of.Kind), tempDir, chosen, FaultNoneToRetry.With(), func(accounts int64) audit.Entry {
+		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts}}
+	})
+}
+
+// prefix is what the file of the new job is called, before the name of the other one's.
+func (a RetryRequest) prefix(of Kind) string {
+	switch {
+	case a.Kind != of:
+		return string(a.Kind)
+	case slices.Equal(a.Outcomes, []Outcome{Failed}):
+		return "failed"
+	case slices.Equal(a.Outcomes, []Outcome{Unsent}):
+		return "unsent"
+	}
+	return "again"
+}
+
+// named lists outcomes for the log.
+func named(outcomes []Outcome) string {
+	if outcomes == nil {
+		return "all"
+	}
+	var names []string
+	for _, o := range outcomes {
+		names = append(names, string(o))
+	}
+	return strings.Join(names, ", ")
+}

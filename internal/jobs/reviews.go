@@ -1,0 +1,130 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+// FaultReview is that of a sign-off that fits no entry.
+var FaultReview = fault.Declare(fault.Invalid, "audit.review", "Nothing was signed off: the number must be that of an entry, from %d to %d. Look at the entries once more, then sign off.")
+
+// Review is an auditor's word that all entries up to one were reviewed.
+type Review struct {
+	By   string
+	At   time.Time
+	UpTo int64
+	Note string
+	Seq  int64 // the entry that says so
+}
+
+// ReviewAudit signs off all entries up to one. It can only go further.
+func (s *Jobs) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, note string) error {
+	last, err := s.FurthestReview(ctx, by.Name)
+	if err != nil {
+		return err
+	}
+	var head int64
+	if err := s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
+		return store.AsTrouble(err)
+	}
+	if upTo <= last.UpTo || upTo > head {
+		return FaultReview.With(last.UpTo+1, head)
+	}
+	return s.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": note}})
+}
+
+// reviewsAtOnce is how many entries are read between two queries.
+const reviewsAtOnce = 200
+
+// FurthestReview returns the sign-off of an auditor, or of any for "", that goes
+// furthest. It is zero when there is none.
+func (s *Jobs) FurthestReview(ctx context.Context, actor string) (furthest Review, err error) {
+	for before := int64(0); ; {
+		found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogReviewed, Actor: actor, Before: before, Limit: reviewsAtOnce})
+		if err != nil || len(found) == 0 {
+			return furthest, err
+		}
+		for _, e := range found {
+			before = e.Seq
+			if upTo := wholeNumber(e.Details["to"]); upTo > furthest.UpTo {
+				note, _ := e.Details["note"].(string)
+				furthest = Review{By: e.Actor.Name, At: e.At, UpTo: upTo, Note: note, Seq: e.Seq}
+			}
+		}
+	}
+}
+
+// LastVisit returns the newest entry that says that a person read or searched the
+// log in another session than this; zero when there is none.
+func (s *Jobs) LastVisit(ctx context.Context, by audit.Actor) (last audit.Entry, err error) {
+	for _, code := range []audit.Code{audit.LogRead, audit.LogSearched} {
+		e, err := s.lastVisit(ctx, by, code)
+		if err != nil {
+			return audit.Entry{}, err
+		}
+		if e.Seq > last.Seq {
+			last = e
+		}
+	}
+	return last, nil
+}
+
+func (s *Jobs) lastVisit(ctx context.Context, by audit.Actor, code audit.Code) (e audit.Entry, err error) {
+	for before := int64(0); ; {
+		found, err := s.AuditEntries(ctx, AuditFilter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
+		if err != nil || len(found) == 0 {
+			return audit.Entry{}, err
+		}
+		for _, e := range found {
+			if e.Actor.Session != by.Session {
+				return e, nil
+			}
+			before = e.Seq
+		}
+	}
+}
+
+// AuditSize is the number of the last entry.
+func (s *Jobs) AuditSize(ctx context.Context) (size int64, err error) {
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
+	return size, store.AsTrouble(err)
+}
+
+// SaveVerified keeps what came of a verification, and says so in the log.
+func (s *Jobs) SaveVerified(ctx context.Context, by audit.Actor, v Verified) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text)); err != nil {
+			return err
+		}
+		e := audit.Entry{Code: audit.LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
+		if len(v.Wrong) > 0 {
+			e.Code = audit.LogUnverified
+			e.Details["wrong"] = len(v.Wrong) + v.More
+		}
+		return s.RecordIn(ctx, tx, e)
+	})
+}
+
+// LastVerified returns what came of the last verification; nil when there was none.
+func (s *Jobs) LastVerified(ctx context.Context) (*Verified, error) {
+	var text string
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
+	if err != nil || text == "" {
+		return nil, store.AsTrouble(err)
+	}
+	var v Verified
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return nil, errors.Join(errors.New("store: the last verification cannot be read"), err)
+	}
+	return &v, nil
+}

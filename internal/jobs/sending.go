@@ -1,0 +1,226 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+// Faults of what an admin chooses.
+var (
+	FaultRate         = fault.Declare(fault.Invalid, "sending.rate", "Nothing was changed: the rate must be 1 to %d calls a second, or empty to use the configured one.")
+	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit", "Nothing was changed: the share of failures must be 1 to 100 percent; 100 never halts a job.")
+	FaultKeepDays     = fault.Declare(fault.Invalid, "sending.keep_days", "Nothing was changed: tags can be kept for 1 to %d days after a job's end.")
+	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are inspected must be 0 to 100 percent, with at most four decimals.")
+)
+
+// Sending is how an app sends.
+type SendStatus struct {
+	Settings
+	Configured int       // calls a second as configured, used while Rate is 0
+	FirstJob   string    // served before all others; ""
+	ProbeAt    time.Time // when the next single call finds out whether the service works again; zero: not in question
+	Gauges     []Gauge
+}
+
+// SendingSettings is what an admin chooses.
+type Settings struct {
+	Rate         int            `json:"rate"`          // calls a second, 1 to 100; 0 = as configured
+	FailureLimit int            `json:"failure_limit"` // percent, 1 to 100; 100 = never halt for failures
+	Canary       bool           `json:"canary"`
+	Snapshot     bool           `json:"snapshot"`     // of jobs from now on: tags are read and kept before they are removed
+	KeepDays     int            `json:"keep_days"`    // 1 to 3,650: of jobs that end from now on, how long their tags are kept
+	VerifyShare  snapshot.Share `json:"verify_share"` // of batches that are inspected after a job that starts from now on
+}
+
+// mostKeepDays is ten years.
+const mostKeepDays = 3_650
+
+const settingsColumns = `a.rate_set, a.failure_limit, a.canary = 1, a.snapshot = 1, a.keep_days, a.verify_share`
+
+func (s *Settings) dest() []any {
+	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
+}
+
+// Sending returns how an app sends at this moment.
+func (s *Jobs) SendStatus(ctx context.Context, appID string) (now SendStatus, err error) {
+	var micros, probeAt int64
+	err = s.db.Reader().QueryRowContext(ctx, `
+		SELECT `+settingsColumns+`, a.rate, COALESCE((SELECT j.id FROM jobs j WHERE j.id = a.first_job AND j.finished_at = 0), ''), a.probe_at, `+s.db.Clock()+`
+		FROM apps a WHERE a.id = $1`, appID).Scan(append(now.dest(), &now.Configured, &now.FirstJob, &probeAt, &micros)...)
+	if err != nil {
+		return now, store.AsTrouble(err)
+	}
+	at := momentOf(micros)
+	if probeAt > 0 {
+		now.ProbeAt = at.in(probeAt * 1000)
+	}
+	now.Gauges, err = s.gauges(ctx, appID, now, at)
+	return now, store.AsTrouble(err)
+}
+
+// usedOver is how long ago calls may have left that a gauge counts.
+const usedOver = 5 * time.Second
+
+// gauged are the commands that have a budget.
+var gauged = []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags}
+
+// inFlight counts the batches of the app $1 that are in hand, by what is done with them.
+const inFlight = `
+	SELECT CASE WHEN b.outcome = 'sending' THEN j.kind ELSE '' END, COUNT(*) FROM jobs j JOIN batches b ON b.job_id = j.id
+	WHERE j.app_id = $1 AND j.finished_at = 0 AND b.console <> '' GROUP BY 1`
+
+func (s *Jobs) gauges(ctx context.Context, appID string, sending SendStatus, now moment) ([]Gauge, error) {
+	set := sending.Rate
+	if set == 0 {
+		set = sending.Configured
+	}
+	gauges, by := make([]Gauge, len(gauged)), map[tim.Command]*Gauge{}
+	for i, command := range gauged {
+		gauges[i] = Gauge{Command: command, Limit: ServiceLimit, Set: float64(set), Allowed: float64(set)}
+		by[command] = &gauges[i]
+	}
+	_, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (none struct{}, err error) {
+		var command tim.Command
+		var slot, pace, pacedAt int64
+		if err = row.Scan(&command, &slot, &pace, &pacedAt); err == nil && by[command] != nil {
+			gaugeBudget(by[command], now, slot, Pace{Rate: float64(pace) / 1000, At: time.UnixMicro(pacedAt)})
+		}
+		return none, err
+	}, `SELECT command, next_slot, pace, paced_at FROM budgets WHERE app_id = $1`, appID)
+	if err != nil {
+		return nil, err
+	}
+	// Times of the ledger are by the consoles' clocks.
+	at := s.db.Now()
+	type count struct {
+		command tim.Command
+		n       int64
+	}
+	scanCount := func(row store.Scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
+	used, err := store.Collect(ctx, s.db.Reader(), scanCount, `
+		SELECT c.command, COUNT(*) FROM jobs j JOIN calls c ON c.job_id = j.id
+		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3 AND c.delivery <> 'not_sent'
+		GROUP BY c.command`, appID, store.Millis(at.Add(-usedOver)), store.Millis(at))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range used {
+		if by[c.command] != nil {
+			by[c.command].Used = float64(c.n) / usedOver.Seconds()
+		}
+	}
+	flying, err := store.Collect(ctx, s.db.Reader(), scanCount, inFlight, appID)
+	for _, c := range flying { // what is not being changed is being read
+		if gauge := by[cmp.Or(Kind(c.command).Command(), tim.GetTags)]; gauge != nil {
+			gauge.InFlight += int(c.n)
+		}
+	}
+	return gauges, err
+}
+
+// mostReserved is how far ahead slots are given away at most.
+const mostReserved = 300 * time.Millisecond
+
+// gaugeBudget says how much of a budget is given away. A slot further ahead than
+// any is reserved is a hold.
+func gaugeBudget(g *Gauge, now moment, slot int64, pace Pace) {
+	g.Allowed = pace.Now(g.Set, time.UnixMicro(now.micros))
+	interval := int64(1_000_000 / g.Allowed)
+	switch ahead := slot - now.micros; {
+	case !now.ahead(slot):
+	case ahead > mostReserved.Microseconds()+interval:
+		g.HeldUntil = now.in(slot)
+	default:
+		g.Reserved = int((ahead + interval - 1) / interval)
+	}
+}
+
+// ChangeSending sets what an admin chooses; running jobs follow at once.
+func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string, to Settings) error {
+	switch {
+	case to.Rate < 0 || to.Rate > ServiceLimit:
+		return FaultRate.With(ServiceLimit)
+	case to.FailureLimit < 1 || to.FailureLimit > 100:
+		return FaultFailureLimit.With()
+	case to.KeepDays < 1 || to.KeepDays > mostKeepDays:
+		return FaultKeepDays.With(mostKeepDays)
+	case to.VerifyShare < 0 || to.VerifyShare > snapshot.All:
+		return FaultVerifyShare.With()
+	}
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		// Writes first, so that what is read next is locked and current.
+		if _, err := tx.ExecContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1`, appID); err != nil {
+			return err
+		}
+		var before Settings
+		var name string
+		err := tx.QueryRowContext(ctx, `SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`, appID).Scan(append(before.dest(), &name)...)
+		if err != nil || before == to {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7 WHERE id = $1`,
+			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
+		if err != nil {
+			return err
+		}
+		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
+	})
+}
+
+// PutFirst lets a job be served before all others of its app, or no longer.
+func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first bool) error {
+	jobID = store.Clean(jobID, 100)
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		query, code := `UPDATE apps SET first_job = '' WHERE first_job = $1`, audit.JobPutBack
+		if first {
+			query, code = `UPDATE apps SET first_job = $1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1) AND first_job <> $1`, audit.JobPutFirst
+		}
+		result, err := tx.ExecContext(ctx, query, jobID)
+		if err != nil {
+			return err
+		}
+		changed, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		j, err := job(ctx, tx, jobID)
+		switch {
+		case err != nil:
+			return err
+		case first && (j.Settled() || !j.FinishedAt.IsZero()):
+			return FaultWrongState.With(j.Shown())
+		case changed == 0:
+			return nil // it is so already
+		}
+		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
+	})
+}
+
+// farAhead is later than any hold or wait ends: a time beyond it means that the
+// clock was set back, and counts as come.
+const farAhead = 90 * time.Second
+
+// moment is one reading of the database's clock.
+type moment struct {
+	micros int64
+	local  time.Time // then, by this process's clock, whose monotonic reading no change of clocks moves
+}
+
+func momentOf(micros int64) moment { return moment{micros, time.Now()} }
+
+// in returns when a time of the database's clock comes, by this process's.
+func (m moment) in(micros int64) time.Time {
+	return m.local.Add(time.Duration(micros-m.micros) * time.Microsecond)
+}
+
+// ahead reports whether a time lies ahead, and not so far that the clock was set back.
+func (m moment) ahead(micros int64) bool {
+	return micros > m.micros && micros <= m.micros+farAhead.Microseconds()
+}

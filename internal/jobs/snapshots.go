@@ -1,0 +1,125 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+)
+
+// FaultNoMaster is of a program that was not given the key file.
+var FaultNoMaster = fault.Declare(fault.Unavailable, "snapshot.no_master", "The tags of accounts cannot be kept or read: this program was started without the key file. Nothing was sent; start the console with its key file.")
+
+// UseKey sets the key under which those of the jobs are kept. Call it before
+// anything else.
+func (s *Jobs) UseKey(master [32]byte) { s.master = master }
+
+// IsOwnKey reports whether the tags that were kept last, if any, are kept under
+// the key that was set.
+func (s *Jobs) IsOwnKey(ctx context.Context) (bool, error) {
+	var last string
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0 ORDER BY job_id DESC LIMIT 1`).Scan(&last)
+	if err == nil {
+		_, err = s.keyOf(ctx, s.db.Reader(), last)
+	}
+	switch {
+	case snapshot.FaultOtherKey.Is(err):
+		return false, nil
+	case errors.Is(err, sql.ErrNoRows), snapshot.FaultErased.Is(err), snapshot.FaultKeyChanged.Is(err): // a damaged key is that job's alone
+		return true, nil
+	}
+	return true, store.AsTrouble(err)
+}
+
+// newKey makes the key under which a job's tags are kept.
+func (s *Jobs) newKey(ctx context.Context, tx *store.Tx, jobID string) error {
+	if s.master == [32]byte{} {
+		return FaultNoMaster.With()
+	}
+	wrapped, err := snapshot.Wrap(s.master, jobID, snapshot.NewKey())
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO snapshot_keys (job_id, wrapped) VALUES ($1, $2)`, jobID, wrapped)
+	}
+	return err
+}
+
+// keyOf returns the key under which a job's tags are kept, or snapshot.FaultErased.
+func (s *Jobs) keyOf(ctx context.Context, q store.Querier, jobID string) (snapshot.Key, error) {
+	var wrapped []byte
+	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return snapshot.Key{}, err
+	}
+	if len(wrapped) > 0 && s.master == [32]byte{} {
+		return snapshot.Key{}, FaultNoMaster.With()
+	}
+	return snapshot.Unwrap(s.master, jobID, wrapped)
+}
+
+// sealedIn are the tables of what is kept a batch of the plan a row.
+var sealedIn = map[snapshot.Purpose]string{snapshot.Before: "snapshots", snapshot.Wanted: "wanted_tags"}
+
+// sealedTags returns the tags that are kept for some batches of the plan, by number.
+func sealedTags(ctx context.Context, q store.Querier, key snapshot.Key, purpose snapshot.Purpose, jobID string, from, to int64) (map[int64][]snapshot.Account, error) {
+	type sealed struct {
+		number int64
+		data   []byte
+	}
+	rows, err := store.Collect(ctx, q, func(row store.Scanner) (r sealed, err error) { return r, row.Scan(&r.number, &r.data) },
+		`SELECT number, data FROM `+sealedIn[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int64][]snapshot.Account{}
+	for _, r := range rows {
+		if all[r.number], err = snapshot.Open(key, purpose, jobID, r.number, r.data); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// KeyOf returns the key under which a job's tags are kept; Unreadable errors say
+// that there is none.
+func (s *Jobs) KeyOf(ctx context.Context, jobID string) (snapshot.Key, error) {
+	return s.keyOf(ctx, s.db.Reader(), jobID)
+}
+
+// SealedTags returns the tags that are kept for a batch of the plan, by place in
+// the job; nil when none are.
+func (s *Jobs) SealedTags(ctx context.Context, key snapshot.Key, purpose snapshot.Purpose, jobID string, number int64) (map[int64][]string, error) {
+	all, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, number, number)
+	if err != nil || all[number] == nil {
+		return nil, err
+	}
+	tags := make(map[int64][]string, len(all[number]))
+	for _, a := range all[number] {
+		tags[a.Seq] = a.Tags
+	}
+	return tags, nil
+}
+
+// Unreadable reports whether tags can neither be read nor kept, whenever it is tried.
+func Unreadable(err error) bool {
+	return unreadable(err) || FaultNoMaster.Is(err) || snapshot.FaultTooMany.Is(err) || snapshot.FaultTooLarge.Is(err)
+}
+
+// keepUntil says until when the tags of a job that has ended are kept. One that
+// keeps none had only what was read back of accounts in doubt.
+func (s *Jobs) keepUntil(ctx context.Context, tx *store.Tx, j Job) error {
+	days := int64(0)
+	if j.Snapshot && !j.StartedAt.IsZero() {
+		if err := tx.QueryRowContext(ctx, `SELECT keep_days FROM apps WHERE id = $1`, j.AppID).Scan(&days); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, j.ID, store.Millis(j.FinishedAt.Add(time.Duration(days)*24*time.Hour)))
+	if err == nil && !j.Snapshot {
+		_, err = tx.ExecContext(ctx, `DELETE FROM snapshots WHERE job_id = $1`, j.ID)
+	}
+	return err
+}

@@ -1,0 +1,252 @@
+package jobs_test
+
+import (
+	"database/sql"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/store/storetest"
+)
+
+var auditKey = [32]byte{7}
+
+// sealedLog is a database with a sealed job, some entries before and after it and
+// a published checkpoint, and how to change it behind the program's back, its
+// triggers taken away as whoever holds the machine can.
+type sealedLog struct {
+	*jobstest.Console
+	db        *sql.DB
+	job       string
+	published string
+	key       string
+}
+
+func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
+	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
+		t.Run(engine, func(t *testing.T) {
+			l := newSealedLog(t, database)
+			var err error
+			l.db, err = sql.Open(engine, database)
+			require.NoError(t, err)
+			t.Cleanup(func() { l.db.Close() })
+			if engine == "pgx" {
+				l.exec(t, `ALTER TABLE audit_lines DISABLE TRIGGER ALL`)
+				l.exec(t, `ALTER TABLE audit_hashes DISABLE TRIGGER ALL`)
+				l.exec(t, `ALTER TABLE checkpoints DISABLE TRIGGER ALL`)
+			} else {
+				for _, trigger := range []string{"audit_lines_no_update", "audit_lines_no_delete", "audit_hashes_no_update", "audit_hashes_no_delete", "checkpoints_no_update", "checkpoints_no_delete"} {
+					l.exec(t, `DROP TRIGGER `+trigger)
+				}
+			}
+			test(t, l)
+		})
+	}
+}
+
+func newSealedLog(t testing.TB, database string) *sealedLog {
+	t.Helper()
+	l := &sealedLog{Console: jobstest.Open(t, database)}
+	l.SignWith(auditKey)
+	for range 5 {
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
+	}
+	free(t, l.Console)
+	j := started(t, l.Console, 250)
+	l.job = j.ID
+	carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
+	require.NoError(t, l.Seal(ctx))
+	for range 4 {
+		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+	}
+	require.NoError(t, l.Checkpoint(ctx))
+	last, err := l.LastCheckpoint(ctx, 0)
+	require.NoError(t, err)
+	l.published = last.Note
+	l.key, err = l.LogKey(ctx)
+	require.NoError(t, err)
+	return l
+}
+
+func (l *sealedLog) exec(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	_, err := l.db.Exec(statement, args...)
+	require.NoError(t, err, statement)
+}
+
+func (l *sealedLog) count(t *testing.T, query string) (n int64) {
+	t.Helper()
+	require.NoError(t, l.db.QueryRow(query).Scan(&n))
+	return n
+}
+
+// published are checkpoints as a file of them gives them.
+func published(notes ...string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, note := range notes {
+			if !yield(note, nil) {
+				return
+			}
+		}
+	}
+}
+
+// wrong is the first thing a verification names.
+func (l *sealedLog) wrong(t *testing.T) string {
+	t.Helper()
+	found, err := l.Verify(ctx, jobs.Proofs{Checkpoints: published(l.published), Key: l.key})
+	require.NoError(t, err)
+	if len(found.Wrong) == 0 {
+		return ""
+	}
+	return found.Wrong[0]
+}
+
+// Whoever holds the database changes one thing in it; verify names the place.
+// What is changed is put back, so that the next finds a log that verifies.
+func TestTamperEveryChangeIsNamed(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		require.Empty(t, l.wrong(t))
+		last := l.count(t, `SELECT MAX(seq) FROM audit_lines`)
+		sealed := l.count(t, `SELECT MAX(sealed) FROM jobs`)
+		for _, change := range []struct{ name, do, undo, wrong string }{
+			{"a letter of an entry", `UPDATE audit_lines SET line = REPLACE(line, 'access.denied', 'access.denier') WHERE seq = 3`,
+				`UPDATE audit_lines SET line = REPLACE(line, 'access.denier', 'access.denied') WHERE seq = 3`, "entry 3 of the log: it is not the one that was written"},
+			{"who acted", `UPDATE audit_lines SET personal = REPLACE(personal, 'olga', 'adam') WHERE seq = 2`,
+				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE seq = 2`, "entry 2 of the log: who acted"},
+			{"what an entry is found by", `UPDATE audit_lines SET code = 'signed_out', failed = 0 WHERE seq = 1`,
+				`UPDATE audit_lines SET code = 'access.denied', failed = 1 WHERE seq = 1`, "entry 1 of the log: what it is found by"},
+			{"its actor", `UPDATE audit_lines SET actor = 'adam' WHERE seq = 1`, `UPDATE audit_lines SET actor = 'olga' WHERE seq = 1`, "entry 1 of the log: what it is found by"},
+			{"its job", `UPDATE audit_lines SET job_id = 'x' WHERE seq = 1`, `UPDATE audit_lines SET job_id = '' WHERE seq = 1`, "entry 1 of the log: what it is found by"},
+			{"its time", `UPDATE audit_lines SET at = at + 1 WHERE seq = 1`, `UPDATE audit_lines SET at = at - 1 WHERE seq = 1`, "entry 1 of the log: what it is found by"},
+			{"the times a search goes by", fmt.Sprintf(`UPDATE audit_lines SET reached = reached + 1000000 WHERE seq = %d`, last),
+				fmt.Sprintf(`UPDATE audit_lines SET reached = reached - 1000000 WHERE seq = %d`, last), fmt.Sprintf("entry %d of the log: what it is found by", last)},
+			{"a word", `DELETE FROM audit_words WHERE word = 'users' AND seq = 4`, `INSERT INTO audit_words (word, seq) VALUES ('users', 4)`, "audit log: the words"},
+			{"a word too many", `INSERT INTO audit_words (word, seq) VALUES ('nothing', 4)`, `DELETE FROM audit_words WHERE word = 'nothing'`, "audit log: the words"},
+			{"two entries in another order", `UPDATE audit_lines SET seq = CASE seq WHEN 2 THEN 903 ELSE 902 END WHERE seq IN (2, 3)`,
+				`UPDATE audit_lines SET seq = CASE seq WHEN 903 THEN 2 ELSE 3 END WHERE seq IN (902, 903)`, "audit log: 2 entries or hashes stand outside"},
+			{"an entry inserted behind the last", fmt.Sprintf(`INSERT INTO audit_lines SELECT %d, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq = 1`, last+1),
+				fmt.Sprintf(`DELETE FROM audit_lines WHERE seq = %d`, last+1), "audit log: 1 entries or hashes stand outside"},
+			{"the size of the log", `UPDATE audit_head SET seq = seq + 1`, `UPDATE audit_head SET seq = seq - 1`, fmt.Sprintf("entry %d of the log: hash", last+1)},
+			{"its edge", `UPDATE audit_head SET reached = reached + 1`, `UPDATE audit_head SET reached = reached - 1`, "audit log: its last time"},
+			{"what counts as removed", `UPDATE audit_head SET removed = 2`, `UPDATE audit_head SET removed = 0`, "audit log: entries up to 2 count as removed"},
+			{"an outcome of a batch", `UPDATE batches SET outcome = 'untagged' WHERE number = 2`, `UPDATE batches SET outcome = 'cleared' WHERE number = 2`,
+				fmt.Sprintf("job %s: what became of its rows is not as it was when entry %d of the log sealed it", l.job, sealed)},
+			{"an outcome and all counts", `UPDATE batches SET outcome = 'untagged'`, `UPDATE batches SET outcome = 'cleared'`, "job " + l.job + ": what became of its rows"},
+			{"when a batch was settled", `UPDATE batches SET settled_at = settled_at + 60000 WHERE number = 1`, `UPDATE batches SET settled_at = settled_at - 60000 WHERE number = 1`, "job " + l.job + ": what became of its rows"},
+			{"the ledger", `UPDATE calls SET accounts = 99 WHERE batch = 1`, `UPDATE calls SET accounts = 100 WHERE batch = 1`, "job " + l.job + ": the ledger of its calls"},
+			{"the file of a job", `UPDATE jobs SET kind = 'inspect'`, `UPDATE jobs SET kind = 'clear'`, "job " + l.job + ": its file, its kind"},
+		} {
+			l.exec(t, change.do)
+			require.Contains(t, l.wrong(t), change.wrong, change.name)
+			l.exec(t, change.undo)
+			require.Empty(t, l.wrong(t), "%s, undone", change.name)
+		}
+	})
+}
+
+func TestTamperForgedLogFailsCheckpoints(t *testing.T) {
+	for name, test := range map[string]func(t *testing.T, l *sealedLog) (wrong string){
+		"an entry deleted": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `DELETE FROM audit_words WHERE seq = 2`)
+			l.exec(t, `DELETE FROM audit_lines WHERE seq = 2`)
+			return "entry 2 of the log: it is missing"
+		},
+		"an entry and its hashes deleted": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `DELETE FROM audit_lines WHERE seq = 3`)
+			l.exec(t, `DELETE FROM audit_hashes WHERE number = 3`)
+			return "entry 3 of the log: hash 3"
+		},
+		"the end cut off": func(t *testing.T, l *sealedLog) string {
+			l.truncate(t, 3)
+			return "audit log: it ends with entry"
+		},
+		"the end cut off with its checkpoints": func(t *testing.T, l *sealedLog) string {
+			l.truncate(t, 3)
+			l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
+			return "audit log: it ends with entry"
+		},
+		"all written anew, with all hashes, by somebody without the key": func(t *testing.T, l *sealedLog) string {
+			l.rewrite(t, 2, strings.NewReplacer("access.denied", "access.denier"))
+			return "checkpoint of"
+		},
+		"a checkpoint changed": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `UPDATE checkpoints SET note = REPLACE(note, 'time 2', 'time 1')`)
+			return "checkpoint of"
+		},
+		"the personal part of an entry taken away": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `DELETE FROM audit_words WHERE seq = 5`)
+			l.exec(t, `UPDATE audit_lines SET personal = '', actor = '' WHERE seq = 5`)
+			return "entry 5 of the log: who acted, from where or on what is missing"
+		},
+		"a job deleted": func(t *testing.T, l *sealedLog) string {
+			for _, table := range []string{"batches", "planned_batches", "account_names", "calls", "shared_accounts", "snapshots", "snapshot_keys", "tag_reports"} {
+				l.exec(t, `DELETE FROM `+table)
+			}
+			l.exec(t, `DELETE FROM jobs`)
+			return "job " + l.job + ": entry"
+		},
+		"the file that was uploaded": func(t *testing.T, l *sealedLog) string {
+			encoder, err := zstd.NewWriter(nil)
+			require.NoError(t, err)
+			l.exec(t, `UPDATE upload_chunks SET data = $1`, encoder.EncodeAll([]byte("somebody else\n"), nil))
+			return "job " + l.job + ": its file is not the one that was uploaded"
+		},
+		"a job that names another seal": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `UPDATE jobs SET sealed = 1`)
+			return "job " + l.job + ": the entry of the log that seals it is missing"
+		},
+		"an account moved to another row": func(t *testing.T, l *sealedLog) string {
+			l.exec(t, `UPDATE planned_batches SET accounts = REPLACE(accounts, 'user', 'uzer') WHERE number = 1`)
+			return "job " + l.job + ": what became of its rows"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+				wrong := test(t, l)
+				require.Contains(t, l.wrong(t), wrong)
+			})
+		})
+	}
+}
+
+// truncate cuts entries off as somebody would who knows how the log is kept.
+func (l *sealedLog) truncate(t *testing.T, entries int64) {
+	size := l.count(t, `SELECT seq FROM audit_head`) - entries
+	l.rebuild(t, size, nil)
+}
+
+// rewrite changes what an entry says and makes all hashes anew.
+func (l *sealedLog) rewrite(t *testing.T, seq int64, change *strings.Replacer) {
+	var line string
+	require.NoError(t, l.db.QueryRow(fmt.Sprintf(`SELECT line FROM audit_lines WHERE seq = %d`, seq)).Scan(&line))
+	l.exec(t, `UPDATE audit_lines SET line = $1, code = 'access.denier', failed = 0 WHERE seq = `+fmt.Sprint(seq), change.Replace(line))
+	l.rebuild(t, l.count(t, `SELECT seq FROM audit_head`), nil)
+}
+
+// rebuild makes the tree of the first entries, and forgets the others.
+func (l *sealedLog) rebuild(t *testing.T, size int64, _ any) {
+	for _, statement := range []string{`DELETE FROM audit_lines WHERE seq > $1`, `DELETE FROM audit_words WHERE seq > $1`} {
+		l.exec(t, statement, size)
+	}
+	l.exec(t, `DELETE FROM audit_hashes`)
+	var tree audit.Tree
+	number, reached := int64(0), int64(0)
+	for seq := int64(1); seq <= size; seq++ {
+		var w audit.Written
+		require.NoError(t, l.db.QueryRow(fmt.Sprintf(`SELECT line, reached FROM audit_lines WHERE seq = %d`, seq)).Scan(&w.Line, &reached))
+		for _, hash := range tree.Grow(w.Leaf()) {
+			l.exec(t, `INSERT INTO audit_hashes (number, hash) VALUES ($1, $2)`, number, hash[:])
+			number++
+		}
+	}
+	l.exec(t, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3`, size, tree.Edge(), reached)
+}

@@ -1,0 +1,150 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+// FaultMadeFile is for a file that a person cannot say anything about.
+var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file", "Nothing was changed: Tagsweep made the file of this job itself, from the accounts of another job, and it can be read in one way only.")
+
+// Understood is how a job's file was read, and who decided it.
+type Understood struct {
+	accounts.Understanding
+	Choices accounts.Choices // what a person said; the rest was detected
+	By      string           // who said it, of this file or of an earlier one with the same header; "" when all was detected
+	At      time.Time        // when
+	Earlier bool             // it was said of an earlier file with the same header
+}
+
+// Understanding returns how the file of a job was read; the zero value while
+// it has not been.
+func (s *Jobs) Understanding(ctx context.Context, jobID string) (u Understood, err error) {
+	return understood(ctx, s.db.Reader(), jobID)
+}
+
+func understood(ctx context.Context, q store.Querier, jobID string) (u Understood, err error) {
+	var understanding, choices string
+	var at, earlier int64
+	err = q.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`,
+		store.Clean(jobID, 100)).Scan(&understanding, &choices, &u.By, &at, &earlier)
+	if errors.Is(err, sql.ErrNoRows) {
+		return u, FaultNoJob.With(store.Clean(jobID, 40))
+	}
+	if err == nil && understanding != "" {
+		err = json.Unmarshal([]byte(understanding), &u.Understanding)
+	}
+	if err == nil && choices != "" {
+		err = json.Unmarshal([]byte(choices), &u.Choices)
+	}
+	u.At, u.Earlier = store.FromMillis(at), earlier != 0
+	return u, err
+}
+
+// Mapping implements jobs.ImportStore.
+func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error) {
+	var m Mapping
+	var choices, header string
+	var at int64
+	err := s.db.Reader().QueryRowContext(ctx, `
+		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id WHERE j.id = $1 AND m.shape = $2`,
+		im.JobID, shape).Scan(&choices, &header, &m.By, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.At = store.FromMillis(at)
+	return &m, errors.Join(json.Unmarshal([]byte(choices), &m.Choices), json.Unmarshal([]byte(header), &m.Header))
+}
+
+// Reread reads the file of a draft again, as a person says; with no choice at
+// all everything is detected anew. Files of the app with the same header are
+// then read the same way. Choices that do not fit the file are a fault.
+func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts.Choices) (Job, error) {
+	header, err := s.tryChoices(ctx, id, c)
+	if err != nil {
+		return Job{}, err
+	}
+	return s.changeJob(ctx, by, id, Reread, func(tx *store.Tx, j Job) (map[string]any, error) {
+		before, err := understood(ctx, tx, j.ID)
+		if err != nil {
+			return nil, err
+		}
+		said := Mapping{Choices: c, Header: header}
+		if c != (accounts.Choices{}) {
+			said.By, said.At = store.Clean(by.Name, 100), s.db.Now()
+		}
+		if err := understoodAs(ctx, tx, j.ID, said, false); err != nil {
+			return nil, err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, j.ID); err != nil {
+			return nil, err
+		}
+		return map[string]any{"before": before.Choices, "after": c}, saveMapping(ctx, tx, j.AppID, before.Shape, said)
+	})
+}
+
+// tryChoices finds out whether the choices fit, and to which header they lead,
+// before anything is given up.
+func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (header []string, err error) {
+	j, err := s.Get(ctx, id)
+	if err != nil || !j.May(Reread) {
+		return nil, err // changeJob says what is wrong
+	}
+	if j.Source != "" {
+		return nil, FaultMadeFile.With()
+	}
+	file, options, err := s.keptFileOf(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	options.Choices = c
+	rows, err := accounts.Open(file, options)
+	if err != nil {
+		return nil, err
+	}
+	return rows.Understanding().Header, rows.Close()
+}
+
+func understoodAs(ctx context.Context, tx *store.Tx, jobID string, m Mapping, earlier bool) error {
+	choices, err := json.Marshal(m.Choices)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET choices = $2, understood_by = $3, understood_at = $4, understood_earlier = $5 WHERE id = $1`,
+		jobID, string(choices), m.By, store.Millis(m.At), store.Number(earlier))
+	return err
+}
+
+func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mapping) error {
+	if shape == "" {
+		return nil
+	}
+	if m.By == "" {
+		_, err := tx.ExecContext(ctx, `DELETE FROM mappings WHERE app_id = $1 AND shape = $2`, appID, shape)
+		return err
+	}
+	choices, err := json.Marshal(m.Choices)
+	if err != nil {
+		return err
+	}
+	header, err := json.Marshal(m.Header)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO mappings (app_id, shape, choices, header, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices, header = excluded.header, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
+		appID, shape, string(choices), string(header), m.By, store.Millis(m.At))
+	return err
+}

@@ -1,0 +1,180 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store"
+)
+
+// What a person may choose to undo a part by.
+const (
+	mostListed   = 1_000_000 // accounts
+	mostTags     = 100
+	longestTag   = 200 // bytes
+	mostOutcomes = 20
+)
+
+// Faults of undoing.
+var (
+	FaultNotKept       = fault.Declare(fault.Conflict, "undo.not_kept", "No new job was made: job %s ran without its accounts' tags being kept, so nothing of it can be taken back.")
+	FaultNothingToUndo = fault.Declare(fault.Conflict, "undo.nothing", "No new job was made: there is nothing to take back. Either the job changed nothing, or not what was chosen; choose other tags, outcomes or accounts.")
+	FaultUndoPolicy    = fault.Declare(fault.Invalid, "undo.policy", "No new job was made: this job took only some tags from its accounts and left them the others, so what it took can only be added to those. Choose to add the old tags.")
+	FaultUndoTags      = fault.Declare(fault.Invalid, "undo.tags", "No new job was made: at most %d tags of at most %d bytes can be named. Name fewer, or none to take back all.")
+	FaultUndoList      = fault.Declare(fault.Invalid, "undo.list", "No new job was made: the list holds more than %d accounts. Split it and undo a part at a time, or leave it out to undo the whole job.")
+)
+
+// Undo says what of a job is to be taken back.
+type UndoRequest struct {
+	Policy   snapshot.Policy   // what to do with accounts that have gained other tags; needed when a clear job is undone
+	Tags     []string          // only these; nil: all
+	Outcomes []Outcome         // of accounts that ended so; nil: those that were, or may have been, changed
+	List     *io.SectionReader // of the accounts in this file; nil: all
+	ListName string
+}
+
+// Undo makes a new job that takes back what an ended one did, from the tags that
+// were kept. It is read and reviewed like an upload. Its file is on its way in
+// tempDir, "" for the system's.
+func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoRequest, tempDir string) (made Job, err error) {
+	of, err := s.Get(ctx, jobID)
+	if err != nil {
+		return made, err
+	}
+	if !of.Settled() {
+		return made, FaultUnsettled.With()
+	}
+	m := derivation{of: of, kind: of.Kind.Undo()}
+	if m.kind == "" || len(u.Outcomes) > mostOutcomes {
+		return made, FaultNothingToUndo.With()
+	}
+	if m.only, err = u.only(); err != nil {
+		return made, err
+	}
+	policy, err := u.policy(of.Kind)
+	switch {
+	case err != nil:
+		return made, err
+	case !of.Snapshot:
+		return made, FaultNotKept.With(of.ID)
+	}
+	details := map[string]any{"of": of.ID, "kind": m.kind, "outcomes": named([]Outcome{of.Kind.Done(), InDoubt})}
+	if u.Outcomes != nil {
+		details["outcomes"] = named(u.Outcomes)
+	}
+	if policy != "" {
+		details["policy"] = policy
+	}
+	if m.only != nil {
+		details["tags"], details["tag_count"] = strings.Join(m.only, ", "), len(m.only)
+	}
+	var list *undoList
+	if u.List != nil {
+		longest, err := s.accountBytes(ctx, of.ID)
+		if err == nil {
+			list, err = readList(u.List, longest)
+		}
+		if err != nil {
+			return made, err
+		}
+		details["list"] = map[string]any{"file": store.Clean(u.ListName, 300), "sha256": list.sha256, "bytes": u.List.Size(), "rows": list.rows, "rejected": list.rejected, "accounts": len(list.accounts)}
+	}
+	chosen := func(a sourceAccount) bool { return u.ended(of.Kind, a.Account) && list.holds(a.Account.Account) }
+	return s.makeJob(ctx, by, m, policy, "undo", tempDir, chosen, FaultNothingToUndo.With(), func(accounts int64) audit.Entry {
+		details["accounts"] = accounts
+		return audit.Entry{Code: audit.JobUndone, Details: details}
+	})
+}
+
+// policy returns what the new job is to do with accounts that have gained other
+// tags. Where only some tags were removed the others are no sign of anything.
+func (u UndoRequest) policy(of Kind) (snapshot.Policy, error) {
+	switch {
+	case of.Undo() != Restore:
+		return "", nil
+	case of == Clear:
+		return snapshot.ParsePolicy(string(u.Policy))
+	case u.Policy != "" && u.Policy != snapshot.Merge:
+		return "", FaultUndoPolicy.With()
+	}
+	return snapshot.Merge, nil
+}
+
+// only returns the tags that were named, each once.
+func (u UndoRequest) only() (only []string, err error) {
+	for _, tag := range u.Tags {
+		if !utf8.ValidString(tag) { // what names it is kept as text
+			return nil, FaultNothingToUndo.With()
+		}
+		if tag != "" && !slices.Contains(only, tag) {
+			only = append(only, tag)
+		}
+		if len(only) > mostTags || len(tag) > longestTag {
+			return nil, FaultUndoTags.With(mostTags, longestTag)
+		}
+	}
+	return only, nil
+}
+
+// ended reports whether what became of an account is what was chosen.
+func (u UndoRequest) ended(of Kind, a Account) bool {
+	if u.Outcomes != nil {
+		return slices.Contains(u.Outcomes, a.Outcome)
+	}
+	return a.Outcome == of.Done() || a.Outcome == Failed && Uncertain(a.Code)
+}
+
+// undoList is a file of accounts that narrows an undo down. A nil list holds every account.
+type undoList struct {
+	accounts       map[string]struct{}
+	rows, rejected int64
+	sha256         string
+}
+
+func (l *undoList) holds(account string) bool {
+	if l == nil {
+		return true
+	}
+	_, holds := l.accounts[account]
+	return holds
+}
+
+// readList reads a file of accounts of any form that jobs are uploaded in.
+func readList(file *io.SectionReader, longest int) (*undoList, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+		return nil, err
+	}
+	list := &undoList{accounts: map[string]struct{}{}, sha256: hex.EncodeToString(hash.Sum(nil))}
+	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if list.rows++; row.Reason != "" {
+			list.rejected++
+			continue
+		}
+		if list.accounts[strings.Clone(row.Account)] = struct{}{}; len(list.accounts) > mostListed {
+			return nil, FaultUndoList.With(mostListed)
+		}
+	}
+}

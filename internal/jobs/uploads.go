@@ -1,0 +1,187 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"tagsweep/internal/store"
+)
+
+// An upload is kept as chunks of this many bytes, compressed one by one, so
+// that neither writing nor reading it needs more memory than one.
+const chunkBytes = 1 << 20
+
+// keepUpload stores a file under its SHA-256, once, a chunk a transaction, and
+// then runs use in the transaction that makes sure that all of it is there.
+func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+		return err
+	}
+	digest := hex.EncodeToString(hash.Sum(nil))
+	for {
+		if err := s.keepChunks(ctx, digest, file); err != nil {
+			return err
+		}
+		err := s.db.Tx(ctx, func(tx *store.Tx) error {
+			// The file is locked, so that nobody removes it while a job begins to hold on to it.
+			err := store.One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $1`, digest)
+			if err != nil {
+				return err
+			}
+			var chunks int64
+			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest).Scan(&chunks); err != nil {
+				return err
+			}
+			if chunks != chunksOf(file.Size()) {
+				return errUploadRemoved
+			}
+			return use(tx, digest)
+		})
+		if !errors.Is(err, errUploadRemoved) {
+			return err
+		}
+	}
+}
+
+var errUploadRemoved = errors.New("store: another upload of the same file was given up meanwhile")
+
+func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
+
+func (s *Jobs) keepChunks(ctx context.Context, digest string, file *io.SectionReader) error {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return err
+	}
+	defer encoder.Close()
+	err = s.db.Exec(ctx, `INSERT INTO uploads (sha256, bytes, created_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
+		digest, file.Size(), store.Millis(s.db.Now()))
+	chunk, packed := make([]byte, chunkBytes), []byte(nil)
+	for number := int64(0); err == nil && number < chunksOf(file.Size()); number++ {
+		part := chunk[:min(chunkBytes, file.Size()-number*chunkBytes)]
+		if _, err = file.ReadAt(part, number*chunkBytes); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		packed = encoder.EncodeAll(part, packed[:0])
+		err = s.db.Exec(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3) ON CONFLICT (sha256, number) DO NOTHING`,
+			digest, number, packed)
+	}
+	return err
+}
+
+// DiscardUploads removes the files that arrived before a time and that no job
+// holds on to: the console ended before it could answer. It returns how many.
+func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error) {
+	const unused = `created_at < $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_sha256 = uploads.sha256)`
+	digests, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (digest string, err error) { return digest, row.Scan(&digest) },
+		`SELECT sha256 FROM uploads WHERE `+unused, store.Millis(before))
+	for _, digest := range digests {
+		if err != nil {
+			break
+		}
+		err = s.db.Tx(ctx, func(tx *store.Tx) error {
+			// A job may have taken it meanwhile: then there is nothing to do.
+			err := store.One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
+			if errors.Is(err, errUploadRemoved) {
+				return nil
+			}
+			for _, table := range []string{"upload_chunks", "uploads"} {
+				if err == nil {
+					_, err = tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sha256 = $1`, digest)
+				}
+			}
+			return err
+		})
+	}
+	return len(digests), err
+}
+
+// upload opens a kept file, byte for byte as it was uploaded. It may be read by
+// one goroutine at a time.
+func (s *Jobs) upload(ctx context.Context, digest string, size int64) (*io.SectionReader, error) {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(16*chunkBytes))
+	if err != nil {
+		return nil, err
+	}
+	return io.NewSectionReader(&keptFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
+}
+
+// keptFile holds one chunk at a time, unpacked.
+type keptFile struct {
+	ctx     context.Context
+	store   *Jobs
+	digest  string
+	decoder *zstd.Decoder
+	number  int64 // of the chunk held
+	chunk   []byte
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
+	for n < len(p) {
+		if err := f.hold(at / chunkBytes); err != nil {
+			return n, err
+		}
+		from := at % chunkBytes
+		if from >= int64(len(f.chunk)) {
+			return n, io.ErrUnexpectedEOF // never the end of the file: what is missing must not look like one
+		}
+		some := copy(p[n:], f.chunk[from:])
+		n, at = n+some, at+int64(some)
+	}
+	return n, nil
+}
+
+func (f *keptFile) hold(number int64) error {
+	if number == f.number {
+		return nil
+	}
+	var data []byte
+	err := f.store.db.Reader().QueryRowContext(f.ctx, `SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
+	if err != nil {
+		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+	}
+	f.number = -1
+	if f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0]); err != nil {
+		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+	}
+	f.number = number
+	return nil
+}
+
+// verifyUploads hashes every file that a job holds on to.
+func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *Verified) error {
+	type kept struct {
+		digest, job string
+		bytes       int64
+	}
+	for last := ""; ; {
+		some, err := store.Collect(ctx, tx, func(row store.Scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
+			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256 ORDER BY file_sha256 LIMIT 100`, last)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, k := range some {
+			last = k.digest
+			file, err := s.upload(ctx, k.digest, k.bytes)
+			if err != nil {
+				return err
+			}
+			hash := sha256.New()
+			_, err = io.Copy(hash, file)
+			if ctx.Err() != nil {
+				return err
+			}
+			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
+				v.wrong("job %s: its file is not the one that was uploaded", k.job)
+			}
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// fork is a part of a published log that this one does not have, and the entry
+// that says so.
+type fork struct {
+	after, to, said int64
+	at              time.Time
+}
+
+// given is a checkpoint that the log is held against.
+type given struct {
+	size int64
+	root tlog.Hash
+	at   time.Time
+}
+
+// published reads the checkpoints the log is held against.
+func (w *verifier) published(p Proofs, name string) error {
+	if p.Checkpoints == nil {
+		return nil
+	}
+	number := 0
+	for note, err := range p.Checkpoints {
+		if err != nil {
+			return err
+		}
+		number++
+		c, err := audit.OpenCheckpoint(note, w.public)
+		switch {
+		case err != nil:
+			w.v.wrong("published checkpoint %d: it is %v", number, audit.ErrCheckpoint)
+		case c.Origin != name:
+			w.v.wrong("published checkpoint %d: it is of another log, %s; this one is %s", number, c.Origin, name)
+		default:
+			w.v.Published++
+			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
+				w.given[c.Size] = append(w.given[c.Size], given{c.Size, c.Root, c.At})
+			}
+		}
+	}
+	return nil
+}
+
+// checkpointReader reads the checkpoints of the database in their order.
+type checkpointReader struct {
+	page []SignedCheckpoint
+	last int64
+	end  bool
+}
+
+func (r *checkpointReader) next(ctx context.Context, tx *store.Tx) (*SignedCheckpoint, error) {
+	if len(r.page) == 0 && !r.end {
+		page, err := store.Collect(ctx, tx, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
+		if err != nil {
+			return nil, err
+		}
+		r.page, r.end = page, len(page) == 0
+	}
+	if len(r.page) == 0 {
+		return nil, nil
+	}
+	r.last = r.page[0].Size
+	return &r.page[0], nil
+}
+
+// checkpoint compares the tree as it is with the checkpoints of its size.
+func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error {
+	size := w.tree.Size
+	for {
+		c, err := kept.next(ctx, w.tx)
+		if err != nil {
+			return err
+		}
+		if c == nil || c.Size > size {
+			break
+		}
+		w.v.Checkpoints++
+		signed, err := audit.OpenCheckpoint(c.Note, w.public)
+		switch {
+		case err != nil || c.Size != signed.Size || store.Millis(signed.At) != store.Millis(c.At):
+			w.v.wrong("checkpoint of %d entries: it is not as it was signed", c.Size)
+		case signed.Root != w.tree.Root():
+			w.v.wrong("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
+		default:
+			w.signed = c.Size
+		}
+		kept.page = kept.page[1:]
+	}
+	for _, g := range w.given[size] {
+		if g.root != w.tree.Root() {
+			w.strange = append(w.strange, g)
+		}
+	}
+	return nil
+}
+
+// forked reports whether the log says that it lost what a checkpoint covers that
+// had been published before. Only what was signed since can say so: whoever has
+// no key could write the entry, and not the checkpoint behind it.
+func (w *verifier) forked(g given) bool {
+	return slices.ContainsFunc(w.forks, func(f fork) bool {
+		return f.said <= w.signed && f.after < g.size && g.size <= f.to && g.at.Before(f.at)
+	})
+}
+
+// checkpointsBeyond finds checkpoints of more entries than there are.
+func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *checkpointReader) error {
+	c, err := kept.next(ctx, w.tx)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		w.v.wrong("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
+	}
+	for _, g := range w.strange { // only now is it known what the log says that it lost
+		if !w.forked(g) {
+			w.v.wrong("published checkpoint of %d entries: the entries before it are not those that were signed", g.size)
+		}
+	}
+	beyond := int64(0)
+	for size, all := range w.given {
+		if size > head && !slices.ContainsFunc(all, w.forked) {
+			beyond = max(beyond, size)
+		}
+	}
+	if beyond > 0 {
+		w.v.wrong("audit log: it ends with entry %d, and a published checkpoint covers %d", head, beyond)
+	}
+	for _, f := range w.forks {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf("The database was restored from a copy when %d entries had been published: of those after entry %d, what was written between the copy and the restoring is not in this log (entry %d says so).", f.to, f.after, f.said))
+	}
+	return nil
+}

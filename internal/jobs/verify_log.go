@@ -1,0 +1,323 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// sealedWithin is how long after its end a job may be without a seal.
+const sealedWithin = time.Hour
+
+// verifier replays the log from its first entry.
+type verifier struct {
+	tx      *store.Tx
+	public  string
+	v       *Verified
+	tree    audit.Tree
+	reached int64
+	words   uint64 // of the entries, summed up
+	missing ranges // entries that are not there
+	erased  ranges // entries whose personal part is not there
+
+	saidErased ranges                 // what the log says was erased
+	kept       []int64                // entries that are never removed
+	months     int                    // for how many the log says that entries are kept; 0: for ever
+	removed    int64                  // up to which entry the log says that it was removed
+	forks      []fork                 // what the log says was lost when the database was restored
+	ended      map[string]audit.Entry // jobs that have no seal yet
+
+	given   map[int64][]given // published checkpoints by size
+	strange []given           // those that do not fit
+	signed  int64             // the size of the largest checkpoint of the database that fits
+	lastAt  time.Time
+}
+
+// verifyLog replays the log and holds it against its checkpoints.
+func (s *Jobs) verifyLog(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) error {
+	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]given{}}
+	var head, reached, removed int64
+	var months int
+	var edge []byte
+	var name string
+	err := tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
+	if err != nil {
+		return err
+	}
+	if w.public == "" && s.signer != nil {
+		signer, err := s.signer(name)
+		if err != nil {
+			return err
+		}
+		w.public = signer.Public
+	}
+	v.Unsigned = w.public == ""
+	if err := w.published(p, name); err != nil {
+		return err
+	}
+	var kept checkpointReader
+	for from := int64(1); from <= head; from += pageRows {
+		if err := w.page(ctx, from, min(from+pageRows-1, head), &kept); err != nil {
+			return err
+		}
+	}
+	v.Entries = head
+	if err := w.afterLast(ctx, head); err != nil {
+		return err
+	}
+	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
+		v.wrong("audit log: its tree is not the one that comes of its entries")
+	}
+	if reached != w.reached && len(v.Wrong) == 0 {
+		v.wrong("audit log: its last time is not that of its entries")
+	}
+	if removed != w.removed {
+		v.wrong("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
+	}
+	if months != w.months {
+		v.wrong("audit log: its entries are kept for %d months, and the log says for %d", months, w.months)
+	}
+	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
+		return err
+	}
+	return w.conclude(ctx)
+}
+
+// storedLine is an entry with what it is found by.
+type storedLine struct {
+	seq, at, reached, failed int64
+	audit.Written
+	code, actor, job string
+}
+
+// page replays the entries from … to.
+func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
+	lines, err := store.Collect(ctx, w.tx, func(row store.Scanner) (l storedLine, err error) {
+		return l, row.Scan(&l.seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
+	}, `SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, from, to)
+	if err != nil {
+		return err
+	}
+	type stored struct {
+		number int64
+		hash   []byte
+	}
+	first := tlog.StoredHashIndex(0, from-1)
+	hashes, err := store.Collect(ctx, w.tx, func(row store.Scanner) (h stored, err error) { return h, row.Scan(&h.number, &h.hash) },
+		`SELECT number, hash FROM audit_hashes WHERE number >= $1 AND number < $2 ORDER BY number`, first, tlog.StoredHashIndex(0, to))
+	if err != nil {
+		return err
+	}
+	for seq := from; seq <= to; seq++ {
+		at := tlog.StoredHashIndex(0, seq-1)
+		for len(hashes) > 0 && hashes[0].number < at {
+			hashes = hashes[1:]
+		}
+		var leaf tlog.Hash
+		known := len(hashes) > 0 && hashes[0].number == at && len(hashes[0].hash) == tlog.HashSize
+		if known {
+			leaf = tlog.Hash(hashes[0].hash)
+		}
+		switch there := len(lines) > 0 && lines[0].seq == seq; {
+		case !there:
+			w.missing.add(seq)
+		default:
+			w.entry(lines[0], leaf, known)
+			if !known {
+				leaf = lines[0].Leaf()
+			}
+			lines = lines[1:]
+		}
+		// What came of the leaf is compared with what was stored then.
+		for i, hash := range w.tree.Grow(leaf) {
+			if len(hashes) == 0 || hashes[0].number != at+int64(i) || string(hashes[0].hash) != string(hash[:]) {
+				w.v.wrong("entry %d of the log: hash %d of the tree is not the one that comes of the entries", seq, at+int64(i))
+				break
+			}
+			hashes = hashes[1:]
+		}
+		if err := w.checkpoint(ctx, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry checks one entry by itself.
+func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
+	if known && l.Leaf() != leaf {
+		w.v.wrong("entry %d of the log: it is not the one that was written", l.seq)
+		return
+	}
+	e, err := l.Read()
+	switch {
+	case errors.Is(err, audit.ErrPersonal):
+		w.v.wrong("entry %d of the log: who acted, from where or on what is not as it was written", l.seq)
+		return
+	case err != nil:
+		w.v.wrong("entry %d of the log: it cannot be read", l.seq)
+		return
+	case e.Seq != l.seq:
+		w.v.wrong("entry %d of the log: it was written as entry %d", l.seq, e.Seq)
+		return
+	}
+	after := max(w.reached, l.at)
+	if w.missing.holds(l.seq - 1) { // times of removed entries went with them
+		after = max(after, l.reached)
+	}
+	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
+		w.v.wrong("entry %d of the log: what it is found by is not what it says", l.seq)
+	}
+	w.reached, w.lastAt = after, e.At
+	if e.Erased {
+		w.erased.add(l.seq)
+	}
+	for _, word := range e.Terms() {
+		w.words += wordSum(word, l.seq)
+	}
+	w.learn(e)
+}
+
+// learn remembers what an entry says about others.
+func (w *verifier) learn(e audit.Entry) {
+	if slices.Contains(audit.Kept, e.Code) {
+		w.kept = append(w.kept, e.Seq)
+	}
+	switch e.Code {
+	case audit.LogErased:
+		text, _ := e.Details["entries"].(string)
+		said, err := readRanges(text)
+		if err != nil {
+			w.v.wrong("entry %d of the log: which entries were erased cannot be read", e.Seq)
+		}
+		w.saidErased = append(w.saidErased, said...)
+	case audit.LogKeepSet:
+		w.months = int(wholeNumber(e.Details["after"]))
+	case audit.LogRemoved:
+		w.removed = wholeNumber(e.Details["to"])
+		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
+		to, _ := slices.BinarySearch(w.kept, w.removed+1)
+		if kept := wholeNumber(e.Details["kept"]); int64(to-from) != kept {
+			w.v.wrong("entries %d-%d of the log: %d of them are kept for ever, and %d are there", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
+		}
+		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
+		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {
+			w.v.wrong("entry %d of the log: entries were removed that were to be kept", e.Seq)
+		}
+	case audit.LogRestored:
+		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq, e.At})
+	case audit.JobFinished:
+		w.ended[e.JobID] = e
+	case audit.JobSealed:
+		delete(w.ended, e.JobID)
+	}
+}
+
+func wholeNumber(value any) int64 {
+	n, _ := value.(float64)
+	return int64(n)
+}
+
+// afterLast finds entries behind the last.
+func (w *verifier) afterLast(ctx context.Context, head int64) error {
+	var beyond int64
+	err := w.tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes WHERE number >= $2 OR number < 0)`,
+		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
+	if err == nil && beyond > 0 {
+		w.v.wrong("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)
+	}
+	return err
+}
+
+// conclude compares what is not there with what the log says was taken away, and
+// the words entries are found by with those they have.
+func (w *verifier) conclude(ctx context.Context) error {
+	for _, r := range w.missing {
+		if r.to > w.removed {
+			w.v.wrong("entry %d of the log: it is missing", max(r.from, w.removed+1))
+			break
+		}
+	}
+	if len(w.missing) > 0 && w.removed > 0 {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf("Entries up to %d were removed because they were old; their hashes are verified, but for those that seal jobs, which are kept.", w.removed))
+	}
+	w.saidErased = w.saidErased.merged()
+	for _, r := range w.erased {
+		if at := w.saidErased.firstOutside(r); at > 0 {
+			w.v.wrong("entry %d of the log: who acted, from where or on what is missing, and no entry says that it was erased", at)
+		}
+	}
+	if err := w.unsealed(ctx); err != nil {
+		return err
+	}
+	words, err := w.tx.QueryContext(ctx, `SELECT word, seq FROM audit_words`)
+	if err != nil {
+		return err
+	}
+	defer words.Close()
+	for words.Next() {
+		var word string
+		var seq int64
+		if err := words.Scan(&word, &seq); err != nil {
+			return err
+		}
+		w.words -= wordSum(word, seq)
+	}
+	if w.words != 0 {
+		w.v.wrong("audit log: the words its entries are found by are not those they hold")
+	}
+	return words.Err()
+}
+
+// unsealed finds jobs that ended and were not sealed. Those that the console would
+// seal if it ran are no fault: it was stopped in that second.
+func (w *verifier) unsealed(ctx context.Context) error {
+	waiting := 0
+	for _, id := range sortedKeys(w.ended) {
+		e := w.ended[id]
+		if w.lastAt.Sub(e.At) <= sealedWithin {
+			continue
+		}
+		var due int
+		err := w.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE id = $1 AND finished_at > 0 AND started_at > 0 AND sealed = 0`, id).Scan(&due)
+		if err != nil {
+			return err
+		}
+		if due == 0 {
+			w.v.wrong("job %s: it ended with entry %d of the log and was never sealed", id, e.Seq)
+		}
+		waiting += due
+	}
+	if waiting > 0 {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf("Jobs that ended and are not sealed yet: %d. The console seals them within seconds when it runs.", waiting))
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+var wordSeed = maphash.MakeSeed()
+
+func wordSum(word string, seq int64) uint64 {
+	type place struct {
+		word string
+		seq  int64
+	}
+	return maphash.Comparable(wordSeed, place{word, seq})
+}
