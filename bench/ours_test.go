@@ -30,7 +30,7 @@ func openOurs(ctx context.Context, l load) (*store.DB, *jobs.Jobs, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all := jobs.New(db)
+	all := jobs.New(db, audit.New(db, jobs.AppOf))
 	all.UseKey([32]byte{1})
 	return db, all, nil
 }

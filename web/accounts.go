@@ -94,7 +94,7 @@ func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err 
 		return faultNoAccount.With()
 	}
 	ctx := v.Request().Context()
-	if err = s.Jobs.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
+	if err = s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
 		return faultBusy.Because(err)
 	}
 	now.Tags, err = s.ReadTags(ctx, account)

@@ -73,7 +73,7 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	require.Contains(t, got.body, "<code class=\"spaced\">\uFFFD</code>")
 	require.Contains(t, got.body, "(empty)")
 	require.Contains(t, got.body, `name="next" value="/accounts?q=ann"`, "the language can be switched")
-	entries := c.recorded(jobs.AuditFilter{Code: audit.TagsRead})
+	entries := c.recorded(audit.Filter{Code: audit.TagsRead})
 	require.Len(t, entries, 1)
 	require.Equal(t, "ann", entries[0].Target)
 	require.Equal(t, "auditor", entries[0].Actor.Name)
@@ -88,7 +88,7 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultNoAccount.With()))
 	require.Equal(t, []string{"ann", "ann"}, asked)
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.TagsRead}), 2)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.TagsRead}), 2)
 }
 
 func TestAccountTagsNeedALogEntry(t *testing.T) {
@@ -110,15 +110,15 @@ func TestDownloadTagsIsLoggedAndSafe(t *testing.T) {
 	require.Equal(t, "attachment; filename=users-tags.csv", got.Header.Get("Content-Disposition"))
 	got = b.get("/jobs/" + id + "/report.csv")
 	require.Contains(t, got.body, "\r\ntag,vip,198\r\ntag,\"'=1+1; x\",99\r\n")
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.TagsDownloaded, JobID: id}), 1)
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.ReportDownloaded, JobID: id}), 1)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.TagsDownloaded, JobID: id}), 1)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.ReportDownloaded, JobID: id}), 1)
 
 	draft := operator.draft(3)
 	for _, file := range []string{"/report.csv", "/tags.csv"} {
 		require.Equal(t, http.StatusConflict, b.get("/jobs/"+draft+file).StatusCode)
 	}
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.TagsDownloaded, JobID: draft}), "what was refused is no download")
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.ReportDownloaded, JobID: draft}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.TagsDownloaded, JobID: draft}), "what was refused is no download")
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.ReportDownloaded, JobID: draft}))
 
 	var found foundJSON
 	b.json("/accounts?q=user-6", &found)

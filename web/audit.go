@@ -12,7 +12,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -22,13 +21,13 @@ const (
 )
 
 func (s *Server) listAudit(v *visit) error {
-	form, filter, err := auditFilter(v)
+	form, filter, err := s.auditFilter(v)
 	if err != nil {
 		return s.refuseSearch(v, form, err)
 	}
 	filter.Before, _ = strconv.ParseInt(v.QueryParam("before"), 10, 64) // not a number: from the newest
 	filter.Limit = entriesOnAPage + 1
-	entries, err := s.Jobs.AuditEntries(v.Request().Context(), filter)
+	entries, err := s.Audit.Entries(v.Request().Context(), filter)
 	if err != nil {
 		return err
 	}
@@ -98,12 +97,12 @@ func (s *Server) recordReading(v *visit, form templates.AuditForm, further bool)
 // saidAlready reports whether the last entry of its kind by the person says the
 // same, in the same session.
 func (s *Server) saidAlready(ctx context.Context, e audit.Entry) (bool, error) {
-	last, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
+	last, err := s.Audit.Entries(ctx, audit.Filter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
 	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
 }
 
 func (s *Server) recordLook(ctx context.Context, e audit.Entry) error {
-	if err := s.Jobs.Record(ctx, e); err != nil {
+	if err := s.Audit.Record(ctx, e); err != nil {
 		return faultBusy.Because(err)
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -29,14 +28,14 @@ func (s *Server) showEntry(v *visit) error {
 	if err != nil {
 		return faultNoEntry.With(v.Param("seq"))
 	}
-	around, err := s.Jobs.AuditEntry(ctx, seq, neighbours)
+	around, err := s.Audit.Around(ctx, seq, neighbours)
 	if err != nil {
 		return err
 	}
 	if len(around) == 0 {
 		return s.noEntry(v, seq)
 	}
-	covers, err := s.Jobs.LastCheckpoint(ctx, seq)
+	covers, err := s.Audit.LastCheckpoint(ctx, seq)
 	if err != nil {
 		return err
 	}
@@ -50,7 +49,7 @@ func (s *Server) showEntry(v *visit) error {
 	return s.entryPage(v, around, at, covers)
 }
 
-func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers jobs.SignedCheckpoint) error {
+func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers audit.SignedCheckpoint) error {
 	page := templates.EntryPage{Entry: around[at], Covers: covers}
 	if at > 0 {
 		page.Earlier = around[at-1].Seq
@@ -65,7 +64,7 @@ func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers jobs.S
 
 // noEntry says whether an entry was removed, or never was.
 func (s *Server) noEntry(v *visit, seq int64) error {
-	keeping, err := s.Jobs.AuditKeeping(v.Request().Context())
+	keeping, err := s.Audit.Retention(v.Request().Context())
 	switch {
 	case err != nil:
 		return err
@@ -89,7 +88,7 @@ type checkpointJSON struct {
 	Note string     `json:"note"`
 }
 
-func asCheckpointJSON(c jobs.SignedCheckpoint) *checkpointJSON {
+func asCheckpointJSON(c audit.SignedCheckpoint) *checkpointJSON {
 	if c.Size == 0 {
 		return nil
 	}

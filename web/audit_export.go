@@ -10,7 +10,6 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 )
 
 // entriesAtOnce is how much of an export is in memory.
@@ -37,16 +36,16 @@ var (
 func exportAudit(to export) func(*Server, *visit) error {
 	return func(s *Server, v *visit) error {
 		ctx := v.Request().Context()
-		form, filter, err := auditFilter(v)
+		form, filter, err := s.auditFilter(v)
 		if err != nil {
 			return err
 		}
-		size, err := s.Jobs.AuditSize(ctx)
+		size, err := s.Audit.Size(ctx)
 		if err != nil {
 			return err
 		}
 		filter.Before, filter.Limit = size+1, entriesAtOnce // what is written meanwhile is not chased
-		page, err := s.Jobs.AuditEntries(ctx, filter)
+		page, err := s.Audit.Entries(ctx, filter)
 		if err != nil {
 			return err
 		}
@@ -58,7 +57,7 @@ func exportAudit(to export) func(*Server, *visit) error {
 	}
 }
 
-func (s *Server) writeEntries(v *visit, to export, filter jobs.AuditFilter, page []audit.Entry) (err error) {
+func (s *Server) writeEntries(v *visit, to export, filter audit.Filter, page []audit.Entry) (err error) {
 	h := v.Response().Header()
 	h.Set("Content-Type", to.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "audit-log." + to.name}))
@@ -74,7 +73,7 @@ func (s *Server) writeEntries(v *visit, to export, filter jobs.AuditFilter, page
 			break
 		}
 		filter.Before = page[len(page)-1].Seq
-		if page, err = s.Jobs.AuditEntries(v.Request().Context(), filter); err != nil {
+		if page, err = s.Audit.Entries(v.Request().Context(), filter); err != nil {
 			return err
 		}
 	}
@@ -97,9 +96,9 @@ func beginCSV(w io.Writer) entryWriter {
 }
 
 func (w csvEntries) write(e audit.Entry) error {
-	result, details, erased := jobs.Succeeded, "", ""
+	result, details, erased := audit.Succeeded, "", ""
 	if e.Code.Failure() {
-		result = jobs.AuditFailed
+		result = audit.Failed
 	}
 	if len(e.Details) > 0 {
 		text, err := json.Marshal(e.Details)

@@ -12,7 +12,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -65,7 +64,7 @@ func TestAuditExportHoldsTheFiltered(t *testing.T) {
 				require.Equal(t, time.UTC, at.Location())
 			}
 		}
-		exported := c.recorded(jobs.AuditFilter{Code: audit.LogExported})
+		exported := c.recorded(audit.Filter{Code: audit.LogExported})
 		require.Len(t, exported, 12)
 		require.Equal(t, "csv", exported[0].Details["format"])
 		require.Equal(t, map[string]any{"actor": "nobody"}, exported[0].Details["filter"])
@@ -84,7 +83,7 @@ func TestAuditExportHoldsEachEntryOnce(t *testing.T) {
 
 func TestAnExportIsSafeInASpreadsheet(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
-	require.NoError(t, c.store.Record(t.Context(), audit.Entry{Code: audit.AccessDenied, Target: "=1+1",
+	require.NoError(t, c.store.Audit.Record(t.Context(), audit.Entry{Code: audit.AccessDenied, Target: "=1+1",
 		Actor: audit.Actor{ID: "u1", Name: "+mallory", UserAgent: "@cmd", Address: "-2"}}))
 	got := c.as(auth.Auditor).get("/audit/export.csv?code=access.denied")
 	require.Equal(t, "text/csv; charset=utf-8", got.Header.Get("Content-Type"))

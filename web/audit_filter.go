@@ -7,7 +7,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -15,11 +14,11 @@ var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "Nothing w
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the store.
-func auditFilter(v *visit) (form templates.AuditForm, f jobs.AuditFilter, err error) {
+func (s *Server) auditFilter(v *visit) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")), Actor: trimmed("actor"), Job: trimmed("job"),
 		Account: v.QueryParam("account"), Result: trimmed("result"), Words: trimmed("q")}
-	f = jobs.AuditFilter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
+	f = audit.Filter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
 	if f.From, f.To, err = period(v); err != nil {
 		return form, f, err
 	}
@@ -27,8 +26,10 @@ func auditFilter(v *visit) (form templates.AuditForm, f jobs.AuditFilter, err er
 	switch {
 	case form.Code != "" && !slices.Contains(audit.Codes, form.Code):
 		err = faultFilterChoice.With(string(form.Code))
-	case form.Result != "" && form.Result != jobs.AuditFailed && form.Result != jobs.Succeeded:
+	case form.Result != "" && form.Result != audit.Failed && form.Result != audit.Succeeded:
 		err = faultFilterChoice.With(form.Result)
+	case form.Account != "":
+		f.AccountJobs, err = s.Jobs.IDsOf(v.Request().Context(), form.Account)
 	}
 	return form, f, err
 }

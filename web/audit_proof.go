@@ -11,8 +11,8 @@ import (
 
 	"github.com/a-h/templ"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -43,7 +43,7 @@ func (a *asked) now() {
 }
 
 // waits reports whether what was asked for has not come yet.
-func (a *asked) waits(last *jobs.Verified) bool {
+func (a *asked) waits(last *audit.Verified) bool {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	const clock = time.Millisecond // as exact as the store keeps times
@@ -74,23 +74,23 @@ func (s *Server) proofPage(v *visit, status int, f *fault.Error) error {
 }
 
 func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err error) {
-	if page.Size, err = s.Jobs.AuditSize(ctx); err != nil {
+	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
 	}
-	if page.Checkpoint, err = s.Jobs.LastCheckpoint(ctx, 0); err != nil {
+	if page.Checkpoint, err = s.Audit.LastCheckpoint(ctx, 0); err != nil {
 		return page, err
 	}
-	if page.Key, err = s.Jobs.LogKey(ctx); err != nil {
+	if page.Key, err = s.Audit.Key(ctx); err != nil {
 		return page, err
 	}
-	if page.Sent, err = s.Jobs.Publications(ctx); err != nil {
+	if page.Sent, err = s.Audit.Publications(ctx); err != nil {
 		return page, err
 	}
-	if page.Verified, err = s.Jobs.LastVerified(ctx); err != nil {
+	if page.Verified, err = s.Audit.LastVerified(ctx); err != nil {
 		return page, err
 	}
 	page.Verifying = s.asked.waits(page.Verified)
-	page.Keeping, err = s.Jobs.AuditKeeping(ctx)
+	page.Keeping, err = s.Audit.Retention(ctx)
 	if page.Keeping.Months > 0 {
 		page.Months = strconv.Itoa(page.Keeping.Months)
 	}
@@ -100,7 +100,7 @@ func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err er
 // downloadCheckpoint hands out the newest checkpoint as it was signed, for
 // somebody to keep elsewhere.
 func (s *Server) downloadCheckpoint(v *visit) error {
-	last, err := s.Jobs.LastCheckpoint(v.Request().Context(), 0)
+	last, err := s.Audit.LastCheckpoint(v.Request().Context(), 0)
 	switch {
 	case err != nil:
 		return err
@@ -127,7 +127,7 @@ func (s *Server) keepAudit(v *visit) error {
 	if typed := strings.TrimSpace(v.FormValue("months")); typed != "" {
 		months = typedSetting(typed)
 	}
-	return s.proofChanged(v, s.Jobs.KeepAudit(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
+	return s.proofChanged(v, s.Audit.SetRetention(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
 }
 
 // eraseFromAudit erases what is personal in the entries that name somebody.
@@ -135,7 +135,7 @@ func (s *Server) eraseFromAudit(v *visit) error {
 	if v.FormValue("confirm") == "" {
 		return s.proofChanged(v, faultEraseConfirm.With(), "")
 	}
-	n, err := s.Jobs.EraseFromAudit(v.Request().Context(), v.actor(), v.FormValue("name"), v.FormValue("reason"))
+	n, err := s.Audit.Erase(v.Request().Context(), v.actor(), v.FormValue("name"), v.FormValue("reason"))
 	return s.proofChanged(v, err, "audit.proof.erase.done", int64(n))
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -48,32 +47,32 @@ func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
 // reviewNow gathers what has happened since the person last read the log, and
 // since it was last signed off.
 func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.ReviewPage, err error) {
-	if page.Size, err = s.Jobs.AuditSize(ctx); err != nil {
+	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
 	}
-	if page.Visit, err = s.Jobs.LastVisit(ctx, by); err != nil {
+	if page.Visit, err = s.Audit.LastVisit(ctx, by); err != nil {
 		return page, err
 	}
-	failed, err := s.since(ctx, page.Visit, jobs.AuditFilter{Result: jobs.AuditFailed})
+	failed, err := s.since(ctx, page.Visit, audit.Filter{Result: audit.Failed})
 	if err != nil {
 		return page, err
 	}
 	page.Failed = len(failed)
-	if page.Ended, err = s.since(ctx, page.Visit, jobs.AuditFilter{Code: audit.JobFinished}); err != nil {
+	if page.Ended, err = s.since(ctx, page.Visit, audit.Filter{Code: audit.JobFinished}); err != nil {
 		return page, err
 	}
-	if page.Own, err = s.Jobs.FurthestReview(ctx, by.Name); err != nil {
+	if page.Own, err = s.Audit.FurthestReview(ctx, by.Name); err != nil {
 		return page, err
 	}
-	page.Last, err = s.Jobs.FurthestReview(ctx, "")
+	page.Last, err = s.Audit.FurthestReview(ctx, "")
 	page.Shown = newShown
 	return page, err
 }
 
 // since returns entries after a visit, one more than are shown when there are more.
-func (s *Server) since(ctx context.Context, visit audit.Entry, f jobs.AuditFilter) (list []audit.Entry, err error) {
+func (s *Server) since(ctx context.Context, visit audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
 	f.From, f.Limit = visit.At, newShown+1
-	found, err := s.Jobs.AuditEntries(ctx, f)
+	found, err := s.Audit.Entries(ctx, f)
 	for _, e := range found {
 		if e.Seq > visit.Seq {
 			list = append(list, e)
@@ -89,7 +88,7 @@ func (s *Server) signOff(v *visit) error {
 	if utf8.RuneCountInString(note) > reviewLimit {
 		err = faultReviewNote.With(reviewLimit)
 	} else {
-		err = s.Jobs.ReviewAudit(v.Request().Context(), v.actor(), upTo, note)
+		err = s.Audit.SignOff(v.Request().Context(), v.actor(), upTo, note)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)

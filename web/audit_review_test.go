@@ -27,7 +27,7 @@ func TestAuditSignOff(t *testing.T) {
 
 		c.deny(3, "/users")
 		id := c.as(auth.Operator).draft(2)
-		require.NoError(t, s.Record(t.Context(), audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
+		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
 		auditor := c.as(auth.Auditor)
 		page := auditor.get(reviewPath).body
 		require.Contains(t, page, "You last read the log on ")
@@ -35,7 +35,7 @@ func TestAuditSignOff(t *testing.T) {
 		require.Contains(t, page, `<dt>Jobs ended</dt><dd class="number">1</dd>`)
 		require.Contains(t, page, `<a href="/jobs/`+id+`">users.csv</a>`)
 		require.Contains(t, page, `href="/audit?from=`)
-		size, err := s.AuditSize(t.Context())
+		size, err := s.Audit.Size(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, page, `value="`+strconv.FormatInt(size, 10)+`"`, "up to what there was when the page was opened")
 
@@ -47,7 +47,7 @@ func TestAuditSignOff(t *testing.T) {
 		require.Contains(t, page, "&lt;b&gt;all in order&lt;/b&gt;")
 		require.Contains(t, page, "3 entries since then have not been reviewed by anybody.")
 		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("By auditor up to entry %d, on ", size-2))
-		entry := c.recorded(jobs.AuditFilter{Code: audit.LogReviewed})[0]
+		entry := c.recorded(audit.Filter{Code: audit.LogReviewed})[0]
 		require.Equal(t, map[string]any{"from": 1.0, "to": float64(size - 2), "note": "<b>all in order</b>"}, entry.Details)
 	})
 }
@@ -65,7 +65,7 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 	got := auditor.post(reviewPath, "to", "1", "note", strings.Repeat("字", reviewLimit+1))
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, "the note is longer than 500 characters")
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogReviewed}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.LogReviewed}))
 	require.Contains(t, auditor.get(reviewPath+"?to=2").body, `name="to" type="text" inputmode="numeric" autocomplete="off" required value="2"`)
 }
 
@@ -82,15 +82,15 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NotContains(t, page, keepPath)
 	require.NotContains(t, page, erasePath)
 
-	s.SignWith([32]byte{7})
-	require.NoError(t, s.Checkpoint(ctx))
-	last, err := s.LastCheckpoint(ctx, 0)
+	s.Audit.SignWith([32]byte{7})
+	require.NoError(t, s.Audit.Checkpoint(ctx))
+	last, err := s.Audit.LastCheckpoint(ctx, 0)
 	require.NoError(t, err)
-	key, err := s.LogKey(ctx)
+	key, err := s.Audit.Key(ctx)
 	require.NoError(t, err)
-	require.NoError(t, s.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
-	require.NoError(t, s.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
-	require.NoError(t, s.SaveVerified(ctx, audit.System, jobs.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
+	require.NoError(t, s.Audit.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
+	require.NoError(t, s.Audit.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
+	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System, audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
 	page = auditor.get(proofPath).body
 	for _, said := range []string{key, fmt.Sprintf("It covers %d entries", last.Size), "1 entry has been written since", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "It has no checkpoint yet.",
 		"connection refused", "3 things are wrong", "entry 3 of the log: it is missing", "And 2 more."} {
@@ -118,9 +118,9 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	require.Contains(t, auditor.get(proofPath).body, "A verification was asked for already.")
 	require.Equal(t, "auditor", by[0].Name)
 
-	found, err := c.store.Verify(t.Context(), jobs.Proofs{})
+	found, err := c.store.Verify(t.Context(), audit.Proofs{})
 	require.NoError(t, err)
-	require.NoError(t, c.store.SaveVerified(t.Context(), by[0], found))
+	require.NoError(t, c.store.Audit.SaveVerified(t.Context(), by[0], found))
 	page = auditor.get(proofPath).body
 	require.NotContains(t, page, "Everything is being verified.")
 	require.Contains(t, page, "everything is as it was written")
@@ -158,15 +158,15 @@ func TestNothingIsErasedBySlip(t *testing.T) {
 		require.Contains(t, got.body, `name="name" type="text" value="`+form[1]+`"`, "what was typed stays")
 		require.Contains(t, got.body, `<details class="ask" open>`)
 	}
-	require.Len(t, c.recorded(jobs.AuditFilter{Actor: "mallory"}), 2)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogErased}))
+	require.Len(t, c.recorded(audit.Filter{Actor: "mallory"}), 2)
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.LogErased}))
 }
 
 func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)
-	held, err := s.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, jobs.Lost{UpTo: 9_999})
+	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, s.HoldSending)
 	require.NoError(t, err)
 	require.True(t, held)
 	c.web.standing.changed()

@@ -13,7 +13,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
@@ -36,7 +35,7 @@ func (a auditAnswer) seqs() []int64 {
 func (c *console) deny(n int, address string) {
 	c.t.Helper()
 	for range n {
-		require.NoError(c.t, c.store.Record(c.t.Context(), audit.Entry{Code: audit.AccessDenied, Actor: audit.Actor{ID: "u1", Name: "mallory", Role: "operator"}, Target: address}))
+		require.NoError(c.t, c.store.Audit.Record(c.t.Context(), audit.Entry{Code: audit.AccessDenied, Actor: audit.Actor{ID: "u1", Name: "mallory", Role: "operator"}, Target: address}))
 	}
 }
 
@@ -60,7 +59,7 @@ func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
 		c := newConsole(t, s)
 		auditor := c.as(auth.Auditor)
 		c.deny(2*entriesOnAPage+7, "/users")
-		size, err := s.AuditSize(t.Context())
+		size, err := s.Audit.Size(t.Context())
 		require.NoError(t, err)
 
 		seqs := auditor.listed("/audit", func() { c.deny(3, "/users") })
@@ -70,7 +69,7 @@ func TestAuditPagingIsStableAsLogGrows(t *testing.T) {
 		}
 		seqs = auditor.listed("/audit?code=access.denied&actor=Mallory&q=users", func() { c.deny(3, "/users"); c.deny(1, "/sending") })
 		var want []int64
-		for _, e := range c.recorded(jobs.AuditFilter{Before: seqs[0] + 1}) {
+		for _, e := range c.recorded(audit.Filter{Before: seqs[0] + 1}) {
 			if e.Code == audit.AccessDenied && e.Target == "/users" {
 				want = append(want, e.Seq)
 			}
@@ -85,21 +84,21 @@ func TestAuditReadingIsLogged(t *testing.T) {
 	c.deny(2*entriesOnAPage, "/users")
 	require.NotContains(t, auditor.get("/audit").body, "Log read</th>", "what is shown was there before")
 	auditor.listed("/audit", func() {})
-	read := c.recorded(jobs.AuditFilter{Code: audit.LogRead})
+	read := c.recorded(audit.Filter{Code: audit.LogRead})
 	require.Len(t, read, 2, "once for each time, not for each page")
 	require.Equal(t, "auditor", read[0].Actor.Name)
 	require.Equal(t, audit.ByPassword, read[0].Actor.SignedIn)
 
 	auditor.listed("/audit?actor=mallory&code=access.denied&from=2026-01-02", func() {})
-	searched := c.recorded(jobs.AuditFilter{Code: audit.LogSearched})
+	searched := c.recorded(audit.Filter{Code: audit.LogSearched})
 	require.Len(t, searched, 1)
 	require.Equal(t, map[string]any{"filter": map[string]any{"actor": "mallory", "code": "access.denied",
 		"from": time.Date(2026, 1, 2, 0, 0, 0, 0, time.Local).UTC().Format(time.RFC3339)}}, searched[0].Details)
 
 	for _, unheard := range []*browser{auditor, c.as(auth.Auditor), c.as(auth.Admin)} {
-		before := len(c.recorded(jobs.AuditFilter{Code: audit.LogSearched}))
+		before := len(c.recorded(audit.Filter{Code: audit.LogSearched}))
 		unheard.get("/audit?actor=mallory&before=90")
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.LogSearched}), before+1, "nobody reads a further page of what was not begun")
+		require.Len(t, c.recorded(audit.Filter{Code: audit.LogSearched}), before+1, "nobody reads a further page of what was not begun")
 	}
 }
 
@@ -173,7 +172,7 @@ func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, auditor.json("/audit?"+query, &body).StatusCode)
 	}
 	require.Regexp(t, `id="from"[^>]* type="text"[^>]* value="yesterday" aria-invalid="true"`, auditor.get("/audit?from=yesterday").body)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.LogSearched}), "nothing was searched")
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.LogSearched}), "nothing was searched")
 	require.Equal(t, http.StatusOK, auditor.get("/audit?before=nonsense").StatusCode)
 	require.Equal(t, http.StatusOK, auditor.get("/audit?q="+url.QueryEscape(longText(5_000))).StatusCode, "however long it is")
 }
@@ -189,12 +188,12 @@ func longText(n int) string {
 func TestAuditEntryAndNeighbours(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	s := jobstest.Open(t, file)
-	s.SignWith([32]byte{7})
+	s.Audit.SignWith([32]byte{7})
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(3)
 	c.deny(30, "/users")
-	uploaded := c.recorded(jobs.AuditFilter{Code: audit.JobUploaded})[0]
+	uploaded := c.recorded(audit.Filter{Code: audit.JobUploaded})[0]
 
 	var entry entryJSON
 	address := fmt.Sprintf("/audit/%d", uploaded.Seq)
@@ -207,13 +206,13 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 
 	page := auditor.get(address).body
 	require.Contains(t, page, "No checkpoint covers it yet")
-	require.NoError(t, s.Checkpoint(t.Context()))
+	require.NoError(t, s.Audit.Checkpoint(t.Context()))
 	page = auditor.get(address).body
 	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "with a password", jobstest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
 		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "It is covered by the checkpoint of "} {
 		require.Contains(t, page, said)
 	}
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.LogRead}), 3)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.LogRead}), 3)
 
 	for _, unknown := range []string{"999999", "0", "-1", "x", "99999999999999999999"} {
 		got := auditor.get("/audit/" + unknown)
@@ -233,7 +232,7 @@ func TestErasedEntriesSaySo(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	c.deny(1, "/users")
 	admin := c.as(auth.Admin)
-	seq := strconv.FormatInt(c.recorded(jobs.AuditFilter{Actor: "mallory"})[0].Seq, 10)
+	seq := strconv.FormatInt(c.recorded(audit.Filter{Actor: "mallory"})[0].Seq, 10)
 	got := admin.post(erasePath, "name", "mallory", "reason", "request 12", "confirm", "1")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 	require.Contains(t, admin.get(got.location()).body, "The personal part of 1 entry was erased.")
@@ -243,5 +242,5 @@ func TestErasedEntriesSaySo(t *testing.T) {
 		require.NotContains(t, page, "mallory", address)
 	}
 	require.Contains(t, admin.get("/audit/export.csv?code=access.denied").body, ",true\r\n")
-	require.Equal(t, "request 12", c.recorded(jobs.AuditFilter{Code: audit.LogErased})[0].Details["reason"])
+	require.Equal(t, "request 12", c.recorded(audit.Filter{Code: audit.LogErased})[0].Details["reason"])
 }

@@ -80,7 +80,7 @@ func newConsoleThatReadsNothing(t *testing.T, s *jobstest.Console, change ...fun
 		_, err := s.CreateUser(t.Context(), audit.System, string(role), role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
-	config := Config{DB: s.DB, Jobs: s.Jobs, App: jobstest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
+	config := Config{DB: s.DB, Audit: s.Audit, Jobs: s.Jobs, App: jobstest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
 		ReadTags: func(context.Context, string) ([]string, error) { return []string{"vip", "a b"}, nil }}
 	for _, f := range change {
 		f(&config)
@@ -203,10 +203,10 @@ func (c *console) job(id string) jobs.Job {
 }
 
 // recorded lists the codes of the log, newest first.
-func (c *console) recorded(f jobs.AuditFilter) []audit.Entry {
+func (c *console) recorded(f audit.Filter) []audit.Entry {
 	c.t.Helper()
 	f.Limit = 1000
-	entries, err := c.store.AuditEntries(c.t.Context(), f)
+	entries, err := c.store.Audit.Entries(c.t.Context(), f)
 	require.NoError(c.t, err)
 	return entries
 }

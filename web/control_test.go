@@ -107,7 +107,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/decide", "decision", string(decision)).location())
 		require.Contains(t, b.get("/jobs/"+id).body, want.said)
 		require.Equal(t, want.counts, c.job(id).Counts)
-		require.Equal(t, string(decision), c.recorded(jobs.AuditFilter{Code: audit.JobDecided})[0].Details["decision"])
+		require.Equal(t, string(decision), c.recorded(audit.Filter{Code: audit.JobDecided})[0].Details["decision"])
 	}
 }
 

@@ -153,7 +153,7 @@ func ownColumns(v *visit, understood jobs.Understood, names []string, least int)
 // cannot be recorded is not handed out.
 func (s *Server) beginDownload(v *visit, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
 	details["sha256"], details["file"] = j.FileSHA256, j.FileName
-	err := s.Jobs.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
+	err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
 	if err != nil {
 		return nil, faultBusy.Because(fmt.Errorf("recording a download: %w", err))
 	}

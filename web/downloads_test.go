@@ -71,12 +71,12 @@ func TestDownloadResultsOfEveryAccount(t *testing.T) {
 		golden(t, "results-zh-Hans.csv", b.get("/jobs/"+id+"/results.csv").body)
 		require.Equal(t, http.StatusNotFound, b.get("/jobs/"+id+"/results.csv?outcome=nonsense").StatusCode)
 
-		entries := c.recorded(jobs.AuditFilter{Code: audit.ResultsDownloaded})
+		entries := c.recorded(audit.Filter{Code: audit.ResultsDownloaded})
 		require.Len(t, entries, 3, "what was refused is no download")
 		require.Equal(t, "failed", entries[1].Details["outcome"])
 		require.Equal(t, c.job(id).FileSHA256, entries[1].Details["sha256"])
 		require.Equal(t, id, entries[1].JobID)
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.RejectsDownloaded}), 1)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.RejectsDownloaded}), 1)
 	})
 }
 

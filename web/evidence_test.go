@@ -10,13 +10,12 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/evidence"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
 func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		s.SignWith([32]byte{7})
+		s.Audit.SignWith([32]byte{7})
 		c := newConsole(t, s)
 		operator, b := c.as(auth.Operator), c.as(auth.Auditor)
 		id := operator.draftOf(mixedFile)
@@ -27,7 +26,7 @@ func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 		require.Equal(t, http.StatusConflict, got.StatusCode)
 		require.Contains(t, got.body, "is being sealed")
 		require.Contains(t, b.get("/jobs/"+id).body, "is being sealed in the log")
-		require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.EvidenceDownloaded}), "what was refused is no download")
+		require.Empty(t, c.recorded(audit.Filter{Code: audit.EvidenceDownloaded}), "what was refused is no download")
 
 		require.NoError(t, s.Seal(t.Context()))
 		link := `href="/jobs/` + id + `/evidence.zip"`
@@ -37,12 +36,12 @@ func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 		got = b.get("/jobs/" + id + "/evidence.zip")
 		require.Equal(t, http.StatusOK, got.StatusCode)
 		require.Equal(t, "attachment; filename="+id+".zip", got.Header.Get("Content-Disposition"))
-		key, err := s.LogKey(t.Context())
+		key, err := s.Audit.Key(t.Context())
 		require.NoError(t, err)
 		found := evidence.Check(strings.NewReader(got.body), int64(len(got.body)), key)
 		require.Empty(t, found.Wrong)
 		require.Equal(t, []any{id, c.job(id).Rows}, []any{found.Job.ID, found.Rows})
-		entries := c.recorded(jobs.AuditFilter{Code: audit.EvidenceDownloaded})
+		entries := c.recorded(audit.Filter{Code: audit.EvidenceDownloaded})
 		require.Len(t, entries, 1)
 		require.Equal(t, "auditor", entries[0].Actor.Name)
 	})
@@ -51,7 +50,7 @@ func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 func TestPackNeedsALogEntry(t *testing.T) {
 	file := t.TempDir() + "/console.db"
 	s := jobstest.Open(t, file)
-	s.SignWith([32]byte{7})
+	s.Audit.SignWith([32]byte{7})
 	c := newConsole(t, s)
 	operator := c.as(auth.Operator)
 	id := operator.draft(3)
@@ -79,9 +78,9 @@ func TestPackSampleSeedDrawsItAgain(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, first.StatusCode)
 		require.Regexp(t, `^/jobs/`+id+`/sample\?n=5&seed=[A-Z2-7]{16}$`, first.location())
 		require.NotEqual(t, first.location(), b.get("/jobs/"+id+"/sample?n=5").location())
-		require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.SampleDrawn}), "nothing was shown yet")
+		require.Empty(t, c.recorded(audit.Filter{Code: audit.SampleDrawn}), "nothing was shown yet")
 		require.Contains(t, b.get(first.location()).body, "5 rows of the ")
-		require.Equal(t, int64(5), int64(c.recorded(jobs.AuditFilter{Code: audit.SampleDrawn})[0].Details["n"].(float64)))
+		require.Equal(t, int64(5), int64(c.recorded(audit.Filter{Code: audit.SampleDrawn})[0].Details["n"].(float64)))
 
 		var one, two sampleJSON
 		b.json("/jobs/"+id+"/sample?n=500&seed=abc", &one)

@@ -59,7 +59,7 @@ func TestStartClickedTwiceIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/resume").StatusCode)
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
-	require.Len(t, c.recorded(jobs.AuditFilter{JobID: id, Code: audit.JobStarted}), 1)
+	require.Len(t, c.recorded(audit.Filter{JobID: id, Code: audit.JobStarted}), 1)
 }
 
 func TestADraftCanBeDiscarded(t *testing.T) {

@@ -111,12 +111,12 @@ func TestUploadBadKindOrTagColumn(t *testing.T) {
 		"column too high": {three, "add_tags", "101", messages.English.Fault(faultTagField.With("101", accounts.MaxColumns))},
 		"negative column": {three, "add_tags", "-1", messages.English.Fault(faultTagField.With("-1", accounts.MaxColumns))},
 	} {
-		refused := len(c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused}))
+		refused := len(c.recorded(audit.Filter{Code: audit.JobUploadRefused}))
 		got := b.uploadFor(bad.file, "kind", bad.kind, "tag_column", bad.column)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
 		require.Contains(t, plain(got.body), bad.says, name)
 		require.NotContains(t, got.body, "%!", name)
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused}), refused+1, name)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.JobUploadRefused}), refused+1, name)
 
 		b.headers.Set("Accept", "application/json")
 		require.Equal(t, http.StatusUnprocessableEntity, b.uploadFor(bad.file, "kind", bad.kind, "tag_column", bad.column).StatusCode, name)

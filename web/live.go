@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
@@ -24,6 +25,7 @@ const (
 // live follows jobs for the pages that show them: one reader for each job that
 // is watched, however many watch it, and none when nobody does.
 type live struct {
+	audit    *audit.Log
 	jobs     *jobs.Jobs
 	standing *standings
 	log      *slog.Logger
@@ -41,9 +43,9 @@ type topic struct {
 	stop     context.CancelFunc
 }
 
-func newLive(s *jobs.Jobs, standing *standings, log *slog.Logger) *live {
+func newLive(c Config, standing *standings) *live {
 	ended, end := context.WithCancel(context.Background())
-	return &live{jobs: s, standing: standing, log: log, ended: ended, close: end, topics: map[string]*topic{}}
+	return &live{audit: c.Audit, jobs: c.Jobs, standing: standing, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
 // look reads what the page of a job shows.
@@ -91,7 +93,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
-	view.History, err = l.jobs.AuditEntries(ctx, jobs.AuditFilter{JobID: j.ID, Limit: historyShown})
+	view.History, err = l.audit.Entries(ctx, audit.Filter{JobID: j.ID, Limit: historyShown})
 	return view, err
 }
 

@@ -103,9 +103,9 @@ func mayUse(t *testing.T, r route) []auth.Role {
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		s.SignWith([32]byte{7})
-		require.NoError(t, s.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
-		require.NoError(t, s.Checkpoint(t.Context()))
+		s.Audit.SignWith([32]byte{7})
+		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
+		require.NoError(t, s.Audit.Checkpoint(t.Context()))
 		c := newConsole(t, s)
 		operator := c.as(auth.Operator)
 		for _, role := range append([]auth.Role{""}, auth.Roles...) {
@@ -134,7 +134,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 					require.True(t, strings.HasPrefix(got.location(), "/login"), where)
 				default:
 					require.Equal(t, http.StatusForbidden, got.StatusCode, where)
-					entry := c.recorded(jobs.AuditFilter{Code: audit.AccessDenied})[0]
+					entry := c.recorded(audit.Filter{Code: audit.AccessDenied})[0]
 					require.Equal(t, string(role), entry.Actor.Name, where)
 					require.Equal(t, got.Request.URL.Path, entry.Target, where)
 				}
@@ -143,7 +143,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				}
 			}
 		}
-		for _, entry := range c.recorded(jobs.AuditFilter{Actor: string(auth.Auditor)}) {
+		for _, entry := range c.recorded(audit.Filter{Actor: string(auth.Auditor)}) {
 			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded, audit.TagsRead,
 				audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
@@ -214,11 +214,11 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 
 func TestPagesHoldNothingInline(t *testing.T) {
 	s := jobstest.SQLite(t)
-	s.SignWith([32]byte{7})
+	s.Audit.SignWith([32]byte{7})
 	c := newConsole(t, s)
 	b := c.as(auth.Admin)
 	id := b.draft(3)
-	require.NoError(t, s.Checkpoint(t.Context()))
+	require.NoError(t, s.Audit.Checkpoint(t.Context()))
 	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/jobs/" + id + "/sample?n=3&seed=a", "/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath, "/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)

@@ -10,7 +10,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
@@ -25,7 +24,7 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		for _, want := range []string{"2 accounts were put on the protected list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
 			require.Contains(t, page, want)
 		}
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AccountsProtected}), 1)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.AccountsProtected}), 1)
 
 		id := admin.draftOf("user_id\nann\nceo\nCEO\n")
 		j := c.job(id)
@@ -38,7 +37,7 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		require.Equal(t, "/protected", admin.post("/protected/remove", "account", "ceo").location())
 		require.Contains(t, admin.get("/protected").body, "ceo is no longer protected.")
 		require.Equal(t, http.StatusNotFound, admin.post("/protected/remove", "account", "ceo").StatusCode)
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AccountUnprotected}), 1)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.AccountUnprotected}), 1)
 	})
 }
 

@@ -87,7 +87,7 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 		}
 	}
 	for _, code := range []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted} {
-		entries, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: code, Limit: stopsShown})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: code, Limit: stopsShown})
 		if err != nil {
 			return page, err
 		}

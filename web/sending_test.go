@@ -52,7 +52,7 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		}
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
 		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.AppChanged, Actor: "admin"}), 2)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.AppChanged, Actor: "admin"}), 2)
 		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Inspect afterwards, in percent: 0")
 	})
 }
@@ -104,8 +104,8 @@ func TestAJobIsPutFirstAndPutBack(t *testing.T) {
 	require.Contains(t, admin.get("/jobs/"+big).body, "No longer first")
 	require.Equal(t, "/jobs/"+big, admin.post("/jobs/"+big+"/first", "first", "0").location())
 	require.Equal(t, []string{small, big}, order())
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobPutFirst}), 1)
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobPutBack}), 1)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.JobPutFirst}), 1)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.JobPutBack}), 1)
 }
 
 func TestJSONOfSendingHasItsFields(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 // Config is what a Server needs.
 type Config struct {
 	DB            *store.DB
+	Audit         *audit.Log
 	Jobs          *jobs.Jobs
 	App           jobs.App                                                    // shown on every page; new jobs are for it
 	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
@@ -129,8 +130,8 @@ var routes = []route{
 // New makes a server. Call Close before the HTTP server shuts down.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.DB == nil || c.Jobs == nil:
-		return nil, errors.New("web: Config.DB or Config.Jobs is missing")
+	case c.DB == nil || c.Audit == nil || c.Jobs == nil:
+		return nil, errors.New("web: Config.DB, Config.Audit or Config.Jobs is missing")
 	case c.ReadTags == nil:
 		return nil, errors.New("web: Config.ReadTags is missing")
 	case len(c.CookieKey) != 64:
@@ -154,7 +155,7 @@ func New(c Config) (*Server, error) {
 		echo:     echo.New(),
 		sessions: newSessionStore(c),
 		standing: standing,
-		live:     newLive(c.Jobs, standing, c.Log),
+		live:     newLive(c, standing),
 		origin:   http.NewCrossOriginProtection(),
 	}
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)

@@ -13,7 +13,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
@@ -98,7 +97,7 @@ func TestSignInHidesWhetherUserExists(t *testing.T) {
 	require.NotContains(t, wrong.body, "not the password")
 
 	reasons := []any{}
-	for _, e := range c.recorded(jobs.AuditFilter{Code: audit.SignInFailed}) {
+	for _, e := range c.recorded(audit.Filter{Code: audit.SignInFailed}) {
 		reasons = append(reasons, e.Details["reason"])
 	}
 	require.Equal(t, []any{"unknown_user", "wrong_password"}, reasons)
@@ -155,6 +154,6 @@ func TestSignInTrustsOnlyKnownProxies(t *testing.T) {
 		b := c.browser()
 		b.headers.Set("X-Forwarded-For", "198.51.100.1, 203.0.113.9")
 		b.post("/login", "username", "admin", "password", "wrong password")
-		require.Equal(t, want, c.recorded(jobs.AuditFilter{Code: audit.SignInFailed, Limit: 1})[0].Actor.Address)
+		require.Equal(t, want, c.recorded(audit.Filter{Code: audit.SignInFailed, Limit: 1})[0].Actor.Address)
 	}
 }

@@ -70,11 +70,11 @@ func (s *standings) read(ctx context.Context) (err error) {
 // downSince is when the service last stopped working: the first halt for it
 // since it was last well.
 func (s *standings) downSince(ctx context.Context) (since time.Time, err error) {
-	well, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: audit.ServiceWell, Limit: 1})
+	well, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.ServiceWell, Limit: 1})
 	if err != nil {
 		return since, err
 	}
-	halts, err := s.Jobs.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobHalted, Limit: haltsOfOne})
+	halts, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobHalted, Limit: haltsOfOne})
 	for _, halt := range halts {
 		if len(well) > 0 && halt.Seq < well[0].Seq {
 			break

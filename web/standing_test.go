@@ -52,10 +52,10 @@ func TestKillSwitchOnEveryPage(t *testing.T) {
 
 		require.Equal(t, "/", admin.post("/sending/lift", "next", "//evil.example").location())
 		require.NotContains(t, operator.get("/jobs").body, "All sending is stopped")
-		entries := c.recorded(jobs.AuditFilter{Actor: "admin", Code: audit.KillSwitchThrown})
+		entries := c.recorded(audit.Filter{Actor: "admin", Code: audit.KillSwitchThrown})
 		require.Len(t, entries, 1)
 		require.Equal(t, "<b>wrong list</b>", entries[0].Details["reason"])
-		require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.KillSwitchLifted}), 1)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.KillSwitchLifted}), 1)
 	})
 }
 
@@ -127,12 +127,12 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	tamper(t, file, `UPDATE apps SET probe_at = 1`)
 	began := time.Now().Add(-time.Minute)
 	for _, code := range []audit.Code{audit.JobHalted, audit.ServiceWell, audit.JobHalted, audit.JobHalted} {
-		require.NoError(t, c.store.Record(context.Background(), audit.Entry{Code: code, Actor: audit.System, Details: map[string]any{"code": jobs.CodeDown}}))
+		require.NoError(t, c.store.Audit.Record(context.Background(), audit.Entry{Code: code, Actor: audit.System, Details: map[string]any{"code": jobs.CodeDown}}))
 	}
 	c.web.standing.changed()
 	probing := c.health(http.StatusOK)
 	require.Equal(t, "probing", probing.Sending)
-	halts := c.recorded(jobs.AuditFilter{Code: audit.JobHalted})
+	halts := c.recorded(audit.Filter{Code: audit.JobHalted})
 	require.Equal(t, halts[1].At.UTC(), probing.Since.UTC(), "the first halt since the service was last well")
 	require.True(t, probing.Since.After(began))
 	require.Contains(t, c.as(auth.Operator).get("/jobs").body, "The service has not worked since ")

@@ -83,7 +83,7 @@ func TestUndoAsksForAPolicy(t *testing.T) {
 	require.Regexp(t, `(?s)<textarea id="undo-tags"[^>]*>\s*vip\s+&lt;gold&gt;`, got.body, "what was typed is kept")
 	require.Regexp(t, `id="undo-cleared"[^>]* checked`, got.body)
 	require.Regexp(t, `<details class="correction" open`, got.body)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.JobUndone}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.JobUndone}))
 	require.Equal(t, http.StatusUnprocessableEntity, b.post("/jobs/"+id+"/undo", "policy", "overwrite").StatusCode)
 }
 
@@ -96,7 +96,7 @@ func TestAnUndoTakesAPartOfAJob(t *testing.T) {
 	require.Contains(t, b.get("/jobs/"+id).body, `<span class="who">Undo</span>`)
 	c.untilRead(made)
 	require.Regexp(t, `<dt>Undo of</dt>\s*<dd><a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
-	require.Len(t, c.recorded(jobs.AuditFilter{Code: audit.JobUndone, JobID: made}), 1)
+	require.Len(t, c.recorded(audit.Filter{Code: audit.JobUndone, JobID: made}), 1)
 	require.Equal(t, []string{"vip", "gold"}, typedLines(" vip \r\n\r\ngold"))
 }
 
@@ -115,7 +115,7 @@ func TestUndoWithNothingToDoKeepsForm(t *testing.T) {
 	require.Contains(t, html.UnescapeString(got.body), messages.English.Fault(jobs.FaultNothingToUndo.With()))
 	require.Regexp(t, `(?s)<textarea id="undo-tags"[^>]*>\s*no such tag`, got.body)
 	require.Regexp(t, `value="skip" required checked`, got.body)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.JobUndone}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.JobUndone}))
 }
 
 func TestAnUndoOfWhatIsTooLongIsRefused(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAnUndoOfWhatIsTooLongIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "the largest file is 10,000 bytes here")
 	require.Contains(t, got.body, "list.csv is larger than the limit")
 	require.Regexp(t, `value="merge" required checked`, got.body)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.JobUndone}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.JobUndone}))
 }
 
 func TestUndoNeedsASnapshot(t *testing.T) {
@@ -141,7 +141,7 @@ func TestUndoNeedsASnapshot(t *testing.T) {
 	require.NotContains(t, page, "/undo")
 	require.NotContains(t, page, "/tags.csv")
 	require.Equal(t, http.StatusConflict, b.get("/jobs/"+id+"/tags.csv").StatusCode)
-	require.Empty(t, c.recorded(jobs.AuditFilter{Code: audit.TagsDownloaded}))
+	require.Empty(t, c.recorded(audit.Filter{Code: audit.TagsDownloaded}))
 	tamperWith(`DELETE FROM snapshots WHERE job_id = '%s'`, id)
 	tamperWith(`DELETE FROM snapshot_keys WHERE job_id = '%s'`, id)
 	tamperWith(`UPDATE jobs SET snapshot = 0 WHERE id = '%s'`, id)

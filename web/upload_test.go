@@ -14,7 +14,6 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates/messages"
 )
@@ -36,7 +35,7 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
 		require.Contains(t, got.body, bad.fault, name)
 		require.Contains(t, got.body, "ticket &lt;4711&gt;", name)
-		refused := c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused})
+		refused := c.recorded(audit.Filter{Code: audit.JobUploadRefused})
 		require.Equal(t, name, refused[0].Target)
 	}
 	got := b.do("POST", "/jobs", strings.NewReader("note=x"), "application/x-www-form-urlencoded")
@@ -118,7 +117,7 @@ func TestUploadTooLargeIsRefusedUnread(t *testing.T) {
 	got := b.do("POST", "/jobs", strings.NewReader(began+rest+"\r\n--x--\r\n"), "multipart/form-data; boundary=x")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultTooLarge.With("members.csv", messages.Bytes(10_000))))
-	require.Equal(t, "members.csv", c.recorded(jobs.AuditFilter{Code: audit.JobUploadRefused})[0].Target)
+	require.Equal(t, "members.csv", c.recorded(audit.Filter{Code: audit.JobUploadRefused})[0].Target)
 	left, err := os.ReadDir(c.web.TempDir)
 	require.NoError(t, err)
 	require.Empty(t, left)

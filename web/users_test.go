@@ -8,7 +8,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -34,7 +33,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, grace.post("/login", "username", "grace", "password", "another good password").StatusCode)
 
 		var codes []audit.Code
-		for _, e := range c.recorded(jobs.AuditFilter{Actor: "admin"}) {
+		for _, e := range c.recorded(audit.Filter{Actor: "admin"}) {
 			if e.Target == "grace" {
 				codes = append(codes, e.Code)
 				require.NotContains(t, e.Details, "password")

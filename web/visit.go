@@ -113,7 +113,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		case !v.signedIn():
 			return jobs.FaultNoSession.With()
 		case !v.user.Role.May(r.permission):
-			err := s.Jobs.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
+			err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
 				Details: map[string]any{"method": r.method, "permission": r.permission}})
 			return faultDenied.Because(err, v.user.Role)
 		}

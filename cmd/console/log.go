@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 )
 
 const (
@@ -34,13 +33,13 @@ type logKeeper struct {
 // openLog holds sending back when the database is older than its log's last
 // published checkpoint.
 func (c *serveCommand) openLog(ctx context.Context, r *rooms, k keys, logger *slog.Logger) (*logKeeper, error) {
-	r.jobs.SignWith(k.log)
+	r.audit.SignWith(k.log)
 	destinations, err := c.destinations()
 	if err != nil {
 		return nil, err
 	}
 	keeper := &logKeeper{rooms: r, destinations: destinations, asked: make(chan audit.Actor, 1), logger: logger, said: map[string]string{}}
-	public, err := r.jobs.LogKey(ctx)
+	public, err := r.audit.Key(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +57,14 @@ func (c *serveCommand) openLog(ctx context.Context, r *rooms, k keys, logger *sl
 // resume finds out up to where a file has the checkpoints, and whether it has
 // some that the database lacks.
 func (k *logKeeper) resume(ctx context.Context, d *destination, public string) error {
-	p, err := readPublished(ctx, k.jobs, d.file, public)
+	p, err := readPublished(ctx, k.audit, d.file, public)
 	if err != nil {
 		return err
 	}
 	if p.last.Size == 0 && p.notes > 0 {
 		k.logger.Warn("the checkpoints of the file are of another log; they say nothing of this database", "checkpoint_file", d.file)
 	}
-	before, err := k.jobs.PublishedUpTo(ctx, d.name)
+	before, err := k.audit.PublishedUpTo(ctx, d.name)
 	if err != nil {
 		return err
 	}
@@ -75,14 +74,14 @@ func (k *logKeeper) resume(ctx context.Context, d *destination, public string) e
 	if p.included || p.last.Size == 0 {
 		return nil
 	}
-	lost, err := readLost(ctx, k.jobs, d.file, public)
+	lost, err := readLost(ctx, k.audit, d.file, public)
 	if err != nil {
 		return err
 	}
 	if before > 0 { // an earlier part of the file may have been put elsewhere
 		lost.After = min(lost.After, before)
 	}
-	held, err := k.jobs.HoldRestored(ctx, p.last, jobs.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)})
+	held, err := k.audit.HoldRestored(ctx, p.last, audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)}, k.jobs.HoldSending)
 	if held {
 		k.logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", p.last.Size, "published_at", p.last.At)
 	}
@@ -104,10 +103,10 @@ func (k *logKeeper) verify(by audit.Actor) bool {
 func (k *logKeeper) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { k.each(ctx, sealEvery, "seal", k.jobs.Seal) })
-	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.jobs.Checkpoint) })
+	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
 	for _, d := range k.destinations {
 		all.Go(func() {
-			k.each(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.jobs, d) })
+			k.each(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.audit, d) })
 		})
 	}
 	all.Go(func() { k.watch(ctx) })
@@ -141,7 +140,7 @@ func (k *logKeeper) watch(ctx context.Context) {
 		case by := <-k.asked:
 			k.note(ctx, "verify", k.verifyNow(ctx, by))
 		case <-look.C:
-			last, err := k.jobs.LastVerified(ctx)
+			last, err := k.audit.LastVerified(ctx)
 			if err == nil && (last == nil || time.Since(last.At) > verifyEvery) {
 				err = k.verifyNow(ctx, audit.System)
 			}
@@ -151,14 +150,14 @@ func (k *logKeeper) watch(ctx context.Context) {
 }
 
 func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
-	found, err := k.jobs.Verify(ctx, jobs.Proofs{})
+	found, err := k.jobs.Verify(ctx, audit.Proofs{})
 	if err != nil {
 		return err
 	}
 	for _, wrong := range found.Wrong {
 		k.logger.Error("the database does not verify", "place", wrong)
 	}
-	return k.jobs.SaveVerified(ctx, by, found)
+	return k.audit.SaveVerified(ctx, by, found)
 }
 
 // note says once what fails, until it is something else.

@@ -17,7 +17,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 )
 
 var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file", "The checkpoint file %s cannot be read or written. Nothing was started; check CONSOLE_CHECKPOINT_FILE and that its folder exists and may be written.")
@@ -119,7 +118,7 @@ func toSyslog(ctx context.Context, network, address, note string) error {
 }
 
 // publish sends what a destination has not been sent, and returns whether it works.
-func publish(ctx context.Context, log *jobs.Jobs, d *destination) error {
+func publish(ctx context.Context, log *audit.Log, d *destination) error {
 	for {
 		after, err := d.sent, error(nil)
 		if d.file == "" {
@@ -162,7 +161,7 @@ type published struct {
 const lookedAt = 100
 
 // readPublished compares a file of checkpoints with the database.
-func readPublished(ctx context.Context, log *jobs.Jobs, path, public string) (p published, err error) {
+func readPublished(ctx context.Context, log *audit.Log, path, public string) (p published, err error) {
 	origin, _, _ := strings.Cut(public, "+")
 	var end []string
 	for note, err := range readCheckpoints(path) {
@@ -203,7 +202,7 @@ func readPublished(ctx context.Context, log *jobs.Jobs, path, public string) (p 
 	return p, nil
 }
 
-func (p *published) learn(ctx context.Context, log *jobs.Jobs, note string) error {
+func (p *published) learn(ctx context.Context, log *audit.Log, note string) error {
 	c, err := audit.OpenCheckpoint(note, "")
 	if err != nil {
 		return nil // of another kind of log
@@ -217,7 +216,7 @@ func (p *published) learn(ctx context.Context, log *jobs.Jobs, note string) erro
 
 // readLost returns the range of the checkpoints of a file that the log does not
 // include, as far as they were signed with its key.
-func readLost(ctx context.Context, log *jobs.Jobs, path, public string) (lost jobs.Lost, err error) {
+func readLost(ctx context.Context, log *audit.Log, path, public string) (lost audit.Lost, err error) {
 	lost.After = math.MaxInt64
 	for note, err := range readCheckpoints(path) {
 		if err != nil {

@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
 
 // rooms are what a console keeps in its database, each noun in a package of its own.
 type rooms struct {
-	db   *store.DB
-	jobs *jobs.Jobs
+	db    *store.DB
+	audit *audit.Log
+	jobs  *jobs.Jobs
 }
 
 // openRooms opens a database. Close its db at the end.
@@ -22,4 +24,8 @@ func openRooms(ctx context.Context, database string) (*rooms, error) {
 	return newRooms(db), nil
 }
 
-func newRooms(db *store.DB) *rooms { return &rooms{db: db, jobs: jobs.New(db)} }
+func newRooms(db *store.DB) *rooms {
+	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf)}
+	r.jobs = jobs.New(db, r.audit)
+	return r
+}

@@ -108,9 +108,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Log: s.log})
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Log: s.log})
 	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{DB: con.db, Jobs: con.jobs, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
+	con.web, err = web.New(web.Config{DB: con.db, Audit: con.audit, Jobs: con.jobs, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
 	return con, err
 }
@@ -170,7 +170,7 @@ func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for said := ""; ctx.Err() == nil; {
-		switch err := errors.Join(c.jobs.Sweep(ctx), c.jobs.SweepAudit(ctx)); {
+		switch err := errors.Join(c.jobs.Sweep(ctx), c.audit.Sweep(ctx)); {
 		case err == nil:
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:

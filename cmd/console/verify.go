@@ -9,7 +9,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 )
 
 var (
@@ -30,13 +29,13 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 		return c.verifyPack(s)
 	}
 	return withRooms(ctx, c.Database, func(r *rooms) error {
-		proofs := jobs.Proofs{Key: c.Key}
+		proofs := audit.Proofs{Key: c.Key}
 		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {
 			keys, err := readKeys(c.KeyFile)
 			if err != nil {
 				return err
 			}
-			r.jobs.SignWith(keys.log)
+			r.audit.SignWith(keys.log)
 		}
 		if c.Checkpoints != "" {
 			some := false
@@ -76,7 +75,7 @@ func readCheckpoints(path string) iter.Seq2[string, error] {
 	}
 }
 
-func tellVerified(s *streams, v jobs.Verified) error {
+func tellVerified(s *streams, v audit.Verified) error {
 	for _, place := range v.Wrong {
 		fmt.Fprintln(s.out, place)
 	}

@@ -1,9 +1,15 @@
-// Package audit says what the log records and how it is proved: which events
-// exist, what an entry holds, the line it becomes, the Merkle tree over those
-// lines and the signed checkpoints of the tree. It is pure: the store writes
-// entries in the same transaction as the change they record, so that no change
-// goes unlogged. docs/audit.md describes all of it for somebody who verifies a
-// log without this program.
+// Package audit is the log: what it records, how it is searched, exported and
+// proved, and for how long its entries are kept.
+//
+// An entry is written in the transaction of the change that it records, so that
+// no change goes unlogged ([Log.RecordIn]). It becomes a line (line.go), a leaf of
+// a Merkle tree over all lines (tree.go), and checkpoints of the tree are signed
+// and published (checkpoint.go, checkpoints.go). Verification replays the log and
+// compares ([Log.VerifyIn]). docs/audit.md describes all of it for somebody who
+// verifies a log without this program.
+//
+// The package knows nothing of jobs but their ids. The log is locked last of all:
+// see package store.
 package audit
 
 import "time"

@@ -158,3 +158,9 @@ func strict(text string, into any) error {
 	}
 	return nil
 }
+
+// Proved is an entry with the proof that it is in the tree of a size.
+type Proved struct {
+	Written
+	Proof []tlog.Hash
+}

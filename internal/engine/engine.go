@@ -36,6 +36,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
@@ -63,6 +64,7 @@ type Config struct {
 	Client *tim.Client
 	Store  *store.DB
 	Jobs   *jobs.Jobs
+	Audit  *audit.Log
 	Log    *slog.Logger
 	// LostCallEnds is after how long a call without an answer can no longer take
 	// effect; 0 = 5 s (docs/tim-api.md: the service ends its own work within 3 s).

@@ -30,7 +30,7 @@ func (c *scene) noProbe() {
 
 func (c *scene) entries(code audit.Code) int {
 	c.Helper()
-	entries, err := c.AuditEntries(c.Context(), jobs.AuditFilter{Code: code, Limit: 100})
+	entries, err := c.Audit.Entries(c.Context(), audit.Filter{Code: code, Limit: 100})
 	require.NoError(c, err)
 	return len(entries)
 }
@@ -110,7 +110,7 @@ func TestArrearsHaltUntilAPersonResumes(t *testing.T) {
 		c.halts(one, 60020)
 		c.halts(two, 60020)
 		require.Zero(c, c.count(`SELECT probe_at FROM apps`), "nothing is probed")
-		entries, err := c.AuditEntries(c.Context(), jobs.AuditFilter{Code: audit.JobHalted, JobID: one.ID, Limit: 10})
+		entries, err := c.Audit.Entries(c.Context(), audit.Filter{Code: audit.JobHalted, JobID: one.ID, Limit: 10})
 		require.NoError(c, err)
 		require.Len(c, entries, 1)
 		call := entries[0].Details["call"]

@@ -118,7 +118,7 @@ func TestALateAnswerOfASealedJobIsLogged(t *testing.T) {
 		require.NotZero(c, sealed)
 		c.until("the answer is in the log", func() bool { return c.entries(audit.JobAnsweredLate) == 1 })
 		require.Equal(c, 1, c.count(`SELECT COUNT(*) FROM calls WHERE delivery = 'lost'`), "what is sealed is not changed")
-		verified, err := c.Verify(c.Context(), jobs.Proofs{})
+		verified, err := c.Verify(c.Context(), audit.Proofs{})
 		require.NoError(c, err)
 		require.Empty(c, verified.Wrong)
 	})

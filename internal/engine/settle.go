@@ -244,7 +244,7 @@ func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch, alone b
 			continue
 		}
 		if err == nil {
-			err = e.Jobs.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
+			err = e.Audit.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
 				Details: map[string]any{"call": c.id, "kind": c.answered().Delivery.String(), "code": c.answer.Code}})
 		}
 		if err != nil {

@@ -18,8 +18,6 @@ import (
 	"io"
 	"iter"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 )
@@ -59,10 +57,7 @@ type Pack struct {
 
 // Entry is an entry of the log with the proof that it is in the tree of the
 // checkpoint.
-type Entry struct {
-	audit.Written
-	Proof []tlog.Hash
-}
+type Entry = audit.Proved
 
 // Describe makes the page and job.json, and returns the SHA-256 of the latter in
 // hex. An entry of the log that says so, the last of the pack, commits to both;

@@ -27,9 +27,9 @@ const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,
 // failed, and rows set aside.
 func sealedJob(t testing.TB, s *jobstest.Console) string {
 	t.Helper()
-	s.SignWith([32]byte{7})
+	s.Audit.SignWith([32]byte{7})
 	for range 9 { // so that proofs have some length
-		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: aida}))
+		require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: aida}))
 	}
 	j, err := jobstest.Draft(s, olga, jobs.Upload{FileName: `七月 <list>.csv`, Note: "a <b> note"}, packedFile)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 		require.Empty(t, own.Wrong)
 		require.True(t, own.OwnKey)
 
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.EvidenceDownloaded, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, "aida", entries[0].Actor.Name)
@@ -86,7 +86,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 func TestAPackSaysWhatWasErasedAndRemoved(t *testing.T) {
 	s := jobstest.SQLite(t)
 	job := sealedJob(t, s)
-	_, err := s.EraseFromAudit(ctx, aida, "olga", "she left")
+	_, err := s.Audit.Erase(ctx, aida, "olga", "she left")
 	require.NoError(t, err)
 	pack, key := packOf(t, s, job)
 	found := check(pack, key)
@@ -110,7 +110,7 @@ func TestOnlyASealedJobHasAPack(t *testing.T) {
 	_, err = unsigned.Evidence(ctx, aida, id)
 	require.True(t, evidence.FaultNoKey.Is(err), "%v", err)
 	for _, each := range []*jobstest.Console{s, unsigned} {
-		entries, err := each.AuditEntries(ctx, jobs.AuditFilter{Code: audit.EvidenceDownloaded, Limit: 10})
+		entries, err := each.Audit.Entries(ctx, audit.Filter{Code: audit.EvidenceDownloaded, Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, entries, "what was refused is no download")
 	}

@@ -22,7 +22,7 @@ func scanProgress(row store.Scanner) (p Progress, err error) {
 // that were made, and returns how far the job is then.
 func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) (Progress, error) {
 	if by.Sum() != 0 {
-		return Progress{}, fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+		return Progress{}, fmt.Errorf("jobs: counts of job %s would no longer add up: %v", jobID, by)
 	}
 	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
 	for _, o := range stored {
@@ -150,7 +150,7 @@ func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReaso
 	if h.Call != "" {
 		details["call"] = h.Call
 	}
-	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: jobID, Details: details})
+	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: jobID, Details: details})
 }
 
 // Recover lets the jobs of an app go on that halted because the service did not work.
@@ -178,7 +178,7 @@ func (s *Jobs) Recover(ctx context.Context, tx *store.Tx, appID string) error {
 	entries = append([]audit.Entry{{Code: audit.ServiceWell, Actor: audit.System, App: name, Details: map[string]any{"jobs": len(waiting)}}}, entries...)
 	for _, e := range entries {
 		if err == nil {
-			err = s.RecordIn(ctx, tx, e)
+			err = s.log.RecordIn(ctx, tx, e)
 		}
 	}
 	return err

@@ -14,13 +14,12 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store/storetest"
 )
 
 func BenchmarkImport(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
+			s := jobstest.OpenBench(b, engine)
 			for b.Loop() {
 				draft(b, s, 100_000)
 			}
@@ -29,26 +28,16 @@ func BenchmarkImport(b *testing.B) {
 	}
 }
 
-func openBench(b *testing.B, engine string) *jobstest.Console {
-	database := b.TempDir() + "/console.db"
-	if engine == "postgres" {
-		database = storetest.PostgresURL(b)
-	}
-	s := jobstest.Open(b, database)
-	require.NotNil(b, s)
-	return s
-}
-
 // One operation is one search among 10,000,000 rows of 200 jobs, while another
 // job runs.
 func BenchmarkFindAccount(b *testing.B) {
 	const rows, number = 10_000_000, 200
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
+			s := jobstest.OpenBench(b, engine)
 			require.NoError(b, s.Fill(ctx, draft(b, s, 1), number, rows/number))
 			free(b, s)
-			stop := runAlways(b, s)
+			stop := jobstest.RunAlways(b, s)
 			defer stop()
 			dice := rand.New(rand.NewPCG(1, 2))
 			name := func() string { return fmt.Sprintf("user_%08d", dice.IntN(rows/10)) }
@@ -86,34 +75,12 @@ func none(err error, wrong bool) error {
 	return err
 }
 
-// runAlways carries out a job at the service's pace until it is stopped.
-func runAlways(b *testing.B, s *jobstest.Console) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	j := started(b, s, 300_000)
-	go func() {
-		defer close(done)
-		number := int64(0)
-		for tick := time.NewTicker(10 * time.Millisecond); number < j.Batches; {
-			select {
-			case <-quit:
-				return
-			case <-tick.C:
-			}
-			number++
-			if err := sent(b, s, j, number).Settle(ctx, jobstest.Came{Rest: jobs.Cleared}); err != nil {
-				panic(err)
-			}
-		}
-	}()
-	return func() { close(quit); <-done }
-}
-
 // One operation is the report of a job of 1,000,000 accounts that has ended,
 // with the longest that a write beside it took.
 func BenchmarkReport(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
+			s := jobstest.OpenBench(b, engine)
 			dice, named := rand.New(rand.NewPCG(1, 2)), tags(200)
 			before := map[int64][]string{}
 			for seq := int64(1); seq <= 1_000_000; seq++ {

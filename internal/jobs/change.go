@@ -259,7 +259,7 @@ func (s *Jobs) changeJob(ctx context.Context, by audit.Actor, id string, a Actio
 		}
 		details := summary(after)
 		maps.Copy(details, more)
-		if err := s.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
+		if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
 			return err
 		}
 		if err := s.Advance(ctx, tx, id); err != nil {
@@ -306,7 +306,7 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil || j.StartedAt.IsZero() {
 		return err // a draft that was discarded: nothing ran that could finish
 	}
-	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
+	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
 }
 
 // Reasons counts a job's failed accounts by code, most first.

@@ -92,7 +92,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 			err = failedByPerson(ctx, tx, jobID, accounts)
 		}
 		if err == nil {
-			err = s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, Details: map[string]any{"decision": d, "accounts": accounts}})
+			err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, Details: map[string]any{"decision": d, "accounts": accounts}})
 		}
 		if err != nil {
 			return err

@@ -50,7 +50,7 @@ func TestInDoubtIsDecidedByAPerson(t *testing.T) {
 				kept, err := s.Count(ctx, `SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask <> 0 OR lost <> 0 OR not_before <> 0)`, j.ID)
 				require.NoError(t, err)
 				require.Zero(t, kept, "it begins anew")
-				entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobDecided, Limit: 10})
+				entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobDecided, Limit: 10})
 				require.NoError(t, err)
 				require.Len(t, entries, 1)
 				require.Equal(t, map[string]any{"decision": string(d), "accounts": 300.0}, entries[0].Details)

@@ -20,8 +20,8 @@ const evidenceRows = 1_000_000
 func BenchmarkEvidence(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
-			s.SignWith(auditKey)
+			s := jobstest.OpenBench(b, engine)
+			s.Audit.SignWith(auditKey)
 			d, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(evidenceRows))
 			require.NoError(b, err)
 			of := end(b, s, d, nil, jobs.Cleared)
@@ -35,7 +35,7 @@ func BenchmarkEvidence(b *testing.B) {
 			require.NoError(b, err)
 			defer file.Close()
 			begun := time.Now()
-			most := peak(func() {
+			most := jobstest.Peak(func() {
 				pack, err := s.Evidence(ctx, operator, of.ID)
 				require.NoError(b, err)
 				require.NoError(b, pack.Write(file))
@@ -46,7 +46,7 @@ func BenchmarkEvidence(b *testing.B) {
 			require.NoError(b, err)
 			b.ReportMetric(float64(size)/evidenceRows, "bytes/row")
 			begun = time.Now()
-			most = peak(func() {
+			most = jobstest.Peak(func() {
 				checked := evidence.Check(file, size, "")
 				require.Empty(b, checked.Wrong)
 			})

@@ -9,7 +9,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/evidence"
-	"tagsweep/internal/jobs"
 )
 
 // checked is what the check of a job's pack finds.
@@ -47,9 +46,9 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 
 func TestPackTellsOfRemovedEntries(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		require.NoError(t, l.KeepAudit(ctx, operator, 12))
+		require.NoError(t, l.Audit.SetRetention(ctx, operator, 12))
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
-		require.NoError(t, l.SweepAudit(ctx))
+		require.NoError(t, l.Audit.Sweep(ctx))
 		found := l.checked(t)
 		require.Empty(t, found.Wrong)
 		require.Positive(t, found.Removed)
@@ -75,7 +74,7 @@ func TestPackSampleCoversEveryRowKind(t *testing.T) {
 		all, err := l.DrawSample(ctx, operator, j, "abc", 500)
 		require.NoError(t, err)
 		require.Len(t, all, int(j.Rows))
-		entries, err := l.AuditEntries(ctx, jobs.AuditFilter{Code: audit.SampleDrawn, Limit: 9})
+		entries, err := l.Audit.Entries(ctx, audit.Filter{Code: audit.SampleDrawn, Limit: 9})
 		require.NoError(t, err)
 		require.Len(t, entries, 3)
 		require.Equal(t, "abc", entries[0].Details["seed"])

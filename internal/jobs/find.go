@@ -27,6 +27,18 @@ func (s *Jobs) Find(ctx context.Context, account string, limit int) (found []Pla
 	return found, err
 }
 
+// mostJobsOf is in how many jobs an account is looked for.
+const mostJobsOf = 200
+
+// IDsOf returns the ids of the jobs an account is in, newest first, at most 200.
+func (s *Jobs) IDsOf(ctx context.Context, account string) (ids []string, err error) {
+	found, err := s.find(ctx, account, mostJobsOf)
+	for _, a := range found {
+		ids = append(ids, a.Job.ID)
+	}
+	return ids, store.AsTrouble(err)
+}
+
 func (s *Jobs) find(ctx context.Context, account string, limit int) (found []inJob, err error) {
 	account = store.Clean(account, 300)
 	// Of every job the names among which the account would stand.
@@ -77,7 +89,7 @@ func (s *Jobs) accountInRow(ctx context.Context, jobID string, row int64) (a Acc
 	}
 	at := slices.IndexFunc(batch, func(a Account) bool { return a.Row == row })
 	if at < 0 {
-		return a, 0, fmt.Errorf("store: row %d of job %s is not in batch %d", row, jobID, number)
+		return a, 0, fmt.Errorf("jobs: row %d of job %s is not in batch %d", row, jobID, number)
 	}
 	return batch[at], (number-1)*BatchSize + 1 + int64(at), nil
 }

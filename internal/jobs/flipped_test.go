@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 )
@@ -53,7 +52,7 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 	}
 	defer db.Close()
 	s := jobstest.New(db)
-	found, err := s.Verify(ctx, jobs.Proofs{Checkpoints: published(f.published), Key: f.key})
+	found, err := s.Verify(ctx, audit.Proofs{Checkpoints: published(f.published), Key: f.key})
 	if err != nil {
 		return "", err
 	}
@@ -61,9 +60,9 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 		return "", fmt.Errorf("%s", found.Wrong[0])
 	}
 	var shown bytes.Buffer
-	for _, filter := range []jobs.AuditFilter{{}, {Code: audit.AccessDenied}, {Actor: "olga"}, {JobID: f.job}, {Result: jobs.AuditFailed}, {Words: "users"}} {
+	for _, filter := range []audit.Filter{{}, {Code: audit.AccessDenied}, {Actor: "olga"}, {JobID: f.job}, {Result: audit.Failed}, {Words: "users"}} {
 		filter.Limit = 100
-		entries, err := s.AuditEntries(ctx, filter)
+		entries, err := s.Audit.Entries(ctx, filter)
 		require.NoError(t, err)
 		fmt.Fprintf(&shown, "%+v\n", entries)
 	}

@@ -203,7 +203,7 @@ func (s *Jobs) FinishImport(ctx context.Context, im *Import, read Imported) erro
 	}
 }
 
-var errMoreToCompare = errors.New("store: another file was read meanwhile")
+var errMoreToCompare = errors.New("jobs: another file was read meanwhile")
 
 func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read Imported, with *comparing) error {
 	// One import of an app finishes at a time: of two, the later one knows of the earlier.
@@ -249,7 +249,7 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	}
 	details := summary(draft)
 	details["understanding"] = briefly(read.Understanding)
-	err = s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
+	err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
 	if err != nil || draft.Checks == "" {
 		return err
 	}
@@ -286,7 +286,7 @@ func (s *Jobs) RefuseImport(ctx context.Context, im *Import, why *fault.Error) e
 		if err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRefused, Actor: audit.System, JobID: im.JobID, Target: refused.FileName,
 			Details: map[string]any{"reason": why.Code, "file": refused.FileName, "sha256": refused.FileSHA256}})
 	})
 }

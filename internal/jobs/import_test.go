@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
@@ -233,7 +234,7 @@ func TestAFileThatNoJobHoldsIsDiscarded(t *testing.T) {
 func TestFindIgnoresUnstorableText(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		for _, text := range []string{"\x00", "\xff", "a\x00b"} {
-			_, err := s.AuditEntries(ctx, jobs.AuditFilter{Actor: text, JobID: text, Limit: 1})
+			_, err := s.Audit.Entries(ctx, audit.Filter{Actor: text, JobID: text, Limit: 1})
 			require.NoError(t, err)
 			_, err = s.List(ctx, jobs.Filter{Before: text, Limit: 1})
 			require.NoError(t, err)

@@ -48,7 +48,7 @@ func (s *Jobs) MakeInspection(ctx context.Context, tempDir string) (found bool, 
 }
 
 // errInspected is of an inspection that another console has made meanwhile.
-var errInspected = errors.New("store: the inspection has been made")
+var errInspected = errors.New("jobs: the inspection has been made")
 
 // drawn returns the batches of a job's sample: of those with accounts that were
 // changed the ones its seed draws, and when it draws none, the one with the lowest draw.
@@ -85,7 +85,7 @@ func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, j Job) error {
 	}
 	details := summary(j)
 	maps.Copy(details, said)
-	if err := s.RecordIn(ctx, tx, audit.Entry{Code: audit.JobStarted, Actor: audit.System, JobID: j.ID, Details: details}); err != nil {
+	if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobStarted, Actor: audit.System, JobID: j.ID, Details: details}); err != nil {
 		return err
 	}
 	return s.Advance(ctx, tx, j.ID)

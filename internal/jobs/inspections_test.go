@@ -48,7 +48,7 @@ func TestVerificationSampleFixedAtStart(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		j := verifying(t, s, 2_000, snapshot.All/2)
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET verify_share = 0`)) // too late for this job
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
 		require.NoError(t, err)
 		seed := entries[0].Details["verify_seed"].(string)
 		require.Equal(t, []any{float64(snapshot.All / 2), seed}, []any{entries[0].Details["verify_share"], j.Verify.Seed})
@@ -69,10 +69,10 @@ func TestVerificationSampleFixedAtStart(t *testing.T) {
 		require.Equal(t, []any{jobs.Inspect, jobs.Clear, j.ID, jobs.Queued, "system", "verify-of-users.csv", jobs.Verification{}},
 			[]any{made.Kind, made.Checks, made.Source, made.State, made.StartedBy, made.FileName, made.Verify})
 		require.False(t, jobNow(t, s, j.ID).Verify.Due)
-		entries, err = s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobRetried, JobID: made.ID, Limit: 9})
+		entries, err = s.Audit.Entries(ctx, audit.Filter{Code: audit.JobRetried, JobID: made.ID, Limit: 9})
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"of": j.ID, "kind": "inspect", "accounts": float64(len(want)), "verify_share": 5e5, "verify_seed": seed, "batches": float64(len(want) / 100)}, entries[0].Details)
-		require.Contains(t, codes(t, s, jobs.AuditFilter{JobID: made.ID}), audit.JobStarted)
+		require.Contains(t, codes(t, s, audit.Filter{JobID: made.ID}), audit.JobStarted)
 		requireSums(t, s)
 	})
 }

@@ -23,7 +23,7 @@ func adding(t checker, s *jobstest.Console, n int) jobs.Job {
 	t.Helper()
 	var file strings.Builder
 	file.WriteString("account,tags\n")
-	name := startedJobs.Add(1)
+	name := jobstest.Serial()
 	for i := range n {
 		fmt.Fprintf(&file, "adding%d_%d,vip\n", name, i)
 	}
@@ -60,7 +60,7 @@ func TestUnreadableSnapshotHaltsItsJob(t *testing.T) {
 				stop()
 				j = jobNow(t, s, j.ID)
 				require.Equal(t, []any{jobs.CodeUnreadable, int64(200)}, []any{j.HaltCode, j.Counts[jobs.Waiting]})
-				require.Contains(t, codes(t, s, jobs.AuditFilter{JobID: j.ID}), audit.JobHalted)
+				require.Contains(t, codes(t, s, audit.Filter{JobID: j.ID}), audit.JobHalted)
 				for _, call := range service.Ledger() {
 					require.False(t, call.Command == tim.AddTags && len(call.Accounts) > 0 && strings.HasPrefix(call.Accounts[0], strings.TrimSuffix(nameIn(t, s, j.ID), "0")), "changed blindly")
 				}
@@ -186,7 +186,7 @@ func TestSnapshotSettingIsFixedAtStart(t *testing.T) {
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET snapshot = 0`))
 		earlier = start(t, s, earlier)
 		require.False(t, earlier.Snapshot)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobStarted, JobID: earlier.ID, Limit: 9})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobStarted, JobID: earlier.ID, Limit: 9})
 		require.NoError(t, err)
 		require.Equal(t, []any{false, 0.0, ""}, []any{entries[0].Details["snapshot"], entries[0].Details["verify_share"], entries[0].Details["verify_seed"]})
 

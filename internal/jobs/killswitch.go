@@ -38,6 +38,17 @@ func (s *Jobs) LiftKillSwitch(ctx context.Context, by audit.Actor) error {
 	return s.setKillSwitch(ctx, by, KillSwitch{}, `thrown_at <> 0`, audit.KillSwitchLifted)
 }
 
+// RestoredReason is the reason with which the kill switch is thrown when the
+// database turns out to be older than what was published of its log.
+const RestoredReason = "restored"
+
+// HoldSending throws the kill switch for RestoredReason, whatever it was thrown
+// for before.
+func (s *Jobs) HoldSending(ctx context.Context) error {
+	to := KillSwitch{ThrownAt: s.db.Now(), ThrownBy: audit.System.Name, Reason: RestoredReason}
+	return s.setKillSwitch(ctx, audit.System, to, `(thrown_at = 0 OR reason <> $3)`, audit.KillSwitchThrown)
+}
+
 func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch, while string, code audit.Code) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1 AND `+while,
@@ -52,6 +63,6 @@ func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch,
 		if to.Reason != "" {
 			details["reason"] = to.Reason
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Details: details})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Details: details})
 	})
 }

@@ -34,7 +34,7 @@ func anyJob(r *rapid.T, s *jobstest.Console) *machine {
 		rapid.SampledFrom([]int{1, 20, 100}).Draw(r, "limit"), rapid.SampledFrom([]int{0, 500_000}).Draw(r, "verify"), rapid.IntRange(0, 1).Draw(r, "keep")))
 	var file strings.Builder
 	file.WriteString("account,tags\n")
-	name, n := startedJobs.Add(1), rapid.IntRange(1, 450).Draw(r, "accounts")
+	name, n := jobstest.Serial(), rapid.IntRange(1, 450).Draw(r, "accounts")
 	for i := range n {
 		fmt.Fprintf(&file, "any%d_%d,vip\n", name, i)
 	}
@@ -241,7 +241,7 @@ func (m *machine) require(r *rapid.T) {
 		require.Zero(r, count(`SELECT COUNT(*) FROM batches b JOIN jobs j ON j.id = b.job_id WHERE b.job_id = $1 AND b.outcome = 'cancelled' AND b.accounts > 0 AND b.sent = 1 AND j.kind <> 'clear'`),
 			"where some tags may have been changed they are read first")
 	}
-	require.Equal(r, !j.FinishedAt.IsZero(), slices.Contains(codes(r, m.s, jobs.AuditFilter{JobID: m.id, Code: audit.JobFinished}), audit.JobFinished))
+	require.Equal(r, !j.FinishedAt.IsZero(), slices.Contains(codes(r, m.s, audit.Filter{JobID: m.id, Code: audit.JobFinished}), audit.JobFinished))
 }
 
 // finish brings the job to its end, as well as all goes.

@@ -3,17 +3,14 @@ package jobs_test
 import (
 	"context"
 	"flag"
-	"fmt"
-	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
+	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim/timtest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +20,19 @@ func TestMain(m *testing.M) {
 
 var (
 	ctx      = context.Background()
-	operator = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
+	operator = jobstest.Operator
+
+	draft       = jobstest.Accounts
+	draftOf     = jobstest.AccountsOf
+	started     = jobstest.Started
+	start       = jobstest.Start
+	requireSums = jobstest.RequireSums
+	free        = jobstest.Free
+	take        = jobstest.Take
+	sent        = jobstest.Sent
+	carry       = jobstest.Carry
+	jobNow      = jobstest.JobNow
+	codes       = jobstest.Codes
 )
 
 // checker is a *testing.T or a *rapid.T.
@@ -32,42 +41,9 @@ type checker interface {
 	Helper()
 }
 
-// draft uploads a file of n accounts, the same ones each time.
-func draft(t checker, s *jobstest.Console, n int) jobs.Job {
+// run lets an engine carry out what there is, against a simulator, until stop is called.
+func run(t *testing.T, s *jobstest.Console, faults timtest.Faults) (service *timtest.Service, stop func()) {
 	t.Helper()
-	return draftOf(t, s, "user", n)
-}
-
-func draftOf(t checker, s *jobstest.Console, prefix string, n int) jobs.Job {
-	t.Helper()
-	var file strings.Builder
-	file.WriteString("account\n")
-	for i := range n {
-		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
-	}
-	j, err := jobstest.Draft(s, operator, jobs.Upload{}, file.String())
-	require.NoError(t, err)
-	return j
-}
-
-var startedJobs atomic.Int64
-
-// started uploads and starts a job of n accounts that no other job holds.
-func started(t checker, s *jobstest.Console, n int) jobs.Job {
-	t.Helper()
-	return start(t, s, draftOf(t, s, fmt.Sprintf("user%d", startedJobs.Add(1)), n))
-}
-
-func start(t checker, s *jobstest.Console, j jobs.Job) jobs.Job {
-	t.Helper()
-	j, err := s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: j.Accounts})
-	require.NoError(t, err)
-	return j
-}
-
-func requireSums(t checker, s *jobstest.Console) {
-	t.Helper()
-	found, err := s.VerifyJobs(ctx)
-	require.NoError(t, err)
-	require.Empty(t, found.Wrong)
+	service, base := enginetest.Simulate(t, func(c *timtest.Config) { c.Faults = faults })
+	return service, enginetest.Run(t, enginetest.New(t, s, base))
 }

@@ -37,7 +37,7 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	}
 	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tagColumn(n.Kind, "")})
 	if f, known := errors.AsType[*fault.Error](err); known {
-		return created, errors.Join(err, s.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
+		return created, errors.Join(err, s.log.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
 			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
 	}
 	if err == nil {
@@ -102,7 +102,7 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 		}
 		e := entry(created)
 		e.Actor, e.JobID, e.Target = by, id, created.FileName
-		return s.RecordIn(ctx, tx, e)
+		return s.log.RecordIn(ctx, tx, e)
 	})
 	return created, err
 }

@@ -94,7 +94,7 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 		}
 		added = len(fresh)
 		for some := range slices.Chunk(fresh, perEntry) {
-			err := s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
+			err := s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
 				Details: map[string]any{"accounts": some, "note": note}})
 			if err != nil {
 				return err
@@ -119,7 +119,7 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 		if err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
 	})
 }
 

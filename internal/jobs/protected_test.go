@@ -53,7 +53,7 @@ func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 		require.Equal(t, []string{"3 4 duplicate ann 1", "4 5 protected dan 0"}, aside)
 		requireSums(t, s)
 
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Limit: 100})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Limit: 100})
 		require.NoError(t, err)
 		require.True(t, slices.ContainsFunc(entries, func(e audit.Entry) bool {
 			return e.Code == audit.AccountsProtected && fmt.Sprint(e.Details["accounts"]) == "[ann bob]"

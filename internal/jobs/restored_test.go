@@ -19,9 +19,9 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		var notes []string
 		grow := func(n int) {
 			for range n {
-				require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
-				require.NoError(t, l.Checkpoint(ctx))
-				c, err := l.LastCheckpoint(ctx, 0)
+				require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+				require.NoError(t, l.Audit.Checkpoint(ctx))
+				c, err := l.Audit.LastCheckpoint(ctx, 0)
 				require.NoError(t, err)
 				notes = append(notes, c.Note)
 			}
@@ -31,30 +31,30 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		grow(6)
 		last, err := audit.OpenCheckpoint(notes[len(notes)-1], l.key)
 		require.NoError(t, err)
-		has, err := l.Includes(ctx, last)
+		has, err := l.Audit.Includes(ctx, last)
 		require.NoError(t, err)
 		require.True(t, has)
 		for i, note := range notes {
-			knows, err := l.Knows(ctx, known+int64(i), note)
+			knows, err := l.Audit.Knows(ctx, known+int64(i), note)
 			require.NoError(t, err)
 			require.True(t, knows)
 		}
 
 		l.truncate(t, 6)
 		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
-		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.UserCreated, Actor: operator, Target: "otto"})) // before the console runs
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.UserCreated, Actor: operator, Target: "otto"})) // before the console runs
 		require.NoError(t, l.ThrowKillSwitch(ctx, operator, "Friday"))
-		verify := func() jobs.Verified {
-			found, err := l.Verify(ctx, jobs.Proofs{Checkpoints: published(notes...), Key: l.key})
+		verify := func() audit.Verified {
+			found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(notes...), Key: l.key})
 			require.NoError(t, err)
 			return found
 		}
 		require.NotEmpty(t, verify().Wrong)
-		has, err = l.Includes(ctx, last)
+		has, err = l.Audit.Includes(ctx, last)
 		require.NoError(t, err)
 		require.False(t, has)
-		lost := jobs.Lost{After: known, UpTo: last.Size}
-		held, err := l.HoldRestored(ctx, last, lost)
+		lost := audit.Lost{After: known, UpTo: last.Size}
+		held, err := l.Audit.HoldRestored(ctx, last, lost, l.HoldSending)
 		require.NoError(t, err)
 		require.True(t, held)
 		k, err := l.KillSwitch(ctx)
@@ -62,7 +62,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		require.Equal(t, []any{true, jobs.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy}, "whatever it was thrown for before")
 
 		require.NoError(t, l.LiftKillSwitch(ctx, operator))
-		held, err = l.HoldRestored(ctx, last, lost)
+		held, err = l.Audit.HoldRestored(ctx, last, lost, l.HoldSending)
 		require.NoError(t, err)
 		require.False(t, held, "an admin has seen it")
 		grow(2) // not yet as far as what was lost
@@ -79,7 +79,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		for size, at := range map[int64]time.Time{known: last.At, known + 2: time.Now().Add(time.Second)} {
 			foreign, err := audit.Checkpoint{Origin: last.Origin, Size: size, Root: last.Root, At: at}.Sign(signer)
 			require.NoError(t, err)
-			found, err := l.Verify(ctx, jobs.Proofs{Checkpoints: published(append(notes, foreign)...), Key: l.key})
+			found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(append(notes, foreign)...), Key: l.key})
 			require.NoError(t, err)
 			require.Len(t, found.Wrong, 1, "neither what was before the copy is excused, nor what was signed since it was put back")
 			require.Contains(t, found.Wrong[0], fmt.Sprintf("published checkpoint of %d entries", size))
@@ -95,8 +95,8 @@ func TestRestoredLogMustBeSignedAgain(t *testing.T) {
 		require.NoError(t, err)
 		l.truncate(t, 3)
 		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
-		l.SignWith([32]byte{8})
-		held, err := l.HoldRestored(ctx, last, jobs.Lost{After: 1, UpTo: 1_000_000})
+		l.Audit.SignWith([32]byte{8})
+		held, err := l.Audit.HoldRestored(ctx, last, audit.Lost{After: 1, UpTo: 1_000_000}, l.HoldSending)
 		require.NoError(t, err)
 		require.True(t, held)
 		l.exec(t, `DELETE FROM checkpoints WHERE size = (SELECT MAX(size) FROM checkpoints)`)

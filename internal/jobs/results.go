@@ -149,7 +149,7 @@ func (s *Jobs) rereadFile(ctx context.Context, jobID string) (*fileReader, error
 	return &fileReader{Reader: rows, job: j.ID, reading: j.Reading}, err
 }
 
-var errReadAgain = errors.New("store: the file was read again while its rows were listed")
+var errReadAgain = errors.New("jobs: the file was read again while its rows were listed")
 
 // stillReads makes sure that what is listed comes from one reading.
 func (f *fileReader) stillReads(ctx context.Context, s *Jobs) error {

@@ -102,7 +102,7 @@ func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 		if err != nil || n == 0 || kept.Batches == 0 && !j.Told() {
 			return err // it is so already, or nothing was kept
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SnapshotErased, Actor: by, JobID: j.ID, Target: j.FileName,
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SnapshotErased, Actor: by, JobID: j.ID, Target: j.FileName,
 			Details: map[string]any{"batches": kept.Batches, "bytes": kept.Bytes, "digest": kept.Digest, "accounts": j.Accounts, "keep_until": kept.EraseAt.UTC()}})
 	})
 	if err != nil {

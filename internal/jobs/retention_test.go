@@ -72,13 +72,13 @@ func TestErasureHappensOnTime(t *testing.T) {
 		for _, err := range s.TagsBefore(ctx, of.ID) {
 			require.True(t, snapshot.FaultErased.Is(err), "%v", err)
 		}
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.SnapshotErased, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.SnapshotErased, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, []any{of.ID, "system", 13.0, float64(kept.Bytes), kept.Digest, 1_234.0},
 			[]any{entries[0].JobID, entries[0].Actor.Name, entries[0].Details["batches"], entries[0].Details["bytes"], entries[0].Details["digest"], entries[0].Details["accounts"]})
 		require.NoError(t, s.Sweep(ctx))
-		require.Len(t, codes(t, s, jobs.AuditFilter{Code: audit.SnapshotErased}), 1)
+		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 1)
 
 		wanted, err := s.WantedTags(ctx, restore)
 		require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestTagsAreErasedWhenAPersonSaysSo(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "olga", kept.ErasedBy)
 		require.Equal(t, int64(10), report(t, s, of.ID).Accounts, "it was summed up first")
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.SnapshotErased, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.SnapshotErased, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, []string{"olga", of.ID, "users.csv"}, []string{entries[0].Actor.Name, entries[0].JobID, entries[0].Target})
@@ -171,7 +171,7 @@ func TestErasureByTwoConsolesHappensOnce(t *testing.T) {
 			consoles.Go(func() error { return s.Sweep(ctx) })
 		}
 		require.NoError(t, consoles.Wait())
-		require.Len(t, codes(t, s, jobs.AuditFilter{Code: audit.SnapshotErased}), 5)
+		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 5)
 		left, err := s.Count(ctx, `SELECT COALESCE(SUM(length(data)), 0) + (SELECT COUNT(*) FROM snapshot_keys WHERE erased_at = 0 OR length(wrapped) > 0) FROM snapshots`)
 		require.NoError(t, err)
 		require.Zero(t, left)

@@ -44,7 +44,7 @@ func TestRetryTakesFailedAccounts(t *testing.T) {
 			rows = append(rows, fmt.Sprint(r.Row, r.Account.Account, r.Fields))
 		}
 		require.Equal(t, []string{"1bob[bob]", "2dan[dan]"}, rows)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobRetried, JobID: made.ID, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobRetried, JobID: made.ID, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, map[string]any{"of": j.ID, "kind": "clear", "outcome": "failed", "accounts": 2.0}, entries[0].Details)
@@ -130,7 +130,7 @@ func TestInspectDraftThenClear(t *testing.T) {
 		require.Equal(t, []any{jobs.Inspect, "inspect-of-users.csv", d.ID, true}, []any{inspect.Kind, inspect.FileName, inspect.Source, inspect.Snapshot})
 		inspect, accounts := read(t, s, inspect)
 		require.Equal(t, []string{"user_00001 ", "user_00002 ", "user_00003 "}, accounts)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobRetried, Limit: 1})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobRetried, Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"of": d.ID, "kind": "inspect", "outcome": "all", "accounts": 3.0}, entries[0].Details)
 

@@ -10,8 +10,8 @@ import (
 // Jobs keeps the jobs of a database. Its methods may be called at the same time.
 type Jobs struct {
 	db     *store.DB
-	master [32]byte                                   // see UseKey
-	signer func(origin string) (*audit.Signer, error) // see SignWith; nil: no checkpoints are made
+	log    *audit.Log
+	master [32]byte // see UseKey
 
 	reports reports // of running jobs
 
@@ -19,5 +19,6 @@ type Jobs struct {
 	protected   map[string]protectedList // by app, as last read
 }
 
-// New returns the jobs of a database.
-func New(db *store.DB) *Jobs { return &Jobs{db: db} }
+// New returns the jobs of a database. What changes them is recorded in the log,
+// which finds out with AppOf of which app a job is.
+func New(db *store.DB, log *audit.Log) *Jobs { return &Jobs{db: db, log: log} }

@@ -20,7 +20,7 @@ type SampledRow struct {
 // DrawSample draws rows of a job by chance, as audit.Sample does, and returns
 // them in the order they were drawn. The log says first who looks at which.
 func (s *Jobs) DrawSample(ctx context.Context, by audit.Actor, j Job, seed string, n int64) ([]SampledRow, error) {
-	err := s.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: by, JobID: j.ID, Target: j.FileName,
+	err := s.log.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: by, JobID: j.ID, Target: j.FileName,
 		Details: map[string]any{"seed": seed, "n": n, "rows": j.Rows}})
 	if err != nil {
 		return nil, err

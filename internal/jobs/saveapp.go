@@ -2,6 +2,10 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+
+	"tagsweep/internal/store"
 )
 
 // SaveApp keeps an app under its id, as configured now.
@@ -14,4 +18,15 @@ func (s *Jobs) SaveApp(ctx context.Context, a App) error {
 			identifier = excluded.identifier, rate = excluded.rate`,
 		a.ID, a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate)
 	return err
+}
+
+// AppOf says of which app a job is, as the log names it: see audit.New.
+func AppOf(ctx context.Context, q store.Querier, jobID string) (name, domain string, err error) {
+	err = q.QueryRowContext(ctx, `
+		SELECT a.name || ' (' || a.environment || ')', a.domain FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).
+		Scan(&name, &domain)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return name, domain, err
 }

@@ -170,7 +170,7 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		if err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
 	})
 }
 
@@ -199,7 +199,7 @@ func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first
 		case changed == 0:
 			return nil // it is so already
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
 	})
 }
 

@@ -42,7 +42,7 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 		require.Equal(t, chosen, now.Settings)
 		require.Equal(t, 97, now.Configured)
 		require.Equal(t, []float64{100, 50, 50}, []float64{float64(now.Gauges[0].Limit), now.Gauges[0].Set, now.Gauges[0].Allowed})
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.AppChanged, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.AppChanged, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, map[string]any{
@@ -160,7 +160,7 @@ func TestFirstJobIsShownUntilItsEnd(t *testing.T) {
 		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
 		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
 		require.Equal(t, []audit.Code{audit.JobPutFirst, audit.JobPutBack},
-			slices.DeleteFunc(codes(t, s, jobs.AuditFilter{JobID: first.ID}), func(c audit.Code) bool { return c != audit.JobPutFirst && c != audit.JobPutBack }))
+			slices.DeleteFunc(codes(t, s, audit.Filter{JobID: first.ID}), func(c audit.Code) bool { return c != audit.JobPutFirst && c != audit.JobPutBack }))
 	})
 }
 
@@ -178,6 +178,6 @@ func TestKillSwitchIsThrownAndLiftedOnce(t *testing.T) {
 		k, err = s.KillSwitch(ctx)
 		require.NoError(t, err)
 		require.Zero(t, k)
-		require.Equal(t, []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted}, codes(t, s, jobs.AuditFilter{}))
+		require.Equal(t, []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted}, codes(t, s, audit.Filter{}))
 	})
 }

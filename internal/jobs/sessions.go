@@ -55,7 +55,7 @@ func (s *Jobs) SignIn(ctx context.Context, by audit.Actor, session Session, pass
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
 	})
 }
 
@@ -111,7 +111,7 @@ func (s *Jobs) TrySignIn(ctx context.Context, name, address string) (wait time.D
 
 // SignInFailed records that an attempt of by.Name, as typed, from by.Address failed.
 func (s *Jobs) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
-	return s.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
+	return s.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
 }
 
 // SessionByToken returns a session that is alive and its user.
@@ -144,7 +144,7 @@ func (s *Jobs) SignOut(ctx context.Context, by audit.Actor) error {
 		if err := store.One(ctx, tx, FaultNoSession.With(), `DELETE FROM sessions WHERE id = $1`, by.Session); err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
 	})
 }
 

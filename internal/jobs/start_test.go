@@ -57,7 +57,7 @@ func TestImportRefusedLeavesOnlyLogEntry(t *testing.T) {
 		all, err := s.List(ctx, jobs.Filter{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, all)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, audit.JobUploadRefused, entries[0].Code)
@@ -86,7 +86,7 @@ func TestStartOnceWithTheRightCount(t *testing.T) {
 			}
 		}
 		require.Equal(t, 1, starts)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobStarted, JobID: j.ID, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, "Test chat (test)", entries[0].App)
@@ -129,7 +129,7 @@ func TestScheduledJobIsStartedByAPerson(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, jobs.State("scheduled"), j.Shown())
 		require.WithinDuration(t, at, j.StartAt, time.Second)
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobStarted, JobID: j.ID, Limit: 9})
 		require.NoError(t, err)
 		require.Equal(t, at.UTC().Format(time.RFC3339), entries[0].Details["start_at"])
 		j, err = s.Act(ctx, operator, j.ID, jobs.StartNow)
@@ -137,7 +137,7 @@ func TestScheduledJobIsStartedByAPerson(t *testing.T) {
 		require.Equal(t, []any{jobs.Queued, time.Time{}}, []any{j.Shown(), j.StartAt})
 		_, err = s.Act(ctx, operator, j.ID, jobs.StartNow)
 		require.True(t, jobs.FaultWrongState.Is(err), "%v", err)
-		require.Contains(t, codes(t, s, jobs.AuditFilter{JobID: j.ID}), audit.JobStartNow)
+		require.Contains(t, codes(t, s, audit.Filter{JobID: j.ID}), audit.JobStartNow)
 	})
 }
 

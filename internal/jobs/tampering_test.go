@@ -55,9 +55,9 @@ func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
 func newSealedLog(t testing.TB, database string) *sealedLog {
 	t.Helper()
 	l := &sealedLog{Console: jobstest.Open(t, database)}
-	l.SignWith(auditKey)
+	l.Audit.SignWith(auditKey)
 	for range 5 {
-		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
 	}
 	free(t, l.Console)
 	j := started(t, l.Console, 250)
@@ -65,13 +65,13 @@ func newSealedLog(t testing.TB, database string) *sealedLog {
 	carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
 	require.NoError(t, l.Seal(ctx))
 	for range 4 {
-		require.NoError(t, l.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
 	}
-	require.NoError(t, l.Checkpoint(ctx))
-	last, err := l.LastCheckpoint(ctx, 0)
+	require.NoError(t, l.Audit.Checkpoint(ctx))
+	last, err := l.Audit.LastCheckpoint(ctx, 0)
 	require.NoError(t, err)
 	l.published = last.Note
-	l.key, err = l.LogKey(ctx)
+	l.key, err = l.Audit.Key(ctx)
 	require.NoError(t, err)
 	return l
 }
@@ -102,7 +102,7 @@ func published(notes ...string) iter.Seq2[string, error] {
 // wrong is the first thing a verification names.
 func (l *sealedLog) wrong(t *testing.T) string {
 	t.Helper()
-	found, err := l.Verify(ctx, jobs.Proofs{Checkpoints: published(l.published), Key: l.key})
+	found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(l.published), Key: l.key})
 	require.NoError(t, err)
 	if len(found.Wrong) == 0 {
 		return ""

@@ -84,7 +84,7 @@ func TestAClearJobIsUndone(t *testing.T) {
 		require.Equal(t, []any{jobs.Restore, jobs.Reading, "undo-of-users.csv", of.ID, snapshot.Skip, true}, []any{made.Kind, made.State, made.FileName, made.Source, made.Policy, made.Snapshot})
 		made, accounts := read(t, s, made)
 		require.Equal(t, []string{"user_00001 vip+gold", "user_00003 gold", "user_00005 beta"}, accounts, "those that were changed, and one left in doubt; the sixth was not read")
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobUndone, JobID: made.ID, Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobUndone, JobID: made.ID, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, map[string]any{"of": of.ID, "kind": "restore", "policy": "skip", "outcomes": "cleared, in_doubt", "accounts": 3.0}, entries[0].Details)
@@ -123,7 +123,7 @@ func TestAPartOfAJobIsUndone(t *testing.T) {
 			return io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content)))
 		}
 		require.Equal(t, []string{"user_00002 vip", "user_00003 gold"}, undo(jobs.UndoRequest{List: section(packed.Bytes()), ListName: "some.xlsx"}))
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Code: audit.JobUndone, Limit: 1})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobUndone, Limit: 1})
 		require.NoError(t, err)
 		sum := sha256.Sum256(packed.Bytes())
 		require.Equal(t, map[string]any{"file": "some.xlsx", "sha256": hex.EncodeToString(sum[:]), "bytes": float64(packed.Len()), "rows": 4.0, "rejected": 1.0, "accounts": 3.0}, entries[0].Details["list"])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
@@ -51,7 +52,7 @@ func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(
 	}
 }
 
-var errUploadRemoved = errors.New("store: another upload of the same file was given up meanwhile")
+var errUploadRemoved = errors.New("jobs: another upload of the same file was given up meanwhile")
 
 func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
 
@@ -146,18 +147,18 @@ func (f *keptFile) hold(number int64) error {
 	var data []byte
 	err := f.store.db.Reader().QueryRowContext(f.ctx, `SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
 	if err != nil {
-		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
 	}
 	f.number = -1
 	if f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0]); err != nil {
-		return fmt.Errorf("store: chunk %d of upload %s: %w", number, f.digest, err)
+		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
 	}
 	f.number = number
 	return nil
 }
 
 // verifyUploads hashes every file that a job holds on to.
-func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *Verified) error {
+func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	type kept struct {
 		digest, job string
 		bytes       int64
@@ -180,7 +181,7 @@ func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *Verified) err
 				return err
 			}
 			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
-				v.wrong("job %s: its file is not the one that was uploaded", k.job)
+				v.Add("job %s: its file is not the one that was uploaded", k.job)
 			}
 		}
 	}

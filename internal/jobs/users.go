@@ -59,7 +59,7 @@ func (s *Jobs) CreateUser(ctx context.Context, by audit.Actor, name string, role
 		if err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
 	})
 }
 
@@ -147,6 +147,6 @@ func (s *Jobs) changeUser(ctx context.Context, by audit.Actor, id string, code a
 		if details != nil {
 			details["before"] = before.Role
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
 	})
 }

@@ -4,84 +4,57 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"iter"
 	"strings"
-	"time"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
-// Proofs are what a log is held against besides itself.
-type Proofs struct {
-	Checkpoints iter.Seq2[string, error] // signed notes, as they were published or kept elsewhere; nil for none
-	Key         string                   // the public key they were signed with; "": that of SignWith
-}
-
-// Verified is what came of a verification.
-type Verified struct {
-	Wrong       []string  `json:"wrong"`              // a sentence for each thing that is wrong, the place first
-	More        int       `json:"more,omitempty"`     // further things that are wrong
-	Notes       []string  `json:"notes,omitempty"`    // what the log itself says is missing
-	Unsigned    bool      `json:"unsigned,omitempty"` // there was no key to check signatures with
-	At          time.Time `json:"at"`
-	Entries     int64     `json:"entries"`
-	Checkpoints int64     `json:"checkpoints"` // of the database
-	Published   int64     `json:"published"`   // of Proofs
-	Jobs        int64     `json:"jobs"`
-	Seals       int64     `json:"seals"`
-}
-
-// mostWrong is how many things are told one by one.
-const mostWrong = 200
-
-func (v *Verified) wrong(format string, args ...any) {
-	if len(v.Wrong) == mostWrong {
-		v.More++
-		return
-	}
-	v.Wrong = append(v.Wrong, fmt.Sprintf(format, args...))
-}
-
 // Verify recomputes the log from its entries and holds it against its
 // checkpoints, every job against the entry that seals it, and recounts every job
 // from its accounts and rows. A job may run meanwhile.
-func (s *Jobs) Verify(ctx context.Context, p Proofs) (v Verified, err error) {
+func (s *Jobs) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {
 	v.At = s.db.Now().UTC()
 	damage, err := s.db.Damage(ctx)
 	for _, found := range damage {
-		v.wrong("database file: %s", found)
+		v.Add("database file: %s", found)
 	}
 	if err != nil || len(damage) > 0 {
 		return v, store.AsTrouble(err) // nothing that is read tells anything then
 	}
 	err = s.db.ReadTx(ctx, func(tx *store.Tx) error {
-		for _, part := range []func(context.Context, *store.Tx, *Verified) error{
-			func(ctx context.Context, tx *store.Tx, v *Verified) error { return s.verifyLog(ctx, tx, p, v) },
-			s.verifySeals, s.verifyUploads, verifyJobs,
-		} {
-			if err := part(ctx, tx, &v); err != nil {
-				return err
-			}
+		unsealed, err := s.log.VerifyIn(ctx, tx, p, &v)
+		if err == nil {
+			err = verifyUnsealed(ctx, tx, unsealed, &v)
 		}
-		return nil
+		if err == nil {
+			err = s.verifySeals(ctx, tx, &v)
+		}
+		if err == nil {
+			err = s.verifyUploads(ctx, tx, &v)
+		}
+		if err == nil {
+			err = verifyJobs(ctx, tx, &v)
+		}
+		return err
 	})
 	return v, store.AsTrouble(err)
 }
 
 // VerifyJobs only recounts the jobs.
-func (s *Jobs) VerifyJobs(ctx context.Context) (v Verified, err error) {
+func (s *Jobs) VerifyJobs(ctx context.Context) (v audit.Verified, err error) {
 	v.At = s.db.Now().UTC()
 	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, &v) })
 	return v, store.AsTrouble(err)
 }
 
-// verifiedAtOnce is how many jobs or seals are verified between two readings of their list.
-const verifiedAtOnce = 100
+// jobsAtATime is how many jobs or seals are verified between two readings of their list.
+const jobsAtATime = 100
 
-func verifyJobs(ctx context.Context, tx *store.Tx, v *Verified) error {
+func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	for last := ""; ; {
-		some, err := store.Collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, verifiedAtOnce)
+		some, err := store.Collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, jobsAtATime)
 		if err != nil || len(some) == 0 {
 			return err
 		}
@@ -93,7 +66,7 @@ func verifyJobs(ctx context.Context, tx *store.Tx, v *Verified) error {
 			}
 			v.Jobs++
 			for _, f := range found {
-				v.wrong("job %s: %s", j.ID, f)
+				v.Add("job %s: %s", j.ID, f)
 			}
 		}
 	}

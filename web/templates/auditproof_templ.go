@@ -10,20 +10,20 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"strings"
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 )
 
 // ProofPage is what proves that the log was not changed.
 type ProofPage struct {
 	Size       int64 // entries
-	Checkpoint jobs.SignedCheckpoint
-	Key        string             // "": nothing is signed
-	Sent       []jobs.Publication // where checkpoints are sent
-	Verified   *jobs.Verified     // nil: never
+	Checkpoint audit.SignedCheckpoint
+	Key        string              // "": nothing is signed
+	Sent       []audit.Publication // where checkpoints are sent
+	Verified   *audit.Verified     // nil: never
 	Verifying  bool
-	Keeping    jobs.AuditKeeping
+	Keeping    audit.Retention
 	Months     string // as typed
 	Erase      EraseForm
 	Wrong      *fault.Sentence // why something was not done
@@ -286,7 +286,7 @@ func verified(v View, p ProofPage) templ.Component {
 	})
 }
 
-func verifiedResult(v View, found jobs.Verified) templ.Component {
+func verifiedResult(v View, found audit.Verified) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1035,9 +1035,9 @@ func keeping(v View, p ProofPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var48 string
-			templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(v.plain(jobs.LeastKeepMonths))
+			templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(v.plain(audit.LeastKeepMonths))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 226, Col: 41}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 226, Col: 42}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var48))
 			if templ_7745c5c3_Err != nil {
@@ -1060,7 +1060,7 @@ func keeping(v View, p ProofPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.Wrong == jobs.FaultKeepMonths {
+			if p.Wrong == audit.FaultKeepMonths {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, " aria-invalid=\"true\" aria-describedby=\"fault months-help\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1076,9 +1076,9 @@ func keeping(v View, p ProofPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var50 string
-			templ_7745c5c3_Var50, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.proof.keep.help", jobs.LeastKeepMonths))
+			templ_7745c5c3_Var50, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.proof.keep.help", audit.LeastKeepMonths))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 237, Col: 90}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditproof.templ`, Line: 237, Col: 91}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var50))
 			if templ_7745c5c3_Err != nil {

@@ -24,7 +24,8 @@ import (
 // Console is what a console keeps in its database.
 type Console struct {
 	*jobs.Jobs
-	DB *store.DB
+	DB    *store.DB
+	Audit *audit.Log
 }
 
 // App is the app every console of this package knows.
@@ -70,7 +71,10 @@ func over(t testing.TB, db *store.DB) *Console {
 }
 
 // New returns the rooms over a database, which is left as it is.
-func New(db *store.DB) *Console { return &Console{Jobs: jobs.New(db), DB: db} }
+func New(db *store.DB) *Console {
+	log := audit.New(db, jobs.AppOf)
+	return &Console{Jobs: jobs.New(db, log), DB: db, Audit: log}
+}
 
 // Keep lets the App keep tags and verify a share of the batches.
 func Keep(t testing.TB, c *Console, verify snapshot.Share) {

@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"context"
@@ -6,22 +6,21 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
 // FillAudit appends many entries as they are, At included, as recording them one
 // by one would.
-func (s *Jobs) FillAudit(ctx context.Context, n int64, entry func(seq int64) audit.Entry) error {
+func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) error {
 	const atOnce = 1_000
 	for done := int64(0); done < n; done += atOnce {
-		err := s.db.Tx(ctx, func(tx *store.Tx) error {
+		err := l.db.Tx(ctx, func(tx *store.Tx) error {
 			var edge []byte
 			var size, reached int64
 			if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge, reached`).Scan(&size, &edge, &reached); err != nil {
 				return err
 			}
-			tree, err := audit.TreeAt(size, edge)
+			tree, err := TreeAt(size, edge)
 			if err != nil {
 				return err
 			}
@@ -29,7 +28,7 @@ func (s *Jobs) FillAudit(ctx context.Context, n int64, entry func(seq int64) aud
 			for range min(atOnce, n-done) {
 				e := entry(tree.Size + 1)
 				e.Seq = tree.Size + 1
-				written, err := audit.Write(e)
+				written, err := Write(e)
 				if err != nil {
 					return err
 				}
@@ -58,10 +57,10 @@ func (s *Jobs) FillAudit(ctx context.Context, n int64, entry func(seq int64) aud
 			return err
 		}
 	}
-	if s.db.Shared() {
-		err := s.db.Exec(ctx, `ANALYZE`)
+	if l.db.Shared() {
+		err := l.db.Exec(ctx, `ANALYZE`)
 		return err
 	}
-	err := s.db.Exec(ctx, `PRAGMA optimize`)
+	err := l.db.Exec(ctx, `PRAGMA optimize`)
 	return err
 }

@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"context"
@@ -9,27 +9,29 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
 // SignWith lets checkpoints be signed with a key made of the seed. Without it
 // entries are written, and no checkpoints.
-func (s *Jobs) SignWith(seed [32]byte) {
-	s.signer = func(origin string) (*audit.Signer, error) { return audit.NewSigner(origin, seed) }
+func (l *Log) SignWith(seed [32]byte) {
+	l.signer = func(origin string) (*Signer, error) { return NewSigner(origin, seed) }
 }
+
+// Signs reports whether checkpoints are signed.
+func (l *Log) Signs() bool { return l.signer != nil }
 
 // LogKey returns the public key with which the log's checkpoints are verified;
 // "" without SignWith.
-func (s *Jobs) LogKey(ctx context.Context) (public string, err error) {
-	if s.signer == nil {
+func (l *Log) Key(ctx context.Context) (public string, err error) {
+	if l.signer == nil {
 		return "", nil
 	}
-	origin, err := logOrigin(ctx, s.db.Reader())
+	origin, err := logOrigin(ctx, l.db.Reader())
 	if err != nil {
 		return "", store.AsTrouble(err)
 	}
-	signer, err := s.signer(origin)
+	signer, err := l.signer(origin)
 	if err != nil {
 		return "", err
 	}
@@ -41,20 +43,20 @@ func logOrigin(ctx context.Context, q store.Querier) (origin string, err error) 
 }
 
 // sign keeps a checkpoint of the tree as it now is.
-func (s *Jobs) sign(ctx context.Context, tx *store.Tx, tree audit.Tree) error {
-	if s.signer == nil {
+func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
+	if l.signer == nil {
 		return nil
 	}
 	origin, err := logOrigin(ctx, tx)
 	if err != nil {
 		return err
 	}
-	signer, err := s.signer(origin)
+	signer, err := l.signer(origin)
 	if err != nil {
 		return err
 	}
-	at := s.db.Now()
-	note, err := audit.Checkpoint{Origin: origin, Size: tree.Size, Root: tree.Root(), At: at}.Sign(signer)
+	at := l.db.Now()
+	note, err := Checkpoint{Origin: origin, Size: tree.Size, Root: tree.Root(), At: at}.Sign(signer)
 	if err != nil {
 		return err
 	}
@@ -63,22 +65,22 @@ func (s *Jobs) sign(ctx context.Context, tx *store.Tx, tree audit.Tree) error {
 }
 
 // Checkpoint signs the log as it is, unless its last entry is covered already.
-func (s *Jobs) Checkpoint(ctx context.Context) error {
+func (l *Log) Checkpoint(ctx context.Context) error {
 	var size, covered int64
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
-	if err != nil || size == covered || s.signer == nil {
+	err := l.db.Reader().QueryRowContext(ctx, `SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
+	if err != nil || size == covered || l.signer == nil {
 		return store.AsTrouble(err)
 	}
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var edge []byte
 		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge`).Scan(&size, &edge); err != nil {
 			return err
 		}
-		tree, err := audit.TreeAt(size, edge)
+		tree, err := TreeAt(size, edge)
 		if err != nil {
 			return err
 		}
-		return s.sign(ctx, tx, tree)
+		return l.sign(ctx, tx, tree)
 	})
 }
 
@@ -91,12 +93,12 @@ type SignedCheckpoint struct {
 
 // LastCheckpoint returns the newest checkpoint, or the first that covers an
 // entry when one is given. It is zero when there is none.
-func (s *Jobs) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheckpoint, err error) {
+func (l *Log) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheckpoint, err error) {
 	query, args := `SELECT size, at, note FROM checkpoints ORDER BY size DESC LIMIT 1`, []any{}
 	if covers > 0 {
 		query, args = `SELECT size, at, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT 1`, []any{covers}
 	}
-	c, err = scanCheckpoint(s.db.Reader().QueryRowContext(ctx, query, args...))
+	c, err = scanCheckpoint(l.db.Reader().QueryRowContext(ctx, query, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, nil
 	}
@@ -111,31 +113,31 @@ func scanCheckpoint(row store.Scanner) (c SignedCheckpoint, err error) {
 }
 
 // CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
-func (s *Jobs) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
-	all, err := store.Collect(ctx, s.db.Reader(), scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
+func (l *Log) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
+	all, err := store.Collect(ctx, l.db.Reader(), scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
 	return all, store.AsTrouble(err)
 }
 
 // PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
-func (s *Jobs) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination).Scan(&size)
+func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination).Scan(&size)
 	return size, store.AsTrouble(err)
 }
 
 // Published notes up to which checkpoint a destination has been sent.
-func (s *Jobs) Published(ctx context.Context, destination string, size int64) error {
-	return s.publication(ctx, `size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`, destination, size, "")
+func (l *Log) Published(ctx context.Context, destination string, size int64) error {
+	return l.publication(ctx, `size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`, destination, size, "")
 }
 
 // NotPublished notes why a destination could not be sent to.
-func (s *Jobs) NotPublished(ctx context.Context, destination, trouble string) error {
-	return s.publication(ctx, `trouble = excluded.trouble`, destination, 0, store.Clean(trouble, 300))
+func (l *Log) NotPublished(ctx context.Context, destination, trouble string) error {
+	return l.publication(ctx, `trouble = excluded.trouble`, destination, 0, store.Clean(trouble, 300))
 }
 
-func (s *Jobs) publication(ctx context.Context, set, destination string, size int64, trouble string) error {
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+func (l *Log) publication(ctx context.Context, set, destination string, size int64, trouble string) error {
+	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO publications (destination, size, at, trouble) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, store.Millis(s.db.Now()), trouble)
+			ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, store.Millis(l.db.Now()), trouble)
 		return err
 	})
 }
@@ -149,8 +151,8 @@ type Publication struct {
 }
 
 // Publications returns all destinations that were ever sent to.
-func (s *Jobs) Publications(ctx context.Context) ([]Publication, error) {
-	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (p Publication, err error) {
+func (l *Log) Publications(ctx context.Context) ([]Publication, error) {
+	all, err := store.Collect(ctx, l.db.Reader(), func(row store.Scanner) (p Publication, err error) {
 		var at int64
 		err = row.Scan(&p.Destination, &p.Size, &at, &p.Trouble)
 		p.At = store.FromMillis(at)
@@ -161,22 +163,22 @@ func (s *Jobs) Publications(ctx context.Context) ([]Publication, error) {
 
 // Inclusion proves that an entry is in the tree of a size (RFC 6962, section
 // 2.1.1): the hashes to combine its own with, in order.
-func (s *Jobs) Inclusion(ctx context.Context, seq, size int64) ([]tlog.Hash, error) {
-	proof, err := tlog.ProveRecord(size, seq-1, s.hashes(ctx))
+func (l *Log) Inclusion(ctx context.Context, seq, size int64) ([]tlog.Hash, error) {
+	proof, err := tlog.ProveRecord(size, seq-1, l.hashes(ctx))
 	return proof, store.AsTrouble(err)
 }
 
 // hashes reads stored hashes of the tree.
-func (s *Jobs) hashes(ctx context.Context) tlog.HashReader {
+func (l *Log) hashes(ctx context.Context) tlog.HashReader {
 	return tlog.HashReaderFunc(func(numbers []int64) ([]tlog.Hash, error) {
 		found := make([]tlog.Hash, len(numbers))
 		for i, number := range numbers {
 			var hash []byte
-			if err := s.db.Reader().QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, number).Scan(&hash); err != nil {
+			if err := l.db.Reader().QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, number).Scan(&hash); err != nil {
 				return nil, err
 			}
 			if len(hash) != tlog.HashSize {
-				return nil, fmt.Errorf("store: hash %d of the log has %d bytes", number, len(hash))
+				return nil, fmt.Errorf("audit: hash %d of the log has %d bytes", number, len(hash))
 			}
 			found[i] = tlog.Hash(hash)
 		}

@@ -1,9 +1,9 @@
-package jobs_test
+package audit_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
+
+var ctx = context.Background()
 
 const (
 	auditEntries = 1_000_000
@@ -32,7 +33,7 @@ func auditTime(seq int64) time.Time {
 func auditEntry(seq int64) audit.Entry {
 	dice := rand.New(rand.NewPCG(uint64(seq), 7))
 	e := audit.Entry{At: auditTime(seq), App: "Chat (production)", Domain: "https://console.tim.qq.com",
-		Actor: audit.Actor{ID: "u1", Name: fmt.Sprintf("person%02d", min(dice.IntN(auditActors), dice.IntN(auditActors))), Role: "operator", SignedIn: audit.ByPassword,
+		Actor: audit.Actor{ID: "u1", Name: fmt.Sprintf("person%02d", min(dice.IntN(auditActors), dice.IntN(auditActors))), Role: "jobstest.Operator", SignedIn: audit.ByPassword,
 			Session: "06h0000000000000", Address: fmt.Sprintf("192.0.2.%d", dice.IntN(250)), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0", RequestID: "0123456789abcdef"}}
 	switch draw := dice.IntN(100); {
 	case draw == 0:
@@ -57,10 +58,10 @@ func auditEntry(seq int64) audit.Entry {
 func BenchmarkAudit(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
-			s := openBench(b, engine)
-			s.SignWith(auditKey)
-			require.NoError(b, s.FillAudit(ctx, auditEntries, auditEntry))
-			require.NoError(b, s.Checkpoint(ctx))
+			s := jobstest.OpenBench(b, engine)
+			s.Audit.SignWith([32]byte{7})
+			require.NoError(b, s.Audit.Fill(ctx, auditEntries, auditEntry))
+			require.NoError(b, s.Audit.Checkpoint(ctx))
 			b.Run("page", func(b *testing.B) { benchmarkAuditPage(b, s) })
 			b.Run("export", func(b *testing.B) { benchmarkAuditExport(b, s) })
 			b.Run("verify", func(b *testing.B) { benchmarkAuditVerify(b, s) })
@@ -73,17 +74,17 @@ var auditor = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", SignedIn: aud
 
 // benchmarkAuditPage reads a page and says so in the log, as the audit page does.
 func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {
-	month := func(f jobs.AuditFilter) jobs.AuditFilter {
+	month := func(f audit.Filter) audit.Filter {
 		f.From, f.To = auditTime(400_000), auditTime(427_000)
 		return f
 	}
-	for name, filter := range map[string]jobs.AuditFilter{
+	for name, filter := range map[string]audit.Filter{
 		"none": {}, "code": {Code: audit.JobStarted}, "rare-code": {Code: audit.KillSwitchThrown}, "actor": {Actor: "person03"}, "rare-actor": {Actor: "person39"},
 		"actor-code": {Actor: "person39", Code: audit.AccessDenied}, "job": {JobID: "job050000"}, "account": {Account: "member_0000123"},
-		"failed": {Result: jobs.AuditFailed}, "succeeded": {Result: jobs.Succeeded}, "word": {Words: "churned"}, "rare-word": {Words: "ops 4711"},
-		"month": month(jobs.AuditFilter{}), "month-code": month(jobs.AuditFilter{Code: audit.JobStarted}), "month-actor": month(jobs.AuditFilter{Actor: "person30"}),
-		"month-failed": month(jobs.AuditFilter{Result: jobs.AuditFailed}), "month-word": month(jobs.AuditFilter{Words: "csv"}), "month-rare-code": month(jobs.AuditFilter{Code: audit.KillSwitchThrown}),
-		"deep": {Before: 20_000}, "actor-failed": {Actor: "person20", Result: jobs.AuditFailed},
+		"failed": {Result: audit.Failed}, "succeeded": {Result: audit.Succeeded}, "word": {Words: "churned"}, "rare-word": {Words: "ops 4711"},
+		"month": month(audit.Filter{}), "month-code": month(audit.Filter{Code: audit.JobStarted}), "month-actor": month(audit.Filter{Actor: "person30"}),
+		"month-failed": month(audit.Filter{Result: audit.Failed}), "month-word": month(audit.Filter{Words: "csv"}), "month-rare-code": month(audit.Filter{Code: audit.KillSwitchThrown}),
+		"deep": {Before: 20_000}, "actor-failed": {Actor: "person20", Result: audit.Failed},
 		"word-rare-code": {Words: "csv", Code: audit.KillSwitchThrown}, "word-rare-actor": {Words: "csv", Actor: "person39"},
 		"word-actor-code": {Words: "csv", Actor: "person39", Code: audit.AccessDenied}, "rare-word-actor": {Words: "ops 4711", Actor: "person03"},
 	} {
@@ -92,9 +93,9 @@ func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {
 			var took []time.Duration
 			for b.Loop() {
 				began := time.Now()
-				_, err := s.AuditEntries(ctx, filter)
+				_, err := s.Audit.Entries(ctx, filter)
 				require.NoError(b, err)
-				require.NoError(b, s.Record(ctx, audit.Entry{Code: audit.LogSearched, Actor: auditor, Details: map[string]any{"filter": map[string]any{"q": filter.Words}}}))
+				require.NoError(b, s.Audit.Record(ctx, audit.Entry{Code: audit.LogSearched, Actor: auditor, Details: map[string]any{"filter": map[string]any{"q": filter.Words}}}))
 				took = append(took, time.Since(began))
 			}
 			slices.Sort(took)
@@ -107,7 +108,7 @@ func benchmarkAuditExport(b *testing.B, s *jobstest.Console) {
 	for b.Loop() {
 		peak, n, before := uint64(0), 0, int64(0)
 		for {
-			page, err := s.AuditEntries(ctx, jobs.AuditFilter{Before: before, Limit: 1_000})
+			page, err := s.Audit.Entries(ctx, audit.Filter{Before: before, Limit: 1_000})
 			require.NoError(b, err)
 			if len(page) == 0 {
 				break
@@ -115,7 +116,7 @@ func benchmarkAuditExport(b *testing.B, s *jobstest.Console) {
 			n += len(page)
 			before = page[len(page)-1].Seq
 			if n%100_000 == 0 {
-				peak = max(peak, heap())
+				peak = max(peak, jobstest.Heap())
 			}
 		}
 		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entries/s")
@@ -123,39 +124,12 @@ func benchmarkAuditExport(b *testing.B, s *jobstest.Console) {
 	}
 }
 
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// peak is the most heap that was in use while something ran.
-func peak(run func()) uint64 {
-	runtime.GC()
-	done, peak := make(chan struct{}), make(chan uint64)
-	go func() {
-		most := uint64(0)
-		for tick := time.NewTicker(100 * time.Millisecond); ; {
-			select {
-			case <-done:
-				peak <- most
-				return
-			case <-tick.C:
-				most = max(most, heap())
-			}
-		}
-	}()
-	run()
-	close(done)
-	return <-peak
-}
-
 func benchmarkAuditVerify(b *testing.B, s *jobstest.Console) {
 	for b.Loop() {
-		var found jobs.Verified
-		most := peak(func() {
+		var found audit.Verified
+		most := jobstest.Peak(func() {
 			var err error
-			found, err = s.Verify(ctx, jobs.Proofs{})
+			found, err = s.Verify(ctx, audit.Proofs{})
 			require.NoError(b, err)
 		})
 		require.Empty(b, found.Wrong)
@@ -166,11 +140,11 @@ func benchmarkAuditVerify(b *testing.B, s *jobstest.Console) {
 
 // A job runs meanwhile.
 func benchmarkAuditAppend(b *testing.B, s *jobstest.Console) {
-	free(b, s)
-	stop := runAlways(b, s)
+	jobstest.Free(b, s)
+	stop := jobstest.RunAlways(b, s)
 	defer stop()
 	for b.Loop() {
-		require.NoError(b, s.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: operator, Target: "member_0000001"}))
+		require.NoError(b, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: jobstest.Operator, Target: "member_0000001"}))
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }

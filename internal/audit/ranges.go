@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"cmp"
@@ -77,7 +77,7 @@ func readRanges(text string) (r ranges, err error) {
 			s.to, err = strconv.ParseInt(to, 10, 64)
 		}
 		if err != nil || s.from > s.to {
-			return nil, fmt.Errorf("store: %q are no ranges", text)
+			return nil, fmt.Errorf("audit: %q are no ranges", text)
 		}
 		r = append(r, s)
 	}

@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -24,19 +23,19 @@ type Review struct {
 }
 
 // ReviewAudit signs off all entries up to one. It can only go further.
-func (s *Jobs) ReviewAudit(ctx context.Context, by audit.Actor, upTo int64, note string) error {
-	last, err := s.FurthestReview(ctx, by.Name)
+func (l *Log) SignOff(ctx context.Context, by Actor, upTo int64, note string) error {
+	last, err := l.FurthestReview(ctx, by.Name)
 	if err != nil {
 		return err
 	}
 	var head int64
-	if err := s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
+	if err := l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
 		return store.AsTrouble(err)
 	}
 	if upTo <= last.UpTo || upTo > head {
 		return FaultReview.With(last.UpTo+1, head)
 	}
-	return s.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": note}})
+	return l.Record(ctx, Entry{Code: LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": note}})
 }
 
 // reviewsAtOnce is how many entries are read between two queries.
@@ -44,9 +43,9 @@ const reviewsAtOnce = 200
 
 // FurthestReview returns the sign-off of an auditor, or of any for "", that goes
 // furthest. It is zero when there is none.
-func (s *Jobs) FurthestReview(ctx context.Context, actor string) (furthest Review, err error) {
+func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review, err error) {
 	for before := int64(0); ; {
-		found, err := s.AuditEntries(ctx, AuditFilter{Code: audit.LogReviewed, Actor: actor, Before: before, Limit: reviewsAtOnce})
+		found, err := l.Entries(ctx, Filter{Code: LogReviewed, Actor: actor, Before: before, Limit: reviewsAtOnce})
 		if err != nil || len(found) == 0 {
 			return furthest, err
 		}
@@ -62,11 +61,11 @@ func (s *Jobs) FurthestReview(ctx context.Context, actor string) (furthest Revie
 
 // LastVisit returns the newest entry that says that a person read or searched the
 // log in another session than this; zero when there is none.
-func (s *Jobs) LastVisit(ctx context.Context, by audit.Actor) (last audit.Entry, err error) {
-	for _, code := range []audit.Code{audit.LogRead, audit.LogSearched} {
-		e, err := s.lastVisit(ctx, by, code)
+func (l *Log) LastVisit(ctx context.Context, by Actor) (last Entry, err error) {
+	for _, code := range []Code{LogRead, LogSearched} {
+		e, err := l.lastVisit(ctx, by, code)
 		if err != nil {
-			return audit.Entry{}, err
+			return Entry{}, err
 		}
 		if e.Seq > last.Seq {
 			last = e
@@ -75,11 +74,11 @@ func (s *Jobs) LastVisit(ctx context.Context, by audit.Actor) (last audit.Entry,
 	return last, nil
 }
 
-func (s *Jobs) lastVisit(ctx context.Context, by audit.Actor, code audit.Code) (e audit.Entry, err error) {
+func (l *Log) lastVisit(ctx context.Context, by Actor, code Code) (e Entry, err error) {
 	for before := int64(0); ; {
-		found, err := s.AuditEntries(ctx, AuditFilter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
+		found, err := l.Entries(ctx, Filter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
 		if err != nil || len(found) == 0 {
-			return audit.Entry{}, err
+			return Entry{}, err
 		}
 		for _, e := range found {
 			if e.Actor.Session != by.Session {
@@ -91,40 +90,40 @@ func (s *Jobs) lastVisit(ctx context.Context, by audit.Actor, code audit.Code) (
 }
 
 // AuditSize is the number of the last entry.
-func (s *Jobs) AuditSize(ctx context.Context) (size int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
+func (l *Log) Size(ctx context.Context) (size int64, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
 	return size, store.AsTrouble(err)
 }
 
 // SaveVerified keeps what came of a verification, and says so in the log.
-func (s *Jobs) SaveVerified(ctx context.Context, by audit.Actor, v Verified) error {
+func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text)); err != nil {
 			return err
 		}
-		e := audit.Entry{Code: audit.LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
+		e := Entry{Code: LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
 		if len(v.Wrong) > 0 {
-			e.Code = audit.LogUnverified
+			e.Code = LogUnverified
 			e.Details["wrong"] = len(v.Wrong) + v.More
 		}
-		return s.RecordIn(ctx, tx, e)
+		return l.RecordIn(ctx, tx, e)
 	})
 }
 
 // LastVerified returns what came of the last verification; nil when there was none.
-func (s *Jobs) LastVerified(ctx context.Context) (*Verified, error) {
+func (l *Log) LastVerified(ctx context.Context) (*Verified, error) {
 	var text string
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
+	err := l.db.Reader().QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
 	if err != nil || text == "" {
 		return nil, store.AsTrouble(err)
 	}
 	var v Verified
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		return nil, errors.Join(errors.New("store: the last verification cannot be read"), err)
+		return nil, errors.Join(errors.New("audit: the last verification cannot be read"), err)
 	}
 	return &v, nil
 }

@@ -1,17 +1,17 @@
-package jobs
+package audit
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
@@ -23,18 +23,18 @@ type verifier struct {
 	tx      *store.Tx
 	public  string
 	v       *Verified
-	tree    audit.Tree
+	tree    Tree
 	reached int64
 	words   uint64 // of the entries, summed up
 	missing ranges // entries that are not there
 	erased  ranges // entries whose personal part is not there
 
-	saidErased ranges                 // what the log says was erased
-	kept       []int64                // entries that are never removed
-	months     int                    // for how many the log says that entries are kept; 0: for ever
-	removed    int64                  // up to which entry the log says that it was removed
-	forks      []fork                 // what the log says was lost when the database was restored
-	ended      map[string]audit.Entry // jobs that have no seal yet
+	saidErased ranges           // what the log says was erased
+	kept       []int64          // entries that are never removed
+	months     int              // for how many the log says that entries are kept; 0: for ever
+	removed    int64            // up to which entry the log says that it was removed
+	forks      []fork           // what the log says was lost when the database was restored
+	ended      map[string]Entry // jobs that have no seal yet
 
 	given   map[int64][]given // published checkpoints by size
 	strange []given           // those that do not fit
@@ -42,60 +42,64 @@ type verifier struct {
 	lastAt  time.Time
 }
 
-// verifyLog replays the log and holds it against its checkpoints.
-func (s *Jobs) verifyLog(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) error {
-	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]audit.Entry{}, given: map[int64][]given{}}
+// VerifyIn replays the log and holds it against its checkpoints. It returns the
+// entries that end jobs which no entry seals, though their end is an hour ago.
+func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) (unsealed []Entry, err error) {
+	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]given{}}
 	var head, reached, removed int64
 	var months int
 	var edge []byte
 	var name string
-	err := tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
+	err = tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if w.public == "" && s.signer != nil {
-		signer, err := s.signer(name)
+	if w.public == "" && l.signer != nil {
+		signer, err := l.signer(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		w.public = signer.Public
 	}
 	v.Unsigned = w.public == ""
 	if err := w.published(p, name); err != nil {
-		return err
+		return nil, err
 	}
 	var kept checkpointReader
-	for from := int64(1); from <= head; from += pageRows {
-		if err := w.page(ctx, from, min(from+pageRows-1, head), &kept); err != nil {
-			return err
+	for from := int64(1); from <= head; from += verifiedAtOnce {
+		if err := w.page(ctx, from, min(from+verifiedAtOnce-1, head), &kept); err != nil {
+			return nil, err
 		}
 	}
 	v.Entries = head
 	if err := w.afterLast(ctx, head); err != nil {
-		return err
+		return nil, err
 	}
 	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
-		v.wrong("audit log: its tree is not the one that comes of its entries")
+		v.Add("audit log: its tree is not the one that comes of its entries")
 	}
 	if reached != w.reached && len(v.Wrong) == 0 {
-		v.wrong("audit log: its last time is not that of its entries")
+		v.Add("audit log: its last time is not that of its entries")
 	}
 	if removed != w.removed {
-		v.wrong("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
+		v.Add("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
 	}
 	if months != w.months {
-		v.wrong("audit log: its entries are kept for %d months, and the log says for %d", months, w.months)
+		v.Add("audit log: its entries are kept for %d months, and the log says for %d", months, w.months)
 	}
 	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
-		return err
+		return nil, err
 	}
-	return w.conclude(ctx)
+	return w.unsealed(), w.conclude(ctx)
 }
+
+// verifiedAtOnce is how many entries are replayed between two queries.
+const verifiedAtOnce = 2_000
 
 // storedLine is an entry with what it is found by.
 type storedLine struct {
 	seq, at, reached, failed int64
-	audit.Written
+	Written
 	code, actor, job string
 }
 
@@ -140,7 +144,7 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 		// What came of the leaf is compared with what was stored then.
 		for i, hash := range w.tree.Grow(leaf) {
 			if len(hashes) == 0 || hashes[0].number != at+int64(i) || string(hashes[0].hash) != string(hash[:]) {
-				w.v.wrong("entry %d of the log: hash %d of the tree is not the one that comes of the entries", seq, at+int64(i))
+				w.v.Add("entry %d of the log: hash %d of the tree is not the one that comes of the entries", seq, at+int64(i))
 				break
 			}
 			hashes = hashes[1:]
@@ -155,19 +159,19 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 // entry checks one entry by itself.
 func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if known && l.Leaf() != leaf {
-		w.v.wrong("entry %d of the log: it is not the one that was written", l.seq)
+		w.v.Add("entry %d of the log: it is not the one that was written", l.seq)
 		return
 	}
 	e, err := l.Read()
 	switch {
-	case errors.Is(err, audit.ErrPersonal):
-		w.v.wrong("entry %d of the log: who acted, from where or on what is not as it was written", l.seq)
+	case errors.Is(err, ErrPersonal):
+		w.v.Add("entry %d of the log: who acted, from where or on what is not as it was written", l.seq)
 		return
 	case err != nil:
-		w.v.wrong("entry %d of the log: it cannot be read", l.seq)
+		w.v.Add("entry %d of the log: it cannot be read", l.seq)
 		return
 	case e.Seq != l.seq:
-		w.v.wrong("entry %d of the log: it was written as entry %d", l.seq, e.Seq)
+		w.v.Add("entry %d of the log: it was written as entry %d", l.seq, e.Seq)
 		return
 	}
 	after := max(w.reached, l.at)
@@ -175,7 +179,7 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 		after = max(after, l.reached)
 	}
 	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
-		w.v.wrong("entry %d of the log: what it is found by is not what it says", l.seq)
+		w.v.Add("entry %d of the log: what it is found by is not what it says", l.seq)
 	}
 	w.reached, w.lastAt = after, e.At
 	if e.Erased {
@@ -188,36 +192,36 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 }
 
 // learn remembers what an entry says about others.
-func (w *verifier) learn(e audit.Entry) {
-	if slices.Contains(audit.Kept, e.Code) {
+func (w *verifier) learn(e Entry) {
+	if slices.Contains(Kept, e.Code) {
 		w.kept = append(w.kept, e.Seq)
 	}
 	switch e.Code {
-	case audit.LogErased:
+	case LogErased:
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)
 		if err != nil {
-			w.v.wrong("entry %d of the log: which entries were erased cannot be read", e.Seq)
+			w.v.Add("entry %d of the log: which entries were erased cannot be read", e.Seq)
 		}
 		w.saidErased = append(w.saidErased, said...)
-	case audit.LogKeepSet:
+	case LogKeepSet:
 		w.months = int(wholeNumber(e.Details["after"]))
-	case audit.LogRemoved:
+	case LogRemoved:
 		w.removed = wholeNumber(e.Details["to"])
 		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
 		to, _ := slices.BinarySearch(w.kept, w.removed+1)
 		if kept := wholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.wrong("entries %d-%d of the log: %d of them are kept for ever, and %d are there", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
+			w.v.Add("entries %d-%d of the log: %d of them are kept for ever, and %d are there", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
 		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {
-			w.v.wrong("entry %d of the log: entries were removed that were to be kept", e.Seq)
+			w.v.Add("entry %d of the log: entries were removed that were to be kept", e.Seq)
 		}
-	case audit.LogRestored:
+	case LogRestored:
 		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq, e.At})
-	case audit.JobFinished:
+	case JobFinished:
 		w.ended[e.JobID] = e
-	case audit.JobSealed:
+	case JobSealed:
 		delete(w.ended, e.JobID)
 	}
 }
@@ -233,7 +237,7 @@ func (w *verifier) afterLast(ctx context.Context, head int64) error {
 	err := w.tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes WHERE number >= $2 OR number < 0)`,
 		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
 	if err == nil && beyond > 0 {
-		w.v.wrong("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)
+		w.v.Add("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)
 	}
 	return err
 }
@@ -243,7 +247,7 @@ func (w *verifier) afterLast(ctx context.Context, head int64) error {
 func (w *verifier) conclude(ctx context.Context) error {
 	for _, r := range w.missing {
 		if r.to > w.removed {
-			w.v.wrong("entry %d of the log: it is missing", max(r.from, w.removed+1))
+			w.v.Add("entry %d of the log: it is missing", max(r.from, w.removed+1))
 			break
 		}
 	}
@@ -253,11 +257,8 @@ func (w *verifier) conclude(ctx context.Context) error {
 	w.saidErased = w.saidErased.merged()
 	for _, r := range w.erased {
 		if at := w.saidErased.firstOutside(r); at > 0 {
-			w.v.wrong("entry %d of the log: who acted, from where or on what is missing, and no entry says that it was erased", at)
+			w.v.Add("entry %d of the log: who acted, from where or on what is missing, and no entry says that it was erased", at)
 		}
-	}
-	if err := w.unsealed(ctx); err != nil {
-		return err
 	}
 	words, err := w.tx.QueryContext(ctx, `SELECT word, seq FROM audit_words`)
 	if err != nil {
@@ -273,43 +274,9 @@ func (w *verifier) conclude(ctx context.Context) error {
 		w.words -= wordSum(word, seq)
 	}
 	if w.words != 0 {
-		w.v.wrong("audit log: the words its entries are found by are not those they hold")
+		w.v.Add("audit log: the words its entries are found by are not those they hold")
 	}
 	return words.Err()
-}
-
-// unsealed finds jobs that ended and were not sealed. Those that the console would
-// seal if it ran are no fault: it was stopped in that second.
-func (w *verifier) unsealed(ctx context.Context) error {
-	waiting := 0
-	for _, id := range sortedKeys(w.ended) {
-		e := w.ended[id]
-		if w.lastAt.Sub(e.At) <= sealedWithin {
-			continue
-		}
-		var due int
-		err := w.tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE id = $1 AND finished_at > 0 AND started_at > 0 AND sealed = 0`, id).Scan(&due)
-		if err != nil {
-			return err
-		}
-		if due == 0 {
-			w.v.wrong("job %s: it ended with entry %d of the log and was never sealed", id, e.Seq)
-		}
-		waiting += due
-	}
-	if waiting > 0 {
-		w.v.Notes = append(w.v.Notes, fmt.Sprintf("Jobs that ended and are not sealed yet: %d. The console seals them within seconds when it runs.", waiting))
-	}
-	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 var wordSeed = maphash.MakeSeed()
@@ -320,4 +287,15 @@ func wordSum(word string, seq int64) uint64 {
 		seq  int64
 	}
 	return maphash.Comparable(wordSeed, place{word, seq})
+}
+
+// unsealed returns the entries that end jobs, of those that no entry seals though
+// their end is an hour ago, sorted by job.
+func (w *verifier) unsealed() (ends []Entry) {
+	for _, id := range slices.Sorted(maps.Keys(w.ended)) {
+		if e := w.ended[id]; w.lastAt.Sub(e.At) > sealedWithin {
+			ends = append(ends, e)
+		}
+	}
+	return ends
 }

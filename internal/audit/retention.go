@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -30,23 +29,23 @@ var (
 const mostKeepMonths = 1_200
 
 // AuditKeeping is how long entries are kept, and what was removed.
-type AuditKeeping struct {
+type Retention struct {
 	Months  int   // 0: for ever
 	Removed int64 // entries up to this one were, but for those of audit.Kept
 }
 
 // AuditKeeping returns how long entries are kept.
-func (s *Jobs) AuditKeeping(ctx context.Context) (k AuditKeeping, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
+func (l *Log) Retention(ctx context.Context) (k Retention, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
 	return k, store.AsTrouble(err)
 }
 
 // KeepAudit sets for how many months entries are kept; 0 is for ever.
-func (s *Jobs) KeepAudit(ctx context.Context, by audit.Actor, months int) error {
+func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
 		return FaultKeepMonths.With(LeastKeepMonths)
 	}
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var before int
 		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
 			return err
@@ -54,7 +53,7 @@ func (s *Jobs) KeepAudit(ctx context.Context, by audit.Actor, months int) error 
 		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
 			return err
 		}
-		return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
+		return l.RecordIn(ctx, tx, Entry{Code: LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
 	})
 }
 
@@ -64,41 +63,41 @@ const entriesAtOnce = 500
 // SweepAudit removes entries that are older than an admin wants to keep them.
 // The log says so first; the hashes of what is removed stay, and so do the
 // entries that seal jobs.
-func (s *Jobs) SweepAudit(ctx context.Context) error {
-	if err := s.db.Tx(ctx, func(tx *store.Tx) error { return s.removeOld(ctx, tx) }); err != nil {
+func (l *Log) Sweep(ctx context.Context) error {
+	if err := l.db.Tx(ctx, func(tx *store.Tx) error { return l.removeOld(ctx, tx) }); err != nil {
 		return err
 	}
 	all := 0
 	for removed := entriesAtOnce; removed == entriesAtOnce; all += removed {
-		if err := s.db.Tx(ctx, func(tx *store.Tx) (err error) { removed, err = s.removeSome(ctx, tx); return err }); err != nil {
+		if err := l.db.Tx(ctx, func(tx *store.Tx) (err error) { removed, err = l.removeSome(ctx, tx); return err }); err != nil {
 			return err
 		}
 	}
 	if all == 0 {
 		return nil
 	}
-	return s.db.Scrub(ctx, "audit_lines", "audit_words")
+	return l.db.Scrub(ctx, "audit_lines", "audit_words")
 }
 
 // removeOld says that all entries are removed that are as old as an admin wants.
 // How old they are is read from the last of them, not from what it is found by.
-func (s *Jobs) removeOld(ctx context.Context, tx *store.Tx) error {
+func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	var months int
 	var removed int64
 	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed, keep_months`).Scan(&removed, &months)
 	if err != nil || months == 0 {
 		return err
 	}
-	said, err := s.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, audit.LogKeepSet)
+	said, err := l.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	if wholeNumber(said.Details["after"]) != int64(months) {
-		return fmt.Errorf("store: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
+		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
 	}
 	// A day at a time, for that entries were removed is an entry that stays.
-	before := s.db.Now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour)
-	e, err := s.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
+	before := l.db.Now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour)
+	e, err := l.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= removed {
 		return nil
 	}
@@ -106,7 +105,7 @@ func (s *Jobs) removeOld(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	if !e.At.Before(before) {
-		return fmt.Errorf("store: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
+		return fmt.Errorf("audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
 	}
 	var kept int64
 	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
@@ -116,23 +115,23 @@ func (s *Jobs) removeOld(ctx context.Context, tx *store.Tx) error {
 	if _, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, e.Seq); err != nil {
 		return err
 	}
-	return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogRemoved, Actor: audit.System,
+	return l.RecordIn(ctx, tx, Entry{Code: LogRemoved, Actor: System,
 		Details: map[string]any{"from": removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
 }
 
 // proven reads one entry, which must be the one that was hashed.
-func (s *Jobs) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e audit.Entry, err error) {
-	var l storedLine
-	if err := tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&l.seq, &l.Line, &l.Personal); err != nil {
+func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e Entry, err error) {
+	var stored storedLine
+	if err := tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&stored.seq, &stored.Line, &stored.Personal); err != nil {
 		return e, err
 	}
 	var hash []byte
-	if err := tx.QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, l.seq-1)).Scan(&hash); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, stored.seq-1)).Scan(&hash); err != nil {
 		return e, err
 	}
-	leaf := l.Leaf()
-	if e, err = l.Read(); err != nil || string(hash) != string(leaf[:]) {
-		return e, errors.Join(fmt.Errorf("store: entry %d of the log is not the one that was written", l.seq), err)
+	leaf := stored.Leaf()
+	if e, err = stored.Read(); err != nil || string(hash) != string(leaf[:]) {
+		return e, errors.Join(fmt.Errorf("audit: entry %d of the log is not the one that was written", stored.seq), err)
 	}
 	return e, nil
 }
@@ -140,14 +139,14 @@ func (s *Jobs) proven(ctx context.Context, tx *store.Tx, which string, arg any) 
 // keptCodes is the list of audit.Kept for SQL. The database's triggers name the same.
 var keptCodes = func() string {
 	var list []string
-	for _, code := range audit.Kept {
+	for _, code := range Kept {
 		list = append(list, "'"+string(code)+"'")
 	}
 	return "(" + strings.Join(list, ", ") + ")"
 }()
 
 // removeSome deletes some of what was said to be removed, and returns how many.
-func (s *Jobs) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
+func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
 	old, err := store.Collect(ctx, tx, scanEntry, `
 		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
@@ -173,22 +172,22 @@ func forgetWords(ctx context.Context, tx *store.Tx, seq int64, words []string) e
 // EraseFromAudit erases the personal part of every entry that names somebody, a
 // user or an account, and returns how many there were. What stays is verified as
 // before; the log says which entries were erased, by whom, and not whose.
-func (s *Jobs) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason string) (erased int, err error) {
+func (l *Log) Erase(ctx context.Context, by Actor, name, reason string) (erased int, err error) {
 	name = strings.TrimSpace(store.Clean(name, 300))
-	if name == "" || strings.TrimSpace(reason) == "" || len(audit.Words(name)) == 0 {
+	if name == "" || strings.TrimSpace(reason) == "" || len(Words(name)) == 0 {
 		return 0, FaultEraseName.With()
 	}
 	if mentions(strings.ToLower(reason), strings.ToLower(name)) {
 		return 0, FaultEraseReason.With()
 	}
-	head, err := s.AuditSize(ctx) // what is said of the erasing is not erased
+	head, err := l.Size(ctx) // what is said of the erasing is not erased
 	if err != nil {
 		return 0, err
 	}
 	for last := int64(0); ; {
-		var some []audit.Entry
-		err := s.db.Tx(ctx, func(tx *store.Tx) (err error) {
-			if some, err = s.naming(ctx, tx, name, last, head); err != nil || len(some) == 0 {
+		var some []Entry
+		err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
+			if some, err = l.naming(ctx, tx, name, last, head); err != nil || len(some) == 0 {
 				return err
 			}
 			var seqs ranges
@@ -206,7 +205,7 @@ func (s *Jobs) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason 
 			if len(seqs) == 0 {
 				return nil
 			}
-			return s.RecordIn(ctx, tx, audit.Entry{Code: audit.LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
+			return l.RecordIn(ctx, tx, Entry{Code: LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
 		})
 		if err != nil {
 			return erased, err
@@ -218,23 +217,23 @@ func (s *Jobs) EraseFromAudit(ctx context.Context, by audit.Actor, name, reason 
 	if erased == 0 {
 		return 0, FaultNothingErased.With(name)
 	}
-	return erased, store.AsTrouble(s.db.Scrub(ctx, "audit_lines", "audit_words"))
+	return erased, store.AsTrouble(l.db.Scrub(ctx, "audit_lines", "audit_words"))
 }
 
 // naming returns entries after one, up to another, that may name somebody.
-func (s *Jobs) naming(ctx context.Context, tx *store.Tx, name string, after, upTo int64) ([]audit.Entry, error) {
-	words, _, err := s.rarestFirst(ctx, audit.Words(name), AuditFilter{})
+func (l *Log) naming(ctx context.Context, tx *store.Tx, name string, after, upTo int64) ([]Entry, error) {
+	words, _, err := l.rarestFirst(ctx, Words(name), Filter{})
 	if err != nil {
 		return nil, err
 	}
 	return store.Collect(ctx, tx, scanEntry, `
 		SELECT e.seq, e.line, e.personal FROM audit_lines e
 		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
-		ORDER BY e.seq LIMIT $5`, after, words[0], audit.AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
+		ORDER BY e.seq LIMIT $5`, after, words[0], AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
 }
 
 // names reports whether an entry names somebody in its personal part.
-func names(e audit.Entry, name string) bool {
+func names(e Entry, name string) bool {
 	return strings.EqualFold(e.Actor.Name, name) || strings.Contains(e.Target, name) || mentions(e.Details, name)
 }
 
@@ -258,8 +257,8 @@ func mentions(value any, name string) bool {
 	return false
 }
 
-func erasePersonal(ctx context.Context, tx *store.Tx, e audit.Entry) error {
-	var w audit.Written
+func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {
+	var w Written
 	if err := tx.QueryRowContext(ctx, `UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package jobs_test
+package audit_test
 
 import (
 	"database/sql"
@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
@@ -16,9 +15,9 @@ import (
 func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		s := jobstest.Open(t, database)
-		s.SignWith([32]byte{1})
-		require.NoError(t, s.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator}))
-		require.NoError(t, s.Checkpoint(ctx))
+		s.Audit.SignWith([32]byte{1})
+		require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: jobstest.Operator}))
+		require.NoError(t, s.Audit.Checkpoint(ctx))
 		db, err := sql.Open(engine, database)
 		require.NoError(t, err)
 		defer db.Close()
@@ -29,7 +28,7 @@ func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
 			_, err := db.Exec(q)
 			require.ErrorContains(t, err, "append-only", engine)
 		}
-		entries, err := s.AuditEntries(ctx, jobs.AuditFilter{Limit: 10})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, "olga", entries[0].Actor.Name)

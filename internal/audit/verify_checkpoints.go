@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
@@ -37,12 +36,12 @@ func (w *verifier) published(p Proofs, name string) error {
 			return err
 		}
 		number++
-		c, err := audit.OpenCheckpoint(note, w.public)
+		c, err := OpenCheckpoint(note, w.public)
 		switch {
 		case err != nil:
-			w.v.wrong("published checkpoint %d: it is %v", number, audit.ErrCheckpoint)
+			w.v.Add("published checkpoint %d: it is %v", number, ErrCheckpoint)
 		case c.Origin != name:
-			w.v.wrong("published checkpoint %d: it is of another log, %s; this one is %s", number, c.Origin, name)
+			w.v.Add("published checkpoint %d: it is of another log, %s; this one is %s", number, c.Origin, name)
 		default:
 			w.v.Published++
 			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
@@ -87,12 +86,12 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 			break
 		}
 		w.v.Checkpoints++
-		signed, err := audit.OpenCheckpoint(c.Note, w.public)
+		signed, err := OpenCheckpoint(c.Note, w.public)
 		switch {
 		case err != nil || c.Size != signed.Size || store.Millis(signed.At) != store.Millis(c.At):
-			w.v.wrong("checkpoint of %d entries: it is not as it was signed", c.Size)
+			w.v.Add("checkpoint of %d entries: it is not as it was signed", c.Size)
 		case signed.Root != w.tree.Root():
-			w.v.wrong("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
+			w.v.Add("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
 		default:
 			w.signed = c.Size
 		}
@@ -122,11 +121,11 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 		return err
 	}
 	if c != nil {
-		w.v.wrong("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
+		w.v.Add("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
 	}
 	for _, g := range w.strange { // only now is it known what the log says that it lost
 		if !w.forked(g) {
-			w.v.wrong("published checkpoint of %d entries: the entries before it are not those that were signed", g.size)
+			w.v.Add("published checkpoint of %d entries: the entries before it are not those that were signed", g.size)
 		}
 	}
 	beyond := int64(0)
@@ -136,7 +135,7 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 		}
 	}
 	if beyond > 0 {
-		w.v.wrong("audit log: it ends with entry %d, and a published checkpoint covers %d", head, beyond)
+		w.v.Add("audit log: it ends with entry %d, and a published checkpoint covers %d", head, beyond)
 	}
 	for _, f := range w.forks {
 		w.v.Notes = append(w.v.Notes, fmt.Sprintf("The database was restored from a copy when %d entries had been published: of those after entry %d, what was written between the copy and the restoring is not in this log (entry %d says so).", f.to, f.after, f.said))

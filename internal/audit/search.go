@@ -1,4 +1,4 @@
-package jobs
+package audit
 
 import (
 	"cmp"
@@ -9,42 +9,40 @@ import (
 	"strings"
 	"time"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
 // AuditFilter chooses entries; a zero field chooses all.
-type AuditFilter struct {
+type Filter struct {
 	From    time.Time // not before the log had reached this time
 	To      time.Time // before the log reached it
-	Code    audit.Code
+	Code    Code
 	Actor   string // name, however it is capitalised
 	JobID   string
-	Account string // it was in the job, or is what the entry is about
+	Account string // the entry is about it, or about a job it was in: one of AccountJobs
 	Result  string // Failed, Succeeded
 	Words   string // all of them stand in the entry
 	Before  int64  // a sequence number: entries older than it
 	Limit   int
+
+	AccountJobs []string // ids of the jobs that Account was in
 }
 
 // Results of events.
 const (
-	AuditFailed = "failed"
-	Succeeded   = "succeeded"
+	Failed    = "failed"
+	Succeeded = "succeeded"
 )
-
-// mostJobsOfAccount is in how many jobs an account is looked for.
-const mostJobsOfAccount = 200
 
 // mostWords is how many words of a search count.
 const mostWords = 10
 
 // auditQuery walks the index of the narrowest thing asked for, newest first.
-func (s *Jobs) auditQuery(ctx context.Context, f AuditFilter) (q store.Query, err error) {
+func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 	from, where := `audit_lines e`, []string{}
 	order := `e.seq`
 	if f.Words != "" {
-		words, byWord, err := s.rarestFirst(ctx, audit.Words(store.Clean(f.Words, 500)), f)
+		words, byWord, err := l.rarestFirst(ctx, Words(store.Clean(f.Words, 500)), f)
 		if err != nil {
 			return q, err
 		}
@@ -59,7 +57,7 @@ func (s *Jobs) auditQuery(ctx context.Context, f AuditFilter) (q store.Query, er
 			where = append(where, `EXISTS (SELECT 1 FROM audit_words o WHERE o.word = `+q.Arg(word)+` AND o.seq = `+order+`)`)
 		}
 	}
-	first, last, err := s.auditBounds(ctx, f)
+	first, last, err := l.bounds(ctx, f)
 	if err != nil {
 		return q, err
 	}
@@ -79,17 +77,13 @@ func (s *Jobs) auditQuery(ctx context.Context, f AuditFilter) (q store.Query, er
 		where = append(where, `e.job_id <> '' AND e.job_id = `+q.Arg(store.Clean(f.JobID, 100)))
 	}
 	switch f.Result {
-	case AuditFailed:
+	case Failed:
 		where = append(where, `e.failed = 1`)
 	case Succeeded:
 		where = append(where, `e.failed = 0`)
 	}
 	if f.Account != "" {
-		condition, err := s.aboutAccount(ctx, &q, f.Account)
-		if err != nil {
-			return q, err
-		}
-		where = append(where, condition)
+		where = append(where, aboutAccount(&q, f.Account, f.AccountJobs))
 	}
 	q.Text = `SELECT e.seq, e.line, e.personal FROM ` + from
 	if len(where) > 0 {
@@ -100,15 +94,15 @@ func (s *Jobs) auditQuery(ctx context.Context, f AuditFilter) (q store.Query, er
 }
 
 // auditBounds turns times into numbers of entries: first <= seq < last; 0 for no bound.
-func (s *Jobs) auditBounds(ctx context.Context, f AuditFilter) (first, last int64, err error) {
+func (l *Log) bounds(ctx context.Context, f Filter) (first, last int64, err error) {
 	last = f.Before
 	if !f.From.IsZero() {
-		if first, err = s.reachedAt(ctx, f.From); err != nil {
+		if first, err = l.reachedAt(ctx, f.From); err != nil {
 			return 0, 0, err
 		}
 	}
 	if !f.To.IsZero() {
-		end, err := s.reachedAt(ctx, f.To)
+		end, err := l.reachedAt(ctx, f.To)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -121,17 +115,17 @@ func (s *Jobs) auditBounds(ctx context.Context, f AuditFilter) (first, last int6
 
 // reachedAt returns the first entry once the log had reached a time; one after
 // the last when it has not.
-func (s *Jobs) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
+func (l *Log) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = s.db.Reader().QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
+		err = l.db.Reader().QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
 	}
 	return seq, err
 }
 
 // rarestFirst sorts words by how many entries have them, as far as that matters,
 // and reports whether the first is rarer than the code and the actor asked for.
-func (s *Jobs) rarestFirst(ctx context.Context, words []string, f AuditFilter) (sorted []string, rarer bool, err error) {
+func (l *Log) rarestFirst(ctx context.Context, words []string, f Filter) (sorted []string, rarer bool, err error) {
 	slices.Sort(words)
 	words = slices.Compact(words)
 	words = words[:min(len(words), mostWords)]
@@ -140,7 +134,7 @@ func (s *Jobs) rarestFirst(ctx context.Context, words []string, f AuditFilter) (
 	}
 	few := func(condition string, arg string) (n int64) {
 		if err == nil {
-			err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg).Scan(&n)
+			err = l.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg).Scan(&n)
 		}
 		return n
 	}
@@ -156,18 +150,14 @@ func (s *Jobs) rarestFirst(ctx context.Context, words []string, f AuditFilter) (
 
 // aboutAccount chooses the entries of the jobs an account was in, and those that
 // are about the account itself.
-func (s *Jobs) aboutAccount(ctx context.Context, q *store.Query, account string) (condition string, err error) {
-	found, err := s.Find(ctx, account, mostJobsOfAccount)
-	if err != nil {
-		return "", err
-	}
-	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.Arg(audit.AccountTerm(store.Clean(account, 300)))
-	if len(found) > 0 {
+func aboutAccount(q *store.Query, account string, jobIDs []string) (condition string) {
+	condition = `e.seq IN (SELECT seq FROM audit_words WHERE word = ` + q.Arg(AccountTerm(store.Clean(account, 300)))
+	if len(jobIDs) > 0 {
 		var ids []string
-		for _, placed := range found {
-			ids = append(ids, q.Arg(placed.Job.ID))
+		for _, id := range jobIDs {
+			ids = append(ids, q.Arg(id))
 		}
 		condition += ` UNION SELECT seq FROM audit_lines WHERE job_id <> '' AND job_id IN (` + strings.Join(ids, ", ") + `)`
 	}
-	return condition + `)`, nil
+	return condition + `)`
 }
