@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"internal/engine":            {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/tim", "internal/fault"},
 	"internal/engine/enginetest": {"internal/engine", "internal/jobs", "internal/jobs/jobstest", "internal/audit", "internal/tim", "internal/tim/timtest"},
 	"internal/store/storetest":   {"internal/store"},
-	"internal/jobs":              {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/auth", "internal/evidence", "internal/store", "internal/fault"},
+	"internal/jobs":              {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/evidence", "internal/store", "internal/fault"},
 	"internal/jobs/jobstest":     {"internal/jobs", "internal/auth", "internal/snapshot", "internal/audit", "internal/store", "internal/store/storetest"},
 	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
 	"internal/tim":               {"internal/fault"},
@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/accounts":          {"internal/fault"},
 	"internal/audit":             {"internal/store", "internal/fault"},
 	"internal/evidence":          {"internal/audit", "internal/fault"},
-	"internal/auth":              {"internal/fault"},
+	"internal/auth":              {"internal/audit", "internal/store", "internal/fault"},
 	"internal/fault":             {},
 	"migrations":                 {},
 }

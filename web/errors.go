@@ -12,7 +12,6 @@ import (
 
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -63,7 +62,7 @@ func statusOf(v *visit, err error) (int, *fault.Error) {
 	if !ok {
 		return http.StatusInternalServerError, faultInternal.Because(err)
 	}
-	if f.Sentence == jobs.FaultNoSession {
+	if f.Sentence == auth.FaultNoSession {
 		return http.StatusUnauthorized, f
 	}
 	switch f.Kind {

@@ -17,7 +17,7 @@ import (
 
 // everything that a request could change, the log apart.
 type contents struct {
-	users     []jobs.User
+	users     []auth.User
 	jobs      []jobs.Job
 	protected []jobs.ProtectedAccount
 	settings  jobs.Settings
@@ -28,7 +28,7 @@ type contents struct {
 func (c *console) contents() (all contents) {
 	c.t.Helper()
 	var err error
-	all.users, err = c.store.Users(c.t.Context())
+	all.users, err = c.store.Users.List(c.t.Context())
 	require.NoError(c.t, err)
 	all.jobs, err = c.store.List(c.t.Context(), jobs.Filter{Limit: 1000})
 	require.NoError(c.t, err)
@@ -116,7 +116,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				}
 				_, err := s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
 				require.NoError(t, err)
-				victim, err := s.CreateUser(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, jobstest.PasswordHash)
+				victim, err := s.Users.Create(t.Context(), audit.System, "victim-"+rand.Text(), auth.Operator, jobstest.PasswordHash)
 				require.NoError(t, err)
 				b := c.browser()
 				if role != "" {

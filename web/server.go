@@ -23,6 +23,7 @@ import (
 type Config struct {
 	DB            *store.DB
 	Audit         *audit.Log
+	Users         *auth.Users
 	Jobs          *jobs.Jobs
 	App           jobs.App                                                    // shown on every page; new jobs are for it
 	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
@@ -130,8 +131,8 @@ var routes = []route{
 // New makes a server. Call Close before the HTTP server shuts down.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.DB == nil || c.Audit == nil || c.Jobs == nil:
-		return nil, errors.New("web: Config.DB, Config.Audit or Config.Jobs is missing")
+	case c.DB == nil || c.Audit == nil || c.Users == nil || c.Jobs == nil:
+		return nil, errors.New("web: Config.DB, Config.Audit, Config.Users or Config.Jobs is missing")
 	case c.ReadTags == nil:
 		return nil, errors.New("web: Config.ReadTags is missing")
 	case len(c.CookieKey) != 64:

@@ -12,7 +12,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -45,7 +44,7 @@ func (s *Server) signIn(v *visit) error {
 	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
 	by := v.actor()
 	by.ID, by.Name, by.Role, by.SignedIn, by.Session = "", name, "", "", ""
-	wait, err := s.Jobs.TrySignIn(ctx, name, by.Address)
+	wait, err := s.Users.TrySignIn(ctx, name, by.Address)
 	if err != nil {
 		return err
 	}
@@ -60,13 +59,13 @@ func (s *Server) signIn(v *visit) error {
 	}
 	if reason != "" {
 		// A context of its own: whoever tries passwords may well hang up at once.
-		if err := s.Jobs.SignInFailed(context.WithoutCancel(ctx), by, reason); err != nil {
+		if err := s.Users.SignInFailed(context.WithoutCancel(ctx), by, reason); err != nil {
 			return err
 		}
 		return s.refuseSignIn(v, faultWrongSignIn.With())
 	}
 	if v.signedIn() { // the person signs in anew: the old session ends
-		if err := s.Jobs.SignOut(ctx, v.actor()); err != nil && !jobs.FaultNoSession.Is(err) {
+		if err := s.Users.SignOut(ctx, v.actor()); err != nil && !auth.FaultNoSession.Is(err) {
 			return err
 		}
 	}
@@ -79,8 +78,8 @@ func (s *Server) signIn(v *visit) error {
 
 // check compares a password. For an unknown user it takes as long as for a
 // known one. The reason is for the log: "" means that the person may enter.
-func (s *Server) check(v *visit, name, password string) (user jobs.User, reason string, err error) {
-	user, err = s.Jobs.UserByName(v.Request().Context(), name)
+func (s *Server) check(v *visit, name, password string) (user auth.User, reason string, err error) {
+	user, err = s.Users.ByName(v.Request().Context(), name)
 	switch {
 	case fault.KindOf(err) == fault.NotFound:
 		auth.CheckNobody(password)
@@ -105,7 +104,7 @@ func (s *Server) refuseSignIn(v *visit, f *fault.Error) error {
 
 func (s *Server) signOut(v *visit) error {
 	by := v.actor()
-	if err := s.Jobs.SignOut(v.Request().Context(), by); err != nil && !jobs.FaultNoSession.Is(err) {
+	if err := s.Users.SignOut(v.Request().Context(), by); err != nil && !auth.FaultNoSession.Is(err) {
 		return err
 	}
 	s.sessions.forget(v)

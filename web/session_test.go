@@ -71,9 +71,9 @@ func TestSessionEndsBySignOutOrDisabling(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, thief.get("/jobs").StatusCode)
 
 	b = c.as(auth.Operator)
-	user, err := c.store.UserByName(t.Context(), "operator")
+	user, err := c.store.Users.ByName(t.Context(), "operator")
 	require.NoError(t, err)
-	require.NoError(t, c.store.SetUserDisabled(t.Context(), audit.System, user.ID, true))
+	require.NoError(t, c.store.Users.SetDisabled(t.Context(), audit.System, user.ID, true))
 	require.Equal(t, http.StatusSeeOther, b.get("/jobs").StatusCode, "a disabled user is out at once")
 	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", jobstest.Password).StatusCode)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 )
 
@@ -32,7 +33,7 @@ const (
 // so that they can be listed and ended. The cookie carries a random secret,
 // signed and encrypted; the database has only the secret's hash.
 type sessionStore struct {
-	users   *jobs.Jobs
+	users   *auth.Users
 	trouble func() *jobs.Trouble
 	log     *slog.Logger
 	codecs  []securecookie.Codec
@@ -44,7 +45,7 @@ var _ sessions.Store = (*sessionStore)(nil)
 
 func newSessionStore(c Config) *sessionStore {
 	s := &sessionStore{
-		users:   c.Jobs,
+		users:   c.Users,
 		trouble: c.Trouble,
 		log:     c.Log,
 		codecs:  securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
@@ -84,8 +85,8 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if securecookie.DecodeMulti(name, cookie.Value, &secret, s.codecs...) != nil {
 		return session, nil // made up, or of another key: as good as none
 	}
-	record, user, err := s.users.SessionByToken(r.Context(), tokenHash(secret))
-	if jobs.FaultNoSession.Is(err) {
+	record, user, err := s.users.Session(r.Context(), tokenHash(secret))
+	if auth.FaultNoSession.Is(err) {
 		return session, nil
 	}
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 
 // Save keeps what a session holds, and hands out the cookie of a new one.
 func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	record, ok := session.Values[recordKey{}].(jobs.Session)
+	record, ok := session.Values[recordKey{}].(auth.Session)
 	if !ok {
 		return fmt.Errorf("web: session %q was never begun", session.ID)
 	}
@@ -130,8 +131,8 @@ func (s *sessionStore) recognise(v *visit) error {
 	if session.IsNew {
 		return nil
 	}
-	v.session, v.user = session, session.Values[userKey{}].(jobs.User)
-	record := session.Values[recordKey{}].(jobs.Session)
+	v.session, v.user = session, session.Values[userKey{}].(auth.User)
+	record := session.Values[recordKey{}].(auth.Session)
 	if now := time.Now(); now.Sub(record.SeenAt) > seenEvery {
 		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
 		session.Values[recordKey{}] = record
@@ -156,11 +157,11 @@ func (s *sessionStore) keep(v *visit) {
 
 // begin opens a session with a new id and a new secret, whatever the browser
 // brought along, so that nobody can plant one.
-func (s *sessionStore) begin(v *visit, by audit.Actor, user jobs.User) error {
+func (s *sessionStore) begin(v *visit, by audit.Actor, user auth.User) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
 	session.ID, session.Options = newSessionID(), &s.cookie
-	record := jobs.Session{
+	record := auth.Session{
 		ID: session.ID, TokenHash: tokenHash(secret), UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
 		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
 	}
@@ -175,8 +176,8 @@ func (s *sessionStore) begin(v *visit, by audit.Actor, user jobs.User) error {
 // alive reports whether a session that was recognised still stands: its user
 // may have been disabled, or have signed out elsewhere.
 func (s *sessionStore) alive(v *visit) bool {
-	record := v.session.Values[recordKey{}].(jobs.Session)
-	_, _, err := s.users.SessionByToken(v.Request().Context(), record.TokenHash)
+	record := v.session.Values[recordKey{}].(auth.Session)
+	_, _, err := s.users.Session(v.Request().Context(), record.TokenHash)
 	return err == nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 )
 
@@ -17,7 +16,7 @@ func (s *Server) listUsers(v *visit) error { return s.userPage(v, http.StatusOK,
 
 // userPage shows the users, and above them what was not done.
 func (s *Server) userPage(v *visit, status int, f *fault.Error) error {
-	users, err := s.Jobs.Users(v.Request().Context())
+	users, err := s.Users.List(v.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func (s *Server) createUser(v *visit) error {
 	name, role := v.FormValue("name"), auth.Role(v.FormValue("role"))
 	hash, err := auth.HashPassword(v.FormValue("password"))
 	if err == nil {
-		_, err = s.Jobs.CreateUser(v.Request().Context(), v.actor(), name, role, hash)
+		_, err = s.Users.Create(v.Request().Context(), v.actor(), name, role, hash)
 	}
 	return s.changed(v, err, "users.done.created", name)
 }
@@ -60,7 +59,7 @@ func (s *Server) createUser(v *visit) error {
 func (s *Server) setRole(v *visit) error {
 	role := auth.Role(v.FormValue("role"))
 	user, err := s.change(v, func(by audit.Actor, id string) error {
-		return s.Jobs.SetUserRole(v.Request().Context(), by, id, role)
+		return s.Users.SetRole(v.Request().Context(), by, id, role)
 	})
 	return s.changed(v, err, "users.done.role", user.Name, role)
 }
@@ -71,7 +70,7 @@ func (s *Server) setPassword(v *visit) error {
 		return s.changed(v, err, "")
 	}
 	user, err := s.change(v, func(by audit.Actor, id string) error {
-		return s.Jobs.SetUserPassword(v.Request().Context(), by, id, hash)
+		return s.Users.SetPassword(v.Request().Context(), by, id, hash)
 	})
 	if err == nil && user.ID == v.user.ID {
 		s.sessions.forget(v) // their own sessions have ended too
@@ -83,7 +82,7 @@ func (s *Server) setPassword(v *visit) error {
 func setDisabled(disabled bool) func(*Server, *visit) error {
 	return func(s *Server, v *visit) error {
 		user, err := s.change(v, func(by audit.Actor, id string) error {
-			return s.Jobs.SetUserDisabled(v.Request().Context(), by, id, disabled)
+			return s.Users.SetDisabled(v.Request().Context(), by, id, disabled)
 		})
 		if err == nil && disabled && user.ID == v.user.ID {
 			s.sessions.forget(v)
@@ -97,8 +96,8 @@ func setDisabled(disabled bool) func(*Server, *visit) error {
 }
 
 // change loads the user of the address and changes them.
-func (s *Server) change(v *visit, do func(by audit.Actor, id string) error) (jobs.User, error) {
-	user, err := s.Jobs.User(v.Request().Context(), v.Param("id"))
+func (s *Server) change(v *visit, do func(by audit.Actor, id string) error) (auth.User, error) {
+	user, err := s.Users.ByID(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return user, err
 	}

@@ -18,7 +18,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 		require.Equal(t, "/users", b.post("/users", "name", "grace", "role", "operator", "password", "a good long password").location())
 		require.Contains(t, b.get("/users").body, "grace was created and can sign in now.")
 		require.NotContains(t, b.get("/users").body, "was created", "a notice is shown once")
-		user, err := s.UserByName(t.Context(), "grace")
+		user, err := s.Users.ByName(t.Context(), "grace")
 		require.NoError(t, err)
 
 		b.post("/users/"+user.ID+"/role", "role", "auditor")
@@ -46,7 +46,7 @@ func TestAnAdminManagesUsers(t *testing.T) {
 func TestUserFormErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
-	admin, err := c.store.UserByName(t.Context(), "admin")
+	admin, err := c.store.Users.ByName(t.Context(), "admin")
 	require.NoError(t, err)
 	before := c.contents()
 	for _, bad := range []struct {
@@ -76,7 +76,7 @@ func TestUserFormErrorKeepsTheForm(t *testing.T) {
 func TestUserPasswordChangeSignsOut(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
-	admin, err := c.store.UserByName(t.Context(), "admin")
+	admin, err := c.store.Users.ByName(t.Context(), "admin")
 	require.NoError(t, err)
 	require.Equal(t, "/login", b.post("/users/"+admin.ID+"/password", "password", "my next good password").location())
 	require.Equal(t, http.StatusSeeOther, b.get("/users").StatusCode)

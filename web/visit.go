@@ -16,7 +16,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/web/templates/messages"
 )
 
@@ -26,7 +25,7 @@ type visit struct {
 	requestID string
 	text      *messages.Text
 	session   *sessions.Session // nil when signed out
-	user      jobs.User         // zero when signed out
+	user      auth.User         // zero when signed out
 }
 
 const visitKey = "visit"
@@ -111,7 +110,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		switch {
 		case r.permission == auth.Public:
 		case !v.signedIn():
-			return jobs.FaultNoSession.With()
+			return auth.FaultNoSession.With()
 		case !v.user.Role.May(r.permission):
 			err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
 				Details: map[string]any{"method": r.method, "permission": r.permission}})

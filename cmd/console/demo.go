@@ -267,7 +267,7 @@ func demoUsers(ctx context.Context, r *rooms, out io.Writer) (operator audit.Act
 		if err != nil {
 			return operator, err
 		}
-		user, err := r.jobs.CreateUser(ctx, commandLine(), u.name, u.role, hash)
+		user, err := r.users.Create(ctx, commandLine(), u.name, u.role, hash)
 		if err != nil {
 			return operator, err
 		}

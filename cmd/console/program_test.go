@@ -95,7 +95,7 @@ func addUsers(t testing.TB, database string) {
 	require.NoError(t, err)
 	s := jobstest.New(db)
 	for user, role := range map[string]auth.Role{"olga": auth.Operator, "adam": auth.Admin, "aida": auth.Auditor} {
-		_, err := s.CreateUser(t.Context(), commandLine(), user, role, jobstest.PasswordHash)
+		_, err := s.Users.Create(t.Context(), commandLine(), user, role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
 	require.NoError(t, db.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
@@ -12,6 +13,7 @@ import (
 type rooms struct {
 	db    *store.DB
 	audit *audit.Log
+	users *auth.Users
 	jobs  *jobs.Jobs
 }
 
@@ -26,6 +28,7 @@ func openRooms(ctx context.Context, database string) (*rooms, error) {
 
 func newRooms(db *store.DB) *rooms {
 	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf)}
+	r.users = auth.New(db, r.audit)
 	r.jobs = jobs.New(db, r.audit)
 	return r
 }

@@ -38,7 +38,7 @@ func (c *userAdd) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.jobs.CreateUser(ctx, commandLine(), c.Name, auth.Role(c.Role), hash); err != nil {
+		if _, err := r.users.Create(ctx, commandLine(), c.Name, auth.Role(c.Role), hash); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "Added %s as %s.\n", c.Name, c.Role)
@@ -53,7 +53,7 @@ type userPassword struct {
 
 func (c *userPassword) Run(ctx context.Context, s *streams) error {
 	return withRooms(ctx, c.Database, func(r *rooms) error {
-		u, err := r.jobs.UserByName(ctx, c.Name)
+		u, err := r.users.ByName(ctx, c.Name)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (c *userPassword) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		if err := r.jobs.SetUserPassword(ctx, commandLine(), u.ID, hash); err != nil {
+		if err := r.users.SetPassword(ctx, commandLine(), u.ID, hash); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "Set the password of %s and ended their sessions.\n", c.Name)
@@ -75,7 +75,7 @@ type userList struct {
 
 func (c *userList) Run(ctx context.Context, s *streams) error {
 	return withRooms(ctx, c.Database, func(r *rooms) error {
-		users, err := r.jobs.Users(ctx)
+		users, err := r.users.List(ctx)
 		if err != nil {
 			return err
 		}

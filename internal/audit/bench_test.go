@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs/jobstest"
 )
-
-var ctx = context.Background()
 
 const (
 	auditEntries = 1_000_000

@@ -1,5 +1,5 @@
-// Package auth says who may do what: roles, permissions and passwords. It is
-// pure; the store keeps users and the web asks for permissions.
+// Package auth says who may do what: roles, permissions, users, passwords, sign-in
+// and sessions. Failed attempts to sign in slow the next ones down (sessions.go).
 package auth
 
 import (

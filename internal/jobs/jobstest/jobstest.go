@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -26,6 +27,7 @@ type Console struct {
 	*jobs.Jobs
 	DB    *store.DB
 	Audit *audit.Log
+	Users *auth.Users
 }
 
 // App is the app every console of this package knows.
@@ -73,7 +75,7 @@ func over(t testing.TB, db *store.DB) *Console {
 // New returns the rooms over a database, which is left as it is.
 func New(db *store.DB) *Console {
 	log := audit.New(db, jobs.AppOf)
-	return &Console{Jobs: jobs.New(db, log), DB: db, Audit: log}
+	return &Console{Jobs: jobs.New(db, log), DB: db, Audit: log, Users: auth.New(db, log)}
 }
 
 // Keep lets the App keep tags and verify a share of the batches.

@@ -1,4 +1,4 @@
-package jobs
+package auth
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -25,7 +24,7 @@ var (
 type User struct {
 	ID           string
 	Name         string
-	Role         auth.Role
+	Role         Role
 	PasswordHash string
 	CreatedAt    time.Time
 	DisabledAt   time.Time
@@ -41,17 +40,27 @@ func scanUser(row store.Scanner) (u User, err error) {
 	return u, err
 }
 
-// CreateUser adds a user with a unique name.
-func (s *Jobs) CreateUser(ctx context.Context, by audit.Actor, name string, role auth.Role, passwordHash string) (User, error) {
-	if !auth.ValidName(name) {
+// Users are those who may sign in, with their sessions. Its methods may be called
+// at the same time.
+type Users struct {
+	db  *store.DB
+	log *audit.Log
+}
+
+// New returns the users of a database. What changes them is recorded in the log.
+func New(db *store.DB, log *audit.Log) *Users { return &Users{db: db, log: log} }
+
+// Create adds a user with a unique name.
+func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role Role, passwordHash string) (User, error) {
+	if !ValidName(name) {
 		return User{}, FaultUserName.With()
 	}
 	if !role.Valid() {
 		return User{}, FaultUserRole.With()
 	}
-	now := s.db.Now()
+	now := us.db.Now()
 	u := User{ID: store.NewID(now), Name: name, Role: role, PasswordHash: passwordHash, CreatedAt: store.FromMillis(store.Millis(now))}
-	return u, s.db.Tx(ctx, func(tx *store.Tx) error {
+	return u, us.db.Tx(ctx, func(tx *store.Tx) error {
 		err := store.One(ctx, tx, FaultUserTaken.With(name), `
 			INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (name) DO NOTHING`,
@@ -59,36 +68,36 @@ func (s *Jobs) CreateUser(ctx context.Context, by audit.Actor, name string, role
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
 	})
 }
 
-// Users returns all users by name.
-func (s *Jobs) Users(ctx context.Context) ([]User, error) {
-	return store.Collect(ctx, s.db.Reader(), scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
+// List returns all users by name.
+func (us *Users) List(ctx context.Context) ([]User, error) {
+	return store.Collect(ctx, us.db.Reader(), scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
 }
 
-// User returns a user by id.
-func (s *Jobs) User(ctx context.Context, id string) (User, error) {
-	return s.user(ctx, `u.id = $1`, id)
+// ByID returns a user.
+func (us *Users) ByID(ctx context.Context, id string) (User, error) {
+	return us.find(ctx, `u.id = $1`, id)
 }
 
-// UserByName returns a user by exact name.
-func (s *Jobs) UserByName(ctx context.Context, name string) (User, error) {
-	return s.user(ctx, `u.name = $1`, store.Clean(name, 100))
+// ByName returns a user by exact name.
+func (us *Users) ByName(ctx context.Context, name string) (User, error) {
+	return us.find(ctx, `u.name = $1`, store.Clean(name, 100))
 }
 
-func (s *Jobs) user(ctx context.Context, where string, arg string) (User, error) {
-	u, err := scanUser(s.db.Reader().QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE `+where, arg))
+func (us *Users) find(ctx context.Context, where string, arg string) (User, error) {
+	u, err := scanUser(us.db.Reader().QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE `+where, arg))
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, FaultNoUser.With()
 	}
 	return u, err
 }
 
-// SetUserPassword replaces a password and ends the user's sessions.
-func (s *Jobs) SetUserPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
-	return s.changeUser(ctx, by, id, audit.UserPasswordSet, nil, func(tx *store.Tx) error {
+// SetPassword replaces a password and ends the user's sessions.
+func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
+	return us.change(ctx, by, id, audit.UserPasswordSet, nil, func(tx *store.Tx) error {
 		if err := store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err
 		}
@@ -96,23 +105,23 @@ func (s *Jobs) SetUserPassword(ctx context.Context, by audit.Actor, id, password
 	})
 }
 
-// SetUserRole gives a user another role; sessions go on with it.
-func (s *Jobs) SetUserRole(ctx context.Context, by audit.Actor, id string, role auth.Role) error {
+// SetRole gives a user another role; sessions go on with it.
+func (us *Users) SetRole(ctx context.Context, by audit.Actor, id string, role Role) error {
 	if !role.Valid() {
 		return FaultUserRole.With()
 	}
-	return s.changeUser(ctx, by, id, audit.UserRoleSet, map[string]any{"role": role}, func(tx *store.Tx) error {
+	return us.change(ctx, by, id, audit.UserRoleSet, map[string]any{"role": role}, func(tx *store.Tx) error {
 		return store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET role = $2 WHERE id = $1`, id, role)
 	})
 }
 
-// SetUserDisabled bars a user, ending the sessions, or lets them back in.
-func (s *Jobs) SetUserDisabled(ctx context.Context, by audit.Actor, id string, disabled bool) error {
+// SetDisabled bars a user, ending the sessions, or lets them back in.
+func (us *Users) SetDisabled(ctx context.Context, by audit.Actor, id string, disabled bool) error {
 	code, at := audit.UserEnabled, int64(0)
 	if disabled {
-		code, at = audit.UserDisabled, store.Millis(s.db.Now())
+		code, at = audit.UserDisabled, store.Millis(us.db.Now())
 	}
-	return s.changeUser(ctx, by, id, code, nil, func(tx *store.Tx) error {
+	return us.change(ctx, by, id, code, nil, func(tx *store.Tx) error {
 		if err := store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
 			return err
 		}
@@ -120,9 +129,9 @@ func (s *Jobs) SetUserDisabled(ctx context.Context, by audit.Actor, id string, d
 	})
 }
 
-// changeUser makes a change, keeps at least one admin who can sign in, and records it.
-func (s *Jobs) changeUser(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any, change func(*store.Tx) error) error {
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+// change makes a change, keeps at least one admin who can sign in, and records it.
+func (us *Users) change(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any, change func(*store.Tx) error) error {
+	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		// Every admin's row, so that two admins who disable each other at once cannot both succeed.
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {
 			return err
@@ -141,12 +150,12 @@ func (s *Jobs) changeUser(ctx context.Context, by audit.Actor, id string, code a
 		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled_at = 0`).Scan(&admins); err != nil {
 			return err
 		}
-		if admins == 0 && before.Role == auth.Admin && before.DisabledAt.IsZero() {
+		if admins == 0 && before.Role == Admin && before.DisabledAt.IsZero() {
 			return FaultLastAdmin.With()
 		}
 		if details != nil {
 			details["before"] = before.Role
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})
 	})
 }

@@ -1,4 +1,4 @@
-package jobs
+package auth
 
 import (
 	"context"
@@ -30,9 +30,9 @@ type Session struct {
 // SignIn opens a session for a user whose password had this hash when it was
 // compared, forgets the failed attempts before it, and removes sessions that
 // have expired. by.Session is the new session's id.
-func (s *Jobs) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
-	now := store.Millis(s.db.Now())
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
+	now := store.Millis(us.db.Now())
+	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (s *Jobs) SignIn(ctx context.Context, by audit.Actor, session Session, pass
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
 	})
 }
 
@@ -75,9 +75,9 @@ func byAddress(address string) string    { return "@" + address }
 // TrySignIn counts an attempt before its password is looked at, so that many at
 // once do not slip through. When there were too many it counts nothing and
 // returns how long to wait. SignIn takes the count back.
-func (s *Jobs) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
-	now := s.db.Now()
-	return wait, s.db.Tx(ctx, func(tx *store.Tx) error {
+func (us *Users) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
+	now := us.db.Now()
+	return wait, us.db.Tx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, store.Millis(now.Add(-forgetAfter))); err != nil {
 			return err
 		}
@@ -110,18 +110,18 @@ func (s *Jobs) TrySignIn(ctx context.Context, name, address string) (wait time.D
 }
 
 // SignInFailed records that an attempt of by.Name, as typed, from by.Address failed.
-func (s *Jobs) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
-	return s.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
+func (us *Users) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
+	return us.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
 }
 
-// SessionByToken returns a session that is alive and its user.
-func (s *Jobs) SessionByToken(ctx context.Context, tokenHash string) (session Session, user User, err error) {
+// Session returns a session that is alive and its user.
+func (us *Users) Session(ctx context.Context, tokenHash string) (session Session, user User, err error) {
 	var created, seen, expires int64
-	row := s.db.Reader().QueryRowContext(ctx, `
+	row := us.db.Reader().QueryRowContext(ctx, `
 		SELECT s.id, s.token_hash, s.user_id, s.data, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at,
 			`+userColumns+`
 		FROM sessions s JOIN users u ON u.id = s.user_id
-		WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at = 0`, tokenHash, store.Millis(s.db.Now()))
+		WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at = 0`, tokenHash, store.Millis(us.db.Now()))
 	user, err = scanUser(store.ScanAlso(row, &session.ID, &session.TokenHash, &session.UserID, &session.Data, &session.Address,
 		&session.UserAgent, &created, &seen, &expires))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -132,19 +132,19 @@ func (s *Jobs) SessionByToken(ctx context.Context, tokenHash string) (session Se
 }
 
 // SaveSession keeps a session's data and how long it lives.
-func (s *Jobs) SaveSession(ctx context.Context, session Session) error {
-	err := s.db.Exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`,
+func (us *Users) SaveSession(ctx context.Context, session Session) error {
+	err := us.db.Exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`,
 		session.ID, session.Data, store.Millis(session.SeenAt), store.Millis(session.ExpiresAt))
 	return err
 }
 
 // SignOut ends the actor's session.
-func (s *Jobs) SignOut(ctx context.Context, by audit.Actor) error {
-	return s.db.Tx(ctx, func(tx *store.Tx) error {
+func (us *Users) SignOut(ctx context.Context, by audit.Actor) error {
+	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		if err := store.One(ctx, tx, FaultNoSession.With(), `DELETE FROM sessions WHERE id = $1`, by.Session); err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
 	})
 }
 
