@@ -27,7 +27,7 @@ import (
 // in the same way.
 var mayImport = map[string][]string{
 	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/engine", "internal/evidence", "internal/fault",
-		"internal/jobs", "internal/store", "internal/tim", "internal/tim/timtest", "migrations"},
+		"internal/jobs", "internal/snapshot", "internal/store", "internal/tim", "internal/tim/timtest"},
 	"web":                        {"web/templates", "internal/accounts", "internal/store", "internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
 	"web/templates":              {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth", "internal/accounts", "internal/fault"},
 	"internal/store":             {"internal/fault", "migrations"},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/jobs/jobstest":     {"internal/jobs", "internal/auth", "internal/snapshot", "internal/audit", "internal/store", "internal/store/storetest"},
 	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
 	"internal/tim":               {"internal/fault"},
-	"internal/snapshot":          {"internal/fault"},
+	"internal/snapshot":          {"internal/store", "internal/fault"},
 	"internal/accounts":          {"internal/fault"},
 	"internal/audit":             {"internal/store", "internal/fault"},
 	"internal/evidence":          {"internal/audit", "internal/fault"},

@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
@@ -30,9 +31,9 @@ func openOurs(ctx context.Context, l load) (*store.DB, *jobs.Jobs, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all := jobs.New(db, audit.New(db, jobs.AppOf))
-	all.UseKey([32]byte{1})
-	return db, all, nil
+	snapshots := snapshot.New(db)
+	snapshots.UseKey([32]byte{1})
+	return db, jobs.New(db, audit.New(db, jobs.AppOf), snapshots), nil
 }
 
 // prepareOurs uploads a file, lets it be read, and starts the job.

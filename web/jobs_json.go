@@ -176,7 +176,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		whole.Retries = append(whole.Retries, m.ID)
 	}
 	if rests(j) {
-		kept, err := s.Jobs.Kept(v.Request().Context(), j.ID)
+		kept, err := s.Jobs.SnapshotInfo(v.Request().Context(), j)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/web/templates"
 )
 
@@ -86,7 +87,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if rests(j) {
-		if view.Kept, err = l.jobs.Kept(ctx, j.ID); err != nil {
+		if view.Kept, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
 			return view, err
 		}
 		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
@@ -104,8 +105,8 @@ func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (e
 	}
 	view.Inspection, err = l.jobs.InspectionOf(ctx, view.Job.ID)
 	if i := view.Inspection; err == nil && i != nil && i.Settled() && i.Told() && i.Counts[jobs.Inspected] > 0 {
-		var kept jobs.Kept
-		kept, err = l.jobs.Kept(ctx, i.ID)
+		var kept snapshot.Info
+		kept, err = l.jobs.SnapshotInfo(ctx, *i)
 		view.Forgotten = !kept.ErasedAt.IsZero()
 	}
 	return err

@@ -67,7 +67,7 @@ func (s *Server) downloadTags(v *visit) error {
 	if err != nil {
 		return err
 	}
-	kept, err := s.Jobs.Kept(ctx, j.ID)
+	kept, err := s.Jobs.SnapshotInfo(ctx, j)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamper
 	tamperWith(`UPDATE jobs SET kind = '%[1]s', state = 'finished', snapshot = 1, finished_at = created_at + 60000, outcome_waiting = 0, outcome_%[2]s = 300, version = version + 1 WHERE id = '%[3]s'`,
 		k, k.Done(), id)
 	master, key := [32]byte{4}, snapshot.NewKey()
-	c.store.UseKey(master)
+	c.store.Snapshots.UseKey(master)
 	wrapped, err := snapshot.Wrap(master, id, key)
 	require.NoError(t, err)
 	tamperWith(`INSERT INTO snapshot_keys (job_id, wrapped, erase_at) VALUES ('%[1]s', x'%[2]x', 4102444800000) ON CONFLICT (job_id) DO UPDATE SET wrapped = x'%[2]x', erase_at = 4102444800000`, id, wrapped)

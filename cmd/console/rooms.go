@@ -6,15 +6,17 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
 // rooms are what a console keeps in its database, each noun in a package of its own.
 type rooms struct {
-	db    *store.DB
-	audit *audit.Log
-	users *auth.Users
-	jobs  *jobs.Jobs
+	db        *store.DB
+	audit     *audit.Log
+	users     *auth.Users
+	snapshots *snapshot.Snapshots
+	jobs      *jobs.Jobs
 }
 
 // openRooms opens a database. Close its db at the end.
@@ -27,8 +29,8 @@ func openRooms(ctx context.Context, database string) (*rooms, error) {
 }
 
 func newRooms(db *store.DB) *rooms {
-	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf)}
+	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf), snapshots: snapshot.New(db)}
 	r.users = auth.New(db, r.audit)
-	r.jobs = jobs.New(db, r.audit)
+	r.jobs = jobs.New(db, r.audit, r.snapshots)
 	return r
 }

@@ -79,8 +79,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.rooms, err = openRooms(ctx, c.Database); err != nil {
 		return nil, err
 	}
-	con.jobs.UseKey(keys.snapshots)
-	own, err := con.jobs.IsOwnKey(ctx)
+	con.snapshots.UseKey(keys.snapshots)
+	own, err := con.snapshots.IsOwnKey(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -108,7 +108,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Log: s.log})
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
 	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
 	con.web, err = web.New(web.Config{DB: con.db, Audit: con.audit, Users: con.users, Jobs: con.jobs, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
 		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})

@@ -38,6 +38,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 )
@@ -60,12 +61,13 @@ const Connections = 2*inFlight + 16
 
 // Config is what an engine needs. All but LostCallEnds is required.
 type Config struct {
-	App    jobs.App
-	Client *tim.Client
-	Store  *store.DB
-	Jobs   *jobs.Jobs
-	Audit  *audit.Log
-	Log    *slog.Logger
+	App       jobs.App
+	Client    *tim.Client
+	Store     *store.DB
+	Jobs      *jobs.Jobs
+	Audit     *audit.Log
+	Snapshots *snapshot.Snapshots
+	Log       *slog.Logger
 	// LostCallEnds is after how long a call without an answer can no longer take
 	// effect; 0 = 5 s (docs/tim-api.md: the service ends its own work within 3 s).
 	LostCallEnds time.Duration

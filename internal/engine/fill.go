@@ -87,7 +87,7 @@ func (e *Engine) recall(ctx context.Context, b *batch) *ending {
 	switch {
 	case err == nil:
 		return nil
-	case jobs.Unreadable(err):
+	case snapshot.Unreadable(err):
 		return b.unreadable(err)
 	}
 	e.gate.note(ctx, looking, err)
@@ -95,12 +95,12 @@ func (e *Engine) recall(ctx context.Context, b *batch) *ending {
 }
 
 func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
-	key, err := e.Jobs.KeyOf(ctx, b.job.id)
+	key, err := e.Snapshots.KeyOf(ctx, b.job.id)
 	if err != nil {
 		return err
 	}
 	if b.job.told() {
-		wanted, err := e.Jobs.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
+		wanted, err := e.Snapshots.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 	if !partly {
 		return nil
 	}
-	if b.earlier, err = e.Jobs.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
+	if b.earlier, err = e.Snapshots.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
 		return err
 	}
 	for _, a := range b.accounts {

@@ -16,7 +16,7 @@ import (
 // quiet is an engine that makes no calls.
 func quiet(t *testing.T, s *jobstest.Console) *Engine {
 	t.Helper()
-	return New(Config{App: jobstest.App, Store: s.DB, Jobs: s.Jobs, Audit: s.Audit, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	return New(Config{App: jobstest.App, Store: s.DB, Jobs: s.Jobs, Audit: s.Audit, Snapshots: s.Snapshots, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 }
 
 // write changes the database behind the engine's back.

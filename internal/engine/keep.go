@@ -96,14 +96,14 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 			all[a.seq] = a.before
 		}
 	}
-	key, err := e.Jobs.KeyOf(ctx, b.job.id)
+	key, err := e.Snapshots.KeyOf(ctx, b.job.id)
 	if err == nil {
 		s.data, err = snapshot.Seal(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
 	switch {
 	case err == nil:
 		return s, nil
-	case jobs.Unreadable(err):
+	case snapshot.Unreadable(err):
 		return s, b.unreadable(err)
 	}
 	e.gate.note(ctx, looking, err)

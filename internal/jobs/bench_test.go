@@ -118,7 +118,7 @@ func BenchmarkReport(b *testing.B) {
 			close(quit)
 			b.ReportMetric(float64((<-longest).Microseconds())/1000, "ms-longest-write")
 			begun := time.Now()
-			kept, err := s.Kept(ctx, of.ID)
+			kept, err := s.SnapshotInfo(ctx, of)
 			require.NoError(b, err)
 			b.ReportMetric(float64(kept.Bytes)/1e6, "bytes/account")
 			b.ReportMetric(float64(time.Since(begun).Microseconds())/1000, "ms-kept")

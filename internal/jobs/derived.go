@@ -48,12 +48,12 @@ func (s *Jobs) tags(ctx context.Context, m derivation, from, to int64) (map[int6
 	wanted := map[int64][]string{}
 	var err error
 	if m.of.Told() {
-		wanted, err = s.keptTags(ctx, snapshot.Wanted, m.of.ID, from, to)
+		wanted, err = s.snapshots.Tags(ctx, snapshot.Wanted, m.of.ID, from, to)
 	}
 	if err != nil || m.kind == m.of.Kind || m.checks == m.of.Kind || m.kind == m.of.Checks {
 		return wanted, err
 	}
-	before, err := s.keptTags(ctx, snapshot.Before, m.of.ID, from, to)
+	before, err := s.snapshots.Tags(ctx, snapshot.Before, m.of.ID, from, to)
 	for seq, was := range before {
 		before[seq] = m.of.Kind.Did(was, snapshot.Chosen(wanted[seq], m.of.Only))
 	}

@@ -92,5 +92,5 @@ func (s *Jobs) CompareThen(ctx context.Context, im *Import, read Imported, betwe
 
 // WantedTags returns the tags a job is to add or remove, by place.
 func (s *Jobs) WantedTags(ctx context.Context, j Job) (map[int64][]string, error) {
-	return s.keptTags(ctx, snapshot.Wanted, j.ID, 1, j.Batches)
+	return s.snapshots.Tags(ctx, snapshot.Wanted, j.ID, 1, j.Batches)
 }

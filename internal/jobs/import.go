@@ -168,7 +168,7 @@ func (s *Jobs) sealWanted(ctx context.Context, im *Import, batches []PlannedBatc
 	if !im.Told || len(batches) == 0 {
 		return nil, nil
 	}
-	key, err := s.keyOf(ctx, s.db.Reader(), im.JobID)
+	key, err := s.snapshots.KeyOf(ctx, im.JobID)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (s *Jobs) RefuseImport(ctx context.Context, im *Import, why *fault.Error) e
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, im.JobID, store.Millis(s.db.Now())); err != nil {
+		if err := s.snapshots.KeepUntil(ctx, tx, im.JobID, s.db.Now()); err != nil {
 			return err
 		}
 		refused, err := job(ctx, tx, im.JobID)

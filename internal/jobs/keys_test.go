@@ -13,6 +13,7 @@ import (
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -129,7 +130,7 @@ func TestWithoutTheKeyFileNoJobIsMade(t *testing.T) {
 	s := jobstest.New(storetest.SQLite(t))
 	require.NoError(t, s.SaveApp(ctx, jobstest.App))
 	_, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\n")
-	require.True(t, jobs.FaultNoMaster.Is(err), "%v", err)
+	require.True(t, snapshot.FaultNoMaster.Is(err), "%v", err)
 }
 
 func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
@@ -137,14 +138,14 @@ func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 		jobstest.Keep(t, s, 0)
 		j := started(t, s, 100)
 		require.True(t, j.Snapshot)
-		kept, err := s.Kept(ctx, j.ID)
+		kept, err := s.SnapshotInfo(ctx, j)
 		require.NoError(t, err)
 		require.Zero(t, kept.EraseAt)
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET keep_days = 7`))
 		require.NoError(t, s.KeepTags(ctx, j.ID, vips(100)))
 		carry(t, s, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
 		j = jobNow(t, s, j.ID)
-		kept, err = s.Kept(ctx, j.ID)
+		kept, err = s.SnapshotInfo(ctx, j)
 		require.NoError(t, err)
 		require.Equal(t, []any{int64(1), 7 * 24 * time.Hour}, []any{kept.Batches, kept.EraseAt.Sub(j.FinishedAt)})
 		requireSums(t, s)
@@ -197,7 +198,7 @@ func TestSnapshotSettingIsFixedAtStart(t *testing.T) {
 		for _, call := range service.Ledger() {
 			require.False(t, call.Command == tim.GetTags && strings.HasPrefix(call.Accounts[0], "earlier"))
 		}
-		kept, err := s.Kept(ctx, later.ID)
+		kept, err := s.SnapshotInfo(ctx, later)
 		require.NoError(t, err)
 		require.Equal(t, int64(3), kept.Batches)
 		requireSums(t, s)

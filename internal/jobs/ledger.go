@@ -35,7 +35,7 @@ func (s *Jobs) History(ctx context.Context, account string, limit int) (events [
 			return nil, store.AsTrouble(err)
 		}
 		err = s.tagsIn(ctx, a, &e)
-		if f, known := errors.AsType[*fault.Error](err); known && unreadable(err) {
+		if f, known := errors.AsType[*fault.Error](err); known && snapshot.Lost(err) {
 			e.Erased = snapshot.FaultErased.Is(err)
 			if !e.Erased {
 				e.Fault = f
@@ -53,7 +53,7 @@ func (s *Jobs) History(ctx context.Context, account string, limit int) (events [
 // tagsIn adds the tags that a job keeps of an account.
 func (s *Jobs) tagsIn(ctx context.Context, a inJob, e *Event) error {
 	if a.Job.Told() {
-		wanted, err := s.keptTags(ctx, snapshot.Wanted, a.Job.ID, a.Batch, a.Batch)
+		wanted, err := s.snapshots.Tags(ctx, snapshot.Wanted, a.Job.ID, a.Batch, a.Batch)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (s *Jobs) tagsIn(ctx context.Context, a inJob, e *Event) error {
 	if !a.Job.Snapshot || a.Job.StartedAt.IsZero() {
 		return nil
 	}
-	before, err := s.keptTags(ctx, snapshot.Before, a.Job.ID, a.Batch, a.Batch)
+	before, err := s.snapshots.Tags(ctx, snapshot.Before, a.Job.ID, a.Batch, a.Batch)
 	if err != nil {
 		return err
 	}

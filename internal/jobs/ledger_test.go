@@ -83,7 +83,7 @@ func TestTheHistoryOfAnAccountHasItsTags(t *testing.T) {
 		events = history("user_00120")
 		require.Equal(t, []any{false, true}, []any{events[1].Known, events[1].Erased})
 		require.Equal(t, []string{"vip"}, events[0].Wanted, "the job that is to put them back keeps its own")
-		s.UseKey([32]byte{9})
+		s.Snapshots.UseKey([32]byte{9})
 		events = history("user_00120")
 		require.True(t, snapshot.FaultOtherKey.Is(events[0].Fault))
 		require.Equal(t, []any{false, true}, []any{events[0].Erased, events[1].Erased})

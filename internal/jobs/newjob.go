@@ -92,7 +92,7 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
 		}
 		if err == nil {
-			err = s.newKey(ctx, tx, id)
+			err = s.snapshots.MakeKey(ctx, tx, id)
 		}
 		if err == nil {
 			created, err = job(ctx, tx, id)

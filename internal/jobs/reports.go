@@ -2,9 +2,6 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -85,7 +82,7 @@ func (s *Jobs) report(ctx context.Context, j Job) (*snapshot.Report, error) {
 		return nil, nil
 	}
 	if !j.FinishedAt.IsZero() {
-		if saved, err := s.savedReport(ctx, j.ID); saved != nil || err != nil {
+		if saved, err := s.snapshots.SavedReport(ctx, j.ID); saved != nil || err != nil {
 			return saved, err
 		}
 	}
@@ -100,30 +97,13 @@ func (s *Jobs) report(ctx context.Context, j Job) (*snapshot.Report, error) {
 	return sum, nil
 }
 
-func (s *Jobs) savedReport(ctx context.Context, jobID string) (*snapshot.Report, error) {
-	var text string
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	report := &snapshot.Report{}
-	return report, json.Unmarshal([]byte(text), report)
-}
-
 // saveReport keeps the report of a job that has ended, if it has one.
 func (s *Jobs) saveReport(ctx context.Context, j Job) error {
 	report, err := s.report(ctx, j)
 	if err != nil || report == nil {
 		return err
 	}
-	text, err := json.Marshal(report)
-	if err != nil {
-		return err
-	}
-	err = s.db.Exec(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`, j.ID, string(text))
+	err = s.snapshots.SaveReport(ctx, j.ID, report)
 	if err == nil {
 		s.reports.forget(j.ID)
 	}
@@ -194,7 +174,7 @@ func (s *Jobs) foldBatches(ctx context.Context, jobID string, from, to int64) ([
 }
 
 func (s *Jobs) foldPage(ctx context.Context, sum *snapshot.Report, jobID string, from, to int64) error {
-	read, err := s.keptBatches(ctx, snapshot.Before, jobID, from, to)
+	read, err := s.snapshots.Batches(ctx, snapshot.Before, jobID, from, to)
 	if err != nil {
 		return err
 	}

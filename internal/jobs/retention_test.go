@@ -44,27 +44,27 @@ func TestErasureHappensOnTime(t *testing.T) {
 		restore, err := s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Merge}, t.TempDir())
 		require.NoError(t, err)
 		restore, _ = read(t, s, restore)
-		kept, err := s.Kept(ctx, of.ID)
+		kept, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, int64(13), kept.Batches)
 		require.Positive(t, kept.Bytes)
 		require.Len(t, kept.Digest, 64)
 		require.Equal(t, of.FinishedAt.AddDate(0, 0, 10), kept.EraseAt)
 		require.Zero(t, kept.ErasedAt)
-		draft, err := s.Kept(ctx, restore.ID)
+		draft, err := s.SnapshotInfo(ctx, restore)
 		require.NoError(t, err)
 		require.Zero(t, draft.EraseAt, "its time begins when it ends")
 
 		s.DB.ShiftClocks(10*24*time.Hour - time.Minute)
 		require.NoError(t, s.Sweep(ctx))
-		still, err := s.Kept(ctx, of.ID)
+		still, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, kept, still)
 		summed := report(t, s, of.ID)
 
 		s.DB.ShiftClocks(2 * time.Minute)
 		require.NoError(t, s.Sweep(ctx))
-		gone, err := s.Kept(ctx, of.ID)
+		gone, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, []any{kept.Batches, int64(0), kept.Digest, "system"}, []any{gone.Batches, gone.Bytes, gone.Digest, gone.ErasedBy})
 		require.WithinDuration(t, kept.EraseAt, gone.ErasedAt, 5*time.Minute)
@@ -101,7 +101,7 @@ func TestTagsAreErasedWhenAPersonSaysSo(t *testing.T) {
 		of := ended(t, s, jobs.Clear, 10, vips(10), jobs.Cleared)
 		require.NoError(t, s.Erase(ctx, operator, of.ID))
 		require.NoError(t, s.Erase(ctx, audit.Actor{ID: "u2", Name: "adam"}, of.ID))
-		kept, err := s.Kept(ctx, of.ID)
+		kept, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, "olga", kept.ErasedBy)
 		require.Equal(t, int64(10), report(t, s, of.ID).Accounts, "it was summed up first")
@@ -116,7 +116,7 @@ func TestErasureOfUnreadableTags(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 10, vips(10), jobs.Cleared)
-		s.UseKey([32]byte{2})
+		s.Snapshots.UseKey([32]byte{2})
 		require.True(t, snapshot.FaultOtherKey.Is(s.Sweep(ctx)), "it says why there is no report")
 		require.NoError(t, s.Erase(ctx, operator, of.ID))
 		wrapped, err := s.Wrapped(ctx, of.ID)
@@ -135,20 +135,20 @@ func TestAnErasureThatBrokeOffIsCompleted(t *testing.T) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 700, vips(700), jobs.Cleared)
 		require.NoError(t, s.Sweep(ctx))
-		full, err := s.Kept(ctx, of.ID)
+		full, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		for half := range 2 {
 			require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshot_keys SET wrapped = $2, erased_by = 'adam', erased_at = 0, erase_at = $3 WHERE job_id = $1`, of.ID, []byte{}, time.Now().UnixMilli()))
 			if half == 1 {
 				require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshots SET data = 'x' WHERE number > 3`))
 			}
-			begun, err := s.Kept(ctx, of.ID)
+			begun, err := s.SnapshotInfo(ctx, of)
 			require.NoError(t, err)
 			require.NotZero(t, begun.ErasedAt, "nobody can read them any more")
 			_, err = s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Merge}, t.TempDir())
 			require.True(t, snapshot.FaultErased.Is(err), "%v", err)
 			require.NoError(t, s.Sweep(ctx))
-			done, err := s.Kept(ctx, of.ID)
+			done, err := s.SnapshotInfo(ctx, of)
 			require.NoError(t, err)
 			require.Equal(t, []any{full.Batches, int64(0), full.Digest, "adam"}, []any{done.Batches, done.Bytes, done.Digest, done.ErasedBy})
 			open, err := s.Count(ctx, `SELECT COUNT(*) FROM snapshot_keys WHERE erased_at = 0 AND erase_at > 0`)
@@ -233,7 +233,7 @@ func TestErasureLeavesOlderBackups(t *testing.T) {
 	}
 	opens := func(path string, master [32]byte) bool {
 		copied := jobstest.Open(t, path)
-		copied.UseKey(master)
+		copied.Snapshots.UseKey(master)
 		for a, err := range copied.TagsBefore(ctx, of.ID) {
 			return err == nil && len(a.Before) == 2
 		}

@@ -152,7 +152,7 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 		return nil, err
 	}
 	differ("accounts "+strings.ReplaceAll(string(j.Kind.Done()), "_", " ")+" without a call that held them", unproved, 0)
-	changed, err := changedSnapshots(ctx, tx, j.ID)
+	changed, err := snapshot.Changed(ctx, tx, j.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -223,27 +223,6 @@ func either(a, b []byte) []byte {
 		both[i] |= b[i]
 	}
 	return both
-}
-
-// changedSnapshots returns the batches whose kept tags do not fit their digest.
-func changedSnapshots(ctx context.Context, tx *store.Tx, jobID string) (changed []int64, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var number int64
-		var data []byte
-		var digest string
-		if err := rows.Scan(&number, &data, &digest); err != nil {
-			return nil, err
-		}
-		if len(data) > 0 && snapshot.Digest(data) != digest {
-			changed = append(changed, number)
-		}
-	}
-	return changed, rows.Err()
 }
 
 // listed is what a list of a job's accounts comes to, in whatever order it stands.

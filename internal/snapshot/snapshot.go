@@ -8,8 +8,9 @@
 // snapshot opens under its own job and batch only, so that none can be moved
 // or replaced unnoticed.
 //
-// The package reads and writes nothing: what it is given, it turns into bytes,
-// counts or tags to add.
+// [Snapshots] keeps the keys and what they encrypt in the database: the tags that
+// accounts had, and the tags that a job is to give or take. It erases them when
+// their time has come. When that is, and for which job, package jobs says.
 package snapshot
 
 import "tagsweep/internal/fault"

@@ -44,7 +44,7 @@ func ended(k jobs.Kind) JobView {
 	j := jobs.Job{ID: "job1", Kind: k, State: jobs.Finished, FileName: "users.csv", Accounts: 10, Rows: 10, Snapshot: true,
 		CreatedAt: at, StartedAt: at, FinishedAt: at.Add(time.Hour), CreatedBy: "olga", StartedBy: "olga",
 		Counts: jobs.Counts{k.Done(): 7, k.Nothing(): 2, jobs.Failed: 1}}
-	return JobView{Job: j, Kept: jobs.Kept{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
+	return JobView{Job: j, Kept: snapshot.Info{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
 }
 
 var keyShown = regexp.MustCompile(`>\s*([a-z_]+(?:\.[a-z0-9_-]+)+)`)

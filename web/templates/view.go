@@ -109,7 +109,7 @@ type JobView struct {
 	Made    []jobs.Job       // of accounts of this one
 	Report  *snapshot.Report // nil: nothing was read, or the job still runs
 	Spoiled *fault.Error     // why what is kept cannot be summed up
-	Kept    jobs.Kept        // zero while the job runs
+	Kept    snapshot.Info    // zero while the job runs
 	Undo    UndoForm
 	History []audit.Entry
 	Waits   *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none

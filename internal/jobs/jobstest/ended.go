@@ -23,7 +23,7 @@ func (s *Console) KeepTags(ctx context.Context, jobID string, before map[int64][
 			batches[number] = append(batches[number], snapshot.Account{Seq: seq, Tags: tags})
 		}
 	}
-	key, err := s.KeyOf(ctx, jobID)
+	key, err := s.Snapshots.KeyOf(ctx, jobID)
 	if err != nil {
 		return err
 	}

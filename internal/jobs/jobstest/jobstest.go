@@ -25,9 +25,10 @@ import (
 // Console is what a console keeps in its database.
 type Console struct {
 	*jobs.Jobs
-	DB    *store.DB
-	Audit *audit.Log
-	Users *auth.Users
+	DB        *store.DB
+	Audit     *audit.Log
+	Users     *auth.Users
+	Snapshots *snapshot.Snapshots
 }
 
 // App is the app every console of this package knows.
@@ -66,7 +67,7 @@ func Open(t testing.TB, database string) *Console {
 func over(t testing.TB, db *store.DB) *Console {
 	t.Helper()
 	c := New(db)
-	c.UseKey([32]byte{1})
+	c.Snapshots.UseKey([32]byte{1})
 	require.NoError(t, c.SaveApp(context.Background(), App))
 	c.set(t, 0, 0)
 	return c
@@ -75,7 +76,8 @@ func over(t testing.TB, db *store.DB) *Console {
 // New returns the rooms over a database, which is left as it is.
 func New(db *store.DB) *Console {
 	log := audit.New(db, jobs.AppOf)
-	return &Console{Jobs: jobs.New(db, log), DB: db, Audit: log, Users: auth.New(db, log)}
+	snapshots := snapshot.New(db)
+	return &Console{Jobs: jobs.New(db, log, snapshots), DB: db, Audit: log, Users: auth.New(db, log), Snapshots: snapshots}
 }
 
 // Keep lets the App keep tags and verify a share of the batches.

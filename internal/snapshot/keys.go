@@ -1,70 +1,78 @@
-package jobs
+package snapshot
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"tagsweep/internal/fault"
-	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
 // FaultNoMaster is of a program that was not given the key file.
 var FaultNoMaster = fault.Declare(fault.Unavailable, "snapshot.no_master", "The tags of accounts cannot be kept or read: this program was started without the key file. Nothing was sent; start the console with its key file.")
 
+// Snapshots are the tags that jobs keep in a database. Its methods may be called at
+// the same time.
+type Snapshots struct {
+	db     *store.DB
+	master [32]byte // see UseKey
+}
+
+// New returns the snapshots of a database.
+func New(db *store.DB) *Snapshots { return &Snapshots{db: db} }
+
 // UseKey sets the key under which those of the jobs are kept. Call it before
 // anything else.
-func (s *Jobs) UseKey(master [32]byte) { s.master = master }
+func (s *Snapshots) UseKey(master [32]byte) { s.master = master }
 
 // IsOwnKey reports whether the tags that were kept last, if any, are kept under
 // the key that was set.
-func (s *Jobs) IsOwnKey(ctx context.Context) (bool, error) {
+func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	var last string
 	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0 ORDER BY job_id DESC LIMIT 1`).Scan(&last)
 	if err == nil {
 		_, err = s.keyOf(ctx, s.db.Reader(), last)
 	}
 	switch {
-	case snapshot.FaultOtherKey.Is(err):
+	case FaultOtherKey.Is(err):
 		return false, nil
-	case errors.Is(err, sql.ErrNoRows), snapshot.FaultErased.Is(err), snapshot.FaultKeyChanged.Is(err): // a damaged key is that job's alone
+	case errors.Is(err, sql.ErrNoRows), FaultErased.Is(err), FaultKeyChanged.Is(err): // a damaged key is that job's alone
 		return true, nil
 	}
 	return true, store.AsTrouble(err)
 }
 
-// newKey makes the key under which a job's tags are kept.
-func (s *Jobs) newKey(ctx context.Context, tx *store.Tx, jobID string) error {
+// MakeKey makes the key under which a job's tags are kept.
+func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) error {
 	if s.master == [32]byte{} {
 		return FaultNoMaster.With()
 	}
-	wrapped, err := snapshot.Wrap(s.master, jobID, snapshot.NewKey())
+	wrapped, err := Wrap(s.master, jobID, NewKey())
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `INSERT INTO snapshot_keys (job_id, wrapped) VALUES ($1, $2)`, jobID, wrapped)
 	}
 	return err
 }
 
-// keyOf returns the key under which a job's tags are kept, or snapshot.FaultErased.
-func (s *Jobs) keyOf(ctx context.Context, q store.Querier, jobID string) (snapshot.Key, error) {
+// keyOf returns the key under which a job's tags are kept, or FaultErased.
+func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (Key, error) {
 	var wrapped []byte
 	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return snapshot.Key{}, err
+		return Key{}, err
 	}
 	if len(wrapped) > 0 && s.master == [32]byte{} {
-		return snapshot.Key{}, FaultNoMaster.With()
+		return Key{}, FaultNoMaster.With()
 	}
-	return snapshot.Unwrap(s.master, jobID, wrapped)
+	return Unwrap(s.master, jobID, wrapped)
 }
 
 // sealedIn are the tables of what is kept a batch of the plan a row.
-var sealedIn = map[snapshot.Purpose]string{snapshot.Before: "snapshots", snapshot.Wanted: "wanted_tags"}
+var sealedIn = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
 // sealedTags returns the tags that are kept for some batches of the plan, by number.
-func sealedTags(ctx context.Context, q store.Querier, key snapshot.Key, purpose snapshot.Purpose, jobID string, from, to int64) (map[int64][]snapshot.Account, error) {
+func sealedTags(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	type sealed struct {
 		number int64
 		data   []byte
@@ -74,9 +82,9 @@ func sealedTags(ctx context.Context, q store.Querier, key snapshot.Key, purpose 
 	if err != nil {
 		return nil, err
 	}
-	all := map[int64][]snapshot.Account{}
+	all := map[int64][]Account{}
 	for _, r := range rows {
-		if all[r.number], err = snapshot.Open(key, purpose, jobID, r.number, r.data); err != nil {
+		if all[r.number], err = Open(key, purpose, jobID, r.number, r.data); err != nil {
 			return nil, err
 		}
 	}
@@ -85,13 +93,13 @@ func sealedTags(ctx context.Context, q store.Querier, key snapshot.Key, purpose 
 
 // KeyOf returns the key under which a job's tags are kept; Unreadable errors say
 // that there is none.
-func (s *Jobs) KeyOf(ctx context.Context, jobID string) (snapshot.Key, error) {
+func (s *Snapshots) KeyOf(ctx context.Context, jobID string) (Key, error) {
 	return s.keyOf(ctx, s.db.Reader(), jobID)
 }
 
 // SealedTags returns the tags that are kept for a batch of the plan, by place in
 // the job; nil when none are.
-func (s *Jobs) SealedTags(ctx context.Context, key snapshot.Key, purpose snapshot.Purpose, jobID string, number int64) (map[int64][]string, error) {
+func (s *Snapshots) SealedTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
 	all, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, number, number)
 	if err != nil || all[number] == nil {
 		return nil, err
@@ -105,21 +113,10 @@ func (s *Jobs) SealedTags(ctx context.Context, key snapshot.Key, purpose snapsho
 
 // Unreadable reports whether tags can neither be read nor kept, whenever it is tried.
 func Unreadable(err error) bool {
-	return unreadable(err) || FaultNoMaster.Is(err) || snapshot.FaultTooMany.Is(err) || snapshot.FaultTooLarge.Is(err)
+	return Lost(err) || FaultNoMaster.Is(err) || FaultTooMany.Is(err) || FaultTooLarge.Is(err)
 }
 
-// keepUntil says until when the tags of a job that has ended are kept. One that
-// keeps none had only what was read back of accounts in doubt.
-func (s *Jobs) keepUntil(ctx context.Context, tx *store.Tx, j Job) error {
-	days := int64(0)
-	if j.Snapshot && !j.StartedAt.IsZero() {
-		if err := tx.QueryRowContext(ctx, `SELECT keep_days FROM apps WHERE id = $1`, j.AppID).Scan(&days); err != nil {
-			return err
-		}
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, j.ID, store.Millis(j.FinishedAt.Add(time.Duration(days)*24*time.Hour)))
-	if err == nil && !j.Snapshot {
-		_, err = tx.ExecContext(ctx, `DELETE FROM snapshots WHERE job_id = $1`, j.ID)
-	}
-	return err
+// Lost reports whether tags that were kept cannot be read, whenever it is tried.
+func Lost(err error) bool {
+	return FaultErased.Is(err) || FaultOtherKey.Is(err) || FaultKeyChanged.Is(err) || FaultChanged.Is(err)
 }

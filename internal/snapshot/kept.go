@@ -1,0 +1,105 @@
+package snapshot
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"io"
+	"time"
+
+	"tagsweep/internal/store"
+)
+
+// Info says what is kept of the tags that a job's accounts had. Batches and Digest
+// outlive the tags; the zero Info is of a job that keeps none.
+type Info struct {
+	Batches  int64     // of the plan of which tags are, or were, kept
+	Bytes    int64     // as they are stored; 0 once they were erased
+	Digest   string    // SHA-256 of the batches' digests, in order, a line each
+	EraseAt  time.Time // when they are erased; zero until the job has ended
+	ErasedAt time.Time // zero while they are not
+	ErasedBy string    // user name
+}
+
+// Info returns what is kept of the tags that a job's accounts had.
+func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) {
+	var eraseAt, erasedAt, wrapped int64
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT erase_at, erased_at, erased_by, length(wrapped) FROM snapshot_keys WHERE job_id = $1`,
+		store.Clean(jobID, 100)).Scan(&eraseAt, &erasedAt, &k.ErasedBy, &wrapped)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Info{}, nil
+	}
+	if err != nil {
+		return k, store.AsTrouble(err)
+	}
+	k.EraseAt, k.ErasedAt = store.FromMillis(eraseAt), store.FromMillis(erasedAt)
+	if wrapped == 0 && erasedAt == 0 {
+		k.ErasedAt = k.EraseAt // see DestroyKey
+	}
+	digest := sha256.New()
+	_, err = store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (none struct{}, err error) {
+		var one string
+		var bytes int64
+		if err = row.Scan(&one, &bytes); err == nil {
+			k.Batches, k.Bytes = k.Batches+1, k.Bytes+bytes
+			_, err = io.WriteString(digest, one+"\n")
+		}
+		return none, err
+	}, `SELECT digest, length(data) FROM snapshots WHERE job_id = $1 ORDER BY number`, store.Clean(jobID, 100))
+	if k.Batches > 0 {
+		k.Digest = hex.EncodeToString(digest.Sum(nil))
+	}
+	return k, store.AsTrouble(err)
+}
+
+// Batches returns the accounts of some batches with the tags that are kept
+// of them, by batch. All of them were there: the key is destroyed before they are.
+func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
+	key, err := s.keyOf(ctx, s.db.Reader(), jobID)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, from, to)
+	if _, gone := s.keyOf(ctx, s.db.Reader(), jobID); gone != nil {
+		return nil, gone
+	}
+	return kept, err
+}
+
+// Tags is Batches by the accounts' places.
+func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]string, error) {
+	batches, err := s.Batches(ctx, purpose, jobID, from, to)
+	if err != nil {
+		return nil, err
+	}
+	tags := map[int64][]string{}
+	for _, batch := range batches {
+		for _, account := range batch {
+			tags[account.Seq] = account.Tags
+		}
+	}
+	return tags, nil
+}
+
+// Changed returns the batches whose kept tags do not fit their digest.
+func Changed(ctx context.Context, tx *store.Tx, jobID string) (changed []int64, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var number int64
+		var data []byte
+		var digest string
+		if err := rows.Scan(&number, &data, &digest); err != nil {
+			return nil, err
+		}
+		if len(data) > 0 && Digest(data) != digest {
+			changed = append(changed, number)
+		}
+	}
+	return changed, rows.Err()
+}

@@ -1,0 +1,31 @@
+package snapshot
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+)
+
+// SavedReport returns the report of a job that has ended; nil while none is kept.
+func (s *Snapshots) SavedReport(ctx context.Context, jobID string) (*Report, error) {
+	var text string
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{}
+	return report, json.Unmarshal([]byte(text), report)
+}
+
+// SaveReport keeps the report of a job, which outlives its tags.
+func (s *Snapshots) SaveReport(ctx context.Context, jobID string, report *Report) error {
+	text, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	return s.db.Exec(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`, jobID, string(text))
+}
