@@ -118,7 +118,7 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	require.Contains(t, auditor.get(proofPath).body, "A verification was asked for already.")
 	require.Equal(t, "auditor", by[0].Name)
 
-	found, err := c.store.Verify(t.Context(), audit.Proofs{})
+	found, err := c.store.Evidence.Verify(t.Context(), audit.Proofs{})
 	require.NoError(t, err)
 	require.NoError(t, c.store.Audit.SaveVerified(t.Context(), by[0], found))
 	page = auditor.get(proofPath).body

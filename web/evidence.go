@@ -25,7 +25,7 @@ var faultSample = fault.Declare(fault.Invalid, "sample.form", "No sample was dra
 
 // downloadEvidence sends the evidence pack of a sealed job.
 func (s *Server) downloadEvidence(v *visit) error {
-	pack, err := s.Jobs.Evidence(v.Request().Context(), v.actor(), v.Param("id"))
+	pack, err := s.Evidence.Pack(v.Request().Context(), v.actor(), v.Param("id"))
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 		require.Contains(t, b.get("/jobs/"+id).body, "is being sealed in the log")
 		require.Empty(t, c.recorded(audit.Filter{Code: audit.EvidenceDownloaded}), "what was refused is no download")
 
-		require.NoError(t, s.Seal(t.Context()))
+		require.NoError(t, s.Evidence.Seal(t.Context()))
 		link := `href="/jobs/` + id + `/evidence.zip"`
 		require.Contains(t, b.get("/jobs/"+id).body, link)
 		require.NotContains(t, operator.get("/jobs/"+id).body, "/evidence.zip", "who may not is not led there")
@@ -56,7 +56,7 @@ func TestPackNeedsALogEntry(t *testing.T) {
 	id := operator.draft(3)
 	operator.post("/jobs/"+id+"/start", "confirm", "3")
 	c.run(id)
-	require.NoError(t, s.Seal(t.Context()))
+	require.NoError(t, s.Evidence.Seal(t.Context()))
 	b := c.as(auth.Auditor)
 	tamper(t, file, `CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code IN ('evidence.downloaded', 'sample.drawn') BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
 	for _, address := range []string{"/evidence.zip", "/sample?n=3&seed=a"} {

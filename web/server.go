@@ -15,6 +15,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
@@ -25,6 +26,7 @@ type Config struct {
 	Audit         *audit.Log
 	Users         *auth.Users
 	Jobs          *jobs.Jobs
+	Evidence      *evidence.Evidence
 	App           jobs.App                                                    // shown on every page; new jobs are for it
 	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
 	Verify        func(by audit.Actor) bool                                   // asks for a verification of the database; false: one is asked for already

@@ -102,7 +102,7 @@ func (k *logKeeper) verify(by audit.Actor) bool {
 // nothing waits for them.
 func (k *logKeeper) run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { k.each(ctx, sealEvery, "seal", k.jobs.Seal) })
+	all.Go(func() { k.each(ctx, sealEvery, "seal", k.evidence.Seal) })
 	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
 	for _, d := range k.destinations {
 		all.Go(func() {
@@ -150,7 +150,7 @@ func (k *logKeeper) watch(ctx context.Context) {
 }
 
 func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
-	found, err := k.jobs.Verify(ctx, audit.Proofs{})
+	found, err := k.evidence.Verify(ctx, audit.Proofs{})
 	if err != nil {
 		return err
 	}

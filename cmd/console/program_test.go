@@ -237,7 +237,7 @@ func requireTruth(t testing.TB, database, simulator string, ids ...string) *timt
 	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), ids...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
-	verified, err := s.Verify(t.Context(), audit.Proofs{})
+	verified, err := s.Evidence.Verify(t.Context(), audit.Proofs{})
 	require.NoError(t, err)
 	require.Empty(t, verified.Wrong)
 	return found

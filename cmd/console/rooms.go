@@ -5,6 +5,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -17,6 +18,7 @@ type rooms struct {
 	users     *auth.Users
 	snapshots *snapshot.Snapshots
 	jobs      *jobs.Jobs
+	evidence  *evidence.Evidence
 }
 
 // openRooms opens a database. Close its db at the end.
@@ -32,5 +34,6 @@ func newRooms(db *store.DB) *rooms {
 	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf), snapshots: snapshot.New(db)}
 	r.users = auth.New(db, r.audit)
 	r.jobs = jobs.New(db, r.audit, r.snapshots)
+	r.evidence = evidence.New(db, r.audit, r.jobs)
 	return r
 }

@@ -51,7 +51,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			}
 			proofs.Checkpoints = readCheckpoints(c.Checkpoints)
 		}
-		found, err := r.jobs.Verify(ctx, proofs)
+		found, err := r.evidence.Verify(ctx, proofs)
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,8 @@ func TestVerifyPackWithoutADatabase(t *testing.T) {
 		_, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
 		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(250)).ID)
-		require.NoError(t, con.jobs.Seal(t.Context()))
-		pack, err := con.jobs.Evidence(t.Context(), commandLine(), job.ID)
+		require.NoError(t, con.evidence.Seal(t.Context()))
+		pack, err := con.evidence.Pack(t.Context(), commandLine(), job.ID)
 		require.NoError(t, err)
 		var b bytes.Buffer
 		require.NoError(t, pack.Write(&b))

@@ -126,7 +126,7 @@ func benchmarkAuditVerify(b *testing.B, s *jobstest.Console) {
 		var found audit.Verified
 		most := jobstest.Peak(func() {
 			var err error
-			found, err = s.Verify(ctx, audit.Proofs{})
+			found, err = s.Evidence.Verify(ctx, audit.Proofs{})
 			require.NoError(b, err)
 		})
 		require.Empty(b, found.Wrong)

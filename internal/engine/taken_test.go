@@ -61,7 +61,7 @@ func TestWhatWasNotLostIsCountedNoMore(t *testing.T) {
 		require.Zero(c, c.job(j).Calls)
 		require.Empty(c, c.calls())
 		c.requireCounts(j, jobs.Counts{jobs.InDoubt: 50})
-		verified, err := c.VerifyJobs(c.Context())
+		verified, err := c.Recount(c.Context())
 		require.NoError(c, err)
 		require.Empty(c, verified.Wrong)
 	})

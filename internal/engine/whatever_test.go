@@ -62,7 +62,7 @@ func TestWhateverTheServiceDoesIsToldTruly(t *testing.T) {
 		ends := func(some ...jobs.Job) {
 			for _, j := range some {
 				c.until("the job has ended", func() bool {
-					verified, err := c.VerifyJobs(c.Context())
+					verified, err := c.Recount(c.Context())
 					require.NoError(c, err)
 					require.Empty(c, verified.Wrong, "the counts add up at every moment")
 					c.exec(`UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)

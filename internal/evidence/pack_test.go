@@ -2,7 +2,6 @@ package evidence_test
 
 import (
 	"bytes"
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,6 @@ import (
 )
 
 var (
-	ctx  = context.Background()
 	olga = audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "127.0.0.1"}
 	aida = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", Address: "127.0.0.1"}
 )
@@ -40,13 +38,13 @@ func sealedJob(t testing.TB, s *jobstest.Console) string {
 	stop := enginetest.Run(t, enginetest.New(t, s, base))
 	enginetest.Ended(t, s, j.ID)
 	stop()
-	require.NoError(t, s.Seal(ctx))
+	require.NoError(t, s.Evidence.Seal(ctx))
 	return j.ID
 }
 
 func packOf(t testing.TB, s *jobstest.Console, job string) (pack []byte, key string) {
 	t.Helper()
-	p, err := s.Evidence(ctx, aida, job)
+	p, err := s.Evidence.Pack(ctx, aida, job)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, p.Write(&b))
@@ -100,14 +98,14 @@ func TestOnlyASealedJobHasAPack(t *testing.T) {
 	s := jobstest.SQLite(t)
 	j, err := jobstest.Draft(s, olga, jobs.Upload{}, packedFile)
 	require.NoError(t, err)
-	_, err = s.Evidence(ctx, aida, j.ID)
+	_, err = s.Evidence.Pack(ctx, aida, j.ID)
 	require.True(t, evidence.FaultNotEnded.Is(err), "%v", err)
-	_, err = s.Evidence(ctx, aida, "nothing")
+	_, err = s.Evidence.Pack(ctx, aida, "nothing")
 	require.True(t, jobs.FaultNoJob.Is(err), "%v", err)
 	file := storetest.SQLiteFile(t)
 	id := sealedJob(t, jobstest.Open(t, file))
 	unsigned := jobstest.Open(t, file)
-	_, err = unsigned.Evidence(ctx, aida, id)
+	_, err = unsigned.Evidence.Pack(ctx, aida, id)
 	require.True(t, evidence.FaultNoKey.Is(err), "%v", err)
 	for _, each := range []*jobstest.Console{s, unsigned} {
 		entries, err := each.Audit.Entries(ctx, audit.Filter{Code: audit.EvidenceDownloaded, Limit: 10})

@@ -145,7 +145,7 @@ func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReaso
 	if err != nil {
 		return err
 	}
-	details := summary(j)
+	details := Summary(j)
 	details["code"], details["info"] = j.HaltCode, j.HaltInfo
 	if h.Call != "" {
 		details["call"] = h.Call
@@ -169,7 +169,7 @@ func (s *Jobs) Recover(ctx context.Context, tx *store.Tx, appID string) error {
 		if err == nil {
 			j, err = job(ctx, tx, id)
 		}
-		entries = append(entries, audit.Entry{Code: audit.JobResumed, Actor: audit.System, JobID: id, Details: summary(j)})
+		entries = append(entries, audit.Entry{Code: audit.JobResumed, Actor: audit.System, JobID: id, Details: Summary(j)})
 	}
 	name := ""
 	if err == nil {

@@ -257,7 +257,7 @@ func (s *Jobs) changeJob(ctx context.Context, by audit.Actor, id string, a Actio
 		if after, err = job(ctx, tx, id); err != nil {
 			return err
 		}
-		details := summary(after)
+		details := Summary(after)
 		maps.Copy(details, more)
 		if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
 			return err
@@ -278,8 +278,8 @@ func lockApp(ctx context.Context, tx *store.Tx, jobID string) error {
 	return err
 }
 
-// summary is what an entry says about a job.
-func summary(j Job) map[string]any {
+// Summary is what an entry says about a job.
+func Summary(j Job) map[string]any {
 	return map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
 		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
 }
@@ -306,7 +306,7 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil || j.StartedAt.IsZero() {
 		return err // a draft that was discarded: nothing ran that could finish
 	}
-	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: summary(j)})
+	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: Summary(j)})
 }
 
 // Reasons counts a job's failed accounts by code, most first.

@@ -247,7 +247,7 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	if err != nil {
 		return err
 	}
-	details := summary(draft)
+	details := Summary(draft)
 	details["understanding"] = briefly(read.Understanding)
 	err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
 	if err != nil || draft.Checks == "" {

@@ -83,7 +83,7 @@ func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, j Job) error {
 	if err != nil {
 		return err
 	}
-	details := summary(j)
+	details := Summary(j)
 	maps.Copy(details, said)
 	if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobStarted, Actor: audit.System, JobID: j.ID, Details: details}); err != nil {
 		return err

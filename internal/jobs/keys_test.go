@@ -150,7 +150,7 @@ func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 		require.Equal(t, []any{int64(1), 7 * 24 * time.Hour}, []any{kept.Batches, kept.EraseAt.Sub(j.FinishedAt)})
 		requireSums(t, s)
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshots SET digest = 'x' WHERE job_id = $1`, j.ID))
-		found, err := s.VerifyJobs(ctx)
+		found, err := s.Recount(ctx)
 		require.NoError(t, err)
 		require.Equal(t, []string{"job " + j.ID + ": batch 1: the tags that are kept are not as they were written down"}, found.Wrong)
 	})

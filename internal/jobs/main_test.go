@@ -33,6 +33,7 @@ var (
 	carry       = jobstest.Carry
 	jobNow      = jobstest.JobNow
 	codes       = jobstest.Codes
+	lines       = jobstest.Lines
 )
 
 // checker is a *testing.T or a *rapid.T.

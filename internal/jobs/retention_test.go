@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,15 +18,6 @@ import (
 )
 
 // lines is a file of so many accounts.
-func lines(n int) string {
-	var file strings.Builder
-	file.WriteString("account\n")
-	for i := range n {
-		fmt.Fprintf(&file, "user_%05d\n", i+1)
-	}
-	return file.String()
-}
-
 func vips(n int) map[int64][]string {
 	before := map[int64][]string{}
 	for seq := int64(1); seq <= int64(n); seq++ {

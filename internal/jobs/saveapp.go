@@ -30,3 +30,11 @@ func AppOf(ctx context.Context, q store.Querier, jobID string) (name, domain str
 	}
 	return name, domain, err
 }
+
+// App returns an app as it is kept, without what only calls need.
+func (s *Jobs) App(ctx context.Context, id string) (a App, err error) {
+	a.ID = id
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT name, environment, sdkappid, domain FROM apps WHERE id = $1`, id).
+		Scan(&a.Name, &a.Environment, &a.SDKAppID, &a.Domain)
+	return a, err
+}

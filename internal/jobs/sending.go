@@ -199,7 +199,7 @@ func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first
 		case changed == 0:
 			return nil // it is so already
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: summary(j)})
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, JobID: jobID, Details: Summary(j)})
 	})
 }
 

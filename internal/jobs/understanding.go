@@ -148,3 +148,21 @@ func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mappi
 		appID, shape, string(choices), string(header), m.By, store.Millis(m.At))
 	return err
 }
+
+// RawReading is how a job's file was read, as it is kept.
+type RawReading struct {
+	Understood, Said string // JSON; "": nothing
+	By               string
+	At               time.Time
+	Earlier          bool
+}
+
+// RawReading returns how a job's file was read, byte for byte as it is kept.
+func (s *Jobs) RawReading(ctx context.Context, jobID string) (r RawReading, err error) {
+	var at, earlier int64
+	err = s.db.Reader().QueryRowContext(ctx, `
+		SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`, jobID).
+		Scan(&r.Understood, &r.Said, &r.By, &at, &earlier)
+	r.At, r.Earlier = store.FromMillis(at), earlier != 0
+	return r, err
+}

@@ -11,39 +11,17 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Verify recomputes the log from its entries and holds it against its
-// checkpoints, every job against the entry that seals it, and recounts every job
-// from its accounts and rows. A job may run meanwhile.
-func (s *Jobs) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {
-	v.At = s.db.Now().UTC()
-	damage, err := s.db.Damage(ctx)
-	for _, found := range damage {
-		v.Add("database file: %s", found)
-	}
-	if err != nil || len(damage) > 0 {
-		return v, store.AsTrouble(err) // nothing that is read tells anything then
-	}
-	err = s.db.ReadTx(ctx, func(tx *store.Tx) error {
-		unsealed, err := s.log.VerifyIn(ctx, tx, p, &v)
-		if err == nil {
-			err = verifyUnsealed(ctx, tx, unsealed, &v)
-		}
-		if err == nil {
-			err = s.verifySeals(ctx, tx, &v)
-		}
-		if err == nil {
-			err = s.verifyUploads(ctx, tx, &v)
-		}
-		if err == nil {
-			err = verifyJobs(ctx, tx, &v)
-		}
+// VerifyIn hashes every file that a job holds on to, and recounts every job from its
+// accounts and rows.
+func (s *Jobs) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+	if err := s.verifyUploads(ctx, tx, v); err != nil {
 		return err
-	})
-	return v, store.AsTrouble(err)
+	}
+	return verifyJobs(ctx, tx, v)
 }
 
-// VerifyJobs only recounts the jobs.
-func (s *Jobs) VerifyJobs(ctx context.Context) (v audit.Verified, err error) {
+// Recount only recounts the jobs.
+func (s *Jobs) Recount(ctx context.Context) (v audit.Verified, err error) {
 	v.At = s.db.Now().UTC()
 	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, &v) })
 	return v, store.AsTrouble(err)

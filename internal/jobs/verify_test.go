@@ -34,7 +34,7 @@ func TestVerifyNamesChangesWithoutACall(t *testing.T) {
 			{"no call at all", `UPDATE calls SET batch = batch + 10`, `UPDATE calls SET batch = batch - 10`, "150 were counted, the job says 0"},
 		} {
 			require.NoError(t, s.DB.Exec(ctx, c.do))
-			found, err := s.VerifyJobs(ctx)
+			found, err := s.Recount(ctx)
 			require.NoError(t, err)
 			require.Equal(t, []string{"job " + j.ID + unproved + c.wrong}, found.Wrong, c.name)
 			require.NoError(t, s.DB.Exec(ctx, c.undo))
@@ -68,7 +68,7 @@ func TestVerifyRecountsEveryJob(t *testing.T) {
 			{`UPDATE set_aside_groups SET row_count = row_count + 1 WHERE kind = 'duplicate'`, `UPDATE set_aside_groups SET row_count = row_count - 1 WHERE kind = 'duplicate'`, "rows set aside, by reason: 4 were counted, the job says 3"},
 		} {
 			require.NoError(t, s.DB.Exec(ctx, c.do))
-			found, err := s.VerifyJobs(ctx)
+			found, err := s.Recount(ctx)
 			require.NoError(t, err)
 			require.Contains(t, strings.Join(found.Wrong, "\n"), "job "+j.ID+": "+c.wrong, c.do)
 			require.NoError(t, s.DB.Exec(ctx, c.undo))

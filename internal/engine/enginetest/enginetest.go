@@ -118,7 +118,7 @@ func RequireTruth(t testing.TB, s *jobstest.Console, base string, jobIDs ...stri
 	found, err := timtest.Compare(t.Context(), s.Jobs, timtest.NewControl(base), jobIDs...)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
-	verified, err := s.VerifyJobs(t.Context())
+	verified, err := s.Recount(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, verified.Wrong)
 	return found

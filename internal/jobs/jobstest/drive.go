@@ -65,7 +65,7 @@ func Start(t checker, s *Console, j jobs.Job) jobs.Job {
 // RequireSums recounts all jobs.
 func RequireSums(t checker, s *Console) {
 	t.Helper()
-	found, err := s.VerifyJobs(ctx)
+	found, err := s.Recount(ctx)
 	require.NoError(t, err)
 	require.Empty(t, found.Wrong)
 }
@@ -124,4 +124,14 @@ func Codes(t checker, s *Console, f audit.Filter) (codes []audit.Code) {
 		codes = append(codes, e.Code)
 	}
 	return codes
+}
+
+// Lines is a file of n accounts.
+func Lines(n int) string {
+	var file strings.Builder
+	file.WriteString("account\n")
+	for i := range n {
+		fmt.Fprintf(&file, "user_%05d\n", i+1)
+	}
+	return file.String()
 }

@@ -16,6 +16,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -29,6 +30,7 @@ type Console struct {
 	Audit     *audit.Log
 	Users     *auth.Users
 	Snapshots *snapshot.Snapshots
+	Evidence  *evidence.Evidence
 }
 
 // App is the app every console of this package knows.
@@ -77,7 +79,8 @@ func over(t testing.TB, db *store.DB) *Console {
 func New(db *store.DB) *Console {
 	log := audit.New(db, jobs.AppOf)
 	snapshots := snapshot.New(db)
-	return &Console{Jobs: jobs.New(db, log, snapshots), DB: db, Audit: log, Users: auth.New(db, log), Snapshots: snapshots}
+	all := jobs.New(db, log, snapshots)
+	return &Console{Jobs: all, DB: db, Audit: log, Users: auth.New(db, log), Snapshots: snapshots, Evidence: evidence.New(db, log, all)}
 }
 
 // Keep lets the App keep tags and verify a share of the batches.

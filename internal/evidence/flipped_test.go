@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"bytes"
@@ -52,7 +52,7 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 	}
 	defer db.Close()
 	s := jobstest.New(db)
-	found, err := s.Verify(ctx, audit.Proofs{Checkpoints: published(f.published), Key: f.key})
+	found, err := s.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(f.published), Key: f.key})
 	if err != nil {
 		return "", err
 	}
@@ -66,8 +66,8 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 		require.NoError(t, err)
 		fmt.Fprintf(&shown, "%+v\n", entries)
 	}
-	require.NoError(t, s.WriteRows(ctx, &shown, f.job))
-	require.NoError(t, s.WriteCalls(ctx, &shown, f.job))
+	require.NoError(t, s.Evidence.WriteRows(ctx, &shown, f.job))
+	require.NoError(t, s.Evidence.WriteCalls(ctx, &shown, f.job))
 	j, err := s.Get(ctx, f.job)
 	require.NoError(t, err)
 	fmt.Fprintf(&shown, "%s %s %s %d %d %v\n", j.Kind, j.State, j.FileSHA256, j.Rows, j.Accounts, j.Counts)

@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"bytes"
@@ -9,12 +9,13 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/evidence"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // checked is what the check of a job's pack finds.
 func (l *sealedLog) checked(t *testing.T) evidence.Checked {
 	t.Helper()
-	pack, err := l.Evidence(ctx, operator, l.job)
+	pack, err := l.Evidence.Pack(ctx, jobstest.Operator, l.job)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, pack.Write(&b))
@@ -46,7 +47,7 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 
 func TestPackTellsOfRemovedEntries(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		require.NoError(t, l.Audit.SetRetention(ctx, operator, 12))
+		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, l.Audit.Sweep(ctx))
 		found := l.checked(t)
@@ -60,9 +61,9 @@ func TestPackSampleCoversEveryRowKind(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		j, err := l.Get(ctx, l.job)
 		require.NoError(t, err)
-		drawn, err := l.DrawSample(ctx, operator, j, "abc", 40)
+		drawn, err := l.DrawSample(ctx, jobstest.Operator, j, "abc", 40)
 		require.NoError(t, err)
-		again, err := l.DrawSample(ctx, operator, j, "abc", 40)
+		again, err := l.DrawSample(ctx, jobstest.Operator, j, "abc", 40)
 		require.NoError(t, err)
 		require.Equal(t, drawn, again)
 		require.Len(t, drawn, 40)
@@ -71,7 +72,7 @@ func TestPackSampleCoversEveryRowKind(t *testing.T) {
 			require.Equal(t, number, drawn[i].Account.Row)
 			require.Len(t, drawn[i].Calls, 1)
 		}
-		all, err := l.DrawSample(ctx, operator, j, "abc", 500)
+		all, err := l.DrawSample(ctx, jobstest.Operator, j, "abc", 500)
 		require.NoError(t, err)
 		require.Len(t, all, int(j.Rows))
 		entries, err := l.Audit.Entries(ctx, audit.Filter{Code: audit.SampleDrawn, Limit: 9})

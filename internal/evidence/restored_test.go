@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 )
 
 // An older copy of the whole database verifies by itself; checkpoints that were
@@ -19,7 +20,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		var notes []string
 		grow := func(n int) {
 			for range n {
-				require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+				require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: jobstest.Operator}))
 				require.NoError(t, l.Audit.Checkpoint(ctx))
 				c, err := l.Audit.LastCheckpoint(ctx, 0)
 				require.NoError(t, err)
@@ -42,10 +43,10 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 
 		l.truncate(t, 6)
 		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
-		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.UserCreated, Actor: operator, Target: "otto"})) // before the console runs
-		require.NoError(t, l.ThrowKillSwitch(ctx, operator, "Friday"))
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.UserCreated, Actor: jobstest.Operator, Target: "otto"})) // before the console runs
+		require.NoError(t, l.ThrowKillSwitch(ctx, jobstest.Operator, "Friday"))
 		verify := func() audit.Verified {
-			found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(notes...), Key: l.key})
+			found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(notes...), Key: l.key})
 			require.NoError(t, err)
 			return found
 		}
@@ -61,7 +62,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{true, jobs.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy}, "whatever it was thrown for before")
 
-		require.NoError(t, l.LiftKillSwitch(ctx, operator))
+		require.NoError(t, l.LiftKillSwitch(ctx, jobstest.Operator))
 		held, err = l.Audit.HoldRestored(ctx, last, lost, l.HoldSending)
 		require.NoError(t, err)
 		require.False(t, held, "an admin has seen it")
@@ -79,7 +80,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		for size, at := range map[int64]time.Time{known: last.At, known + 2: time.Now().Add(time.Second)} {
 			foreign, err := audit.Checkpoint{Origin: last.Origin, Size: size, Root: last.Root, At: at}.Sign(signer)
 			require.NoError(t, err)
-			found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(append(notes, foreign)...), Key: l.key})
+			found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(append(notes, foreign)...), Key: l.key})
 			require.NoError(t, err)
 			require.Len(t, found.Wrong, 1, "neither what was before the copy is excused, nor what was signed since it was put back")
 			require.Contains(t, found.Wrong[0], fmt.Sprintf("published checkpoint of %d entries", size))

@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"os"
@@ -22,12 +22,12 @@ func BenchmarkEvidence(b *testing.B) {
 		b.Run(engine, func(b *testing.B) {
 			s := jobstest.OpenBench(b, engine)
 			s.Audit.SignWith(auditKey)
-			d, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(evidenceRows))
+			d, err := jobstest.Draft(s, jobstest.Operator, jobs.Upload{}, jobstest.Lines(evidenceRows))
 			require.NoError(b, err)
-			of := end(b, s, d, nil, jobs.Cleared)
+			require.NoError(b, s.End(ctx, d.ID, jobs.Cleared))
 			b.ResetTimer()
 			for range b.N {
-				require.NoError(b, s.Seal(ctx))
+				require.NoError(b, s.Evidence.Seal(ctx))
 			}
 			b.StopTimer()
 			path := filepath.Join(b.TempDir(), "pack.zip")
@@ -36,7 +36,7 @@ func BenchmarkEvidence(b *testing.B) {
 			defer file.Close()
 			begun := time.Now()
 			most := jobstest.Peak(func() {
-				pack, err := s.Evidence(ctx, operator, of.ID)
+				pack, err := s.Evidence.Pack(ctx, jobstest.Operator, d.ID)
 				require.NoError(b, err)
 				require.NoError(b, pack.Write(file))
 			})

@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 
 func TestAuditRetentionStillVerifies(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		require.True(t, audit.FaultKeepMonths.Is(l.Audit.SetRetention(ctx, operator, 11)))
-		require.NoError(t, l.Audit.SetRetention(ctx, operator, 12))
+		require.True(t, audit.FaultKeepMonths.Is(l.Audit.SetRetention(ctx, jobstest.Operator, 11)))
+		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		l.exec(t, `UPDATE audit_head SET keep_months = 24`)
 		require.ErrorContains(t, l.Audit.Sweep(ctx), "no entry says so")
 		require.Contains(t, l.wrong(t), "audit log: its entries are kept for 24 months, and the log says for 12")
@@ -31,7 +31,7 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 		require.Equal(t, before, l.count(t, `SELECT removed FROM audit_head`))
 		require.Equal(t, int64(3), l.count(t, `SELECT COUNT(*) FROM audit_lines`), "the seal, for how long entries are kept, and that others were removed")
 		require.Empty(t, l.wrong(t))
-		found, err := l.Verify(ctx, audit.Proofs{})
+		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Contains(t, found.Notes[0], "were removed because they were old")
 		require.Equal(t, int64(1), found.Seals)
@@ -50,15 +50,15 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 // was removed, and what it sealed can be changed.
 func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		require.NoError(t, l.Audit.SetRetention(ctx, operator, 12))
+		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, l.Audit.Sweep(ctx))
-		require.NoError(t, l.Audit.SetRetention(ctx, operator, 13)) // an entry that stays
+		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 13)) // an entry that stays
 		require.Empty(t, l.wrong(t))
 		seal := l.count(t, `SELECT sealed FROM jobs`)
 		l.exec(t, `DELETE FROM audit_words WHERE seq = $1`, seal)
 		l.exec(t, `DELETE FROM audit_lines WHERE seq = $1`, seal)
-		found, err := l.Verify(ctx, audit.Proofs{})
+		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Len(t, found.Wrong, 2)
 		require.Contains(t, found.Wrong[0], "2 of them are kept for ever, and 1 are there")
@@ -70,11 +70,11 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 // will not be sealed any more is one.
 func TestAuditSealPendingIsNoFault(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		j := started(t, l.Console, 100)
-		carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
+		j := jobstest.Started(t, l.Console, 100)
+		jobstest.Carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
 		l.DB.ShiftClocks(2 * time.Hour)
-		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
-		found, err := l.Verify(ctx, audit.Proofs{})
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: jobstest.Operator}))
+		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Empty(t, found.Wrong)
 		require.Equal(t, []string{"Jobs that ended and are not sealed yet: 1. The console seals them within seconds when it runs."}, found.Notes)

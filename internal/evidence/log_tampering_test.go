@@ -1,4 +1,4 @@
-package jobs_test
+package evidence_test
 
 import (
 	"database/sql"
@@ -57,15 +57,15 @@ func newSealedLog(t testing.TB, database string) *sealedLog {
 	l := &sealedLog{Console: jobstest.Open(t, database)}
 	l.Audit.SignWith(auditKey)
 	for range 5 {
-		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: operator, Target: "/users"}))
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: jobstest.Operator, Target: "/users"}))
 	}
-	free(t, l.Console)
-	j := started(t, l.Console, 250)
+	jobstest.Free(t, l.Console)
+	j := jobstest.Started(t, l.Console, 250)
 	l.job = j.ID
-	carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
-	require.NoError(t, l.Seal(ctx))
+	jobstest.Carry(t, l.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
+	require.NoError(t, l.Evidence.Seal(ctx))
 	for range 4 {
-		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: operator}))
+		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: jobstest.Operator}))
 	}
 	require.NoError(t, l.Audit.Checkpoint(ctx))
 	last, err := l.Audit.LastCheckpoint(ctx, 0)
@@ -102,7 +102,7 @@ func published(notes ...string) iter.Seq2[string, error] {
 // wrong is the first thing a verification names.
 func (l *sealedLog) wrong(t *testing.T) string {
 	t.Helper()
-	found, err := l.Verify(ctx, audit.Proofs{Checkpoints: published(l.published), Key: l.key})
+	found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(l.published), Key: l.key})
 	require.NoError(t, err)
 	if len(found.Wrong) == 0 {
 		return ""

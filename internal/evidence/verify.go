@@ -1,0 +1,143 @@
+package evidence
+
+import (
+	"context"
+	"fmt"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/store"
+)
+
+// Verify recomputes the log from its entries and holds it against its
+// checkpoints, every job against the entry that seals it, and recounts every job
+// from its accounts and rows. A job may run meanwhile.
+func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {
+	v.At = ev.db.Now().UTC()
+	damage, err := ev.db.Damage(ctx)
+	for _, found := range damage {
+		v.Add("database file: %s", found)
+	}
+	if err != nil || len(damage) > 0 {
+		return v, store.AsTrouble(err) // nothing that is read tells anything then
+	}
+	err = ev.db.ReadTx(ctx, func(tx *store.Tx) error {
+		unsealed, err := ev.log.VerifyIn(ctx, tx, p, &v)
+		if err == nil {
+			err = ev.verifyUnsealed(ctx, tx, unsealed, &v)
+		}
+		if err == nil {
+			err = ev.verifySeals(ctx, tx, &v)
+		}
+		if err == nil {
+			err = ev.jobs.VerifyIn(ctx, tx, &v)
+		}
+		return err
+	})
+	return v, store.AsTrouble(err)
+}
+
+// verifySeals compares every sealed job with the entry that seals it.
+func (ev *Evidence) verifySeals(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+	if err := ev.verifySealed(ctx, tx, v); err != nil {
+		return err
+	}
+	for last := int64(0); ; {
+		some, err := ev.log.StoredAfter(ctx, tx, audit.JobSealed, last, sealsAtOnce)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, l := range some {
+			last = l.Seq
+			e, err := l.Read()
+			if err != nil || e.Code != audit.JobSealed { // the log's own verification has said so
+				continue
+			}
+			wrong, err := ev.verifySeal(ctx, e)
+			if err != nil {
+				return err
+			}
+			v.Seals++
+			if wrong != "" {
+				v.Add("job %s: %s", e.JobID, wrong)
+			}
+		}
+	}
+}
+
+// verifySealed looks for the entry that each sealed job names.
+func (ev *Evidence) verifySealed(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+	for last := ""; ; {
+		some, err := ev.jobs.SealedAfter(ctx, tx, last, sealsAtOnce)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, j := range some {
+			last = j.ID
+			there, err := ev.log.Has(ctx, tx, j.By, audit.JobSealed, j.ID)
+			if err != nil {
+				return err
+			}
+			if !there {
+				v.Add("job %s: the entry of the log that seals it is missing", j.ID)
+			}
+		}
+	}
+}
+
+// verifySeal says what of a job is not as the entry says that seals it; "" when
+// all is.
+func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string, err error) {
+	j, err := ev.jobs.Get(ctx, e.JobID)
+	switch {
+	case jobs.FaultNoJob.Is(err):
+		return fmt.Sprintf("entry %d of the log seals it, and it is gone", e.Seq), nil
+	case err != nil:
+		return "", err
+	}
+	sealed, err := ev.jobs.Sealed(ctx, e.JobID)
+	if err != nil {
+		return "", err
+	}
+	if sealed != e.Seq {
+		return fmt.Sprintf("entry %d of the log seals it, and the job names entry %d", e.Seq, sealed), nil
+	}
+	var found string
+	switch d, err := ev.digests(ctx, e.JobID); {
+	case err != nil && ctx.Err() != nil:
+		return "", err
+	case err != nil:
+		found = "its rows cannot be read"
+	case d.rows != e.Details["rows_sha256"]:
+		found = "what became of its rows is not"
+	case d.calls != e.Details["calls_sha256"]:
+		found = "the ledger of its calls is not"
+	case j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero():
+		found = "its file, its kind or that it has ended is not"
+	}
+	if found == "" {
+		return "", nil
+	}
+	return fmt.Sprintf("%s as it was when entry %d of the log sealed it", found, e.Seq), nil
+}
+
+// verifyUnsealed finds jobs that ended and were not sealed. Those that the console
+// would seal if it ran are no fault: it was stopped in that second.
+func (ev *Evidence) verifyUnsealed(ctx context.Context, tx *store.Tx, ends []audit.Entry, v *audit.Verified) error {
+	waiting := 0
+	for _, e := range ends {
+		due, err := ev.jobs.Unsealed(ctx, tx, e.JobID)
+		if err != nil {
+			return err
+		}
+		if due {
+			waiting++
+		} else {
+			v.Add("job %s: it ended with entry %d of the log and was never sealed", e.JobID, e.Seq)
+		}
+	}
+	if waiting > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("Jobs that ended and are not sealed yet: %d. The console seals them within seconds when it runs.", waiting))
+	}
+	return nil
+}
