@@ -1,215 +1,166 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/fault"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
-	"tagsweep/internal/tim"
 )
 
-// stored lists the outcomes of a job in the order of its columns.
-var stored = Outcomes
-
-func outcomeColumn(o Outcome) string { return "outcome_" + string(o) }
-
-var jobColumns = func() string {
-	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
-		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at", "careful", "source", "reading", "read_done", "read_rows", "refusal", "version",
-		"snapshot", "policy", "only_tags", "verify_share", "verify_seed", "verify_due", "checks"}
-	for _, o := range stored {
-		columns = append(columns, outcomeColumn(o))
-	}
-	return "j." + strings.Join(columns, ", j.")
-}()
-
-func scanJob(row store.Scanner) (j Job, err error) {
-	var created, started, finished, start int64
-	var refusal, only string
-	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
-		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start, &j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version,
-		&j.Snapshot, &j.Policy, &only, &j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks}
-	counts := make([]int64, len(stored))
-	for i := range stored {
-		dest = append(dest, &counts[i])
-	}
-	if err = row.Scan(dest...); err == nil && refusal != "" {
-		j.Refusal, err = fault.Recall([]byte(refusal))
-	}
-	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
-		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
-	}
-	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = store.FromMillis(created), store.FromMillis(started), store.FromMillis(finished), store.FromMillis(start)
-	j.Counts = Counts{}
-	for i, o := range stored {
-		j.Counts[o] = counts[i]
-	}
-	return j, err
+// change is one change of a job by an action. It is made in three steps, in one
+// transaction: a rule checks the job as it was and decides how it will be, its row
+// is written once, and the log says so.
+type change struct {
+	tx      *store.Tx
+	app     lockedApp
+	was, to Job            // to differs in what write writes, and in nothing else
+	judged  Progress       // failures that no longer count, see Progress.Judge
+	limit   int            // of failures, from now on; 0: as it was
+	details map[string]any // what the log says besides the Summary
 }
 
-// Job returns a job as it stands.
-func (s *Jobs) Get(ctx context.Context, id string) (Job, error) {
-	return job(ctx, s.db.Reader(), id)
+func (c *change) say(name string, value any) { c.details[name] = value }
+
+// lockedApp is what an app decides of its jobs.
+type lockedApp struct {
+	id, name, domain  string // the name is as entries of the log have it
+	turn              int64  // the next one
+	careful, snapshot bool
+	verifyShare       snapshot.Share
+	failureLimit      int
+	listVersion       int64 // of the protected list
 }
 
-func job(ctx context.Context, q store.Querier, id string) (Job, error) {
-	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, store.Clean(id, 100)))
+// lockApp locks the app of a job, which comes before its jobs: what is claimed and
+// what becomes of a job as a whole is written by one transaction at a time.
+func lockApp(ctx context.Context, tx *store.Tx, jobID string) (a lockedApp, err error) {
+	err = tx.QueryRowContext(ctx, `
+		UPDATE apps SET turns = turns + 1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1)
+		RETURNING id, name || ' (' || environment || ')', domain, turns, canary = 1, snapshot = 1, verify_share, failure_limit, protected_version`,
+		jobID).Scan(&a.id, &a.name, &a.domain, &a.turn, &a.careful, &a.snapshot, &a.verifyShare, &a.failureLimit, &a.listVersion)
 	if errors.Is(err, sql.ErrNoRows) {
-		return j, FaultNoJob.With(store.Clean(id, 40))
+		err = FaultNoJob.With(store.Clean(jobID, 40))
 	}
-	return j, err
+	return a, err
 }
 
-// Start is what a person says when a job is started.
-type StartRequest struct {
-	Confirm int64     // the number of its accounts, typed
-	Reading string    // names the reading the person has seen; "" = does not matter
-	At      time.Time // nothing is sent before; zero: at once
-}
-
-// StartJob queues a draft that is as the person has seen it. One that was read
-// before the protected list changed is read again, just as it was.
-func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, start StartRequest) (Job, error) {
-	if now := s.db.Now(); !start.At.IsZero() && (!start.At.After(now) || start.At.After(now.AddDate(1, 0, 0))) {
-		return Job{}, FaultStartTime.With()
-	}
-	j, err := s.changeJob(ctx, by, id, Start, func(tx *store.Tx, j Job) (map[string]any, error) {
-		var stale bool
-		err := tx.QueryRowContext(ctx, `SELECT a.protected_version <> j.protected_version FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, j.ID).Scan(&stale)
-		switch {
-		case err != nil:
-			return nil, err
-		case j.Accounts == 0:
-			return nil, FaultNoAccounts.With()
-		case start.Reading != "" && start.Reading != j.Reading:
-			return nil, FaultReadAgain.With()
-		case start.Confirm != j.Accounts:
-			return nil, FaultConfirm.With(j.Accounts)
-		case stale:
-			return nil, FaultProtectedNew.With()
-		}
-		return s.started(ctx, tx, by, j, start.At)
-	})
-	if FaultProtectedNew.Is(err) {
-		_, failed := s.changeJob(ctx, by, id, Reread, func(*store.Tx, Job) (map[string]any, error) {
-			return map[string]any{"reason": FaultProtectedNew.Code}, nil
-		})
-		err = errors.Join(err, failed)
-	}
-	return j, err
-}
-
-// started writes down how a job runs from now on: as its app is set now. It
-// returns what the log says of it.
-func (s *Jobs) started(ctx context.Context, tx *store.Tx, by audit.Actor, j Job, at time.Time) (map[string]any, error) {
-	var careful, keep bool
-	var share snapshot.Share
-	err := tx.QueryRowContext(ctx, `SELECT canary = 1, snapshot = 1, verify_share FROM apps WHERE id = $1`, j.AppID).Scan(&careful, &keep, &share)
+// begin locks the app of a job and reads the job as it is then.
+func (s *Jobs) begin(ctx context.Context, tx *store.Tx, id string) (*change, error) {
+	id = store.Clean(id, 100)
+	app, err := lockApp(ctx, tx, id)
 	if err != nil {
 		return nil, err
 	}
-	keep = keep || j.Kind != Clear
-	seed := ""
-	if j.Kind == Inspect {
-		careful, share = false, 0
-	}
-	if share > 0 {
-		seed = rand.Text()
-	}
-	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET started_by = $2, started_at = $3, start_at = $4, careful = $5, snapshot = $6, verify_share = $7, verify_seed = $8 WHERE id = $1`,
-		j.ID, by.Name, store.Millis(s.db.Now()), store.Millis(at), store.Number(careful), store.Number(keep), share, seed)
-	if err == nil {
-		err = takeTurn(ctx, tx, j)
-	}
-	said := map[string]any{"snapshot": keep, "verify_share": share, "verify_seed": seed}
-	if !at.IsZero() {
-		said["start_at"] = at.UTC().Format(time.RFC3339)
-	}
-	return said, err
+	j, err := job(ctx, tx, id)
+	return &change{tx: tx, app: app, was: j, to: j, details: map[string]any{}}, err
 }
 
-// takeTurn puts a job behind all that were started or resumed before.
-func takeTurn(ctx context.Context, tx *store.Tx, j Job) error {
-	var turn int64
-	err := tx.QueryRowContext(ctx, `UPDATE apps SET turns = turns + 1 WHERE id = $1 RETURNING turns`, j.AppID).Scan(&turn)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `UPDATE jobs SET turn = $2 WHERE id = $1`, j.ID, turn)
+// may moves the job to its next state, if the action fits the one it is in.
+func (c *change) may(a Action) error {
+	to, fits := c.was.State.Next(a)
+	switch {
+	case c.was.State == Reading && !fits:
+		return FaultStillReads.With()
+	case !fits:
+		return FaultWrongState.With(c.was.Shown())
 	}
-	return err
+	c.to.State = to
+	return nil
+}
+
+// write writes the job's row, and returns it: counts may have moved meanwhile. Of two
+// changes only one counts.
+func (c *change) write(ctx context.Context) (Job, error) {
+	j := c.to
+	after, err := scanJob(c.tx.QueryRowContext(ctx, `
+		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7, careful = $8, snapshot = $9, policy = $10,
+			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14,
+			halt_recovers = CASE WHEN CAST($13 AS BIGINT) = 0 THEN 0 ELSE halt_recovers END,
+			checked_done = checked_done + $15, checked_failed = checked_failed + $16,
+			failure_limit = CASE WHEN CAST($17 AS BIGINT) > 0 THEN $17 ELSE failure_limit END, version = version + 1
+		WHERE id = $1 AND state = $2 RETURNING `+jobFields,
+		j.ID, c.was.State, j.State, j.StartedBy, store.Millis(j.StartedAt), store.Millis(j.StartAt), j.turn, store.Number(j.Careful),
+		store.Number(j.Snapshot), j.Policy, j.Verify.Share, j.Verify.Seed, j.HaltCode, j.HaltInfo,
+		c.judged.Settled, c.judged.Failed, c.limit))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = FaultWrongState.With(c.was.Shown())
+	}
+	return after, err
+}
+
+// record says in the log what was changed.
+func (s *Jobs) record(ctx context.Context, c *change, by audit.Actor, code audit.Code, after Job) error {
+	details := Summary(after)
+	maps.Copy(details, c.details)
+	return s.log.RecordIn(ctx, c.tx, audit.Entry{Code: code, Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details})
+}
+
+var actionCodes = map[Action]audit.Code{
+	StartNow: audit.JobStartNow, Reread: audit.JobReread, Start: audit.JobStarted, Pause: audit.JobPaused,
+	Resume: audit.JobResumed, Cancel: audit.JobCancelled,
+}
+
+// change changes a job by an action of a person: check, write, log. Rule checks what
+// the state does not say, and decides what changes besides it.
+func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, rule func(*change) error) (after Job, err error) {
+	err = s.db.Tx(ctx, func(tx *store.Tx) error {
+		c, err := s.begin(ctx, tx, id)
+		if err == nil {
+			err = c.may(a)
+		}
+		if err == nil {
+			err = rule(c)
+		}
+		if err == nil {
+			after, err = c.write(ctx)
+		}
+		if err == nil {
+			err = s.record(ctx, c, by, actionCodes[a], after)
+		}
+		if err != nil || a != Cancel && a != Resume { // nothing else follows from counts that have not moved
+			return err
+		}
+		if err = s.Advance(ctx, tx, after.ID); err == nil {
+			after, err = job(ctx, tx, after.ID)
+		}
+		return err
+	})
+	return after, err
 }
 
 // Resume lets a paused or halted job go on. One that halted because accounts had
-// gained other tags needs to be told what to do with such accounts.
+// gained other tags needs to be told what to do with such accounts; else it returns
+// the fault of snapshot.ParsePolicy.
 func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy snapshot.Policy) (Job, error) {
-	return s.changeJob(ctx, by, id, Resume, func(tx *store.Tx, j Job) (more map[string]any, err error) {
-		if j.State == Halted && j.HaltCode == CodeGained {
-			if policy, err = snapshot.ParsePolicy(string(policy)); err != nil {
-				return nil, err
+	return s.change(ctx, by, id, Resume, func(c *change) (err error) {
+		if c.was.State == Halted && c.was.HaltCode == CodeGained {
+			if c.to.Policy, err = snapshot.ParsePolicy(string(policy)); err != nil {
+				return err
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE jobs SET policy = $2 WHERE id = $1`, j.ID, policy); err != nil {
-				return nil, err
-			}
-			more = map[string]any{"policy": policy}
+			c.say("policy", c.to.Policy)
 		}
-		return more, s.resume(ctx, tx, j)
+		return s.resume(ctx, c)
 	})
 }
 
-// ActOnJob pauses, resumes or cancels a job, or starts it before its time.
-// Cancelling leaves calls in flight to end; what was never sent becomes
-// cancelled at once.
-func (s *Jobs) Act(ctx context.Context, by audit.Actor, id string, a Action) (Job, error) {
-	if a == Resume {
-		return s.Resume(ctx, by, id, "")
+// resume lets a job go on behind all that were started or resumed before. What
+// halted more than this job is tried by one batch first.
+func (s *Jobs) resume(ctx context.Context, c *change) error {
+	c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
+	switch {
+	case c.was.State != Halted:
+		return nil
+	case c.was.HaltCode == CodeFailures:
+		return c.forgive(ctx)
+	case c.was.HaltCode == CodeGained || c.was.HaltCode == CodeUnreadable:
+		return nil
 	}
-	return s.changeJob(ctx, by, id, a, func(tx *store.Tx, j Job) (map[string]any, error) {
-		switch a {
-		case Cancel: // what waits ends as it follows from the state
-			_, err := tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '', halt_recovers = 0 WHERE id = $1`, j.ID)
-			return nil, err
-		case StartNow:
-			if !j.StartAt.After(s.db.Now()) {
-				return nil, FaultWrongState.With(j.Shown())
-			}
-			_, err := tx.ExecContext(ctx, `UPDATE jobs SET start_at = 0 WHERE id = $1`, id)
-			return nil, err
-		}
-		return nil, nil
-	})
-}
-
-// resume lets a job go on after a person has acted. What halted more than this job
-// is tried by one batch first.
-func (s *Jobs) resume(ctx context.Context, tx *store.Tx, j Job) error {
-	if j.State == Halted && !slices.Contains([]int{CodeFailures, CodeGained, CodeUnreadable}, j.HaltCode) {
-		_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`, j.AppID, firstProbe)
-		if err != nil {
-			return err
-		}
-	}
-	if err := takeTurn(ctx, tx, j); err != nil {
-		return err
-	}
-	if j.State == Halted && j.HaltCode == CodeFailures {
-		if err := forgive(ctx, tx, j); err != nil {
-			return err
-		}
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET halt_code = 0, halt_info = '', halt_recovers = 0 WHERE id = $1`, j.ID)
+	_, err := c.tx.ExecContext(ctx, `UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`, c.app.id, firstProbe)
 	return err
 }
 
@@ -218,64 +169,30 @@ const firstProbe = 1_000
 
 // forgive lets a job that halted for its failures go on: counting starts anew,
 // with a limit that a list which is known to be bad does not reach again.
-func forgive(ctx context.Context, tx *store.Tx, j Job) error {
-	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, j.ID))
-	if err != nil {
-		return err
-	}
-	var appLimit int
-	if err := tx.QueryRowContext(ctx, `SELECT failure_limit FROM apps WHERE id = $1`, j.AppID).Scan(&appLimit); err != nil {
-		return err
-	}
-	return countAnew(ctx, tx, j.ID, p, p.Raised(appLimit))
-}
-
-var actionCodes = map[Action]audit.Code{
-	StartNow: audit.JobStartNow, Reread: audit.JobReread, Start: audit.JobStarted, Pause: audit.JobPaused, Resume: audit.JobResumed, Cancel: audit.JobCancelled,
-}
-
-// changeJob moves a job by compare-and-swap on its state, so that of two clicks
-// only one counts. What also returns goes into the log.
-func (s *Jobs) changeJob(ctx context.Context, by audit.Actor, id string, a Action, also func(*store.Tx, Job) (map[string]any, error)) (after Job, err error) {
-	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := lockApp(ctx, tx, store.Clean(id, 100)); err != nil {
-			return err
-		}
-		j, fits, err := s.changeState(ctx, tx, store.Clean(id, 100), a)
-		switch {
-		case err != nil:
-			return err
-		case j.State == Reading && !fits:
-			return FaultStillReads.With()
-		case !fits:
-			return FaultWrongState.With(j.Shown())
-		}
-		more, err := also(tx, j)
-		if err != nil {
-			return err
-		}
-		if after, err = job(ctx, tx, id); err != nil {
-			return err
-		}
-		details := Summary(after)
-		maps.Copy(details, more)
-		if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: id, Details: details}); err != nil {
-			return err
-		}
-		if err := s.Advance(ctx, tx, id); err != nil {
-			return err
-		}
-		after, err = job(ctx, tx, id)
-		return err
-	})
-	return after, err
-}
-
-// lockApp locks the app of a job, which comes before its jobs: what is claimed and
-// what becomes of a job as a whole is written by one transaction at a time.
-func lockApp(ctx context.Context, tx *store.Tx, jobID string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET turns = turns WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, jobID)
+func (c *change) forgive(ctx context.Context) (err error) {
+	c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
+	c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
 	return err
+}
+
+// Act pauses, resumes or cancels a job, or starts it before its time. Cancelling
+// leaves calls in flight to end; what was never sent becomes cancelled at once.
+func (s *Jobs) Act(ctx context.Context, by audit.Actor, id string, a Action) (Job, error) {
+	if a == Resume {
+		return s.Resume(ctx, by, id, "")
+	}
+	return s.change(ctx, by, id, a, func(c *change) error {
+		switch a {
+		case Cancel: // what waits ends as it follows from the state
+			c.to.HaltCode, c.to.HaltInfo = 0, ""
+		case StartNow:
+			if !c.was.StartAt.After(s.db.Now()) {
+				return FaultWrongState.With(c.was.Shown())
+			}
+			c.to.StartAt = time.Time{}
+		}
+		return nil
+	})
 }
 
 // Summary is what an entry says about a job.
@@ -290,16 +207,14 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
 	if err != nil || !before.FinishedAt.IsZero() {
 		return err
 	}
-	if _, fits, err := s.changeState(ctx, tx, id, Finish); err != nil || !fits {
-		return err
+	to, fits := before.State.Next(Finish)
+	if !fits {
+		return nil
 	}
-	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET finished_at = $2, halt_code = 0, halt_info = '', halt_recovers = 0, careful = 0,
-			verify_due = CASE WHEN state = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END WHERE id = $1`, id, store.Millis(s.db.Now()))
-	if err != nil {
-		return err
-	}
-	j, err := job(ctx, tx, id)
+	j, err := scanJob(tx.QueryRowContext(ctx, `
+		UPDATE jobs SET state = $3, finished_at = $4, halt_code = 0, halt_info = '', halt_recovers = 0, careful = 0,
+			verify_due = CASE WHEN CAST($3 AS TEXT) = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END, version = version + 1
+		WHERE id = $1 AND state = $2 RETURNING `+jobFields, id, before.State, to, store.Millis(s.db.Now())))
 	if err == nil {
 		err = s.keepUntil(ctx, tx, j)
 	}
@@ -307,30 +222,4 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
 		return err // a draft that was discarded: nothing ran that could finish
 	}
 	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: Summary(j)})
-}
-
-// Reasons counts a job's failed accounts by code, most first.
-func (s *Jobs) Reasons(ctx context.Context, jobID string) ([]Reason, error) {
-	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (r Reason, err error) {
-		return r, row.Scan(&r.Code, &r.Info, &r.Accounts)
-	}, `
-		SELECT code, MAX(message), CAST(SUM(n) AS BIGINT) FROM (
-			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM own_outcomes WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
-			UNION ALL
-			SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
-		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
-}
-
-// CallsPerSecond is a job's rate over the last five seconds, reading not counted
-// unless it is all the job does.
-func (s *Jobs) CallsPerSecond(ctx context.Context, jobID string) (float64, error) {
-	const window = 5000
-	j, err := s.Get(ctx, jobID)
-	if err != nil {
-		return 0, err
-	}
-	var calls int64
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
-		j.ID, store.Millis(s.db.Now())-window, cmp.Or(j.Kind.Command(), tim.GetTags)).Scan(&calls)
-	return float64(calls) / (window / 1000), err
 }

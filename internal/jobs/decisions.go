@@ -55,17 +55,11 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		return 0, FaultDecision.With()
 	}
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := lockApp(ctx, tx, jobID); err != nil {
+		c, err := s.begin(ctx, tx, jobID)
+		switch {
+		case err != nil:
 			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, jobID); err != nil {
-			return err
-		}
-		j, err := job(ctx, tx, jobID)
-		if err != nil {
-			return err
-		}
-		if d == Again && j.State == Cancelled {
+		case d == Again && c.was.State == Cancelled:
 			return FaultDecision.With()
 		}
 		code, settledAt := 0, int64(0)
@@ -85,14 +79,17 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		for _, n := range some {
 			accounts += n
 		}
+		moves := Counts{}
 		if to != InDoubt {
-			_, err = s.MoveCounts(ctx, tx, jobID, Counts{InDoubt: -accounts, to: accounts}, 0)
+			moves = Counts{InDoubt: -accounts, to: accounts}
 		}
+		_, err = s.MoveCounts(ctx, tx, jobID, moves, 0)
 		if err == nil && to == Failed {
 			err = failedByPerson(ctx, tx, jobID, accounts)
 		}
 		if err == nil {
-			err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, Details: map[string]any{"decision": d, "accounts": accounts}})
+			err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain,
+				Details: map[string]any{"decision": d, "accounts": accounts}})
 		}
 		if err != nil {
 			return err

@@ -253,7 +253,7 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	if err != nil || draft.Checks == "" {
 		return err
 	}
-	return s.startInspection(ctx, tx, draft)
+	return s.startInspection(ctx, tx, draft.ID)
 }
 
 // briefly is what an entry of the log says about how a file was read.

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
-	"maps"
 	"strconv"
 	"time"
 
@@ -75,17 +74,20 @@ func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
 
 // startInspection starts an inspection that was made for another job, once its
 // accounts are planned. With none it ends at once.
-func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, j Job) error {
-	if _, _, err := s.changeState(ctx, tx, j.ID, Start); err != nil {
-		return err
+func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) error {
+	c, err := s.begin(ctx, tx, jobID)
+	if err == nil {
+		err = c.may(Start)
 	}
-	said, err := s.started(ctx, tx, audit.System, j, time.Time{})
 	if err != nil {
 		return err
 	}
-	details := Summary(j)
-	maps.Copy(details, said)
-	if err := s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobStarted, Actor: audit.System, JobID: j.ID, Details: details}); err != nil {
+	s.start(c, audit.System, time.Time{})
+	j, err := c.write(ctx)
+	if err == nil {
+		err = s.record(ctx, c, audit.System, audit.JobStarted, j)
+	}
+	if err != nil {
 		return err
 	}
 	return s.Advance(ctx, tx, j.ID)

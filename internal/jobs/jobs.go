@@ -171,6 +171,9 @@ type Job struct {
 	HaltCode int    // the service's error code or one of ours; set while State is Halted
 	HaltInfo string // what the service said; of CodeFailures "failed/settled"
 	Version  int64  // grows with every change
+
+	listVersion int64 // of the protected list, when its file was read
+	turn        int64 // jobs of an app are served in this order
 }
 
 // Verification is the inspection of a part of a job's batches after its end, by a

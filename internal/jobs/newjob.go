@@ -83,19 +83,20 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 		only = string(text)
 	}
 	err = s.keepUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at, choices, source, policy, only_tags, checks, snapshot)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)`,
-			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes, store.Clean(by.Name, 100), store.Millis(now),
-			from.choices, from.source, from.policy, only, from.checks)
+		var err error
+		created, err = scanJob(tx.QueryRowContext(ctx, `
+			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
+				choices, source, policy, only_tags, checks, snapshot)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+				CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)
+			RETURNING `+jobFields,
+			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes,
+			store.Clean(by.Name, 100), store.Millis(now), from.choices, from.source, from.policy, only, from.checks))
 		if err == nil && from.checks != "" {
 			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
 		}
 		if err == nil {
 			err = s.snapshots.MakeKey(ctx, tx, id)
-		}
-		if err == nil {
-			created, err = job(ctx, tx, id)
 		}
 		if err != nil {
 			return err

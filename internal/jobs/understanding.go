@@ -75,22 +75,24 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 	if err != nil {
 		return Job{}, err
 	}
-	return s.changeJob(ctx, by, id, Reread, func(tx *store.Tx, j Job) (map[string]any, error) {
-		before, err := understood(ctx, tx, j.ID)
+	return s.change(ctx, by, id, Reread, func(ch *change) error {
+		before, err := understood(ctx, ch.tx, ch.was.ID)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		said := Mapping{Choices: c, Header: header}
 		if c != (accounts.Choices{}) {
 			said.By, said.At = store.Clean(by.Name, 100), s.db.Now()
 		}
-		if err := understoodAs(ctx, tx, j.ID, said, false); err != nil {
-			return nil, err
+		if err := understoodAs(ctx, ch.tx, ch.was.ID, said, false); err != nil {
+			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, j.ID); err != nil {
-			return nil, err
+		if _, err := ch.tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, ch.was.ID); err != nil {
+			return err
 		}
-		return map[string]any{"before": before.Choices, "after": c}, saveMapping(ctx, tx, j.AppID, before.Shape, said)
+		ch.say("before", before.Choices)
+		ch.say("after", c)
+		return saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
 	})
 }
 
@@ -99,7 +101,7 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (header []string, err error) {
 	j, err := s.Get(ctx, id)
 	if err != nil || !j.May(Reread) {
-		return nil, err // changeJob says what is wrong
+		return nil, err // change says what is wrong
 	}
 	if j.Source != "" {
 		return nil, FaultMadeFile.With()

@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // One runs a statement that must change exactly one row, else it returns otherwise.
@@ -67,4 +71,79 @@ type Query struct {
 func (q *Query) Arg(value any) string {
 	q.Args = append(q.Args, value)
 	return fmt.Sprintf("$%d", len(q.Args))
+}
+
+// InsertAll inserts rows of so many columns, several a statement, prepared once.
+// More a statement is slower on SQLite, which looks each parameter up by name
+// among all the others; fewer is slower on PostgreSQL, which answers each.
+func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
+	const rowsAtOnce = 20
+	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
+	if whole > 0 {
+		statement, err := tx.PrepareContext(ctx, insertQuery(into, columns, rowsAtOnce))
+		if err != nil {
+			return err
+		}
+		defer statement.Close()
+		for some := range slices.Chunk(args[:whole], rowsAtOnce*columns) {
+			if _, err := statement.ExecContext(ctx, some...); err != nil {
+				return err
+			}
+		}
+	}
+	if whole == len(args) {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, insertQuery(into, columns, (len(args)-whole)/columns), args[whole:]...)
+	return err
+}
+
+func insertQuery(into string, columns, rows int) string {
+	var query strings.Builder
+	query.WriteString("INSERT INTO " + into + " VALUES ")
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			query.WriteString("(")
+		case i%columns == 0:
+			query.WriteString("), (")
+		default:
+			query.WriteString(", ")
+		}
+		query.WriteString("$" + strconv.Itoa(i+1))
+	}
+	return query.String() + ")"
+}
+
+// Millis is a time as the database holds it; the zero time is 0.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// FromMillis is the time that the database holds as a number.
+func FromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// Clean makes a text from outside storable on both engines, and short.
+func Clean(text string, most int) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\u2400")
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// Number is a truth as the database holds it: 1 or 0.
+func Number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }

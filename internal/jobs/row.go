@@ -1,0 +1,100 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
+)
+
+// stored lists the outcomes of a job in the order of its columns.
+var stored = Outcomes
+
+func outcomeColumn(o Outcome) string { return "outcome_" + string(o) }
+
+// jobFields are the columns that scanJob reads.
+var jobFields = func() string {
+	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
+		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
+		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
+		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
+		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn"}
+	for _, o := range stored {
+		columns = append(columns, outcomeColumn(o))
+	}
+	return strings.Join(columns, ", ")
+}()
+
+// jobColumns are the same of a table called j.
+var jobColumns = "j." + strings.ReplaceAll(jobFields, ", ", ", j.")
+
+func scanJob(row store.Scanner) (j Job, err error) {
+	var created, started, finished, start int64
+	var refusal, only string
+	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
+		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
+		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start,
+		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
+		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn}
+	counts := make([]int64, len(stored))
+	for i := range stored {
+		dest = append(dest, &counts[i])
+	}
+	if err = row.Scan(dest...); err == nil && refusal != "" {
+		j.Refusal, err = fault.Recall([]byte(refusal))
+	}
+	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
+		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
+	}
+	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = store.FromMillis(created), store.FromMillis(started), store.FromMillis(finished), store.FromMillis(start)
+	j.Counts = Counts{}
+	for i, o := range stored {
+		j.Counts[o] = counts[i]
+	}
+	return j, err
+}
+
+// Get returns a job as it stands. It returns FaultNoJob.
+func (s *Jobs) Get(ctx context.Context, id string) (Job, error) {
+	return job(ctx, s.db.Reader(), id)
+}
+
+func job(ctx context.Context, q store.Querier, id string) (Job, error) {
+	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, store.Clean(id, 100)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return j, FaultNoJob.With(store.Clean(id, 40))
+	}
+	return j, err
+}
+
+// Reasons counts a job's failed accounts by code, most first.
+func (s *Jobs) Reasons(ctx context.Context, jobID string) ([]Reason, error) {
+	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (r Reason, err error) {
+		return r, row.Scan(&r.Code, &r.Info, &r.Accounts)
+	}, `
+		SELECT code, MAX(message), CAST(SUM(n) AS BIGINT) FROM (
+			SELECT code, MAX(message) AS message, COUNT(*) AS n FROM own_outcomes WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+			UNION ALL
+			SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code
+		) AS failures GROUP BY code ORDER BY 3 DESC, code`, jobID)
+}
+
+// CallsPerSecond is a job's rate over the last five seconds, reading not counted
+// unless it is all the job does.
+func (s *Jobs) CallsPerSecond(ctx context.Context, jobID string) (float64, error) {
+	const window = 5000
+	j, err := s.Get(ctx, jobID)
+	if err != nil {
+		return 0, err
+	}
+	var calls int64
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
+		j.ID, store.Millis(s.db.Now())-window, cmp.Or(j.Kind.Command(), tim.GetTags)).Scan(&calls)
+	return float64(calls) / (window / 1000), err
+}
