@@ -39,7 +39,7 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 		}{
 			"next job":     {nextJob, []any{storetest.App.ID, now, ""}},
 			"take batches": {takeBatches, []any{jobs[0], now, "console", "claim", 1 << 40, claimMost}},
-			"settle batch": {settleBatch, []any{jobs[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0}},
+			"settle batch": {settleBatch, []any{jobs[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending"}},
 			"keep intent":  {keepIntent, []any{jobs[0], 7, "claim"}},
 			"may send":     {maySend, []any{storetest.App.ID}},
 			"silent":       {silent, []any{now, "console"}},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -45,12 +46,15 @@ func encode(accounts []Account) ([]byte, error) {
 		counts = binary.AppendUvarint(counts, uint64(len(once)))
 		tags = append(tags, once...)
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(tags)))
+	numbers := map[string]int{}
+	for _, tag := range tags {
+		numbers[tag] = 0
+	}
+	names := slices.Sorted(maps.Keys(numbers))
 
 	form := binary.AppendUvarint(nil, uint64(len(accounts)))
 	form = append(append(form, gaps...), counts...)
 	form = binary.AppendUvarint(form, uint64(len(names)))
-	numbers := make(map[string]int, len(names))
 	for i, name := range names {
 		numbers[name] = i
 		form = binary.AppendUvarint(form, uint64(len(name)))

@@ -86,7 +86,7 @@ func (s *Store) Decide(ctx context.Context, by audit.Actor, jobID string, d jobs
 			accounts += n
 		}
 		if to != jobs.InDoubt {
-			_, err = s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.InDoubt: -accounts, to: accounts}, 0)
+			err = s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.InDoubt: -accounts, to: accounts}, 0)
 		}
 		if err == nil && to == jobs.Failed {
 			err = failedByPerson(ctx, tx, jobID, accounts)

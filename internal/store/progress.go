@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,12 +19,55 @@ func scanProgress(row Scanner) (p jobs.Progress, err error) {
 	return p, row.Scan(&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First)
 }
 
+// ErrAlone says that what follows from counts needs a transaction of its own: it
+// locks the log, or more than one job.
+var ErrAlone = errors.New("store: it is to be written alone")
+
 // MoveCounts adds changes that sum up to zero to the counts of a job, and calls
-// that were made, and returns how far the job is then.
-func (s *Store) MoveCounts(ctx context.Context, tx *Tx, jobID string, by jobs.Counts, calls int64) (jobs.Progress, error) {
+// that were made. Of transactions that share a commit they are added up and written
+// once; when more follows from them than that failures count anew, it is ErrAlone.
+// A transaction of its own calls Advance next.
+func (s *Store) MoveCounts(ctx context.Context, tx *Tx, jobID string, by jobs.Counts, calls int64) error {
 	if by.Sum() != 0 {
-		return jobs.Progress{}, fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
+		return fmt.Errorf("store: counts of job %s would no longer add up: %v", jobID, by)
 	}
+	total, shared := tx.Total(jobID, func() Total { return &movedCounts{job: jobID, by: jobs.Counts{}} }).(*movedCounts)
+	if !shared {
+		_, err := writeCounts(ctx, tx, jobID, by, calls)
+		return err
+	}
+	for outcome, n := range by {
+		total.by[outcome] += n
+	}
+	total.calls += calls
+	total.settled = total.settled || len(by) > 0 && by[jobs.Sending] <= 0
+	return nil
+}
+
+// movedCounts are the changes of a job's counts that share a commit.
+type movedCounts struct {
+	job     string
+	by      jobs.Counts
+	calls   int64
+	settled bool // not only that calls may leave
+}
+
+// Write implements Total.
+func (m *movedCounts) Write(ctx context.Context, tx *Tx) error {
+	p, err := writeCounts(ctx, tx, m.job, m.by, m.calls)
+	if err != nil || !m.settled {
+		return err
+	}
+	switch p.Judge() {
+	case jobs.GoOn:
+		return nil
+	case jobs.Pass:
+		return countAnew(ctx, tx, m.job, p, 0)
+	}
+	return ErrAlone
+}
+
+func writeCounts(ctx context.Context, tx *Tx, jobID string, by jobs.Counts, calls int64) (jobs.Progress, error) {
 	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
 	for _, o := range stored {
 		if by[o] != 0 {
@@ -92,7 +136,7 @@ func (s *Store) dropWaiting(ctx context.Context, tx *Tx, jobID string) (p jobs.P
 	if err != nil {
 		return p, err
 	}
-	return s.MoveCounts(ctx, tx, jobID, moves, 0)
+	return writeCounts(ctx, tx, jobID, moves, 0)
 }
 
 // change moves a job to another state, if the action fits the one it is in. The

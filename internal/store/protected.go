@@ -199,7 +199,7 @@ func (s *Store) SetAside(ctx context.Context, tx *Tx, jobID string, plan jobs.Pl
 		return err
 	}
 	if n := int64(len(touched)); n > 0 {
-		if _, err := s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.Waiting: -n, jobs.Failed: n}, 0); err != nil {
+		if err := s.MoveCounts(ctx, tx, jobID, jobs.Counts{jobs.Waiting: -n, jobs.Failed: n}, 0); err != nil {
 			return err
 		}
 		if err := failedByPerson(ctx, tx, jobID, n); err != nil {

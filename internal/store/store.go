@@ -271,7 +271,7 @@ func (s *Store) tx(ctx context.Context, body func(*Tx) error) error {
 	if err != nil {
 		return AsTrouble(err)
 	}
-	tx := &Tx{begun, s.statements}
+	tx := &Tx{Tx: begun, statements: s.statements}
 	defer tx.Rollback()
 	if err = body(tx); err == nil {
 		err = tx.Commit()

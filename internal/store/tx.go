@@ -9,7 +9,25 @@ import (
 // Tx is a transaction. What it executes often, SQLite parses once.
 type Tx struct {
 	*sql.Tx
-	statements *statements // nil: nothing is kept
+	statements *statements      // nil: nothing is kept
+	totals     map[string]Total // nil: it shares no commit
+}
+
+// Total is what the transactions that share a commit add up, to be written once.
+type Total interface {
+	Write(ctx context.Context, tx *Tx) error
+}
+
+// Total returns that of a key, which begins as what first makes. It is nil in a
+// transaction that shares no commit.
+func (t *Tx) Total(key string, first func() Total) Total {
+	if t.totals == nil {
+		return nil
+	}
+	if t.totals[key] == nil {
+		t.totals[key] = first()
+	}
+	return t.totals[key]
 }
 
 // ExecContext is that of sql.Tx.

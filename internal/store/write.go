@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 )
@@ -33,7 +34,8 @@ type write struct {
 // may run twice, and one that fails keeps none of the others from being written.
 // When the database itself fails, all of them have failed. A body that writes a
 // job's row names the job, so that consoles lock jobs in one order; one for "" comes
-// first. It must not write the log: that is locked last of all, see Tx.
+// first. It must not write the log: that is locked last of all, see Tx. What all of
+// them add up is written after the bodies, see Total.
 func (s *Store) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
 	select {
@@ -120,8 +122,14 @@ func (s *Store) writeAll(group []*write) error {
 		ctx = within
 	}
 	return s.tx(ctx, func(tx *Tx) error {
+		tx.totals = map[string]Total{}
 		for _, w := range group {
 			if err := w.body(ctx, tx); err != nil {
+				return err
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(tx.totals)) {
+			if err := tx.totals[key].Write(ctx, tx); err != nil {
 				return err
 			}
 		}
