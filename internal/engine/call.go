@@ -16,7 +16,7 @@ const (
 	// connected is how long a call may wait for a connection.
 	connected = 600 * time.Millisecond
 	// slowHold is how long no call of a command leaves once one was too frequent.
-	slowHold = time.Second
+	slowHold = 300 * time.Millisecond
 )
 
 // call is a line of the ledger.
