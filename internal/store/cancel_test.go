@@ -39,6 +39,23 @@ func TestCancelLeavesWhatIsInHand(t *testing.T) {
 
 // The tags of an account are changed ten at a time. Where some of them may have been
 // when the job is cancelled, its tags are read, and say which accounts were cut short.
+func TestAJobCancelledBeforeItWasReadHasNoRows(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		j, err := create(ctx, s, section("ann\nbob\n"))
+		require.NoError(t, err)
+		_, err = s.ActOnJob(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		for r, err := range s.Results(ctx, j.ID, "") {
+			require.NoError(t, err)
+			require.Failf(t, "it has a row", "%+v", r)
+		}
+		for r, err := range s.Rejects(ctx, j.ID) {
+			require.NoError(t, err)
+			require.Failf(t, "it has a row", "%+v", r)
+		}
+	})
+}
+
 func TestCancelReportsHalfChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		free(t, s)
