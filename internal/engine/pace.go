@@ -150,7 +150,7 @@ func (p *pacer) reserve(ctx context.Context) bool {
 		}
 		local := time.Now()
 		now := e.gate.time()
-		if p.spaced.Load() == 0 && now.Sub(last) < aSecond {
+		if p.spaced.Load() == 0 && now.Sub(last) < aSecond+p.late {
 			p.fill(local)
 		}
 		p.interval = time.Duration(float64(time.Second) / pace.Now(float64(rate), now))
