@@ -8,7 +8,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
+	"golang.org/x/text/encoding/unicode"
 	"pgregory.net/rapid"
+
+	"tagsweep/internal/accounts/accountstest"
 )
 
 var plainRules = rules{limit: UserIDBytes}
@@ -36,7 +43,7 @@ var headers = map[Encoding][]string{
 
 func TestDialectsGiveTheSameAccounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		encoding := rapid.SampledFrom(Encodings).Draw(t, "encoding")
+		written := rapid.SampledFrom(Encodings).Draw(t, "encoding")
 		separator := rapid.SampledFrom([]string{",", "\t", ";", "|", ""}).Draw(t, "separator")
 		sign := rapid.SampledFrom([]string{`"`, `"`, `'`}).Draw(t, "quote")
 		lineEnd := rapid.SampledFrom([]string{"\n", "\r\n", "\r"}).Draw(t, "line end")
@@ -51,8 +58,8 @@ func TestDialectsGiveTheSameAccounts(t *testing.T) {
 			}
 			return cell
 		}
-		header := []string{"name", rapid.SampledFrom(headers[encoding]).Draw(t, "header"), "note"}
-		if !mark && (encoding == UTF16LE || encoding == UTF16BE) {
+		header := []string{"name", rapid.SampledFrom(headers[written]).Draw(t, "header"), "note"}
+		if !mark && (written == UTF16LE || written == UTF16BE) {
 			header[1] = "Account" // there must be something by which to know it
 		}
 		if separator == "" {
@@ -62,7 +69,7 @@ func TestDialectsGiveTheSameAccounts(t *testing.T) {
 		for _, account := range accounts {
 			cells := []string{quote(account)}
 			if separator != "" {
-				cells = []string{rapid.SampledFrom(names[encoding]).Draw(t, "name"), quote(account), plainCell.Draw(t, "note")}
+				cells = []string{rapid.SampledFrom(names[written]).Draw(t, "name"), quote(account), plainCell.Draw(t, "note")}
 			}
 			lines = append(lines, strings.Join(cells, separator))
 		}
@@ -73,12 +80,12 @@ func TestDialectsGiveTheSameAccounts(t *testing.T) {
 		if last {
 			text += lineEnd
 		}
-		file := packedAs(t, encoded(t, text, encoding, mark))
+		file := packedAs(t, encoded(t, text, written, mark))
 		var c Choices
 		if sign == `'` {
 			c.Quote = sign
 		}
-		r, err := Open(section(file), Options{Choices: c})
+		r, err := Open(accountstest.Section(file), Options{Choices: c})
 		require.NoError(t, err, "%q", text)
 		read, err := rest(r)
 		require.NoError(t, err)
@@ -88,17 +95,20 @@ func TestDialectsGiveTheSameAccounts(t *testing.T) {
 	})
 }
 
+var codings = map[Encoding]encoding.Encoding{
+	UTF16LE: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), UTF16BE: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
+	GB18030: simplifiedchinese.GB18030, Big5: traditionalchinese.Big5, Windows1252: charmap.Windows1252,
+}
+
 // encoded writes a text in an encoding.
 func encoded(t require.TestingT, text string, e Encoding, mark bool) string {
+	if mark && strings.HasPrefix(string(e), "UTF") {
+		text = byteOrderMark + text
+	}
 	if coding := codings[e]; coding != nil {
 		written, err := coding.NewEncoder().String(text)
 		require.NoError(t, err)
-		text = written
-	}
-	for _, m := range marks {
-		if m.encoding == e && mark {
-			text = m.mark + text
-		}
+		return written
 	}
 	return text
 }
@@ -106,9 +116,9 @@ func encoded(t require.TestingT, text string, e Encoding, mark bool) string {
 func packedAs(t *rapid.T, text string) string {
 	switch rapid.SampledFrom([]string{"", "", "gzip", "ZIP"}).Draw(t, "packed") {
 	case "gzip":
-		return gzipOf(t, text)
+		return accountstest.Gzip(t, text)
 	case "ZIP":
-		return zipOf(t, "folder/", "", "accounts.csv", text)
+		return accountstest.ZIP(t, "folder/", "", "accounts.csv", text)
 	}
 	return text
 }
@@ -127,7 +137,7 @@ func TestWorkbookDialectsGiveSameAccounts(t *testing.T) {
 				rows = append(rows, []any{nil, number})
 			}
 		}
-		r, err := Open(section(packedAs(t, string(workbookOf(t, rows)))), Options{})
+		r, err := Open(accountstest.Section(packedAs(t, accountstest.Workbook(t, rows))), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)
@@ -156,7 +166,7 @@ func TestExportComesBackAsItWas(t *testing.T) {
 		}
 		require.NoError(t, w.Flush())
 		text := out.String()
-		r, err := Open(section(out.String()), Options{})
+		r, err := Open(accountstest.Section(out.String()), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)

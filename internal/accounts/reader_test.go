@@ -8,17 +8,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// section is a text as it is uploaded.
-func section(text string) *io.SectionReader {
-	return io.NewSectionReader(strings.NewReader(text), 0, int64(len(text)))
-}
+	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/text"
+)
 
 // readAll returns every row of a text.
 func readAll(t testing.TB, text string) (Understanding, []Row) {
 	t.Helper()
-	r, err := Open(section(text), Options{})
+	r, err := Open(accountstest.Section(text), Options{})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -68,7 +66,7 @@ func TestBytesThatAreNoTextAreShownAsSuch(t *testing.T) {
 
 func TestLongestAccountIsAnOption(t *testing.T) {
 	id := strings.Repeat("x", 64)
-	r, err := Open(section(id+"\n"+id+"x\n"), Options{AccountBytes: 64})
+	r, err := Open(accountstest.Section(id+"\n"+id+"x\n"), Options{AccountBytes: 64})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -82,11 +80,14 @@ func TestColumnsUpToAHundredAreRead(t *testing.T) {
 }
 
 func TestUploadBrokenOffIsAnError(t *testing.T) {
-	long := strings.Repeat("account\n", bufferBytes/4)
-	for name, text := range map[string]string{"text": long, "gzip": gzipOf(t, long), "ZIP": zipOf(t, "a.csv", long), "workbook": string(workbookOf(t, [][]any{{"a1"}, {"a2"}}))} {
+	long := strings.Repeat("account\n", text.MaxRecord)
+	for name, file := range map[string]string{
+		"text": long, "gzip": accountstest.Gzip(t, long), "ZIP": accountstest.ZIP(t, "a.csv", long),
+		"workbook": accountstest.Workbook(t, [][]any{{"a1"}, {"a2"}}),
+	} {
 		for _, why := range []error{io.ErrUnexpectedEOF, errors.New("connection reset")} {
-			for _, at := range []int{0, len(text) / 3, len(text) - 1} {
-				r, err := Open(io.NewSectionReader(broken{strings.NewReader(text), int64(at), why}, 0, int64(len(text))), Options{})
+			for _, at := range []int{0, len(file) / 3, len(file) - 1} {
+				r, err := Open(io.NewSectionReader(broken{strings.NewReader(file), int64(at), why}, 0, int64(len(file))), Options{})
 				if err == nil {
 					_, err = rest(r)
 					_, again := r.Next()

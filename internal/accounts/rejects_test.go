@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/text"
 )
 
 // rejectsOf writes the rows set aside as they are offered for download: in the
@@ -47,7 +50,7 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 
 func TestRejectsMendedUseChosenColumn(t *testing.T) {
 	const file = "name;account;other\nAnn;a1;b1\nBob;a2; b2\n"
-	r, err := Open(section(file), Options{Choices: Choices{Column: 3}})
+	r, err := Open(accountstest.Section(file), Options{Choices: Choices{Column: 3}})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -61,7 +64,7 @@ func copied(cells []string) []string { return append([]string(nil), cells...) }
 
 // staySetAside: rejects that come back as they are become no accounts.
 func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason) {
-	r, err := Open(section(file), o)
+	r, err := Open(accountstest.Section(file), o)
 	if err != nil {
 		return nil
 	}
@@ -78,7 +81,7 @@ func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason)
 	if written == 0 {
 		return nil
 	}
-	again, err := Open(section(rejects), Options{Tags: o.Tags})
+	again, err := Open(accountstest.Section(rejects), Options{Tags: o.Tags})
 	require.NoError(t, err)
 	rows, err = rest(again)
 	require.NoError(t, err)
@@ -96,16 +99,16 @@ func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 	tagged, err := filepath.Glob("testdata/tags/*.*")
 	require.NoError(t, err)
 	files = append(files, tagged...)
-	texts := []string{"a1\n" + strings.Repeat("x", 2*maxRecord) + "\na2\n"}
+	texts := []string{"a1\n" + strings.Repeat("x", 2*text.MaxRecord) + "\na2\n"}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		content, err := os.ReadFile(file)
 		require.NoError(t, err)
-		texts = append(texts, string(text))
+		texts = append(texts, string(content))
 	}
-	for _, text := range texts {
+	for _, content := range texts {
 		for _, c := range []Choices{{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"}, {Header: No}, {Column: 2}, {FirstLine: 2}, {TagColumn: 2}} {
 			for _, tags := range []bool{false, true} {
-				for _, reason := range staySetAside(t, text, Options{Choices: c, Tags: tags}) {
+				for _, reason := range staySetAside(t, content, Options{Choices: c, Tags: tags}) {
 					seen[reason] = true
 				}
 			}
