@@ -28,31 +28,31 @@ import (
 var mayImport = map[string][]string{
 	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/engine", "internal/evidence", "internal/fault",
 		"internal/jobs", "internal/store", "internal/tim", "internal/tim/timtest", "migrations"},
-	"web":                            {"web/templates", "internal/accounts", "internal/store", "internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
-	"web/templates":                  {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth", "internal/store", "internal/accounts", "internal/fault"},
-	"internal/store":                 {"internal/tim", "internal/jobs", "internal/snapshot", "internal/accounts", "internal/audit", "internal/evidence", "internal/auth", "internal/fault", "migrations"},
-	"internal/engine":                {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/tim", "internal/fault"},
-	"internal/engine/enginetest":     {"internal/engine", "internal/store", "internal/store/storetest", "internal/jobs", "internal/audit", "internal/tim", "internal/tim/timtest"},
-	"internal/store/storetest":       {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/auth"},
-	"internal/jobs":                  {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/fault"},
-	"internal/tim/timtest":           {"internal/tim", "internal/jobs"},
-	"internal/tim":                   {"internal/fault"},
-	"internal/snapshot":              {"internal/fault"},
-	"internal/accounts":              {"internal/accounts/archive", "internal/accounts/text", "internal/accounts/workbook", "internal/fault"},
-	"internal/accounts/archive":      {"internal/fault"},
-	"internal/accounts/text":         {"internal/fault"},
-	"internal/accounts/workbook":     {"internal/accounts/archive", "internal/fault"},
-	"internal/accounts/accountstest": {},
-	"internal/audit":                 {"internal/fault"},
-	"internal/evidence":              {"internal/audit", "internal/fault"},
-	"internal/auth":                  {"internal/fault"},
-	"internal/fault":                 {},
-	"migrations":                     {},
+	"web":                        {"web/templates", "internal/accounts", "internal/store", "internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
+	"web/templates":              {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth", "internal/store", "internal/accounts", "internal/fault"},
+	"internal/store":             {"internal/tim", "internal/jobs", "internal/snapshot", "internal/accounts", "internal/audit", "internal/evidence", "internal/auth", "internal/fault", "migrations"},
+	"internal/engine":            {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/tim", "internal/fault"},
+	"internal/engine/enginetest": {"internal/engine", "internal/store", "internal/store/storetest", "internal/jobs", "internal/audit", "internal/tim", "internal/tim/timtest"},
+	"internal/store/storetest":   {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/auth"},
+	"internal/jobs":              {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/fault"},
+	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
+	"internal/tim":               {"internal/fault"},
+	"internal/snapshot":          {"internal/fault"},
+	"internal/accounts":          {"internal/accounts/archive", "internal/accounts/text", "internal/accounts/workbook", "internal/fault"},
+	"internal/accounts/archive":  {"internal/fault"},
+	"internal/accounts/text":     {"internal/fault"},
+	"internal/accounts/workbook": {"internal/accounts/archive", "internal/fault"},
+	"internal/accounts/filetest": {},
+	"internal/audit":             {"internal/fault"},
+	"internal/evidence":          {"internal/audit", "internal/fault"},
+	"internal/auth":              {"internal/fault"},
+	"internal/fault":             {},
+	"migrations":                 {},
 }
 
 // forTests are the packages that only tests use, and the modules only they need.
 var (
-	forTests    = []string{"internal/store/storetest", "internal/engine/enginetest", "internal/tim/timtest", "internal/accounts/accountstest"}
+	forTests    = []string{"internal/store/storetest", "internal/engine/enginetest", "internal/tim/timtest", "internal/accounts/filetest"}
 	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/xuri/excelize/v2", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
 )
 

@@ -9,23 +9,26 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
 	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/accounts/text"
 )
 
 func TestRowTooLongCostsOnlyItself(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct{ text, want string }{
-		"line":                 {"a1\n" + x(3*4*text.MaxRecord) + "\r\na2\r\n", "1=a1 2!row_too_long 3=a2"},
-		"line without an end":  {"a1\n" + x(3*4*text.MaxRecord), "1=a1 2!row_too_long"},
-		"first line":           {x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2=a2"},
-		"first line of cells":  {strings.Repeat("x,", 40) + x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2!ragged"},
-		"blank line":           {"a1\n" + strings.Repeat(" ", 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
-		"line of quotes":       {"a1\n" + strings.Repeat(`"`, 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
-		"exactly the bound":    {"account,note\na1," + x(text.MaxRecord-3) + "\na2,y\n", "2=a1 3=a2"},
-		"one over the bound":   {"account,note\na1," + x(text.MaxRecord-2) + "\na2,y\n", "2!row_too_long 3=a2"},
-		"quoted over lines":    {"account,note\na1,\"" + x(text.MaxRecord/2) + "\n" + x(text.MaxRecord/2) + "\"\na2,y\n", "2!open_quote 3!stray_quote 4=a2"},
+		"line":                {"a1\n" + x(3*4*text.MaxRecord) + "\r\na2\r\n", "1=a1 2!row_too_long 3=a2"},
+		"line without an end": {"a1\n" + x(3*4*text.MaxRecord), "1=a1 2!row_too_long"},
+		"first line":          {x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2=a2"},
+		"first line of cells": {strings.Repeat("x,", 40) + x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2!ragged"},
+		"blank line":          {"a1\n" + strings.Repeat(" ", 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
+		"line of quotes":      {"a1\n" + strings.Repeat(`"`, 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
+		"exactly the bound":   {"account,note\na1," + x(text.MaxRecord-3) + "\na2,y\n", "2=a1 3=a2"},
+		"one over the bound":  {"account,note\na1," + x(text.MaxRecord-2) + "\na2,y\n", "2!row_too_long 3=a2"},
+		"quoted over lines": {
+			"account,note\na1,\"" + x(text.MaxRecord/2) + "\n" + x(text.MaxRecord/2) + "\"\na2,y\n",
+			"2!open_quote 3!stray_quote 4=a2",
+		},
 		"long tail of a quote": {"account,note\na1,\"x\ny\"," + x(text.MaxRecord) + "\na2,y\n", "2!row_too_long 3!row_too_long 4=a2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,17 +108,17 @@ func (r again) ReadAt(b []byte, at int64) (n int, err error) {
 
 func TestWhatUnpacksToTooMuchIsRefused(t *testing.T) {
 	long := strings.Repeat("account\n", 1<<17) // 1 MiB
-	sheet := accountstest.RawWorkbook(t, "", accountstest.OneSheet, accountstest.Numbers(strings.Split(strings.Repeat("1,", 1<<16), ",")...))
+	sheet := filetest.Sheet(t, filetest.Numbers(strings.Split(strings.Repeat("1,", 1<<16), ",")...))
 	for name, file := range map[string]string{
-		"gzip":               accountstest.Gzip(t, long),
-		"gzip, many members": strings.Repeat(accountstest.Gzip(t, long[:1<<15]), 64),
-		"ZIP":                accountstest.ZIP(t, "a.csv", long),
+		"gzip":               filetest.Gzip(t, long),
+		"gzip, many members": strings.Repeat(filetest.Gzip(t, long[:1<<15]), 64),
+		"ZIP":                filetest.ZIP(t, "a.csv", long),
 		"workbook":           sheet,
-		"workbook in ZIP":    accountstest.ZIP(t, "a.xlsx", sheet),
+		"workbook in ZIP":    filetest.ZIP(t, "a.xlsx", sheet),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rows []Row
-			r, err := Open(accountstest.Section(file), Options{UnpackedBytes: 1 << 19})
+			r, err := Open(filetest.Section(file), Options{UnpackedBytes: 1 << 19})
 			if err == nil {
 				rows, err = rest(r)
 			}
@@ -130,8 +133,10 @@ func TestMemoryIsBoundedForWhatIsPacked(t *testing.T) {
 	for i := range 60_000 {
 		rows = append(rows, []any{"u" + strconv.Itoa(i), i})
 	}
-	for name, file := range map[string]string{"gzip": accountstest.Gzip(t, text), "ZIP": accountstest.ZIP(t, "a", text), "workbook": accountstest.Workbook(t, rows)} {
-		t.Run(name, func(t *testing.T) { require.Less(t, peak(t, accountstest.Section(file)), uint64(8<<20)) })
+	for name, file := range map[string]string{
+		"gzip": filetest.Gzip(t, text), "ZIP": filetest.ZIP(t, "a", text), "workbook": filetest.Workbook(t, rows),
+	} {
+		t.Run(name, func(t *testing.T) { require.Less(t, peak(t, filetest.Section(file)), uint64(8<<20)) })
 	}
 }
 
@@ -145,9 +150,12 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 	for i := range 50_000 {
 		rows = append(rows, []any{"u" + strconv.Itoa(i)})
 	}
-	for name, file := range map[string]string{"text": text, "UTF-16": "\xff\xfe" + strings.ReplaceAll(text, "", "\x00")[1:], "gzip": accountstest.Gzip(t, text), "ZIP": accountstest.ZIP(t, "a", text), "workbook": accountstest.Workbook(t, rows)} {
+	for name, file := range map[string]string{
+		"text": text, "UTF-16": "\xff\xfe" + strings.ReplaceAll(text, "", "\x00")[1:],
+		"gzip": filetest.Gzip(t, text), "ZIP": filetest.ZIP(t, "a", text), "workbook": filetest.Workbook(t, rows),
+	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Open(accountstest.Section(file), Options{})
+			r, err := Open(filetest.Section(file), Options{})
 			require.NoError(t, err)
 			last, seen := -1, map[int]bool{}
 			for err == nil {

@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
 )
 
 func TestChoicesMustFitTheFile(t *testing.T) {
-	workbook := accountstest.Workbook(t, [][]any{{"account"}, {"a1"}})
+	workbook := filetest.Workbook(t, [][]any{{"account"}, {"a1"}})
 	sheets, err := os.ReadFile(filepath.Join("testdata", "workbook-sheets.xlsx"))
 	require.NoError(t, err)
 	const table = "account,name\na1,张三\na2,李四\n"
@@ -45,7 +45,7 @@ func TestChoicesMustFitTheFile(t *testing.T) {
 		"neither header nor none":      {table, Choices{Header: "x"}, FaultChoice, "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(accountstest.Section(test.file), Options{Choices: test.c})
+			_, err := Open(filetest.Section(test.file), Options{Choices: test.c})
 			require.True(t, test.want.Is(err), "%v", err)
 			require.Contains(t, err.Error(), test.says)
 			require.NotContains(t, err.Error(), "%!")
@@ -54,18 +54,22 @@ func TestChoicesMustFitTheFile(t *testing.T) {
 }
 
 func TestAWrongEncodingInventsNoAccount(t *testing.T) {
-	files := []string{"gb18030.csv", "gb18030-four-bytes.csv", "gbk-pipe-in-character.txt", "big5.csv", "windows-1252.csv", "utf-16.csv", "utf-16-big-endian-no-bom.csv", "tab.tsv"}
+	files := []string{
+		"gb18030.csv", "gb18030-four-bytes.csv", "gbk-pipe-in-character.txt", "big5.csv", "windows-1252.csv",
+		"utf-16.csv", "utf-16-big-endian-no-bom.csv", "tab.tsv",
+	}
 	for _, file := range files {
 		text, err := os.ReadFile(filepath.Join("testdata", file))
 		require.NoError(t, err)
-		r, err := Open(accountstest.Section(string(text)), Options{})
+		r, err := Open(filetest.Section(string(text)), Options{})
 		require.NoError(t, err)
 		rows, err := rest(r)
 		require.NoError(t, err)
 		right := accountsOf(rows)
 		u := r.Understanding()
 		for _, wrong := range Encodings {
-			r, err := Open(accountstest.Section(string(text)), Options{Choices: Choices{Encoding: wrong, Separator: u.Separator, Column: u.Column + 1}})
+			c := Choices{Encoding: wrong, Separator: u.Separator, Column: u.Column + 1}
+			r, err := Open(filetest.Section(string(text)), Options{Choices: c})
 			if err != nil {
 				require.Equal(t, fault.Invalid, fault.KindOf(err))
 				continue
@@ -80,7 +84,7 @@ func TestAWrongEncodingInventsNoAccount(t *testing.T) {
 }
 
 func shapeOf(t *testing.T, file string, c Choices) string {
-	r, err := Open(accountstest.Section(file), Options{Choices: c})
+	r, err := Open(filetest.Section(file), Options{Choices: c})
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	return r.Understanding().Shape
@@ -96,12 +100,14 @@ func TestShapeDependsOnHeaderOnly(t *testing.T) {
 		"导出时间：今天\n" + header + "\na1,x\n",
 		encoded(t, header+"\na1,张三\n", GB18030, false),
 		encoded(t, header+"\na1,张三\n", UTF16LE, true),
-		accountstest.Gzip(t, header+"\na1,x\n"),
-		accountstest.Workbook(t, [][]any{{"用户ID", "姓名"}, {"a1", "x"}}),
+		filetest.Gzip(t, header+"\na1,x\n"),
+		filetest.Workbook(t, [][]any{{"用户ID", "姓名"}, {"a1", "x"}}),
 	} {
 		require.Equal(t, want, shapeOf(t, file, Choices{}), "%q", file)
 	}
-	for _, c := range []Choices{{Header: No}, {Column: 2}, {Separator: OnePerLine}, {FirstLine: 2}, {Quote: NoQuote}, {Encoding: Windows1252}} {
+	for _, c := range []Choices{
+		{Header: No}, {Column: 2}, {Separator: OnePerLine}, {FirstLine: 2}, {Quote: NoQuote}, {Encoding: Windows1252},
+	} {
 		require.Equal(t, want, shapeOf(t, header+"\na1,b1\n", c), "%v", c)
 	}
 	for _, file := range []string{"用户ID,名\na1,x\n", "姓名,用户ID\nx,a1\n", "a1,x\n", "a2,x\n"} {

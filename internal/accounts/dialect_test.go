@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"pgregory.net/rapid"
 
-	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/filetest"
 )
 
 var plainRules = rules{limit: UserIDBytes}
@@ -25,7 +25,10 @@ var (
 		return rapid.StringOfN(rapid.Map(rapid.IntRange(0x20, 0x7E), func(n int) rune { return rune(n) }), 1, 32, 32).
 			Filter(func(s string) bool { return plainRules.judge(s, true) == "" && original(s) == s }).Draw(t, "account")
 	})
-	aCell     = rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune("ab1 ,;|\t\"'=+-@张三é")), rapid.Rune().Filter(func(c rune) bool { return c != 0 })), 0, 20, 60)
+	aCell = rapid.StringOfN(rapid.OneOf(
+		rapid.RuneFrom([]rune("ab1 ,;|\t\"'=+-@张三é")),
+		rapid.Rune().Filter(func(c rune) bool { return c != 0 }),
+	), 0, 20, 60)
 	plainCell = rapid.StringMatching(`[a-z]{1,6}`)
 )
 
@@ -85,7 +88,7 @@ func TestDialectsGiveTheSameAccounts(t *testing.T) {
 		if sign == `'` {
 			c.Quote = sign
 		}
-		r, err := Open(accountstest.Section(file), Options{Choices: c})
+		r, err := Open(filetest.Section(file), Options{Choices: c})
 		require.NoError(t, err, "%q", text)
 		read, err := rest(r)
 		require.NoError(t, err)
@@ -116,9 +119,9 @@ func encoded(t require.TestingT, text string, e Encoding, mark bool) string {
 func packedAs(t *rapid.T, text string) string {
 	switch rapid.SampledFrom([]string{"", "", "gzip", "ZIP"}).Draw(t, "packed") {
 	case "gzip":
-		return accountstest.Gzip(t, text)
+		return filetest.Gzip(t, text)
 	case "ZIP":
-		return accountstest.ZIP(t, "folder/", "", "accounts.csv", text)
+		return filetest.ZIP(t, "folder/", "", "accounts.csv", text)
 	}
 	return text
 }
@@ -137,7 +140,7 @@ func TestWorkbookDialectsGiveSameAccounts(t *testing.T) {
 				rows = append(rows, []any{nil, number})
 			}
 		}
-		r, err := Open(accountstest.Section(packedAs(t, accountstest.Workbook(t, rows))), Options{})
+		r, err := Open(filetest.Section(packedAs(t, filetest.Workbook(t, rows))), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)
@@ -166,7 +169,7 @@ func TestExportComesBackAsItWas(t *testing.T) {
 		}
 		require.NoError(t, w.Flush())
 		text := out.String()
-		r, err := Open(accountstest.Section(out.String()), Options{})
+		r, err := Open(filetest.Section(out.String()), Options{})
 		require.NoError(t, err)
 		read, err := rest(r)
 		require.NoError(t, err)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
 	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/fault"
 )
 
@@ -94,7 +94,7 @@ func of[T ~string](list []T, n uint8) (choice T) {
 func readAnything(t *testing.T, file []byte, o Options) {
 	const unpacked = 1 << 20
 	o.UnpackedBytes = unpacked
-	r, err := Open(accountstest.Section(string(file)), o)
+	r, err := Open(filetest.Section(string(file)), o)
 	if err != nil {
 		require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
 		return
@@ -140,14 +140,14 @@ func readsTheSameAgain(t *testing.T, file []byte, rows []Row, u Understanding, u
 	require.NoError(t, err)
 	var understood Understanding
 	require.NoError(t, json.Unmarshal(kept, &understood))
-	r, err := Open(accountstest.Section(string(file)), Options{Understood: &understood, UnpackedBytes: unpacked, Choices: Choices{Column: 99}})
+	r, err := Open(filetest.Section(string(file)), Options{Understood: &understood, UnpackedBytes: unpacked, Choices: Choices{Column: 99}})
 	require.NoError(t, err)
 	again, _ := rest(r)
 	require.Equal(t, rows, again)
 }
 
 func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := openFile(accountstest.Section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), unpacked)
 	require.NoError(t, err)
 	r, err := in.open()
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacke
 // standInSheet: every row of the sheet that is not blank is there once, and an
 // account is what its cell holds.
 func standInSheet(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := openFile(accountstest.Section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), unpacked)
 	require.NoError(t, err)
 	sheet, _ := in.book.Sheet(u.Sheet)
 	s, err := in.book.Rows(sheet)
@@ -279,7 +279,7 @@ func FuzzWriter(f *testing.F) {
 		require.NoError(t, w.Write([]string{"account", "a", "b", "c"}))
 		require.NoError(t, w.Write([]string{"id1", a, b, c}))
 		require.NoError(t, w.Flush())
-		r, err := Open(accountstest.Section(out.String()), Options{})
+		r, err := Open(filetest.Section(out.String()), Options{})
 		require.NoError(t, err)
 		row, err := r.Next()
 		require.NoError(t, err)

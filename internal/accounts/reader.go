@@ -72,7 +72,8 @@ func (r *Reader) begin(limit int) error {
 		if err != nil {
 			return err
 		}
-		r.rows, r.closer = &sheetTable{rows: rows, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}, rows
+		r.rows = &sheetTable{rows: rows, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}
+		r.closer = rows
 		return nil
 	}
 	lines, closer, err := r.file.lines(u.Encoding)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
 	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
 )
@@ -223,7 +223,7 @@ func TestEveryFileIsReadAsDecided(t *testing.T) {
 		t.Run(test.file, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata", test.file))
 			require.NoError(t, err)
-			r, err := Open(accountstest.Section(string(text)), Options{Choices: test.choices})
+			r, err := Open(filetest.Section(string(text)), Options{Choices: test.choices})
 			require.NoError(t, err)
 			rows, err := rest(r)
 			require.NoError(t, err)
@@ -289,7 +289,7 @@ func TestFileWithoutTextRowsIsRefused(t *testing.T) {
 		t.Run(test.file, func(t *testing.T) {
 			file, err := os.ReadFile(filepath.Join("testdata", "refused", test.file))
 			require.NoError(t, err)
-			_, err = Open(accountstest.Section(string(file)), Options{})
+			_, err = Open(filetest.Section(string(file)), Options{})
 			require.True(t, test.want.Is(err), "%v", err)
 			require.Contains(t, err.Error(), test.name)
 			require.NotContains(t, err.Error(), "%!")

@@ -121,7 +121,8 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 // where none stands below it, it counts as a row.
 func findBelowTitle(rows []sampleRow, c Choices, r rules) candidate {
 	found := findTable(rows, c, r)
-	if _, named := namedColumn(rows[0].cells); named || c.FirstLine != 0 || c.Header == No || found.line != rows[0].line {
+	_, named := namedColumn(rows[0].cells)
+	if named || c.FirstLine != 0 || c.Header == No || found.line != rows[0].line {
 		return found
 	}
 	wide, titles := 0, 0

@@ -7,23 +7,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/fault"
 )
 
-func source(file string) *Source { return NewSource(accountstest.Section(file)) }
+func source(file string) *Source { return NewSource(filetest.Section(file)) }
 
 func TestZIPWithHugeDirectoryIsRefused(t *testing.T) {
 	var files []string
 	for range 60_000 {
 		files = append(files, strings.Repeat("n", 60), "")
 	}
-	_, err := OpenZIP(source(accountstest.ZIP(t, files...)))
+	_, err := OpenZIP(source(filetest.ZIP(t, files...)))
 	require.True(t, FaultManyFiles.Is(err), "%v", err)
 }
 
 func TestLitterInZIPsDoesNotCount(t *testing.T) {
-	z, err := OpenZIP(source(accountstest.ZIP(t, "list/", "", "__MACOSX/._a", "x", `b\Thumbs.db`, "x", ".DS_Store", "x", "list/a.csv", "a1")))
+	z, err := OpenZIP(source(filetest.ZIP(t,
+		"list/", "", "__MACOSX/._a", "x", `b\Thumbs.db`, "x", ".DS_Store", "x", "list/a.csv", "a1")))
 	require.NoError(t, err)
 	file, err := z.Single(1<<20, new(Progress))
 	require.NoError(t, err)
@@ -36,10 +37,10 @@ func TestBudgetIsOfWhatIsUnpacked(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	for name, open := range map[string]func(limit int64) (*File, error){
 		"gzip": func(limit int64) (*File, error) {
-			return Gzip(source(accountstest.Gzip(t, long[:1<<19])+accountstest.Gzip(t, long[1<<19:])), limit, new(Progress))
+			return Gzip(source(filetest.Gzip(t, long[:1<<19])+filetest.Gzip(t, long[1<<19:])), limit, new(Progress))
 		},
 		"ZIP": func(limit int64) (*File, error) {
-			z, err := OpenZIP(source(accountstest.ZIP(t, "a", long)))
+			z, err := OpenZIP(source(filetest.ZIP(t, "a", long)))
 			require.NoError(t, err)
 			return z.Single(limit, new(Progress))
 		},
@@ -67,8 +68,8 @@ func TestBudgetIsOfWhatIsUnpacked(t *testing.T) {
 
 // FuzzArchive: whatever the bytes, an archive is unpacked or refused.
 func FuzzArchive(f *testing.F) {
-	f.Add([]byte(accountstest.ZIP(f, "a/", "", "a/b.csv", "a1\n")))
-	f.Add([]byte(accountstest.Gzip(f, "a1\n")))
+	f.Add([]byte(filetest.ZIP(f, "a/", "", "a/b.csv", "a1\n")))
+	f.Add([]byte(filetest.Gzip(f, "a1\n")))
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		file, err := Gzip(source(string(bytes)), 1<<16, new(Progress))
 		if err != nil {

@@ -6,14 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
+	"tagsweep/internal/accounts/filetest"
 )
 
 func TestEncodingIsDetectedFarIntoFile(t *testing.T) {
 	plain := "account,name\n" + strings.Repeat("a1,Ann\n", 3*MaxRecord)
 	names, err := codings[GB18030].NewEncoder().String(strings.Repeat("b1,张三\n", 3*MaxRecord))
 	require.NoError(t, err)
-	sample, err := TakeSample(accountstest.Section(plain + names))
+	sample, err := TakeSample(filetest.Section(plain + names))
 	require.NoError(t, err)
 	stream, err := ReadSample(strings.NewReader(plain + names))
 	require.NoError(t, err)

@@ -105,7 +105,7 @@ func (r *Records) Next() (*Record, error) {
 	w := r.window()
 	end, next := LineEnd(w)
 	if end > MaxRecord {
-		r.record = Record{Line: r.line, Problem: TooLong, First: string(w)}
+		r.record = Record{Line: r.line, Problem: TooLong, First: string(w), cells: r.record.cells[:0]}
 		r.skipLine()
 		return &r.record, nil
 	}
@@ -114,27 +114,28 @@ func (r *Records) Next() (*Record, error) {
 		w = w[:next]
 	}
 	rec := scan(w, r.dialect, r.record.cells[:0])
-	r.record = Record{Line: r.line, text: w[:rec.end], cells: rec.cells, quote: r.dialect.quote}
+	record := &r.record
+	record.Line, record.Problem, record.InQuote, record.NotText, record.First = r.line, 0, inQuote, false, ""
+	record.text, record.cells, record.quote = w[:rec.end], rec.cells, r.dialect.quote
 	switch {
 	case rec.problem == 0 && rec.end > MaxRecord:
-		r.record.Problem = TooLong
+		record.Problem = TooLong
 	case rec.problem == StrayQuote && rec.lines == 0:
-		r.record.Problem = StrayQuote
+		record.Problem = StrayQuote
 	case rec.problem == StrayQuote && !opens(w, rec.at, r.dialect.separator),
 		rec.problem == 0 && rec.lines > 0 && r.swallows(w, rec):
-		r.record.Problem = OpenQuote
+		record.Problem = OpenQuote
 		r.doubtful = r.line + int64(rec.lines)
 	case rec.problem != 0:
-		r.record.Problem = OpenQuote
+		record.Problem = OpenQuote
 	default:
-		r.record.InQuote = inQuote
-		r.record.NotText = !isText(r.record.text) || r.decoded && bytes.Contains(r.record.text, replacement)
+		record.NotText = !isText(record.text) || r.decoded && bytes.Contains(record.text, replacement)
 		r.advance(rec.next, rec.lines+1)
-		return &r.record, nil
+		return record, nil
 	}
-	r.record.First = string(w[:end])
+	record.First = string(w[:end])
 	r.advance(next, 1)
-	return &r.record, nil
+	return record, nil
 }
 
 // swallows reports whether a line inside the record looks like a row by itself.

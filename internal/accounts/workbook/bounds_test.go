@@ -8,17 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/accounts/accountstest"
 	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/fault"
 )
 
 const oneRow = `<row><c t="s"><v>0</v></c></row>`
 
-var someRows = accountstest.Texted("account") + accountstest.Numbers("5")
+var someRows = filetest.Texted("account") + filetest.Numbers("5")
 
 func open(t require.TestingT, file string, unpacked int64) (*Workbook, error) {
-	z, err := archive.OpenZIP(archive.NewSource(accountstest.Section(file)))
+	z, err := archive.OpenZIP(archive.NewSource(filetest.Section(file)))
 	require.NoError(t, err)
 	return Open(z, Limits{Columns: 100, RowBytes: 64 << 10, Unpacked: unpacked}, new(archive.Progress))
 }
@@ -69,7 +69,7 @@ func allRows(t require.TestingT, file string, unpacked int64) (all []Row, err er
 
 // TestSmallWorkbooksCostLittle: of a few KB, or of many that say the same again.
 func TestSmallWorkbooksCostLittle(t *testing.T) {
-	const one, shared, styles = accountstest.OneSheet, accountstest.Shared, accountstest.Styles
+	const one, shared, styles = filetest.OneSheet, filetest.Shared, filetest.Styles
 	times := strings.Repeat
 	sheets := func(n int, name string) (list string) {
 		var all strings.Builder
@@ -91,7 +91,7 @@ func TestSmallWorkbooksCostLittle(t *testing.T) {
 		fmt.Fprintf(declared, ` xmlns:a%d=""`, i)
 	}
 	of := func(sheets, rows, shared, styles string) string {
-		return accountstest.BuildWorkbook(t, "", sheets, rows, shared, styles)
+		return filetest.BuildWorkbook(t, "", sheets, rows, shared, styles)
 	}
 	long := "<sst><si><t>" + times("x", 1<<19) + "</t></si></sst>"
 	for name, test := range map[string]struct {
@@ -125,16 +125,16 @@ func relating(t *testing.T, n int) string {
 	for i := range n {
 		fmt.Fprintf(&all, `<Relationship Id="%d" Type="image" Target="x"/>`, i)
 	}
-	return accountstest.ZIP(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<w/>",
+	return filetest.ZIP(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<w/>",
 		"_rels/.rels", "<R>"+all.String()+"</R>")
 }
 
 func sharing(t *testing.T, rows, texts string) string {
-	return accountstest.BuildWorkbook(t, "", accountstest.OneSheet, rows, "<sst>"+texts+"</sst>", accountstest.Styles)
+	return filetest.BuildWorkbook(t, "", filetest.OneSheet, rows, "<sst>"+texts+"</sst>", filetest.Styles)
 }
 
 func TestWhatCellsShareCountsAsUnpacked(t *testing.T) {
-	file := sharing(t, accountstest.Texted("account")+strings.Repeat(oneRow, 100), "<si><t>"+strings.Repeat("x", 1<<15)+"</t></si>")
+	file := sharing(t, filetest.Texted("account")+strings.Repeat(oneRow, 100), "<si><t>"+strings.Repeat("x", 1<<15)+"</t></si>")
 	_, err := allRows(t, file, 1<<20)
 	require.True(t, archive.FaultUnpacked.Is(err), "%v", err)
 }
@@ -148,11 +148,11 @@ func TestUnpackingBeforeTheRowsIsBounded(t *testing.T) {
 
 func TestWorkbookTooLargeIsRefused(t *testing.T) {
 	big := strings.Repeat("<si><t>"+strings.Repeat("x", 1<<16)+"</t></si>", sharedBytes>>16+1)
-	_, err := open(t, sharing(t, accountstest.Texted("a1"), big), 2<<30)
+	_, err := open(t, sharing(t, filetest.Texted("a1"), big), 2<<30)
 	require.True(t, FaultLarge.Is(err), "%v", err)
 	require.Contains(t, err.Error(), "64 MB")
 
-	_, err = open(t, strings.Repeat("x", MaxBytes)+accountstest.RawWorkbook(t, "", accountstest.OneSheet, someRows), 2<<30)
+	_, err = open(t, strings.Repeat("x", MaxBytes)+filetest.Sheet(t, someRows), 2<<30)
 	require.True(t, FaultLarge.Is(err), "%v", err)
 }
 
@@ -166,7 +166,7 @@ func TestXMLOutOfBoundsIsDamage(t *testing.T) {
 		"order":    row(`<v>1</v>`) + `<row r="9"><c r="A9"/><c r="A9"/></row>`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := allRows(t, accountstest.RawWorkbook(t, "", accountstest.OneSheet, rows), 2<<30)
+			_, err := allRows(t, filetest.Sheet(t, rows), 2<<30)
 			require.True(t, archive.FaultDamaged.Is(err), "%v", err)
 		})
 	}

@@ -88,7 +88,8 @@ func plainPart(part string) (plain, showsZero bool) {
 	part = noMatter.ReplaceAllString(part, "")
 	part = strings.Trim(strings.NewReplacer(`\ `, " ", `" "`, " ").Replace(part), " ")
 	before, _, _ := strings.Cut(part, ".")
-	return part != "" && plainNumber.MatchString(part), plainNumber.MatchString(part) && strings.ContainsAny(before, "0Gg@")
+	plain = plainNumber.MatchString(part)
+	return plain && part != "", plain && strings.ContainsAny(before, "0Gg@")
 }
 
 // maxDigits of a number are exact in a spreadsheet.

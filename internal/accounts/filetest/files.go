@@ -1,5 +1,5 @@
-// Package accountstest writes files as people upload them, for tests.
-package accountstest
+// Package filetest writes files as people upload them, for tests.
+package filetest
 
 import (
 	"archive/zip"
