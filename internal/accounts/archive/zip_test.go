@@ -87,7 +87,7 @@ func FuzzArchive(f *testing.F) {
 			var r io.ReadCloser
 			if r, err = file.Open(); err == nil {
 				_, err = io.Copy(io.Discard, r)
-				require.NoError(t, r.Close())
+				r.Close() // it repeats what reading said
 			}
 		}
 	})
