@@ -69,16 +69,17 @@ func (t *Lines) SkipTo(line int64, passed func(line []byte)) error {
 	return nil
 }
 
-// skipBlank goes to the first line that is not blank; io.EOF when there is none.
-func (t *Lines) skipBlank() error {
+// skipBlank goes to the first line that is not blank, and returns the window, the
+// end of this line and where the next one begins; io.EOF when there is none.
+func (t *Lines) skipBlank() (w []byte, end, next int, err error) {
 	for {
 		if err := t.fill(); err != nil {
-			return err
+			return nil, 0, 0, err
 		}
 		w := t.window()
 		end, next := LineEnd(w)
 		if end > MaxRecord || !IsBlank(w[:end]) {
-			return nil
+			return w, end, next, nil
 		}
 		t.advance(next, 1)
 	}

@@ -78,10 +78,11 @@ func (r *Records) SkipHeader(line int64) error {
 	if err := r.SkipTo(line, nil); err != nil {
 		return err
 	}
-	if err := r.skipBlank(); err != nil {
+	w, _, _, err := r.skipBlank()
+	if err != nil {
 		return err
 	}
-	if rec := scan(r.window(), r.dialect, nil); rec.problem == 0 && rec.end <= MaxRecord {
+	if rec := scan(w, r.dialect, nil); rec.problem == 0 && rec.end <= MaxRecord {
 		r.advance(rec.next, rec.lines+1)
 	} else {
 		r.skipLine()
@@ -99,11 +100,10 @@ func (r *Records) IsClear() bool {
 
 // Next returns the next record; io.EOF after the last one.
 func (r *Records) Next() (*Record, error) {
-	if err := r.skipBlank(); err != nil {
+	w, end, next, err := r.skipBlank()
+	if err != nil {
 		return nil, err
 	}
-	w := r.window()
-	end, next := LineEnd(w)
 	if end > MaxRecord {
 		r.record = Record{Line: r.line, Problem: TooLong, First: string(w), cells: r.record.cells[:0]}
 		r.skipLine()
