@@ -39,7 +39,7 @@ func TestCancelLeavesWhatIsInHand(t *testing.T) {
 
 // The tags of an account are changed ten at a time. Where some of them may have been
 // when the job is cancelled, its tags are read, and say which accounts were cut short.
-func TestAJobCancelledBeforeItWasReadHasNoRows(t *testing.T) {
+func TestCancelledBeforeItWasReadHasNoRows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		j, err := create(ctx, s, section("ann\nbob\n"))
 		require.NoError(t, err)
