@@ -208,7 +208,7 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	require.Contains(t, page, "No checkpoint covers it yet")
 	require.NoError(t, s.Checkpoint(t.Context()))
 	page = auditor.get(address).body
-	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "with a password", storetest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
+	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "password", storetest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
 		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "It is covered by the checkpoint of "} {
 		require.Contains(t, page, said)
 	}
@@ -235,7 +235,7 @@ func TestErasedEntriesSaySo(t *testing.T) {
 	seq := strconv.FormatInt(c.recorded(store.AuditFilter{Actor: "mallory"})[0].Seq, 10)
 	got := admin.post(erasePath, "name", "mallory", "reason", "request 12", "confirm", "1")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
-	require.Contains(t, admin.get(got.location()).body, "The personal part of 1 entry was erased.")
+	require.Contains(t, admin.get(got.location()).body, "Personal data was erased from 1 entry.")
 	for _, address := range []string{"/audit?code=access.denied", "/audit/" + seq} {
 		page := admin.get(address).body
 		require.Contains(t, page, "erased on request", address)

@@ -129,7 +129,7 @@ func TestEveryFaultIsTranslated(t *testing.T) {
 		require.True(t, messages.Chinese.Has(key), "no Chinese for %s: %s", sentence.Code, sentence.English)
 		require.Equal(t, messages.Placeholders(sentence.English), messages.Chinese.Placeholders(key), sentence.Code)
 	}
-	require.Equal(t, "任务现在的状态是“已暂停”，因此不能再这样做。没有任何更改；任务页面显示了目前的情况。", messages.Chinese.Fault(jobs.FaultWrongState.With(jobs.Paused)))
+	require.Equal(t, "任务当前状态为“已暂停”，无法执行此操作。未做任何更改，请在任务页面查看最新状态。", messages.Chinese.Fault(jobs.FaultWrongState.With(jobs.Paused)))
 }
 
 func TestAnAddressStaysInTheConsole(t *testing.T) {

@@ -25,9 +25,9 @@ func TestDraftIsReviewedAndStarted(t *testing.T) {
 		review := b.get("/jobs/" + id)
 		require.Equal(t, http.StatusOK, review.StatusCode)
 		for _, want := range []string{
-			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 row repeats an account: row 3", "The same account as row 1.",
+			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 row repeats an account: row 3", "Same account as row 1.",
 			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Undo is possible: tags are read and kept just before they are removed, until 30 days after the end of the job.", "Inspect first",
-			"Download all 3 rows set aside (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
+			"Download all 3 excluded rows (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
 		} {
 			require.Contains(t, review.body, want)
 		}
@@ -66,7 +66,7 @@ func TestStartClickedTwiceIsRefused(t *testing.T) {
 func TestADraftCanBeDiscarded(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	id := b.draft(3)
-	require.Contains(t, b.get("/jobs/"+id).body, "Discard this draft")
+	require.Contains(t, b.get("/jobs/"+id).body, "Discard draft…")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	require.Equal(t, jobs.Cancelled, b.job(id).State)
 	require.NotContains(t, b.get("/jobs/"+id).body, "hx-sse:connect", "nothing more will happen")

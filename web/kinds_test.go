@@ -61,9 +61,9 @@ func TestAnUploadSaysWhatItsJobDoes(t *testing.T) {
 		}{
 			{"", jobs.Clear, "Remove all tags: users.csv", "Remove all tags from 2 accounts", false},
 			{"clear", jobs.Clear, "Remove all tags: users.csv", "Remove all tags from 2 accounts", false},
-			{"inspect", jobs.Inspect, "Inspect: users.csv", "Read the tags of 2 accounts", false},
+			{"inspect", jobs.Inspect, "Inspect: users.csv", "Inspect 2 accounts", false},
 			{"add_tags", jobs.AddTags, "Add tags: users.csv", "Add tags to 2 accounts", true},
-			{"remove_tags", jobs.RemoveTags, "Remove named tags: users.csv", "Remove the named tags from 2 accounts", true},
+			{"remove_tags", jobs.RemoveTags, "Remove specific tags: users.csv", "Remove the listed tags from 2 accounts", true},
 		} {
 			id := b.draftFor(file, "kind", test.kind)
 			require.Equal(t, test.want, c.job(id).Kind)
@@ -136,7 +136,7 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 		id := b.draftFor("user_id,old,new\nann,gone,vip\nbob,past,\n", "kind", "add_tags", "tag_column", "3")
 		require.Equal(t, []int64{2, 1, 1}, []int64{c.job(id).Rows, c.job(id).Accounts, c.job(id).Rejected})
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Said when the job was made; the rest was detected.", "Column of the tags", "3: new", `<option value="3" selected>3: new</option>`,
+		for _, want := range []string{"Some settings were chosen when the job was created. All others were detected.", "Tag column", "3: new", `<option value="3" selected>3: new</option>`,
 			"Account column", `<span class="tag">vip</span>`, "The row names no tag"} {
 			require.Contains(t, page, want)
 		}

@@ -22,7 +22,7 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		got := admin.post("/protected", "accounts", "ceo\r\n\r\nsupport-1\r\nceo\r\n", "note", "our own <staff>")
 		require.Equal(t, "/protected", got.location(), got.body)
 		page := admin.get("/protected").body
-		for _, want := range []string{"2 accounts were put on the protected list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
+		for _, want := range []string{"2 accounts were added to the list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
 			require.Contains(t, page, want)
 		}
 		require.Len(t, c.recorded(store.AuditFilter{Code: audit.AccountsProtected}), 1)
@@ -104,5 +104,5 @@ func TestProtectedListSearchAndPaging(t *testing.T) {
 	require.Contains(t, first, `href="/protected?after=vip-0099&amp;q=vip"`)
 	require.NotContains(t, first, "/protected/remove")
 	require.NotContains(t, first, `name="accounts"`)
-	require.Contains(t, auditor.get("/protected?q=nobody").body, "No protected account begins with “nobody”")
+	require.Contains(t, auditor.get("/protected?q=nobody").body, "No protected accounts start with “nobody”")
 }

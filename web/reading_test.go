@@ -118,8 +118,8 @@ func TestReviewShowsHowFileWasRead(t *testing.T) {
 	b := newConsole(t, storetest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id;city;friend\nann;Rome;ann\nbob;Oslo;cid\n")
 	page := b.get("/jobs/" + id).body
-	for _, want := range []string{"How the file was read", "Text with semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
-		"All of this was detected.", "Detect: semicolon (;)", `<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
+	for _, want := range []string{"How the file was read", "Text separated by semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
+		"All of this was detected.", "Detected: semicolon (;)", `<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
 		require.Contains(t, page, want)
 	}
 	require.Regexp(t, `<th scope="col" class="taken">\s*user_id`, page)
@@ -248,7 +248,7 @@ func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
 	require.NoError(t, book.Write(&file))
 	address := b.upload("list.xlsx", file.String(), "").location()
 	page = b.get(address).body
-	for _, want := range []string{"Excel workbook", "Sheet1 (of 2 sheets)", `<option value="名单">名单</option>`, "Detect: Sheet1"} {
+	for _, want := range []string{"Excel workbook", "Sheet1 (1 of 2 sheets)", `<option value="名单">名单</option>`, "Detected: Sheet1"} {
 		require.Contains(t, page, want)
 	}
 	require.NotContains(t, page, `name="encoding"`)

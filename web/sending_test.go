@@ -101,7 +101,7 @@ func TestAJobIsPutFirstAndPutBack(t *testing.T) {
 	require.Equal(t, "/sending", admin.post("/jobs/"+big+"/first", "first", "1", "from", "/sending").location())
 	require.Equal(t, []string{big, small}, order())
 	require.Contains(t, operator.get("/jobs/"+big).body, `<span class="tag">first</span>`)
-	require.Contains(t, admin.get("/jobs/"+big).body, "No longer first")
+	require.Contains(t, admin.get("/jobs/"+big).body, "Remove priority")
 	require.Equal(t, "/jobs/"+big, admin.post("/jobs/"+big+"/first", "first", "0").location())
 	require.Equal(t, []string{small, big}, order())
 	require.Len(t, c.recorded(store.AuditFilter{Code: audit.JobPutFirst}), 1)
@@ -138,7 +138,7 @@ func TestSendingSettingsAreBounded(t *testing.T) {
 		require.Regexp(t, `id="`+bad.field+`"[^>]* aria-invalid="true"`, got.body, "%+v", bad)
 		require.Equal(t, before, c.contents().settings)
 	}
-	require.Regexp(t, `(?s)<dt>Keep tags</dt>\s*<dd>on</dd>.*<dt>Days until kept tags are erased</dt>\s*<dd>30</dd>.*in percent</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
+	require.Regexp(t, `(?s)<dt>Tag snapshots</dt>\s*<dd>on</dd>.*<dt>Keep snapshots for (days)</dt>\s*<dd>30</dd>.*in percent</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
 }
 
 func TestSharesAreReadAndWrittenExactly(t *testing.T) {

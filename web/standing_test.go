@@ -81,7 +81,7 @@ func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
 	c.as(auth.Admin).post("/sending/stop", "reason", "why")
 	event := open.next()
 	require.Contains(t, parts(event), "standing")
-	require.Contains(t, event, "All sending is stopped; see the top of the page.", "in the job's progress")
+	require.Contains(t, event, "All sending is stopped. See the top of the page.", "in the job's progress")
 }
 
 func TestPagesTellWhyNothingIsSent(t *testing.T) {

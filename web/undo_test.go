@@ -73,7 +73,7 @@ func (b *browser) multipart(address, list string, pairs ...string) answer {
 func TestUndoAsksForAPolicy(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	page := html.UnescapeString(b.get("/jobs/" + id).body)
-	require.Contains(t, page, "The tags that this job removed can be put back: 300 accounts.")
+	require.Contains(t, page, "You can restore the tags that this job removed: 300 accounts.")
 	require.Contains(t, page, "This is possible until ")
 	require.Len(t, strings.Split(page, `name="policy"`), 4)
 	require.NotRegexp(t, `name="policy"[^>]* checked`, page, "none is chosen beforehand")
@@ -146,7 +146,7 @@ func TestUndoNeedsASnapshot(t *testing.T) {
 	tamperWith(`DELETE FROM snapshots WHERE job_id = '%s'`, id)
 	tamperWith(`DELETE FROM snapshot_keys WHERE job_id = '%s'`, id)
 	tamperWith(`UPDATE jobs SET snapshot = 0 WHERE id = '%s'`, id)
-	require.Contains(t, b.get("/jobs/"+id).body, "This cannot be undone: the tags from before the job were not kept.")
+	require.Contains(t, b.get("/jobs/"+id).body, "Undo is not possible: no tag snapshot was saved.")
 }
 
 func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
@@ -176,7 +176,7 @@ func TestUndoErasedByAdminShowsWho(t *testing.T) {
 	require.Regexp(t, `(?s)<details class="ask"><summary[^>]*>Erase now….*action="/jobs/`+id+`/erase"`, admin.get("/jobs/"+id).body, "two steps")
 	require.Equal(t, "/jobs/"+id, admin.post("/jobs/"+id+"/erase").location())
 	page := admin.get("/jobs/" + id).body
-	require.Contains(t, page, "The kept tags were erased.")
+	require.Contains(t, page, "The tag snapshot was erased.")
 	require.Regexp(t, `Erased on [^<]* by admin\. Counts and digests stay\.`, page)
 	require.NotContains(t, page, "/erase")
 }
@@ -185,7 +185,7 @@ func TestUndoHaltAtNewTagsNeedsPolicy(t *testing.T) {
 	c, b, id, tamperWith := onFile(t)
 	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = -13, policy = 'stop', version = version + 1 WHERE id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "Halted: an account has gained other tags")
+	require.Contains(t, page, "Halted: an account has new tags")
 	require.Len(t, strings.Split(page, `name="policy"`), 3, "merge and skip")
 	require.Len(t, strings.Split(page, `action="/jobs/`+id+`/resume"`), 2, "no way past the question")
 	require.NotContains(t, page, `http-equiv="refresh"`, "what is chosen must stay where scripts are off")
@@ -208,17 +208,17 @@ func TestInspectDraftThenClear(t *testing.T) {
 	require.Equal(t, jobs.Inspect, c.job(made).Kind)
 	c.untilRead(made)
 	page = b.get("/jobs/" + made).body
-	require.Regexp(t, `<dt>Inspection of</dt>\s*<dd><a href="/jobs/`+draft+`">`, page)
-	require.Contains(t, page, "Nothing is changed")
+	require.Regexp(t, `<dt>Inspects</dt>\s*<dd><a href="/jobs/`+draft+`">`, page)
+	require.Contains(t, page, "This job changes nothing")
 	require.NotContains(t, page, "Inspect first")
 
 	page = b.get("/jobs/" + other).body
-	require.Contains(t, page, "What clearing would remove")
+	require.Contains(t, page, "Tags that would be removed")
 	require.Regexp(t, `(?s)action="/jobs/`+other+`/retry"><input type="hidden" name="kind" value="clear">.*name="outcome" type="checkbox" value="inspected" checked`, page)
 	made = path.Base(b.post("/jobs/"+other+"/retry", "kind", "clear", "outcome", "inspected").location())
 	require.Equal(t, jobs.Clear, c.job(made).Kind)
 	c.untilRead(made)
-	require.Regexp(t, `<dt>Clearing after inspection</dt>\s*<dd><a href="/jobs/`+other+`">`, b.get("/jobs/"+made).body)
+	require.Regexp(t, `<dt>Created from inspection</dt>\s*<dd><a href="/jobs/`+other+`">`, b.get("/jobs/"+made).body)
 	require.Contains(t, b.get("/jobs/"+other).body, `<span class="who">Clearing</span>`)
 }
 
@@ -240,7 +240,7 @@ func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
 	}, time.Minute, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return c.job(made).State == jobs.Queued }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, []any{jobs.Inspect, jobs.Clear, id, int64(300)}, []any{c.job(made).Kind, c.job(made).Checks, c.job(made).Source, c.job(made).Accounts})
-	require.Contains(t, b.get("/jobs/"+id).body, "A sample is being inspected.")
+	require.Contains(t, b.get("/jobs/"+id).body, "Inspecting a sample.")
 	tamperWith(`UPDATE batches SET outcome = CASE number WHEN 1 THEN 'inspected' ELSE 'untagged' END WHERE job_id = '%s'`, made)
 	tamperWith(`UPDATE jobs SET state = 'finished', finished_at = created_at + 1, outcome_waiting = 0, outcome_inspected = 100, outcome_untagged = 200, version = version + 1 WHERE id = '%s'`, made)
 	require.Equal(t, map[string]any{"share": 1_000_000.0, "job": made, "read": 300.0, "differ": 100.0}, verification())
@@ -256,8 +256,8 @@ func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
 	again := path.Base(b.post("/jobs/"+made+"/retry", "kind", "clear", "outcome", "inspected").location())
 	c.untilRead(again)
 	require.Equal(t, []any{jobs.Clear, int64(100)}, []any{c.job(again).Kind, c.job(again).Accounts})
-	require.Regexp(t, `<dt>Done again after the verification</dt>\s*<dd><a href="/jobs/`+made+`">`, b.get("/jobs/"+again).body)
-	require.Contains(t, b.get("/jobs/"+made).body, `<span class="who">Done again</span>`)
+	require.Regexp(t, `<dt>Redo after verification of</dt>\s*<dd><a href="/jobs/`+made+`">`, b.get("/jobs/"+again).body)
+	require.Contains(t, b.get("/jobs/"+made).body, `<span class="who">Redo</span>`)
 }
 
 func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
@@ -267,11 +267,11 @@ func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "100", "snapshot", "1")
 	page := b.get("/jobs/" + id).body
 	require.Contains(t, page, "until 7 days after the end of the job")
-	require.Contains(t, page, "Afterwards a sample is inspected as a check: all batches.")
-	require.NotContains(t, page, "Removed tags cannot be put back")
+	require.Contains(t, page, "After the job, a sample is inspected: all batches.")
+	require.NotContains(t, page, "Removed tags cannot be restored")
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "0")
 	page = b.get("/jobs/" + id).body
-	require.Contains(t, page, "Removed tags cannot be put back")
+	require.Contains(t, page, "Removed tags cannot be restored")
 	require.Contains(t, page, "The tags are not kept, so undo will not be possible.")
 	require.Contains(t, page, "Nothing is inspected afterwards as a check")
 	// The setting is for jobs that remove all tags; others cannot do without.
@@ -301,5 +301,5 @@ func TestUndoBadSnapshotBlamesNoService(t *testing.T) {
 	require.Contains(t, page, why)
 	require.NotContains(t, page, "the service refuses the calls")
 	require.NotContains(t, page, "a code that its documentation does not explain")
-	require.NotContains(t, page, "The service said")
+	require.NotContains(t, page, "Message from the service")
 }

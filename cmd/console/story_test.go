@@ -130,8 +130,8 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	require.Positive(t, last["untagged"])
 	require.Positive(t, last["failed"])
 	require.Contains(t, w.text("#job-reasons"), "never imported")
-	require.Equal(t, "The job is finished.", w.text("#job-announce"))
-	require.Equal(t, []string{fmt.Sprintf("Make a new job of the %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
+	require.Equal(t, "Job status: finished.", w.text("#job-announce"))
+	require.Equal(t, []string{fmt.Sprintf("Retry %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
 	requireTruth(t, p.database, base, job)
@@ -163,8 +163,8 @@ func requireAudited(t *testing.T, w *tab, job string) {
 	at := slices.Index(seen, "Job sealed") // by itself, a second after the end
 	require.Positive(t, at)
 	require.Equal(t, []string{
-		"olga operator", "Rows set aside downloaded", "olga operator", "Results downloaded", "the console itself", "Job ended",
-		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "the console itself", "File read", "olga operator", "File uploaded",
+		"olga operator", "Excluded rows downloaded", "olga operator", "Results downloaded", "System", "Job finished",
+		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "System", "File read", "olga operator", "File uploaded",
 	}, slices.Delete(seen, at-1, at+1))
 	w.do(click(".list tbody tr:nth-last-child(2) summary"))
 	details := w.text(".list tbody tr:nth-last-child(2) dl")
@@ -292,7 +292,7 @@ func TestUploadShowsProgressAndCancels(t *testing.T) {
 	require.Equal(t, "OPS-4713", read[string](w, `document.querySelector("#note").value`))
 	require.Equal(t, "/jobs/new", w.at())
 	_, list := p.signIn("olga").get("/jobs?state=draft")
-	require.Contains(t, list, "No job is in this state", "nothing of a stopped upload is kept")
+	require.Contains(t, list, "No jobs in this state", "nothing of a stopped upload is kept")
 
 	w.chooseFile("members.csv", accountFile(300))
 	require.Equal(t, 200, w.follow(click("form[data-upload] button[type=submit]")))

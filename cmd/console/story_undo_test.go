@@ -121,7 +121,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	aida.signIn("aida")
 	aida.open("/audit")
 	log := strings.Join(aida.texts(".list tbody tr"), "\n")
-	for _, said := range []string{"Tags of an account read", "Report of tags downloaded", "Made to undo another job"} {
+	for _, said := range []string{"Account tags read", "Tag report downloaded", "Created to undo another job"} {
 		require.Contains(t, strings.ToLower(log), strings.ToLower(said))
 	}
 	aida.open(clearing)
