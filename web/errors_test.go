@@ -32,7 +32,7 @@ func TestErrorUnknownPageOrMethod(t *testing.T) {
 	got = b.post("/audit")
 	require.Equal(t, http.StatusMethodNotAllowed, got.StatusCode)
 	require.Equal(t, "OPTIONS, GET", got.Header.Get("Allow"))
-	require.Contains(t, got.body, "cannot be used that way (POST)")
+	require.Contains(t, got.body, "does not support this action (POST)")
 	require.Equal(t, http.StatusMethodNotAllowed, b.get("/jobs/x/start").StatusCode)
 
 	got = b.get("/jobs/0000unknown")

@@ -80,7 +80,7 @@ func TestPackSampleSeedDrawsItAgain(t *testing.T) {
 		require.Regexp(t, `^/jobs/`+id+`/sample\?n=5&seed=[A-Z2-7]{16}$`, first.location())
 		require.NotEqual(t, first.location(), b.get("/jobs/"+id+"/sample?n=5").location())
 		require.Empty(t, c.recorded(store.AuditFilter{Code: audit.SampleDrawn}), "nothing was shown yet")
-		require.Contains(t, b.get(first.location()).body, "5 rows of the ")
+		require.Contains(t, b.get(first.location()).body, "5 of ")
 		require.Equal(t, int64(5), int64(c.recorded(store.AuditFilter{Code: audit.SampleDrawn})[0].Details["n"].(float64)))
 
 		var one, two sampleJSON

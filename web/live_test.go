@@ -120,16 +120,16 @@ func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
 	require.Nil(t, waits(first))
 	require.Equal(t, map[string]any{"job": first, "accounts": 3.0}, waits(second))
 	require.NotContains(t, b.get("/jobs/"+first).body, "Waiting for")
-	require.Contains(t, b.get("/jobs/"+second).body, `Waits for <a href="/jobs/`+first+`">users.csv</a>: both hold 3 of the same accounts`)
+	require.Contains(t, b.get("/jobs/"+second).body, `Waiting for <a href="/jobs/`+first+`">users.csv</a>, which shares 3 accounts with this job`)
 
 	open := b.follow(second)
-	require.Contains(t, open.next(), "both hold 3 of the same accounts")
+	require.Contains(t, open.next(), "shares 3 accounts with this job")
 	b.post("/jobs/" + first + "/pause")
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-progress") {
 			require.NotContains(t, event, "Waiting for")
-			require.Contains(t, event, "The first call is about to be made.")
+			require.Contains(t, event, "The first call will be sent soon.")
 			break
 		}
 	}

@@ -63,7 +63,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	w.chooseFile("members.csv", accountFile(n))
 	require.Equal(t, 200, w.follow(click("form[data-upload] button[type=submit]")))
 	w.review()
-	require.Contains(t, w.text("main"), "Undo is possible: tags are read and kept just before they are removed, until 30 days after the end of the job.")
+	require.Contains(t, w.text("main"), "Undo is possible for 30 days after the job ends.")
 	require.Equal(t, 200, w.follow(click("form[action$=retry] button")))
 	w.review()
 	w.startShown(olga)
