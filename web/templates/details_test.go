@@ -34,7 +34,7 @@ func TestAuditDetailsOfAnUndo(t *testing.T) {
 func TestAuditDetailsOfALogSearch(t *testing.T) {
 	v := View{Text: messages.English}
 	from := time.Date(2026, 7, 1, 8, 0, 0, 0, time.Local)
-	require.Equal(t, "From: 1 Jul 2026, 08:00:00, Event: Job started, Result: failed, Account: vip, Words: ops 47",
+	require.Equal(t, "From: 1 Jul 2026, 08:00:00, Event: Job started, Result: failed, Account: vip, Keywords: ops 47",
 		detailValue(v, "filter", map[string]any{"from": from.UTC().Format(time.RFC3339), "code": "job.started", "result": "failed", "account": "vip", "q": "ops 47"}))
 	require.Equal(t, "all", detailValue(v, "filter", map[string]any{}))
 }

@@ -210,7 +210,7 @@ func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
 			for _, found := range keyShown.FindAllStringSubmatch(page, -1) {
 				require.Contains(t, []string{"users.csv", "verify-of-users.csv"}, found[1])
 			}
-			said := "With tags"
+			said := "Has tags"
 			if k != jobs.Clear {
 				said = "Mismatch"
 				require.Contains(t, page, v.T("outcome.unchanged.why.told"))
