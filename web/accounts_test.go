@@ -69,7 +69,7 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	b := c.as(auth.Auditor)
 	got := b.post("/accounts/read", "account", "ann")
 	require.Equal(t, http.StatusOK, got.StatusCode)
-	require.Contains(t, got.body, "4 tags on ")
+	require.Contains(t, got.body, "The account has 4 tags (read on ")
 	require.Contains(t, got.body, `<code class="spaced">&lt;b&gt; x</code>`)
 	require.Contains(t, got.body, "<code class=\"spaced\">\uFFFD</code>")
 	require.Contains(t, got.body, "(empty)")
