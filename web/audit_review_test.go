@@ -44,7 +44,7 @@ func TestAuditSignOff(t *testing.T) {
 		page = auditor.get(reviewPath).body
 		require.Contains(t, page, fmt.Sprintf("You signed off all entries up to %d.", size-2))
 		require.Contains(t, page, "&lt;b&gt;all in order&lt;/b&gt;")
-		require.Contains(t, page, "3 later entries have not been reviewed.")
+		require.Contains(t, page, "3 entries have not been reviewed yet.")
 		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("Up to entry %d by auditor on ", size-2))
 		entry := c.recorded(store.AuditFilter{Code: audit.LogReviewed})[0]
 		require.Equal(t, map[string]any{"from": 1.0, "to": float64(size - 2), "note": "<b>all in order</b>"}, entry.Details)

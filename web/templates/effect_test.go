@@ -218,7 +218,7 @@ func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
 			}
 			if v.Lang == "en" {
 				require.Contains(t, page, said)
-				require.Equal(t, k != jobs.Clear, strings.Contains(page, "mismatch 2"), "the bar")
+				require.Equal(t, k != jobs.Clear, strings.Contains(page, "2 mismatch"), "the bar")
 			}
 			require.Contains(t, rendered(t, Job(v, JobView{Job: of.Job, Made: []jobs.Job{i.Job}})), v.T("made.verify"))
 		}
