@@ -73,7 +73,7 @@ func (b *browser) multipart(address, list string, pairs ...string) answer {
 func TestUndoAsksForAPolicy(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	page := html.UnescapeString(b.get("/jobs/" + id).body)
-	require.Contains(t, page, "You can restore the tags that this job removed: 300 accounts.")
+	require.Contains(t, page, "You can restore the tags that this job removed from 300 accounts.")
 	require.Contains(t, page, "Available until ")
 	require.Len(t, strings.Split(page, `name="policy"`), 4)
 	require.NotRegexp(t, `name="policy"[^>]* checked`, page, "none is chosen beforehand")
@@ -161,7 +161,7 @@ func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
 func TestUndoIsNotForAuditors(t *testing.T) {
 	c, _, id, _ := cleared(t)
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
-	require.Contains(t, page, "You can restore the tags that this job removed: 300 accounts")
+	require.Contains(t, page, "You can restore the tags that this job removed from 300 accounts")
 	require.Contains(t, page, "Saved until ")
 	require.Contains(t, page, "/tags.csv")
 	for _, way := range []string{"/undo", "/erase", "/retry"} {

@@ -266,7 +266,7 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 	require.Contains(t, rendered(t, Job(v, ended(jobs.Clear))), `name="policy"`)
 	for _, k := range []jobs.Kind{jobs.AddTags, jobs.Restore} {
 		page := rendered(t, Job(v, ended(k)))
-		require.Contains(t, page, "You can remove the tags that this job added: 7 accounts")
+		require.Contains(t, page, "You can remove the tags that this job added to 7 accounts")
 		require.NotContains(t, page, `name="policy"`)
 	}
 	require.NotContains(t, rendered(t, Job(v, ended(jobs.Inspect))), "/undo", "it changed nothing")
@@ -274,7 +274,7 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 	j.Job.Counts = jobs.Counts{jobs.Failed: 10}
 	require.NotContains(t, rendered(t, Job(v, j)), "/undo", "it changed nothing")
 	j.Reasons = []jobs.Reason{{Code: jobs.CodeLeft, Accounts: 4}}
-	require.Contains(t, rendered(t, Job(v, j)), "You can restore the tags that this job removed: 4 accounts", "they may have been changed")
+	require.Contains(t, rendered(t, Job(v, j)), "You can restore the tags that this job removed from 4 accounts", "they may have been changed")
 }
 
 func TestHistoryShowsTagsAndCalls(t *testing.T) {
