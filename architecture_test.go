@@ -39,7 +39,11 @@ var mayImport = map[string][]string{
 	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
 	"internal/tim":               {"internal/fault"},
 	"internal/snapshot":          {"internal/store", "internal/fault"},
-	"internal/accounts":          {"internal/fault"},
+	"internal/accounts":          {"internal/accounts/archive", "internal/accounts/text", "internal/accounts/workbook", "internal/fault"},
+	"internal/accounts/archive":  {"internal/fault"},
+	"internal/accounts/text":     {"internal/fault"},
+	"internal/accounts/workbook": {"internal/accounts/archive", "internal/fault"},
+	"internal/accounts/filetest": {},
 	"internal/audit":             {"internal/store", "internal/fault"},
 	"internal/evidence":          {"internal/jobs", "internal/audit", "internal/store", "internal/fault"},
 	"internal/auth":              {"internal/audit", "internal/store", "internal/fault"},
@@ -49,7 +53,7 @@ var mayImport = map[string][]string{
 
 // forTests are the packages that only tests use, and the modules only they need.
 var (
-	forTests    = []string{"internal/store/storetest", "internal/jobs/jobstest", "internal/engine/enginetest", "internal/tim/timtest"}
+	forTests    = []string{"internal/store/storetest", "internal/jobs/jobstest", "internal/engine/enginetest", "internal/tim/timtest", "internal/accounts/filetest"}
 	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/xuri/excelize/v2", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
 )
 

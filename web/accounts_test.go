@@ -29,15 +29,15 @@ func TestAccountSearchExactThenPrefix(t *testing.T) {
 		page := b.get("/accounts?q=user-1").body
 		require.Contains(t, page, `<a href="/jobs/`+id+`">users.csv</a>`)
 		require.Contains(t, page, "row 1, batch 1")
-		require.Contains(t, page, "Not started; made by operator")
+		require.Contains(t, page, "Not started. Created by operator")
 		require.Contains(t, page, "a note")
 		require.NotContains(t, page, "user-10", "exact to the letter")
 
 		page = b.get("/accounts?q=user").body
 		require.Contains(t, page, `href="/accounts?q=user-1"`)
 		require.Contains(t, page, "Only the first 50 are shown.")
-		require.NotContains(t, page, "user-9", "in the order of their letters")
-		require.Contains(t, b.get("/accounts?q=User").body, "No job holds “User”, nor an account that begins so")
+		require.NotContains(t, page, "user-9", "in alphabetical order")
+		require.Contains(t, b.get("/accounts?q=User").body, "No account in any job starts with “User”")
 
 		var found foundJSON
 		b.json("/accounts?q=user-1", &found)
@@ -68,7 +68,7 @@ func TestAccountTagsReadIsLogged(t *testing.T) {
 	b := c.as(auth.Auditor)
 	got := b.post("/accounts/read", "account", "ann")
 	require.Equal(t, http.StatusOK, got.StatusCode)
-	require.Contains(t, got.body, "It has 4 tags, as of ")
+	require.Contains(t, got.body, "The account has 4 tags (read on ")
 	require.Contains(t, got.body, `<code class="spaced">&lt;b&gt; x</code>`)
 	require.Contains(t, got.body, "<code class=\"spaced\">\uFFFD</code>")
 	require.Contains(t, got.body, "(empty)")

@@ -10,7 +10,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "Nothing was searched: %q is none of the choices. Choose one from the list on the page.")
+var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "The search failed: %q is not a valid option. Choose one from the list.")
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the store.

@@ -20,9 +20,9 @@ func TestAuditSignOff(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		first := c.as(auth.Auditor)
-		require.Contains(t, first.get(reviewPath).body, "You have not read the log before this session")
+		require.Contains(t, first.get(reviewPath).body, "This is your first visit")
 		first.get("/audit")
-		require.Contains(t, first.get(reviewPath).body, "You have not read the log before this session", "this is the same visit")
+		require.Contains(t, first.get(reviewPath).body, "This is your first visit", "this is the same visit")
 		first.post("/logout")
 
 		c.deny(3, "/users")
@@ -30,9 +30,9 @@ func TestAuditSignOff(t *testing.T) {
 		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
 		auditor := c.as(auth.Auditor)
 		page := auditor.get(reviewPath).body
-		require.Contains(t, page, "You last read the log on ")
-		require.Contains(t, page, `<dt>Failed, refused, stopped or found wrong</dt><dd class="number">3</dd>`)
-		require.Contains(t, page, `<dt>Jobs ended</dt><dd class="number">1</dd>`)
+		require.Contains(t, page, "Your last visit was on ")
+		require.Contains(t, page, `<dt>Failures</dt><dd class="number">3</dd>`)
+		require.Contains(t, page, `<dt>Finished jobs</dt><dd class="number">1</dd>`)
 		require.Contains(t, page, `<a href="/jobs/`+id+`">users.csv</a>`)
 		require.Contains(t, page, `href="/audit?from=`)
 		size, err := s.Audit.Size(t.Context())
@@ -43,10 +43,10 @@ func TestAuditSignOff(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 		require.Equal(t, reviewPath, got.location())
 		page = auditor.get(reviewPath).body
-		require.Contains(t, page, fmt.Sprintf("You have signed off all entries up to %d.", size-2))
+		require.Contains(t, page, fmt.Sprintf("You signed off all entries up to %d.", size-2))
 		require.Contains(t, page, "&lt;b&gt;all in order&lt;/b&gt;")
-		require.Contains(t, page, "3 entries since then have not been reviewed by anybody.")
-		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("By auditor up to entry %d, on ", size-2))
+		require.Contains(t, page, "3 entries have not been reviewed yet.")
+		require.Contains(t, c.as(auth.Admin).get(reviewPath).body, fmt.Sprintf("Up to entry %d by auditor on ", size-2))
 		entry := c.recorded(audit.Filter{Code: audit.LogReviewed})[0]
 		require.Equal(t, map[string]any{"from": 1.0, "to": float64(size - 2), "note": "<b>all in order</b>"}, entry.Details)
 	})
@@ -75,7 +75,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
-	for _, said := range []string{"There is none yet", "Nothing is signed", "None was sent anywhere", "It has not been verified yet", "Entries are kept for ever.", "None was removed so far."} {
+	for _, said := range []string{"No checkpoint yet", "Nothing is signed", "No copies have been sent yet", "Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
 		require.Contains(t, page, said)
 	}
 	require.Equal(t, http.StatusNotFound, auditor.get("/audit/checkpoint.txt").StatusCode)
@@ -92,8 +92,8 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NoError(t, s.Audit.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
 	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System, audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
 	page = auditor.get(proofPath).body
-	for _, said := range []string{key, fmt.Sprintf("It covers %d entries", last.Size), "1 entry has been written since", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "It has no checkpoint yet.",
-		"connection refused", "3 things are wrong", "entry 3 of the log: it is missing", "And 2 more."} {
+	for _, said := range []string{key, fmt.Sprintf("Covers %d entries", last.Size), "1 newer entry will be in the next checkpoint", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "No checkpoint yet.",
+		"connection refused", "3 problems found", "entry 3 of the log: it is missing", "And 2 more."} {
 		require.Contains(t, page, said)
 	}
 	note := auditor.get("/audit/checkpoint.txt")
@@ -111,19 +111,19 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	auditor := c.as(auth.Auditor)
 	require.Equal(t, proofPath, auditor.post("/audit/verify").location())
 	page := auditor.get(proofPath).body
-	require.Contains(t, page, "The verification has begun.")
-	require.Contains(t, page, "Everything is being verified.")
+	require.Contains(t, page, "Verification started.")
+	require.Contains(t, page, "Verification is running.")
 	require.Contains(t, page, `hx-select="#verified"`)
 	auditor.post("/audit/verify")
-	require.Contains(t, auditor.get(proofPath).body, "A verification was asked for already.")
+	require.Contains(t, auditor.get(proofPath).body, "Verification is already running.")
 	require.Equal(t, "auditor", by[0].Name)
 
 	found, err := c.store.Evidence.Verify(t.Context(), audit.Proofs{})
 	require.NoError(t, err)
 	require.NoError(t, c.store.Audit.SaveVerified(t.Context(), by[0], found))
 	page = auditor.get(proofPath).body
-	require.NotContains(t, page, "Everything is being verified.")
-	require.Contains(t, page, "everything is as it was written")
+	require.NotContains(t, page, "Verification is running.")
+	require.Contains(t, page, "no problems found")
 }
 
 func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
@@ -135,7 +135,7 @@ func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
 		require.Contains(t, got.body, "entries of the log are kept for 12 to 1,200 months")
 		require.Contains(t, got.body, `value="`+months+`" aria-invalid="true"`)
 	}
-	for months, want := range map[string]string{" 24 ": "Entries are kept for 24 months.", "": "Entries are kept for ever."} {
+	for months, want := range map[string]string{" 24 ": "Entries are kept for 24 months.", "": "Entries are kept forever."} {
 		require.Equal(t, proofPath, admin.post(keepPath, "months", months).location())
 		require.Contains(t, admin.get(proofPath).body, want)
 	}
@@ -174,14 +174,14 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	for _, page := range everyPage(id) {
 		for _, b := range []*browser{operator, admin} {
 			body := b.get(page).body
-			require.Contains(t, body, "All sending is held back: the database was restored from an older copy", page)
-			require.Contains(t, body, "may have been sent already, so nothing is sent until an admin decides", page)
-			require.NotContains(t, body, "Nothing is lost", page)
+			require.Contains(t, body, "Sending stopped: this database is an older copy", page)
+			require.Contains(t, body, "may already have been sent", page)
+			require.NotContains(t, body, "No data is lost", page)
 		}
 		require.Contains(t, admin.get(page).body, `action="/sending/lift"`, page)
 		require.NotContains(t, operator.get(page).body, "/sending/lift", page)
 	}
-	require.Contains(t, operator.get("/sending").body, "The database is older than what was published of its log.")
+	require.Contains(t, operator.get("/sending").body, "The database is older than the last published checkpoint.")
 
 	// A person may have the same word for a reason.
 	admin.post("/sending/lift")

@@ -159,8 +159,8 @@ func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for query, want := range map[string]string{
-		"from=yesterday": `Nothing was searched: "yesterday" is no time.`, "to=2026-02-30T10:00": "is no time", "from=2026-02-01&to=2026-01-01T10:00": "is not before",
-		"code=job.nonsense": `"job.nonsense" is none of the choices`, "result=maybe": `"maybe" is none of the choices`,
+		"from=yesterday": `The search failed: "yesterday" is not a valid time.`, "to=2026-02-30T10:00": "is not a valid time", "from=2026-02-01&to=2026-01-01T10:00": "must be before",
+		"code=job.nonsense": `"job.nonsense" is not a valid option`, "result=maybe": `"maybe" is not a valid option`,
 	} {
 		got := auditor.get("/audit?actor=Mallory+M&" + query)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, query)
@@ -205,11 +205,11 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	require.Nil(t, entry.Checkpoint)
 
 	page := auditor.get(address).body
-	require.Contains(t, page, "No checkpoint covers it yet")
+	require.Contains(t, page, "Not yet covered by a checkpoint")
 	require.NoError(t, s.Audit.Checkpoint(t.Context()))
 	page = auditor.get(address).body
-	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "with a password", jobstest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
-		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "It is covered by the checkpoint of "} {
+	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "password", jobstest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
+		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "Covered by the checkpoint of "} {
 		require.Contains(t, page, said)
 	}
 	require.Len(t, c.recorded(audit.Filter{Code: audit.LogRead}), 3)
@@ -217,14 +217,14 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	for _, unknown := range []string{"999999", "0", "-1", "x", "99999999999999999999"} {
 		got := auditor.get("/audit/" + unknown)
 		require.Equal(t, http.StatusNotFound, got.StatusCode)
-		require.Contains(t, got.body, "There is no entry "+unknown+" in the log")
+		require.Contains(t, got.body, "Log entry "+unknown+" does not exist")
 		require.Contains(t, got.body, `href="/audit"`)
 	}
 	tamper(t, file, `UPDATE audit_head SET removed = 2`)
 	tamper(t, file, `DELETE FROM audit_lines WHERE seq <= 2`)
 	got := auditor.get("/audit/2")
 	require.Equal(t, http.StatusNotFound, got.StatusCode)
-	require.Contains(t, got.body, "Entry 2 is no longer in the log: it was removed")
+	require.Contains(t, got.body, "Entry 2 is no longer in the log. It is past the retention period")
 	require.Equal(t, http.StatusOK, auditor.get("/audit/3").StatusCode)
 }
 
@@ -235,7 +235,7 @@ func TestErasedEntriesSaySo(t *testing.T) {
 	seq := strconv.FormatInt(c.recorded(audit.Filter{Actor: "mallory"})[0].Seq, 10)
 	got := admin.post(erasePath, "name", "mallory", "reason", "request 12", "confirm", "1")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
-	require.Contains(t, admin.get(got.location()).body, "The personal part of 1 entry was erased.")
+	require.Contains(t, admin.get(got.location()).body, "Personal data was erased from 1 entry.")
 	for _, address := range []string{"/audit?code=access.denied", "/audit/" + seq} {
 		page := admin.get(address).body
 		require.Contains(t, page, "erased on request", address)

@@ -26,7 +26,7 @@ func TestScheduleUsesThePagesTimeZone(t *testing.T) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draft(3)
-		require.Contains(t, b.get("/jobs/"+id).body, "Start at ("+messages.English.Zone()+")")
+		require.Contains(t, b.get("/jobs/"+id).body, "Start time ("+messages.English.Zone()+")")
 		at := time.Now().Add(36 * time.Hour).Truncate(time.Minute)
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/start", "confirm", "3", "at", at.Format(formTime)).location())
 		require.True(t, c.job(id).StartAt.Equal(at), c.job(id).StartAt)
@@ -85,18 +85,18 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		said   string
 		counts jobs.Counts
 	}{
-		jobs.Again:    {"The tags of 100 accounts are removed again.", counts(300, 0, 0)},
-		jobs.Leave:    {"100 accounts were left as they are.", counts(200, 0, 100)},
-		jobs.ReadBack: {"The tags of 100 accounts are read once more.", counts(200, 100, 0)},
+		jobs.Again:    {"Removing the tags of 100 accounts again.", counts(300, 0, 0)},
+		jobs.Leave:    {"100 accounts were left unchanged.", counts(200, 0, 100)},
+		jobs.ReadBack: {"Reading the tags of 100 accounts again.", counts(200, 100, 0)},
 	} {
 		c, b, id, tamperWith := onFile(t)
 		require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/decide", "decision", string(decision)).StatusCode, "nothing waits yet")
 		tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1, code = 60027 WHERE job_id = '%s' AND number = 3`, id)
 		tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
 		page := html.UnescapeString(b.get("/jobs/" + id).body)
-		require.Contains(t, page, "100 accounts in doubt wait for your decision")
-		require.Contains(t, page, "The tags of 100 accounts cannot be read back. "+messages.English.Service(60027))
-		require.NotContains(t, page, "100 accounts are in doubt", "the console does not settle these by itself")
+		require.Contains(t, page, "100 accounts in doubt need your decision")
+		require.Contains(t, page, "The tags of 100 accounts cannot be read. "+messages.English.Service(60027))
+		require.NotContains(t, page, "<strong>100 accounts in doubt</strong>", "the console does not settle these by itself")
 		require.Regexp(t, `(?s)<details class="ask"><summary[^>]*>Remove again….*value="again"`, page, "two steps")
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+id).body, "/decide")
 		var job map[string]any
@@ -114,13 +114,13 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 func TestLiveJobPageShowsDecisions(t *testing.T) {
 	_, b, id, tamperWith := onFile(t)
 	open := b.follow(id)
-	require.NotContains(t, open.next(), "wait for your decision")
+	require.NotContains(t, open.next(), "need your decision")
 	tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1 WHERE job_id = '%s' AND number = 3`, id)
 	tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-decision") {
-			require.Contains(t, event, "100 accounts have tags that were not there before")
+			require.Contains(t, event, "100 accounts have new tags")
 			return
 		}
 	}
@@ -132,7 +132,7 @@ func TestRetryLinksBothJobs(t *testing.T) {
 	require.NotContains(t, b.get("/jobs/"+id).body, "/retry")
 	b.post("/jobs/" + id + "/cancel")
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "Make a new job of the 300 accounts not sent")
+	require.Contains(t, page, "Retry 300 accounts not sent")
 	require.NotContains(t, page, "failed account")
 	require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+id).body, "/retry")
 	for _, outcome := range []string{"failed", "cleared", ""} {
@@ -156,9 +156,9 @@ func TestAHaltedJobSaysWhatToDoAndWhere(t *testing.T) {
 		recovers   bool
 	}{
 		jobs.CodeFailures:    {"7/9", "Halted: 7 of 9 accounts failed", false},
-		jobs.CodeDown:        {"502 Bad Gateway", "it goes on by itself", true},
-		jobs.CodeLostAnswers: {"", "it goes on by itself", true},
-		60020:                {"expired", "The service said: expired (60020)", false},
+		jobs.CodeDown:        {"502 Bad Gateway", "No action needed", true},
+		jobs.CodeLostAnswers: {"", "No action needed", true},
+		60020:                {"expired", "Message from the service: expired (60020)", false},
 	} {
 		tamperWith(`UPDATE jobs SET state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`, code, want.info, id)
 		page := html.UnescapeString(b.get("/jobs/" + id).body)
@@ -173,8 +173,8 @@ func TestAHaltedJobSaysWhatToDoAndWhere(t *testing.T) {
 	tamperWith(`UPDATE apps SET probe_at = %d`, next.UnixMilli())
 	tamperWith(`UPDATE jobs SET halt_code = -10, version = version + 1 WHERE id = '%s'`, id)
 	c.web.standing.changed()
-	require.Contains(t, b.get("/jobs/"+id).body, "The next one leaves at "+messages.English.Time(next))
+	require.Contains(t, b.get("/jobs/"+id).body, "Next test call: "+messages.English.Time(next))
 
 	tamperWith(`UPDATE jobs SET state = 'running', halt_code = 0, careful = 1, version = version + 1 WHERE id = '%s'`, id)
-	require.Contains(t, b.get("/jobs/"+id).body, "Careful start: the first batch is being checked")
+	require.Contains(t, b.get("/jobs/"+id).body, "Careful start: checking the first batch")
 }

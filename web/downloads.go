@@ -18,7 +18,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome", "There is no outcome called %q. Use the download links on the job's page.")
+var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome", "The outcome %q does not exist. Use the download links on the job page.")
 
 var resultColumns = []string{"row", "account", "outcome", "code", "message", "batch", "at"}
 

@@ -17,14 +17,14 @@ import (
 
 // Faults of the edge itself.
 var (
-	faultNoPage    = fault.Declare(fault.NotFound, "page.none", "There is no page at this address. It may have been mistyped; go on from the list of jobs.")
-	faultMethod    = fault.Declare(fault.Invalid, "page.method", "This address cannot be used that way (%s). Nothing was changed; go back and use the buttons of the page.")
-	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site", "The request came from another site and was refused. Nothing was changed; open this console and do it from here.")
-	faultForm      = fault.Declare(fault.Invalid, "request.form", "What was sent could not be read. Nothing was changed; reload the page and try again.")
-	faultLongForm  = fault.Declare(fault.Invalid, "request.long", "What was sent is more than this form takes. Nothing was changed; send less at a time.")
-	faultDenied    = fault.Declare(fault.Forbidden, "access.denied", "Your role (%s) may not do this. Nothing was changed; ask an admin if you need it.")
-	faultBusy      = fault.Declare(fault.Unavailable, "busy", "The console cannot reach its database right now. Nothing was changed; try again in a moment.")
-	faultInternal  = fault.Declare(fault.Unavailable, "internal", "Something went wrong in the console. No change was confirmed; try again, and if it happens again tell an admin the request number below.")
+	faultNoPage    = fault.Declare(fault.NotFound, "page.none", "This page does not exist. Check the address, or go to the list of jobs.")
+	faultMethod    = fault.Declare(fault.Invalid, "page.method", "This address does not support this action (%s). Nothing was changed. Go back and use the buttons on the page.")
+	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site", "A request from another website was rejected. Nothing was changed. Open this console and try again.")
+	faultForm      = fault.Declare(fault.Invalid, "request.form", "The form could not be read. Nothing was changed. Reload the page and try again.")
+	faultLongForm  = fault.Declare(fault.Invalid, "request.long", "The form contains too much data. Nothing was changed. Send less at a time.")
+	faultDenied    = fault.Declare(fault.Forbidden, "access.denied", "Your role (%s) does not allow this. Nothing was changed. Ask an admin if you need access.")
+	faultBusy      = fault.Declare(fault.Unavailable, "busy", "The database is not available right now. Nothing was changed. Try again in a moment.")
+	faultInternal  = fault.Declare(fault.Unavailable, "internal", "Something went wrong in the console. Your change may not be saved. Try again. If the error returns, tell an admin the request ID below.")
 )
 
 // fail answers a request that went wrong: with a page, a piece of one, or JSON.

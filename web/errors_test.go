@@ -32,7 +32,7 @@ func TestErrorUnknownPageOrMethod(t *testing.T) {
 	got = b.post("/audit")
 	require.Equal(t, http.StatusMethodNotAllowed, got.StatusCode)
 	require.Equal(t, "OPTIONS, GET", got.Header.Get("Allow"))
-	require.Contains(t, got.body, "cannot be used that way (POST)")
+	require.Contains(t, got.body, "does not support this action (POST)")
 	require.Equal(t, http.StatusMethodNotAllowed, b.get("/jobs/x/start").StatusCode)
 
 	got = b.get("/jobs/0000unknown")
@@ -129,7 +129,7 @@ func TestEveryFaultIsTranslated(t *testing.T) {
 		require.True(t, messages.Chinese.Has(key), "no Chinese for %s: %s", sentence.Code, sentence.English)
 		require.Equal(t, messages.Placeholders(sentence.English), messages.Chinese.Placeholders(key), sentence.Code)
 	}
-	require.Equal(t, "任务现在的状态是“已暂停”，因此不能再这样做。没有任何更改；任务页面显示了目前的情况。", messages.Chinese.Fault(jobs.FaultWrongState.With(jobs.Paused)))
+	require.Equal(t, "任务当前状态为“已暂停”，无法执行此操作。未做任何更改，请在任务页面查看最新状态。", messages.Chinese.Fault(jobs.FaultWrongState.With(jobs.Paused)))
 }
 
 func TestAnAddressStaysInTheConsole(t *testing.T) {

@@ -79,7 +79,7 @@ func TestPackSampleSeedDrawsItAgain(t *testing.T) {
 		require.Regexp(t, `^/jobs/`+id+`/sample\?n=5&seed=[A-Z2-7]{16}$`, first.location())
 		require.NotEqual(t, first.location(), b.get("/jobs/"+id+"/sample?n=5").location())
 		require.Empty(t, c.recorded(audit.Filter{Code: audit.SampleDrawn}), "nothing was shown yet")
-		require.Contains(t, b.get(first.location()).body, "5 rows of the ")
+		require.Contains(t, b.get(first.location()).body, "5 of ")
 		require.Equal(t, int64(5), int64(c.recorded(audit.Filter{Code: audit.SampleDrawn})[0].Details["n"].(float64)))
 
 		var one, two sampleJSON
@@ -98,7 +98,7 @@ func TestPackSampleSeedDrawsItAgain(t *testing.T) {
 		require.Contains(t, page, `href="/accounts?q=ann"`)
 		require.NotContains(t, page, "style=")
 		b.post("/language", "lang", "zh-Hans")
-		require.Contains(t, b.get("/jobs/"+id+"/sample?n=3&seed=abc").body, "如何重新抽取同样的行")
+		require.Contains(t, b.get("/jobs/"+id+"/sample?n=3&seed=abc").body, "如何复现此样本")
 		b.post("/language", "lang", "en")
 
 		for _, wrong := range []string{"n=0", "n=501", "n=-1", "n=x", "n=5&seed=a%20b", "n=5&seed=" + strings.Repeat("a", 101), "seed=%C3%A9"} {

@@ -24,9 +24,9 @@ func TestDraftIsReviewedAndStarted(t *testing.T) {
 		review := b.get("/jobs/" + id)
 		require.Equal(t, http.StatusOK, review.StatusCode)
 		for _, want := range []string{
-			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 row repeats an account: row 3", "The same account as row 1.",
-			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Undo is possible: tags are read and kept just before they are removed, until 30 days after the end of the job.", "Inspect first",
-			"Download all 3 rows set aside (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
+			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 duplicate row: 3", "Same account as row 1.",
+			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Undo is possible for 30 days after the job ends.", "Inspect first",
+			"Download all 3 excluded rows (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
 		} {
 			require.Contains(t, review.body, want)
 		}
@@ -65,7 +65,7 @@ func TestStartClickedTwiceIsRefused(t *testing.T) {
 func TestADraftCanBeDiscarded(t *testing.T) {
 	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	id := b.draft(3)
-	require.Contains(t, b.get("/jobs/"+id).body, "Discard this draft")
+	require.Contains(t, b.get("/jobs/"+id).body, "Discard draft…")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	require.Equal(t, jobs.Cancelled, b.job(id).State)
 	require.NotContains(t, b.get("/jobs/"+id).body, "hx-sse:connect", "nothing more will happen")
@@ -77,7 +77,7 @@ func TestDraftCannotBeStartedByAuditor(t *testing.T) {
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
 	require.NotContains(t, page, "/start")
 	require.NotContains(t, page, "/cancel")
-	require.Contains(t, page, "Your role may look at this draft")
+	require.Contains(t, page, "Your role can view this draft")
 }
 
 func TestStartCountTypedInAnyStyle(t *testing.T) {
@@ -187,7 +187,7 @@ func TestJobSearchByAddress(t *testing.T) {
 	require.NotContains(t, operator.get("/jobs").body, `<details class="search" open>`)
 	got := operator.get("/jobs?q=ops&from=tomorrow")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
-	require.Contains(t, got.body, "is no time")
+	require.Contains(t, got.body, "is not a valid time")
 	require.Regexp(t, `id="q"[^>]* value="ops"`, got.body)
 	require.Equal(t, http.StatusUnprocessableEntity, operator.get("/jobs?kind=nonsense").StatusCode)
 }

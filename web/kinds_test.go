@@ -60,9 +60,9 @@ func TestAnUploadSaysWhatItsJobDoes(t *testing.T) {
 		}{
 			{"", jobs.Clear, "Remove all tags: users.csv", "Remove all tags from 2 accounts", false},
 			{"clear", jobs.Clear, "Remove all tags: users.csv", "Remove all tags from 2 accounts", false},
-			{"inspect", jobs.Inspect, "Inspect: users.csv", "Read the tags of 2 accounts", false},
+			{"inspect", jobs.Inspect, "Inspect: users.csv", "Inspect 2 accounts", false},
 			{"add_tags", jobs.AddTags, "Add tags: users.csv", "Add tags to 2 accounts", true},
-			{"remove_tags", jobs.RemoveTags, "Remove named tags: users.csv", "Remove the named tags from 2 accounts", true},
+			{"remove_tags", jobs.RemoveTags, "Remove specific tags: users.csv", "Remove the listed tags from 2 accounts", true},
 		} {
 			id := b.draftFor(file, "kind", test.kind)
 			require.Equal(t, test.want, c.job(id).Kind)
@@ -135,8 +135,8 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 		id := b.draftFor("user_id,old,new\nann,gone,vip\nbob,past,\n", "kind", "add_tags", "tag_column", "3")
 		require.Equal(t, []int64{2, 1, 1}, []int64{c.job(id).Rows, c.job(id).Accounts, c.job(id).Rejected})
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Said when the job was made; the rest was detected.", "Column of the tags", "3: new", `<option value="3" selected>3: new</option>`,
-			"Account column", `<span class="tag">vip</span>`, "The row names no tag"} {
+		for _, want := range []string{"Some settings were chosen when the job was created. All others were detected.", "Tag column", "3: new", `<option value="3" selected>3: new</option>`,
+			"Account column", `<span class="tag">vip</span>`, "This row contains no tag"} {
 			require.Contains(t, page, want)
 		}
 		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "tag_column", "2").StatusCode)
@@ -177,8 +177,8 @@ func TestRejectsOfTagsComeBackMended(t *testing.T) {
 			id := b.draftFor(file, "kind", "add_tags", "tag_column", column)
 			j := c.job(id)
 			require.Equal(t, []int64{4, 1, 2, 1}, []int64{j.Rows, j.Accounts, j.Rejected, j.Duplicate})
-			require.Contains(t, b.get("/jobs/"+id).body, "Put all tags of an account into one cell")
-			require.NotContains(t, b.get("/jobs/"+b.draftOf(file)).body, "Put all tags of an account into one cell")
+			require.Contains(t, b.get("/jobs/"+id).body, "Put all its tags in one cell")
+			require.NotContains(t, b.get("/jobs/"+b.draftOf(file)).body, "Put all its tags in one cell")
 
 			rejects := b.get("/jobs/" + id + "/rejects.csv").body
 			again := c.job(b.draftFor(rejects, "kind", "add_tags"))
@@ -202,7 +202,7 @@ func TestInspectStartsWithoutACount(t *testing.T) {
 
 	id = b.draftFor("user_id,tags\nann,vip\n", "kind", "remove_tags")
 	page = b.get("/jobs/" + id).body
-	require.Contains(t, page, "Type 1 to remove the named tags from 1 account in ")
+	require.Contains(t, page, "Type 1 to remove the listed tags from 1 account in ")
 	require.Contains(t, page, `id="confirm"`)
 	got := b.post("/jobs/"+id+"/start", "confirm", "7")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
@@ -217,8 +217,8 @@ func TestTagColumnChoiceIsForTagFiles(t *testing.T) {
 	id := b.draftFor(header+"ann,m1,a,b\n", "kind", "add_tags")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2", "tag_column", "4").StatusCode)
 	same := b.get("/jobs/" + b.draftFor(header+"bob,m2,a,b\n", "kind", "remove_tags")).body
-	for _, want := range []string{"Read as operator corrected an earlier file", `<option value="2" selected>2: member</option>`, `<option value="4" selected>4: note</option>`, `<span class="tag">b</span>`} {
+	for _, want := range []string{"Uses the correction that operator made", `<option value="2" selected>2: member</option>`, `<option value="4" selected>4: note</option>`, `<span class="tag">b</span>`} {
 		require.Contains(t, same, want)
 	}
-	require.Contains(t, b.get("/jobs/"+b.draftOf(header+"bob,m2,a,b\n")).body, "All of this was detected.")
+	require.Contains(t, b.get("/jobs/"+b.draftOf(header+"bob,m2,a,b\n")).body, "All settings were detected automatically.")
 }

@@ -6,20 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/web/templates"
+	"tagsweep/web/templates/messages"
 )
 
 const (
-	lookEvery  = 500 * time.Millisecond
+	lookEvery  = time.Second
 	heartbeat  = 15 * time.Second
+	toldAtOnce = 50 // watchers
+	toldApart  = 20 * time.Millisecond
 	sendWithin = 10 * time.Second // a watcher that takes longer is gone
 )
 
@@ -39,9 +46,46 @@ type live struct {
 
 // topic is a job that is watched.
 type topic struct {
-	watchers map[chan templates.JobView]bool
-	latest   *templates.JobView
+	watchers map[chan *published]bool
+	latest   *published
 	stop     context.CancelFunc
+}
+
+// published is what the page of a job shows at one moment. However many watch, it
+// is rendered once for all who are shown the same.
+type published struct {
+	templates.JobView
+	mutex    sync.Mutex
+	rendered map[audience][]rendered
+}
+
+// audience is all who are shown the same.
+type audience struct {
+	language *messages.Text
+	role     auth.Role
+	address  string
+}
+
+// rendered is a part of a page as it is sent.
+type rendered struct{ id, html string }
+
+// parts returns the parts of the page as an audience sees them.
+func (p *published) parts(ctx context.Context, a audience, of func() []templates.Part) ([]rendered, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if all, done := p.rendered[a]; done {
+		return all, nil
+	}
+	var all []rendered
+	for _, part := range of() {
+		var html strings.Builder
+		if err := templates.Partial(part).Render(ctx, &html); err != nil {
+			return nil, err
+		}
+		all = append(all, rendered{part.ID, html.String()})
+	}
+	p.rendered[a] = all
+	return all, nil
 }
 
 func newLive(c Config, standing *standings) *live {
@@ -137,25 +181,25 @@ func rests(j jobs.Job) bool {
 
 // watch returns a channel with the newest view of a job, whenever it changes.
 // Call leave when it is no longer read.
-func (l *live) watch(id string) (views <-chan templates.JobView, leave func()) {
+func (l *live) watch(id string) (views <-chan *published, leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.topics[id]
 	if t == nil {
 		ctx, stop := context.WithCancel(l.ended)
-		t = &topic{watchers: map[chan templates.JobView]bool{}, stop: stop}
+		t = &topic{watchers: map[chan *published]bool{}, stop: stop}
 		l.topics[id] = t
 		go l.follow(ctx, id, t)
 	}
-	watcher := make(chan templates.JobView, 1)
+	watcher := make(chan *published, 1)
 	if t.latest != nil {
-		watcher <- *t.latest
+		watcher <- t.latest
 	}
 	t.watchers[watcher] = true
 	return watcher, func() { l.leave(id, t, watcher) }
 }
 
-func (l *live) leave(id string, t *topic, watcher chan templates.JobView) {
+func (l *live) leave(id string, t *topic, watcher chan *published) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(t.watchers, watcher)
@@ -185,7 +229,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Asked != last.Asked ||
 			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
 			last, stood, shown = view, standing, view.Job.Shown()
-			l.publish(t, view)
+			l.publish(ctx, t, view)
 		}
 		select {
 		case <-ctx.Done():
@@ -227,16 +271,30 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 
 // publish gives every watcher the newest view; one that has not taken the view
 // before it skips that one.
-func (l *live) publish(t *topic, view templates.JobView) {
+// Of many it tells a few at a time, or calls would leave late behind all of them.
+func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	t.latest = &view
-	for watcher := range t.watchers {
-		select {
-		case <-watcher:
-		default:
+	latest := &published{JobView: view, rendered: map[audience][]rendered{}}
+	t.latest = latest
+	watchers := slices.Collect(maps.Keys(t.watchers))
+	l.mu.Unlock()
+	for some := range slices.Chunk(watchers, toldAtOnce) {
+		l.mu.Lock()
+		for _, watcher := range some {
+			select {
+			case <-watcher:
+			default:
+			}
+			watcher <- latest // one that has left takes it and is forgotten with it
 		}
-		watcher <- view
+		l.mu.Unlock()
+		if len(watchers) > toldAtOnce {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(toldApart):
+			}
+		}
 	}
 }
 
@@ -270,11 +328,13 @@ func (s *Server) followJob(v *visit) error {
 			err = stream.write(": still here\n\n")
 		case view := <-views:
 			over := !view.Live() || reading && view.Job.State != jobs.Reading
-			switch page := s.view(v, "jobs"); {
-			case !reading:
-				err = stream.send(templates.Parts(page, view))
-			case !over:
-				err = stream.send(templates.ReadingParts(page, view))
+			page := s.view(v, "jobs")
+			parts := templates.Parts
+			if reading {
+				parts = templates.ReadingParts
+			}
+			if !reading || !over {
+				err = stream.send(view, audience{page.Text, page.User.Role, page.Here}, func() []templates.Part { return parts(page, view.JobView) })
 			}
 			if err == nil && over {
 				return stream.write("event: done\ndata: done\n\n")
@@ -294,16 +354,16 @@ type eventStream struct {
 	sent       map[string]string
 }
 
-func (e *eventStream) send(parts []templates.Part) error {
+func (e *eventStream) send(view *published, to audience, of func() []templates.Part) error {
+	parts, err := view.parts(e.v.Request().Context(), to, of)
+	if err != nil {
+		return err
+	}
 	var changed bytes.Buffer
 	for _, part := range parts {
-		var html bytes.Buffer
-		if err := templates.Partial(part).Render(e.v.Request().Context(), &html); err != nil {
-			return err
-		}
-		if e.sent[part.ID] != html.String() {
-			e.sent[part.ID] = html.String()
-			changed.Write(html.Bytes())
+		if e.sent[part.id] != part.html {
+			e.sent[part.id] = part.html
+			changed.WriteString(part.html)
 		}
 	}
 	if changed.Len() == 0 {

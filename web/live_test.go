@@ -79,7 +79,7 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 		first := english.next()
 		require.Equal(t, []string{"standing", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
 			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-evidence", "job-history"}, parts(first))
-		require.Contains(t, first, "The job is queued.")
+		require.Contains(t, first, "Job status: queued.")
 		require.Contains(t, first, "data: ")
 		require.Contains(t, first, `action="/jobs/`+id+`/pause"`)
 		theirs := other.next()
@@ -88,14 +88,14 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 
 		b.post("/jobs/" + id + "/pause")
 		second := english.next()
-		require.Contains(t, second, "The job is paused.")
+		require.Contains(t, second, "Job status: paused.")
 		require.Contains(t, parts(second), "job-head")
 		require.Contains(t, parts(second), "job-history")
 		require.NotContains(t, parts(second), "job-outcomes", "no account moved")
 		require.Contains(t, other.next(), "任务状态：已暂停。")
 
 		b.post("/jobs/" + id + "/cancel")
-		require.Contains(t, english.next(), "The job is cancelled.")
+		require.Contains(t, english.next(), "Job status: cancelled.")
 		require.Equal(t, "event: done\ndata: done\n", english.next())
 		require.Empty(t, english.next(), "the stream ends with the job")
 	})
@@ -118,17 +118,17 @@ func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
 	b.post("/jobs/"+second+"/start", "confirm", "4")
 	require.Nil(t, waits(first))
 	require.Equal(t, map[string]any{"job": first, "accounts": 3.0}, waits(second))
-	require.NotContains(t, b.get("/jobs/"+first).body, "Waits for")
-	require.Contains(t, b.get("/jobs/"+second).body, `Waits for <a href="/jobs/`+first+`">users.csv</a>: both hold 3 of the same accounts`)
+	require.NotContains(t, b.get("/jobs/"+first).body, "Waiting for")
+	require.Contains(t, b.get("/jobs/"+second).body, `Waiting for <a href="/jobs/`+first+`">users.csv</a>, which shares 3 accounts with this job`)
 
 	open := b.follow(second)
-	require.Contains(t, open.next(), "both hold 3 of the same accounts")
+	require.Contains(t, open.next(), "shares 3 accounts with this job")
 	b.post("/jobs/" + first + "/pause")
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-progress") {
-			require.NotContains(t, event, "Waits for")
-			require.Contains(t, event, "The first call is about to be made.")
+			require.NotContains(t, event, "Waiting for")
+			require.Contains(t, event, "The first call will be sent soon.")
 			break
 		}
 	}
@@ -170,7 +170,7 @@ func TestLiveStreamEndsWithTheJob(t *testing.T) {
 	_, err := c.store.Act(t.Context(), audit.System, id, jobs.Cancel)
 	require.NoError(t, err)
 	s := b.follow(id)
-	require.Contains(t, s.next(), "The job is cancelled.")
+	require.Contains(t, s.next(), "Job status: cancelled.")
 	require.Contains(t, s.next(), "event: done")
 	require.Empty(t, s.next())
 	require.Equal(t, http.StatusNotFound, b.get("/jobs/unknown/events").StatusCode)

@@ -18,10 +18,10 @@ import (
 
 // Faults of the form that protects accounts.
 var (
-	faultProtectNone = fault.Declare(fault.Invalid, "protected.nothing", "Nothing was protected: no account was given. Write one account in each line.")
-	faultProtectWhat = fault.Declare(fault.Invalid, "protected.account", "Nothing was protected: %q in line %d cannot be an account. %s Mend the list and send it again.")
-	faultProtectWhy  = fault.Declare(fault.Invalid, "protected.note", "Nothing was protected: the note is missing. Say why no job may touch these accounts.")
-	faultProtectNote = fault.Declare(fault.Invalid, "protected.note_long", "Nothing was protected: the note is longer than %d characters. Shorten it and send it again.")
+	faultProtectNone = fault.Declare(fault.Invalid, "protected.nothing", "No accounts were added: no account was entered. Enter one account per line.")
+	faultProtectWhat = fault.Declare(fault.Invalid, "protected.account", "No accounts were added: %q in line %d is not a valid account. %s Fix the list and try again.")
+	faultProtectWhy  = fault.Declare(fault.Invalid, "protected.note", "No accounts were added: the reason is missing. Enter why these accounts must be protected.")
+	faultProtectNote = fault.Declare(fault.Invalid, "protected.note_long", "No accounts were added: the reason is longer than %d characters. Shorten it and try again.")
 )
 
 const (

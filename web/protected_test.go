@@ -21,7 +21,7 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		got := admin.post("/protected", "accounts", "ceo\r\n\r\nsupport-1\r\nceo\r\n", "note", "our own <staff>")
 		require.Equal(t, "/protected", got.location(), got.body)
 		page := admin.get("/protected").body
-		for _, want := range []string{"2 accounts were put on the protected list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
+		for _, want := range []string{"2 accounts were added to the list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
 			require.Contains(t, page, want)
 		}
 		require.Len(t, c.recorded(audit.Filter{Code: audit.AccountsProtected}), 1)
@@ -30,9 +30,9 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		j := c.job(id)
 		require.Equal(t, []int64{2, 1}, []int64{j.Accounts, j.Protected})
 		review := admin.get("/jobs/" + id).body
-		require.Contains(t, review, "1 account is protected: row 2")
-		require.Contains(t, review, "is never sent. If it should be cleared, an admin can take it off the list.")
-		require.Contains(t, review, "2 accounts are protected now.")
+		require.Contains(t, review, "1 protected account: row 2")
+		require.Contains(t, review, "is never sent. To include it, ask an admin to remove its protection.")
+		require.Contains(t, review, "2 accounts are protected.")
 
 		require.Equal(t, "/protected", admin.post("/protected/remove", "account", "ceo").location())
 		require.Contains(t, admin.get("/protected").body, "ceo is no longer protected.")
@@ -48,11 +48,11 @@ func TestProtectedListErrorKeepsTheForm(t *testing.T) {
 		"nothing":   {" \r\n", "why", messages.English.Fault(faultProtectNone.With())},
 		"why":       {"ceo", " ", messages.English.Fault(faultProtectWhy.With())},
 		"note":      {"ceo", strings.Repeat("字", 301), messages.English.Fault(faultProtectNote.With(300))},
-		"character": {"ceo\r\n经理\r\n", "why", `"经理" in line 2 cannot be an account. The account holds a character`},
-		"several":   {"ceo,cfo", "why", `"ceo,cfo" in line 1 cannot be an account.`},
-		"cells":     {"ceo\r\ncfo\tOslo", "why", `"cfo\tOslo" in line 2 cannot be an account.`},
-		"long":      {"ceo\r\n\r\n" + strings.Repeat("x", 33), "why", "in line 3 cannot be an account"},
-		"space":     {"ceo\r\n cfo", "why", `" cfo" in line 2 cannot be an account.`},
+		"character": {"ceo\r\n经理\r\n", "why", `"经理" in line 2 is not a valid account. The account contains a character`},
+		"several":   {"ceo,cfo", "why", `"ceo,cfo" in line 1 is not a valid account.`},
+		"cells":     {"ceo\r\ncfo\tOslo", "why", `"cfo\tOslo" in line 2 is not a valid account.`},
+		"long":      {"ceo\r\n\r\n" + strings.Repeat("x", 33), "why", "in line 3 is not a valid account"},
+		"space":     {"ceo\r\n cfo", "why", `" cfo" in line 2 is not a valid account.`},
 	} {
 		got := admin.post("/protected", "accounts", wrong.accounts, "note", wrong.note)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)
@@ -103,5 +103,5 @@ func TestProtectedListSearchAndPaging(t *testing.T) {
 	require.Contains(t, first, `href="/protected?after=vip-0099&amp;q=vip"`)
 	require.NotContains(t, first, "/protected/remove")
 	require.NotContains(t, first, `name="accounts"`)
-	require.Contains(t, auditor.get("/protected?q=nobody").body, "No protected account begins with “nobody”")
+	require.Contains(t, auditor.get("/protected?q=nobody").body, "No protected accounts start with “nobody”")
 }

@@ -34,8 +34,8 @@ func TestImportShowsProgress(t *testing.T) {
 		c := newConsoleThatReadsNothing(t, s)
 		b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Being read", `hx-sse:connect="/jobs/` + id + `/events?reading=1"`, "<progress", `action="/jobs/` + id + `/cancel"`,
-			`<noscript><meta http-equiv="refresh"`, "none of the file&#39;s rows is kept"} {
+		for _, want := range []string{"Reading file", `hx-sse:connect="/jobs/` + id + `/events?reading=1"`, "<progress", `action="/jobs/` + id + `/cancel"`,
+			`<noscript><meta http-equiv="refresh"`, "no rows are saved"} {
 			require.Contains(t, page, want)
 		}
 		require.NotContains(t, page, "/start")
@@ -84,7 +84,7 @@ func TestImportCancelLeavesNothing(t *testing.T) {
 	b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/cancel").StatusCode)
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "A person ended it before its file was read.")
+	require.Contains(t, page, "Cancelled before the file was read.")
 	require.Contains(t, page, `href="/jobs/new"`)
 	require.NotContains(t, page, "Outcomes")
 	require.NotContains(t, page, "0 rows =")
@@ -117,8 +117,8 @@ func TestReviewShowsHowFileWasRead(t *testing.T) {
 	b := newConsole(t, jobstest.SQLite(t)).as(auth.Operator)
 	id := b.draftOf("user_id;city;friend\nann;Rome;ann\nbob;Oslo;cid\n")
 	page := b.get("/jobs/" + id).body
-	for _, want := range []string{"How the file was read", "Text with semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
-		"All of this was detected.", "Detect: semicolon (;)", `<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
+	for _, want := range []string{"How the file was read", "Text separated by semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
+		"All settings were detected automatically.", "Detected: semicolon (;)", `<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
 		require.Contains(t, page, want)
 	}
 	require.Regexp(t, `<th scope="col" class="taken">\s*user_id`, page)
@@ -146,11 +146,11 @@ func TestReviewCorrectionIsReread(t *testing.T) {
 
 		later := b.draftOf(file + "cid;m4;Bonn\n")
 		require.Equal(t, int64(4), c.job(later).Accounts)
-		require.Contains(t, b.get("/jobs/"+later).body, "Read as operator corrected an earlier file with the same header on ")
+		require.Contains(t, b.get("/jobs/"+later).body, "Uses the correction that operator made on ")
 
 		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+later+"/reread").StatusCode)
 		require.Equal(t, int64(3), c.job(later).Accounts, "no choice at all: detected anew")
-		require.Contains(t, b.get("/jobs/"+later).body, "All of this was detected.")
+		require.Contains(t, b.get("/jobs/"+later).body, "All settings were detected automatically.")
 	})
 }
 
@@ -189,8 +189,8 @@ func TestReviewWarnsOfDuplicates(t *testing.T) {
 	require.Contains(t, page, "2 accounts of this file are also in this job:")
 	require.Contains(t, page, `href="/jobs/`+first+`"`)
 	require.Contains(t, page, "/start", "it can be started all the same")
-	require.NotContains(t, page, "The same file was run before")
-	require.Contains(t, b.get("/jobs/"+same).body, "The same file was run before: by operator on ")
+	require.NotContains(t, page, "This file was used before")
+	require.Contains(t, b.get("/jobs/"+same).body, "This file was used before by operator on ")
 
 	var job struct{ Warnings warningsJSON }
 	b.json("/jobs/"+same, &job)
@@ -247,7 +247,7 @@ func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
 	require.NoError(t, book.Write(&file))
 	address := b.upload("list.xlsx", file.String(), "").location()
 	page = b.get(address).body
-	for _, want := range []string{"Excel workbook", "Sheet1 (of 2 sheets)", `<option value="名单">名单</option>`, "Detect: Sheet1"} {
+	for _, want := range []string{"Excel workbook", "Sheet1 (1 of 2 sheets)", `<option value="名单">名单</option>`, "Detected: Sheet1"} {
 		require.Contains(t, page, want)
 	}
 	require.NotContains(t, page, `name="encoding"`)
@@ -263,7 +263,7 @@ func TestReviewImpossibleColumnIsRefused(t *testing.T) {
 	id := b.draftOf("user_id\nann\n")
 	got := b.post("/jobs/"+id+"/reread", "column", "2000000000")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
-	require.Contains(t, got.body, "is not one of the choices")
+	require.Contains(t, got.body, "is not a valid option")
 }
 
 func TestStartNeedsTheReviewedVersion(t *testing.T) {

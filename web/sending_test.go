@@ -25,7 +25,7 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
 		require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		page := b.get("/sending").body
-		require.Contains(t, page, "The settings were saved.")
+		require.Contains(t, page, "Settings saved.")
 		require.Regexp(t, `name="rate"[^>]* value="40"`, page)
 
 		for _, bad := range []struct {
@@ -53,7 +53,7 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
 		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
 		require.Len(t, c.recorded(audit.Filter{Code: audit.AppChanged, Actor: "admin"}), 2)
-		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls a second: as configured, Failure limit in percent: 100, Careful start: on, Keep tags: on, Days until kept tags are erased: 3,650, Inspect afterwards, in percent: 0")
+		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls per second: default, Failure limit (percent): 100, Careful start: on, Tag snapshots: on, Keep snapshots for (days): 3,650, Verification sample (percent): 0")
 	})
 }
 
@@ -64,7 +64,7 @@ func TestSendingPageChangedByAdminsOnly(t *testing.T) {
 	operator.post("/jobs/"+id+"/start", "confirm", "3")
 	for _, role := range auth.Roles {
 		page := c.as(role).get("/sending").body
-		require.Contains(t, page, "of 97.0 calls a second used", "the gauge in words")
+		require.Contains(t, page, "of 97.0 calls per second used", "the gauge in words")
 		require.Contains(t, page, `href="/jobs/`+id+`"`)
 		require.Equal(t, role == auth.Admin, strings.Contains(page, `action="/sending"`), role)
 		require.Equal(t, role == auth.Admin, strings.Contains(page, "/first"), role)
@@ -79,7 +79,7 @@ func TestSendingPageStreamsOnlyChanges(t *testing.T) {
 	require.NotContains(t, piece, "<html")
 	require.NotContains(t, piece, `name="rate"`, "what is typed into the settings stays")
 	require.Equal(t, []string{"standing", "stop"}, parts(piece))
-	require.Contains(t, piece, "of 97.0 calls a second used")
+	require.Contains(t, piece, "of 97.0 calls per second used")
 }
 
 func TestAJobIsPutFirstAndPutBack(t *testing.T) {
@@ -100,8 +100,8 @@ func TestAJobIsPutFirstAndPutBack(t *testing.T) {
 	require.Equal(t, []string{small, big}, order(), "the oldest first")
 	require.Equal(t, "/sending", admin.post("/jobs/"+big+"/first", "first", "1", "from", "/sending").location())
 	require.Equal(t, []string{big, small}, order())
-	require.Contains(t, operator.get("/jobs/"+big).body, `<span class="tag">first</span>`)
-	require.Contains(t, admin.get("/jobs/"+big).body, "No longer first")
+	require.Contains(t, operator.get("/jobs/"+big).body, `<span class="tag">prioritized</span>`)
+	require.Contains(t, admin.get("/jobs/"+big).body, "Remove priority")
 	require.Equal(t, "/jobs/"+big, admin.post("/jobs/"+big+"/first", "first", "0").location())
 	require.Equal(t, []string{small, big}, order())
 	require.Len(t, c.recorded(audit.Filter{Code: audit.JobPutFirst}), 1)
@@ -138,7 +138,7 @@ func TestSendingSettingsAreBounded(t *testing.T) {
 		require.Regexp(t, `id="`+bad.field+`"[^>]* aria-invalid="true"`, got.body, "%+v", bad)
 		require.Equal(t, before, c.contents().settings)
 	}
-	require.Regexp(t, `(?s)<dt>Keep tags</dt>\s*<dd>on</dd>.*<dt>Days until kept tags are erased</dt>\s*<dd>30</dd>.*in percent</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
+	require.Regexp(t, `(?s)<dt>Tag snapshots</dt>\s*<dd>on</dd>.*<dt>Keep snapshots for \(days\)</dt>\s*<dd>30</dd>.*\(percent\)</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
 }
 
 func TestSharesAreReadAndWrittenExactly(t *testing.T) {

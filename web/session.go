@@ -18,8 +18,8 @@ import (
 // Faults of signing in. Whether the name or the password was wrong stays
 // untold, in words and in time.
 var (
-	faultWrongSignIn = fault.Declare(fault.Invalid, "sign_in.wrong", "You are not signed in: the user name or the password is wrong, or the user has been disabled.")
-	faultWait        = fault.Declare(fault.TooMany, "sign_in.wait", "You are not signed in: there were too many failed attempts. Wait %s, then try again.")
+	faultWrongSignIn = fault.Declare(fault.Invalid, "sign_in.wrong", "Sign-in failed: the user name or password is wrong, or the user is disabled.")
+	faultWait        = fault.Declare(fault.TooMany, "sign_in.wait", "Sign-in failed: too many failed attempts. Wait %s, then try again.")
 )
 
 func (s *Server) signInForm(v *visit) error {

@@ -140,7 +140,7 @@ func TestLanguageChoiceWithoutScripts(t *testing.T) {
 	require.Equal(t, "/jobs?state=draft", got.location())
 	page := b.get("/jobs?state=draft").body
 	require.Contains(t, page, `<html lang="zh-Hans">`)
-	require.Contains(t, page, "没有处于此状态的任务")
+	require.Contains(t, page, "没有此状态的任务")
 	require.Contains(t, page, `name="next" value="/jobs?state=draft"`)
 	require.Equal(t, "/", b.post("/language", "lang", "xx", "next", "//evil.example").location())
 	require.Contains(t, b.get("/jobs").body, `<html lang="en">`)

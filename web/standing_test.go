@@ -82,7 +82,7 @@ func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
 	c.as(auth.Admin).post("/sending/stop", "reason", "why")
 	event := open.next()
 	require.Contains(t, parts(event), "standing")
-	require.Contains(t, event, "All sending is stopped; see the top of the page.", "in the job's progress")
+	require.Contains(t, event, "All sending is stopped. See the top of the page.", "in the job's progress")
 }
 
 func TestPagesTellWhyNothingIsSent(t *testing.T) {
@@ -94,7 +94,7 @@ func TestPagesTellWhyNothingIsSent(t *testing.T) {
 	for _, page := range everyPage(id) {
 		body := b.get(page).body
 		require.Contains(t, body, messages.English.Fault(store.FaultDiskFull.With()), page)
-		require.Contains(t, body, "3 answers are kept in memory", page)
+		require.Contains(t, body, "3 results are kept in memory", page)
 	}
 	health := c.health(http.StatusServiceUnavailable)
 	require.Equal(t, "held", health.Sending)
@@ -135,7 +135,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	halts := c.recorded(audit.Filter{Code: audit.JobHalted})
 	require.Equal(t, halts[1].At.UTC(), probing.Since.UTC(), "the first halt since the service was last well")
 	require.True(t, probing.Since.After(began))
-	require.Contains(t, c.as(auth.Operator).get("/jobs").body, "The service has not worked since ")
+	require.Contains(t, c.as(auth.Operator).get("/jobs").body, "Service unavailable since ")
 }
 
 // A page is read, not written: who reads is shown it although nothing can be

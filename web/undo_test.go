@@ -72,8 +72,8 @@ func (b *browser) multipart(address, list string, pairs ...string) answer {
 func TestUndoAsksForAPolicy(t *testing.T) {
 	c, b, id, _ := cleared(t)
 	page := html.UnescapeString(b.get("/jobs/" + id).body)
-	require.Contains(t, page, "The tags that this job removed can be put back: 300 accounts.")
-	require.Contains(t, page, "This is possible until ")
+	require.Contains(t, page, "You can restore the tags that this job removed from 300 accounts.")
+	require.Contains(t, page, "Available until ")
 	require.Len(t, strings.Split(page, `name="policy"`), 4)
 	require.NotRegexp(t, `name="policy"[^>]* checked`, page, "none is chosen beforehand")
 
@@ -136,8 +136,8 @@ func TestUndoNeedsASnapshot(t *testing.T) {
 	c, b, id, tamperWith := cleared(t)
 	tamperWith(`UPDATE snapshot_keys SET wrapped = x'', erased_at = 1767225600000, erased_by = 'system' WHERE job_id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "This can no longer be undone: the kept tags were erased on ")
-	require.Contains(t, page, "by the console itself.")
+	require.Contains(t, page, "Undo is no longer possible: the tag snapshot was erased on ")
+	require.Contains(t, page, "by System.")
 	require.NotContains(t, page, "/undo")
 	require.NotContains(t, page, "/tags.csv")
 	require.Equal(t, http.StatusConflict, b.get("/jobs/"+id+"/tags.csv").StatusCode)
@@ -145,7 +145,7 @@ func TestUndoNeedsASnapshot(t *testing.T) {
 	tamperWith(`DELETE FROM snapshots WHERE job_id = '%s'`, id)
 	tamperWith(`DELETE FROM snapshot_keys WHERE job_id = '%s'`, id)
 	tamperWith(`UPDATE jobs SET snapshot = 0 WHERE id = '%s'`, id)
-	require.Contains(t, b.get("/jobs/"+id).body, "This cannot be undone: the tags from before the job were not kept.")
+	require.Contains(t, b.get("/jobs/"+id).body, "Undo is not possible: no tag snapshot was saved.")
 }
 
 func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
@@ -160,8 +160,8 @@ func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
 func TestUndoIsNotForAuditors(t *testing.T) {
 	c, _, id, _ := cleared(t)
 	page := c.as(auth.Auditor).get("/jobs/" + id).body
-	require.Contains(t, page, "can be put back: 300 accounts")
-	require.Contains(t, page, "Kept until ")
+	require.Contains(t, page, "You can restore the tags that this job removed from 300 accounts")
+	require.Contains(t, page, "Saved until ")
 	require.Contains(t, page, "/tags.csv")
 	for _, way := range []string{"/undo", "/erase", "/retry"} {
 		require.NotContains(t, page, way)
@@ -175,8 +175,8 @@ func TestUndoErasedByAdminShowsWho(t *testing.T) {
 	require.Regexp(t, `(?s)<details class="ask"><summary[^>]*>Erase now….*action="/jobs/`+id+`/erase"`, admin.get("/jobs/"+id).body, "two steps")
 	require.Equal(t, "/jobs/"+id, admin.post("/jobs/"+id+"/erase").location())
 	page := admin.get("/jobs/" + id).body
-	require.Contains(t, page, "The kept tags were erased.")
-	require.Regexp(t, `Erased on [^<]* by admin\. Counts and digests stay\.`, page)
+	require.Contains(t, page, "The tag snapshot was erased.")
+	require.Regexp(t, `Erased on [^<]* by admin\. Counts and digests remain\.`, page)
 	require.NotContains(t, page, "/erase")
 }
 
@@ -184,7 +184,7 @@ func TestUndoHaltAtNewTagsNeedsPolicy(t *testing.T) {
 	c, b, id, tamperWith := onFile(t)
 	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = -13, policy = 'stop', version = version + 1 WHERE id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "Halted: an account has gained other tags")
+	require.Contains(t, page, "Halted: an account has new tags")
 	require.Len(t, strings.Split(page, `name="policy"`), 3, "merge and skip")
 	require.Len(t, strings.Split(page, `action="/jobs/`+id+`/resume"`), 2, "no way past the question")
 	require.NotContains(t, page, `http-equiv="refresh"`, "what is chosen must stay where scripts are off")
@@ -208,17 +208,17 @@ func TestInspectDraftThenClear(t *testing.T) {
 	c.untilRead(made)
 	page = b.get("/jobs/" + made).body
 	require.Regexp(t, `<dt>Inspection of</dt>\s*<dd><a href="/jobs/`+draft+`">`, page)
-	require.Contains(t, page, "Nothing is changed")
+	require.Contains(t, page, "This job changes nothing")
 	require.NotContains(t, page, "Inspect first")
 
 	page = b.get("/jobs/" + other).body
-	require.Contains(t, page, "What clearing would remove")
+	require.Contains(t, page, "Tags that would be removed")
 	require.Regexp(t, `(?s)action="/jobs/`+other+`/retry"><input type="hidden" name="kind" value="clear">.*name="outcome" type="checkbox" value="inspected" checked`, page)
 	made = path.Base(b.post("/jobs/"+other+"/retry", "kind", "clear", "outcome", "inspected").location())
 	require.Equal(t, jobs.Clear, c.job(made).Kind)
 	c.untilRead(made)
-	require.Regexp(t, `<dt>Clearing after inspection</dt>\s*<dd><a href="/jobs/`+other+`">`, b.get("/jobs/"+made).body)
-	require.Contains(t, b.get("/jobs/"+other).body, `<span class="who">Clearing</span>`)
+	require.Regexp(t, `<dt>Created from inspection</dt>\s*<dd><a href="/jobs/`+other+`">`, b.get("/jobs/"+made).body)
+	require.Contains(t, b.get("/jobs/"+other).body, `<span class="who">Removal</span>`)
 }
 
 func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
@@ -231,7 +231,7 @@ func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
 	}
 	require.Equal(t, map[string]any{"share": 10_000.0, "job": nil, "read": 0.0, "differ": 0.0}, verification())
 	tamperWith(`UPDATE jobs SET verify_share = 1000000, verify_due = 1, version = version + 1 WHERE id = '%s'`, id)
-	require.Regexp(t, "A sample of its batches is about to be inspected.|A sample is being inspected.", b.get("/jobs/"+id).body)
+	require.Regexp(t, "Inspection of a sample starts soon.|Inspecting a sample.", b.get("/jobs/"+id).body)
 	var made string
 	require.Eventually(t, func() bool { // whoever reads files makes it
 		made, _ = verification()["job"].(string)
@@ -239,24 +239,24 @@ func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
 	}, time.Minute, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return c.job(made).State == jobs.Queued }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, []any{jobs.Inspect, jobs.Clear, id, int64(300)}, []any{c.job(made).Kind, c.job(made).Checks, c.job(made).Source, c.job(made).Accounts})
-	require.Contains(t, b.get("/jobs/"+id).body, "A sample is being inspected.")
+	require.Contains(t, b.get("/jobs/"+id).body, "Inspecting a sample.")
 	tamperWith(`UPDATE batches SET outcome = CASE number WHEN 1 THEN 'inspected' ELSE 'untagged' END WHERE job_id = '%s'`, made)
 	tamperWith(`UPDATE jobs SET state = 'finished', finished_at = created_at + 1, outcome_waiting = 0, outcome_inspected = 100, outcome_untagged = 200, version = version + 1 WHERE id = '%s'`, made)
 	require.Equal(t, map[string]any{"share": 1_000_000.0, "job": made, "read": 300.0, "differ": 100.0}, verification())
 	for _, of := range []string{id, made} {
 		page := b.get("/jobs/" + of).body
-		require.Contains(t, page, "100 accounts have tags, although the service confirmed their removal.")
+		require.Contains(t, page, "The service confirmed the removal, but 100 accounts have tags.")
 		require.Regexp(t, `action="/jobs/`+made+`/retry"><input type="hidden" name="kind" value="clear">\s*<button [^>]*name="outcome" value="inspected"`, page)
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+of).body, "/retry")
 	}
-	require.Regexp(t, `This job inspects a sample of the accounts that another job changed: <a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
+	require.Regexp(t, `This job inspects a sample of the accounts changed by: <a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
 	require.Contains(t, b.get("/jobs/"+id).body, `<span class="who">Verification</span>`)
 
 	again := path.Base(b.post("/jobs/"+made+"/retry", "kind", "clear", "outcome", "inspected").location())
 	c.untilRead(again)
 	require.Equal(t, []any{jobs.Clear, int64(100)}, []any{c.job(again).Kind, c.job(again).Accounts})
-	require.Regexp(t, `<dt>Done again after the verification</dt>\s*<dd><a href="/jobs/`+made+`">`, b.get("/jobs/"+again).body)
-	require.Contains(t, b.get("/jobs/"+made).body, `<span class="who">Done again</span>`)
+	require.Regexp(t, `<dt>Redo after verification of</dt>\s*<dd><a href="/jobs/`+made+`">`, b.get("/jobs/"+again).body)
+	require.Contains(t, b.get("/jobs/"+made).body, `<span class="who">Redo</span>`)
 }
 
 func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
@@ -265,21 +265,21 @@ func TestTheDraftSaysWhetherItCanBeUndone(t *testing.T) {
 	id := b.draft(3)
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "100", "snapshot", "1")
 	page := b.get("/jobs/" + id).body
-	require.Contains(t, page, "until 7 days after the end of the job")
-	require.Contains(t, page, "Afterwards a sample is inspected as a check: all batches.")
-	require.NotContains(t, page, "Removed tags cannot be put back")
+	require.Contains(t, page, "for 7 days after the job ends")
+	require.Contains(t, page, "After the job, a sample is inspected: all batches.")
+	require.NotContains(t, page, "Removed tags cannot be restored")
 	admin.post("/sending", "failure_limit", "20", "keep_days", "7", "verify_share", "0")
 	page = b.get("/jobs/" + id).body
-	require.Contains(t, page, "Removed tags cannot be put back")
-	require.Contains(t, page, "The tags are not kept, so undo will not be possible.")
-	require.Contains(t, page, "Nothing is inspected afterwards as a check")
+	require.Contains(t, page, "Removed tags cannot be restored")
+	require.Contains(t, page, "Undo is not possible: tag snapshots are off.")
+	require.Contains(t, page, "No sample is inspected after the job")
 	// The setting is for jobs that remove all tags; others cannot do without.
 	for _, kind := range []string{"add_tags", "remove_tags"} {
 		id := b.draftFor("user_id,tags\nann,vip\n", "kind", kind)
 		page = b.get("/jobs/" + id).body
 		require.True(t, c.job(id).Snapshot)
-		require.Contains(t, page, "until 7 days after the end of the job", kind)
-		require.NotContains(t, page, "undo will not be possible", kind)
+		require.Contains(t, page, "for 7 days after the job ends", kind)
+		require.NotContains(t, page, "Undo is not possible", kind)
 	}
 }
 
@@ -298,7 +298,7 @@ func TestUndoBadSnapshotBlamesNoService(t *testing.T) {
 	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`, jobs.CodeUnreadable, why, id)
 	page := b.get("/jobs/" + id).body
 	require.Contains(t, page, why)
-	require.NotContains(t, page, "the service refuses the calls")
-	require.NotContains(t, page, "a code that its documentation does not explain")
-	require.NotContains(t, page, "The service said")
+	require.NotContains(t, page, "the service rejects the calls")
+	require.NotContains(t, page, "an undocumented error code")
+	require.NotContains(t, page, "Message from the service")
 }

@@ -177,9 +177,11 @@ func BenchmarkWatchers(b *testing.B) {
 		}
 		until(b, "all watch", func() bool { return told.Load() > 5_000 })
 		watched, usedWatched := over()
+		refused := service.Stats().Commands[tim.RemoveAllTags].Throttled + service.Stats().Commands[tim.GetTags].Throttled
 		leave()
 		all.Wait()
 		b.ReportMetric(watched/alone, "×rate-alone")
+		b.ReportMetric(float64(refused), "calls-refused")
 		b.ReportMetric(alone, "calls/s-alone")
 		b.ReportMetric(usedAlone/20*100, "%-of-a-core-alone")
 		b.ReportMetric(usedWatched/20*100, "%-of-a-core-watched")
@@ -235,28 +237,44 @@ func BenchmarkFindingAnAccount(b *testing.B) {
 // from the moment the request is made and by the simulator's clock, which is the
 // same; the worst of ten times at each latency.
 func BenchmarkKillSwitch(b *testing.B) {
-	for _, engine := range []string{"sqlite", "postgres"} {
-		for _, latency := range []time.Duration{20 * time.Millisecond, time.Second} {
-			b.Run(fmt.Sprintf("%s/%s", engine, latency), func(b *testing.B) {
-				for range b.N {
-					after, answered := killSwitchDelay(b, engine, latency)
-					b.ReportMetric(float64(after.Microseconds())/1000, "ms-to-the-last-call")
-					b.ReportMetric(float64(answered.Microseconds())/1000, "ms-to-the-answer")
-					b.ReportMetric(0, "ns/op")
-				}
-			})
-		}
+	for _, c := range []struct {
+		engine         string
+		consoles, jobs int
+		latency        time.Duration
+	}{
+		{"sqlite", 1, 1, 20 * time.Millisecond},
+		{"sqlite", 1, 1, time.Second},
+		{"sqlite", 1, 20, time.Second},
+		{"postgres", 1, 1, 20 * time.Millisecond},
+		{"postgres", 1, 1, time.Second},
+		{"postgres", 2, 20, time.Second},
+	} {
+		b.Run(fmt.Sprintf("%s/%d/%d_jobs/%s", c.engine, c.consoles, c.jobs, c.latency), func(b *testing.B) {
+			for range b.N {
+				after, answered := killSwitchDelay(b, c.engine, c.consoles, c.jobs, c.latency)
+				b.ReportMetric(float64(after.Microseconds())/1000, "ms-to-the-last-call")
+				b.ReportMetric(float64(answered.Microseconds())/1000, "ms-to-the-answer")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
 	}
 }
 
-func killSwitchDelay(b *testing.B, engine string, latency time.Duration) (last, answered time.Duration) {
+func killSwitchDelay(b *testing.B, engine string, consoles, jobs int, latency time.Duration) (last, answered time.Duration) {
 	service, simulator := simulate(b, func(config *timtest.Config) { config.Faults.Latency = latency })
 	p := newProgram(b, simulator, databaseOf(b, engine))
 	p.start()
+	for range consoles - 1 {
+		another := p.another()
+		b.Cleanup(another.end)
+		another.start()
+	}
 	adam := p.signIn("adam")
-	id := adam.draft(accountFile(500_000))
-	until(b, "the file is read", func() bool { return adam.job(id).State == "draft" })
-	adam.start(id)
+	for n := range jobs {
+		id := adam.draft(bytes.ReplaceAll(accountFile(500_000/jobs), []byte("member"), fmt.Appendf(nil, "m%d", n)))
+		until(b, "the file is read", func() bool { return adam.job(id).State == "draft" })
+		adam.start(id)
+	}
 	for range 10 {
 		seen := service.Stats().Calls
 		until(b, "calls are made", func() bool { return service.Stats().Calls > seen+100 })

@@ -52,7 +52,7 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	upload("流失用户.csv", exportFromBeijing(t, 800))
 
 	how := w.text("#how .facts")
-	for _, said := range []string{"GB18030", "semicolon", "1 line, which is no row", "导出时间：2026-11-01 09:30", "2: 用户ID"} {
+	for _, said := range []string{"GB18030", "semicolon", "1 line that is not sent", "导出时间：2026-11-01 09:30", "2: 用户ID"} {
 		require.Contains(t, strings.ToLower(how), strings.ToLower(said))
 	}
 	require.Equal(t, []string{"804", "804", "0", "0", "0"}, w.texts(".sum .term strong"))
@@ -103,7 +103,7 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	// The same file again: understood as it was corrected, and warned of.
 	upload("流失用户-2.csv", exportFromBeijing(t, 800))
 	require.Contains(t, w.text(".grid th.taken"), "IM账号名")
-	require.Contains(t, w.text("#how"), "earlier file")
+	require.Contains(t, w.text("#how"), "file with the same header")
 	warned := w.text("#warnings")
 	require.Contains(t, warned, "流失用户.csv")
 	require.Contains(t, warned, "800 accounts")

@@ -54,12 +54,12 @@ func TestUploadRefusedKeepsTheForm(t *testing.T) {
 		w.chooseFile(name, content)
 		w.do(click("form[data-upload] button[type=submit]"))
 		w.until(`document.querySelector("#fault .problem") !== null`)
-		require.Contains(t, w.fault(), " was not taken: ", name)
+		require.Regexp(t, " was not taken: |Upload failed: ", w.fault(), name)
 		require.Contains(t, w.fault(), core[name], name)
 		require.Equal(t, "OPS-4711", read[string](w, `document.querySelector("#note").value`))
 		answer, page := olga.upload(name, content)
 		require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode, name)
-		require.Contains(t, page, " was not taken: ", name)
+		require.Regexp(t, " was not taken: |Upload failed: ", page, name)
 		require.Contains(t, page, ">from a test</textarea>", name)
 	}
 	require.Equal(t, []string{"draft"}, olga.states(), "the job that was there before, and no other")
@@ -87,19 +87,19 @@ func TestWhatCannotBeDoneIsASentence(t *testing.T) {
 		status int
 		says   string
 	}{
-		{olga.get, "/jobs/" + id + "/start", 405, "This address cannot be used that way (GET). Nothing was changed"},
-		{form(nil), "/audit", 405, "This address cannot be used that way (POST). Nothing was changed"},
+		{olga.get, "/jobs/" + id + "/start", 405, "This address does not support this action (GET). Nothing was changed"},
+		{form(nil), "/audit", 405, "This address does not support this action (POST). Nothing was changed"},
 		{olga.get, "/jobs/nosuchjob", 404, "There is no job nosuchjob."},
 		{form(url.Values{"confirm": {"3"}}), "/jobs/nosuchjob/start", 404, "There is no job nosuchjob."},
 		{olga.get, "/jobs/nosuchjob/results.csv", 404, "There is no job nosuchjob."},
-		{olga.get, "/jobs?state=sleepy", 404, "There is no page at this address."},
-		{olga.get, "/nowhere", 404, "There is no page at this address."},
-		{olga.get, "/users", 403, "Your role (operator) may not do this. Nothing was changed"},
+		{olga.get, "/jobs?state=sleepy", 404, "This page does not exist."},
+		{olga.get, "/nowhere", 404, "This page does not exist."},
+		{olga.get, "/users", 403, "Your role (operator) does not allow this. Nothing was changed"},
 		{form(nil), "/jobs/" + id + "/start", 422, "it holds 3 accounts, and the number typed was not that"},
 		{form(url.Values{"confirm": {"three"}}), "/jobs/" + id + "/start", 422, "it holds 3 accounts, and the number typed was not that"},
 		{form(nil), "/jobs/" + id + "/pause", 409, "The job is draft by now, so this can no longer be done. Nothing was changed"},
 		{form(nil), "/jobs/" + id + "/resume", 409, "The job is draft by now, so this can no longer be done. Nothing was changed"},
-		{form(nil), "/jobs", 422, "Nothing was taken: what came was not an upload of a file."},
+		{form(nil), "/jobs", 422, "Upload failed: the request did not contain a file."},
 	} {
 		answer, page := test.do(test.path)
 		require.Equal(t, test.status, answer.StatusCode, test.path)
@@ -170,7 +170,7 @@ func TestSignInWrongPasswordSlowsNext(t *testing.T) {
 	require.Equal(t, "/login?next=%2Faudit", w.at())
 	for range 3 {
 		require.Equal(t, 422, w.submitSignIn("aida", "wrong"))
-		require.Contains(t, w.fault(), "You are not signed in: the user name or the password is wrong")
+		require.Contains(t, w.fault(), "Sign-in failed: the user name or password is wrong")
 		require.Equal(t, []string{"aida", ""}, read[[]string](w, `[document.querySelector("#username").value, document.querySelector("#password").value]`))
 	}
 	waited := func() { tamper(t, p.database, `UPDATE sign_in_failures SET last_at = last_at - 60000`) }
@@ -192,7 +192,7 @@ func TestSignInWrongPasswordSlowsNext(t *testing.T) {
 		return seconds > 10
 	})
 	require.Equal(t, 429, w.submitSignIn("aida", jobstest.Password), "even the right one has to wait")
-	require.Regexp(t, `there were too many failed attempts. Wait \d+ s, then try again`, w.fault())
+	require.Regexp(t, `too many failed attempts. Wait \d+ s, then try again`, w.fault())
 	p.signIn("olga") // a colleague is not held up
 
 	waited()

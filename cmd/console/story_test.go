@@ -93,7 +93,7 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	job := strings.TrimPrefix(w.at(), "/jobs/")
 	require.Equal(t, []string{"4,005", "4,000", "2", "3", "0"}, w.texts(".sum .term strong"))
 	faults := strings.Join(w.texts(".faults li"), "\n")
-	for _, said := range []string{"4001", "4002", "4003", "4004", "4005", "empty", "longer than the service allows", "not allow"} {
+	for _, said := range []string{"4001", "4002", "4003", "4004", "4005", "empty", "too long for the service", "not allow"} {
 		require.Contains(t, strings.ReplaceAll(faults, ",", ""), said)
 	}
 	require.Equal(t, []string{"row 1", "member_0000000", "Chengdu"}, append([]string{"row " + w.text(".grid tbody td")}, w.texts(".grid tbody tr:first-child td:not(.number)")...))
@@ -131,8 +131,8 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	require.Positive(t, last["untagged"])
 	require.Positive(t, last["failed"])
 	require.Contains(t, w.text("#job-reasons"), "never imported")
-	require.Equal(t, "The job is finished.", w.text("#job-announce"))
-	require.Equal(t, []string{fmt.Sprintf("Make a new job of the %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
+	require.Equal(t, "Job status: finished.", w.text("#job-announce"))
+	require.Equal(t, []string{fmt.Sprintf("Retry %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
 	requireTruth(t, p.database, base, job)
@@ -164,8 +164,8 @@ func requireAudited(t *testing.T, w *tab, job string) {
 	at := slices.Index(seen, "Job sealed") // by itself, a second after the end
 	require.Positive(t, at)
 	require.Equal(t, []string{
-		"olga operator", "Rows set aside downloaded", "olga operator", "Results downloaded", "the console itself", "Job ended",
-		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "the console itself", "File read", "olga operator", "File uploaded",
+		"olga operator", "Excluded rows downloaded", "olga operator", "Results downloaded", "System", "Job finished",
+		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "System", "File read", "olga operator", "File uploaded",
 	}, slices.Delete(seen, at-1, at+1))
 	w.do(click(".list tbody tr:nth-last-child(2) summary"))
 	details := w.text(".list tbody tr:nth-last-child(2) dl")
@@ -237,7 +237,7 @@ func TestTheMainJobNeedsNoScripts(t *testing.T) {
 
 	require.Equal(t, 200, w.follow(fill("#confirm", "1800"), click("form[action$=start] button")))
 	refreshed := w.loads()
-	require.Contains(t, w.text("main noscript"), "refreshes itself every 5 seconds")
+	require.Contains(t, w.text("main noscript"), "refreshes every 5 seconds")
 	var states []string
 	for len(states) == 0 || states[len(states)-1] != "Finished" {
 		refreshed()
@@ -276,11 +276,11 @@ func TestUploadShowsProgressAndCancels(t *testing.T) {
 
 	w.do(slowUpload(200_000), click("form[data-upload] button[type=submit]"))
 	w.until(`percents.some(p => p > 0 && p < 100)`)
-	require.Regexp(t, `^Sending the file: \d+%$`, w.text(".upload [role=status]"))
+	require.Regexp(t, `^Uploading: \d+%$`, w.text(".upload [role=status]"))
 	require.True(t, read[bool](w, `document.querySelector("form[data-upload] button[type=submit]").disabled`))
 	w.do(click(".upload button"))
 	w.until(`document.querySelector("#fault .problem") !== null`)
-	require.Equal(t, "Not done: The upload was stopped. Nothing was kept.", w.fault())
+	require.Equal(t, "Error: Upload cancelled. Nothing was saved.", w.fault())
 	require.Equal(t, 1, read[int](w, `document.querySelectorAll("#fault .problem > .icon").length`))
 	require.True(t, read[bool](w, `document.querySelector(".upload").hidden`))
 
@@ -293,7 +293,7 @@ func TestUploadShowsProgressAndCancels(t *testing.T) {
 	require.Equal(t, "OPS-4713", read[string](w, `document.querySelector("#note").value`))
 	require.Equal(t, "/jobs/new", w.at())
 	_, list := p.signIn("olga").get("/jobs?state=draft")
-	require.Contains(t, list, "No job is in this state", "nothing of a stopped upload is kept")
+	require.Contains(t, list, "No jobs in this state", "nothing of a stopped upload is kept")
 
 	w.chooseFile("members.csv", accountFile(300))
 	require.Equal(t, 200, w.follow(click("form[data-upload] button[type=submit]")))

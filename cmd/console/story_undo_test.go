@@ -63,7 +63,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	w.chooseFile("members.csv", accountFile(n))
 	require.Equal(t, 200, w.follow(click("form[data-upload] button[type=submit]")))
 	w.review()
-	require.Contains(t, w.text("main"), "Undo is possible: tags are read and kept just before they are removed, until 30 days after the end of the job.")
+	require.Contains(t, w.text("main"), "Undo is possible for 30 days after the job ends.")
 	require.Equal(t, 200, w.follow(click("form[action$=retry] button")))
 	w.review()
 	w.startShown(olga)
@@ -121,7 +121,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	aida.signIn("aida")
 	aida.open("/audit")
 	log := strings.Join(aida.texts(".list tbody tr"), "\n")
-	for _, said := range []string{"Tags of an account read", "Report of tags downloaded", "Made to undo another job"} {
+	for _, said := range []string{"Account tags read", "Tag report downloaded", "Created to undo another job"} {
 		require.Contains(t, strings.ToLower(log), strings.ToLower(said))
 	}
 	aida.open(clearing)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts/filetest"
 )
 
 func BenchmarkRead(b *testing.B) {
@@ -36,15 +38,15 @@ func BenchmarkRead(b *testing.B) {
 		{"cells of two lines", lines.String(), rows},
 		{"GB18030", encoded(b, table.String(), GB18030, false), rows},
 		{"UTF-16", encoded(b, table.String(), UTF16LE, true), rows},
-		{"gzip", gzipOf(b, cells.String()), rows},
-		{"ZIP", zipOf(b, "a.csv", cells.String()), rows},
-		{"XLSX", string(workbookOf(b, sheet)), sheetRows},
+		{"gzip", filetest.Gzip(b, cells.String()), rows},
+		{"ZIP", filetest.ZIP(b, "a.csv", cells.String()), rows},
+		{"XLSX", filetest.Workbook(b, sheet), sheetRows},
 	} {
 		b.Run(file.name, func(b *testing.B) {
 			b.SetBytes(int64(len(file.text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := Open(section(file.text), Options{})
+				r, err := Open(filetest.Section(file.text), Options{})
 				require.NoError(b, err)
 				n := 0
 				for {

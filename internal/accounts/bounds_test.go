@@ -8,37 +8,44 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
 )
 
 func TestRowTooLongCostsOnlyItself(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, test := range map[string]struct{ text, want string }{
-		"line":                 {"a1\n" + x(3*bufferBytes) + "\r\na2\r\n", "1=a1 2!row_too_long 3=a2"},
-		"line without an end":  {"a1\n" + x(3*bufferBytes), "1=a1 2!row_too_long"},
-		"first line":           {x(2*maxRecord) + "\na2\n", "1!row_too_long 2=a2"},
-		"first line of cells":  {strings.Repeat("x,", 40) + x(2*maxRecord) + "\na2\n", "1!row_too_long 2!ragged"},
-		"blank line":           {"a1\n" + strings.Repeat(" ", 2*maxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
-		"line of quotes":       {"a1\n" + strings.Repeat(`"`, 2*maxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
-		"exactly the bound":    {"account,note\na1," + x(maxRecord-3) + "\na2,y\n", "2=a1 3=a2"},
-		"one over the bound":   {"account,note\na1," + x(maxRecord-2) + "\na2,y\n", "2!row_too_long 3=a2"},
-		"quoted over lines":    {"account,note\na1,\"" + x(maxRecord/2) + "\n" + x(maxRecord/2) + "\"\na2,y\n", "2!open_quote 3!stray_quote 4=a2"},
-		"long tail of a quote": {"account,note\na1,\"x\ny\"," + x(maxRecord) + "\na2,y\n", "2!row_too_long 3!row_too_long 4=a2"},
+		"line":                {"a1\n" + x(3*4*text.MaxRecord) + "\r\na2\r\n", "1=a1 2!row_too_long 3=a2"},
+		"line without an end": {"a1\n" + x(3*4*text.MaxRecord), "1=a1 2!row_too_long"},
+		"first line":          {x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2=a2"},
+		"first line of cells": {strings.Repeat("x,", 40) + x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2!ragged"},
+		"blank line":          {"a1\n" + strings.Repeat(" ", 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
+		"line of quotes":      {"a1\n" + strings.Repeat(`"`, 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
+		"exactly the bound":   {"account,note\na1," + x(text.MaxRecord-3) + "\na2,y\n", "2=a1 3=a2"},
+		"one over the bound":  {"account,note\na1," + x(text.MaxRecord-2) + "\na2,y\n", "2!row_too_long 3=a2"},
+		"quoted over lines": {
+			"account,note\na1,\"" + x(text.MaxRecord/2) + "\n" + x(text.MaxRecord/2) + "\"\na2,y\n",
+			"2!open_quote 3!stray_quote 4=a2",
+		},
+		"long tail of a quote": {"account,note\na1,\"x\ny\"," + x(text.MaxRecord) + "\na2,y\n", "2!row_too_long 3!row_too_long 4=a2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, rows := readAll(t, test.text)
 			require.Equal(t, test.want, brief(rows))
 			for _, row := range rows {
-				require.LessOrEqual(t, len(row.Value), maxRecord)
+				require.LessOrEqual(t, len(row.Value), text.MaxRecord)
 			}
 		})
 	}
 }
 
 func TestOpenQuoteIsGivenUpAtTheBound(t *testing.T) {
-	rows := strings.Repeat("b,ok\n", maxRecord/5+10)
+	rows := strings.Repeat("b,ok\n", text.MaxRecord/5+10)
 	_, read := readAll(t, "account,note\na1,\"open\n"+rows+"c,end\n")
 	require.Equal(t, OpenQuote, read[0].Reason)
-	require.Len(t, read, maxRecord/5+12)
+	require.Len(t, read, text.MaxRecord/5+12)
 	for _, row := range read[1:] {
 		require.Empty(t, row.Reason)
 	}
@@ -101,88 +108,23 @@ func (r again) ReadAt(b []byte, at int64) (n int, err error) {
 
 func TestWhatUnpacksToTooMuchIsRefused(t *testing.T) {
 	long := strings.Repeat("account\n", 1<<17) // 1 MiB
-	sheet := rawWorkbook(t, "", oneSheet, numbers(strings.Split(strings.Repeat("1,", 1<<16), ",")...))
-	row := func(cell string) string { return `<row><c>` + cell + `</c></row>` }
+	sheet := filetest.Sheet(t, filetest.Numbers(strings.Split(strings.Repeat("1,", 1<<16), ",")...))
 	for name, file := range map[string]string{
-		"gzip":               gzipOf(t, long),
-		"gzip, many members": strings.Repeat(gzipOf(t, long[:1<<15]), 64),
-		"ZIP":                zipOf(t, "a.csv", long),
+		"gzip":               filetest.Gzip(t, long),
+		"gzip, many members": strings.Repeat(filetest.Gzip(t, long[:1<<15]), 64),
+		"ZIP":                filetest.ZIP(t, "a.csv", long),
 		"workbook":           sheet,
-		"workbook in ZIP":    zipOf(t, "a.xlsx", sheet),
+		"workbook in ZIP":    filetest.ZIP(t, "a.xlsx", sheet),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rows []Row
-			r, err := Open(section(file), Options{UnpackedBytes: 1 << 19})
+			r, err := Open(filetest.Section(file), Options{UnpackedBytes: 1 << 19})
 			if err == nil {
 				rows, err = rest(r)
 			}
-			require.True(t, FaultUnpacked.Is(err), "%v after %d rows", err, len(rows))
+			require.True(t, archive.FaultUnpacked.Is(err), "%v after %d rows", err, len(rows))
 		})
 	}
-	for name, rows := range map[string]string{
-		"a cell":   row(`<v>` + strings.Repeat("1", 4*tokenBytes) + `</v>`),
-		"a tag":    `<row r="` + strings.Repeat("1", 4*tokenBytes) + `"></row>`,
-		"a remark": `<!--` + strings.Repeat("<>", 4*tokenBytes) + `-->`,
-		"depth":    strings.Repeat(`<a>`, 10_000),
-		"order":    row(`<v>1</v>`) + `<row r="9"><c r="A9"/><c r="A9"/></row>`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, err := Open(section(rawWorkbook(t, "", oneSheet, rows)), Options{})
-			if err == nil {
-				_, err = rest(r)
-			}
-			require.True(t, FaultDamaged.Is(err), "%v", err)
-		})
-	}
-}
-
-func TestWorkbookTooLargeIsRefused(t *testing.T) {
-	big := strings.Repeat("<si><t>"+strings.Repeat("x", 1<<16)+"</t></si>", sharedBytes>>16+1)
-	file := rawWorkbookSharing(t, "<sst>"+big+"</sst>")
-	_, err := Open(section(file), Options{})
-	require.True(t, FaultWorkbookLarge.Is(err), "%v", err)
-	require.Contains(t, err.Error(), "64 MB")
-
-	small := zipOf(t, "[Content_Types].xml", "<Types/>", "xl/workbook.xml", "<w/>")
-	tail := again{text: "x"}
-	padded := padded{small, tail}
-	_, err = Open(io.NewSectionReader(padded, 0, workbookBytes+1), Options{})
-	require.True(t, FaultWorkbookLarge.Is(err), "%v", err)
-}
-
-// padded is a ZIP behind so much else that it is too large for a workbook.
-type padded struct {
-	end   string
-	begin again
-}
-
-func (p padded) ReadAt(b []byte, at int64) (int, error) {
-	begin := workbookBytes + 1 - int64(len(p.end))
-	n := 0
-	if at < 4 { // it begins as a ZIP does
-		n = copy(b, "PK\x03\x04"[at:])
-	}
-	if at+int64(n) < begin {
-		part := b[n:min(int64(len(b)), max(int64(n), begin-at))]
-		p.begin.ReadAt(part, at)
-		n += len(part)
-	}
-	if n < len(b) {
-		n += copy(b[n:], p.end[at+int64(n)-begin:])
-	}
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func TestZIPWithHugeDirectoryIsRefused(t *testing.T) {
-	var files []string
-	for range 60_000 {
-		files = append(files, strings.Repeat("n", 60), "")
-	}
-	_, err := Open(section(zipOf(t, files...)), Options{})
-	require.True(t, FaultManyFiles.Is(err), "%v", err)
 }
 
 func TestMemoryIsBoundedForWhatIsPacked(t *testing.T) {
@@ -191,8 +133,10 @@ func TestMemoryIsBoundedForWhatIsPacked(t *testing.T) {
 	for i := range 60_000 {
 		rows = append(rows, []any{"u" + strconv.Itoa(i), i})
 	}
-	for name, file := range map[string]string{"gzip": gzipOf(t, text), "ZIP": zipOf(t, "a", text), "workbook": string(workbookOf(t, rows))} {
-		t.Run(name, func(t *testing.T) { require.Less(t, peak(t, section(file)), uint64(8<<20)) })
+	for name, file := range map[string]string{
+		"gzip": filetest.Gzip(t, text), "ZIP": filetest.ZIP(t, "a", text), "workbook": filetest.Workbook(t, rows),
+	} {
+		t.Run(name, func(t *testing.T) { require.Less(t, peak(t, filetest.Section(file)), uint64(8<<20)) })
 	}
 }
 
@@ -206,9 +150,12 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 	for i := range 50_000 {
 		rows = append(rows, []any{"u" + strconv.Itoa(i)})
 	}
-	for name, file := range map[string]string{"text": text, "UTF-16": "\xff\xfe" + strings.ReplaceAll(text, "", "\x00")[1:], "gzip": gzipOf(t, text), "ZIP": zipOf(t, "a", text), "workbook": string(workbookOf(t, rows))} {
+	for name, file := range map[string]string{
+		"text": text, "UTF-16": "\xff\xfe" + strings.ReplaceAll(text, "", "\x00")[1:],
+		"gzip": filetest.Gzip(t, text), "ZIP": filetest.ZIP(t, "a", text), "workbook": filetest.Workbook(t, rows),
+	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Open(section(file), Options{})
+			r, err := Open(filetest.Section(file), Options{})
 			require.NoError(t, err)
 			last, seen := -1, map[int]bool{}
 			for err == nil {

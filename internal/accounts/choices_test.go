@@ -8,11 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
 )
 
 func TestChoicesMustFitTheFile(t *testing.T) {
-	workbook := string(workbookOf(t, [][]any{{"account"}, {"a1"}}))
+	workbook := filetest.Workbook(t, [][]any{{"account"}, {"a1"}})
 	sheets, err := os.ReadFile(filepath.Join("testdata", "workbook-sheets.xlsx"))
 	require.NoError(t, err)
 	const table = "account,name\na1,张三\na2,李四\n"
@@ -34,16 +36,16 @@ func TestChoicesMustFitTheFile(t *testing.T) {
 		"sheet":                        {workbook, Choices{Sheet: "Other"}, FaultNoSheet, "Other"},
 		"sheet without rows":           {string(sheets), Choices{Sheet: "Empty"}, FaultSheetEmpty, "Empty"},
 		"sheet of a text":              {table, Choices{Sheet: "Sheet1"}, FaultNoSheet, "Sheet1"},
-		"encoding against the mark":    {"\uFEFF" + table, Choices{Encoding: GB18030}, FaultEncodingChosen, "GB18030"},
-		"encoding that reads nothing":  {strings.Repeat("张三\xff\xff,a\n", 3), Choices{Encoding: UTF8}, FaultEncodingChosen, "UTF-8"},
-		"the other UTF-16":             {"\xff\xfea\x00\n\x00", Choices{Encoding: UTF16BE}, FaultEncodingChosen, "UTF-16BE"},
+		"encoding against the mark":    {"\uFEFF" + table, Choices{Encoding: GB18030}, text.FaultEncodingChosen, "GB18030"},
+		"encoding that reads nothing":  {strings.Repeat("张三\xff\xff,a\n", 3), Choices{Encoding: UTF8}, text.FaultEncodingChosen, "UTF-8"},
+		"the other UTF-16":             {"\xff\xfea\x00\n\x00", Choices{Encoding: UTF16BE}, text.FaultEncodingChosen, "UTF-16BE"},
 		"encoding that is not offered": {table, Choices{Encoding: "KOI8-R"}, FaultChoice, "KOI8-R"},
 		"separator not offered":        {table, Choices{Separator: "x"}, FaultChoice, "x"},
 		"quote not offered":            {table, Choices{Quote: "x"}, FaultChoice, "x"},
 		"neither header nor none":      {table, Choices{Header: "x"}, FaultChoice, "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(section(test.file), Options{Choices: test.c})
+			_, err := Open(filetest.Section(test.file), Options{Choices: test.c})
 			require.True(t, test.want.Is(err), "%v", err)
 			require.Contains(t, err.Error(), test.says)
 			require.NotContains(t, err.Error(), "%!")
@@ -52,18 +54,22 @@ func TestChoicesMustFitTheFile(t *testing.T) {
 }
 
 func TestAWrongEncodingInventsNoAccount(t *testing.T) {
-	files := []string{"gb18030.csv", "gb18030-four-bytes.csv", "gbk-pipe-in-character.txt", "big5.csv", "windows-1252.csv", "utf-16.csv", "utf-16-big-endian-no-bom.csv", "tab.tsv"}
+	files := []string{
+		"gb18030.csv", "gb18030-four-bytes.csv", "gbk-pipe-in-character.txt", "big5.csv", "windows-1252.csv",
+		"utf-16.csv", "utf-16-big-endian-no-bom.csv", "tab.tsv",
+	}
 	for _, file := range files {
 		text, err := os.ReadFile(filepath.Join("testdata", file))
 		require.NoError(t, err)
-		r, err := Open(section(string(text)), Options{})
+		r, err := Open(filetest.Section(string(text)), Options{})
 		require.NoError(t, err)
 		rows, err := rest(r)
 		require.NoError(t, err)
 		right := accountsOf(rows)
 		u := r.Understanding()
 		for _, wrong := range Encodings {
-			r, err := Open(section(string(text)), Options{Choices: Choices{Encoding: wrong, Separator: u.Separator, Column: u.Column + 1}})
+			c := Choices{Encoding: wrong, Separator: u.Separator, Column: u.Column + 1}
+			r, err := Open(filetest.Section(string(text)), Options{Choices: c})
 			if err != nil {
 				require.Equal(t, fault.Invalid, fault.KindOf(err))
 				continue
@@ -78,7 +84,7 @@ func TestAWrongEncodingInventsNoAccount(t *testing.T) {
 }
 
 func shapeOf(t *testing.T, file string, c Choices) string {
-	r, err := Open(section(file), Options{Choices: c})
+	r, err := Open(filetest.Section(file), Options{Choices: c})
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	return r.Understanding().Shape
@@ -94,62 +100,20 @@ func TestShapeDependsOnHeaderOnly(t *testing.T) {
 		"导出时间：今天\n" + header + "\na1,x\n",
 		encoded(t, header+"\na1,张三\n", GB18030, false),
 		encoded(t, header+"\na1,张三\n", UTF16LE, true),
-		gzipOf(t, header+"\na1,x\n"),
-		string(workbookOf(t, [][]any{{"用户ID", "姓名"}, {"a1", "x"}})),
+		filetest.Gzip(t, header+"\na1,x\n"),
+		filetest.Workbook(t, [][]any{{"用户ID", "姓名"}, {"a1", "x"}}),
 	} {
 		require.Equal(t, want, shapeOf(t, file, Choices{}), "%q", file)
 	}
-	for _, c := range []Choices{{Header: No}, {Column: 2}, {Separator: OnePerLine}, {FirstLine: 2}, {Quote: NoQuote}, {Encoding: Windows1252}} {
+	for _, c := range []Choices{
+		{Header: No}, {Column: 2}, {Separator: OnePerLine}, {FirstLine: 2}, {Quote: NoQuote}, {Encoding: Windows1252},
+	} {
 		require.Equal(t, want, shapeOf(t, header+"\na1,b1\n", c), "%v", c)
 	}
 	for _, file := range []string{"用户ID,名\na1,x\n", "姓名,用户ID\nx,a1\n", "a1,x\n", "a2,x\n"} {
 		require.NotEqual(t, want, shapeOf(t, file, Choices{}))
 	}
 	require.NotEqual(t, shapeOf(t, "a1,x\n", Choices{}), shapeOf(t, "a2,x\n", Choices{}), "rows are no header")
-}
-
-func TestEncodingIsDetectedFarIntoFile(t *testing.T) {
-	plain := "account,name\n" + strings.Repeat("a1,Ann\n", 3*maxRecord)
-	names := encoded(t, strings.Repeat("b1,张三\n", 3*maxRecord), GB18030, false)
-	for name, file := range map[string]string{"text": plain + names, "gzip": gzipOf(t, plain+names), "ZIP": zipOf(t, "a.csv", plain+names)} {
-		r, err := Open(section(file), Options{})
-		require.NoError(t, err)
-		require.Equal(t, GB18030, r.Understanding().Encoding, name)
-		require.NoError(t, r.Close())
-	}
-}
-
-func TestWorkbookShowsDatesAndNumbers(t *testing.T) {
-	for stored, test := range map[string]struct {
-		format int
-		code   string
-		shown  string
-		reason Reason
-	}{
-		"45351":               {14, "", "2024-02-29", CellType},
-		"45351.5":             {22, "", "2024-02-29 12:00:00", CellType},
-		"0.75":                {20, "", "18:00:00", CellType},
-		"1":                   {165, "yyyy/m/d", "1900-01-01", CellType},
-		"61":                  {165, `[$-804]yyyy"年"m"月"d"日"`, "1900-03-01", CellType},
-		"45351.25":            {165, "yyyy-mm-dd hh:mm", "2024-02-29 06:00:00", CellType},
-		"123":                 {165, "000000", "000123", CellType},
-		"1234567":             {165, "000000", "1234567", ""},
-		"8613800138000":       {165, "#,##0", "8613800138000", ""},
-		"42":                  {165, `0" days"`, "42", CellType},
-		"0.1":                 {0, "", "0.1", CellType},
-		"0.30000000000000004": {0, "", "0.3", CellType},
-		"-0":                  {0, "", "0", ""},
-		"1E+2":                {0, "", "100", ""},
-		"1E+15":               {0, "", "1E+15", DamagedNumber},
-		"999999999999999":     {0, "", "999999999999999", ""},
-		"-1":                  {14, "", "-1", CellType},
-	} {
-		shown, reason := numberCell(stored, formatOfNumber(test.format, test.code), false)
-		require.Equal(t, test.shown, shown, stored)
-		require.Equal(t, test.reason, reason, stored)
-	}
-	shown, _ := numberCell("43889", numberFormat{date: true}, true)
-	require.Equal(t, "2024-02-29", shown)
 }
 
 func TestExportHeaderNamesAccountColumn(t *testing.T) {

@@ -12,7 +12,8 @@ var (
 	fraction   = regexp.MustCompile(`^[-+$]?[0-9]+[.][0-9]+%?$`)
 	mail       = regexp.MustCompile(`^[^@]+@[^@]+[.][A-Za-z]+$`)
 	// otherIDs: mobile numbers of China, IPv4 addresses, days and Unix times.
-	otherIDs = regexp.MustCompile(`^([+]?(86)?[- ]?1[3-9][0-9]{9}|([0-9]{1,3}[.]){3}[0-9]{1,3}|(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]|1[0-9]{9}|1[0-9]{12})$`)
+	otherIDs = regexp.MustCompile(`^([+]?(86)?[- ]?1[3-9][0-9]{9}|([0-9]{1,3}[.]){3}[0-9]{1,3}|` +
+		`(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]|1[0-9]{9}|1[0-9]{12})$`)
 )
 
 // looks is what the cells of a column are like.
@@ -61,7 +62,7 @@ func byLooks(rows []sampleRow, columns int, r rules) (int, []looks) {
 		switch {
 		case !all[i].plausible():
 		case all[i].made():
-			if plausible < 0 || (all[plausible].words+all[plausible].others)*2 > all[plausible].rows {
+			if plausible < 0 || all[plausible].natural() {
 				return i, all
 			}
 		case plausible < 0:
@@ -69,7 +70,7 @@ func byLooks(rows []sampleRow, columns int, r rules) (int, []looks) {
 		}
 	}
 	for i := range all { // even where a third of the cells are no accounts
-		if all[i].made() && all[i].distinctly() && (plausible < 0 || (all[plausible].words+all[plausible].others)*2 > all[plausible].rows) {
+		if all[i].made() && all[i].distinctly() && (plausible < 0 || all[plausible].natural()) {
 			return i, all
 		}
 	}
@@ -108,7 +109,7 @@ func (l *looks) add(row sampleRow, column int, r rules) {
 	}
 	l.accounts++
 	l.distinct[cell] = true
-	hasDigit, hasOther := strings.ContainsAny(cell, "0123456789"), strings.Trim(cell, "0123456789") != ""
+	hasDigit, hasOther := hasDigit(cell), strings.Trim(cell, "0123456789") != ""
 	switch {
 	case dateOrTime.MatchString(cell), fraction.MatchString(cell):
 		l.times++
@@ -153,6 +154,9 @@ func (l *looks) counts() bool {
 		l.numbers*10 >= l.accounts*9 && (l.running*10 >= (l.numbers-1)*9 && l.numbers > 1 || l.digits < 5*l.numbers))
 }
 
+// natural: most cells are words, or ids of something else.
+func (l *looks) natural() bool { return (l.words+l.others)*2 > l.rows }
+
 // made: most cells hold digits and more than digits.
 func (l *looks) made() bool { return l.ids*2 > l.rows }
 
@@ -169,7 +173,7 @@ func namedByLooks(header []string, rows []sampleRow, r rules) int {
 		return named
 	}
 	l := &all[named]
-	if how == weakly && (!l.plausible() || (l.words+l.others)*2 > l.rows) || how == byAffix && l.accounts*2 < l.rows {
+	if how == weakly && (!l.plausible() || l.natural()) || how == byAffix && l.accounts*2 < l.rows {
 		return best
 	}
 	return named
@@ -186,7 +190,7 @@ func severalPerLine(rows []sampleRow, r rules) bool {
 			if cell == "" && i == len(row.cells)-1 {
 				continue
 			}
-			if row.typed != nil && (cell == "" || row.typed[i]) || !strings.ContainsAny(cell, "0123456789") ||
+			if row.typed != nil && (cell == "" || row.typed[i]) || !hasDigit(cell) ||
 				r.judge(cell, true) != "" || dateOrTime.MatchString(cell) || fraction.MatchString(cell) {
 				return false
 			}

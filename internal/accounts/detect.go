@@ -3,6 +3,8 @@ package accounts
 import (
 	"bytes"
 	"strings"
+
+	"tagsweep/internal/accounts/text"
 )
 
 // sampleRow is a row that detection looks at.
@@ -14,12 +16,14 @@ type sampleRow struct {
 }
 
 func (row sampleRow) isAccount(column int, r rules) bool {
-	return column < len(row.cells) && (row.typed == nil || !row.typed[column]) && r.judge(row.cells[column], false) == ""
+	return column < len(row.cells) && (row.typed == nil || !row.typed[column]) &&
+		r.judge(row.cells[column], false) == ""
 }
 
 // candidate is one way to read a file, and what speaks for it.
 type candidate struct {
-	dialect  dialect
+	separator, quote string
+
 	named    bool    // a header of several cells names the account column
 	agreeing float64 // share of rows with the same number of cells
 	clean    float64 // share of rows with that number and an account
@@ -37,17 +41,18 @@ type candidate struct {
 func detect(sample []byte, c Choices, r rules) candidate {
 	quotes := quotesOf(c, sample)
 	if c.Separator != "" {
-		return try(sample, dialectOf(c.Separator, quotes), c, r)
+		return try(sample, c.Separator, quotes, c, r)
 	}
-	best := try(sample, dialectOf(OnePerLine, quotes), c, r)
+	best := try(sample, OnePerLine, quotes, c, r)
 	found := false
 	for _, separator := range []string{"\t", "|", ";", ","} {
-		next := try(sample, dialectOf(separator, quotes), c, r)
+		next := try(sample, separator, quotes, c, r)
 		if next.columns < 2 || !next.named && next.agreeing < 0.5 {
 			continue
 		}
 		// The column that was chosen must be there, if it can be.
-		has, had := next.columns >= max(c.Column, c.TagColumn), best.columns >= max(c.Column, c.TagColumn)
+		chosen := max(c.Column, c.TagColumn)
+		has, had := next.columns >= chosen, best.columns >= chosen
 		if !found || has && !had || has == had && next.better(best) {
 			best, found = next, true
 		}
@@ -78,8 +83,8 @@ func quotesOf(c Choices, sample []byte) string {
 	}
 	lines, quoted := 0, 0
 	for len(sample) > 0 {
-		end, next := lineEnd(sample)
-		if !isBlank(sample[:end]) {
+		end, next := text.LineEnd(sample)
+		if !text.IsBlank(sample[:end]) {
 			lines++
 			if singleQuoted(sample[:end]) {
 				quoted++
@@ -94,7 +99,7 @@ func quotesOf(c Choices, sample []byte) string {
 }
 
 func singleQuoted(line []byte) bool {
-	for _, cell := range bytes.FieldsFunc(line, func(c rune) bool { return strings.ContainsRune(",;|\t", c) }) {
+	for _, cell := range bytes.FieldsFunc(line, isSeparator) {
 		if cell = bytes.Trim(cell, " "); len(cell) > 2 && cell[0] == '\'' && cell[len(cell)-1] == '\'' {
 			return true
 		}
@@ -102,30 +107,21 @@ func singleQuoted(line []byte) bool {
 	return false
 }
 
-// try splits the sample in one dialect.
-func try(sample []byte, d dialect, c Choices, r rules) candidate {
-	found := findTable(split(sample, d), c, r)
-	found.dialect = d
-	return found
-}
+func isSeparator(c rune) bool { return strings.ContainsRune(",;|\t", c) }
 
-// split returns the cells of every row that is not blank.
-func split(sample []byte, d dialect) (rows []sampleRow) {
-	for line := int64(0); len(sample) > 0; {
-		end, next := lineEnd(sample)
-		lines := 1
-		if !isBlank(sample[:end]) {
-			rec := scan(sample, d, nil)
-			row := sampleRow{line: line, broken: rec.problem != ""}
-			if !row.broken {
-				row.cells, next, lines = texts(sample, rec, d.quote), rec.next, rec.lines+1
-			}
-			rows = append(rows, row)
+// try splits the sample in one dialect.
+func try(sample []byte, separator, quote string, c Choices, r rules) candidate {
+	var rows []sampleRow
+	text.Split(sample, dialectOf(separator, quote), func(record *text.Record) {
+		row := sampleRow{line: record.Line, broken: record.Problem != 0}
+		if !row.broken {
+			row.cells = originals(record.Cells())
 		}
-		line += int64(lines)
-		sample = sample[next:]
-	}
-	return rows
+		rows = append(rows, row)
+	})
+	found := findTable(rows, c, r)
+	found.separator, found.quote = separator, quote
+	return found
 }
 
 // findTable finds where the table begins, its header, and its account column.
@@ -173,7 +169,8 @@ func findTable(rows []sampleRow, c Choices, r rules) candidate {
 		found.column = namedByLooks(found.header, others, r)
 	default:
 		found.column = accountColumn(others, found.columns, r)
-		found.several = found.header == nil && found.columns > 1 && c.Separator == "" && tags < 0 && severalPerLine(rows, r)
+		found.several = found.header == nil && found.columns > 1 && c.Separator == "" && tags < 0 &&
+			severalPerLine(rows, r)
 	}
 	found.rows = rows
 	found.weigh(rows, r)
@@ -229,7 +226,7 @@ func commonLength(rows []sampleRow) int {
 
 // separatorLine reads a first line such as "sep=;", which Excel understands.
 func separatorLine(sample []byte) (separator string, length int) {
-	end, next := lineEnd(sample)
+	end, next := text.LineEnd(sample)
 	line := sample[:end]
 	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && bytes.IndexByte([]byte("\t|;,"), line[4]) >= 0 {
 		return string(line[4:]), next

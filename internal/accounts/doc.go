@@ -4,48 +4,24 @@
 // row that cannot be read with certainty is set aside with a reason, never
 // guessed, and every row is either an account or set aside.
 //
+// A file is decoded by the package of its format, which gives rows of cells:
+// [tagsweep/internal/accounts/archive] unpacks gzip and ZIP,
+// [tagsweep/internal/accounts/text] splits text, and
+// [tagsweep/internal/accounts/workbook] reads Excel workbooks. This package decides
+// where the table is, which column holds the accounts, and what an account is.
+//
 // # What is read
 //
 // Text separated by comma, tab, semicolon or pipe, or one account per line;
 // Excel workbooks (XLSX); and a ZIP or gzip that holds one of them. Anything
-// else (XLS, XLSB, a picture, a web page, JSON) is refused with a sentence that
-// names what it seems to be.
+// else (XLS, XLSB, a picture, a web page, JSON, an archive in an archive) is
+// refused with a sentence that names what it seems to be.
 //
 // [Open] finds out how a file is written, [Reader.Understanding] tells it, and
 // [Choices] correct it. With Options.Understood a file is read again exactly as
 // it was, and nothing is detected. Detection reads the first 64 KiB; memory is
-// bounded whatever the file.
-//
-// # Archives
-//
-//   - Folders and what systems leave in archives (__MACOSX, .DS_Store, Thumbs.db,
-//     desktop.ini) do not count. More than one file, none, another archive, a
-//     password, damage, or a size beyond Options.UnpackedBytes: each is a fault.
-//   - Packed text is unpacked once to its end before the first row is read, so
-//     that damage is found first; sizes that the archive states are not believed.
-//   - A gzip of several members is one text. Bytes behind its end are damage.
-//   - Of a ZIP, at most 4 MiB of contents are read.
-//
-// # Encodings
-//
-// UTF-8, UTF-16, GB18030 (GBK), Big5 and Windows-1252. A byte order mark
-// decides; else NULs at every second byte beside letters or digits mean UTF-16;
-// else text that is valid UTF-8 in at least nine lines of ten, the first among
-// them, is that. Otherwise the encoding wins whose common characters make up
-// most of the text beyond ASCII: the 3,755 of GB 2312, the 5,401 of Big5, or
-// accented letters beside plain ones. When not even a quarter is common in up to
-// 64 bytes beyond ASCII, they are too few to judge, and the first of GB18030,
-// Big5 and Windows-1252 in which everything is text is taken; a "|" that can be
-// half a character is one, unless all lines have as many. With more bytes, when
-// more than one line in ten is no text, or when lines of UTF-8 stand beside
-// others, the file is refused. Besides the first 64 KiB, pieces from the whole
-// file are looked at. The judgement is our own: libraries for it weigh letter
-// frequencies of running prose, and do not say when nothing fits.
-//
-// In all of these an ASCII character between separators is the same character,
-// so that a wrong guess garbles names and not accounts. A row with bytes that
-// are no text in the encoding is set aside. A person's choice is refused when it
-// contradicts the byte order mark or when most lines are no text in it.
+// bounded whatever the file. Packed text is unpacked once to its end before the
+// first row is read, so that damage is found first.
 //
 // # Finding the table
 //
@@ -84,67 +60,32 @@
 //     chooses the column or the separator.
 //   - At most 100 columns are read.
 //
-// # Rows and lines of text
+// # Rows of text
 //
-//   - CRLF, LF and CR each end a line, mixed as they may be.
-//   - A line of nothing but spaces and tabs is blank: no row. Rows are numbered
-//     from 1 without the header and blank lines; lines as an editor shows them.
+//   - Rows are numbered from 1 without the header and blank lines; lines as an
+//     editor shows them.
 //   - A row has as many cells as the header, or without a header as most rows of
 //     the first 64 KiB. Empty cells beyond that are fine, and so are cells
 //     missing under trailing header cells without a name; text under those makes
 //     the row ragged, since it may have been split too often. Otherwise the row is
 //     ragged: a line break or a separator inside a cell that was not quoted
 //     would make half a cell look like an account.
-//   - A row of more than 64 KiB is set aside; reading goes on at the next line.
-//   - A row with a NUL or with bytes that are no text is set aside, since a
-//     foreign encoding can hide separators; a file with more than one NUL in a
-//     hundred bytes that is not UTF-16 is no text.
+//   - A row of more than 64 KiB is set aside, and so is one with a NUL or with bytes
+//     that are no text, since a foreign encoding can hide separators.
 //   - A byte order mark in the middle is part of the cell it stands in.
+//   - Quotes are double, unless most lines have cells between single ones and there
+//     is no double one; a person may also say that there are none. A row with a
+//     stray or unclear quote is set aside; a header with one is a row.
 //
-// # Quotes
+// # Rows of workbooks
 //
-// Quotes are double, unless most lines have cells between single ones and there
-// is no double one; a person may also say that there are none. Cells are quoted
-// as RFC 4180 says: a quoted cell may hold separators, line ends and doubled
-// quotes. Spaces (and tabs, where they do not separate) around a quoted cell are
-// not part of it. A quote inside an unquoted cell, or text after a closing
-// quote, sets the row aside. When a quoted cell reaches into further lines:
-//
-//   - It is read as one row if it closes properly, unless one of its lines looks
-//     like a row of its own; then the quote may have swallowed rows, and each of
-//     its lines is set aside as a row. In a header, likewise.
-//   - If no quote closes it within 64 KiB, or the next quote is itself an opening
-//     one, the line it began on is set aside and reading goes on at the line
-//     after it, so that one forgotten quote does not cost the rows below.
-//   - If it closes with text after the quote, every line up to there is set aside.
-//
-// # Workbooks
-//
-// Nothing is evaluated: no formula, macro or link. The first visible sheet with
-// rows is read, or the one that is chosen; charts are no sheets, and a hidden one
-// is only read when chosen, unless all are. One cell that is no account, above
-// wider rows and their header, is a title and no row. Hidden rows
-// count, blank ones do not. Row.Line is the sheet's row. Of merged cells the
-// first has the value. A cell that is not there is empty, so no row is ragged,
-// except one that goes beyond 100 columns. In the account column:
-//
-//   - Text is taken as it is, also digits: "123456789012345678" is an account.
-//   - A number is taken by the digits stored, however it is shown (8.61E+12). A
-//     whole number of more than 15 digits is damaged: Excel has lost the rest.
-//   - A fraction, a date, a truth value, and a number that is shown as something
-//     else than is stored are set aside: with zeros in front, words, a percent
-//     sign, signs between the digits, or not at all. Thousands separators,
-//     decimals, exponents, colours and padding are nothing else. A format that is
-//     not understood, or has over 255 bytes, shows something else.
-//   - So is a formula, whatever its last value, and an error such as #N/A.
-//
-// Elsewhere a formula's last value is shown, and dates as 2006-01-02. Workbooks
-// are read up to 64 MiB, and with as much text that cells share, which is held
-// in memory; such a text counts as unpacked in every cell. All that is unpacked
-// before the rows are read is at most 256 MiB. 1000 sheets with names of their
-// own, of which 200 are listed, 5000 number formats, 100,000 styles, and 10,000
-// relations of a part are the most. A part that is damaged or out of order is a fault: no row is lost
-// in silence.
+// The first visible sheet with rows is read, or the one that is chosen; a hidden
+// one is only read when chosen, unless all are. 200 are listed. One cell that is
+// no account, above wider rows and their header, is a title and no row. Row.Line is
+// the sheet's row. A cell that is not there is empty, so no row is ragged, except
+// one that goes beyond 100 columns. In the account column, a formula, an error, a
+// rounded number, and whatever is shown as something else than is stored, set the
+// row aside.
 //
 // # Accounts
 //

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/fault"
 )
 
@@ -92,13 +94,13 @@ func of[T ~string](list []T, n uint8) (choice T) {
 func readAnything(t *testing.T, file []byte, o Options) {
 	const unpacked = 1 << 20
 	o.UnpackedBytes = unpacked
-	r, err := Open(section(string(file)), o)
+	r, err := Open(filetest.Section(string(file)), o)
 	if err != nil {
 		require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
 		return
 	}
 	rows, err := rest(r)
-	require.True(t, err == nil || FaultDamaged.Is(err) || FaultUnpacked.Is(err), "%v", err)
+	require.True(t, err == nil || FaultDamaged.Is(err) || archive.FaultUnpacked.Is(err), "%v", err)
 	require.NotEmpty(t, rows)
 	u := r.Understanding()
 	require.NoError(t, r.Close())
@@ -138,21 +140,28 @@ func readsTheSameAgain(t *testing.T, file []byte, rows []Row, u Understanding, u
 	require.NoError(t, err)
 	var understood Understanding
 	require.NoError(t, json.Unmarshal(kept, &understood))
-	r, err := Open(section(string(file)), Options{Understood: &understood, UnpackedBytes: unpacked, Choices: Choices{Column: 99}})
+	r, err := Open(filetest.Section(string(file)), Options{Understood: &understood, UnpackedBytes: unpacked, Choices: Choices{Column: 99}})
 	require.NoError(t, err)
 	again, _ := rest(r)
 	require.Equal(t, rows, again)
 }
 
 func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := unpack(section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), unpacked)
 	require.NoError(t, err)
-	decoded, closer, err := in.text(u.Encoding)
+	r, err := in.open()
 	require.NoError(t, err)
-	defer closer.Close()
-	text, err := io.ReadAll(decoded.src)
+	defer r.Close()
+	content, err := io.ReadAll(r)
 	require.NoError(t, err)
-	lines := physicalLines(text)
+	if coding := codings[u.Encoding]; coding != nil {
+		content, err = coding.NewDecoder().Bytes(content)
+		require.NoError(t, err)
+	}
+	if strings.HasPrefix(string(u.Encoding), "UTF") {
+		content = bytes.TrimPrefix(content, []byte(byteOrderMark))
+	}
+	lines := physicalLines(content)
 	for i, row := range rows {
 		next := int64(len(lines) + 1)
 		if i+1 < len(rows) {
@@ -169,28 +178,28 @@ func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacke
 // standInSheet: every row of the sheet that is not blank is there once, and an
 // account is what its cell holds.
 func standInSheet(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := unpack(section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), unpacked)
 	require.NoError(t, err)
-	part, _ := in.book.sheet(u.Sheet)
-	s, err := in.book.open(part)
+	sheet, _ := in.book.Sheet(u.Sheet)
+	s, err := in.book.Rows(sheet)
 	require.NoError(t, err)
 	defer s.Close()
 	n, skipped := 0, u.Header == nil
 	for {
-		found, err := s.next()
+		found, err := s.Next()
 		if err != nil {
 			break
 		}
-		if found.line < u.FirstLine {
+		if found.Line < u.FirstLine {
 			continue
 		}
 		if !skipped {
 			skipped = true
 			continue
 		}
-		require.Equal(t, found.line, rows[n].Line)
+		require.Equal(t, found.Line, rows[n].Line)
 		if account := rows[n].Account; account != "" {
-			require.Equal(t, account, original(found.cells[u.Column].text))
+			require.Equal(t, account, original(found.Cells[u.Column].Text))
 		}
 		n++
 	}
@@ -218,8 +227,10 @@ func noLineIsLost(t *testing.T, row Row, covered []string) {
 // standsInFile: the account is a whole cell of the lines of its row, with
 // nothing but a separator, a line's end or its quotes beside it.
 func standsInFile(t *testing.T, row Row, covered []string, u Understanding) {
-	d := dialectOf(u.Separator, u.Quote)
-	border, tab := "\n"+string(d.separator), d.separator == '\t'
+	border, tab := "\n", u.Separator == "\t"
+	if u.Separator != OnePerLine {
+		border += u.Separator
+	}
 	text := "\n" + strings.Join(covered, "\n") + "\n"
 	written := func(cell string) bool {
 		for from := 0; ; {
@@ -233,7 +244,7 @@ func standsInFile(t *testing.T, row Row, covered []string, u Understanding) {
 			if strings.ContainsAny(text[at-1:at], border) && strings.ContainsAny(text[at+len(cell):][:1], border) {
 				return true
 			}
-			if cell[0] == d.quote && (tab || before == "" || strings.ContainsAny(before[len(before)-1:], border)) &&
+			if cell[:1] == u.Quote && (tab || before == "" || strings.ContainsAny(before[len(before)-1:], border)) &&
 				(tab || strings.ContainsAny(after[:1], border)) {
 				return true
 			}
@@ -241,10 +252,10 @@ func standsInFile(t *testing.T, row Row, covered []string, u Understanding) {
 		}
 	}
 	quoted := func(cell string) string {
-		if d.quote == none {
+		q := u.Quote
+		if q == NoQuote {
 			return cell
 		}
-		q := string(d.quote)
 		return q + strings.ReplaceAll(cell, q, q+q) + q
 	}
 	a := row.Account
@@ -259,7 +270,7 @@ func FuzzWriter(f *testing.F) {
 	f.Add("", "\t", "\r")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		for _, cell := range []string{a, b, c} {
-			if !isText([]byte(cell)) || len(cell) > 1000 {
+			if !isReadable(cell) || len(cell) > 1000 {
 				t.Skip()
 			}
 		}
@@ -268,7 +279,7 @@ func FuzzWriter(f *testing.F) {
 		require.NoError(t, w.Write([]string{"account", "a", "b", "c"}))
 		require.NoError(t, w.Write([]string{"id1", a, b, c}))
 		require.NoError(t, w.Flush())
-		r, err := Open(section(out.String()), Options{})
+		r, err := Open(filetest.Section(out.String()), Options{})
 		require.NoError(t, err)
 		row, err := r.Next()
 		require.NoError(t, err)

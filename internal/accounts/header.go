@@ -71,7 +71,7 @@ func naming(cell string) (way, rank int) {
 		return unnamed, 0
 	}
 	for i, affix := range affixes {
-		if strings.HasSuffix(word, affix) && !strings.ContainsAny(word, "0123456789") {
+		if strings.HasSuffix(word, affix) && !hasDigit(word) {
 			return byAffix, i
 		}
 	}
@@ -107,7 +107,7 @@ func isHeader(row sampleRow, below []sampleRow, r rules) bool {
 		return true
 	}
 	for _, cell := range row.cells {
-		if strings.ContainsAny(cell, "0123456789") {
+		if hasDigit(cell) {
 			return false
 		}
 	}
@@ -115,7 +115,7 @@ func isHeader(row sampleRow, below []sampleRow, r rules) bool {
 	for _, row := range below {
 		if row.isAccount(column, r) {
 			n++
-			if strings.ContainsAny(row.cells[column], "0123456789") {
+			if hasDigit(row.cells[column]) {
 				withDigit++
 			}
 		}
@@ -126,11 +126,12 @@ func isHeader(row sampleRow, below []sampleRow, r rules) bool {
 // isValue reports whether the word that names the column is a value of it: it
 // stands there again below, in rows that are no such header.
 func isValue(row sampleRow, below []sampleRow, column, how int) bool {
-	if len(row.cells) < 2 || how == surely && !slices.ContainsFunc(row.cells, func(cell string) bool { return strings.ContainsAny(cell, "0123456789") }) {
+	if len(row.cells) < 2 || how == surely && !slices.ContainsFunc(row.cells, hasDigit) {
 		return false
 	}
 	return slices.ContainsFunc(below, func(other sampleRow) bool {
-		return column < len(other.cells) && other.cells[column] == row.cells[column] && !slices.Equal(withoutBlankEnd(other.cells), withoutBlankEnd(row.cells))
+		return column < len(other.cells) && other.cells[column] == row.cells[column] &&
+			!slices.Equal(withoutBlankEnd(other.cells), withoutBlankEnd(row.cells))
 	})
 }
 
@@ -167,7 +168,7 @@ func anyRow(above []sampleRow, columns, column, how int, r rules) bool {
 	for _, row := range above {
 		filled := 0
 		for _, cell := range row.cells {
-			if !isBlank([]byte(cell)) {
+			if !isBlank(cell) {
 				filled++
 			}
 		}
@@ -188,7 +189,7 @@ func titles(rows []sampleRow, r rules) int {
 	for i, row := range rows[:min(len(rows), preambleRows+1)] {
 		var filled []string
 		for _, cell := range row.cells {
-			if !isBlank([]byte(cell)) {
+			if !isBlank(cell) {
 				filled = append(filled, cell)
 			}
 		}
@@ -197,7 +198,8 @@ func titles(rows []sampleRow, r rules) int {
 			return 0
 		case len(filled) == 1 && isBeyondASCII(filled[0]) && !couldBeRow(row, common, 0, r):
 			continue
-		case i == 0 || len(row.cells) != common || len(filled) != common || !beyondASCII(row) || !looksLikeHeader(row.cells, rows[i+1:], r):
+		case i == 0 || len(row.cells) != common || len(filled) != common || !beyondASCII(row),
+			!looksLikeHeader(row.cells, rows[i+1:], r):
 			return 0
 		}
 		return i
@@ -214,7 +216,7 @@ func couldBeRow(row sampleRow, columns, column int, r rules) bool {
 		if row.typed != nil && row.typed[i] {
 			continue
 		}
-		for _, piece := range strings.FieldsFunc(cell, func(c rune) bool { return strings.ContainsRune(",;|\t", c) }) {
+		for _, piece := range strings.FieldsFunc(cell, isSeparator) {
 			piece = strings.Trim(piece, " ")
 			switch {
 			case piece == "":
@@ -235,7 +237,8 @@ func couldBeRow(row sampleRow, columns, column int, r rules) bool {
 	if long || digits > 0 && texts == 0 {
 		return true
 	}
-	if row.typed == nil && len(row.cells) != columns || column >= len(row.cells) || row.typed != nil && row.typed[column] {
+	if row.typed == nil && len(row.cells) != columns ||
+		column >= len(row.cells) || row.typed != nil && row.typed[column] {
 		return false
 	}
 	if reason := r.judge(row.cells[column], true); reason == Empty || reason == BadCharacter {

@@ -19,7 +19,7 @@ func isBeyondASCII(cell string) bool {
 func beyondASCII(row sampleRow) bool {
 	found := false
 	for _, cell := range row.cells {
-		if strings.ContainsAny(cell, "0123456789") {
+		if hasDigit(cell) {
 			return false
 		}
 		found = found || isBeyondASCII(cell)
@@ -29,7 +29,8 @@ func beyondASCII(row sampleRow) bool {
 
 // allBeyondASCII: no cell could be an account.
 func allBeyondASCII(row sampleRow) bool {
-	return beyondASCII(row) && !slices.ContainsFunc(row.cells, func(cell string) bool { return !isBlank([]byte(cell)) && !isBeyondASCII(cell) })
+	return beyondASCII(row) &&
+		!slices.ContainsFunc(row.cells, func(cell string) bool { return !isBlank(cell) && !isBeyondASCII(cell) })
 }
 
 // looksLikeHeader judges a first row without a known word by the rows below it:
@@ -57,7 +58,8 @@ func looksLikeHeader(first []string, rest []sampleRow, r rules) bool {
 		}
 	}
 	for i := range first {
-		if len(first) > 1 && share(func(row sampleRow) bool { return i < len(row.cells) && isNumber(row.cells[i]) }) >= 0.9 {
+		numbers := func(row sampleRow) bool { return i < len(row.cells) && isNumber(row.cells[i]) }
+		if len(first) > 1 && share(numbers) >= 0.9 {
 			return true
 		}
 	}

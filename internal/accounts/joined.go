@@ -1,5 +1,7 @@
 package accounts
 
+import "slices"
+
 // joined finds the headers inside files that were joined.
 type joined struct {
 	header  []string // of the first, in the form of plainWord; nil: none
@@ -57,7 +59,11 @@ func (j *joined) names(fields []string, value string) bool {
 		return false
 	}
 	for i, cell := range fields {
-		if want := ""; plainWord(cell) != want && i >= len(j.header) || i < len(j.header) && plainWord(cell) != j.header[i] {
+		want := ""
+		if i < len(j.header) {
+			want = j.header[i]
+		}
+		if plainWord(cell) != want {
 			return false
 		}
 	}
@@ -93,15 +99,14 @@ func (j *joined) begins(value string) bool {
 
 // swapped: the header's name of the account column stands in another one.
 func (j *joined) swapped(fields []string) bool {
-	if j.column >= len(j.header) || j.column >= len(fields) || j.header[j.column] == "" || plainWord(fields[j.column]) == j.header[j.column] {
+	if j.column >= len(j.header) || j.column >= len(fields) {
 		return false
 	}
-	for _, cell := range fields {
-		if plainWord(cell) == j.header[j.column] {
-			return true
-		}
+	name := j.header[j.column]
+	if name == "" || plainWord(fields[j.column]) == name {
+		return false
 	}
-	return false
+	return slices.ContainsFunc(fields, func(cell string) bool { return plainWord(cell) == name })
 }
 
 // reorders: a header by its words, that names another column.
@@ -111,7 +116,8 @@ func (j *joined) reorders(fields []string, value string) bool {
 	}
 	other := false
 	for i, cell := range fields {
-		if i != j.column && (mayName(cell) && sure[plainWord(cell)] || j.column < len(j.header) && len(cell) < 60 && j.begins(cell) && plainWord(cell) == j.header[j.column]) {
+		if i != j.column && (mayName(cell) && sure[plainWord(cell)] ||
+			j.column < len(j.header) && len(cell) < 60 && j.begins(cell) && plainWord(cell) == j.header[j.column]) {
 			other = true
 			break
 		}
@@ -161,10 +167,11 @@ func mayName(cell string) bool {
 var (
 	sure   = set(headerWords)
 	common = set(append([]string{
-		"name", "names", "nickname", "realname", "phone", "mobile", "tel", "email", "mail", "city", "date", "day", "time", "no", "index",
-		"status", "state", "level", "vip", "tag", "tags", "note", "notes", "remark", "remarks", "count", "amount", "sex", "gender", "age",
-		"group", "type", "country", "createdat", "姓名", "名称", "昵称", "手机", "手机号", "手机号码", "电话", "邮箱", "城市", "地区", "日期", "时间",
-		"序号", "编号", "备注", "状态", "等级", "级别", "标签", "数量", "金额", "性别", "年龄", "客户", "客户名称", "会员", "名字",
+		"name", "names", "nickname", "realname", "phone", "mobile", "tel", "email", "mail", "city", "date", "day", "time",
+		"no", "index", "status", "state", "level", "vip", "tag", "tags", "note", "notes", "remark", "remarks",
+		"count", "amount", "sex", "gender", "age", "group", "type", "country", "createdat",
+		"姓名", "名称", "昵称", "手机", "手机号", "手机号码", "电话", "邮箱", "城市", "地区", "日期", "时间", "序号", "编号", "备注",
+		"状态", "等级", "级别", "标签", "数量", "金额", "性别", "年龄", "客户", "客户名称", "会员", "名字",
 	}, weakWords...))
 )
 

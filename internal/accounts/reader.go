@@ -22,16 +22,16 @@ type Reader struct {
 	err           error // it does not go away
 }
 
-// Open finds out how a file is to be read. It returns a fault when the file
-// cannot be read or has no row, or when a choice does not fit it, and the error
-// of the file when reading fails. The file is read at any place, several times;
-// Close ends that.
+// Open finds out how a file is to be read. It returns one of the faults of this
+// package, or of archive, text or workbook, when the file cannot be read or has no
+// row, or when a choice does not fit it, and the error of the file when reading
+// fails. The file is read at any place, several times; Close ends that.
 func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	limit := o.AccountBytes
 	if limit == 0 {
 		limit = UserIDBytes
 	}
-	f, err := unpack(r, o.UnpackedBytes)
+	f, err := openFile(r, o.UnpackedBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -64,24 +64,25 @@ func (r *Reader) begin(limit int) error {
 	u.Required = max(u.Required, u.Column+1, u.TagColumn)
 	u.Columns = max(u.Columns, u.Column+1, u.TagColumn)
 	if r.file.book != nil {
-		part, ok := r.file.book.sheet(u.Sheet)
+		sheet, ok := r.file.book.Sheet(u.Sheet)
 		if !ok {
 			return FaultNoSheet.With(u.Sheet)
 		}
-		s, err := r.file.book.open(part)
+		rows, err := r.file.book.Rows(sheet)
 		if err != nil {
 			return err
 		}
-		r.rows, r.closer = &sheetTable{sheet: s, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}, s
+		r.rows = &sheetTable{rows: rows, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}
+		r.closer = rows
 		return nil
 	}
-	text, closer, err := r.file.text(u.Encoding)
+	lines, closer, err := r.file.lines(u.Encoding)
 	if err != nil {
 		return err
 	}
-	table := newTable(text, u, limit)
+	table := newTextTable(lines, u, limit)
 	r.rows, r.closer = table, closer
-	if err := table.begin(); err != nil && err != io.EOF {
+	if err := table.begin(); err != nil {
 		closer.Close()
 		return err
 	}
@@ -109,10 +110,11 @@ func (r *Reader) Next() (Row, error) {
 
 // Read is how much of the file has been read, in thousandths.
 func (r *Reader) Read() int {
-	if r.err == io.EOF || r.file.total <= 0 {
+	done := r.file.progress
+	if r.err == io.EOF || done.Total <= 0 {
 		return 1000
 	}
-	return int(min(float64(r.file.read)/float64(r.file.total), 1) * 1000)
+	return int(min(float64(done.Read)/float64(done.Total), 1) * 1000)
 }
 
 // Close gives back what reading needed; the file stays open.

@@ -8,17 +8,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// section is a text as it is uploaded.
-func section(text string) *io.SectionReader {
-	return io.NewSectionReader(strings.NewReader(text), 0, int64(len(text)))
-}
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
+)
 
 // readAll returns every row of a text.
 func readAll(t testing.TB, text string) (Understanding, []Row) {
 	t.Helper()
-	r, err := Open(section(text), Options{})
+	r, err := Open(filetest.Section(text), Options{})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -68,7 +66,7 @@ func TestBytesThatAreNoTextAreShownAsSuch(t *testing.T) {
 
 func TestLongestAccountIsAnOption(t *testing.T) {
 	id := strings.Repeat("x", 64)
-	r, err := Open(section(id+"\n"+id+"x\n"), Options{AccountBytes: 64})
+	r, err := Open(filetest.Section(id+"\n"+id+"x\n"), Options{AccountBytes: 64})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -82,11 +80,14 @@ func TestColumnsUpToAHundredAreRead(t *testing.T) {
 }
 
 func TestUploadBrokenOffIsAnError(t *testing.T) {
-	long := strings.Repeat("account\n", bufferBytes/4)
-	for name, text := range map[string]string{"text": long, "gzip": gzipOf(t, long), "ZIP": zipOf(t, "a.csv", long), "workbook": string(workbookOf(t, [][]any{{"a1"}, {"a2"}}))} {
+	long := strings.Repeat("account\n", text.MaxRecord)
+	for name, file := range map[string]string{
+		"text": long, "gzip": filetest.Gzip(t, long), "ZIP": filetest.ZIP(t, "a.csv", long),
+		"workbook": filetest.Workbook(t, [][]any{{"a1"}, {"a2"}}),
+	} {
 		for _, why := range []error{io.ErrUnexpectedEOF, errors.New("connection reset")} {
-			for _, at := range []int{0, len(text) / 3, len(text) - 1} {
-				r, err := Open(io.NewSectionReader(broken{strings.NewReader(text), int64(at), why}, 0, int64(len(text))), Options{})
+			for _, at := range []int{0, len(file) / 3, len(file) - 1} {
+				r, err := Open(io.NewSectionReader(broken{strings.NewReader(file), int64(at), why}, 0, int64(len(file))), Options{})
 				if err == nil {
 					_, err = rest(r)
 					_, again := r.Next()
@@ -123,5 +124,6 @@ func TestWorkbookRowHasItsOwnCells(t *testing.T) {
 	require.Equal(t, Row{Number: 3, Line: 4, Fields: []string{`="a1"`}, Reason: Formula, Value: "a1"}, rows[2])
 	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{`="2024-02-29"`}, Reason: CellType, Value: "2024-02-29"}, rows[4])
 	_, rows = readAll(t, made["workbook-numbers.xlsx"](t))
-	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{"1.2345678901234567E+17"}, Reason: DamagedNumber, Value: "1.2345678901234567E+17"}, rows[4])
+	const rounded = "1.2345678901234567E+17"
+	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{rounded}, Reason: DamagedNumber, Value: rounded}, rows[4])
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
 )
 
 // rejectsOf writes the rows set aside as they are offered for download: in the
@@ -38,7 +41,8 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 			continue
 		}
 		cells := append(copied(row.Fields), make([]string, len(header)-len(row.Fields))...)
-		require.NoError(t, w.Write(append(cells, strconv.FormatInt(row.Number, 10), strconv.FormatInt(row.Line, 10), "rejected", "Look, it's not clear; mend it.", "")))
+		number, line := strconv.FormatInt(row.Number, 10), strconv.FormatInt(row.Line, 10)
+		require.NoError(t, w.Write(append(cells, number, line, "rejected", "Look, it's not clear; mend it.", "")))
 		written++
 	}
 	require.NoError(t, w.Flush())
@@ -47,7 +51,7 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 
 func TestRejectsMendedUseChosenColumn(t *testing.T) {
 	const file = "name;account;other\nAnn;a1;b1\nBob;a2; b2\n"
-	r, err := Open(section(file), Options{Choices: Choices{Column: 3}})
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{Column: 3}})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -61,7 +65,7 @@ func copied(cells []string) []string { return append([]string(nil), cells...) }
 
 // staySetAside: rejects that come back as they are become no accounts.
 func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason) {
-	r, err := Open(section(file), o)
+	r, err := Open(filetest.Section(file), o)
 	if err != nil {
 		return nil
 	}
@@ -78,7 +82,7 @@ func staySetAside(t require.TestingT, file string, o Options) (reasons []Reason)
 	if written == 0 {
 		return nil
 	}
-	again, err := Open(section(rejects), Options{Tags: o.Tags})
+	again, err := Open(filetest.Section(rejects), Options{Tags: o.Tags})
 	require.NoError(t, err)
 	rows, err = rest(again)
 	require.NoError(t, err)
@@ -96,16 +100,19 @@ func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 	tagged, err := filepath.Glob("testdata/tags/*.*")
 	require.NoError(t, err)
 	files = append(files, tagged...)
-	texts := []string{"a1\n" + strings.Repeat("x", 2*maxRecord) + "\na2\n"}
+	texts := []string{"a1\n" + strings.Repeat("x", 2*text.MaxRecord) + "\na2\n"}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		content, err := os.ReadFile(file)
 		require.NoError(t, err)
-		texts = append(texts, string(text))
+		texts = append(texts, string(content))
 	}
-	for _, text := range texts {
-		for _, c := range []Choices{{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"}, {Header: No}, {Column: 2}, {FirstLine: 2}, {TagColumn: 2}} {
+	for _, content := range texts {
+		for _, c := range []Choices{
+			{}, {Quote: NoQuote}, {Quote: `'`}, {Separator: OnePerLine}, {Separator: ";"},
+			{Header: No}, {Column: 2}, {FirstLine: 2}, {TagColumn: 2},
+		} {
 			for _, tags := range []bool{false, true} {
-				for _, reason := range staySetAside(t, text, Options{Choices: c, Tags: tags}) {
+				for _, reason := range staySetAside(t, content, Options{Choices: c, Tags: tags}) {
 					seen[reason] = true
 				}
 			}
@@ -118,10 +125,15 @@ func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 
 func TestRejectsNeverBecomeAccounts(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
-		"a1", "b2", "user_id", "account", "name", " ", `"`, `"`, `""`, `'`, ",", ",", ";", "|", "\t", "\n", "\n", "\r\n", "\n\n", "=x", "'=x", "-5", "@",
-		"张三", "账号", "tags", "vip", "NULL", "；", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`, "12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",
+		"a1", "b2", "user_id", "account", "name", " ", `"`, `"`, `""`, `'`, ",", ",", ";", "|", "\t",
+		"\n", "\n", "\r\n", "\n\n", "=x", "'=x", "-5", "@",
+		"张三", "账号", "tags", "vip", "NULL", "；", "\xff", "\x00", "\uFFFD", "1.23E+12", "#N/A", `="1"`,
+		"12345", "2024-01-02", strings.Repeat("x", 33), "\uFEFF", "sep=;\n",
 	})
-	begin := rapid.SampledFrom([]string{"", "account,name\n", "name;账号;n\n", "客户,编码\n", "first,second,third\n", "x\tuser_id\n", "\"account\",\"a\nb\"\n", "id,account\n", "a [account],b\n", "account,tags\n"})
+	begin := rapid.SampledFrom([]string{
+		"", "account,name\n", "name;账号;n\n", "客户,编码\n", "first,second,third\n", "x\tuser_id\n", "\"account\",\"a\nb\"\n",
+		"id,account\n", "a [account],b\n", "account,tags\n",
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := begin.Draw(t, "begin") + strings.Join(rapid.SliceOfN(piece, 1, 60).Draw(t, "pieces"), "")
 		staySetAside(t, text, Options{Tags: rapid.Bool().Draw(t, "tags"), Choices: Choices{

@@ -1,14 +1,12 @@
 package accounts
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
-)
 
-// shownBytes of a line too long to be kept are shown.
-const shownBytes = 200
+	"tagsweep/internal/accounts/text"
+)
 
 // Row is a row of the file: an account, or set aside for a reason. All text is
 // valid UTF-8 without NUL; bytes that are not text are shown as U+FFFD.
@@ -27,118 +25,57 @@ type Row struct {
 	Value   string   // the cell in the account column; of a row that cannot be split, its first line
 }
 
-// table is the rows of a text.
-type table struct {
-	text
-	understanding Understanding
-	rules         rules
-	dialect       dialect
-	decoded       bool  // bytes that are no text have become U+FFFD
-	number        int64 // of the last row
-	doubtful      int64 // lines up to this one may belong to a quote
-	joined        joined
-	cells, alone  []cell
+// setAside is for a row that cannot be split; a long line is cut.
+func (row *Row) setAside(reason Reason, line string) {
+	if len(line) > text.MaxRecord {
+		line = shortened(line)
+	}
+	row.Reason, row.Value = reason, readable(line)
+	row.Fields = []string{row.Value}
+	row.mark(0)
 }
 
-func newTable(t text, u Understanding, limit int) *table {
-	return &table{text: t, understanding: u, rules: rules{limit: limit, wholeLine: u.WholeLine}, dialect: dialectOf(u.Separator, u.Quote), decoded: codings[u.Encoding] != nil, joined: newJoined(u)}
+// mark makes sure that a row set aside is set aside again when it comes back.
+func (row *Row) mark(column int) {
+	if column < len(row.Fields) && anyRules.judge(row.Fields[column], true) == "" {
+		row.Fields[column] = marked(row.Fields[column])
+	}
 }
 
-// begin goes to the first row.
-func (t *table) begin() error {
-	if _, err := t.skipTo(t.understanding.FirstLine); err != nil || t.understanding.Header == nil {
-		return err
-	}
-	if err := t.skipBlank(); err != nil {
-		return err
-	}
-	w := t.window()
-	if rec := scan(w, t.dialect, nil); rec.problem == "" && rec.end <= maxRecord {
-		t.advance(rec.next, rec.lines+1)
-	} else {
-		t.skipLine()
-	}
-	return nil
-}
-
-// headerHolds reports whether the header at hand can be read as one, and no
-// quote in it may hold rows.
-func (t *table) headerHolds() bool {
-	w := t.window()
-	rec := scan(w, t.dialect, nil)
-	return rec.problem == "" && rec.end <= maxRecord && (rec.lines == 0 || !t.swallows(w, rec))
-}
-
-func (t *table) next() (Row, error) {
-	if err := t.skipBlank(); err != nil {
-		return Row{}, err
-	}
-	t.number++
-	row := Row{Number: t.number, Line: t.line}
-	w := t.window()
-	end, next := lineEnd(w)
-	if end > maxRecord {
-		row.setAside(RowTooLong, shortened(w))
-		t.skipLine()
-		return row, nil
-	}
-	if t.line <= t.doubtful {
-		w = w[:next]
-	}
-	rec := scan(w, t.dialect, t.cells[:0])
-	t.cells = rec.cells
+// settle accepts a row of which account and cells are in order, if its tags are.
+// Untyped says that the cell of the tags is text or a whole number.
+func (row *Row) settle(u *Understanding, untyped bool) {
 	switch {
-	case rec.problem == "" && rec.end > maxRecord:
-		row.setAside(RowTooLong, w[:end])
-	case rec.problem == StrayQuote && rec.lines == 0:
-		row.setAside(StrayQuote, w[:end])
-	case rec.problem == StrayQuote && !opens(w, rec.at, t.dialect.separator),
-		rec.problem == "" && rec.lines > 0 && t.swallows(w, rec):
-		row.setAside(OpenQuote, w[:end])
-		t.doubtful = t.line + int64(rec.lines)
-	case rec.problem != "":
-		row.setAside(OpenQuote, w[:end])
-	default:
-		t.judge(&row, w, rec)
-		t.advance(rec.next, rec.lines+1)
-		return row, nil
-	}
-	t.advance(next, 1)
-	return row, nil
-}
-
-// judge decides on a row that could be split.
-func (t *table) judge(row *Row, w []byte, rec record) {
-	column := t.understanding.Column
-	row.Fields = t.texts(w, rec)
-	if column < len(row.Fields) {
-		row.Value = row.Fields[column]
-	}
-	middle := t.joined.reason(row.Fields, row.Value, t.understanding)
-	switch {
-	case !isText(w[:rec.end]) || t.decoded && bytes.Contains(w[:rec.end], replacement):
-		row.Reason = NotText
-		row.Value = readable(row.Value)
-		for i, field := range row.Fields {
-			row.Fields[i] = readable(field)
-		}
-	case row.Line <= t.doubtful:
-		row.Reason = InQuote
-	case middle != "":
-		row.Reason = middle
-	case !t.fits(w, rec):
-		row.Reason = Ragged
-	default:
-		row.Reason = t.rules.judge(row.Value, rec.cells[column].quoted)
-		row.settle(&t.understanding, true)
+	case row.Reason != "":
 		return
+	case u.Several:
+		row.Reason = SeveralValues
+		row.mark(u.Column)
+		return
+	case u.TagColumn > 0 && !untyped:
+		row.Reason = BadTag
+		row.mark(u.Column)
+		return
+	case u.TagColumn > 0:
+		if row.Tags, row.Reason = SplitTags(row.Fields[u.TagColumn-1]); row.Reason != "" {
+			return
+		}
 	}
-	row.mark(column)
+	row.Account, row.Unusual = row.Value, isUnusual(row.Value)
+}
+
+// notText sets a row aside that holds what is no text.
+func (row *Row) notText() {
+	row.Reason, row.Value = NotText, readable(row.Value)
+	for i, field := range row.Fields {
+		row.Fields[i] = readable(field)
+	}
 }
 
 // repeatsHeader reports whether a row is the header once more.
 func repeatsHeader(u Understanding, fields []string, value string) bool {
-	if u.Header == nil || u.Column >= len(u.Header) || u.Column >= len(fields) || u.Column > 0 && value != u.Header[u.Column] {
+	if u.Header == nil || u.Column >= len(u.Header) || u.Column >= len(fields) ||
+		u.Column > 0 && value != u.Header[u.Column] {
 		return false
 	}
 	first := strings.TrimPrefix(fields[0], "\uFEFF")
@@ -152,89 +89,31 @@ func withoutBlankEnd(cells []string) []string {
 	return cells
 }
 
-// fits reports whether the record has the cells a row must have, and nothing
-// beyond the last column that has a name.
-func (t *table) fits(w []byte, rec record) bool {
-	if len(rec.cells) < t.understanding.Required {
-		return false
-	}
-	for _, c := range rec.cells[t.understanding.Required:] {
-		if !isBlank(w[c.from:c.to]) {
-			return false
-		}
-	}
-	return true
-}
+func isReadable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// swallows reports whether a line inside the record, read alone, would be the
-// row of an account, or the beginning of one.
-func (t *table) swallows(w []byte, rec record) bool {
-	column := t.understanding.Column
-	_, at := lineEnd(w[:rec.next])
-	for at < rec.next {
-		_, length := lineEnd(w[at:rec.next])
-		line := w[at : at+length]
-		at += length
-		alone := scan(line, t.dialect, t.alone[:0])
-		t.alone = alone.cells
-		whole := alone.problem == "" && t.fits(line, alone)
-		begun := alone.problem == OpenQuote && column < len(alone.cells)
-		if (whole || begun) && t.rules.judge(t.text1(line, alone.cells[column]), alone.cells[column].quoted) == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// setAside is for a row that cannot be split.
-func (row *Row) setAside(reason Reason, line []byte) {
-	row.Reason, row.Value = reason, readable(string(line))
-	row.Fields = []string{row.Value}
-	row.mark(0)
-}
-
-// mark makes sure that a row set aside is set aside again when it comes back.
-func (row *Row) mark(column int) {
-	if column < len(row.Fields) && anyRules.judge(row.Fields[column], true) == "" {
-		row.Fields[column] = marked(row.Fields[column])
-	}
-}
-
-// texts returns the cells of a record, in one piece of memory.
-func (t *table) texts(w []byte, rec record) []string { return texts(w, rec, t.dialect.quote) }
-
-func texts(w []byte, rec record, quote byte) []string {
-	whole := string(w[:rec.end])
-	fields := make([]string, len(rec.cells))
-	for i, c := range rec.cells {
-		fields[i] = unquoted(whole[c.from:c.to], c, quote)
-	}
-	return fields
-}
-
-func (t *table) text1(w []byte, c cell) string {
-	return unquoted(string(w[c.from:c.to]), c, t.dialect.quote)
-}
-
-func unquoted(s string, c cell, quote byte) string {
-	if c.doubled {
-		s = strings.ReplaceAll(s, string([]byte{quote, quote}), string(quote))
-	}
-	return original(s)
-}
-
-var replacement = []byte("\uFFFD")
-
-func isText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
-
+// readable makes a text fit to be shown: valid UTF-8 without NUL.
 func readable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-func shortened(line []byte) []byte {
+// shownBytes of a line too long to be kept are shown.
+const shownBytes = 200
+
+// shorten makes a line fit to be shown in a list.
+func shorten(line string) string {
+	line = readable(line)
+	if len(line) > shownBytes {
+		line = shortened(line) + "…"
+	}
+	return line
+}
+
+func shortened(line string) string {
 	n := min(shownBytes, len(line))
 	for n > 0 && n < len(line) && !utf8.RuneStart(line[n]) {
 		n--
 	}
 	return line[:n]
 }
+
+func isBlank(cell string) bool { return strings.Trim(cell, " \t") == "" }

@@ -16,11 +16,11 @@ const (
 	TooLong        Reason = "too_long"        // more bytes than an account may have
 	OuterSpace     Reason = "outer_space"     // a space before or after a value, not there on purpose
 	SeveralValues  Reason = "several_values"  // a separator in the value: perhaps several accounts
-	Annotated      Reason = "annotated"       // a label, list mark or apostrophe before the account, or a remark in its place
+	Annotated      Reason = "annotated"       // a label, list mark or apostrophe before the account, or a remark
 	NoValue        Reason = "no_value"        // such as NULL, or only signs
 	DamagedNumber  Reason = "damaged_number"  // such as 1.23E+12: a spreadsheet rounded the number
 	Formula        Reason = "formula"         // a spreadsheet's formula or error in place of the value
-	CellType       Reason = "cell_type"       // a workbook's date, truth value, fraction, or number shown otherwise than stored
+	CellType       Reason = "cell_type"       // a date, truth value, fraction, or number shown otherwise than stored
 	RepeatedHeader Reason = "repeated_header" // the header once more, as in files that were joined
 	ColumnsChanged Reason = "columns_changed" // below a header in the middle with its columns in another order
 	Ragged         Reason = "ragged"          // more or fewer cells than there are columns
@@ -30,7 +30,7 @@ const (
 	NotText        Reason = "not_text"        // a NUL, or bytes that are no text in the file's encoding
 	RowTooLong     Reason = "row_too_long"    // over 64 KiB
 	NoTag          Reason = "no_tag"          // no tag in their column, or only a word such as NULL
-	BadTag         Reason = "bad_tag"         // a control character, an open quote, or what a spreadsheet left in place of text
+	BadTag         Reason = "bad_tag"         // a control character, an open quote, or what a spreadsheet left there
 	TagTooLong     Reason = "tag_too_long"    // over TagBytes
 	ManyTags       Reason = "many_tags"       // over MostTags
 )
@@ -47,12 +47,13 @@ var Reasons = []Reason{
 const UserIDBytes = 32
 
 var (
-	damagedNumber = regexp.MustCompile(`^[-+]?([0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}|[0-9][.,][0-9]+[Ee][0-9]{1,3}|[0-9]+[.]0+)$`)
-	noValues      = []string{"null", `\n`, "none", "nan", "n/a", "nil", "(null)", "<null>", "undefined"}
-	totals        = []string{"total", "subtotal", "grand total", "totals"}
-	listMark      = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+#>]+) `)
-	rowCount      = regexp.MustCompile(`^\(?[0-9]+ rows?( |\)|$)`)
-	sheetErrors   = []string{
+	damagedNumber = regexp.MustCompile(
+		`^[-+]?([0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}|[0-9][.,][0-9]+[Ee][0-9]{1,3}|[0-9]+[.]0+)$`)
+	noValues    = []string{"null", `\n`, "none", "nan", "n/a", "nil", "(null)", "<null>", "undefined"}
+	totals      = []string{"total", "subtotal", "grand total", "totals"}
+	listMark    = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+#>]+) `)
+	rowCount    = regexp.MustCompile(`^\(?[0-9]+ rows?( |\)|$)`)
+	sheetErrors = []string{
 		"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
 		"#GETTING_DATA", "#BLOCKED!", "#UNKNOWN!", "#FIELD!", "#CONNECT!", "#BUSY!",
 	}
@@ -79,7 +80,7 @@ func (r rules) judge(value string, quoted bool) Reason {
 				return Empty
 			}
 			return BadCharacter
-		case b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z':
+		case isLetterOrDigit(b):
 			letters = true
 		case b == ' ':
 			spaced = true
@@ -139,7 +140,7 @@ func inParts(value string) bool {
 		return true
 	}
 	parts := strings.Split(value, " ")
-	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !strings.ContainsAny(part, "0123456789") })
+	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !hasDigit(part) })
 }
 
 // annotated reports whether more than an account seems to stand in a value, or
@@ -147,15 +148,18 @@ func inParts(value string) bool {
 func annotated(value string, spaced bool) bool {
 	last := len(value) - 1
 	switch first := value[0]; {
-	case (first == '\'' || first == '`') && last > 0 && (isLetter(value[1]) || value[1] >= '0' && value[1] <= '9'), value[last] == ':':
+	case (first == '\'' || first == '`') && last > 0 && isLetterOrDigit(value[1]), value[last] == ':':
 		return true
 	case first|0x20 == 't' || first|0x20 == 's' || first|0x20 == 'g':
 		if slices.ContainsFunc(totals, func(word string) bool { return strings.EqualFold(word, value) }) {
 			return true
 		}
 	}
-	return spaced && (strings.Count(strings.Trim(value, " "), " ") > 2 && !inParts(value) || strings.Contains(value, ": ") || listMark.MatchString(value) || rowCount.MatchString(value))
+	return spaced && (strings.Count(strings.Trim(value, " "), " ") > 2 && !inParts(value) ||
+		strings.Contains(value, ": ") || listMark.MatchString(value) || rowCount.MatchString(value))
 }
+
+func isLetterOrDigit(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' }
 
 // marked is a value as a spreadsheet's text formula: for the cell of a row that
 // was set aside although the cell alone could be an account, so that it is set
@@ -191,7 +195,7 @@ func original(cell string) string {
 // of Tencent's pages allow.
 func isUnusual(account string) bool {
 	for i := range len(account) {
-		if c := account[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+		if c := account[i]; !isLetterOrDigit(c) && c != '_' && c != '-' {
 			return true
 		}
 	}

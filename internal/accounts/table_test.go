@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
 )
 
@@ -220,7 +223,7 @@ func TestEveryFileIsReadAsDecided(t *testing.T) {
 		t.Run(test.file, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata", test.file))
 			require.NoError(t, err)
-			r, err := Open(section(string(text)), Options{Choices: test.choices})
+			r, err := Open(filetest.Section(string(text)), Options{Choices: test.choices})
 			require.NoError(t, err)
 			rows, err := rest(r)
 			require.NoError(t, err)
@@ -257,16 +260,16 @@ func TestFileWithoutTextRowsIsRefused(t *testing.T) {
 		{"page.csv", FaultBinary, "HTML"},
 		{"list.json", FaultBinary, "JSON"},
 		{"picture.zip", FaultBinary, "PNG"},
-		{"utf-32.csv", FaultEncoding, "UTF-32"},
-		{"mixed-encodings.csv", FaultEncodingUnknown, ""},
-		{"no-encoding.csv", FaultEncodingUnknown, ""},
-		{"several.zip", FaultSeveralFiles, "3 files"},
-		{"no-file.zip", FaultNoFile, ""},
+		{"utf-32.csv", text.FaultEncoding, "UTF-32"},
+		{"mixed-encodings.csv", text.FaultEncodingUnknown, ""},
+		{"no-encoding.csv", text.FaultEncodingUnknown, ""},
+		{"several.zip", archive.FaultSeveralFiles, "3 files"},
+		{"no-file.zip", archive.FaultNoFile, ""},
 		{"nested.zip", FaultNested, "ZIP"},
 		{"nested.csv.gz.gz", FaultNested, "gzip"},
 		{"nested.tar.gz", FaultNested, "tar"},
-		{"encrypted.zip", FaultEncrypted, ""},
-		{"password.xlsx", FaultEncrypted, ""},
+		{"encrypted.zip", archive.FaultEncrypted, ""},
+		{"password.xlsx", archive.FaultEncrypted, ""},
 		{"damaged.zip", FaultDamaged, ""},
 		{"cut.zip", FaultDamaged, ""},
 		{"wrong-size.zip", FaultDamaged, ""},
@@ -281,12 +284,12 @@ func TestFileWithoutTextRowsIsRefused(t *testing.T) {
 		{"cut-sheet.xlsx", FaultDamaged, ""},
 		{"rows-back.xlsx", FaultDamaged, ""},
 		{"no-such-text.xlsx", FaultDamaged, ""},
-		{"nuls.csv", FaultNotText, ""},
+		{"nuls.csv", text.FaultNotText, ""},
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			file, err := os.ReadFile(filepath.Join("testdata", "refused", test.file))
 			require.NoError(t, err)
-			_, err = Open(section(string(file)), Options{})
+			_, err = Open(filetest.Section(string(file)), Options{})
 			require.True(t, test.want.Is(err), "%v", err)
 			require.Contains(t, err.Error(), test.name)
 			require.NotContains(t, err.Error(), "%!")

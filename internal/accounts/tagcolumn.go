@@ -66,7 +66,9 @@ func isTagHeader(first []string, below []sampleRow) bool {
 	column := namedTags(first, -1)
 	return column >= 0 && len(first) > 1 && len(below) > 0 &&
 		!slices.ContainsFunc(first, hasDigit) &&
-		!slices.ContainsFunc(below, func(row sampleRow) bool { return column < len(row.cells) && row.cells[column] == first[column] })
+		!slices.ContainsFunc(below, func(row sampleRow) bool {
+			return column < len(row.cells) && row.cells[column] == first[column]
+		})
 }
 
 // tagColumn finds the column of the tags, from 0: the one chosen, else the one

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/fault"
 )
 
@@ -28,9 +29,10 @@ func briefly(rows []Row) string {
 
 // taggedWorkbook has in its second column what a spreadsheet can hold of tags.
 func taggedWorkbook(t require.TestingT) string {
-	return string(workbookOf(t, [][]any{
-		{"账号", "标签"}, {"a1", "付费；活跃"}, {"a2", 2024}, {"a3", time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)}, {"a4"}, {"a5", 1.5}, {"a6", true}, {"a7", "vip\nnew"},
-	}))
+	return filetest.Workbook(t, [][]any{
+		{"账号", "标签"}, {"a1", "付费；活跃"}, {"a2", 2024}, {"a3", time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)},
+		{"a4"}, {"a5", 1.5}, {"a6", true}, {"a7", "vip\nnew"},
+	})
 }
 
 func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
@@ -74,12 +76,12 @@ func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
 		})
 	}
 	readsTags(t, taggedWorkbook(t), "1 2", `2=a1["付费" "活跃"] 3=a2["2024"] 4!bad_tag 5!no_tag 6!bad_tag 7!bad_tag 8!bad_tag`, none)
-	readsTags(t, gzipOf(t, "用户ID,标签\na1,x;y\n"), "1 2", `2=a1["x" "y"]`, none)
+	readsTags(t, filetest.Gzip(t, "用户ID,标签\na1,x;y\n"), "1 2", `2=a1["x" "y"]`, none)
 }
 
 func readsTags(t *testing.T, text, columns, want string, c Choices) {
 	t.Helper()
-	r, err := Open(section(text), Options{Choices: c, Tags: true})
+	r, err := Open(filetest.Section(text), Options{Choices: c, Tags: true})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -96,7 +98,7 @@ func readsTags(t *testing.T, text, columns, want string, c Choices) {
 func TestTagFileRowHolds100DistinctTags(t *testing.T) {
 	text, err := os.ReadFile("testdata/tags/many-tags.csv")
 	require.NoError(t, err)
-	r, err := Open(section(string(text)), Options{Tags: true})
+	r, err := Open(filetest.Section(string(text)), Options{Tags: true})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
@@ -127,7 +129,7 @@ func TestTagFileWithUnclearTagsIsRefused(t *testing.T) {
 		t.Run(test.file, func(t *testing.T) {
 			file, err := os.ReadFile(filepath.Join("testdata/tags/refused", test.file))
 			require.NoError(t, err)
-			_, err = Open(section(string(file)), Options{Choices: test.c, Tags: true})
+			_, err = Open(filetest.Section(string(file)), Options{Choices: test.c, Tags: true})
 			require.True(t, test.want.Is(err), "%v", err)
 			require.Contains(t, err.Error(), test.says)
 			require.NotContains(t, err.Error(), "%!")
@@ -151,13 +153,13 @@ func TestEveryFileOfTagsIsTested(t *testing.T) {
 // A file of tags may be cleared, and what was said of its tags then says nothing.
 func TestTagFileIsReadForTagJobsOnly(t *testing.T) {
 	const file = "account,tags\na1,vip\na2,\n"
-	r, err := Open(section(file), Options{Choices: Choices{TagColumn: 9}})
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{TagColumn: 9}})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
 	require.Equal(t, "2=a1[] 3=a2[]", briefly(rows))
 	require.Zero(t, r.Understanding().TagColumn)
-	asked, err := Open(section(file), Options{Tags: true})
+	asked, err := Open(filetest.Section(file), Options{Tags: true})
 	require.NoError(t, err)
 	require.NotEqual(t, r.Understanding().Shape, asked.Understanding().Shape, "what is said of one is not said of the other")
 }
@@ -181,7 +183,8 @@ func TestExportHeaderNamesTagColumn(t *testing.T) {
 
 // tagOf draws what the service may hold as a tag.
 func tagOf(t *rapid.T) string {
-	runes := []rune{'a', 'B', '7', ' ', ' ', ';', '|', ',', '；', '、', '"', '"', '\'', '=', '-', '#', '标', '签', 'é', '😀', '\u00a0', '\u200b', '\uFEFF'}
+	runes := []rune{'a', 'B', '7', ' ', ' ', ';', '|', ',', '；', '、', '"', '"', '\'', '=', '-', '#',
+		'标', '签', 'é', '😀', '\u00a0', '\u200b', '\uFEFF'}
 	return rapid.OneOf(
 		rapid.SampledFrom([]string{"NULL", "-", "#N/A", `="x"`, "1.23E+12", "n/a", "vip", `"`, `""`, " ", "'=x", "账号", "tags", "account"}),
 		rapid.StringOfN(rapid.RuneFrom(runes), 1, 12, TagBytes),
@@ -202,7 +205,7 @@ func TestTagsAreReadBackAsTheyWereWritten(t *testing.T) {
 			require.NoError(t, w.Write([]string{fmt.Sprintf("user_%d", i), cell}))
 		}
 		require.NoError(t, w.Flush())
-		r, err := Open(section(file.String()), Options{Tags: true})
+		r, err := Open(filetest.Section(file.String()), Options{Tags: true})
 		require.NoError(t, err)
 		rows, err := rest(r)
 		require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"tagsweep/internal/accounts/text"
 )
 
 // What the service allows: tim-api.md, section 2.
@@ -59,15 +61,11 @@ func nextTag(cell string) (tag, rest string, quoted, ok bool) {
 		_, size := utf8.DecodeRuneInString(cell[at:])
 		return strings.TrimRightFunc(cell[:at], unicode.IsSpace), cell[at+size:], false, true
 	}
-	end, doubled := closing([]byte(cell), 1, '"', new(int))
-	if end < 0 {
+	tag, rest, ok = text.Unquote(cell)
+	if !ok {
 		return "", "", true, false
 	}
-	tag = cell[1:end]
-	if doubled {
-		tag = strings.ReplaceAll(tag, `""`, `"`)
-	}
-	rest = strings.TrimLeftFunc(cell[end+1:], unicode.IsSpace)
+	rest = strings.TrimLeftFunc(rest, unicode.IsSpace)
 	sign, size := utf8.DecodeRuneInString(rest)
 	if rest != "" && !strings.ContainsRune(tagSeparators, sign) {
 		return "", "", true, false
@@ -77,7 +75,8 @@ func nextTag(cell string) (tag, rest string, quoted, ok bool) {
 
 // leftOver reports whether a spreadsheet left it in place of a text.
 func leftOver(tag string) bool {
-	return strings.HasPrefix(tag, `="`) || tag[0] == '#' && (slices.Contains(sheetErrors, tag) || strings.Trim(tag, "#") == "") ||
+	return strings.HasPrefix(tag, `="`) ||
+		tag[0] == '#' && (slices.Contains(sheetErrors, tag) || strings.Trim(tag, "#") == "") ||
 		strings.ContainsAny(tag, "Ee") && damagedNumber.MatchString(tag)
 }
 
@@ -86,7 +85,8 @@ func leftOver(tag string) bool {
 func JoinTags(tags []string) string {
 	written := make([]string, len(tags))
 	for i, tag := range tags {
-		if written[i] = tag; tag == "" || strings.ContainsAny(tag, tagSeparators+`"`) || strings.TrimSpace(tag) != tag || isNoValue(tag) || leftOver(tag) {
+		if written[i] = tag; tag == "" || strings.ContainsAny(tag, tagSeparators+`"`) || strings.TrimSpace(tag) != tag ||
+			isNoValue(tag) || leftOver(tag) {
 			written[i] = `"` + strings.ReplaceAll(tag, `"`, `""`) + `"`
 		}
 	}
@@ -100,26 +100,4 @@ func (u *Understanding) Tags(fields []string) []string {
 	}
 	tags, _ := SplitTags(fields[u.TagColumn-1])
 	return tags
-}
-
-// settle accepts a row of which account and cells are in order, if its tags are.
-// Untyped says that the cell of the tags is text or a whole number.
-func (row *Row) settle(u *Understanding, untyped bool) {
-	switch {
-	case row.Reason != "":
-		return
-	case u.Several:
-		row.Reason = SeveralValues
-		row.mark(u.Column)
-		return
-	case u.TagColumn > 0 && !untyped:
-		row.Reason = BadTag
-		row.mark(u.Column)
-		return
-	case u.TagColumn > 0:
-		if row.Tags, row.Reason = SplitTags(row.Fields[u.TagColumn-1]); row.Reason != "" {
-			return
-		}
-	}
-	row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 }

@@ -1,17 +1,11 @@
 package accounts
 
 import (
-	"bytes"
 	"errors"
 	"io"
 
+	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
-)
-
-// further places of a file are looked at to find its encoding.
-const (
-	furtherPlaces = 24
-	furtherBytes  = 4 << 10
 )
 
 // understand finds out how a file is to be read.
@@ -39,12 +33,12 @@ func (f *file) understandTable(c Choices, limit int) (Understanding, error) {
 	if err != nil {
 		return Understanding{}, err
 	}
-	detected, whyNot := s.encoding()
+	detected, whyNot := s.Encoding()
 	chosen, shape := c.Encoding, ""
 	if chosen == "" {
 		chosen, err = detected, whyNot
 	} else {
-		err = s.bears(chosen)
+		err = s.Allows(chosen)
 	}
 	if err != nil {
 		return Understanding{}, err
@@ -56,8 +50,8 @@ func (f *file) understandTable(c Choices, limit int) (Understanding, error) {
 	}
 	switch {
 	case whyNot != nil, isFault(err), err == nil && u.Header == nil:
-		end, _ := lineEnd(s.head)
-		shape = f.digest([]string{"", string(s.head[:end])})
+		end, _ := text.LineEnd(s.Head)
+		shape = f.digest([]string{"", string(s.Head[:end])})
 	case err != nil:
 		return u, err
 	default:
@@ -76,86 +70,21 @@ func isFault(err error) bool {
 	return ok
 }
 
-// sample takes the beginning and some further places. What is packed cannot be
-// entered in the middle: it is unpacked once to its end, which also finds
-// damage before any row is read.
-func (f *file) sample() (s sample, err error) {
-	r, err := f.open()
-	if err != nil {
-		return s, err
-	}
-	defer r.Close()
-	if s.head, err = readHead(r); err != nil {
-		return s, err
-	}
-	if len(s.head) < maxRecord {
-		return s, nil
-	}
-	s.head = wholeLines(s.head, false)
-	if f.unpack == nil {
-		return s, f.sampleFurther(&s)
-	}
-	piece := make([]byte, maxRecord)
-	for {
-		n, err := io.ReadFull(r, piece) // its own errors are no longer those of io
-		if !isASCII(piece[:n]) && len(s.more) < furtherPlaces {
-			at := 0
-			for piece[at] < 0x80 {
-				at++
-			}
-			at = max(0, min(at-furtherBytes/2, n-furtherBytes))
-			s.more = append(s.more, bytes.Clone(wholeLines(piece[at:min(n, at+furtherBytes)], true)))
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return s, nil
-		} else if err != nil {
-			return s, err
-		}
-	}
-}
-
-func (f *file) sampleFurther(s *sample) error {
-	size := f.source.Size()
-	for i := range int64(furtherPlaces) {
-		piece := make([]byte, furtherBytes)
-		n, err := f.source.ReadAt(piece, maxRecord+(size-maxRecord)*i/furtherPlaces)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		s.more = append(s.more, wholeLines(piece[:n], true))
-	}
-	return nil
-}
-
-// wholeLines cuts off a line that is not there to its end and, of what does not
-// begin the file, one that is not there from its beginning.
-func wholeLines(piece []byte, inside bool) []byte {
-	if inside {
-		i := bytes.IndexAny(piece, "\r\n")
-		piece = piece[i+1:]
-	}
-	if i := bytes.LastIndexAny(piece, "\r\n"); i >= 0 {
-		return piece[:i+1]
-	} else if inside {
-		return nil
-	}
-	// Cut where no character can be, so that none is halved.
-	return piece[:1+bytes.LastIndexFunc(piece, func(c rune) bool { return c < '0' })]
-}
-
 // understandText detects what the choices leave open; they name the encoding.
 func (f *file) understandText(c Choices, limit int) (u Understanding, err error) {
-	t, closer, err := f.text(c.Encoding)
+	t, closer, err := f.lines(c.Encoding)
 	if err != nil {
 		return u, err
 	}
 	defer closer.Close()
-	u = Understanding{Packed: f.packed, Entry: f.entry, Encoding: c.Encoding, WholeLine: c.Separator == OnePerLine}
+	u = Understanding{Encoding: c.Encoding, WholeLine: c.Separator == OnePerLine}
+	u.Packed, u.Entry = f.packing()
+	above := func(line []byte) { u.above(string(line[:min(len(line), 4*shownBytes)])) }
 	first := max(c.FirstLine, 1)
-	if u.Above, err = t.skipTo(first); err != nil {
+	if err := t.SkipTo(first, above); err != nil {
 		return u, noTable(err, c)
 	}
-	sample, whole, err := t.sample()
+	sample, whole, err := t.Peek()
 	if err != nil {
 		return u, noTable(err, c)
 	}
@@ -163,7 +92,7 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		if c.Separator == "" {
 			c.Separator = separator
 		}
-		if u.Above, err = t.skipTo(2); err != nil {
+		if err := t.SkipTo(2, above); err != nil {
 			return u, err
 		}
 		first, sample = 2, sample[length:]
@@ -175,9 +104,7 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 	if err := u.take(found, c, first, f.tags); err != nil {
 		return u, err
 	}
-	above, err := t.skipTo(u.FirstLine)
-	u.Above = append(u.Above, above[:min(len(above), aboveShown-min(aboveShown, len(u.Above)))]...)
-	if err != nil {
+	if err := t.SkipTo(u.FirstLine, above); err != nil {
 		return u, noTable(err, c)
 	}
 	u.Required = u.Columns
@@ -188,13 +115,20 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		return u, nil
 	}
 	// A quote in the header may hold rows: then it is read as one itself.
-	if table := newTable(t, u, limit); !table.headerHolds() {
+	if table := newTextTable(t, u, limit); !table.records.IsClear() {
 		if c.Header == Yes {
 			return u, FaultHeader.With(u.FirstLine)
 		}
 		u.Header = nil
 	}
 	return u, nil
+}
+
+// above keeps a line above the table to be shown.
+func (u *Understanding) above(line string) {
+	if len(u.Above) < aboveShown {
+		u.Above = append(u.Above, shorten(line))
+	}
 }
 
 func noTable(err error, c Choices) error {
@@ -208,7 +142,7 @@ func noTable(err error, c Choices) error {
 
 // take makes what was found part of the understanding.
 func (u *Understanding) take(found candidate, c Choices, first int64, tags bool) error {
-	u.Separator, u.Quote = found.dialect.names()
+	u.Separator, u.Quote = found.separator, found.quote
 	u.FirstLine = first + found.line
 	u.Column, u.Columns, u.Several = found.column, found.columns, found.several
 	switch {
@@ -229,18 +163,4 @@ func (u *Understanding) take(found candidate, c Choices, first int64, tags bool)
 		return u.takeTags(found, c)
 	}
 	return nil
-}
-
-// text opens the text in an encoding.
-func (f *file) text(e Encoding) (text, io.Closer, error) {
-	r, err := f.open()
-	if err != nil {
-		return text{}, nil, err
-	}
-	src, err := decoded(r, e)
-	if err != nil {
-		r.Close()
-		return text{}, nil, err
-	}
-	return newText(src), r, nil
 }

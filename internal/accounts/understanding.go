@@ -7,7 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tagsweep/internal/accounts/text"
 )
+
+// MaxColumns is how many columns a file may have.
+const MaxColumns = 100
 
 // Choices are what a person says about a file. A zero field is detected.
 type Choices struct {
@@ -22,20 +27,20 @@ type Choices struct {
 }
 
 // Encoding names how the text of a file is written in bytes.
-type Encoding string
+type Encoding = text.Encoding
 
 // The encodings that are read.
 const (
-	UTF8        Encoding = "UTF-8"
-	UTF16LE     Encoding = "UTF-16LE"
-	UTF16BE     Encoding = "UTF-16BE"
-	GB18030     Encoding = "GB18030" // GBK and GB2312 are parts of it
-	Big5        Encoding = "Big5"
-	Windows1252 Encoding = "Windows-1252"
+	UTF8        = text.UTF8
+	UTF16LE     = text.UTF16LE
+	UTF16BE     = text.UTF16BE
+	GB18030     = text.GB18030
+	Big5        = text.Big5
+	Windows1252 = text.Windows1252
 )
 
 // Encodings lists them in the order a person chooses from.
-var Encodings = []Encoding{UTF8, GB18030, Big5, UTF16LE, UTF16BE, Windows1252}
+var Encodings = text.Encodings
 
 // Values of Choices and Understanding that are no signs of the file.
 const (
@@ -133,21 +138,23 @@ func (f *file) digest(header []string) string {
 	if f.tags {
 		header = append([]string{tagMark}, header...)
 	}
-	text, err := json.Marshal(header)
+	cells, err := json.Marshal(header)
 	if err != nil {
 		panic(err) // strings are always JSON
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(cells)
 	return hex.EncodeToString(sum[:16])
 }
 
-// shorten makes a line above a table fit to be shown.
-func shorten(line string) string {
-	line = readable(line)
-	if len(line) > shownBytes {
-		line = string(shortened([]byte(line))) + "…"
-	}
-	return line
-}
-
 const aboveShown = 5
+
+// dialectOf is the dialect of a separator and a quote as they are chosen.
+func dialectOf(separator, quote string) text.Dialect {
+	if separator == OnePerLine {
+		separator = ""
+	}
+	if quote == NoQuote {
+		quote = ""
+	}
+	return text.DialectOf(separator, quote)
+}

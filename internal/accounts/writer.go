@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const byteOrderMark = "\uFEFF"
+
 // Writer writes CSV for people: UTF-8 with a byte order mark and CRLF, so that
 // spreadsheets show every script, and with no cell that they would run as a
 // formula. Reader gives the same cells back. Check the error of Flush.
@@ -16,7 +18,7 @@ type Writer struct {
 // NewWriter begins a file; the byte order mark is the first thing written.
 func NewWriter(w io.Writer) *Writer {
 	out := bufio.NewWriterSize(w, 32<<10)
-	out.Write(byteOrderMark)
+	out.WriteString(byteOrderMark)
 	return &Writer{out: out}
 }
 
@@ -28,7 +30,7 @@ func (w *Writer) Write(cells []string) error {
 		}
 		cell = neutral(cell)
 		// A lone blank cell would be a blank line, which is no row.
-		if !needsQuotes(cell) && !(len(cells) == 1 && isBlank([]byte(cell))) {
+		if !needsQuotes(cell) && !(len(cells) == 1 && isBlank(cell)) {
 			w.out.WriteString(cell)
 			continue
 		}

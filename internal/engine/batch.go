@@ -21,6 +21,7 @@ type batch struct {
 	plan           jobs.PlannedBatch  // those with an outcome included
 	accounts       []*account         // those that were open, in file order
 	earlier        map[int64][]string // by place in the job: the tags of before that are kept already
+	key            *key               // shared by the batches of one claim
 
 	lostCallEnds time.Duration // see Config
 
@@ -75,6 +76,15 @@ type account struct {
 	doubt   bool // it was in a call without an answer that may have changed it
 	unread  bool // it is in doubt still: the service would not read it
 	ask     bool // a person must decide
+}
+
+// stored is what the accounts of a batch are in the database, as far as is known:
+// an intent may have been written though its commit seemed to fail.
+func (b *batch) stored() jobs.Outcome {
+	if b.intendedNow {
+		return jobs.Sending
+	}
+	return b.was
 }
 
 func (a *account) open() bool { return a.outcome == "" }

@@ -16,7 +16,7 @@ const (
 	// connected is how long a call may wait for a connection.
 	connected = 600 * time.Millisecond
 	// slowHold is how long no call of a command leaves once one was too frequent.
-	slowHold = time.Second
+	slowHold = 300 * time.Millisecond
 )
 
 // call is a line of the ledger.
@@ -119,11 +119,12 @@ func (e *Engine) call(ctx context.Context, b *batch, command tim.Command, accoun
 		}
 	}
 	may := func() bool { return e.gate.open(b) && b.mayChange(command) }
-	if !e.pace[command].next(ctx, may) {
+	left, ok := e.pace[command].next(ctx, may)
+	if !ok {
 		return answer, nil, cut
 	}
 	e.firstLeft(b)
-	leaving := tim.Leaving{Until: time.Now().Add(connected), May: may}
+	leaving := tim.Leaving{Until: time.Now().Add(connected), May: may, Written: left}
 	calling := tim.WithLeaving(context.WithoutCancel(ctx), leaving)
 	switch command {
 	case tim.GetTags:

@@ -78,7 +78,7 @@ func (e *Engine) claimSome(ctx context.Context, n int) (batches []*batch) {
 		batches, err = e.claimIn(ctx, tx, n, false)
 		return err
 	})
-	if errors.Is(err, errAlone) {
+	if errors.Is(err, store.ErrAlone) {
 		err = e.Store.Tx(ctx, func(tx *store.Tx) (err error) {
 			batches, err = e.claimIn(ctx, tx, n, true)
 			return err
@@ -116,7 +116,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 	}
 	if j.state == jobs.Queued {
 		if !alone { // it writes the job, which comes after all that a group may have locked
-			return nil, errAlone
+			return nil, store.ErrAlone
 		}
 		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
 			return nil, err
@@ -170,14 +170,14 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	case j.careful:
 		upTo = 1
 	}
-	claim, claimed := store.NewID(e.gate.time()), time.Now()
+	claim, claimed, shared := store.NewID(e.gate.time()), time.Now(), &key{}
 	type taken struct {
 		*batch
 		open int
 		plan string
 	}
 	all, err := store.Collect(ctx, tx, func(row store.Scanner) (t taken, err error) {
-		t.batch = &batch{job: j, claim: claim, lostCallEnds: e.LostCallEnds}
+		t.batch = &batch{job: j, claim: claim, key: shared, lostCallEnds: e.LostCallEnds}
 		return t, row.Scan(&t.number, &t.was, &t.open, &t.intendedBefore, &t.lost, &t.plan)
 	}, takeBatches, j.id, now, e.console, claim, upTo, n)
 	for _, t := range all {

@@ -136,7 +136,7 @@ func (e *Engine) lose(ctx context.Context, tx *store.Tx, c inHand, notBefore int
 	}
 	calls, err := result.RowsAffected()
 	if err == nil {
-		_, err = e.Jobs.MoveCounts(ctx, tx, c.job, moves, calls)
+		err = e.Jobs.MoveCounts(ctx, tx, c.job, moves, calls)
 	}
 	if err == nil {
 		err = e.Jobs.Advance(ctx, tx, c.job)

@@ -95,7 +95,7 @@ func (e *Engine) recall(ctx context.Context, b *batch) *ending {
 }
 
 func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
-	key, err := e.Snapshots.KeyOf(ctx, b.job.id)
+	key, err := e.keyOf(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 		}
 		if len(open) < len(b.accounts) {
 			if !alone {
-				return nil, errAlone
+				return nil, store.ErrAlone
 			}
 			if err := e.Jobs.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
 				return nil, err

@@ -53,7 +53,7 @@ func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 		for _, command := range tim.Commands {
 			for range workers {
 				go func() {
-					if e.pace[command].next(t.Context(), always) {
+					if _, ok := e.pace[command].next(t.Context(), always); ok {
 						left <- command
 					}
 				}()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
@@ -63,8 +64,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
 			return err
 		}
 		open := int64(len(b.accounts))
-		_, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
-		return err
+		return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
 	})
 	if e.gate.note(ctx, writing, err) {
 		return cut
@@ -96,7 +96,7 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 			all[a.seq] = a.before
 		}
 	}
-	key, err := e.Snapshots.KeyOf(ctx, b.job.id)
+	key, err := e.keyOf(ctx, b)
 	if err == nil {
 		s.data, err = snapshot.Seal(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
@@ -131,6 +131,21 @@ func (s sealedTags) done(b *batch) {
 			b.earlier[a.seq], a.unkept = a.before, false
 		}
 	}
+}
+
+// key is that of a job's tags, once it was read.
+type key struct {
+	mutex sync.Mutex
+	read  snapshot.Key
+}
+
+func (e *Engine) keyOf(ctx context.Context, b *batch) (k snapshot.Key, err error) {
+	b.key.mutex.Lock()
+	defer b.key.mutex.Unlock()
+	if b.key.read == (snapshot.Key{}) {
+		b.key.read, err = e.Snapshots.KeyOf(ctx, b.job.id)
+	}
+	return b.key.read, err
 }
 
 // unreadable ends a batch whose tags can neither be read nor kept. A job that was

@@ -54,16 +54,20 @@ func newPacer(e *Engine, command tim.Command) *pacer {
 	return p
 }
 
-// next waits for a slot in which a call may leave. It returns false when something
-// stops calls before, ctx ended, or no slot can be reserved.
-func (p *pacer) next(ctx context.Context, may func() bool) bool {
+// next waits for a slot in which a call may leave; left is to be told when it did. It
+// returns false when something stops calls before, ctx ended, or no slot can be
+// reserved.
+func (p *pacer) next(ctx context.Context, may func() bool) (left func(time.Time), ok bool) {
 	for {
 		slot, interval, ok := p.reach(ctx, may)
 		if !ok || !waitWhile(ctx, slot, may) {
-			return false
+			return nil, false
 		}
-		if time.Since(slot) <= p.late && p.room(ctx, interval) {
-			return may()
+		if time.Since(slot) > p.late {
+			continue
+		}
+		if left, ok := p.room(ctx, interval); ok {
+			return left, may()
 		}
 	}
 }
@@ -111,10 +115,10 @@ func (p *pacer) slotsIn(d time.Duration) int {
 }
 
 // room reports whether the service has room for one more call now, or in a moment
-// that it waits for.
-func (p *pacer) room(ctx context.Context, interval time.Duration) bool {
+// that it waits for. On a busy machine the call leaves later than it might.
+func (p *pacer) room(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
 	if interval < time.Second/jobs.ServiceLimit { // a rate beyond the service's own is for another service
-		return true
+		return func(time.Time) {}, true
 	}
 	p.mutex.Lock()
 	now := time.Now()
@@ -124,12 +128,20 @@ func (p *pacer) room(ctx context.Context, interval time.Duration) bool {
 	}
 	if when.Sub(now) > moment {
 		p.mutex.Unlock()
-		return false
+		return nil, false
 	}
-	p.ring[p.at] = when
-	p.at = (p.at + 1) % len(p.ring)
+	at := p.at
+	p.ring[at] = when
+	p.at = (at + 1) % len(p.ring)
 	p.mutex.Unlock()
-	return sleep(ctx, when.Sub(now))
+	left = func(then time.Time) {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		if p.ring[at].Equal(when) { // it is this call's still
+			p.ring[at], when = then, then
+		}
+	}
+	return left, sleep(ctx, when.Sub(now))
 }
 
 // reserveSlots takes $4 microseconds of slots from now, $3, on, or from where the
@@ -150,7 +162,7 @@ func (p *pacer) reserve(ctx context.Context) bool {
 		}
 		local := time.Now()
 		now := e.gate.time()
-		if p.spaced.Load() == 0 && now.Sub(last) < aSecond {
+		if p.spaced.Load() == 0 && now.Sub(last) < aSecond+p.late {
 			p.fill(local)
 		}
 		p.interval = time.Duration(float64(time.Second) / pace.Now(float64(rate), now))

@@ -36,10 +36,12 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 		case !is: // for a moment, while what stopped calls is being written down
 			sleep(waiting, lookEvery)
 			continue
-		case !e.pace[tim.GetTags].next(waiting, open):
+		}
+		left, ok := e.pace[tim.GetTags].next(waiting, open)
+		if !ok {
 			continue
 		}
-		leaving := tim.Leaving{Until: time.Now().Add(connected), May: open}
+		leaving := tim.Leaving{Until: time.Now().Add(connected), May: open, Written: left}
 		tags, answer := e.Client.GetTags(tim.WithLeaving(ctx, leaving), rand.Uint32(), []string{account})
 		if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
 			e.Client.Resign(answer.UserSigID)

@@ -19,7 +19,7 @@ import (
 const settleBatch = `
 	UPDATE batches SET outcome = $4, code = $5, message = $6, settled_at = $7, accounts = $8, ask = $9, not_before = $10, lost = $11,
 		console = '', claim = ''
-	WHERE job_id = $1 AND number = $2 AND claim = $3`
+	WHERE job_id = $1 AND number = $2 AND claim = $3 AND outcome = $12`
 
 // completeCall writes what became of a call into the ledger.
 const completeCall = `
@@ -42,9 +42,13 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *ending) {
 	}
 	began, tries := time.Now(), 0
 	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
-		err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, end, false) })
-		if errors.Is(err, errAlone) {
-			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, end, true) })
+		err := store.ErrAlone
+		if !b.probe && (end == nil || end.halt == 0) {
+			s := settlementOf(b, end, b.stored())
+			err = e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, s) })
+		}
+		if errors.Is(err, store.ErrAlone) {
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleAlone(ctx, tx, b, tags, end) })
 		}
 		if !e.gate.note(ctx, settling, err) {
 			break
@@ -81,10 +85,6 @@ func (b *batch) forget() {
 	}
 }
 
-// errAlone is of what is written in a transaction of its own: it locks more than
-// one job, or the log, which is locked last and not while others wait.
-var errAlone = errors.New("engine: it is written alone")
-
 // Consoles that share a database lock in one order, or they would wait for each
 // other: the app, the consoles, the budgets, the jobs by id, the log. Store.Write
 // sorts by these and by the jobs' ids.
@@ -111,38 +111,35 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	return err
 }
 
-func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *ending, alone bool) error {
-	if alone {
-		if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
-			return err
-		}
-	}
-	var stored jobs.Outcome
-	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`, b.job.id, b.number, b.claim).
-		Scan(&stored)
-	if errors.Is(err, sql.ErrNoRows) {
-		return e.settleLost(ctx, tx, b, alone)
-	}
-	if err != nil {
-		return err
-	}
+func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, s settlement) error {
 	if err := tags.write(ctx, tx, b); err != nil {
 		return err
 	}
-	s := settlementOf(b, end, stored)
 	if err := e.writeSettlement(ctx, tx, b, s); err != nil {
 		return err
 	}
 	if err := b.complete(ctx, tx); err != nil {
 		return err
 	}
-	progress, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
-	if err != nil {
+	return e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
+}
+
+// settleAlone is settleIn of what locks more than one job, or the log.
+func (e *Engine) settleAlone(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *ending) error {
+	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
 	}
-	verdict := progress.Judge()
-	if !alone && (end != nil && end.halt != 0 || b.probe || verdict != jobs.GoOn && verdict != jobs.Pass) {
-		return errAlone
+	var stored jobs.Outcome
+	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`, b.job.id, b.number, b.claim).
+		Scan(&stored)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e.settleLost(ctx, tx, b)
+	}
+	if err == nil {
+		err = e.settleIn(ctx, tx, b, tags, settlementOf(b, end, stored))
+	}
+	if err != nil {
+		return err
 	}
 	if b.probe {
 		if err := e.probed(ctx, tx, end == nil && b.answered); err != nil {
@@ -154,30 +151,29 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 			return err
 		}
 	}
-	if verdict == jobs.GoOn {
-		return nil
-	}
 	return e.Jobs.Advance(ctx, tx, b.job.id)
 }
 
 func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s settlement) error {
-	at, notBefore := time.Now().UnixMilli(), int64(0)
-	var rows []any
-	for _, a := range s.own {
-		rows = append(rows, b.job.id, a.seq, a.outcome, a.code, store.Clean(a.message, 500), at)
-	}
-	// An account cannot get a second outcome of its own: its key is taken.
-	if err := store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows); err != nil {
-		return err
-	}
+	now := time.Now().UnixMilli()
+	at, notBefore := now, int64(0)
 	if s.rest.Open() {
 		at = 0
 	}
 	if s.wait > 0 {
 		notBefore = e.gate.now() + s.wait.Milliseconds()
 	}
-	return store.One(ctx, tx, errLost, settleBatch, b.job.id, b.number, b.claim,
-		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.ask), notBefore, s.lost)
+	err := store.One(ctx, tx, store.ErrAlone, settleBatch, b.job.id, b.number, b.claim,
+		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.ask), notBefore, s.lost, s.stored)
+	if err != nil {
+		return err
+	}
+	var rows []any
+	for _, a := range s.own {
+		rows = append(rows, b.job.id, a.seq, a.outcome, a.code, store.Clean(a.message, 500), now)
+	}
+	// An account cannot get a second outcome of its own: its key is taken.
+	return store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows)
 }
 
 // complete writes into the ledger what became of the batch's calls.
@@ -224,10 +220,7 @@ func (b *batch) sentCalls() (n int64) {
 
 // settleLost is for a claim that has ended: only the ledger learns of the answers.
 // That of a sealed job is not changed; the log tells of what came late.
-func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch, alone bool) error {
-	if !alone {
-		return errAlone
-	}
+func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch) error {
 	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
 	var sealed int64
 	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING sealed`, b.job.id).Scan(&sealed)
@@ -275,6 +268,5 @@ func (e *Engine) completeLost(ctx context.Context, tx *store.Tx, b *batch) error
 	if err := b.complete(ctx, tx); err != nil {
 		return err
 	}
-	_, err := e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{}, -uncounted)
-	return err
+	return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{}, -uncounted)
 }

@@ -12,6 +12,7 @@ const refusedHold = time.Minute
 
 // settlement is what a batch comes to.
 type settlement struct {
+	stored  jobs.Outcome // of the accounts until now
 	rest    jobs.Outcome // of every account that has no outcome of its own
 	code    int
 	message string
@@ -26,7 +27,7 @@ type settlement struct {
 // one outcome until now. Those that are open still share one: in doubt when any of
 // them is, for then all are read again.
 func settlementOf(b *batch, end *ending, stored jobs.Outcome) settlement {
-	s := settlement{moves: jobs.Counts{}, lost: b.lost}
+	s := settlement{stored: stored, moves: jobs.Counts{}, lost: b.lost}
 	if b.changeAnswered() {
 		s.lost = 0
 	}

@@ -37,7 +37,6 @@ type checker struct {
 	Checked
 	pack    io.ReaderAt
 	size    int64
-	archive *zip.Reader
 	members map[string]*zip.File
 
 	signed    bool         // Checkpoint was signed with Key
@@ -66,7 +65,6 @@ func Check(pack io.ReaderAt, size int64, key string) Checked {
 		c.file()
 		c.calls()
 		c.rows()
-		c.layout()
 	}
 	return c.Checked
 }

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"archive/zip"
-	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -10,8 +9,8 @@ import (
 	"strings"
 )
 
-// parts opens the pack and finds its members; what is missing or does not
-// belong there is wrong.
+// parts opens the pack and finds its members by the directory at its end, as every
+// program does; what is missing or does not belong there is wrong.
 func (c *checker) parts() (ok bool) {
 	opened, err := zip.NewReader(c.pack, c.size)
 	if err != nil {
@@ -19,119 +18,27 @@ func (c *checker) parts() (ok bool) {
 		return false
 	}
 	c.members = map[string]*zip.File{}
-	order := []string{pageName, fileFolder, jobName, rowsName, callsName, logName, checkpointName, keyName}
-	inOrder := true
-	for i, f := range opened.File {
+	parts := []string{pageName, fileFolder, jobName, rowsName, callsName, logName, checkpointName, keyName}
+	for _, f := range opened.File {
 		name := f.Name
 		if strings.HasPrefix(name, fileFolder) && name != fileFolder {
 			name = fileFolder
 		}
 		switch {
-		case !slices.Contains(order, name) || f.Name == fileFolder:
+		case !slices.Contains(parts, name) || f.Name == fileFolder:
 			c.wrong(shown(f.Name), "a pack has no such part")
 		case c.members[name] != nil:
 			c.wrong(shown(f.Name), "the pack has this part twice")
 		default:
 			c.members[name] = f
-			inOrder = inOrder && i < len(order) && order[i] == name
 		}
 	}
-	for _, name := range order {
+	for _, name := range parts {
 		if c.members[name] == nil {
 			c.wrong(name, "it is missing")
-			inOrder = true // that is told already
 		}
 	}
-	if !inOrder {
-		c.wrong("the pack", "its parts stand in another order than the console writes them in")
-	}
-	c.archive = opened
 	return true
-}
-
-// methodOf is how a member is packed: what is short is not.
-func methodOf(name string) uint16 {
-	if strings.HasPrefix(name, fileFolder) || name == rowsName || name == callsName {
-		return zip.Deflate
-	}
-	return zip.Store
-}
-
-// layout compares the ZIP file itself, byte for byte, with the one that the
-// console writes of these members: names, dates and lengths stand in it twice,
-// and programs differ in which they believe.
-func (c *checker) layout() {
-	same := &comparing{with: c.pack}
-	z := zip.NewWriter(same)
-	place, err := "the pack", error(nil)
-	for _, f := range c.archive.File {
-		place = shown(f.Name)
-		if err = rewrite(z, f); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		place = "the pack"
-		err = z.Close()
-	}
-	switch {
-	case errors.Is(err, errDiffers):
-		c.wrong(place, "byte %d of the ZIP file is not as the console writes it", same.at)
-	case err != nil:
-		c.wrong(place, "it cannot be read from the ZIP file")
-	case same.at != c.size:
-		c.wrong("the pack", "something stands behind the end of the ZIP file")
-	}
-}
-
-// rewrite writes a member as Pack.Write does, without unpacking it.
-func rewrite(z *zip.Writer, f *zip.File) error {
-	const version, versionOf64, described, utf8 = 20, 45, 0x8, 0x800
-	header := dated(zip.FileHeader{Name: f.Name, Method: methodOf(f.Name), Flags: f.Flags&utf8 | described, CreatorVersion: version, ReaderVersion: version,
-		CRC32: f.CRC32, CompressedSize64: f.CompressedSize64, UncompressedSize64: f.UncompressedSize64})
-	to, err := z.CreateRaw(header)
-	if err != nil {
-		return err
-	}
-	if max(f.CompressedSize64, f.UncompressedSize64) >= math.MaxUint32 { // which is known only when the member has been written
-		header.ReaderVersion = versionOf64
-	}
-	from, err := f.OpenRaw()
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		return err
-	}
-	return z.Flush()
-}
-
-var errDiffers = errors.New("evidence: not the same bytes")
-
-// comparing takes what is written only as long as it is the same as in a file.
-type comparing struct {
-	with io.ReaderAt
-	at   int64 // up to here it is the same
-	read []byte
-}
-
-func (w *comparing) Write(p []byte) (int, error) {
-	if len(w.read) < len(p) {
-		w.read = make([]byte, len(p))
-	}
-	n, _ := w.with.ReadAt(w.read[:len(p)], w.at)
-	if bytes.Equal(w.read[:n], p) {
-		w.at += int64(n)
-		return n, nil
-	}
-	for i := range min(n, len(p)) {
-		if w.read[i] != p[i] {
-			n = i
-			break
-		}
-	}
-	w.at += int64(n)
-	return 0, errDiffers
 }
 
 var errLong = errors.New("evidence: longer than it may be")

@@ -19,11 +19,50 @@ func scanProgress(row store.Scanner) (p Progress, err error) {
 }
 
 // MoveCounts adds changes that sum up to zero to the counts of a job, and calls
-// that were made, and returns how far the job is then.
-func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) (Progress, error) {
+// that were made. Of transactions that share a commit they are added up and written
+// once; when more follows from them than that failures count anew, it is store.ErrAlone.
+// A transaction of its own calls Advance next.
+func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) error {
 	if by.Sum() != 0 {
-		return Progress{}, fmt.Errorf("jobs: counts of job %s would no longer add up: %v", jobID, by)
+		return fmt.Errorf("jobs: counts of job %s would no longer add up: %v", jobID, by)
 	}
+	total, shared := tx.Total(jobID, func() store.Total { return &movedCounts{job: jobID, by: Counts{}} }).(*movedCounts)
+	if !shared {
+		_, err := writeCounts(ctx, tx, jobID, by, calls)
+		return err
+	}
+	for outcome, n := range by {
+		total.by[outcome] += n
+	}
+	total.calls += calls
+	total.settled = total.settled || len(by) > 0 && by[Sending] <= 0
+	return nil
+}
+
+// movedCounts are the changes of a job's counts that share a commit.
+type movedCounts struct {
+	job     string
+	by      Counts
+	calls   int64
+	settled bool // not only that calls may leave
+}
+
+// Write implements store.Total.
+func (m *movedCounts) Write(ctx context.Context, tx *store.Tx) error {
+	p, err := writeCounts(ctx, tx, m.job, m.by, m.calls)
+	if err != nil || !m.settled {
+		return err
+	}
+	switch p.Judge() {
+	case GoOn:
+		return nil
+	case Pass:
+		return countAnew(ctx, tx, m.job, p, 0)
+	}
+	return store.ErrAlone
+}
+
+func writeCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) (Progress, error) {
 	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
 	for _, o := range stored {
 		if by[o] != 0 {
@@ -92,7 +131,7 @@ func (s *Jobs) dropWaiting(ctx context.Context, tx *store.Tx, jobID string) (p P
 	if err != nil {
 		return p, err
 	}
-	return s.MoveCounts(ctx, tx, jobID, moves, 0)
+	return writeCounts(ctx, tx, jobID, moves, 0)
 }
 
 // change moves a job to another state, if the action fits the one it is in. The

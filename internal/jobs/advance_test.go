@@ -177,8 +177,7 @@ func TestCountsThatWouldNotAddUpAreRefused(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		j := started(t, s, 10)
 		err := s.DB.Tx(ctx, func(tx *store.Tx) error {
-			_, err := s.MoveCounts(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -2, jobs.Cleared: 1}, 1)
-			return err
+			return s.MoveCounts(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -2, jobs.Cleared: 1}, 1)
 		})
 		require.ErrorContains(t, err, "no longer add up")
 		require.Equal(t, j.Counts, jobNow(t, s, j.ID).Counts)
@@ -196,7 +195,7 @@ func TestSumsAddUpWhenAStepBreaksOff(t *testing.T) {
 			if _, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = 'cleared', settled_at = 1 WHERE job_id = $1`, j.ID); err != nil {
 				return err
 			}
-			if _, err := s.MoveCounts(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -100, jobs.Cleared: 100}, 1); err != nil {
+			if err := s.MoveCounts(ctx, tx, j.ID, jobs.Counts{jobs.Waiting: -100, jobs.Cleared: 100}, 1); err != nil {
 				return err
 			}
 			if err := s.Advance(ctx, tx, j.ID); err != nil {

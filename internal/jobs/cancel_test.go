@@ -36,6 +36,23 @@ func TestCancelLeavesWhatIsInHand(t *testing.T) {
 	})
 }
 
+func TestCancelledBeforeItWasReadHasNoRows(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		j, err := create(ctx, s, section("ann\nbob\n"))
+		require.NoError(t, err)
+		_, err = s.Act(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		for r, err := range s.Results(ctx, j.ID, "") {
+			require.NoError(t, err)
+			require.Failf(t, "it has a row", "%+v", r)
+		}
+		for r, err := range s.Rejects(ctx, j.ID) {
+			require.NoError(t, err)
+			require.Failf(t, "it has a row", "%+v", r)
+		}
+	})
+}
+
 // The tags of an account are changed ten at a time. Where some of them may have been
 // when the job is cancelled, its tags are read, and say which accounts were cut short.
 func TestCancelReportsHalfChanged(t *testing.T) {

@@ -83,7 +83,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		if to != InDoubt {
 			moves = Counts{InDoubt: -accounts, to: accounts}
 		}
-		_, err = s.MoveCounts(ctx, tx, jobID, moves, 0)
+		err = s.MoveCounts(ctx, tx, jobID, moves, 0)
 		if err == nil && to == Failed {
 			err = failedByPerson(ctx, tx, jobID, accounts)
 		}

@@ -79,8 +79,7 @@ func consoleDoes(s *jobstest.Console, dice *rand.Rand, id string) error {
 		for range 5 {
 			workers.Go(func() error {
 				return s.DB.Write(ctx, id, func(ctx context.Context, tx *store.Tx) error {
-					_, err := s.MoveCounts(ctx, tx, id, jobs.Counts{}, 0)
-					return err
+					return s.MoveCounts(ctx, tx, id, jobs.Counts{}, 0)
 				})
 			})
 		}

@@ -31,7 +31,7 @@ type Pace struct {
 
 const (
 	slowest     = 1.0
-	slowerBy    = 0.7
+	slowerBy    = 0.85
 	regained    = 0.03 // of the set rate, each second
 	slowedEvery = time.Second
 )

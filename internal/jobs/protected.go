@@ -199,7 +199,7 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 		return err
 	}
 	if n := int64(len(touched)); n > 0 {
-		if _, err := s.MoveCounts(ctx, tx, jobID, Counts{Waiting: -n, Failed: n}, 0); err != nil {
+		if err := s.MoveCounts(ctx, tx, jobID, Counts{Waiting: -n, Failed: n}, 0); err != nil {
 			return err
 		}
 		if err := failedByPerson(ctx, tx, jobID, n); err != nil {

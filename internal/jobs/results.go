@@ -15,6 +15,9 @@ import (
 func (s *Jobs) Results(ctx context.Context, jobID string, outcome Outcome) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		file, err := s.rereadFile(ctx, jobID)
+		if err == errNeverRead {
+			return
+		}
 		if err != nil {
 			yield(Result{}, err)
 			return
@@ -141,15 +144,21 @@ func (s *Jobs) rereadFile(ctx context.Context, jobID string) (*fileReader, error
 	if err != nil {
 		return nil, err
 	}
-	if understood.Columns == 0 { // it is to be read, or read again, first
-		return nil, errReadAgain
+	if understood.Columns == 0 {
+		if j.Settled() {
+			return nil, errNeverRead
+		}
+		return nil, errReadAgain // it is to be read first
 	}
 	options.Understood = &understood.Understanding
 	rows, err := accounts.Open(file, options)
 	return &fileReader{Reader: rows, job: j.ID, reading: j.Reading}, err
 }
 
-var errReadAgain = errors.New("jobs: the file was read again while its rows were listed")
+var (
+	errReadAgain = errors.New("jobs: the file was read again while its rows were listed")
+	errNeverRead = errors.New("jobs: the job ended before its file was read")
+)
 
 // stillReads makes sure that what is listed comes from one reading.
 func (f *fileReader) stillReads(ctx context.Context, s *Jobs) error {

@@ -21,6 +21,9 @@ const pageRows = 2_000
 func (s *Jobs) Rejects(ctx context.Context, jobID string) iter.Seq2[Reject, error] {
 	return func(yield func(Reject, error) bool) {
 		file, err := s.rereadFile(ctx, jobID)
+		if err == errNeverRead {
+			return
+		}
 		if err != nil {
 			yield(Reject{}, err)
 			return

@@ -86,7 +86,7 @@ func BenchmarkSample(b *testing.B) {
 }
 
 func TestTypicalBatchStaysSmall(t *testing.T) {
-	for i, most := range []float64{16, 2} { // bytes per account
+	for i, most := range []float64{20, 3} { // bytes per account
 		load := loads[i]
 		sealed, err := Seal(NewKey(), Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
 		require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"unicode/utf8"
 )
 
 // What a report may hold, whatever the accounts have.
@@ -29,8 +28,8 @@ type Report struct {
 
 // TagCount is a tag and how many accounts have it.
 type TagCount struct {
-	Tag      string
-	Accounts int64
+	Tag      string `json:"tag"`
+	Accounts int64  `json:"accounts"`
 }
 
 // Add counts a batch: the accounts that were read, and how many the service
@@ -97,35 +96,20 @@ func (r *Report) Tags() []TagCount {
 // Distinct returns how many tags are listed: all there are when Others is 0.
 func (r *Report) Distinct() int { return len(r.listed) }
 
-// reportJSON is a report as it is stored; Bytes holds the name of a tag that is
-// no valid text.
+// reportJSON is a report as it is stored.
 type reportJSON struct {
-	Accounts    int64          `json:"accounts"`
-	Tagged      int64          `json:"tagged"`
-	Untagged    int64          `json:"untagged"`
-	Unknown     int64          `json:"unknown"`
-	Assignments int64          `json:"assignments"`
-	Others      int64          `json:"others"`
-	Tags        []tagCountJSON `json:"tags"`
-}
-
-type tagCountJSON struct {
-	Tag      string `json:"tag"`
-	Bytes    []byte `json:"bytes,omitempty"`
-	Accounts int64  `json:"accounts"`
+	Accounts    int64      `json:"accounts"`
+	Tagged      int64      `json:"tagged"`
+	Untagged    int64      `json:"untagged"`
+	Unknown     int64      `json:"unknown"`
+	Assignments int64      `json:"assignments"`
+	Others      int64      `json:"others"`
+	Tags        []TagCount `json:"tags"`
 }
 
 // MarshalJSON writes all counts and the listed tags.
 func (r Report) MarshalJSON() ([]byte, error) {
-	stored := reportJSON{r.Accounts, r.Tagged, r.Untagged, r.Unknown, r.Assignments, r.Others, []tagCountJSON{}}
-	for _, t := range r.Tags() {
-		count := tagCountJSON{Tag: t.Tag, Accounts: t.Accounts}
-		if !utf8.ValidString(t.Tag) {
-			count.Tag, count.Bytes = "", []byte(t.Tag)
-		}
-		stored.Tags = append(stored.Tags, count)
-	}
-	return json.Marshal(stored)
+	return json.Marshal(reportJSON{r.Accounts, r.Tagged, r.Untagged, r.Unknown, r.Assignments, r.Others, r.Tags()})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote; the report can be added to further.
@@ -137,7 +121,7 @@ func (r *Report) UnmarshalJSON(text []byte) error {
 	*r = Report{Accounts: stored.Accounts, Tagged: stored.Tagged, Untagged: stored.Untagged, Unknown: stored.Unknown,
 		Assignments: stored.Assignments, Others: stored.Others}
 	for _, t := range stored.Tags {
-		r.count(cmp.Or(t.Tag, string(t.Bytes)), t.Accounts)
+		r.count(t.Tag, t.Accounts)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 // Package snapshot keeps the tags accounts had just before a job changed them,
 // reports on them, and says what putting them back takes.
 //
-// A snapshot holds one batch. It is written in one form only, compressed, and
+// A snapshot holds one batch: JSON, compressed, and
 // encrypted with a key of the job's own, which is kept encrypted in its turn
 // ([Wrap]). Deleting every copy of that one small row erases all snapshots of the
 // job, wherever they lie; the [Digest] of each stays and gives nothing away. A
@@ -18,16 +18,16 @@ import "tagsweep/internal/fault"
 // Limits of a snapshot. A batch has 100 accounts; the service documents 100
 // tags of 50 bytes for each, but what it gave is kept as it came.
 const (
-	MaxAccounts = 100     // accounts in a snapshot
-	MaxTags     = 1_000   // tags of an account
-	maxBytes    = 1 << 16 // of an account's tags together
-	maxForm     = 8 << 20 // bytes before compression, above what MaxAccounts with so many need
+	MaxAccounts = 100      // accounts in a snapshot
+	MaxTags     = 1_000    // tags of an account
+	maxBytes    = 1 << 16  // of an account's tags together
+	maxForm     = 48 << 20 // bytes before compression, above what MaxAccounts with so many need
 )
 
 // Account is an account and the tags it had.
 type Account struct {
 	Seq  int64    // its place in the job
-	Tags []string // any bytes, in the service's order
+	Tags []string // UTF-8, in the service's order
 }
 
 // Fits reports whether the tags of an account can be kept. When those of each

@@ -20,7 +20,7 @@ func (s *DB) tx(ctx context.Context, body func(*Tx) error) error {
 	if err != nil {
 		return AsTrouble(err)
 	}
-	tx := &Tx{begun, s.statements}
+	tx := &Tx{Tx: begun, statements: s.statements}
 	defer tx.Rollback()
 	if err = body(tx); err == nil {
 		err = tx.Commit()
@@ -50,7 +50,25 @@ func (s *DB) ReadTx(ctx context.Context, read func(tx *Tx) error) error {
 // Tx is a transaction. What it executes often, SQLite parses once.
 type Tx struct {
 	*sql.Tx
-	statements *statements // nil: nothing is kept
+	statements *statements      // nil: nothing is kept
+	totals     map[string]Total // nil: it shares no commit
+}
+
+// Total is what the transactions that share a commit add up, to be written once.
+type Total interface {
+	Write(ctx context.Context, tx *Tx) error
+}
+
+// Total returns that of a key, which begins as what first makes. It is nil in a
+// transaction that shares no commit.
+func (t *Tx) Total(key string, first func() Total) Total {
+	if t.totals == nil {
+		return nil
+	}
+	if t.totals[key] == nil {
+		t.totals[key] = first()
+	}
+	return t.totals[key]
 }
 
 // ExecContext is that of sql.Tx.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 )
@@ -19,6 +20,10 @@ const (
 	groupWithin = 10 * time.Second
 )
 
+// ErrAlone is of a body that must not share a commit: it locks the log, or more than
+// one job, and is to be run by Tx.
+var ErrAlone = errors.New("store: it is to be written alone")
+
 var errClosed = errors.New("store: the database is closed")
 
 // write is a transaction that waits for its turn.
@@ -33,7 +38,8 @@ type write struct {
 // may run twice, and one that fails keeps none of the others from being written.
 // When the database itself fails, all of them have failed. A body that writes a
 // job's row names the job, so that consoles lock jobs in one order; one for "" comes
-// first. It must not write the log: that is locked last of all, see Tx.
+// first. It must not write the log: that is locked last of all, see Tx. What all of
+// them add up is written after the bodies, see Total.
 func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
 	select {
@@ -120,8 +126,14 @@ func (s *DB) writeAll(group []*write) error {
 		ctx = within
 	}
 	return s.tx(ctx, func(tx *Tx) error {
+		tx.totals = map[string]Total{}
 		for _, w := range group {
 			if err := w.body(ctx, tx); err != nil {
+				return err
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(tx.totals)) {
+			if err := tx.totals[key].Write(ctx, tx); err != nil {
 				return err
 			}
 		}

@@ -107,8 +107,8 @@ func TestReportShowsMostCommonTags(t *testing.T) {
 	}
 	j.Report.Add([]snapshot.Account{{Seq: 99}}, 3)
 	page := rendered(t, Job(everybody()[0], j))
-	for _, want := range []string{"What clearing would remove", "34 accounts were looked at", `<dt>Tags that would go</dt><dd class="number">465</dd>`, `<dt>Accounts with tags</dt><dd class="number">30</dd>`,
-		`<dt>Not known</dt><dd class="number">3</dd>`, "10 more tags are in the report", `width="1000"`, `width="966"`, `name="kind" value="clear"`, `value="inspected" checked`} {
+	for _, want := range []string{"Tags that would be removed", "34 accounts were read", `<dt>Tags to remove</dt><dd class="number">465</dd>`, `<dt>Accounts with tags</dt><dd class="number">30</dd>`,
+		`<dt>Accounts not found</dt><dd class="number">3</dd>`, "The report contains 10 more tags", `width="1000"`, `width="966"`, `name="kind" value="clear"`, `value="inspected" checked`} {
 		require.Contains(t, page, want)
 	}
 	require.Equal(t, 20, strings.Count(page, `<td class="part"`))
@@ -137,12 +137,12 @@ func TestVerificationShowsItsSample(t *testing.T) {
 		changed int64
 		says    string
 	}{
-		{jobs.Running, 10_000, false, 3, "After the job a sample of its batches will be inspected."},
-		{jobs.Paused, snapshot.All, false, 0, "After the job a sample of its batches will be inspected."},
-		{jobs.Finished, 500, true, 7, "A sample of its batches is about to be inspected."},
-		{jobs.Finished, 500, false, 7, "A sample of its batches is about to be inspected."}, // it is being made
-		{jobs.Finished, 500, false, 0, "The job changed no account, so there is nothing to inspect."},
-		{jobs.Cancelled, 500, false, 7, "The job was cancelled, so no sample of it is inspected."},
+		{jobs.Running, 10_000, false, 3, "A sample is inspected after the job finishes."},
+		{jobs.Paused, snapshot.All, false, 0, "A sample is inspected after the job finishes."},
+		{jobs.Finished, 500, true, 7, "Inspection of a sample starts soon."},
+		{jobs.Finished, 500, false, 7, "Inspection of a sample starts soon."}, // it is being made
+		{jobs.Finished, 500, false, 0, "The job changed no accounts, so there is nothing to inspect."},
+		{jobs.Cancelled, 500, false, 7, "The job was cancelled, so no sample is inspected."},
 	} {
 		j.Job.State, j.Job.Verify = c.state, jobs.Verification{Share: c.share, Seed: "5eed", Due: c.due}
 		j.Job.Counts = jobs.Counts{jobs.Cleared: c.changed, jobs.Untagged: 10 - c.changed}
@@ -153,7 +153,7 @@ func TestVerificationShowsItsSample(t *testing.T) {
 		require.NotContains(t, page, "Accounts inspected")
 	}
 	j.Job.Verify.Share = 500
-	require.Contains(t, rendered(t, jobVerification(v, j)), "0.05% of the batches, at random")
+	require.Contains(t, rendered(t, jobVerification(v, j)), "0.05% of batches, chosen at random")
 	j.Job.Verify.Share = 0
 	require.NotContains(t, rendered(t, Job(v, j)), "5eed")
 }
@@ -167,12 +167,12 @@ func TestVerificationShowsWhatWasFound(t *testing.T) {
 		again    bool
 		whenGone bool // also once the tags it was told are erased
 	}{
-		{inspected(jobs.Clear, jobs.Running, 2, 40, 0), []string{"A sample is being inspected.", `<a href="/jobs/job2">`, `data-state="running"`, "<dd>42</dd>"}, nil, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 0, 1_200, 3), []string{"No account that was inspected has tags.", "3 accounts were not inspected.", "<dd>1,200</dd>"}, nil, false, false},
-		{inspected(jobs.AddTags, jobs.Finished, 0, 9, 0), []string{"Every account that was inspected is as it should be."}, []string{"not inspected"}, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 0, 0, 5), []string{"No account was inspected.", "5 accounts were not inspected."}, nil, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 2, 10, 0), []string{"2 accounts have tags, although the service confirmed their removal.", "<dd>12</dd>", "<dd>2</dd>", "does it again for the 2 accounts"}, nil, true, true},
-		{inspected(jobs.Restore, jobs.Cancelled, 1, 10, 0), []string{"1 account is not as it should be, although", "does it again for the 1 account"}, nil, true, false},
+		{inspected(jobs.Clear, jobs.Running, 2, 40, 0), []string{"Inspecting a sample.", `<a href="/jobs/job2">`, `data-state="running"`, "<dd>42</dd>"}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 1_200, 3), []string{"None of the inspected accounts has tags.", "3 accounts were not inspected.", "<dd>1,200</dd>"}, nil, false, false},
+		{inspected(jobs.AddTags, jobs.Finished, 0, 9, 0), []string{"All inspected accounts are as expected."}, []string{"not inspected"}, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 0, 5), []string{"No accounts were inspected.", "5 accounts were not inspected."}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 2, 10, 0), []string{"The service confirmed the removal, but 2 accounts have tags.", "<dd>12</dd>", "<dd>2</dd>", "to redo 2 accounts"}, nil, true, true},
+		{inspected(jobs.Restore, jobs.Cancelled, 1, 10, 0), []string{"but 1 account is not as expected", "to redo 1 account"}, nil, true, false},
 	} {
 		card := rendered(t, jobVerification(v, c.j))
 		for _, said := range c.says {
@@ -209,15 +209,15 @@ func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
 			for _, found := range keyShown.FindAllStringSubmatch(page, -1) {
 				require.Contains(t, []string{"users.csv", "verify-of-users.csv"}, found[1])
 			}
-			said := "With tags"
+			said := "Has tags"
 			if k != jobs.Clear {
-				said = "Not as it should be"
+				said = "Mismatch"
 				require.Contains(t, page, v.T("outcome.unchanged.why.told"))
 				require.NotContains(t, page, v.T("outcome.inspected.why"))
 			}
 			if v.Lang == "en" {
 				require.Contains(t, page, said)
-				require.Equal(t, k != jobs.Clear, strings.Contains(page, "not as it should be 2"), "the bar")
+				require.Equal(t, k != jobs.Clear, strings.Contains(page, "2 mismatch"), "the bar")
 			}
 			require.Contains(t, rendered(t, Job(v, JobView{Job: of.Job, Made: []jobs.Job{i.Job}})), v.T("made.verify"))
 		}
@@ -228,17 +228,17 @@ func TestAJobSaysWhatItWaitsFor(t *testing.T) {
 	v, j := everybody()[0], ended(jobs.Clear)
 	j.Job.State, j.Job.FinishedAt, j.Job.Careful, j.Job.Counts = jobs.Queued, time.Time{}, true, jobs.Counts{jobs.Waiting: 10}
 	page := rendered(t, Job(v, j))
-	require.Contains(t, page, "Careful start: the first batch is being checked before more are sent.")
-	require.NotContains(t, page, "Waits for")
+	require.Contains(t, page, "Careful start: checking the first batch.")
+	require.NotContains(t, page, "Waiting for")
 	j.Waits = &jobs.Overlap{Job: jobs.Job{ID: "job0", FileName: "vips.csv"}, Accounts: 1_234}
 	page = rendered(t, Job(v, j))
-	require.Contains(t, page, `Waits for <a href="/jobs/job0">vips.csv</a>: both hold 1,234 of the same accounts, and jobs with the same accounts run one after the other.`)
-	require.Contains(t, page, "It waits for another job that holds some of the same accounts.")
+	require.Contains(t, page, `Waiting for <a href="/jobs/job0">vips.csv</a>, which shares 1,234 accounts with this job.`)
+	require.Contains(t, page, "Waiting for another job with the same accounts.")
 	require.NotContains(t, page, v.T("job.queued.why"))
 	j.Job.Careful, j.Waits.Accounts = false, 1
 	page = rendered(t, Job(v, j))
 	require.NotContains(t, page, "Careful start")
-	require.Contains(t, page, ": both hold 1 account in common,")
+	require.Contains(t, page, ", which shares 1 account with this job.")
 }
 
 func TestDerivedJobsAreNamedByRelation(t *testing.T) {
@@ -265,7 +265,7 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 	require.Contains(t, rendered(t, Job(v, ended(jobs.Clear))), `name="policy"`)
 	for _, k := range []jobs.Kind{jobs.AddTags, jobs.Restore} {
 		page := rendered(t, Job(v, ended(k)))
-		require.Contains(t, page, "can be taken away again: 7 accounts")
+		require.Contains(t, page, "You can remove the tags that this job added to 7 accounts")
 		require.NotContains(t, page, `name="policy"`)
 	}
 	require.NotContains(t, rendered(t, Job(v, ended(jobs.Inspect))), "/undo", "it changed nothing")
@@ -273,7 +273,7 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 	j.Job.Counts = jobs.Counts{jobs.Failed: 10}
 	require.NotContains(t, rendered(t, Job(v, j)), "/undo", "it changed nothing")
 	j.Reasons = []jobs.Reason{{Code: jobs.CodeLeft, Accounts: 4}}
-	require.Contains(t, rendered(t, Job(v, j)), "can be put back: 4 accounts", "they may have been changed")
+	require.Contains(t, rendered(t, Job(v, j)), "You can restore the tags that this job removed from 4 accounts", "they may have been changed")
 }
 
 func TestHistoryShowsTagsAndCalls(t *testing.T) {
@@ -284,13 +284,13 @@ func TestHistoryShowsTagsAndCalls(t *testing.T) {
 			{Command: "add_tags", Delivery: "lost", At: at}}}
 	v := everybody()[0]
 	page := rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []jobs.Event{e}}))
-	for _, want := range []string{"row 7, batch 1", "Put tags back", `<code class="spaced">gold</code>`, "Tags to put back", `<code class="spaced">a b</code>`,
+	for _, want := range []string{"row 7, batch 1", "Restore tags", `<code class="spaced">gold</code>`, "Tags to restore", `<code class="spaced">a b</code>`,
 		"4294967295", "1,234 ms", "60007", "too fast", "no answer", "2 calls", "Read tags", `action="/accounts/read"`} {
 		require.Contains(t, page, want)
 	}
 	e.Erased, e.Known, e.Before, e.Wanted, e.Calls = true, false, nil, nil, nil
 	page = rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []jobs.Event{e}}))
-	require.Contains(t, page, "Erased. Counts and digests stay.")
-	require.Contains(t, page, "No call was made for it.")
-	require.NotContains(t, page, "Tags to put back")
+	require.Contains(t, page, "Erased. Counts and digests remain.")
+	require.Contains(t, page, "No calls were sent for this account.")
+	require.NotContains(t, page, "Tags to restore")
 }

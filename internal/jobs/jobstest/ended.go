@@ -85,7 +85,7 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 			_, err = tx.ExecContext(ctx, `UPDATE jobs SET state = 'running', started_at = $2 WHERE id = $1`, jobID, now)
 		}
 		if err == nil {
-			_, err = s.MoveCounts(ctx, tx, jobID, counts, j.Batches)
+			err = s.MoveCounts(ctx, tx, jobID, counts, j.Batches)
 		}
 		if err == nil {
 			err = s.Advance(ctx, tx, jobID)

@@ -115,7 +115,7 @@ func (h *Hand) Send(ctx context.Context, command string, seqs ...int64) error {
 			err = store.One(ctx, tx, errTaken, `UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`, h.Job, h.Number, h.claim)
 			if err == nil {
 				n := int64(len(h.Seqs))
-				_, err = h.s.MoveCounts(ctx, tx, h.Job, jobs.Counts{h.Was: -n, jobs.Sending: n}, 0)
+				err = h.s.MoveCounts(ctx, tx, h.Job, jobs.Counts{h.Was: -n, jobs.Sending: n}, 0)
 			}
 		}
 		if err == nil {
@@ -182,7 +182,7 @@ func (h *Hand) settleIn(ctx context.Context, tx *store.Tx, c Came) error {
 		}
 	}
 	if err == nil {
-		_, err = h.s.MoveCounts(ctx, tx, h.Job, moves, calls)
+		err = h.s.MoveCounts(ctx, tx, h.Job, moves, calls)
 	}
 	if err == nil {
 		err = h.s.Advance(ctx, tx, h.Job)

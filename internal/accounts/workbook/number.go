@@ -1,4 +1,4 @@
-package accounts
+package workbook
 
 import (
 	"regexp"
@@ -22,12 +22,14 @@ type numberFormat struct {
 const formatBytes = 255
 
 var (
-	number       = regexp.MustCompile(`^(-?)([0-9]*)(?:\.([0-9]*))?(?:[Ee]([-+]?[0-9]{1,3}))?$`)
-	notInFormat  = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]|\[[A-Za-z]{3,}[0-9]*\]|\[[<>=][^\]]*\]|General|(?i:AM/PM)|(?i:A/P)`)
+	number      = regexp.MustCompile(`^(-?)([0-9]*)(?:\.([0-9]*))?(?:[Ee]([-+]?[0-9]{1,3}))?$`)
+	notInFormat = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]|\[[A-Za-z]{3,}[0-9]*\]|` +
+		`\[[<>=][^\]]*\]|General|(?i:AM/PM)|(?i:A/P)`)
 	leadingZeros = regexp.MustCompile(`^0{2,}$`)
 
 	// What changes nothing of a number: its colour, its place in the cell, spaces around it.
-	noMatter    = regexp.MustCompile(`(?i)\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2})\]|\[\$-[0-9a-f]{1,4}\]|_.|\* `)
+	noMatter = regexp.MustCompile(`(?i)\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]{1,2})\]|` +
+		`\[\$-[0-9a-f]{1,4}\]|_.|\* `)
 	plainNumber = regexp.MustCompile(`^(?:(?i:General)|G/通用格式|@|(?:#*0?|#,##[#0])(?:\.[0#?]*)?(?:[Ee][-+][0#]+)?)$`)
 )
 
@@ -56,7 +58,8 @@ func formatOfNumber(id int, code string) numberFormat {
 	plain := notInFormat.ReplaceAllString(code, "")
 	plain, _, _ = strings.Cut(plain, ";")
 	f := numberFormat{
-		date:   strings.ContainsAny(plain, "yYdD") || strings.ContainsAny(plain, "mM") && !strings.ContainsAny(plain, "hHsS0#?"),
+		date: strings.ContainsAny(plain, "yYdD") ||
+			strings.ContainsAny(plain, "mM") && !strings.ContainsAny(plain, "hHsS0#?"),
 		clock:  strings.ContainsAny(plain, "hHsS"),
 		digits: len(leadingZeros.FindString(code)),
 	}
@@ -67,7 +70,8 @@ func formatOfNumber(id int, code string) numberFormat {
 	above, showsZero := plainPart(parts[0])
 	f.otherAbove, f.otherBelow, f.otherZero = !above, !above, !showsZero
 	if len(parts) > 1 {
-		below, signed := strings.CutPrefix(strings.NewReplacer(`\-`, "-", `"-"`, "-").Replace(noMatter.ReplaceAllString(parts[1], "")), "-")
+		below := strings.NewReplacer(`\-`, "-", `"-"`, "-").Replace(noMatter.ReplaceAllString(parts[1], ""))
+		below, signed := strings.CutPrefix(below, "-")
 		same, _ := plainPart(below)
 		f.otherBelow = !signed || !same
 	}
@@ -84,50 +88,53 @@ func plainPart(part string) (plain, showsZero bool) {
 	part = noMatter.ReplaceAllString(part, "")
 	part = strings.Trim(strings.NewReplacer(`\ `, " ", `" "`, " ").Replace(part), " ")
 	before, _, _ := strings.Cut(part, ".")
-	return part != "" && plainNumber.MatchString(part), plainNumber.MatchString(part) && strings.ContainsAny(before, "0Gg@")
+	plain = plainNumber.MatchString(part)
+	return plain && part != "", plain && strings.ContainsAny(before, "0Gg@")
 }
 
 // maxDigits of a number are exact in a spreadsheet.
 const maxDigits = 15
 
-// numberCell is a number as it is shown, and why it cannot be trusted to be the
-// account that a person sees.
-func numberCell(stored string, f numberFormat, since1904 bool) (shown string, reason Reason) {
+// inexact is how a rounded number is written; any other is given an exponent.
+var inexact = regexp.MustCompile(`^-?([0-9](\.[0-9]+)?[Ee][-+][0-9]{1,3}|[0-9]\.[0-9]+[Ee][0-9]{1,3}|[0-9]+\.0+)$`)
+
+// numberCell is a number as it is shown, and whether a person sees it so.
+func numberCell(stored string, f numberFormat, since1904 bool) (shown string, kind Kind) {
 	parts := number.FindStringSubmatch(stored)
 	if parts == nil || parts[2] == "" && parts[3] == "" {
-		return stored, CellType
+		return stored, Other
 	}
 	value, err := strconv.ParseFloat(stored, 64)
 	if err != nil {
-		return stored, CellType
+		return stored, Other
 	}
 	if f.date || f.clock {
 		if shown, ok := moment(value, f, since1904); ok {
-			return shown, CellType
+			return shown, Other
 		}
-		return stored, CellType
+		return stored, Other
 	}
 	exponent, _ := strconv.Atoi(parts[4])
 	digits, whole := wholeDigits(parts[2], parts[3], exponent)
 	switch {
-	case whole && len(digits) > maxDigits && damagedNumber.MatchString(stored):
-		return stored, DamagedNumber
+	case whole && len(digits) > maxDigits && inexact.MatchString(stored):
+		return stored, Rounded
 	case whole && len(digits) > maxDigits:
-		return strconv.FormatFloat(value, 'E', -1, 64), DamagedNumber
+		return strconv.FormatFloat(value, 'E', -1, 64), Rounded
 	case !whole:
-		return strconv.FormatFloat(value, 'g', maxDigits, 64), CellType
+		return strconv.FormatFloat(value, 'g', maxDigits, 64), Other
 	case digits == "0":
 		parts[1] = ""
 		if f.otherZero {
-			return digits, CellType
+			return digits, Other
 		}
 	case parts[1] == "" && f.otherAbove, parts[1] != "" && f.otherBelow:
-		return parts[1] + digits, CellType
+		return parts[1] + digits, Other
 	}
 	if len(digits) < f.digits {
-		return parts[1] + strings.Repeat("0", min(f.digits, 100)-len(digits)) + digits, CellType
+		return parts[1] + strings.Repeat("0", min(f.digits, 100)-len(digits)) + digits, Other
 	}
-	return parts[1] + digits, ""
+	return parts[1] + digits, Plain
 }
 
 // wholeDigits are the digits of a whole number; more than are exact are cut.

@@ -1,37 +1,26 @@
-package accounts
+package text
 
-// maxRecord bounds a row in bytes; detection sees as much of a file.
-const maxRecord = 64 << 10
+import "strings"
 
-// none, a line end, stands for the sign of a dialect that there is not: no
-// separator, as in "one account per line", or no quote.
+// none, a line end, stands for the sign of a dialect that there is not.
 const none = '\n'
 
-// dialect is how the cells of a text are told apart.
-type dialect struct {
+// Dialect is how the cells of a record are told apart.
+type Dialect struct {
 	separator, quote byte
 }
 
-func dialectOf(separator, quote string) dialect {
-	d := dialect{none, none}
-	if separator != OnePerLine && separator != "" {
+// DialectOf returns the dialect with this separator and this quote, each one
+// byte; "" is none: a record has one cell, or no cell is quoted.
+func DialectOf(separator, quote string) Dialect {
+	d := Dialect{none, none}
+	if separator != "" {
 		d.separator = separator[0]
 	}
-	if quote != NoQuote && quote != "" {
+	if quote != "" {
 		d.quote = quote[0]
 	}
 	return d
-}
-
-func (d dialect) names() (separator, quote string) {
-	separator, quote = OnePerLine, NoQuote
-	if d.separator != none {
-		separator = string(d.separator)
-	}
-	if d.quote != none {
-		quote = string(d.quote)
-	}
-	return separator, quote
 }
 
 // cell is where the text of one cell stands.
@@ -41,21 +30,21 @@ type cell struct {
 	doubled  bool // holds doubled quotes
 }
 
-// record is what begins at the start of a text.
-type record struct {
+// scanned is the record at the start of a text.
+type scanned struct {
 	cells   []cell // those before the problem, when there is one
 	end     int    // of its text
 	next    int    // where the next record begins
 	lines   int    // line ends inside it
-	problem Reason // "", StrayQuote or OpenQuote
-	at      int    // the quote in question, when the problem is StrayQuote
+	problem Problem
+	at      int // the quote in question, when the problem is StrayQuote
 }
 
 // scan reads the record at the start of w. The end of w ends the record. It
 // appends to cells, which may be reused once the record is done with.
-func scan(w []byte, d dialect, cells []cell) record {
+func scan(w []byte, d Dialect, cells []cell) scanned {
 	separator, quote := d.separator, d.quote
-	rec := record{cells: cells}
+	rec := scanned{cells: cells}
 	i := 0
 	for {
 		start := i
@@ -125,8 +114,8 @@ func skipPadding(w []byte, i int, separator byte) int {
 	return i
 }
 
-// lineEnd returns where the first line of w ends and where the next begins.
-func lineEnd(w []byte) (end, next int) {
+// LineEnd returns where the first line of w ends and where the next begins.
+func LineEnd(w []byte) (end, next int) {
 	for end < len(w) && !isLineEnd(w[end]) {
 		end++
 	}
@@ -143,11 +132,29 @@ func afterLineEnd(w []byte, i int) int {
 	return i + 1
 }
 
-func isBlank(line []byte) bool {
+// IsBlank reports whether a line holds nothing but spaces and tabs.
+func IsBlank(line []byte) bool {
 	for _, b := range line {
 		if b != ' ' && b != '\t' {
 			return false
 		}
 	}
 	return true
+}
+
+// Unquote reads the quoted text at the start of s, with doubled quotes inside,
+// and returns what follows it; not ok when no quote closes it.
+func Unquote(s string) (text, rest string, ok bool) {
+	end, doubled := closing([]byte(s), 1, s[0], new(int))
+	if end < 0 {
+		return "", "", false
+	}
+	return unquoted(s[1:end], doubled, s[0]), s[end+1:], true
+}
+
+func unquoted(s string, doubled bool, quote byte) string {
+	if !doubled {
+		return s
+	}
+	return strings.ReplaceAll(s, string([]byte{quote, quote}), string(quote))
 }

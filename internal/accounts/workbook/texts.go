@@ -1,4 +1,4 @@
-package accounts
+package workbook
 
 // textPage is how many texts are kept in one piece of memory.
 const textPage = 256
@@ -16,10 +16,9 @@ type textsOfPage struct {
 	ends [textPage]uint32
 }
 
-// add keeps of a text no more than makes a row too long.
 func (t *textList) add(s string) {
-	t.next = append(t.next, s[:min(len(s), maxRecord+1)]...)
-	t.bytes += min(len(s), maxRecord+1)
+	t.next = append(t.next, s...)
+	t.bytes += len(s)
 	t.open.ends[t.count%textPage] = uint32(len(t.next))
 	if t.count++; t.count%textPage == 0 {
 		t.end()

@@ -3,6 +3,8 @@ package accounts
 import (
 	"bytes"
 	"slices"
+
+	"tagsweep/internal/accounts/archive"
 )
 
 // signatures are the first bytes by which a format is known.
@@ -44,24 +46,49 @@ var markup = []struct{ first, name string }{
 // formatOf tells what a file is by how it begins; "" may be text.
 func formatOf(head []byte) string {
 	for _, s := range signatures {
-		if bytes.HasPrefix(head, []byte(s.first)) && (s.name != "bzip2" || len(head) > 9 && string(head[4:10]) == "1AY&SY") &&
-			(s.name != "Parquet" || bytes.ContainsFunc(head[:min(len(head), 64)], func(c rune) bool { return c < '\t' || c > '\r' && c < ' ' })) {
+		switch {
+		case !bytes.HasPrefix(head, []byte(s.first)):
+		case s.name == "bzip2" && (len(head) < 10 || string(head[4:10]) != "1AY&SY"):
+		case s.name == "Parquet" && !bytes.ContainsFunc(head[:min(len(head), 64)], isControl):
+		default:
 			return s.name
 		}
 	}
 	if len(head) > 262 && string(head[257:262]) == "ustar" {
 		return "tar"
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(head, byteOrderMark))
+	text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte(byteOrderMark)))
 	start := bytes.ToLower(text[:min(len(text), 32)])
 	for _, m := range markup {
-		if rest, is := bytes.CutPrefix(start, []byte(m.first)); is && (len(rest) == 0 || bytes.IndexByte([]byte("> \t\r\n"), rest[0]) >= 0) {
+		rest, is := bytes.CutPrefix(start, []byte(m.first))
+		if is && (len(rest) == 0 || bytes.IndexByte([]byte("> \t\r\n"), rest[0]) >= 0) {
 			return m.name
 		}
 	}
 	if len(text) > 0 && (text[0] == '[' || text[0] == '{') {
 		if inner := bytes.TrimSpace(text[1:]); len(inner) > 0 && slices.Contains([]byte(`"{[`), inner[0]) {
 			return "JSON"
+		}
+	}
+	return ""
+}
+
+func isControl(c rune) bool { return c < '\t' || c > '\r' && c < ' ' }
+
+// officeFormat names formats other than XLSX that are ZIP files of parts.
+func officeFormat(z *archive.ZIP) string {
+	for _, name := range z.Names() {
+		switch name {
+		case "xl/workbook.bin":
+			return "XLSB"
+		case "word/document.xml":
+			return "DOCX"
+		case "ppt/presentation.xml":
+			return "PPTX"
+		case "META-INF/manifest.xml":
+			return "ODS"
+		case "Index/Document.iwa":
+			return "Numbers"
 		}
 	}
 	return ""

@@ -1,4 +1,4 @@
-package accounts
+package workbook
 
 import (
 	"encoding/xml"
@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"tagsweep/internal/accounts/archive"
 )
 
 const (
@@ -25,7 +27,6 @@ var (
 	errDepth    = errors.New("XML is nested too deep")
 	errEntities = errors.New("XML declares a document type")
 	errName     = errors.New("a name is too long, or there twice")
-	errNoPart   = errors.New("a part of the workbook is missing")
 )
 
 // part is one XML file of a workbook, read as a stream. The decoder keeps a
@@ -34,36 +35,28 @@ type part struct {
 	io.Closer
 	in      io.Reader
 	decoder *xml.Decoder
-	budget  *budget
+	budget  *archive.Budget
 	token   int // bytes of the one being read
 	depth   int
 }
 
 // openPart opens a part of the workbook; progress may be nil.
-func (w *workbook) openPart(name string, b *budget, progress *int64) (*part, error) {
-	entry := w.parts[partName(name)]
-	if entry == nil {
-		return nil, w.file.source.why(errNoPart)
-	}
-	if entry.Flags&1 != 0 {
-		return nil, FaultEncrypted.With()
-	}
-	r, err := entry.Open()
+func (w *Workbook) openPart(name string, b *archive.Budget, progress *archive.Progress) (*part, error) {
+	r, err := w.zip.Open(name, b)
 	if err != nil {
-		return nil, w.file.source.why(err)
+		return nil, err
 	}
-	in := &unpacked{ReadCloser: r, source: w.file.source, budget: b}
-	p := &part{Closer: in, in: in, budget: b}
+	p := &part{Closer: r, in: r, budget: b}
 	if progress != nil {
-		p.in = counted{in, progress}
+		p.in = progress.Of(r, w.zip.UnpackedSize(name))
 	}
 	p.decoder = xml.NewDecoder(p)
 	return p, nil
 }
 
 // eachOf calls f with every element of a part that is read before the rows.
-func (w *workbook) eachOf(name string, f func(*part, xml.StartElement) error) error {
-	p, err := w.openPart(name, w.file.opening, nil)
+func (w *Workbook) eachOf(name string, f func(*part, xml.StartElement) error) error {
+	p, err := w.openPart(name, w.opening, nil)
 	if err != nil {
 		return err
 	}
@@ -77,7 +70,7 @@ func (w *workbook) eachOf(name string, f func(*part, xml.StartElement) error) er
 			err = f(p, start)
 		}
 		if err != nil {
-			return w.file.source.why(err)
+			return w.zip.Explain(err)
 		}
 	}
 }
@@ -176,7 +169,7 @@ type relation struct{ kind, target string }
 
 // relations reads what a part points to, by id, as far as it matters. Targets
 // are names of parts; those outside of the workbook are left out.
-func (w *workbook) relations(of string) (map[string]relation, error) {
+func (w *Workbook) relations(of string) (map[string]relation, error) {
 	folder, name := path.Split(of)
 	all := map[string]relation{}
 	seen := 0
@@ -185,7 +178,7 @@ func (w *workbook) relations(of string) (map[string]relation, error) {
 			return nil
 		}
 		if seen++; seen > maxRelations {
-			return FaultWorkbookLarge.With(size(workbookBytes))
+			return Large()
 		}
 		kind := path.Base(attribute(e, "Type"))
 		if attribute(e, "TargetMode") == "External" || !slices.Contains(relationKinds, kind) {

@@ -1,4 +1,4 @@
-package accounts
+package text
 
 import "bytes"
 
@@ -8,7 +8,7 @@ const fewBytes = 64
 // anyClean takes the first encoding in which everything is text, when there is
 // too little to judge. Those whose characters can have a "|" as their second
 // byte come first: in the other order, half a character would separate cells.
-func (s sample) anyClean() (Encoding, error) {
+func (s Sample) anyClean() (Encoding, error) {
 	beyond := 0
 	s.lines(func(line []byte) {
 		for _, b := range line {
@@ -35,7 +35,7 @@ func (s sample) anyClean() (Encoding, error) {
 
 // pipesSeparate reports whether every "|" is one: none follows a byte that could
 // begin a character of two, or only with those do all lines have as many.
-func (s sample) pipesSeparate() bool {
+func (s Sample) pipesSeparate() bool {
 	none, certain, without, count := true, true, false, -1
 	s.lines(func(line []byte) {
 		doubtful := false

@@ -1,0 +1,124 @@
+// Package archive takes the file out of a gzip or ZIP archive, within bounds and
+// without trust in what the archive says of itself. It knows nothing of what is
+// in the file.
+//
+//   - Folders and what systems leave in archives (__MACOSX, .DS_Store, Thumbs.db,
+//     desktop.ini) do not count. More than one file, none, a password, damage, or
+//     more bytes than a budget allows: each is a fault.
+//   - Sizes that the archive states are not believed.
+//   - A gzip of several members is one file. Bytes behind its end are damage.
+//   - Of a ZIP, at most 4 MiB of contents are read.
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"tagsweep/internal/fault"
+)
+
+// Source is a file as it was uploaded. It remembers its own error, so that a
+// failed upload can be told from damage of what is in it.
+type Source struct {
+	*io.SectionReader
+	err error
+}
+
+// NewSource takes a file as it was uploaded.
+func NewSource(r *io.SectionReader) *Source { return &Source{SectionReader: r} }
+
+// ReadAt implements io.ReaderAt.
+func (s *Source) ReadAt(b []byte, at int64) (int, error) {
+	n, err := s.SectionReader.ReadAt(b, at)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// Stream reads the source from its beginning.
+func (s *Source) Stream() *io.SectionReader { return io.NewSectionReader(s, 0, s.Size()) }
+
+// Explain returns the error of reading the source if that failed, err if it is a
+// fault, and else FaultDamaged because of err.
+func (s *Source) Explain(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return FaultDamaged.Because(err)
+}
+
+// Progress is how far a file has been read, in bytes.
+type Progress struct{ Read, Total int64 }
+
+// Of begins anew, and counts what is read of a total.
+func (p *Progress) Of(r io.Reader, total int64) io.Reader {
+	p.Read, p.Total = 0, total
+	return counted{r, p}
+}
+
+type counted struct {
+	io.Reader
+	progress *Progress
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.progress.Read += int64(n)
+	return n, err
+}
+
+// Budget is how much may still be unpacked.
+type Budget struct {
+	left int64
+	over error
+}
+
+// NewBudget allows so many bytes, and gives an error beyond.
+func NewBudget(bytes int64, over error) *Budget { return &Budget{bytes, over} }
+
+// UnpackBudget allows so many bytes, and gives FaultUnpacked beyond.
+func UnpackBudget(bytes int64) *Budget { return NewBudget(bytes, FaultUnpacked.With(Size(bytes))) }
+
+// Take uses up some bytes.
+func (b *Budget) Take(bytes int) error {
+	if b.left -= int64(bytes); b.left < 0 {
+		return b.over
+	}
+	return nil
+}
+
+// unpacked stops at the end of the budget, and explains errors.
+type unpacked struct {
+	io.ReadCloser
+	source *Source
+	budget *Budget
+}
+
+func (u *unpacked) Read(b []byte) (int, error) {
+	n, err := u.ReadCloser.Read(b)
+	if over := u.budget.Take(n); over != nil {
+		return 0, over
+	}
+	if err != nil && err != io.EOF {
+		err = u.source.Explain(err)
+	}
+	return n, err
+}
+
+// Size names a number of bytes in the largest unit that divides it.
+func Size(bytes int64) string {
+	for _, unit := range []struct {
+		name  string
+		bytes int64
+	}{{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}} {
+		if bytes >= unit.bytes && bytes%unit.bytes == 0 {
+			return fmt.Sprintf("%d %s", bytes/unit.bytes, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", bytes)
+}

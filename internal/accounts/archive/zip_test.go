@@ -1,0 +1,94 @@
+package archive
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/fault"
+)
+
+func source(file string) *Source { return NewSource(filetest.Section(file)) }
+
+func TestZIPWithHugeDirectoryIsRefused(t *testing.T) {
+	var files []string
+	for range 60_000 {
+		files = append(files, strings.Repeat("n", 60), "")
+	}
+	_, err := OpenZIP(source(filetest.ZIP(t, files...)))
+	require.True(t, FaultManyFiles.Is(err), "%v", err)
+}
+
+func TestLitterInZIPsDoesNotCount(t *testing.T) {
+	z, err := OpenZIP(source(filetest.ZIP(t,
+		"list/", "", "__MACOSX/._a", "x", `b\Thumbs.db`, "x", ".DS_Store", "x", "list/a.csv", "a1")))
+	require.NoError(t, err)
+	file, err := z.Single(1<<20, new(Progress))
+	require.NoError(t, err)
+	require.Equal(t, "a.csv", file.Name)
+	require.True(t, z.Has("LIST/A.csv"))
+	require.False(t, z.Has("a.csv"))
+}
+
+func TestBudgetIsOfWhatIsUnpacked(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, open := range map[string]func(limit int64) (*File, error){
+		"gzip": func(limit int64) (*File, error) {
+			return Gzip(source(filetest.Gzip(t, long[:1<<19])+filetest.Gzip(t, long[1<<19:])), limit, new(Progress))
+		},
+		"ZIP": func(limit int64) (*File, error) {
+			z, err := OpenZIP(source(filetest.ZIP(t, "a", long)))
+			require.NoError(t, err)
+			return z.Single(limit, new(Progress))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, err := open(1 << 20)
+			require.NoError(t, err)
+			for range 2 { // each opening has a budget of its own
+				r, err := file.Open()
+				require.NoError(t, err)
+				text, err := io.ReadAll(r)
+				require.NoError(t, err)
+				require.Equal(t, long, string(text))
+			}
+			file, err = open(1<<20 - 1)
+			require.NoError(t, err)
+			r, err := file.Open()
+			require.NoError(t, err)
+			_, err = io.ReadAll(r)
+			require.True(t, FaultUnpacked.Is(err), "%v", err)
+			require.Contains(t, err.Error(), "1048575 bytes")
+		})
+	}
+}
+
+// FuzzArchive: whatever the bytes, an archive is unpacked or refused.
+func FuzzArchive(f *testing.F) {
+	f.Add([]byte(filetest.ZIP(f, "a/", "", "a/b.csv", "a1\n")))
+	f.Add([]byte(filetest.Gzip(f, "a1\n")))
+	f.Fuzz(func(t *testing.T, bytes []byte) {
+		file, err := Gzip(source(string(bytes)), 1<<16, new(Progress))
+		if err != nil {
+			require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
+			var z *ZIP
+			if z, err = OpenZIP(source(string(bytes))); err == nil {
+				file, err = z.Single(1<<16, new(Progress))
+			}
+		}
+		for range 2 {
+			if err != nil {
+				require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", err)
+				return
+			}
+			var r io.ReadCloser
+			if r, err = file.Open(); err == nil {
+				_, err = io.Copy(io.Discard, r)
+				r.Close() // it repeats what reading said
+			}
+		}
+	})
+}

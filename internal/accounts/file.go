@@ -1,0 +1,175 @@
+package accounts
+
+import (
+	"bytes"
+	"io"
+	"slices"
+
+	"tagsweep/internal/accounts/archive"
+	"tagsweep/internal/accounts/text"
+	"tagsweep/internal/accounts/workbook"
+)
+
+const unpackedBytes = 2 << 30
+
+// file is an upload with its packing undone: text, or a workbook.
+type file struct {
+	source   *archive.Source
+	limit    int64              // of what it may unpack to
+	tags     bool               // it is to have a column of tags
+	packed   *archive.File      // nil: it is no archive
+	book     *workbook.Workbook // nil: it is text
+	progress archive.Progress
+}
+
+// openFile finds out what an upload holds.
+func openFile(r *io.SectionReader, limit int64) (*file, error) {
+	if limit == 0 {
+		limit = unpackedBytes
+	}
+	f := &file{source: archive.NewSource(r), limit: limit}
+	head, err := text.ReadHead(f.source.Stream())
+	if err != nil {
+		return nil, err
+	}
+	switch format := formatOf(head); format {
+	case "":
+		return f, nil
+	case gzipped:
+		if f.packed, err = archive.Gzip(f.source, limit, &f.progress); err != nil {
+			return nil, err
+		}
+		return f, f.inside()
+	case zipped:
+		return f, f.zip()
+	case "XLS":
+		return nil, f.compound(head)
+	default:
+		return nil, FaultBinary.With(format)
+	}
+}
+
+// compound refuses the format of old workbooks, in which new ones with a
+// password are wrapped.
+func (f *file) compound(head []byte) error {
+	tail := make([]byte, min(text.MaxRecord, f.source.Size()))
+	if _, err := f.source.ReadAt(tail, f.source.Size()-int64(len(tail))); err != nil && err != io.EOF {
+		return err
+	}
+	if bytes.Contains(head, encryptedPackage) || bytes.Contains(tail, encryptedPackage) {
+		return archive.FaultEncrypted.With()
+	}
+	return FaultBinary.With("XLS")
+}
+
+func (f *file) zip() error {
+	z, err := archive.OpenZIP(f.source)
+	switch {
+	case err != nil:
+		return err
+	case workbook.Within(z):
+		return f.openWorkbook(z)
+	case officeFormat(z) != "":
+		return FaultBinary.With(officeFormat(z))
+	}
+	if f.packed, err = z.Single(f.limit, &f.progress); err != nil {
+		return err
+	}
+	return f.inside()
+}
+
+// inside looks at the one file of an archive: text, or a workbook, which is then
+// held in memory, because it is read at any place.
+func (f *file) inside() error {
+	r, err := f.packed.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	head, err := text.ReadHead(r)
+	if err != nil {
+		return f.source.Explain(err)
+	}
+	format := formatOf(head)
+	switch {
+	case format == "":
+		return nil
+	case format == zipped:
+		return f.zipInside(io.MultiReader(bytes.NewReader(head), r))
+	case slices.Contains(archives, format):
+		return FaultNested.With(format)
+	}
+	return FaultBinary.With(format)
+}
+
+func (f *file) zipInside(r io.Reader) error {
+	whole, err := io.ReadAll(io.LimitReader(r, workbook.MaxBytes+1))
+	if err != nil {
+		return f.source.Explain(err)
+	}
+	if len(whole) > workbook.MaxBytes {
+		return workbook.Large()
+	}
+	z, err := archive.OpenZIP(archive.NewSource(io.NewSectionReader(bytes.NewReader(whole), 0, int64(len(whole)))))
+	switch {
+	case err != nil:
+		return err
+	case workbook.Within(z):
+		return f.openWorkbook(z)
+	case officeFormat(z) != "":
+		return FaultBinary.With(officeFormat(z))
+	}
+	return FaultNested.With(zipped)
+}
+
+func (f *file) openWorkbook(z *archive.ZIP) (err error) {
+	limits := workbook.Limits{Columns: MaxColumns, RowBytes: text.MaxRecord, Unpacked: f.limit}
+	if f.book, err = workbook.Open(z, limits, &f.progress); err == nil && len(f.book.Sheets) == 0 {
+		err = FaultEmpty.With()
+	}
+	return err
+}
+
+// packing tells how the file is packed, and the name of the file inside.
+func (f *file) packing() (packed, entry string) {
+	if f.packed == nil {
+		return "", ""
+	}
+	return f.packed.Packed, shorten(f.packed.Name)
+}
+
+// open gives the text from its beginning.
+func (f *file) open() (io.ReadCloser, error) {
+	if f.packed != nil {
+		return f.packed.Open()
+	}
+	return io.NopCloser(f.progress.Of(f.source.Stream(), f.source.Size())), nil
+}
+
+// lines opens the text in an encoding.
+func (f *file) lines(e Encoding) (*text.Lines, io.Closer, error) {
+	r, err := f.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	lines, err := text.NewLines(r, e)
+	if err != nil {
+		r.Close()
+		return nil, nil, err
+	}
+	return lines, r, nil
+}
+
+// sample takes what the encoding is detected by. What is packed cannot be
+// entered in the middle.
+func (f *file) sample() (text.Sample, error) {
+	if f.packed == nil {
+		return text.TakeSample(f.source.Stream())
+	}
+	r, err := f.packed.Open()
+	if err != nil {
+		return text.Sample{}, err
+	}
+	defer r.Close()
+	return text.ReadSample(r)
+}

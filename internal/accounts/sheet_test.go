@@ -1,0 +1,54 @@
+package accounts
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/accounts/text"
+)
+
+func TestRejectsHoldHeadersOfJoinedSheets(t *testing.T) {
+	_, rows := readAll(t, filetest.Workbook(t, [][]any{
+		{"user_id", "name"}, {"a1", "Ann"},
+		{"UserID", "NAME"}, {"a2", "Bob"},
+		{"name", "user_id"}, {"Cat", "b1"},
+		{"user_id", "name"}, {"a3", "Dan"},
+	}))
+	require.Equal(t, "2=a1 3!repeated_header 4=a2 5!repeated_header 6!columns_changed 7!repeated_header 8=a3", brief(rows))
+}
+
+func TestIDsSideBySideInASheetAreSetAside(t *testing.T) {
+	_, rows := readAll(t, filetest.Workbook(t, [][]any{{"u1001", "u1002"}, {"u1003", "u1004"}}))
+	require.Equal(t, "1!several_values 2!several_values", brief(rows))
+}
+
+func TestARowOfOneCellTooLongIsSetAside(t *testing.T) {
+	long := `<row><c t="inlineStr"><is><t>` + strings.Repeat("x", text.MaxRecord+1) + `</t></is></c></row>`
+	_, rows := readAll(t, filetest.Sheet(t, filetest.Texted("account")+long+filetest.Numbers("5")))
+	require.Equal(t, "2!row_too_long 3=5", brief(rows))
+}
+
+func TestTheListOfSheetsIsBounded(t *testing.T) {
+	var sheets strings.Builder
+	for i := range 2 * sheetsShown {
+		fmt.Fprintf(&sheets, `<sheet name="%d" sheetId="1" r:id="s"/>`, i)
+	}
+	file := filetest.RawWorkbook(t, "", sheets.String(), filetest.Texted("account")+filetest.Numbers("5"))
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheet: "300"}})
+	require.NoError(t, err)
+	require.Len(t, r.Understanding().Sheets, sheetsShown)
+	require.Equal(t, "300", r.Understanding().Sheet)
+}
+
+func TestAHiddenSheetIsReadOnlyWhenChosen(t *testing.T) {
+	file := made["refused/only-hidden.xlsx"](t)
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheet: "Old"}})
+	require.NoError(t, err)
+	rows, err := rest(r)
+	require.NoError(t, err)
+	require.Equal(t, "2=o1", brief(rows))
+}

@@ -1,0 +1,174 @@
+package text
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// Sample is what the encoding is detected by: the beginning of a file, and pieces
+// from further in. Each ends at a line end if the file goes on.
+type Sample struct {
+	Head []byte
+	more [][]byte
+}
+
+// lines calls f with every line that is not blank; the bytes of UTF-16 cannot
+// be told apart so.
+func (s Sample) lines(f func(line []byte)) {
+	for _, piece := range append([][]byte{s.Head}, s.more...) {
+		for len(piece) > 0 {
+			end, next := LineEnd(piece)
+			if !IsBlank(piece[:end]) {
+				f(piece[:end])
+			}
+			piece = piece[next:]
+		}
+	}
+}
+
+// Encoding detects how a text is written. It returns FaultNotText,
+// FaultEncoding or FaultEncodingUnknown when it cannot be read.
+func (s Sample) Encoding() (Encoding, error) {
+	if bytes.HasPrefix(s.Head, []byte("\xff\xfe\x00\x00")) || bytes.HasPrefix(s.Head, []byte("\x00\x00\xfe\xff")) {
+		return "", FaultEncoding.With("UTF-32")
+	}
+	if named, _ := markedEncoding(s.Head); named == UTF16LE || named == UTF16BE {
+		return named, s.fits(named)
+	}
+	if nuls := bytes.Count(s.Head, []byte{0}); nuls*100 > len(s.Head) {
+		if e := unmarkedUTF16(s.Head, nuls); e != "" {
+			return e, nil
+		}
+		return "", FaultNotText.With()
+	}
+	ascii, valid, han := true, 0, 0
+	lines, broken, first := 0, 0, false
+	s.lines(func(line []byte) {
+		lines++
+		switch {
+		case !utf8.Valid(line):
+			broken++
+			ascii = false
+			first = first || lines == 1
+		case !isASCII(line):
+			valid++
+			ascii = false
+			if bytes.ContainsFunc(line, func(c rune) bool { return c >= 0x800 }) {
+				han++ // three bytes, which other encodings hardly ever look like
+			}
+		}
+	})
+	named, _ := markedEncoding(s.Head)
+	switch {
+	case ascii, broken == 0:
+		return UTF8, nil
+	case (valid > 0 || named == UTF8) && !first && broken*10 <= lines:
+		return UTF8, nil
+	case named == UTF8 || valid > broken || han*3 > broken:
+		return "", FaultEncodingUnknown.With()
+	}
+	return s.legacy()
+}
+
+// legacy chooses among the encodings without any mark of their own.
+func (s Sample) legacy() (Encoding, error) {
+	best, most := Encoding(""), 0.25
+	for _, e := range []Encoding{GB18030, Big5, Windows1252} {
+		good, all := 0, 0
+		s.lines(func(line []byte) {
+			g, a := plausible[e](line)
+			good, all = good+g, all+a
+		})
+		if share := float64(good) / float64(max(all, 1)); share > most && s.fits(e) == nil {
+			best, most = e, share
+		}
+	}
+	if best == "" {
+		return s.anyClean()
+	}
+	return best, nil
+}
+
+// fits returns a fault when the first line, or more than one line in ten, is no
+// text in the encoding.
+func (s Sample) fits(e Encoding) error {
+	lines, broken, first := s.broken(e)
+	if first || broken*10 > lines {
+		return FaultEncodingUnknown.With()
+	}
+	return nil
+}
+
+// Allows returns FaultEncodingChosen when a file cannot be in the encoding that a
+// person chose.
+func (s Sample) Allows(e Encoding) error {
+	if named, _ := markedEncoding(s.Head); named != "" && named != e {
+		return FaultEncodingChosen.With(string(e))
+	}
+	if lines, broken, _ := s.broken(e); broken*2 > lines {
+		return FaultEncodingChosen.With(string(e))
+	}
+	return nil
+}
+
+func (s Sample) broken(e Encoding) (lines, broken int, first bool) {
+	count := func(line []byte) {
+		lines++
+		if _, bad := decode(line, e); bad {
+			broken++
+			first = first || lines == 1
+		}
+	}
+	if e != UTF16LE && e != UTF16BE {
+		s.lines(count)
+		return lines, broken, first
+	}
+	text, _ := decode(s.Head[:len(s.Head)&^1], e)
+	Sample{Head: bytes.TrimPrefix(text, byteOrderMark)}.lines(func(line []byte) {
+		lines++
+		if !isText(line) || bytes.Contains(line, replacement) || bytes.Contains(line, []byte("\uFFFE")) {
+			broken++
+			first = first || lines == 1
+		}
+	})
+	return lines, broken, first
+}
+
+// unmarkedUTF16: of the ASCII in it, every second byte is NUL, always on the
+// same side; and there must be letters or digits, since there are accounts.
+func unmarkedUTF16(head []byte, nuls int) Encoding {
+	odd := 0
+	for i := 1; i < len(head); i += 2 {
+		if head[i] == 0 {
+			odd++
+		}
+	}
+	e := UTF16LE
+	if odd*10 <= nuls {
+		e = UTF16BE
+	} else if odd*10 < nuls*9 {
+		return ""
+	}
+	plain := 0
+	text, _ := decode(head[:len(head)&^1], e)
+	for _, b := range text {
+		if isLetter(b) || b >= '0' && b <= '9' {
+			plain++
+		}
+	}
+	if lines, broken, first := (Sample{Head: head}).broken(e); plain*20 < len(head) || first || broken*10 > lines {
+		return ""
+	}
+	return e
+}
+
+func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

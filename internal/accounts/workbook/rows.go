@@ -1,0 +1,257 @@
+package workbook
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"tagsweep/internal/accounts/archive"
+)
+
+var (
+	errOrder  = errors.New("rows or cells of a sheet are not in order")
+	errShared = errors.New("a cell refers to a text that is not there")
+)
+
+// cellDepth is how deep a cell stands: in a row of the data of a sheet.
+const cellDepth = 4
+
+// Kind tells whether the text of a cell is what a person sees there.
+type Kind int
+
+// The kinds of cells.
+const (
+	Plain   Kind = iota // text, or a whole number that is shown as it is stored
+	Rounded             // a whole number whose last digits are lost
+	Formula             // a formula's last value, or an error
+	Other               // a date, a truth value, a fraction, or a number shown otherwise than stored
+)
+
+// Cell is a cell as it is shown.
+type Cell struct {
+	Text string
+	Kind Kind
+}
+
+// Row is a row that is not blank.
+type Row struct {
+	Line  int64  // of the sheet, from 1
+	Cells []Cell // up to the last one with text, and not more than Limits.Columns
+	Wide  bool   // there is text beyond them
+	Bytes int    // of its text; not all cells are kept when it is over Limits.RowBytes
+}
+
+// Rows is the stream of a sheet's rows.
+type Rows struct {
+	*part
+	book  *Workbook
+	sheet Sheet
+	line  int64
+	found bool
+	done  bool
+}
+
+// Rows begins to read the rows of a sheet, as often as is asked for. It returns
+// the faults of the archive, or the error of its source.
+func (w *Workbook) Rows(s Sheet) (*Rows, error) {
+	return w.rows(s, archive.UnpackBudget(w.limits.Unpacked))
+}
+
+// FirstRows is like Rows; what all of its calls read is bounded together.
+func (w *Workbook) FirstRows(s Sheet) (*Rows, error) { return w.rows(s, w.opening) }
+
+func (w *Workbook) rows(s Sheet, b *archive.Budget) (*Rows, error) {
+	p, err := w.openPart(s.part, b, w.progress)
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{part: p, book: w, sheet: s}, nil
+}
+
+// Next returns the next row that is not blank; io.EOF after the last one. It
+// returns the faults of the archive, or the error of its source.
+func (s *Rows) Next() (Row, error) {
+	for !s.done {
+		token, err := s.part.next()
+		if err == io.EOF {
+			s.done = true
+			s.book.blank[s.sheet.part] = !s.found
+			break
+		} else if err != nil {
+			return Row{}, s.book.zip.Explain(err)
+		}
+		start, ok := token.(xml.StartElement)
+		if ok && start.Name.Local == "c" && s.depth == cellDepth-1 {
+			return Row{}, archive.FaultDamaged.Because(errOrder)
+		}
+		if !ok || start.Name.Local != "row" {
+			continue
+		}
+		line := s.line + 1
+		if r := attribute(start, "r"); r != "" {
+			if line, err = strconv.ParseInt(r, 10, 64); err != nil || line <= s.line || line > 1<<40 {
+				return Row{}, archive.FaultDamaged.Because(errOrder)
+			}
+		}
+		s.line = line
+		row := Row{Line: line}
+		if err := s.readRow(&row); err != nil {
+			return Row{}, s.book.zip.Explain(err)
+		}
+		if len(row.Cells) > 0 || row.Wide {
+			s.found = true
+			return row, nil
+		}
+	}
+	return Row{}, io.EOF
+}
+
+func (s *Rows) readRow(row *Row) error {
+	column := 0
+	for {
+		token, err := s.part.next()
+		if err != nil {
+			return noEnd(err)
+		}
+		switch token := token.(type) {
+		case xml.EndElement:
+			if token.Name.Local == "row" {
+				return nil
+			}
+		case xml.StartElement:
+			if token.Name.Local == "row" {
+				return errOrder
+			}
+			if token.Name.Local != "c" {
+				continue
+			}
+			at := column
+			if r := attribute(token, "r"); r != "" {
+				if at = columnOf(r); at < column {
+					return errOrder
+				}
+			}
+			column = at + 1
+			cell, err := s.readCell(token)
+			if err != nil {
+				return err
+			}
+			s.put(row, at, cell)
+		}
+	}
+}
+
+func (s *Rows) put(row *Row, at int, cell Cell) {
+	row.Bytes += len(cell.Text)
+	long := row.Bytes > s.book.limits.RowBytes
+	switch {
+	case strings.Trim(cell.Text, " \t") == "":
+		return
+	case at >= s.book.limits.Columns:
+		row.Wide = true
+		return
+	case long && len(row.Cells) > 0:
+		return
+	case long: // its beginning is kept, in the first cell
+		at, cell.Text = 0, strings.ToValidUTF8(cell.Text[:min(len(cell.Text), shownBytes)], "")
+	}
+	for len(row.Cells) <= at {
+		row.Cells = append(row.Cells, Cell{})
+	}
+	row.Cells[at] = cell
+}
+
+// shownBytes of a row that is too long are kept.
+const shownBytes = 200
+
+// readCell reads up to the end of the cell. Nothing is evaluated: of a formula,
+// the value that was stored with it is taken.
+func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
+	kind, value, valued, formula := attribute(start, "t"), "", false, false
+	for level := 1; level > 0; {
+		token, err := s.part.next()
+		if err != nil {
+			return cell, noEnd(err)
+		}
+		switch token := token.(type) {
+		case xml.EndElement:
+			level--
+		case xml.StartElement:
+			level++
+			switch name := token.Name.Local; name {
+			case "row", "c":
+				err = errOrder
+			case "f":
+				formula = true
+			case "v", "is":
+				if valued {
+					return cell, errOrder
+				}
+				valued = true
+				value, err = s.text(name == "is")
+				level--
+			}
+			if err != nil {
+				return cell, err
+			}
+		}
+	}
+	if cell, err = s.cell(kind, attribute(start, "s"), value); err == nil && formula {
+		cell.Kind = Formula
+	}
+	return cell, err
+}
+
+func (s *Rows) cell(kind, style, value string) (Cell, error) {
+	switch kind {
+	case "s":
+		if value == "" {
+			return Cell{}, nil
+		}
+		i, err := strconv.Atoi(strings.TrimSpace(value))
+		text, ok := s.book.shared.at(i)
+		if err != nil || !ok {
+			return Cell{}, errShared
+		}
+		// A short cell may refer to a long text again and again.
+		return Cell{Text: text}, s.budget.Take(len(text))
+	case "str", "inlineStr":
+		return Cell{Text: unescaped(value)}, nil
+	case "b":
+		text := "FALSE"
+		if isTrue(value) {
+			text = "TRUE"
+		}
+		return Cell{text, Other}, nil
+	case "e":
+		return Cell{value, Formula}, nil
+	case "d":
+		return Cell{value, Other}, nil
+	}
+	if value == "" {
+		return Cell{}, nil
+	}
+	var format numberFormat
+	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(s.book.formats) {
+		format = s.book.formats[i]
+	} else if style != "" && len(s.book.formats) > 0 {
+		format = formatOfNumber(-1, "")
+	}
+	text, seen := numberCell(strings.TrimSpace(value), format, s.book.since1904)
+	return Cell{text, seen}, nil
+}
+
+// columnOf is the column of a cell's name such as AB12, from 0; -1 when it is none.
+func columnOf(name string) int {
+	column := 0
+	for i := 0; i < len(name) && column < 1<<20; i++ {
+		b := name[i]
+		if b < 'A' || b > 'Z' {
+			break
+		}
+		column = column*26 + int(b-'A') + 1
+	}
+	return column - 1
+}
