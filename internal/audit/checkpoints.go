@@ -21,7 +21,7 @@ func (l *Log) SignWith(seed [32]byte) {
 // Signs reports whether checkpoints are signed.
 func (l *Log) Signs() bool { return l.signer != nil }
 
-// LogKey returns the public key with which the log's checkpoints are verified;
+// Key returns the public key with which the log's checkpoints are verified;
 // "" without SignWith.
 func (l *Log) Key(ctx context.Context) (public string, err error) {
 	if l.signer == nil {
@@ -60,14 +60,16 @@ func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`, tree.Size, store.Millis(at), note)
+	_, err = tx.ExecContext(ctx,
+		`INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`, tree.Size, store.Millis(at), note)
 	return err
 }
 
 // Checkpoint signs the log as it is, unless its last entry is covered already.
 func (l *Log) Checkpoint(ctx context.Context) error {
 	var size, covered int64
-	err := l.db.Reader().QueryRowContext(ctx, `SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
+	err := l.db.Reader().QueryRowContext(ctx,
+		`SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
 	if err != nil || size == covered || l.signer == nil {
 		return store.AsTrouble(err)
 	}
@@ -114,7 +116,8 @@ func scanCheckpoint(row store.Scanner) (c SignedCheckpoint, err error) {
 
 // CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
 func (l *Log) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
-	all, err := store.Collect(ctx, l.db.Reader(), scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
+	all, err := store.Collect(ctx, l.db.Reader(), scanCheckpoint,
+		`SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
 	return all, store.AsTrouble(err)
 }
 
@@ -126,7 +129,9 @@ func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64
 
 // Published notes up to which checkpoint a destination has been sent.
 func (l *Log) Published(ctx context.Context, destination string, size int64) error {
-	return l.publication(ctx, `size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`, destination, size, "")
+	return l.publication(ctx,
+		`size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`,
+		destination, size, "")
 }
 
 // NotPublished notes why a destination could not be sent to.

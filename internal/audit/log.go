@@ -45,7 +45,7 @@ func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, e Entry) error {
 	return err
 }
 
-// recorded is RecordIn and returns the entry's number.
+// Append is RecordIn and returns the entry's number.
 func (l *Log) Append(ctx context.Context, tx *store.Tx, e Entry) (seq int64, err error) {
 	if e, err = l.complete(ctx, tx, e); err != nil {
 		return 0, err
@@ -88,11 +88,12 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 	return e, nil
 }
 
-// append makes an entry the next leaf of the tree, and returns the tree.
+// grow makes an entry the next leaf of the tree, and returns the tree.
 func (l *Log) grow(ctx context.Context, tx *store.Tx, e Entry) (tree Tree, err error) {
 	var edge []byte
 	var reached int64
-	if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, edge, reached`).Scan(&e.Seq, &edge, &reached); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, edge, reached`).Scan(&e.Seq, &edge, &reached); err != nil {
 		return tree, err
 	}
 	if tree, err = TreeAt(e.Seq-1, edge); err != nil {
@@ -128,7 +129,7 @@ func (l *Log) grow(ctx context.Context, tx *store.Tx, e Entry) (tree Tree, err e
 	return tree, store.InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }
 
-// AuditEntries returns the entries that fit, newest first.
+// Entries returns the entries that fit, newest first.
 func (l *Log) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 	q, err := l.query(ctx, f)
 	if err != nil {
@@ -150,7 +151,7 @@ func scanEntry(row store.Scanner) (e Entry, err error) {
 	return e, nil
 }
 
-// AuditEntry returns one entry with its neighbours, oldest first; none when
+// Around returns one entry with its neighbours, oldest first; none when
 // there is no such entry, or no longer.
 func (l *Log) Around(ctx context.Context, seq int64, neighbours int) ([]Entry, error) {
 	const around = `SELECT seq, line, personal FROM audit_lines WHERE `

@@ -75,7 +75,8 @@ func (l *Log) erasures(ctx context.Context, of []Listed) (found []Listed, err er
 	if len(erased) == 0 {
 		return nil, nil
 	}
-	all, err := store.Collect(ctx, l.db.Reader(), scanEntry, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq`, LogErased, slices.Min(erased))
+	all, err := store.Collect(ctx, l.db.Reader(), scanEntry,
+		`SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq`, LogErased, slices.Min(erased))
 	for _, e := range all {
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)

@@ -28,26 +28,27 @@ var (
 // mostKeepMonths is a hundred years.
 const mostKeepMonths = 1_200
 
-// AuditKeeping is how long entries are kept, and what was removed.
+// Retention is how long entries are kept, and what was removed.
 type Retention struct {
 	Months  int   // 0: for ever
 	Removed int64 // entries up to this one were, but for those of audit.Kept
 }
 
-// AuditKeeping returns how long entries are kept.
+// Retention returns how long entries are kept.
 func (l *Log) Retention(ctx context.Context) (k Retention, err error) {
 	err = l.db.Reader().QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
 	return k, store.AsTrouble(err)
 }
 
-// KeepAudit sets for how many months entries are kept; 0 is for ever.
+// SetRetention sets for how many months entries are kept; 0 is for ever.
 func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
 		return FaultKeepMonths.With(LeastKeepMonths)
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var before int
-		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
+		if err := tx.QueryRowContext(ctx,
+			`UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
@@ -60,7 +61,7 @@ func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 // entriesAtOnce is how many entries one transaction removes or erases.
 const entriesAtOnce = 500
 
-// SweepAudit removes entries that are older than an admin wants to keep them.
+// Sweep removes entries that are older than an admin wants to keep them.
 // The log says so first; the hashes of what is removed stay, and so do the
 // entries that seal jobs.
 func (l *Log) Sweep(ctx context.Context) error {
@@ -108,7 +109,8 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 		return fmt.Errorf("audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
 	}
 	var kept int64
-	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
+	err = tx.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
 	if err != nil || kept == e.Seq-removed {
 		return err
 	}
@@ -122,11 +124,13 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 // proven reads one entry, which must be the one that was hashed.
 func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e Entry, err error) {
 	var stored storedLine
-	if err := tx.QueryRowContext(ctx, `SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&stored.seq, &stored.Line, &stored.Personal); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&stored.seq, &stored.Line, &stored.Personal); err != nil {
 		return e, err
 	}
 	var hash []byte
-	if err := tx.QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, stored.seq-1)).Scan(&hash); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, stored.seq-1)).Scan(&hash); err != nil {
 		return e, err
 	}
 	leaf := stored.Leaf()
@@ -169,7 +173,7 @@ func forgetWords(ctx context.Context, tx *store.Tx, seq int64, words []string) e
 	return nil
 }
 
-// EraseFromAudit erases the personal part of every entry that names somebody, a
+// Erase erases the personal part of every entry that names somebody, a
 // user or an account, and returns how many there were. What stays is verified as
 // before; the log says which entries were erased, by whom, and not whose.
 func (l *Log) Erase(ctx context.Context, by Actor, name, reason string) (erased int, err error) {
@@ -259,7 +263,8 @@ func mentions(value any, name string) bool {
 
 func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {
 	var w Written
-	if err := tx.QueryRowContext(ctx, `UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
 		return err
 	}
 	left, err := w.Read()

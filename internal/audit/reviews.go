@@ -22,7 +22,7 @@ type Review struct {
 	Seq  int64 // the entry that says so
 }
 
-// ReviewAudit signs off all entries up to one. It can only go further.
+// SignOff signs off all entries up to one. It can only go further.
 func (l *Log) SignOff(ctx context.Context, by Actor, upTo int64, note string) error {
 	last, err := l.FurthestReview(ctx, by.Name)
 	if err != nil {
@@ -89,7 +89,7 @@ func (l *Log) lastVisit(ctx context.Context, by Actor, code Code) (e Entry, err 
 	}
 }
 
-// AuditSize is the number of the last entry.
+// Size is the number of the last entry.
 func (l *Log) Size(ctx context.Context) (size int64, err error) {
 	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
 	return size, store.AsTrouble(err)
@@ -102,7 +102,8 @@ func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 		return err
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text)); err != nil {
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text)); err != nil {
 			return err
 		}
 		e := Entry{Code: LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}

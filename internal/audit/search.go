@@ -12,7 +12,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// AuditFilter chooses entries; a zero field chooses all.
+// Filter chooses entries; a zero field chooses all.
 type Filter struct {
 	From    time.Time // not before the log had reached this time
 	To      time.Time // before the log reached it
@@ -37,7 +37,7 @@ const (
 // mostWords is how many words of a search count.
 const mostWords = 10
 
-// auditQuery walks the index of the narrowest thing asked for, newest first.
+// query walks the index of the narrowest thing asked for, newest first.
 func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 	from, where := `audit_lines e`, []string{}
 	order := `e.seq`
@@ -93,7 +93,7 @@ func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 	return q, nil
 }
 
-// auditBounds turns times into numbers of entries: first <= seq < last; 0 for no bound.
+// bounds turns times into numbers of entries: first <= seq < last; 0 for no bound.
 func (l *Log) bounds(ctx context.Context, f Filter) (first, last int64, err error) {
 	last = f.Before
 	if !f.From.IsZero() {
@@ -116,7 +116,8 @@ func (l *Log) bounds(ctx context.Context, f Filter) (first, last int64, err erro
 // reachedAt returns the first entry once the log had reached a time; one after
 // the last when it has not.
 func (l *Log) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
+	err = l.db.Reader().QueryRowContext(ctx,
+		`SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = l.db.Reader().QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
 	}

@@ -61,7 +61,8 @@ type checkpointReader struct {
 
 func (r *checkpointReader) next(ctx context.Context, tx *store.Tx) (*SignedCheckpoint, error) {
 	if len(r.page) == 0 && !r.end {
-		page, err := store.Collect(ctx, tx, scanCheckpoint, `SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
+		page, err := store.Collect(ctx, tx, scanCheckpoint,
+			`SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT 500`, r.last)
 		if err != nil {
 			return nil, err
 		}

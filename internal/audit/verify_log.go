@@ -50,7 +50,8 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified)
 	var months int
 	var edge []byte
 	var name string
-	err = tx.QueryRowContext(ctx, `SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
+	err = tx.QueryRowContext(ctx,
+		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,10 @@ type storedLine struct {
 func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
 	lines, err := store.Collect(ctx, w.tx, func(row store.Scanner) (l storedLine, err error) {
 		return l, row.Scan(&l.seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
-	}, `SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, from, to)
+	}, `
+			SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines
+			WHERE seq >= $1 AND seq <= $2 ORDER BY seq`,
+		from, to)
 	if err != nil {
 		return err
 	}
@@ -234,7 +238,9 @@ func wholeNumber(value any) int64 {
 // afterLast finds entries behind the last.
 func (w *verifier) afterLast(ctx context.Context, head int64) error {
 	var beyond int64
-	err := w.tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes WHERE number >= $2 OR number < 0)`,
+	err := w.tx.QueryRowContext(ctx, `
+			SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes
+			WHERE number >= $2 OR number < 0)`,
 		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
 	if err == nil && beyond > 0 {
 		w.v.Add("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)

@@ -44,12 +44,14 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 		if err != nil {
 			return err
 		}
-		err = store.One(ctx, tx, FaultNoSession.With(), `UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0 AND password_hash = $3`,
+		err = store.One(ctx, tx, FaultNoSession.With(),
+			`UPDATE users SET last_sign_in = $2 WHERE id = $1 AND disabled_at = 0 AND password_hash = $3`,
 			session.UserID, now, passwordHash)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`, byAddress(by.Address)); err != nil {
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`, byAddress(by.Address)); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {

@@ -134,7 +134,7 @@ func (s *Jobs) dropWaiting(ctx context.Context, tx *store.Tx, jobID string) (p P
 	return writeCounts(ctx, tx, jobID, moves, 0)
 }
 
-// change moves a job to another state, if the action fits the one it is in. The
+// changeState moves a job to another state, if the action fits the one it is in. The
 // job is as it was before.
 func (s *Jobs) changeState(ctx context.Context, tx *store.Tx, jobID string, a Action) (j Job, fits bool, err error) {
 	// Written first, so that what is read next is locked and current.
@@ -158,14 +158,14 @@ func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) error {
 	return err
 }
 
-// Halt says why a job stops itself.
+// HaltReason says why a job stops itself.
 type HaltReason struct {
 	Code int
 	Info string // what the service said; of CodeFailures "failed/settled"
 	Call string // id of the call that showed it; "" for none
 }
 
-// HaltJob stops a job that may send, and says so in the log. One that waits for
+// Halt stops a job that may send, and says so in the log. One that waits for
 // the service waits for a person when that is what it takes.
 func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReason) error {
 	if j, err := job(ctx, tx, jobID); err != nil ||

@@ -7,7 +7,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Asked is how many accounts of a job wait in doubt for a person, and why.
+// NeedsReview is how many accounts of a job wait in doubt for a person, and why.
 type NeedsReview struct {
 	Tagged     int64 // they have tags that were not there before
 	Lost       int64 // every call for them has stayed without an answer
@@ -18,10 +18,10 @@ type NeedsReview struct {
 // Sum counts them all.
 func (a NeedsReview) Sum() int64 { return a.Tagged + a.Lost + a.Unreadable }
 
-// asking are the batches of a job that wait for a person.
+// needsReview are the batches of a job that wait for a person.
 const needsReview = `job_id = $1 AND outcome = 'in_doubt' AND ask = 1`
 
-// Asked counts the accounts of a job that wait for a person.
+// NeedsReview counts the accounts of a job that wait for a person.
 func (s *Jobs) NeedsReview(ctx context.Context, jobID string) (a NeedsReview, err error) {
 	type asked struct {
 		code int
@@ -102,6 +102,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 // failedByPerson keeps accounts out of the share of failures: a person decided,
 // not the service.
 func failedByPerson(ctx context.Context, tx *store.Tx, jobID string, accounts int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET checked_done = checked_done + $2, checked_failed = checked_failed + $2 WHERE id = $1`, jobID, accounts)
+	_, err := tx.ExecContext(ctx,
+		`UPDATE jobs SET checked_done = checked_done + $2, checked_failed = checked_failed + $2 WHERE id = $1`, jobID, accounts)
 	return err
 }

@@ -26,7 +26,7 @@ import (
 // for the fewest calls in all. The tags are not in the file: whoever reads it
 // walks along the other job once more, in the same order.
 
-// making is how a job is made of the accounts of another.
+// derivation is how a job is made of the accounts of another.
 type derivation struct {
 	of   Job
 	kind Kind     // of the new job
@@ -35,7 +35,7 @@ type derivation struct {
 	checks Kind // of an inspection that verifies the other job: its kind
 }
 
-// madeAccount is an account of the other job as it may come into the new one.
+// sourceAccount is an account of the other job as it may come into the new one.
 type sourceAccount struct {
 	Account
 	seq  int64    // its place in the other job
@@ -227,9 +227,10 @@ func (s *Jobs) writeAccounts(ctx context.Context, to io.Writer, m derivation, ch
 	return written, bytes, out.Flush()
 }
 
-// MadeOf returns the jobs made of accounts of a job, newest first.
+// DerivedFrom returns the jobs made of accounts of a job, newest first.
 func (s *Jobs) DerivedFrom(ctx context.Context, jobID string) ([]Job, error) {
-	made, err := store.Collect(ctx, s.db.Reader(), scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1`, store.Clean(jobID, 100))
+	made, err := store.Collect(ctx, s.db.Reader(), scanJob,
+		`SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1`, store.Clean(jobID, 100))
 	slices.SortFunc(made, func(a, b Job) int { return strings.Compare(b.ID, a.ID) })
 	return made, err
 }

@@ -1,4 +1,5 @@
-// Package jobs says what a job is, and reads its file.
+// Package jobs is all there is about a job: what it is, how its file is read, who
+// starts and changes it, and what became of its accounts.
 //
 // A job is one upload and what is done with its accounts. The [Importer] reads
 // its file in the background and plans it into batches of up to 100 accounts in
@@ -8,5 +9,13 @@
 // What a job does with an account is its [Kind] (operation.go), where it stands its
 // [State]. One table says which actions change the state and how, whoever acts
 // ([State.Next]), and one function what follows from the counts of a job
-// ([Progress.Judge]). The package engine carries jobs out.
+// ([Progress.Judge]). A change that a person makes reads as check, write, log
+// (change.go): the row of the job is written once, and the log says so in the same
+// transaction. The package engine carries jobs out.
+//
+// A job's accounts are kept twice as its file gave them, many to a row: in file
+// order as the batches of its plan, and sorted by name to find them by. Neither
+// is ever changed. What becomes of them stands beside them: a batch holds the
+// outcome of all its accounts but those with one of their own. So a million
+// accounts are read in a second, and a batch that goes through is one row.
 package jobs

@@ -8,7 +8,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// JobFilter chooses jobs; a zero field chooses all.
+// Filter chooses jobs; a zero field chooses all.
 type Filter struct {
 	State  State
 	Kind   Kind
@@ -20,7 +20,7 @@ type Filter struct {
 	Limit  int
 }
 
-// Jobs returns the jobs that fit, newest first.
+// List returns the jobs that fit, newest first.
 func (s *Jobs) List(ctx context.Context, f Filter) ([]Job, error) {
 	q, where := store.Query{}, []string{}
 	if f.State != "" {

@@ -18,7 +18,7 @@ type inJob struct {
 	seq int64
 }
 
-// FindAccounts returns what happened to an account, exact to the letter, newest job first.
+// Find returns what happened to an account, exact to the letter, newest job first.
 func (s *Jobs) Find(ctx context.Context, account string, limit int) (found []Placed, err error) {
 	all, err := s.find(ctx, account, limit)
 	for _, a := range all {
@@ -79,7 +79,9 @@ func (s *Jobs) find(ctx context.Context, account string, limit int) (found []inJ
 
 func (s *Jobs) accountInRow(ctx context.Context, jobID string, row int64) (a Account, seq int64, err error) {
 	var number int64
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`, jobID, row).Scan(&number)
+	err = s.db.Reader().QueryRowContext(ctx,
+		`SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`,
+		jobID, row).Scan(&number)
 	if err != nil {
 		return a, 0, err
 	}

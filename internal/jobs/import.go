@@ -60,7 +60,8 @@ func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
 		return nil, nil
 	}
 	if err == nil && state != Reading {
-		err = s.db.Exec(ctx, `UPDATE jobs SET reader = '', reader_until = 0 WHERE id = $1 AND reader = $2 AND state <> 'reading'`, im.JobID, im.Reader)
+		err = s.db.Exec(ctx,
+			`UPDATE jobs SET reader = '', reader_until = 0 WHERE id = $1 AND reader = $2 AND state <> 'reading'`, im.JobID, im.Reader)
 		return nil, err
 	}
 	if err == nil && choices != "" {

@@ -72,7 +72,8 @@ func (s *Jobs) tagsIn(ctx context.Context, a inJob, e *Event) error {
 
 // callsOf returns the calls in which an account was, oldest first.
 func (s *Jobs) callsOf(ctx context.Context, jobID string, a Account) ([]Call, error) {
-	calls, err := store.Collect(ctx, s.db.Reader(), scanCall, `SELECT `+callColumns+` FROM calls WHERE job_id = $1 AND batch = $2 ORDER BY sent_at, id`, jobID, a.Batch)
+	calls, err := store.Collect(ctx, s.db.Reader(), scanCall,
+		`SELECT `+callColumns+` FROM calls WHERE job_id = $1 AND batch = $2 ORDER BY sent_at, id`, jobID, a.Batch)
 	return slices.DeleteFunc(calls, func(c Call) bool { return !Held(c.Held, a.Place-1) }), err
 }
 

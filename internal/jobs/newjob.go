@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// NewJob is an upload that is to become a draft.
+// Upload is an upload that is to become a draft.
 type Upload struct {
 	AppID        string
 	Kind         Kind
@@ -29,7 +29,7 @@ type Upload struct {
 // to be made of.
 var FaultKind = fault.Declare(fault.Invalid, "job.kind", "No job was made: there is no such kind of job, or it cannot be made in this way. Choose one of those that the page offers.")
 
-// CreateJob keeps the file and makes a job whose file is to be read. A file
+// Create keeps the file and makes a job whose file is to be read. A file
 // that cannot be read is refused: nothing is kept but an entry in the log.
 func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {

@@ -112,7 +112,8 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 			return err
 		}
 		var note string
-		err := tx.QueryRowContext(ctx, `DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
+		err := tx.QueryRowContext(ctx,
+			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
 		if errors.Is(err, sql.ErrNoRows) {
 			return FaultNotProtected.With(store.Clean(account, 100))
 		}

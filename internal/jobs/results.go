@@ -71,13 +71,16 @@ func (s *Jobs) placed(ctx context.Context, jobID string, from, to int64) ([]Acco
 		return nil, err
 	}
 	// A batch holds the outcome of its accounts …
-	outcomes, err := outcomesBetween(ctx, s.db.Reader(), `SELECT number, outcome, code, message, settled_at FROM batches WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+	outcomes, err := outcomesBetween(ctx, s.db.Reader(), `
+			SELECT number, outcome, code, message, settled_at FROM batches
+			WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
 		jobID, from, plan[len(plan)-1].Number)
 	if err != nil {
 		return nil, err
 	}
 	// … but for those that have one of their own.
-	own, err := outcomesBetween(ctx, s.db.Reader(), `SELECT seq, outcome, code, message, settled_at FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`,
+	own, err := outcomesBetween(ctx, s.db.Reader(),
+		`SELECT seq, outcome, code, message, settled_at FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`,
 		jobID, plan[0].First(), plan[len(plan)-1].First()+BatchSize-1)
 	if err != nil {
 		return nil, err

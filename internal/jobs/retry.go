@@ -8,7 +8,7 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// Again says what is to be done with which accounts of a job.
+// RetryRequest says what is to be done with which accounts of a job.
 type RetryRequest struct {
 	Kind     Kind      // "": the job's
 	Outcomes []Outcome // accounts that ended so; nil: all, also of a draft
@@ -27,7 +27,7 @@ func (a RetryRequest) fits(of Job) bool {
 	return a.Kind == Inspect || of.Kind == Inspect && (a.Kind == Clear && !of.Told() || a.Kind == of.Checks)
 }
 
-// Again makes a new job of accounts of one that has ended, or of all accounts of
+// Retry makes a new job of accounts of one that has ended, or of all accounts of
 // a draft. It is read and reviewed like an upload. Its file is on its way in
 // tempDir, "" for the system's.
 func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryRequest, tempDir string) (made Job, err error) {

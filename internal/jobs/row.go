@@ -94,7 +94,8 @@ func (s *Jobs) CallsPerSecond(ctx context.Context, jobID string) (float64, error
 		return 0, err
 	}
 	var calls int64
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
+	err = s.db.Reader().QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
 		j.ID, store.Millis(s.db.Now())-window, cmp.Or(j.Kind.Command(), tim.GetTags)).Scan(&calls)
 	return float64(calls) / (window / 1000), err
 }

@@ -106,7 +106,9 @@ func (s *Jobs) rowsLike(ctx context.Context, jobID, prefix string) (rows []int64
 // batchAfter returns the first batch of the plan with accounts after a row; 0
 // when there is none.
 func (s *Jobs) batchAfter(ctx context.Context, jobID string, row int64) (number int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`, jobID, row+1).Scan(&number)
+	err = s.db.Reader().QueryRowContext(ctx,
+		`SELECT number FROM planned_batches WHERE job_id = $1 AND first_row <= $2 ORDER BY first_row DESC LIMIT 1`,
+		jobID, row+1).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) { // rows before the first account were set aside
 		err = s.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MIN(number), 0) FROM planned_batches WHERE job_id = $1`, jobID).Scan(&number)
 	}

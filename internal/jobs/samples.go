@@ -38,7 +38,8 @@ func (s *Jobs) DrawSample(ctx context.Context, by audit.Actor, j Job, seed strin
 func (s *Jobs) sampledRow(ctx context.Context, j Job, number int64) (r SampledRow, err error) {
 	r.Row = number
 	var aside SetAside
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT row_number, line, kind, value, reason, repeats FROM set_asides WHERE job_id = $1 AND row_number = $2`, j.ID, number).
+	err = s.db.Reader().QueryRowContext(ctx,
+		`SELECT row_number, line, kind, value, reason, repeats FROM set_asides WHERE job_id = $1 AND row_number = $2`, j.ID, number).
 		Scan(&aside.Row, &aside.Line, &aside.Kind, &aside.Value, &aside.Reason, &aside.Repeats)
 	switch {
 	case err == nil:

@@ -20,7 +20,7 @@ var (
 	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are inspected must be 0 to 100 percent, with at most four decimals.")
 )
 
-// Sending is how an app sends.
+// SendStatus is how an app sends.
 type SendStatus struct {
 	Settings
 	Configured int       // calls a second as configured, used while Rate is 0
@@ -29,7 +29,7 @@ type SendStatus struct {
 	Gauges     []Gauge
 }
 
-// SendingSettings is what an admin chooses.
+// Settings is what an admin chooses.
 type Settings struct {
 	Rate         int            `json:"rate"`          // calls a second, 1 to 100; 0 = as configured
 	FailureLimit int            `json:"failure_limit"` // percent, 1 to 100; 100 = never halt for failures
@@ -48,7 +48,7 @@ func (s *Settings) dest() []any {
 	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
 }
 
-// Sending returns how an app sends at this moment.
+// SendStatus returns how an app sends at this moment.
 func (s *Jobs) SendStatus(ctx context.Context, appID string) (now SendStatus, err error) {
 	var micros, probeAt int64
 	err = s.db.Reader().QueryRowContext(ctx, `
@@ -142,7 +142,7 @@ func gaugeBudget(g *Gauge, now moment, slot int64, pace Pace) {
 	}
 }
 
-// ChangeSending sets what an admin chooses; running jobs follow at once.
+// ChangeSettings sets what an admin chooses; running jobs follow at once.
 func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string, to Settings) error {
 	switch {
 	case to.Rate < 0 || to.Rate > ServiceLimit:
@@ -161,11 +161,14 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		}
 		var before Settings
 		var name string
-		err := tx.QueryRowContext(ctx, `SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`, appID).Scan(append(before.dest(), &name)...)
+		err := tx.QueryRowContext(ctx,
+			`SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`, appID).Scan(append(before.dest(), &name)...)
 		if err != nil || before == to {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7 WHERE id = $1`,
+		_, err = tx.ExecContext(ctx, `
+				UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7
+				WHERE id = $1`,
 			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
 		if err != nil {
 			return err

@@ -34,7 +34,7 @@ var (
 	FaultUndoList      = fault.Declare(fault.Invalid, "undo.list", "No new job was made: the list holds more than %d accounts. Split it and undo a part at a time, or leave it out to undo the whole job.")
 )
 
-// Undo says what of a job is to be taken back.
+// UndoRequest says what of a job is to be taken back.
 type UndoRequest struct {
 	Policy   snapshot.Policy   // what to do with accounts that have gained other tags; needed when a clear job is undone
 	Tags     []string          // only these; nil: all

@@ -89,7 +89,8 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 		}
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
 			// A job may have taken it meanwhile: then there is nothing to do.
-			err := store.One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
+			err := store.One(ctx, tx, errUploadRemoved,
+				`UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
 			if errors.Is(err, errUploadRemoved) {
 				return nil
 			}
@@ -145,7 +146,8 @@ func (f *keptFile) hold(number int64) error {
 		return nil
 	}
 	var data []byte
-	err := f.store.db.Reader().QueryRowContext(f.ctx, `SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
+	err := f.store.db.Reader().QueryRowContext(f.ctx,
+		`SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
 	if err != nil {
 		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
 	}

@@ -32,7 +32,8 @@ const jobsAtATime = 100
 
 func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	for last := ""; ; {
-		some, err := store.Collect(ctx, tx, scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, jobsAtATime)
+		some, err := store.Collect(ctx, tx, scanJob,
+			`SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, jobsAtATime)
 		if err != nil || len(some) == 0 {
 			return err
 		}
@@ -103,7 +104,8 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 		aside[c.Kind] += c.Rows
 	}
 	var grouped int64
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups WHERE job_id = $1`, j.ID).Scan(&grouped); err != nil {
+	if err := tx.QueryRowContext(ctx,
+		`SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups WHERE job_id = $1`, j.ID).Scan(&grouped); err != nil {
 		return nil, err
 	}
 	differ("parts of the file", chunks, chunksOf(j.FileBytes))
@@ -160,7 +162,10 @@ func unprovedAccounts(ctx context.Context, tx *store.Tx, j Job) (unproved int64,
 		err = row.Scan(&batch, &bits)
 		held[batch] = either(held[batch], bits)
 		return none, err
-	}, `SELECT batch, held FROM calls WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`, j.ID)
+	}, `
+			SELECT batch, held FROM calls
+			WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
+		j.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -189,7 +194,10 @@ func unprovedAccounts(ctx context.Context, tx *store.Tx, j Job) (unproved int64,
 			}
 		}
 		return none, err
-	}, `SELECT b.number, p.size, b.outcome FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`, j.ID)
+	}, `
+			SELECT b.number, p.size, b.outcome
+			FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`,
+		j.ID)
 	return unproved, err
 }
 

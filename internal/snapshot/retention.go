@@ -83,7 +83,9 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 		})
 	}
 	if err == nil {
-		err = s.db.Exec(ctx, `UPDATE snapshot_keys SET erased_at = $2 WHERE job_id = $1 AND erased_at = 0 AND length(wrapped) = 0`, jobID, store.Millis(s.db.Now()))
+		err = s.db.Exec(ctx,
+			`UPDATE snapshot_keys SET erased_at = $2 WHERE job_id = $1 AND erased_at = 0 AND length(wrapped) = 0`,
+			jobID, store.Millis(s.db.Now()))
 	}
 	return errors.Join(err, s.db.Scrub(ctx, "snapshot_keys"))
 }
