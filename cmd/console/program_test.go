@@ -230,9 +230,15 @@ func requireTruth(t testing.TB, database, simulator string, ids ...string) *timt
 	for _, id := range ids {
 		inspection, err := s.InspectionOf(t.Context(), id)
 		require.NoError(t, err)
-		if inspection != nil {
-			ids = append(ids, inspection.ID)
+		if inspection == nil {
+			continue
 		}
+		until(t, "the sample is inspected", func() bool {
+			j, err := s.Get(t.Context(), inspection.ID)
+			require.NoError(t, err)
+			return j.Settled()
+		})
+		ids = append(ids, inspection.ID)
 	}
 	found, err := timtest.Compare(t.Context(), s, timtest.NewControl(simulator), ids...)
 	require.NoError(t, err)
