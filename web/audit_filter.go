@@ -13,7 +13,7 @@ import (
 var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "The search failed: %q is not a valid option. Choose one from the list.")
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the store.
+// meant, for the database.
 func (s *Server) auditFilter(v *visit) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")), Actor: trimmed("actor"), Job: trimmed("job"),

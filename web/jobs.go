@@ -61,7 +61,7 @@ func (s *Server) listJobs(v *visit) error {
 }
 
 // jobFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the store.
+// meant, for the database.
 func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")), By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}

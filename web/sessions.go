@@ -63,8 +63,8 @@ func newSessionStore(c Config) *sessionStore {
 
 // These keys of Session.Values stay in memory.
 type (
-	recordKey struct{} // the store.Session
-	userKey   struct{} // the store.User
+	recordKey struct{} // the auth.Session
+	userKey   struct{} // the auth.User
 	secretKey struct{} // the cookie's secret, of a session that is beginning
 )
 

@@ -39,7 +39,7 @@ func (s *Server) visitOf(c echo.Context) *visit {
 
 func (v *visit) signedIn() bool { return v.session != nil }
 
-// actor is who acts, for the store and its log.
+// actor is who acts, for the log.
 func (v *visit) actor() audit.Actor {
 	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
 	if v.signedIn() {

@@ -1,7 +1,12 @@
 package jobs
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+
 	"tagsweep/internal/accounts"
+	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 )
 
@@ -26,4 +31,35 @@ func (a App) AccountBytes() int {
 		return longestRegistrationID
 	}
 	return accounts.UserIDBytes
+}
+
+// SaveApp keeps an app under its id, as configured now.
+func (s *Jobs) SaveApp(ctx context.Context, a App) error {
+	err := s.db.Exec(ctx, `
+		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, environment = excluded.environment,
+			sdkappid = excluded.sdkappid, domain = excluded.domain, family = excluded.family,
+			identifier = excluded.identifier, rate = excluded.rate`,
+		a.ID, a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate)
+	return err
+}
+
+// AppOf says of which app a job is, as the log names it: see audit.New.
+func AppOf(ctx context.Context, q store.Querier, jobID string) (name, domain string, err error) {
+	err = q.QueryRowContext(ctx, `
+		SELECT a.name || ' (' || a.environment || ')', a.domain FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).
+		Scan(&name, &domain)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return name, domain, err
+}
+
+// App returns an app as it is kept, without what only calls need.
+func (s *Jobs) App(ctx context.Context, id string) (a App, err error) {
+	a.ID = id
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT name, environment, sdkappid, domain FROM apps WHERE id = $1`, id).
+		Scan(&a.Name, &a.Environment, &a.SDKAppID, &a.Domain)
+	return a, err
 }
