@@ -275,7 +275,7 @@ func tamper(t *testing.T, database, statement string) {
 // be tried again.
 func probeNow(t *testing.T, database string) {
 	tamper(t, database, `UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
-	tamper(t, database, `UPDATE batches SET not_before = 0`)
+	tamper(t, database, `UPDATE batches SET not_before = 0 WHERE not_before > 0 AND console = ''`)
 }
 
 // silenced has killed consoles silent for long; for 20 s they might live, but
