@@ -167,7 +167,7 @@ func what(name string) string {
 	case "accounts":
 		return name
 	}
-	return "rows " + strings.ReplaceAll(name, "_", " ")
+	return "rows (" + strings.ReplaceAll(name, "_", " ") + ")"
 }
 
 // changed are the outcomes of accounts that a call has changed.

@@ -21,8 +21,8 @@ const (
 
 // FaultPolicy says that no policy was chosen.
 var FaultPolicy = fault.Declare(fault.Invalid, "snapshot.policy",
-	"No tags were restored: choose what to do if an account has new tags since: add the earlier tags, skip the "+
-		"account, or halt the job.")
+	"No tags were restored. Choose what to do if an account has new tags: add the earlier tags, skip the account, "+
+		"or halt the job.")
 
 // ParsePolicy returns the policy of a name, else FaultPolicy.
 func ParsePolicy(name string) (Policy, error) {
