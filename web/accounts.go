@@ -20,7 +20,8 @@ const (
 	readTagsPath = "/accounts/read"
 )
 
-var faultNoAccount = fault.Declare(fault.Invalid, "account.none", "No tags were read: no account was entered. Enter the account exactly as in the service.")
+var faultNoAccount = fault.Declare(fault.Invalid, "account.none",
+	"No tags were read: no account was entered. Enter the account exactly as in the service.")
 
 // findAccounts shows what was done with one account, exact to the letter, else
 // the accounts that begin as was typed.

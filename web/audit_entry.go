@@ -15,8 +15,11 @@ import (
 
 // Faults of an entry that cannot be shown.
 var (
-	faultNoEntry      = fault.Declare(fault.NotFound, "audit.no_entry", "Log entry %s does not exist. Check the number, or find the entry in the log.")
-	faultEntryRemoved = fault.Declare(fault.NotFound, "audit.entry_removed", "Entry %d is no longer in the log. It is past the retention period, and all entries up to %d were removed. Its hash remains, so the log can still be verified.")
+	faultNoEntry = fault.Declare(fault.NotFound, "audit.no_entry",
+		"Log entry %s does not exist. Check the number, or find the entry in the log.")
+	faultEntryRemoved = fault.Declare(fault.NotFound, "audit.entry_removed",
+		"Entry %d is no longer in the log. It is past the retention period, and all entries up to %d were removed. "+
+			"Its hash remains, so the log can still be verified.")
 )
 
 const neighbours = 10 // on either side

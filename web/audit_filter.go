@@ -10,7 +10,8 @@ import (
 	"tagsweep/web/templates"
 )
 
-var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice", "The search failed: %q is not a valid option. Choose one from the list.")
+var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice",
+	"The search failed: %q is not a valid option. Choose one from the list.")
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the database.

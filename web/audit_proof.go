@@ -18,8 +18,10 @@ import (
 
 // Faults of what can be done with the log as a whole.
 var (
-	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint", "There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
-	faultEraseConfirm = fault.Declare(fault.Invalid, "audit.erase_confirm", "Nothing was erased: you did not confirm. Check the name and select the box. This cannot be undone.")
+	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint",
+		"There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
+	faultEraseConfirm = fault.Declare(fault.Invalid, "audit.erase_confirm",
+		"Nothing was erased: you did not confirm. Check the name and select the box. This cannot be undone.")
 )
 
 const (

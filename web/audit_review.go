@@ -15,7 +15,8 @@ import (
 	"tagsweep/web/templates"
 )
 
-var faultReviewNote = fault.Declare(fault.Invalid, "audit.review_note", "Nothing was signed off: the note is longer than %d characters. Shorten it and sign off again.")
+var faultReviewNote = fault.Declare(fault.Invalid, "audit.review_note",
+	"Nothing was signed off: the note is longer than %d characters. Shorten it and sign off again.")
 
 const (
 	reviewPath  = auditPath + "/review"

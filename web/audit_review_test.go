@@ -58,7 +58,7 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 	for _, to := range []string{"", "soon", "0", "-1", "999999"} {
 		got := auditor.post(reviewPath, "to", to, "note", "what I found")
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, to)
-		require.Contains(t, got.body, "Nothing was signed off: the number must be that of an entry")
+		require.Contains(t, got.body, "Nothing was signed off: the entry number must be from 1 to")
 		require.Contains(t, got.body, `value="`+to+`" aria-invalid="true"`)
 		require.Contains(t, got.body, "what I found</textarea>")
 	}
@@ -90,10 +90,10 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Audit.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
 	require.NoError(t, s.Audit.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
-	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System, audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: it is missing"}, More: 2}))
+	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System, audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: the entry is missing"}, More: 2}))
 	page = auditor.get(proofPath).body
 	for _, said := range []string{key, fmt.Sprintf("Covers %d entries", last.Size), "1 newer entry will be in the next checkpoint", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "No checkpoint yet.",
-		"connection refused", "3 problems found", "entry 3 of the log: it is missing", "And 2 more."} {
+		"connection refused", "3 problems found", "entry 3 of the log: the entry is missing", "And 2 more."} {
 		require.Contains(t, page, said)
 	}
 	note := auditor.get("/audit/checkpoint.txt")
@@ -132,7 +132,7 @@ func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
 	for _, months := range []string{"11", "0", "-12", "1201", "a year", "12.5"} {
 		got := admin.post(keepPath, "months", months)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, months)
-		require.Contains(t, got.body, "entries of the log are kept for 12 to 1,200 months")
+		require.Contains(t, got.body, "the retention period must be 12 to 1,200 months")
 		require.Contains(t, got.body, `value="`+months+`" aria-invalid="true"`)
 	}
 	for months, want := range map[string]string{" 24 ": "Entries are kept for 24 months.", "": "Entries are kept forever."} {

@@ -18,7 +18,8 @@ import (
 	"tagsweep/web/templates"
 )
 
-var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome", "The outcome %q does not exist. Use the download links on the job page.")
+var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome",
+	"The outcome %q does not exist. Use the download links on the job page.")
 
 var resultColumns = []string{"row", "account", "outcome", "code", "message", "batch", "at"}
 

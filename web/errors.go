@@ -17,14 +17,24 @@ import (
 
 // Faults of the edge itself.
 var (
-	faultNoPage    = fault.Declare(fault.NotFound, "page.none", "This page does not exist. Check the address, or go to the list of jobs.")
-	faultMethod    = fault.Declare(fault.Invalid, "page.method", "This address does not support this action (%s). Nothing was changed. Go back and use the buttons on the page.")
-	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site", "A request from another website was rejected. Nothing was changed. Open this console and try again.")
-	faultForm      = fault.Declare(fault.Invalid, "request.form", "The form could not be read. Nothing was changed. Reload the page and try again.")
-	faultLongForm  = fault.Declare(fault.Invalid, "request.long", "The form contains too much data. Nothing was changed. Send less at a time.")
-	faultDenied    = fault.Declare(fault.Forbidden, "access.denied", "Your role (%s) does not allow this. Nothing was changed. Ask an admin if you need access.")
-	faultBusy      = fault.Declare(fault.Unavailable, "busy", "The database is not available right now. Nothing was changed. Try again in a moment.")
-	faultInternal  = fault.Declare(fault.Unavailable, "internal", "Something went wrong in the console. Your change may not be saved. Try again. If the error returns, tell an admin the request ID below.")
+	faultNoPage = fault.Declare(fault.NotFound, "page.none",
+		"This page does not exist. Check the address, or go to the list of jobs.")
+	faultMethod = fault.Declare(fault.Invalid, "page.method",
+		"This address does not support this action (%s). Nothing was changed. Go back and use the buttons on the "+
+			"page.")
+	faultCrossSite = fault.Declare(fault.Forbidden, "request.cross_site",
+		"A request from another website was rejected. Nothing was changed. Open this console and try again.")
+	faultForm = fault.Declare(fault.Invalid, "request.form",
+		"The form could not be read. Nothing was changed. Reload the page and try again.")
+	faultLongForm = fault.Declare(fault.Invalid, "request.long",
+		"The form contains too much data. Nothing was changed. Send less at a time.")
+	faultDenied = fault.Declare(fault.Forbidden, "access.denied",
+		"Your role (%s) does not allow this. Nothing was changed. Ask an admin if you need access.")
+	faultBusy = fault.Declare(fault.Unavailable, "busy",
+		"The database is not available right now. Nothing was changed. Try again in a moment.")
+	faultInternal = fault.Declare(fault.Unavailable, "internal",
+		"Something went wrong in the console. Your change may not be saved. Try again. If the error returns, tell "+
+			"an admin the request ID below.")
 )
 
 // fail answers a request that went wrong: with a page, a piece of one, or JSON.

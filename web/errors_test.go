@@ -37,7 +37,7 @@ func TestErrorUnknownPageOrMethod(t *testing.T) {
 
 	got = b.get("/jobs/0000unknown")
 	require.Equal(t, http.StatusNotFound, got.StatusCode)
-	require.Contains(t, got.body, "There is no job 0000unknown.")
+	require.Contains(t, got.body, "Job 0000unknown does not exist.")
 	require.Equal(t, http.StatusNotFound, b.get("/jobs?state=nonsense").StatusCode)
 }
 

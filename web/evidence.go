@@ -21,7 +21,9 @@ const (
 	longestSeed = 100 // characters
 )
 
-var faultSample = fault.Declare(fault.Invalid, "sample.form", "No sample was drawn: the number of rows must be 1 to %d. The seed can have up to %d letters, digits and symbols. Leave it empty for a new seed.")
+var faultSample = fault.Declare(fault.Invalid, "sample.form",
+	"No sample was drawn: the number of rows must be 1 to %d. The seed can have up to %d letters, digits and "+
+		"symbols. Leave it empty for a new seed.")
 
 // downloadEvidence sends the evidence pack of a sealed job.
 func (s *Server) downloadEvidence(v *visit) error {

@@ -51,7 +51,7 @@ func TestStartClickedTwiceIsRefused(t *testing.T) {
 	for _, action := range []string{"start", "resume"} {
 		got := b.post("/jobs/"+id+"/"+action, "confirm", "3")
 		require.Equal(t, http.StatusConflict, got.StatusCode)
-		require.Contains(t, got.body, "The job is queued by now")
+		require.Contains(t, got.body, "the job status is now “queued”")
 		require.Contains(t, got.body, `href="/jobs/`+id+`"`, "the way back")
 	}
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/pause").StatusCode)

@@ -9,8 +9,11 @@ import (
 
 // Faults of a list that is asked for by time.
 var (
-	faultTime   = fault.Declare(fault.Invalid, "filter.time", "The search failed: %q is not a valid time. Enter a time such as 2026-07-31T22:30, or a date such as 2026-07-31.")
-	faultPeriod = fault.Declare(fault.Invalid, "filter.period", "The search failed: the start time must be before the end time. Change one of them, or leave one empty.")
+	faultTime = fault.Declare(fault.Invalid, "filter.time",
+		"The search failed: %q is not a valid time. Enter a time such as 2026-07-31T22:30, or a date such as "+
+			"2026-07-31.")
+	faultPeriod = fault.Declare(fault.Invalid, "filter.period",
+		"The search failed: the start time must be before the end time. Change one of them, or leave one empty.")
 )
 
 // timesTyped are what browsers send; the zone is that of the pages.

@@ -18,10 +18,14 @@ import (
 
 // Faults of the form that protects accounts.
 var (
-	faultProtectNone = fault.Declare(fault.Invalid, "protected.nothing", "No accounts were added: no account was entered. Enter one account per line.")
-	faultProtectWhat = fault.Declare(fault.Invalid, "protected.account", "No accounts were added: %q in line %d is not a valid account. %s Fix the list and try again.")
-	faultProtectWhy  = fault.Declare(fault.Invalid, "protected.note", "No accounts were added: the reason is missing. Enter why these accounts must be protected.")
-	faultProtectNote = fault.Declare(fault.Invalid, "protected.note_long", "No accounts were added: the reason is longer than %d characters. Shorten it and try again.")
+	faultProtectNone = fault.Declare(fault.Invalid, "protected.nothing",
+		"No accounts were added: no account was entered. Enter one account per line.")
+	faultProtectWhat = fault.Declare(fault.Invalid, "protected.account",
+		"No accounts were added: %q in line %d is not a valid account. %s Fix the list and try again.")
+	faultProtectWhy = fault.Declare(fault.Invalid, "protected.note",
+		"No accounts were added: the reason is missing. Enter why these accounts must be protected.")
+	faultProtectNote = fault.Declare(fault.Invalid, "protected.note_long",
+		"No accounts were added: the reason is longer than %d characters. Shorten it and try again.")
 )
 
 const (

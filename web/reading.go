@@ -15,9 +15,14 @@ import (
 
 // Faults of the form that has a file read again, and of a file that never was.
 var (
-	faultChoice    = fault.Declare(fault.Invalid, "reread.choice", "The file was not read again: %q is not a valid option. Nothing was changed. Choose from the lists on the page.")
-	faultFirstLine = fault.Declare(fault.Invalid, "reread.first_line", "The file was not read again: %q is not a valid line number. Nothing was changed. Enter a whole number from 1, or leave the field empty.")
-	faultUnread    = fault.Declare(fault.Conflict, "job.unread", "There is nothing to download: the job ended before its file was read. See the job page for the reason.")
+	faultChoice = fault.Declare(fault.Invalid, "reread.choice",
+		"The file was not read again: %q is not a valid option. Nothing was changed. Choose from the lists on the "+
+			"page.")
+	faultFirstLine = fault.Declare(fault.Invalid, "reread.first_line",
+		"The file was not read again: %q is not a valid line number. Nothing was changed. Enter a whole number "+
+			"from 1, or leave the field empty.")
+	faultUnread = fault.Declare(fault.Conflict, "job.unread",
+		"There is nothing to download: the job ended before its file was read. See the job page for the reason.")
 )
 
 const rereadPath = "/jobs/:id/reread"

@@ -277,7 +277,7 @@ func TestStartNeedsTheReviewedVersion(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2").StatusCode)
 	got := b.post("/jobs/"+id+"/start", "confirm", "2", "reading", seen)
 	require.Equal(t, http.StatusConflict, got.StatusCode)
-	require.Contains(t, got.body, "its file has been read again")
+	require.Contains(t, got.body, "the file was read again after you opened this page")
 	require.Equal(t, jobs.Draft, c.job(id).State)
 }
 

@@ -18,8 +18,10 @@ import (
 // Faults of signing in. Whether the name or the password was wrong stays
 // untold, in words and in time.
 var (
-	faultWrongSignIn = fault.Declare(fault.Invalid, "sign_in.wrong", "Sign-in failed: the user name or password is wrong, or the user is disabled.")
-	faultWait        = fault.Declare(fault.TooMany, "sign_in.wait", "Sign-in failed: too many failed attempts. Wait %s, then try again.")
+	faultWrongSignIn = fault.Declare(fault.Invalid, "sign_in.wrong",
+		"Sign-in failed: the user name or password is wrong, or the user is disabled.")
+	faultWait = fault.Declare(fault.TooMany, "sign_in.wait",
+		"Sign-in failed: too many failed attempts. Wait %s, then try again.")
 )
 
 func (s *Server) signInForm(v *visit) error {

@@ -12,7 +12,9 @@ import (
 	"tagsweep/internal/snapshot"
 )
 
-var faultNoReport = fault.Declare(fault.Conflict, "report.none", "There is nothing to download: this job read no tags, or they were not saved. To see the current tags, create an “Inspect” job.")
+var faultNoReport = fault.Declare(fault.Conflict, "report.none",
+	"There is nothing to download: this job read no tags, or they were not saved. To see the current tags, create "+
+		"an “Inspect” job.")
 
 // downloadReport hands out what a job's accounts had in tags, summed up: first
 // the sums, then every tag with the number of accounts that had it.

@@ -153,7 +153,7 @@ func TestUndoPageSurvivesBadSnapshot(t *testing.T) {
 	tamperWith(`UPDATE snapshots SET data = x'01' WHERE job_id = '%s'`, id)
 	page := b.get("/jobs/" + id)
 	require.Equal(t, http.StatusOK, page.StatusCode)
-	require.Contains(t, page.body, "cannot be read: they are not as they were written down")
+	require.Contains(t, page.body, "cannot be read: it was damaged or changed")
 	require.Equal(t, http.StatusServiceUnavailable, b.get("/jobs/"+id+"/tags.csv").StatusCode)
 }
 

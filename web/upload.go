@@ -26,15 +26,28 @@ import (
 
 // Faults of an upload.
 var (
-	faultNoFile   = fault.Declare(fault.Invalid, "upload.none", "Upload failed: no file was chosen and no accounts were pasted. Choose a file or paste accounts, then try again.")
-	faultBoth     = fault.Declare(fault.Invalid, "upload.both", "Upload failed: a file was chosen and accounts were pasted. Keep only one of them.")
-	faultTooLarge = fault.Declare(fault.Invalid, "upload.too_large", "Upload failed: %s is larger than the limit of %s. Nothing was saved. Split the file, and upload the parts one by one.")
-	faultLongText = fault.Declare(fault.Invalid, "upload.text", "Upload failed: the pasted text is larger than %s. Save it as a file, and upload that file.")
-	faultBroken   = fault.Declare(fault.Invalid, "upload.broken", "The upload was interrupted. Nothing was saved. Upload the file again.")
-	faultNoUpload = fault.Declare(fault.Invalid, "upload.form", "Upload failed: the request did not contain a file. Use the page “New job”.")
-	faultKind     = fault.Declare(fault.Invalid, "upload.kind", "Upload failed: %q is not a valid operation. Choose one on the page “New job”. To restore tags, use the page of the job that removed them.")
-	faultTagField = fault.Declare(fault.Invalid, "upload.tag_column", "Upload failed: %q is not a valid column number. Enter a whole number from 1 to %d, or leave the field empty.")
-	faultLongNote = fault.Declare(fault.Invalid, "upload.note", "Upload failed: the note is longer than %d characters. Shorten it, choose the file again, and upload it.")
+	faultNoFile = fault.Declare(fault.Invalid, "upload.none",
+		"Upload failed: no file was chosen and no accounts were pasted. Choose a file or paste accounts, then try "+
+			"again.")
+	faultBoth = fault.Declare(fault.Invalid, "upload.both",
+		"Upload failed: a file was chosen and accounts were pasted. Keep only one of them.")
+	faultTooLarge = fault.Declare(fault.Invalid, "upload.too_large",
+		"Upload failed: %s is larger than the limit of %s. Nothing was saved. Split the file, and upload the parts "+
+			"one by one.")
+	faultLongText = fault.Declare(fault.Invalid, "upload.text",
+		"Upload failed: the pasted text is larger than %s. Save it as a file, and upload that file.")
+	faultBroken = fault.Declare(fault.Invalid, "upload.broken",
+		"The upload was interrupted. Nothing was saved. Upload the file again.")
+	faultNoUpload = fault.Declare(fault.Invalid, "upload.form",
+		"Upload failed: the request did not contain a file. Use the page “New job”.")
+	faultKind = fault.Declare(fault.Invalid, "upload.kind",
+		"Upload failed: %q is not a valid operation. Choose one on the page “New job”. To restore tags, use the "+
+			"page of the job that removed them.")
+	faultTagField = fault.Declare(fault.Invalid, "upload.tag_column",
+		"Upload failed: %q is not a valid column number. Enter a whole number from 1 to %d, or leave the field "+
+			"empty.")
+	faultLongNote = fault.Declare(fault.Invalid, "upload.note",
+		"Upload failed: the note is longer than %d characters. Shorten it, choose the file again, and upload it.")
 )
 
 const (

@@ -27,9 +27,9 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 	}{
 		"empty.csv":   {"", messages.English.Fault(accounts.FaultEmpty.With())},
 		"big.csv":     {strings.Repeat("user-1\n", 3000), "big.csv is larger than the limit of 10 KB"},
-		"picture.csv": {"\x89PNG\r\n\x1a\n" + strings.Repeat("\x00\x01", 200), "it seems to be PNG"},
+		"picture.csv": {"\x89PNG\r\n\x1a\n" + strings.Repeat("\x00\x01", 200), "the file seems to be PNG"},
 		"cut.zip":     {"PK\x03\x04\x00\x00\x00\x00" + strings.Repeat("\x00\x01", 200), messages.English.Fault(accounts.FaultDamaged.With())},
-		"columns.csv": {strings.Repeat(strings.Repeat("a,", 100)+"a\n", 3), "at most 100 are read"},
+		"columns.csv": {strings.Repeat(strings.Repeat("a,", 100)+"a\n", 3), "the file has 101 columns, and the maximum is 100"},
 	} {
 		got := b.upload(name, bad.content, "ticket <4711>")
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)

@@ -56,12 +56,12 @@ func TestUserFormErrorKeepsTheForm(t *testing.T) {
 		says    string
 	}{
 		{"/users", []string{"name", "grace", "role", "operator", "password", "short"}, 422, "fewer than 10 characters"},
-		{"/users", []string{"name", "a b", "role", "operator", "password", jobstest.Password}, 422, "a name has 1 to 64"},
-		{"/users", []string{"name", "operator", "role", "operator", "password", jobstest.Password}, 409, "already a user called operator"},
-		{"/users", []string{"name", "grace", "role", "king", "password", jobstest.Password}, 422, "the role is operator, admin or auditor"},
+		{"/users", []string{"name", "a b", "role", "operator", "password", jobstest.Password}, 422, "a user name has 1 to 64 characters"},
+		{"/users", []string{"name", "operator", "role", "operator", "password", jobstest.Password}, 409, "the user name operator already exists"},
+		{"/users", []string{"name", "grace", "role", "king", "password", jobstest.Password}, 422, "the role must be operator, admin or auditor"},
 		{"/users/" + admin.ID + "/role", []string{"role", "auditor"}, 409, "the last admin"},
 		{"/users/" + admin.ID + "/disable", nil, 409, "the last admin"},
-		{"/users/unknown/disable", nil, 404, "There is no such user."},
+		{"/users/unknown/disable", nil, 404, "This user does not exist."},
 	} {
 		got := b.post(bad.address, bad.form...)
 		require.Equal(t, bad.status, got.StatusCode, bad.says)

@@ -43,7 +43,7 @@ func TestSecondConsoleOnSQLiteIsRefused(t *testing.T) {
 	p.start()
 	out, err := p.command("", "serve")
 	require.Error(t, err)
-	require.Contains(t, out, "Another console already runs jobs on this database file")
+	require.Contains(t, out, "Another console is using this database file")
 }
 
 func TestSecretKeyFileIsReadAndNeverShown(t *testing.T) {
@@ -86,11 +86,11 @@ func TestUserCommands(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		"the same name":    {jobstest.Password + "\n", []string{"user", "add", "olga", "--role", "admin"}, "already a user called olga"},
+		"the same name":    {jobstest.Password + "\n", []string{"user", "add", "olga", "--role", "admin"}, "the user name olga already exists"},
 		"an unknown role":  {jobstest.Password + "\n", []string{"user", "add", "otto", "--role", "king"}, "--role"},
 		"no password":      {"", []string{"user", "add", "otto", "--role", "admin"}, "No password was given"},
 		"a short password": {"short\n", []string{"user", "password", "olga"}, "10"},
-		"an unknown user":  {jobstest.Password + "\n", []string{"user", "password", "otto"}, "no such user"},
+		"an unknown user":  {jobstest.Password + "\n", []string{"user", "password", "otto"}, "This user does not exist"},
 	} {
 		out, err := p.command(test.input, test.args...)
 		require.Error(t, err, name)
@@ -130,7 +130,7 @@ func TestDemoOnceAgreesWithTheSimulator(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(other, "precious"), []byte("x"), 0o600))
 	out, err = runProgram("", nil, "demo", "--once", "--data", other)
 	require.Error(t, err)
-	require.Contains(t, out, "not an earlier demo")
+	require.Contains(t, out, "files that are not from an earlier demo")
 	require.FileExists(t, filepath.Join(other, "precious"))
 }
 

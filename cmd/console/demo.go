@@ -28,16 +28,21 @@ import (
 )
 
 var (
-	faultDemoFolder = fault.Declare(fault.Conflict, "demo.folder", "The folder %s holds something that is not an earlier demo. Nothing was touched; choose another with --data.")
-	faultDemoRuns   = fault.Declare(fault.Conflict, "demo.runs", "A demo still runs in the folder %s. Nothing was touched; end it first, or choose another folder with --data.")
-	faultDemoWrong  = fault.Declare(fault.Conflict, "demo.disagree", "The console and the simulator disagree in the %d places listed above. The data is kept in %s.")
+	faultDemoFolder = fault.Declare(fault.Conflict, "demo.folder",
+		"The folder %s contains files that are not from an earlier demo. Nothing was changed. Choose another "+
+			"folder with --data.")
+	faultDemoRuns = fault.Declare(fault.Conflict, "demo.runs",
+		"A demo is still running in the folder %s. Nothing was changed. Stop it first, or choose another folder "+
+			"with --data.")
+	faultDemoWrong = fault.Declare(fault.Conflict, "demo.disagree",
+		"The console and the simulator disagree in %d places, listed above. The data was kept in %s.")
 )
 
 type demoCommand struct {
-	Data     string `default:"data/demo" help:"Folder of the demo; an earlier demo in it is removed first."`
+	Data     string `default:"data/demo" help:"Folder of the demo. An earlier demo in it is removed first."`
 	Listen   string `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Accounts int    `default:"25000" help:"Accounts of the sample job."`
-	Rate     int    `default:"0" help:"Calls a second; 0: 97 with --once, else 5, slow enough to watch."`
+	Rate     int    `default:"0" help:"Calls per second; 0 means 97 with --once, otherwise 5, which is slow enough to watch."`
 	Once     bool   `help:"Run the sample job without the web console, compare its results with the simulator, exit 0 only if they agree."`
 	simulation
 }
@@ -220,8 +225,11 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	}
 	fmt.Fprintf(table, "sum\t%d\t\n", job.Counts.Sum())
 	table.Flush()
-	fmt.Fprintf(s.out, "The job is %s after %s. The console made %d calls; %d had no answer and were read back.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
-	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n", found.Calls, found.Largest, found.MaxInAnySecond)
+	fmt.Fprintf(s.out,
+		"The job is %s after %s. The console sent %d calls; %d had no answer and were settled by reading the tags "+
+			"again.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
+	fmt.Fprintf(s.out,
+		"The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n", found.Calls, found.Largest, found.MaxInAnySecond)
 	wrong := found.Wrong
 	if job.State != jobs.Finished {
 		wrong = append(wrong, fmt.Sprintf("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo))
@@ -284,7 +292,9 @@ func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base s
 	address := "http://" + con.listener.Addr().String()
 	fmt.Fprintf(s.out, "A job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
 	if job.Snapshot {
-		fmt.Fprintln(s.out, "It keeps the tags it removes: once it has ended or was cancelled, its page has a button that puts them back.")
+		fmt.Fprintln(s.out,
+			"It keeps the tags it removes: once it has ended or was cancelled, its page has a button that puts "+
+				"them back.")
 	}
 	fmt.Fprintf(s.out, "A file to upload: %s\n", filepath.Join(c.Data, "sample.csv"))
 	fmt.Fprintf(s.out, "The simulator's ledger: %s/_simulator/ledger\n", base)

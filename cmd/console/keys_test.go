@@ -25,7 +25,7 @@ func TestKeyFileMustMatchSnapshots(t *testing.T) {
 	p.settings = append(slices.Clone(before), "CONSOLE_KEY_FILE="+filepath.Join(t.TempDir(), "another.key"))
 	said, err := p.command("", "serve")
 	require.Error(t, err)
-	require.Contains(t, said, "is not the one with which tags were kept")
+	require.Contains(t, said, "does not match the tag snapshots in this database")
 	p.settings = append(p.settings, "CONSOLE_NEW_KEY=true")
 	p.start()
 	require.NoError(t, p.stop(syscall.SIGTERM))

@@ -62,7 +62,7 @@ func (k *logKeeper) resume(ctx context.Context, d *destination, public string) e
 		return err
 	}
 	if p.last.Size == 0 && p.notes > 0 {
-		k.logger.Warn("the checkpoints of the file are of another log; they say nothing of this database", "checkpoint_file", d.file)
+		k.logger.Warn("the checkpoint file belongs to another log and cannot check this database", "checkpoint_file", d.file)
 	}
 	before, err := k.audit.PublishedUpTo(ctx, d.name)
 	if err != nil {
@@ -83,7 +83,9 @@ func (k *logKeeper) resume(ctx context.Context, d *destination, public string) e
 	}
 	held, err := k.audit.HoldRestored(ctx, p.last, audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)}, k.jobs.HoldSending)
 	if held {
-		k.logger.Error("the database is older than the last checkpoint that was published: it was restored from a copy, and what it takes for waiting may have been sent. Nothing is sent until an admin lets it go on", "published", p.last.Size, "published_at", p.last.At)
+		k.logger.Error(
+			"the database is older than the last published checkpoint: it is an older copy, and accounts shown as "+
+				"waiting may already have been sent. Nothing is sent until an admin resumes sending", "published", p.last.Size, "published_at", p.last.At)
 	}
 	return err
 }
@@ -155,7 +157,7 @@ func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
 		return err
 	}
 	for _, wrong := range found.Wrong {
-		k.logger.Error("the database does not verify", "place", wrong)
+		k.logger.Error("verification of the database failed", "place", wrong)
 	}
 	return k.audit.SaveVerified(ctx, by, found)
 }
@@ -169,6 +171,6 @@ func (k *logKeeper) note(ctx context.Context, what string, err error) {
 		delete(k.said, what)
 	case ctx.Err() == nil && k.said[what] != err.Error():
 		k.said[what] = err.Error()
-		k.logger.Error("the log could not be kept as it should be; it will be tried again", "what", what, "err", err)
+		k.logger.Error("a task of the audit log failed and will be retried", "what", what, "err", err)
 	}
 }

@@ -25,7 +25,7 @@ type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Run the console against the built-in simulator, with a user for each role and a job under way."`
 	Simulate simulateCommand `cmd:"" help:"Run the simulator of Tencent's service alone."`
 	User     userCommands    `cmd:"" help:"Add and list users, set passwords."`
-	Verify   verifyCommand   `cmd:"" help:"Check that the rows of every job add up, and that the log and every ended job are as they were written."`
+	Verify   verifyCommand   `cmd:"" help:"Check that the rows of every job add up, and that no log entry and no ended job was changed."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
@@ -54,7 +54,9 @@ func main() {
 func run(ctx context.Context, args []string, s *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("console"),
-		kong.Description("Tagsweep removes all tags from lists of accounts in Tencent Cloud Chat, and can prove what happened to each.\n\nEvery setting is a flag or an environment variable; they mean the same."),
+		kong.Description(
+			"Tagsweep removes all tags from lists of accounts in Tencent Cloud Chat, and can prove what happened "+
+				"to each.\n\nEvery setting is a flag or an environment variable; they mean the same."),
 		kong.UsageOnError(),
 		kong.Writers(s.out, s.err),
 		kong.Vars{"sampleKey": sampleKey},

@@ -19,7 +19,9 @@ import (
 	"tagsweep/internal/fault"
 )
 
-var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file", "The checkpoint file %s cannot be read or written. Nothing was started; check CONSOLE_CHECKPOINT_FILE and that its folder exists and may be written.")
+var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file",
+	"The checkpoint file %s cannot be read or written. Nothing was started. Check CONSOLE_CHECKPOINT_FILE, and "+
+		"that its folder exists and is writable.")
 
 // destination is where checkpoints go, so that whoever holds the database does
 // not hold the only copy.
@@ -56,7 +58,8 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 	if c.CheckpointLog != "" {
 		u, wrong := url.Parse(c.CheckpointLog)
 		if wrong != nil || u.Host == "" || u.Scheme != "udp" && u.Scheme != "tcp" {
-			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_SYSLOG", orUnset(c.CheckpointLog), "Give a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
+			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_SYSLOG", orUnset(c.CheckpointLog),
+				"Give a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
 		} else {
 			all = append(all, &destination{name: "syslog " + u.Host, send: func(ctx context.Context, note string) error { return toSyslog(ctx, u.Scheme, u.Host, note) }})
 		}

@@ -66,7 +66,7 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 	tamper(t, p.database, `UPDATE audit_lines SET line = REPLACE(line, 'job.started', 'job.retried') WHERE code = 'job.started'`)
 	out, err = p.command("", "verify", "--checkpoints", file)
 	require.ErrorContains(t, err, "exit status 1")
-	require.Regexp(t, `(?m)^entry \d+ of the log: it is not the one that was written$`, out)
+	require.Regexp(t, `(?m)^entry \d+ of the log: the entry was changed$`, out)
 }
 
 // A backup of the database is put back after more was sent: nothing of it is
@@ -115,7 +115,7 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	}
 
 	p.start()
-	require.Contains(t, p.logged(), "it was restored from a copy")
+	require.Contains(t, p.logged(), "the database is older than the last published checkpoint: it is an older copy")
 	olga = p.signIn("olga")
 	olga.start(id)
 	_, said := p.health()
@@ -128,9 +128,9 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	require.NoError(t, p.stop(syscall.SIGTERM))
 	out, err := p.command("", "verify", "--checkpoints", file)
 	require.NoError(t, err, out)
-	require.Contains(t, out, "Note: The database was restored from a copy")
+	require.Contains(t, out, "Note: The database was restored from an older copy")
 	p.start()
-	require.Equal(t, 1, strings.Count(p.logged(), "it was restored from a copy"), "it is said once")
+	require.Equal(t, 1, strings.Count(p.logged(), "the database is older than the last published checkpoint: it is an older copy"), "it is said once")
 	require.NoError(t, p.stop(syscall.SIGTERM))
 }
 

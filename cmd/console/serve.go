@@ -21,15 +21,15 @@ type serveCommand struct {
 	database
 	app
 	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Made on the first start; keep it secret and keep it."`
-	NewKey         bool     `env:"CONSOLE_NEW_KEY" help:"Start though the key file is not the one tags were kept with: they cannot be read, nor put back. Not needed again after the next job."`
+	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Key file, created on the first start. Keep it secret and back it up."`
+	NewKey         bool     `env:"CONSOLE_NEW_KEY" help:"Start although the key file does not match the tag snapshots. They cannot be read or restored. Only needed until the next job."`
 	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"2000000000" help:"Largest file, in bytes."`
-	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for uploads on their way and for sorting; up to three times the largest file. Default: /var/tmp, else the system's."`
+	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for temporary files, up to three times the largest upload. Default: /var/tmp, otherwise the system folder."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
-	CheckpointFile string   `env:"CONSOLE_CHECKPOINT_FILE" default:"data/console.checkpoints" help:"The log's checkpoints are appended to it, and on starting the database must not be older than its last. Keep it on another disk, or have it collected. Empty for none."`
+	CheckpointFile string   `env:"CONSOLE_CHECKPOINT_FILE" default:"data/console.checkpoints" help:"File that log checkpoints are appended to. At start, the database must not be older than the last one. Keep the file on another disk, or collect it. Empty for none."`
 	CheckpointHook string   `name:"checkpoint-webhook" env:"CONSOLE_CHECKPOINT_WEBHOOK" help:"An address, such as https://notary.example/tagsweep, that each checkpoint is posted to."`
 	CheckpointLog  string   `name:"checkpoint-syslog" env:"CONSOLE_CHECKPOINT_SYSLOG" help:"A syslog server that each checkpoint is sent to, such as udp://127.0.0.1:514."`
-	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only; set it when the console is reached through HTTPS."`
+	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only. Turn it on if the console is used through HTTPS."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, s *streams) error {
@@ -175,7 +175,9 @@ func (c *console) sweep(ctx context.Context) {
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:
 			said = err.Error()
-			c.logger.Error("what is to be erased by now, of the tags that jobs keep or of the log, could not all be; it will be tried again", "err", err)
+			c.logger.Error(
+				"what is to be erased by now, of the tags that jobs keep or of the log, could not all be; it will "+
+					"be tried again", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -21,10 +21,17 @@ import (
 
 // Faults of the configuration.
 var (
-	faultSetting      = fault.Declare(fault.Invalid, "setting.wrong", "%s is %s. %s")
-	faultKeyFile      = fault.Declare(fault.Unavailable, "setting.key_file", "The key file %s cannot be used. Nothing was started; check CONSOLE_KEY_FILE, that its folder can be written, and that the file is unchanged since it was made.")
-	faultOtherKeyFile = fault.Declare(fault.Unavailable, "setting.other_key_file", "The key file %s is not the one with which tags were kept in this database, so they could not be put back. Nothing was started and nothing is lost; give the key file of before, which all consoles of a database share. If it is gone for good, set CONSOLE_NEW_KEY=true.")
-	faultListening    = fault.Declare(fault.Unavailable, "setting.listen", "The console cannot listen on %s: the port is in use or not allowed. Nothing was started; end the other program or set CONSOLE_LISTEN.")
+	faultSetting = fault.Declare(fault.Invalid, "setting.wrong", "%s is %s. %s")
+	faultKeyFile = fault.Declare(fault.Unavailable, "setting.key_file",
+		"The key file %s cannot be used. Nothing was started. Check CONSOLE_KEY_FILE, that its folder is writable, "+
+			"and that the file was not changed.")
+	faultOtherKeyFile = fault.Declare(fault.Unavailable, "setting.other_key_file",
+		"The key file %s does not match the tag snapshots in this database, so they could not be restored. Nothing "+
+			"was started, and no data is lost. Use the earlier key file: all consoles of a database share it. If it is "+
+			"permanently lost, set CONSOLE_NEW_KEY=true.")
+	faultListening = fault.Declare(fault.Unavailable, "setting.listen",
+		"The console cannot listen on %s: the port is in use or not allowed. Nothing was started. Stop the other "+
+			"program, or change CONSOLE_LISTEN.")
 )
 
 // database is the setting every command with data has.
@@ -35,15 +42,15 @@ type database struct {
 // app is the first app. Numbers are text here, so that everything that is wrong
 // can be told at once.
 type app struct {
-	Name          string `name:"tim-name" env:"CONSOLE_TIM_NAME" default:"Tencent IM" help:"What people call the app; shown on every page."`
+	Name          string `name:"tim-name" env:"CONSOLE_TIM_NAME" default:"Tencent IM" help:"Name of the app, shown on every page."`
 	Environment   string `name:"tim-environment" env:"CONSOLE_TIM_ENVIRONMENT" default:"production" help:"Shown on every page, such as production or test."`
 	SDKAppID      string `name:"tim-sdkappid" env:"CONSOLE_TIM_SDKAPPID" help:"The app's number."`
-	SecretKey     string `name:"tim-secret-key" env:"CONSOLE_TIM_SECRET_KEY" help:"The app's secret key. Better in a file: a command line can be seen by others."`
-	SecretKeyFile string `name:"tim-secret-key-file" env:"CONSOLE_TIM_SECRET_KEY_FILE" help:"A file that holds the secret key."`
+	SecretKey     string `name:"tim-secret-key" env:"CONSOLE_TIM_SECRET_KEY" help:"The app's secret key. A file is safer, because other users can see command lines."`
+	SecretKeyFile string `name:"tim-secret-key-file" env:"CONSOLE_TIM_SECRET_KEY_FILE" help:"A file with the secret key."`
 	Identifier    string `name:"tim-identifier" env:"CONSOLE_TIM_IDENTIFIER" default:"administrator" help:"An admin of the app."`
 	Domain        string `name:"tim-domain" env:"CONSOLE_TIM_DOMAIN" help:"A region such as china or singapore, or a base URL."`
 	Family        string `name:"tim-family" env:"CONSOLE_TIM_FAMILY" default:"all_member_push" help:"all_member_push or timpush."`
-	Rate          string `name:"tim-rate" env:"CONSOLE_TIM_RATE" default:"97" help:"Calls a second for each command, 1 to 100. The service allows 100, shared with all other systems of the app."`
+	Rate          string `name:"tim-rate" env:"CONSOLE_TIM_RATE" default:"97" help:"Calls per second for each command, 1 to 100. Other systems that use the app share the maximum of 100."`
 }
 
 // read checks all settings and reports everything that is wrong, by name.
@@ -58,12 +65,13 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 		if len(value) > len("4294967295") {
 			value = "too long" // perhaps the secret key, mixed up with it
 		}
-		complain("CONSOLE_TIM_SDKAPPID", value, "Give the app's number from Tencent's console.")
+		complain("CONSOLE_TIM_SDKAPPID", value, "Enter the number of the app, as shown in Tencent's console.")
 	}
 	key := a.SecretKey
 	switch {
 	case key == "" && a.SecretKeyFile == "":
-		complain("CONSOLE_TIM_SECRET_KEY", "", "Give the app's secret key, or the file that holds it in CONSOLE_TIM_SECRET_KEY_FILE.")
+		complain("CONSOLE_TIM_SECRET_KEY", "",
+			"Enter the app's secret key, or set CONSOLE_TIM_SECRET_KEY_FILE to a file with the key.")
 	case a.SecretKeyFile != "":
 		content, err := os.ReadFile(a.SecretKeyFile)
 		if key = strings.TrimSpace(string(content)); err != nil || key == "" {
@@ -71,19 +79,21 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 		}
 	}
 	if strings.TrimSpace(a.Identifier) == "" {
-		complain("CONSOLE_TIM_IDENTIFIER", a.Identifier, "Give the user name of an admin of the app, such as administrator.")
+		complain("CONSOLE_TIM_IDENTIFIER", a.Identifier,
+			"Enter the user name of an admin of the app, such as administrator.")
 	}
 	base, err := tim.BaseURL(a.Domain)
 	if err != nil {
-		complain("CONSOLE_TIM_DOMAIN", a.Domain[strings.LastIndex(a.Domain, "@")+1:], "Give a region such as china or singapore, or a base URL that starts with https://.")
+		complain("CONSOLE_TIM_DOMAIN", a.Domain[strings.LastIndex(a.Domain, "@")+1:],
+			"Enter a region such as china or singapore, or a base URL that starts with https://.")
 	}
 	family := tim.Family(a.Family)
 	if family != tim.AllMemberPush && family != tim.TIMPush {
-		complain("CONSOLE_TIM_FAMILY", a.Family, "Give all_member_push or timpush.")
+		complain("CONSOLE_TIM_FAMILY", a.Family, "Enter all_member_push or timpush.")
 	}
 	rate, err := strconv.Atoi(a.Rate)
 	if err != nil || rate < 1 || rate > 100 {
-		complain("CONSOLE_TIM_RATE", a.Rate, "Give a number from 1 to 100.")
+		complain("CONSOLE_TIM_RATE", a.Rate, "Enter a number from 1 to 100.")
 	}
 	if len(wrong) > 0 {
 		return jobs.App{}, nil, errors.Join(wrong...)
@@ -106,7 +116,8 @@ func ranges(texts []string) (all []*net.IPNet, err error) {
 	for _, text := range texts {
 		_, one, wrong := net.ParseCIDR(text)
 		if wrong != nil {
-			err = errors.Join(err, faultSetting.With("CONSOLE_TRUSTED_PROXIES", orUnset(text), "Give address ranges such as 10.0.0.0/8, with commas between them."))
+			err = errors.Join(err, faultSetting.With("CONSOLE_TRUSTED_PROXIES", orUnset(text),
+				"Enter address ranges such as 10.0.0.0/8, separated by commas."))
 			continue
 		}
 		all = append(all, one)
@@ -124,7 +135,8 @@ func tempFolder(chosen string) (string, error) {
 		return "/var/tmp", nil
 	}
 	if err := canWrite(chosen); err != nil {
-		return "", faultSetting.Because(err, "CONSOLE_TEMP_FOLDER", orUnset(chosen), "Give a folder that exists and that the console may write to.")
+		return "", faultSetting.Because(err, "CONSOLE_TEMP_FOLDER", orUnset(chosen),
+			"Enter a folder that exists and is writable.")
 	}
 	return chosen, nil
 }

@@ -23,7 +23,7 @@ const (
 
 type simulateCommand struct {
 	Listen     string `env:"CONSOLE_SIMULATE_LISTEN" default:"127.0.0.1:9000" help:"Address to listen on."`
-	SDKAppID   uint32 `name:"sdkappid" default:"1400000000" help:"The app it stands for."`
+	SDKAppID   uint32 `name:"sdkappid" default:"1400000000" help:"The app to simulate."`
 	SecretKey  string `default:"${sampleKey}" help:"The app's secret key."`
 	Identifier string `default:"administrator" help:"The app's admin."`
 	simulation
@@ -31,15 +31,15 @@ type simulateCommand struct {
 
 // simulation is how the simulator behaves.
 type simulation struct {
-	Seed        uint64        `default:"1" help:"Of accounts, tags and faults."`
-	Limit       int           `default:"100" help:"Calls it takes in any second and command; -1: no limit."`
-	Latency     time.Duration `default:"20ms" help:"Before each answer."`
-	Spread      time.Duration `default:"20ms" help:"Up to so much more."`
-	LateWithin  time.Duration `default:"3s" help:"How late a late_apply is carried out at most."`
+	Seed        uint64        `default:"1" help:"Seed for accounts, tags and faults."`
+	Limit       int           `default:"100" help:"Calls allowed per second and command; -1 means no limit."`
+	Latency     time.Duration `default:"20ms" help:"Delay before each answer."`
+	Spread      time.Duration `default:"20ms" help:"Maximum random extra delay."`
+	LateWithin  time.Duration `default:"3s" help:"Maximum delay of a late_apply."`
 	Unknown     float64       `default:"0.002" help:"Share of accounts that are not registered."`
 	Untagged    float64       `default:"0.1" help:"Share of accounts without tags."`
 	UnknownAs   string        `default:"error_list" enum:"error_list,failed_batch,silent,omitted" help:"How unregistered accounts are answered: error_list, failed_batch, silent or omitted."`
-	Ignored     float64       `default:"0" help:"Share of accounts whose change is acknowledged and not carried out."`
+	Ignored     float64       `default:"0" help:"Share of accounts whose change is confirmed but not made."`
 	Code        int           `help:"Answer every call with this error code, such as 60020."`
 	FaultShares string        `name:"faults" help:"Shares of calls that go wrong, such as server_error=0.01,reset_after=0.01. Kinds: server_error, timeout, too_often, bad_gateway, bad_gateway_after, garbage, garbage_after, half_answer, reset_before, reset_after, silent_before, silent_after, late_apply."`
 }
@@ -54,7 +54,8 @@ func (c simulation) config(sdkAppID uint32, key, identifier string) (timtest.Con
 		name, share, _ := strings.Cut(part, "=")
 		number, err := strconv.ParseFloat(share, 64)
 		if err != nil {
-			return timtest.Config{}, faultSimulator.Because(err, fmt.Sprintf("%q is not a fault and its share, such as server_error=0.01", part))
+			return timtest.Config{}, faultSimulator.Because(err, fmt.Sprintf(
+				"%q is not a fault and its share, such as server_error=0.01", part))
 		}
 		shares[timtest.Fault(strings.TrimSpace(name))] = number
 	}

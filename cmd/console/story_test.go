@@ -100,7 +100,7 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 
 	// Confirm: a wrong count starts nothing.
 	require.Equal(t, 422, w.follow(fill("#confirm", "4005"), click("form[action$=start] button")))
-	require.Contains(t, w.fault(), "The job was not started: it holds 4,000 accounts")
+	require.Contains(t, w.fault(), "The job was not started: it contains 4,000 accounts")
 	require.Equal(t, "4005", read[string](w, `document.querySelector("#confirm").value`))
 	require.Equal(t, "true", read[string](w, `document.querySelector("#confirm").ariaInvalid`))
 	require.Equal(t, 200, w.follow(fill("#confirm", "4,000"), click("form[action$=start] button")))
@@ -229,7 +229,7 @@ func TestTheMainJobNeedsNoScripts(t *testing.T) {
 	w.do(fill("#note", "OPS-4712"))
 	w.chooseFile("empty.csv", nil)
 	require.Equal(t, 422, w.follow(click("form[data-upload] button[type=submit]")))
-	require.Contains(t, w.fault(), "The file was not taken: it holds no rows")
+	require.Contains(t, w.fault(), "Upload failed: the file contains no rows")
 	require.Equal(t, "OPS-4712", read[string](w, `document.querySelector("#note").value`))
 	w.chooseFile("members.csv", memberFile(1_800))
 	require.Equal(t, 200, w.follow(click("form[data-upload] button[type=submit]")))
@@ -288,7 +288,7 @@ func TestUploadShowsProgressAndCancels(t *testing.T) {
 	w.do(slowUpload(-1))
 	w.chooseFile("empty.csv", nil)
 	w.do(click("form[data-upload] button[type=submit]"))
-	w.until(`document.querySelector("#fault").textContent.includes("holds no rows")`)
+	w.until(`document.querySelector("#fault").textContent.includes("contains no rows")`)
 	require.Equal(t, 1, read[int](w, `document.querySelectorAll("#fault .problem > .icon").length`))
 	require.Equal(t, "OPS-4713", read[string](w, `document.querySelector("#note").value`))
 	require.Equal(t, "/jobs/new", w.at())

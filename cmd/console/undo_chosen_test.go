@@ -73,7 +73,7 @@ func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 				}
 				answer, body := u.olga.post("/jobs/"+undo+"/resume", nil)
 				require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode, "without a choice it does not go on")
-				require.Contains(t, body, "it was not said what to do with accounts that have gained other tags")
+				require.Contains(t, body, "Choose what to do if an account has new tags: ")
 				u.olga.must("/jobs/"+undo+"/resume", url.Values{"policy": {"skip"}})
 			}
 			j := u.finished(undo)

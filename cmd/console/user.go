@@ -18,10 +18,11 @@ import (
 	"tagsweep/internal/fault"
 )
 
-var faultNoPassword = fault.Declare(fault.Invalid, "user.no_password", "No password was given. Nothing was changed; type one, or give it as one line of standard input.")
+var faultNoPassword = fault.Declare(fault.Invalid, "user.no_password",
+	"No password was given. Nothing was changed. Type a password, or send it as one line to standard input.")
 
 type userCommands struct {
-	Add      userAdd      `cmd:"" help:"Add a user; the password is asked for, or read from one line of standard input."`
+	Add      userAdd      `cmd:"" help:"Add a user. Asks for the password, or reads it as one line from standard input."`
 	Password userPassword `cmd:"" help:"Set a user's password and end their sessions."`
 	List     userList     `cmd:"" help:"List users."`
 }

@@ -158,7 +158,7 @@ func TestUndoImpossibleAfterErasure(t *testing.T) {
 		require.Equal(t, reported, u.reported(clearing))
 		answer, body := u.olga.postForm("/jobs/"+clearing+"/undo", url.Values{"policy": {"merge"}}, nil)
 		require.Equal(t, 409, answer.StatusCode)
-		require.Contains(t, body, "have been erased, so they can neither be shown nor put back")
+		require.Contains(t, body, "was erased, so it cannot be shown or restored")
 		_, log := u.signIn("aida").get("/audit?code=snapshot.erased")
 		require.Contains(t, log, clearing)
 		for name := range tags {

@@ -12,16 +12,20 @@ import (
 )
 
 var (
-	faultVerify      = fault.Declare(fault.Conflict, "verify.failed", "The database does not verify: %d things are wrong, listed above. Nothing was changed; keep a copy of it, and tell whoever answers for it.")
-	faultCheckpoints = fault.Declare(fault.Invalid, "verify.checkpoints", "The file %s cannot be read as checkpoints. Nothing was verified; give a file that the console appended its checkpoints to.")
+	faultVerify = fault.Declare(fault.Conflict, "verify.failed",
+		"Verification failed: %d problems, listed above. Nothing was changed. Make a copy of the database, and "+
+			"tell the person responsible for it.")
+	faultCheckpoints = fault.Declare(fault.Invalid, "verify.checkpoints",
+		"The file %s cannot be read as checkpoints. Nothing was verified. Use a checkpoint file written by the "+
+			"console.")
 )
 
 type verifyCommand struct {
 	Pack string `arg:"" optional:"" type:"path" help:"An evidence pack (ZIP) to check instead of the database. No database is opened."`
 	database
-	KeyFile     string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The console's key file; its public key is used when --key is not given."`
-	Key         string `help:"The public key that checkpoints are signed with, as an evidence pack or the audit page gives it. Better kept elsewhere than on the machine."`
-	Checkpoints string `help:"A file of checkpoints that were published earlier: the log must have grown from each of them." type:"path"`
+	KeyFile     string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The key file of the console. Its public key is used without --key."`
+	Key         string `help:"The public key of the log, as shown on the page Integrity proof. Keep a copy of it on another machine."`
+	Checkpoints string `help:"A file of published checkpoints to compare the log with." type:"path"`
 }
 
 func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
@@ -86,12 +90,15 @@ func tellVerified(s *streams, v audit.Verified) error {
 		fmt.Fprintln(s.out, "Note:", note)
 	}
 	if v.Unsigned {
-		fmt.Fprintln(s.out, "Note: there was no key file and no --key, so the signatures of checkpoints were not checked.")
+		fmt.Fprintln(s.out,
+			"Note: checkpoint signatures were not checked, because there is no key file and no --key.")
 	}
 	if len(v.Wrong) > 0 {
 		return faultVerify.With(len(v.Wrong) + v.More)
 	}
-	fmt.Fprintf(s.out, "The database verifies. Jobs whose rows add up: %d. Jobs that are as they were sealed: %d. Entries of the log: %d, as signed in %d of its own and %d published checkpoints.\n",
+	fmt.Fprintf(s.out,
+		"The database verifies. Jobs whose rows add up: %d. Jobs that are as they were sealed: %d. Entries of the "+
+			"log: %d, as signed in %d of its own and %d published checkpoints.\n",
 		v.Jobs, v.Seals, v.Entries, v.Checkpoints, v.Published)
 	return nil
 }

@@ -9,9 +9,15 @@ import (
 )
 
 var (
-	faultPack        = fault.Declare(fault.Invalid, "verify.pack", "The file %s cannot be read as an evidence pack. Nothing was verified; give a ZIP file that was downloaded from the page of a job.")
-	faultPackFailed  = fault.Declare(fault.Conflict, "verify.pack_failed", "The evidence pack does not verify: %d things are wrong, listed above. Keep the file, and download the pack from the console once more; if that does not verify either, tell whoever answers for the log.")
-	faultPackOptions = fault.Declare(fault.Invalid, "verify.pack_options", "Nothing was verified: --checkpoints cannot be used with an evidence pack, which has a checkpoint of its own.")
+	faultPack = fault.Declare(fault.Invalid, "verify.pack",
+		"The file %s cannot be read as an evidence pack. Nothing was verified. Use a ZIP file downloaded from a "+
+			"job page.")
+	faultPackFailed = fault.Declare(fault.Conflict, "verify.pack_failed",
+		"The evidence pack is not valid: %d problems, listed above. Keep the file, and download the pack from the "+
+			"console again. If that one is not valid either, tell the person responsible for the log.")
+	faultPackOptions = fault.Declare(fault.Invalid, "verify.pack_options",
+		"Nothing was verified: --checkpoints cannot be used with an evidence pack, because the pack contains its "+
+			"own checkpoint.")
 )
 
 // verifyPack checks an evidence pack; it opens no database.
@@ -39,19 +45,26 @@ func tellChecked(s *streams, found evidence.Checked) error {
 		fmt.Fprintf(s.out, "… and %d more.\n", found.More)
 	}
 	if found.Erased > 0 {
-		fmt.Fprintf(s.out, "Note: who acted, from where or on what was erased from %d entries, as the log says.\n", found.Erased)
+		fmt.Fprintf(s.out, "Note: personal data was erased from %d entries, as recorded in the log.\n", found.Erased)
 	}
 	if found.Removed > 0 {
-		fmt.Fprintf(s.out, "Note: entries of the log up to %d were removed because they were old, as the log says; those of the job among them are not in the pack.\n", found.Removed)
+		fmt.Fprintf(s.out,
+			"Note: entries of the log up to %d were removed because they were old, as the log says; those of the "+
+				"job among them are not in the pack.\n", found.Removed)
 	}
 	if found.OwnKey && found.Key != "" {
-		fmt.Fprintf(s.out, "Note: the key is the pack's own, so this shows only that the pack agrees with itself. Compare it with the log's key as you had it from elsewhere, or give that with --key:\n%s\n", found.Key)
+		fmt.Fprintf(s.out,
+			"Note: the key is the pack's own, so this shows only that the pack agrees with itself. Compare it with "+
+				"the log's key as you had it from elsewhere, or give that with --key:\n%s\n", found.Key)
 	}
 	if len(found.Wrong) > 0 {
 		return faultPackFailed.With(len(found.Wrong) + found.More)
 	}
 	j := found.Job
-	fmt.Fprintf(s.out, "The evidence pack verifies: job %s (%s) of %s. Its file, its %d rows (%d accounts, %d set aside) and its %d calls are as entry %d of the log sealed them, and its %d entries are in the log of %d entries that was signed at %s.\n",
+	fmt.Fprintf(s.out,
+		"The evidence pack verifies: job %s (%s) of %s. Its file, its %d rows (%d accounts, %d set aside) and its "+
+			"%d calls are as entry %d of the log sealed them, and its %d entries are in the log of %d entries that was "+
+			"signed at %s.\n",
 		j.ID, j.Kind, j.File.Name, found.Rows, j.Accounts, j.Rejected+j.Duplicate+j.Protected, found.Calls, j.Sealed, found.Entries, found.Checkpoint.Size, found.Checkpoint.At.Format("2006-01-02 15:04:05 UTC"))
 	return nil
 }

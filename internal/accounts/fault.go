@@ -13,42 +13,43 @@ var FaultDamaged = archive.FaultDamaged
 // language.
 var (
 	FaultEmpty = fault.Declare(fault.Invalid, "file.empty",
-		"The file was not taken: it holds no rows. "+
-			"Check that it is the right file and that it was saved, and upload it again.")
+		"Upload failed: the file contains no rows. Check that it is the correct file and that it was saved, "+
+			"then upload it again.")
 	FaultBinary = fault.Declare(fault.Invalid, "file.binary",
-		"The file was not taken: it seems to be %s, not text or an Excel workbook with one row per account. "+
-			"Open it in the program it comes from, save it as “CSV UTF-8”, and upload that file.")
+		"Upload failed: the file seems to be %s, not text or an Excel workbook. Open it in its own program, "+
+			"save it as “CSV UTF-8”, and upload that file.")
 	FaultColumns = fault.Declare(fault.Invalid, "file.columns",
-		"The file was not taken: it has %d columns, and at most %d are read. "+
-			"Delete the columns that are not needed, and upload it again.")
+		"Upload failed: the file has %d columns, and the maximum is %d. Delete the columns that are not "+
+			"needed, and upload it again.")
 
 	FaultNested = fault.Declare(fault.Invalid, "file.nested",
-		"The archive was not taken: it holds another archive (%s). Unpack it and upload the file itself.")
+		"Upload failed: the archive contains another archive (%s). Unpack it and upload the file itself.")
 
 	FaultNoSheet = fault.Declare(fault.Invalid, "file.sheet",
-		"The workbook has no sheet named “%s”. Choose one of its sheets, or let it be detected.")
+		"The workbook has no sheet “%s”. Choose another sheet, or detect it automatically.")
 	FaultHidden = fault.Declare(fault.Invalid, "file.hidden",
-		"The workbook was not taken: no sheet that can be seen holds rows, and hidden ones are not read by themselves. "+
-			"Show the sheet in Excel, save the workbook, and upload it again.")
+		"Upload failed: no visible sheet contains rows, and hidden sheets are not read automatically. Unhide "+
+			"the sheet in Excel, save the workbook, and upload it again.")
 	FaultSheetEmpty = fault.Declare(fault.Invalid, "file.sheet_empty",
-		"The sheet “%s” holds no rows. Choose another sheet.")
+		"The sheet “%s” contains no rows. Choose another sheet.")
 
 	FaultColumn = fault.Declare(fault.Invalid, "file.column",
-		"There is no column %d: read this way, the file has %d. Choose another column, or another separator.")
+		"Column %d does not exist: with these settings, the file has %d columns. Choose another column or "+
+			"separator.")
 	FaultNoTags = fault.Declare(fault.Invalid, "file.no_tags",
-		"The file was not taken: it has one column, and tags need one of their own. "+
-			"Put the tags of each account into the cell right of it, with semicolons between them, and upload it again.")
+		"Upload failed: the file has only one column, and the tag column is missing. Put the tags of each "+
+			"account in the cell to its right, separated by semicolons, and upload the file again.")
 	FaultTagColumn = fault.Declare(fault.Invalid, "file.tag_column",
-		"The file was not taken: which of its %d columns holds the tags could not be told. "+
-			"Choose the column of the tags, or name it “tags” in the header and upload the file again.")
+		"Upload failed: it is not clear which of the %d columns contains the tags. Choose the tag column, or "+
+			"name it “tags” in the header, and upload the file again.")
 	FaultSameColumn = fault.Declare(fault.Invalid, "file.same_column",
-		"Column %d cannot hold both the accounts and their tags. Choose another column for one of them.")
+		"Column %d cannot be both the account column and the tag column. Choose another column for one of them.")
 	FaultFirstLine = fault.Declare(fault.Invalid, "file.first_line",
-		"No table begins at line %d: nothing stands there or below. "+
-			"Choose a smaller number, or let it be detected.")
+		"The table cannot start in line %d: there is nothing in this line or below. Enter a smaller number, or "+
+			"detect it automatically.")
 	FaultHeader = fault.Declare(fault.Invalid, "file.header",
-		"Line %d cannot be read as a header: a quote in it is not closed, or it is too long. "+
-			"Say that there is none, or choose another first line or quote.")
+		"Line %d cannot be a header: a quotation mark is not closed, or the line is too long. Set “Header” to "+
+			"“no”, or choose another first line or quotation mark.")
 	FaultChoice = fault.Declare(fault.Invalid, "file.choice",
-		"“%s” is not one of the ways a file can be read. Choose one that is offered.")
+		"“%s” is not a valid setting. Choose one of the options.")
 )

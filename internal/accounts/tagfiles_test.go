@@ -115,15 +115,15 @@ func TestTagFileWithUnclearTagsIsRefused(t *testing.T) {
 		c    Choices
 	}{
 		{"one-column.txt", FaultNoTags, "one column", Choices{}},
-		{"three-columns.csv", FaultTagColumn, "its 3 columns", Choices{}},
+		{"three-columns.csv", FaultTagColumn, "of the 3 columns", Choices{}},
 		{"three-columns.csv", FaultNoTags, "", Choices{Separator: OnePerLine}},
-		{"names.csv", FaultTagColumn, "its 2 columns", Choices{}},
-		{"two-named.csv", FaultTagColumn, "its 3 columns", Choices{}},
-		{"left-unnamed.csv", FaultTagColumn, "its 2 columns", Choices{}},
+		{"names.csv", FaultTagColumn, "of the 2 columns", Choices{}},
+		{"two-named.csv", FaultTagColumn, "of the 3 columns", Choices{}},
+		{"left-unnamed.csv", FaultTagColumn, "of the 2 columns", Choices{}},
 		{"only-header.csv", FaultEmpty, "", Choices{}},
 		{"three-columns.csv", FaultSameColumn, "Column 2", Choices{Column: 2, TagColumn: 2}},
 		{"three-columns.csv", FaultSameColumn, "Column 1", Choices{Column: 1, TagColumn: 1}},
-		{"three-columns.csv", FaultColumn, "no column 4: read this way, the file has 3", Choices{TagColumn: 4}},
+		{"three-columns.csv", FaultColumn, "Column 4 does not exist: with these settings, the file has 3 columns", Choices{TagColumn: 4}},
 		{"three-columns.csv", FaultChoice, "-1", Choices{TagColumn: -1}},
 	} {
 		t.Run(test.file, func(t *testing.T) {

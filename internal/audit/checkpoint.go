@@ -61,7 +61,7 @@ func (c Checkpoint) Sign(by *Signer) (string, error) {
 }
 
 // ErrCheckpoint is that of a text that is no checkpoint signed with the key.
-var ErrCheckpoint = errors.New("not a checkpoint signed with this log's key")
+var ErrCheckpoint = errors.New("not a checkpoint signed with the key of this log")
 
 // OpenCheckpoint verifies a note with a public key and reads the checkpoint.
 // Without a key it only reads it.

@@ -19,10 +19,16 @@ const LeastKeepMonths = 12
 
 // Faults of keeping and erasing.
 var (
-	FaultKeepMonths    = fault.Declare(fault.Invalid, "audit.keep_months", "Nothing was changed: entries of the log are kept for %d to 1,200 months, or for ever when the field is empty.")
-	FaultNothingErased = fault.Declare(fault.NotFound, "audit.nothing_to_erase", "Nothing was erased: no entry of the log names %s. Names must be given whole, as they stand in the log.")
-	FaultEraseReason   = fault.Declare(fault.Invalid, "audit.erase_reason", "Nothing was erased: the reason names whom it is about, and it stays in the log. Give the number of the request, say.")
-	FaultEraseName     = fault.Declare(fault.Invalid, "audit.erase_name", "Nothing was erased: give the whole name of the user or account, and the reason.")
+	FaultKeepMonths = fault.Declare(fault.Invalid, "audit.keep_months",
+		"Nothing was changed: the retention period must be %d to 1,200 months. Leave it empty to keep entries "+
+			"forever.")
+	FaultNothingErased = fault.Declare(fault.NotFound, "audit.nothing_to_erase",
+		"Nothing was erased: no log entry mentions %s. Enter the full name, as shown in the log.")
+	FaultEraseReason = fault.Declare(fault.Invalid, "audit.erase_reason",
+		"Nothing was erased: the reason contains the name to erase, and it stays in the log. Change the reason, "+
+			"for example to the request number.")
+	FaultEraseName = fault.Declare(fault.Invalid, "audit.erase_name",
+		"Nothing was erased: enter the reason, and the full name of the user or account.")
 )
 
 // mostKeepMonths is a hundred years.
@@ -106,7 +112,8 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	if !e.At.Before(before) {
-		return fmt.Errorf("audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
+		return fmt.Errorf(
+			"audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
 	}
 	var kept int64
 	err = tx.QueryRowContext(ctx,

@@ -11,7 +11,8 @@ import (
 )
 
 // FaultReview is that of a sign-off that fits no entry.
-var FaultReview = fault.Declare(fault.Invalid, "audit.review", "Nothing was signed off: the number must be that of an entry, from %d to %d. Look at the entries once more, then sign off.")
+var FaultReview = fault.Declare(fault.Invalid, "audit.review",
+	"Nothing was signed off: the entry number must be from %d to %d. Check the entries, then sign off again.")
 
 // Review is an auditor's word that all entries up to one were reviewed.
 type Review struct {

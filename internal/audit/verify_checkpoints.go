@@ -41,7 +41,7 @@ func (w *verifier) published(p Proofs, name string) error {
 		case err != nil:
 			w.v.Add("published checkpoint %d: it is %v", number, ErrCheckpoint)
 		case c.Origin != name:
-			w.v.Add("published checkpoint %d: it is of another log, %s; this one is %s", number, c.Origin, name)
+			w.v.Add("published checkpoint %d: it belongs to another log (%s); this log is %s", number, c.Origin, name)
 		default:
 			w.v.Published++
 			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
@@ -90,9 +90,9 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 		signed, err := OpenCheckpoint(c.Note, w.public)
 		switch {
 		case err != nil || c.Size != signed.Size || store.Millis(signed.At) != store.Millis(c.At):
-			w.v.Add("checkpoint of %d entries: it is not as it was signed", c.Size)
+			w.v.Add("checkpoint of %d entries: the signature is not valid", c.Size)
 		case signed.Root != w.tree.Root():
-			w.v.Add("checkpoint of %d entries: the entries before it are not those that were signed", c.Size)
+			w.v.Add("checkpoint of %d entries: the signed entries were changed", c.Size)
 		default:
 			w.signed = c.Size
 		}
@@ -122,11 +122,11 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 		return err
 	}
 	if c != nil {
-		w.v.Add("audit log: it ends with entry %d, and a checkpoint covers %d", head, c.Size)
+		w.v.Add("audit log: the last entry is %d, but a checkpoint covers %d entries", head, c.Size)
 	}
 	for _, g := range w.strange { // only now is it known what the log says that it lost
 		if !w.forked(g) {
-			w.v.Add("published checkpoint of %d entries: the entries before it are not those that were signed", g.size)
+			w.v.Add("published checkpoint of %d entries: the signed entries were changed", g.size)
 		}
 	}
 	beyond := int64(0)
@@ -136,10 +136,12 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 		}
 	}
 	if beyond > 0 {
-		w.v.Add("audit log: it ends with entry %d, and a published checkpoint covers %d", head, beyond)
+		w.v.Add("audit log: the last entry is %d, but a published checkpoint covers %d entries", head, beyond)
 	}
 	for _, f := range w.forks {
-		w.v.Notes = append(w.v.Notes, fmt.Sprintf("The database was restored from a copy when %d entries had been published: of those after entry %d, what was written between the copy and the restoring is not in this log (entry %d says so).", f.to, f.after, f.said))
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf(
+			"The database was restored from an older copy when %d entries had been published. Entries after number "+
+				"%d that were written before the restore are not in this log (see entry %d).", f.to, f.after, f.said))
 	}
 	return nil
 }

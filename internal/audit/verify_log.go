@@ -77,16 +77,16 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified)
 		return nil, err
 	}
 	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
-		v.Add("audit log: its tree is not the one that comes of its entries")
+		v.Add("audit log: the tree does not match the entries")
 	}
 	if reached != w.reached && len(v.Wrong) == 0 {
-		v.Add("audit log: its last time is not that of its entries")
+		v.Add("audit log: the time of the last entry does not match the entries")
 	}
 	if removed != w.removed {
-		v.Add("audit log: entries up to %d count as removed, and the log says up to %d", removed, w.removed)
+		v.Add("audit log: entries up to %d are marked as removed, but the log says up to %d", removed, w.removed)
 	}
 	if months != w.months {
-		v.Add("audit log: its entries are kept for %d months, and the log says for %d", months, w.months)
+		v.Add("audit log: the retention period is %d months, but the log says %d", months, w.months)
 	}
 	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 		// What came of the leaf is compared with what was stored then.
 		for i, hash := range w.tree.Grow(leaf) {
 			if len(hashes) == 0 || hashes[0].number != at+int64(i) || string(hashes[0].hash) != string(hash[:]) {
-				w.v.Add("entry %d of the log: hash %d of the tree is not the one that comes of the entries", seq, at+int64(i))
+				w.v.Add("entry %d of the log: hash %d of the tree does not match the entries", seq, at+int64(i))
 				break
 			}
 			hashes = hashes[1:]
@@ -163,19 +163,19 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 // entry checks one entry by itself.
 func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if known && l.Leaf() != leaf {
-		w.v.Add("entry %d of the log: it is not the one that was written", l.seq)
+		w.v.Add("entry %d of the log: the entry was changed", l.seq)
 		return
 	}
 	e, err := l.Read()
 	switch {
 	case errors.Is(err, ErrPersonal):
-		w.v.Add("entry %d of the log: who acted, from where or on what is not as it was written", l.seq)
+		w.v.Add("entry %d of the log: the personal data was changed", l.seq)
 		return
 	case err != nil:
-		w.v.Add("entry %d of the log: it cannot be read", l.seq)
+		w.v.Add("entry %d of the log: the entry cannot be read", l.seq)
 		return
 	case e.Seq != l.seq:
-		w.v.Add("entry %d of the log: it was written as entry %d", l.seq, e.Seq)
+		w.v.Add("entry %d of the log: the entry was written as number %d", l.seq, e.Seq)
 		return
 	}
 	after := max(w.reached, l.at)
@@ -183,7 +183,7 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 		after = max(after, l.reached)
 	}
 	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
-		w.v.Add("entry %d of the log: what it is found by is not what it says", l.seq)
+		w.v.Add("entry %d of the log: the search fields do not match the entry", l.seq)
 	}
 	w.reached, w.lastAt = after, e.At
 	if e.Erased {
@@ -205,7 +205,7 @@ func (w *verifier) learn(e Entry) {
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)
 		if err != nil {
-			w.v.Add("entry %d of the log: which entries were erased cannot be read", e.Seq)
+			w.v.Add("entry %d of the log: the list of erased entries cannot be read", e.Seq)
 		}
 		w.saidErased = append(w.saidErased, said...)
 	case LogKeepSet:
@@ -215,11 +215,11 @@ func (w *verifier) learn(e Entry) {
 		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
 		to, _ := slices.BinarySearch(w.kept, w.removed+1)
 		if kept := wholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.Add("entries %d-%d of the log: %d of them are kept for ever, and %d are there", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
+			w.v.Add("entries %d-%d of the log: %d must always be kept, but %d were found", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
 		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {
-			w.v.Add("entry %d of the log: entries were removed that were to be kept", e.Seq)
+			w.v.Add("entry %d of the log: entries were removed that must be kept", e.Seq)
 		}
 	case LogRestored:
 		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq, e.At})
@@ -243,7 +243,7 @@ func (w *verifier) afterLast(ctx context.Context, head int64) error {
 			WHERE number >= $2 OR number < 0)`,
 		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
 	if err == nil && beyond > 0 {
-		w.v.Add("audit log: %d entries or hashes stand outside of the %d that were counted", beyond, head)
+		w.v.Add("audit log: %d entries or hashes are outside the %d counted entries", beyond, head)
 	}
 	return err
 }
@@ -253,17 +253,19 @@ func (w *verifier) afterLast(ctx context.Context, head int64) error {
 func (w *verifier) conclude(ctx context.Context) error {
 	for _, r := range w.missing {
 		if r.to > w.removed {
-			w.v.Add("entry %d of the log: it is missing", max(r.from, w.removed+1))
+			w.v.Add("entry %d of the log: the entry is missing", max(r.from, w.removed+1))
 			break
 		}
 	}
 	if len(w.missing) > 0 && w.removed > 0 {
-		w.v.Notes = append(w.v.Notes, fmt.Sprintf("Entries up to %d were removed because they were old; their hashes are verified, but for those that seal jobs, which are kept.", w.removed))
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf(
+			"Entries up to %d were removed at the end of the retention period. Their hashes were verified. Entries "+
+				"that seal jobs were kept.", w.removed))
 	}
 	w.saidErased = w.saidErased.merged()
 	for _, r := range w.erased {
 		if at := w.saidErased.firstOutside(r); at > 0 {
-			w.v.Add("entry %d of the log: who acted, from where or on what is missing, and no entry says that it was erased", at)
+			w.v.Add("entry %d of the log: the personal data is missing, but no entry says that it was erased", at)
 		}
 	}
 	words, err := w.tx.QueryContext(ctx, `SELECT word, seq FROM audit_words`)
@@ -280,7 +282,7 @@ func (w *verifier) conclude(ctx context.Context) error {
 		w.words -= wordSum(word, seq)
 	}
 	if w.words != 0 {
-		w.v.Add("audit log: the words its entries are found by are not those they hold")
+		w.v.Add("audit log: the search keywords do not match the entries")
 	}
 	return words.Err()
 }

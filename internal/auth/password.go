@@ -21,8 +21,11 @@ const (
 
 // Faults of a new password.
 var (
-	FaultPasswordShort = fault.Declare(fault.Invalid, "password.short", "The password was not set: it has fewer than %d characters. Choose a longer one; a few words that do not belong together are good.")
-	FaultPasswordLong  = fault.Declare(fault.Invalid, "password.long", "The password was not set: it is longer than %d bytes. Choose a shorter one.")
+	FaultPasswordShort = fault.Declare(fault.Invalid, "password.short",
+		"The password was not set: it has fewer than %d characters. Use a longer one, such as a few unrelated "+
+			"words.")
+	FaultPasswordLong = fault.Declare(fault.Invalid, "password.long",
+		"The password was not set: it is longer than %d bytes. Use a shorter one.")
 )
 
 // cost is what a hash takes to compute; its names are those of RFC 9106.

@@ -12,7 +12,8 @@ import (
 )
 
 // FaultNoSession says that a person must sign in.
-var FaultNoSession = fault.Declare(fault.Forbidden, "session.none", "You are not signed in, or your session has ended. Nothing was changed; sign in and try again.")
+var FaultNoSession = fault.Declare(fault.Forbidden, "session.none",
+	"You are not signed in, or your session has expired. Nothing was changed. Sign in and try again.")
 
 // Session is a sign-in that lasts. The cookie holds a secret; here is only its hash.
 type Session struct {

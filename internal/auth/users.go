@@ -13,11 +13,16 @@ import (
 
 // Faults about users.
 var (
-	FaultNoUser    = fault.Declare(fault.NotFound, "user.none", "There is no such user. Look at the list of users.")
-	FaultUserName  = fault.Declare(fault.Invalid, "user.name", "The user was not saved: a name has 1 to 64 letters, digits, dots, hyphens, underscores or @.")
-	FaultUserTaken = fault.Declare(fault.Conflict, "user.exists", "The user was not created: there is already a user called %s.")
-	FaultUserRole  = fault.Declare(fault.Invalid, "user.role", "The user was not saved: the role is operator, admin or auditor.")
-	FaultLastAdmin = fault.Declare(fault.Conflict, "user.last_admin", "Nothing was changed: this is the last admin who can sign in. Make another admin first.")
+	FaultNoUser   = fault.Declare(fault.NotFound, "user.none", "This user does not exist. See the list of users.")
+	FaultUserName = fault.Declare(fault.Invalid, "user.name",
+		"The user was not saved: a user name has 1 to 64 characters. Allowed are letters, digits, dots, hyphens, "+
+			"underscores and @.")
+	FaultUserTaken = fault.Declare(fault.Conflict, "user.exists",
+		"The user was not created: the user name %s already exists.")
+	FaultUserRole = fault.Declare(fault.Invalid, "user.role",
+		"The user was not saved: the role must be operator, admin or auditor.")
+	FaultLastAdmin = fault.Declare(fault.Conflict, "user.last_admin",
+		"Nothing was changed: this is the last admin who can sign in. Create another admin first.")
 )
 
 // User is a person who may sign in, unless DisabledAt is set.

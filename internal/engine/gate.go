@@ -24,7 +24,9 @@ const (
 )
 
 // FaultStore is what the engine says of an error of storage that is none of the known ones.
-var FaultStore = fault.Declare(fault.Unavailable, "engine.store", "What happens to accounts cannot be written down, so nothing is sent. Nothing is lost; the program's log says why, and sending goes on by itself once it can be written down.")
+var FaultStore = fault.Declare(fault.Unavailable, "engine.store",
+	"Sending is paused because results cannot be saved. No data is lost. See the program log for the cause. "+
+		"Sending resumes automatically.")
 
 // work is what the engine asks of the database. Each kind is in trouble by itself.
 type work string

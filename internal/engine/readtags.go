@@ -14,12 +14,24 @@ const askWithin = 4 * time.Second
 
 // Faults of reading the tags of one account for a person.
 var (
-	FaultNoAccountThere = fault.Declare(fault.NotFound, "account.not_there", "The service gives no tags for account %s: it does not know it. It may have been deleted, or was never imported. Nothing was changed.")
-	FaultMayNotRead     = fault.Declare(fault.Unavailable, "account.may_not_read", "The tags of account %s cannot be read: the service does not let this app read tags (code %d). Nothing was changed; Tencent's console shows what the app's plan allows.")
-	FaultNotRead        = fault.Declare(fault.Unavailable, "account.not_read", "The tags of account %s could not be read: the service answered with code %d. Nothing was changed; try again in a minute.")
-	FaultNoAnswer       = fault.Declare(fault.Unavailable, "account.no_answer", "The tags of account %s could not be read: the service did not answer. Nothing was changed; try again in a minute.")
-	FaultNoSlot         = fault.Declare(fault.Unavailable, "account.no_slot", "The tags of account %s were not read: calls to the service are held back for the moment. Nothing was changed; try again in a minute.")
-	FaultStopped        = fault.Declare(fault.Conflict, "sending.stopped", "All sending is stopped, and so nothing is read from the service either. Nothing was changed; the page of sending shows who stopped it and why.")
+	FaultNoAccountThere = fault.Declare(fault.NotFound, "account.not_there",
+		"The tags of account %s cannot be read: the account does not exist in the service. It may have been "+
+			"deleted or never imported. Nothing was changed.")
+	FaultMayNotRead = fault.Declare(fault.Unavailable, "account.may_not_read",
+		"The tags of account %s cannot be read: the service does not allow this app to read tags (code %d). "+
+			"Nothing was changed. Check the app's plan in Tencent's console.")
+	FaultNotRead = fault.Declare(fault.Unavailable, "account.not_read",
+		"The tags of account %s could not be read: the service returned code %d. Nothing was changed. Try again in "+
+			"a minute.")
+	FaultNoAnswer = fault.Declare(fault.Unavailable, "account.no_answer",
+		"The tags of account %s could not be read: the service did not answer. Nothing was changed. Try again in a "+
+			"minute.")
+	FaultNoSlot = fault.Declare(fault.Unavailable, "account.no_slot",
+		"The tags of account %s were not read: calls are limited at the moment. Nothing was changed. Try again in "+
+			"a minute.")
+	FaultStopped = fault.Declare(fault.Conflict, "sending.stopped",
+		"All sending is stopped, so tags cannot be read. Nothing was changed. See “Rate and limits” for the person "+
+			"and the reason.")
 )
 
 // ReadTags reads the tags of one account now, for a person. It takes a slot of

@@ -77,7 +77,7 @@ func (c *checker) key(given string) {
 	case given == "":
 		c.Key = strings.TrimSuffix(string(own), "\n")
 	case string(own) != given+"\n":
-		c.wrong(keyName, "it is another key than the one that was given")
+		c.wrong(keyName, "this is not the key that you gave")
 	}
 }
 
@@ -88,7 +88,7 @@ func (c *checker) checkpoint() {
 	}
 	var err error
 	if c.Checkpoint, err = audit.OpenCheckpoint(string(note), c.Key); err != nil || !signedOnce(string(note)) {
-		c.wrong(checkpointName, "it is not a checkpoint that was signed with the key")
+		c.wrong(checkpointName, "this is not a checkpoint signed with the key")
 		return
 	}
 	c.signed = true
@@ -118,7 +118,7 @@ func (c *checker) job() []byte {
 		again, err = c.Job.text()
 	}
 	if err != nil || !bytes.Equal(again, content) { // a name written otherwise would be read as well
-		c.wrong(jobName, "it is not as the console writes it")
+		c.wrong(jobName, "the format is not valid")
 	}
 	c.described = err == nil && c.Job.ID != ""
 	return content
@@ -126,6 +126,6 @@ func (c *checker) job() []byte {
 
 func (c *checker) page() {
 	if content, ok := c.whole(pageName, mostText); ok && c.described && digest(content) != c.Job.PageSHA256 {
-		c.wrong(pageName, "it is not the page that %s says", jobName)
+		c.wrong(pageName, "the page does not match %s", jobName)
 	}
 }

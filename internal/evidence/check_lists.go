@@ -34,10 +34,10 @@ func (c *checker) file() {
 		return
 	}
 	if f.Name != c.Job.File.member() {
-		c.wrong(shown(f.Name), "the file is called %s in this pack", c.Job.File.member())
+		c.wrong(shown(f.Name), "the file name in this pack must be %s", c.Job.File.member())
 	}
 	if f.UncompressedSize64 != uint64(c.Job.File.Bytes) {
-		c.wrong(shown(f.Name), "it has %d bytes, and the file had %d", f.UncompressedSize64, c.Job.File.Bytes)
+		c.wrong(shown(f.Name), "the size is %d bytes, but the file had %d", f.UncompressedSize64, c.Job.File.Bytes)
 		return
 	}
 	hash := sha256.New()
@@ -47,14 +47,14 @@ func (c *checker) file() {
 	sum := hex.EncodeToString(hash.Sum(nil))
 	c.sealedAs(shown(f.Name), "sha256", sum)
 	if sum != c.Job.File.SHA256 {
-		c.wrong(shown(f.Name), "it is not the file that %s says", jobName)
+		c.wrong(shown(f.Name), "the file does not match %s", jobName)
 	}
 }
 
 // sealedAs compares a digest with the one that the seal commits to.
 func (c *checker) sealedAs(place, detail, sum string) {
 	if c.seal != nil && c.seal.Details[detail] != sum {
-		c.wrong(place, "its SHA-256 is %s, and entry %d of the log, which seals the job, says %v", sum, c.seal.Seq, c.seal.Details[detail])
+		c.wrong(place, "the SHA-256 is %s, but the seal (entry %d of the log) says %v", sum, c.seal.Seq, c.seal.Details[detail])
 	}
 }
 
@@ -76,9 +76,9 @@ func (c *checker) list(name, detail string, columns []string, each func(row int6
 			}
 			switch {
 			case err != nil:
-				mistake = errors.New("it cannot be read as the console writes it")
+				mistake = errors.New("the format is not valid")
 			case rows == 0 && !slices.Equal(cells, columns):
-				mistake = errors.New("its first line does not name its columns")
+				mistake = errors.New("the first line does not contain the column names")
 			case rows > 0:
 				mistake = each(rows, cells)
 			}
@@ -91,7 +91,7 @@ func (c *checker) list(name, detail string, columns []string, each func(row int6
 		return 0, false
 	}
 	if rows == 0 {
-		mistake = errors.New("its first line does not name its columns")
+		mistake = errors.New("the first line does not contain the column names")
 	}
 	if mistake != nil {
 		c.wrong(fmt.Sprintf("%s, line %d", name, max(rows, 1)), "%s", mistake)
@@ -104,10 +104,10 @@ func (c *checker) rows() {
 	counted := counts{}
 	rows, ok := c.list(rowsName, "rows_sha256", RowColumns, func(row int64, cells []string) error {
 		if cells[0] != strconv.FormatInt(row, 10) {
-			return fmt.Errorf("row %d of the file should stand here", row)
+			return fmt.Errorf("row %d of the file must be here", row)
 		}
 		if c.held != nil && slices.Contains(changed, cells[2]) && !c.held.has(cells[5], cells[6]) {
-			return fmt.Errorf("its account is %s, and no call held it that may have changed it", cells[2])
+			return fmt.Errorf("the account is %s, but no call can have changed it", cells[2])
 		}
 		if n := counted[cells[2]]; n > 0 {
 			counted[cells[2]] = n + 1
@@ -121,7 +121,7 @@ func (c *checker) rows() {
 	}
 	c.Rows = rows
 	if c.seal != nil {
-		c.sameCounts(rows, counted, countsOf(c.seal.Details), fmt.Sprintf("entry %d of the log, which seals the job,", c.seal.Seq))
+		c.sameCounts(rows, counted, countsOf(c.seal.Details), fmt.Sprintf("the seal (entry %d of the log)", c.seal.Seq))
 	}
 	if c.described {
 		j := c.Job
@@ -154,7 +154,7 @@ func (c *checker) sameCounts(rows int64, counted, said counts, by string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if all[name] != said[name] {
-			c.wrong(rowsName, "%d %s were counted, and %s says %d", all[name], shown(what(name)), by, said[name])
+			c.wrong(rowsName, "%d %s counted, but %s says %d", all[name], shown(what(name)), by, said[name])
 			return
 		}
 	}
@@ -167,7 +167,7 @@ func what(name string) string {
 	case "accounts":
 		return name
 	}
-	return "rows " + strings.ReplaceAll(name, "_", " ")
+	return "rows (" + strings.ReplaceAll(name, "_", " ") + ")"
 }
 
 // changed are the outcomes of accounts that a call has changed.
@@ -204,7 +204,7 @@ func (c *checker) calls() {
 			n += bits.OnesCount8(b)
 		}
 		if err != nil || cells[3] != strconv.Itoa(n) {
-			return errors.New("which accounts it held is not how many it says")
+			return errors.New("the list of accounts does not match their number")
 		}
 		if cells[4] != "get_tags" && cells[6] != "not_sent" && (cells[6] != "answered" || cells[10] == "0") {
 			held.add(cells[1], holds)

@@ -38,12 +38,13 @@ func (c *checker) log(job []byte) {
 	}
 	c.Entries, c.Erased = int64(len(l.numbers)), int64(len(l.erased))
 	if l.seals != 1 {
-		c.wrong(logName, "%d of its entries seal the job, and there must be one", l.seals)
+		c.wrong(logName, "%d entries seal the job, but there must be exactly one", l.seals)
 		c.seal = nil
 	}
 	for _, seq := range l.erased {
 		if seq > c.Removed && !slices.ContainsFunc(l.said, func(said string) bool { return covers(said, seq) }) {
-			c.wrong(logName, "entry %d: who acted, from where or on what is missing, and no entry of the pack says that it was erased", seq)
+			c.wrong(logName,
+				"entry %d: the personal data is missing, but no entry of the pack says that it was erased", seq)
 		}
 	}
 	c.complete(l, job)
@@ -59,7 +60,7 @@ func (c *checker) lines(from io.Reader, l *logged) error {
 		c.line(lines.Bytes(), l)
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) || errors.Is(lines.Err(), errCut) {
-		c.wrong(fmt.Sprintf("%s, line %d", logName, l.line+1), "it is cut off, or longer than an entry can be")
+		c.wrong(fmt.Sprintf("%s, line %d", logName, l.line+1), "the line is incomplete or too long")
 		_, err := io.Copy(io.Discard, from)
 		return err
 	}
@@ -89,25 +90,25 @@ func (c *checker) line(text []byte, l *logged) {
 		again, err = r.text()
 	}
 	if err != nil || !bytes.Equal(again, text) {
-		c.wrong(place, "it is not as the console writes it")
+		c.wrong(place, "the format is not valid")
 		return
 	}
 	e, err := audit.Written{Line: r.Line}.Read()
 	if err != nil {
-		c.wrong(place, "its entry cannot be read")
+		c.wrong(place, "the entry cannot be read")
 		return
 	}
 	place += fmt.Sprintf(" (entry %d of the log)", e.Seq)
 	if e.Seq <= l.last.Seq {
-		c.wrong(place, "it stands behind a later entry, or twice")
+		c.wrong(place, "the entry is in the wrong place, or there twice")
 		return
 	}
 	if err := c.included(e.Seq, r); err != nil {
-		c.wrong(place, "it is not proved to be in the log of the checkpoint")
+		c.wrong(place, "the proof does not show that this entry is in the log")
 		return
 	}
 	if e, err = (audit.Written{Line: r.Line, Personal: r.Personal}).Read(); err != nil {
-		c.wrong(place, "who acted, from where or on what is not as it was written")
+		c.wrong(place, "the personal data was changed")
 		return
 	}
 	if e.Erased {
@@ -145,7 +146,7 @@ func (c *checker) learn(place string, e audit.Entry, l *logged) {
 		return
 	}
 	if c.described && e.JobID != c.Job.ID {
-		c.wrong(place, "it is not of this job")
+		c.wrong(place, "the entry belongs to another job")
 		return
 	}
 	l.codes[e.Seq] = e.Code
@@ -159,14 +160,14 @@ func (c *checker) learn(place string, e audit.Entry, l *logged) {
 // the pack.
 func (c *checker) complete(l logged, job []byte) {
 	if l.last.Code != audit.EvidenceDownloaded {
-		c.wrong(logName, "its last entry is not the one that says that the pack was made")
+		c.wrong(logName, "the last entry is not the download of this pack")
 		return
 	}
 	if job == nil {
 		return
 	}
 	if l.last.Details["job_sha256"] != digest(job) {
-		c.wrong(jobName, "it is not what entry %d of the log says was put into the pack", l.last.Seq)
+		c.wrong(jobName, "the file does not match entry %d of the log", l.last.Seq)
 	}
 	if !c.described {
 		return
@@ -178,12 +179,12 @@ func (c *checker) complete(l logged, job []byte) {
 			c.wrong(logName, "entry %d of the log is missing", c.Job.Entries[i])
 			return
 		case i == len(c.Job.Entries) || found[i] < c.Job.Entries[i]:
-			c.wrong(logName, "entry %d of the log was not put into the pack", found[i])
+			c.wrong(logName, "entry %d of the log must not be in this pack", found[i])
 			return
 		}
 	}
 	if c.seal != nil && c.seal.Seq != c.Job.Sealed {
-		c.wrong(jobName, "it says that entry %d of the log seals the job, and entry %d does", c.Job.Sealed, c.seal.Seq)
+		c.wrong(jobName, "it names entry %d of the log as the seal, but the seal is entry %d", c.Job.Sealed, c.seal.Seq)
 	}
 }
 
@@ -197,10 +198,10 @@ func (c *checker) approvals(l logged) {
 		seq, err := strconv.ParseInt(number, 10, 64)
 		switch {
 		case err != nil:
-			c.wrong(logName, "the approvals that entry %d of the log names cannot be read", c.seal.Seq)
+			c.wrong(logName, "the approvals in entry %d of the log cannot be read", c.seal.Seq)
 			return
 		case !slices.Contains(approving, l.codes[seq]) && seq > c.Removed:
-			c.wrong(logName, "entry %d of the log is missing, which let the job run as its seal says", seq)
+			c.wrong(logName, "entry %d of the log, which the seal names as an approval, is missing", seq)
 		}
 	}
 }

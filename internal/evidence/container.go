@@ -14,7 +14,7 @@ import (
 func (c *checker) parts() (ok bool) {
 	opened, err := zip.NewReader(c.pack, c.size)
 	if err != nil {
-		c.wrong("the pack", "it cannot be read as a ZIP file; it may have been cut off or changed on its way")
+		c.wrong("the pack", "it is not a valid ZIP file; it may be incomplete or changed")
 		return false
 	}
 	c.members = map[string]*zip.File{}
@@ -26,16 +26,16 @@ func (c *checker) parts() (ok bool) {
 		}
 		switch {
 		case !slices.Contains(parts, name) || f.Name == fileFolder:
-			c.wrong(shown(f.Name), "a pack has no such part")
+			c.wrong(shown(f.Name), "this file does not belong in a pack")
 		case c.members[name] != nil:
-			c.wrong(shown(f.Name), "the pack has this part twice")
+			c.wrong(shown(f.Name), "this file is in the pack twice")
 		default:
 			c.members[name] = f
 		}
 	}
 	for _, name := range parts {
 		if c.members[name] == nil {
-			c.wrong(name, "it is missing")
+			c.wrong(name, "the file is missing")
 		}
 	}
 	return true
@@ -75,7 +75,7 @@ func (c *checker) whole(name string, most int64) (content []byte, ok bool) {
 		return nil, false
 	}
 	if f.UncompressedSize64 > uint64(most) {
-		c.wrong(name, "it is longer than it can be")
+		c.wrong(name, "the file is too long")
 		return nil, false
 	}
 	from, err := f.Open()
@@ -83,7 +83,7 @@ func (c *checker) whole(name string, most int64) (content []byte, ok bool) {
 		content, err = io.ReadAll(&metered{from, most + 1})
 	}
 	if err != nil {
-		c.wrong(name, "it cannot be unpacked: its bytes are not those that were packed")
+		c.wrong(name, "the file cannot be unpacked: its data was changed")
 		return nil, false
 	}
 	return content, true
@@ -96,7 +96,7 @@ func (c *checker) stream(name string, most uint64, read func(io.Reader) error) (
 		return false
 	}
 	if f.UncompressedSize64 > most {
-		c.wrong(shown(f.Name), "it would unpack to %d bytes, more than it can have", f.UncompressedSize64)
+		c.wrong(shown(f.Name), "the unpacked size of %d bytes is too large", f.UncompressedSize64)
 		return false
 	}
 	from, err := f.Open()
@@ -105,7 +105,7 @@ func (c *checker) stream(name string, most uint64, read func(io.Reader) error) (
 			return true
 		}
 	}
-	c.wrong(shown(f.Name), "it cannot be unpacked: its bytes are not those that were packed")
+	c.wrong(shown(f.Name), "the file cannot be unpacked: its data was changed")
 	return false
 }
 
@@ -129,7 +129,7 @@ func shown(name string) string {
 		clean = string(runes[:2*longestName]) + "…"
 	}
 	if clean == "" {
-		clean = "(a part without a name)"
+		clean = "(a file without a name)"
 	}
 	return clean
 }

@@ -18,7 +18,7 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		l.exec(t, `UPDATE audit_head SET keep_months = 24`)
 		require.ErrorContains(t, l.Audit.Sweep(ctx), "no entry says so")
-		require.Contains(t, l.wrong(t), "audit log: its entries are kept for 24 months, and the log says for 12")
+		require.Contains(t, l.wrong(t), "audit log: the retention period is 24 months, but the log says 12")
 		l.exec(t, `UPDATE audit_head SET keep_months = 12`)
 		l.exec(t, `UPDATE audit_lines SET reached = 1 WHERE seq < 4`)
 		require.ErrorContains(t, l.Audit.Sweep(ctx), "nothing is removed", "what an entry is found by does not make it old")
@@ -33,16 +33,16 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 		require.Empty(t, l.wrong(t))
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
-		require.Contains(t, found.Notes[0], "were removed because they were old")
+		require.Contains(t, found.Notes[0], "were removed at the end of the retention period")
 		require.Equal(t, int64(1), found.Seals)
 
 		l.exec(t, `UPDATE batches SET outcome = 'untagged' WHERE number = 1`)
-		require.Contains(t, l.wrong(t), "job "+l.job+": what became of its rows")
+		require.Contains(t, l.wrong(t), "job "+l.job+": the row results were changed")
 		l.exec(t, `UPDATE batches SET outcome = 'cleared' WHERE number = 1`)
 		require.Empty(t, l.wrong(t))
 		l.exec(t, fmt.Sprintf(`UPDATE audit_head SET removed = %d`, before+1))
 		require.NoError(t, l.Audit.Sweep(ctx))
-		require.Contains(t, l.wrong(t), "count as removed", "more than the log says")
+		require.Contains(t, l.wrong(t), "are marked as removed", "more than the log says")
 	})
 }
 
@@ -61,8 +61,8 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Len(t, found.Wrong, 2)
-		require.Contains(t, found.Wrong[0], "2 of them are kept for ever, and 1 are there")
-		require.Equal(t, "job "+l.job+": the entry of the log that seals it is missing", found.Wrong[1])
+		require.Contains(t, found.Wrong[0], "2 must always be kept, but 1 were found")
+		require.Equal(t, "job "+l.job+": the log entry with its seal is missing", found.Wrong[1])
 	})
 }
 
@@ -77,9 +77,9 @@ func TestAuditSealPendingIsNoFault(t *testing.T) {
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Empty(t, found.Wrong)
-		require.Equal(t, []string{"Jobs that ended and are not sealed yet: 1. The console seals them within seconds when it runs."}, found.Notes)
+		require.Equal(t, []string{"Jobs that ended but are not sealed yet: 1. The console seals them within seconds while it is running."}, found.Notes)
 		l.exec(t, `UPDATE jobs SET sealed = -1 WHERE id = $1`, j.ID)
-		require.Contains(t, l.wrong(t), "job "+j.ID+": it ended with entry")
+		require.Contains(t, l.wrong(t), "job "+j.ID+": it ended in entry")
 	})
 }
 

@@ -26,9 +26,14 @@ import (
 
 // Faults of making a pack.
 var (
-	FaultNotEnded  = fault.Declare(fault.Conflict, "evidence.not_ended", "There is no evidence pack yet: the job has not ended, so what becomes of its rows may still change. Nothing was downloaded; come back when it has ended.")
-	FaultNotSealed = fault.Declare(fault.Conflict, "evidence.not_sealed", "There is no evidence pack yet: the job has ended a moment ago and is being sealed in the log. Nothing was downloaded; try again in a few seconds.")
-	FaultNoKey     = fault.Declare(fault.Unavailable, "evidence.no_key", "No evidence pack can be made: the console has no key to sign the log with. Nothing was downloaded; tell an admin, who can look after the console's key file.")
+	FaultNotEnded = fault.Declare(fault.Conflict, "evidence.not_ended",
+		"The evidence pack is not available yet: the job has not ended, and results may still change. Download it "+
+			"after the job ends.")
+	FaultNotSealed = fault.Declare(fault.Conflict, "evidence.not_sealed",
+		"The evidence pack is not available yet: the job is being sealed in the log. Try again in a few seconds.")
+	FaultNoKey = fault.Declare(fault.Unavailable, "evidence.no_key",
+		"The evidence pack cannot be created: the console has no key to sign the log. Ask an admin to check the "+
+			"key file.")
 )
 
 // The members of a pack, in their order; between the page and the job stands

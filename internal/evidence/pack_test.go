@@ -77,7 +77,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 
 		other, err := audit.NewSigner("tagsweep/other", [32]byte{8})
 		require.NoError(t, err)
-		require.Contains(t, check(pack, other.Public).Wrong[0], "key.txt: it is another key")
+		require.Contains(t, check(pack, other.Public).Wrong[0], "key.txt: this is not the key that you gave")
 	})
 }
 

@@ -73,7 +73,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		found := verify()
 		require.Empty(t, found.Wrong)
 		require.Len(t, found.Notes, 1, "what is missing stays visible")
-		require.Contains(t, found.Notes[0], "restored from a copy")
+		require.Contains(t, found.Notes[0], "restored from an older copy")
 
 		signer, err := audit.NewSigner(last.Origin, auditKey)
 		require.NoError(t, err)

@@ -188,7 +188,7 @@ func TestTamperedPackEntriesAreNamed(t *testing.T) {
 	}
 	for i := range lines {
 		refused("an entry removed", "log.jsonl", slices.Delete(slices.Clone(lines), i, i+1))
-		refused("an entry twice", "it stands behind a later entry, or twice", slices.Insert(slices.Clone(lines), i, lines[i]))
+		refused("an entry twice", "the entry is in the wrong place, or there twice", slices.Insert(slices.Clone(lines), i, lines[i]))
 		edit := func(change func(e *entry)) []string {
 			var e entry
 			require.NoError(t, json.Unmarshal([]byte(lines[i]), &e))
@@ -203,15 +203,15 @@ func TestTamperedPackEntriesAreNamed(t *testing.T) {
 		}
 		var other entry
 		require.NoError(t, json.Unmarshal([]byte(lines[(i+1)%len(lines)]), &other))
-		refused("another proof", "it is not proved", edit(func(e *entry) { e.Proof = other.Proof }))
-		refused("a short proof", "it is not proved", edit(func(e *entry) { e.Proof = e.Proof[1:] }))
-		refused("another line", "it is not proved", edit(func(e *entry) { e.Line = strings.Replace(e.Line, `"role":"`, `"role":"x`, 1) }))
-		refused("another person", "who acted", edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
+		refused("another proof", "the proof does not show", edit(func(e *entry) { e.Proof = other.Proof }))
+		refused("a short proof", "the proof does not show", edit(func(e *entry) { e.Proof = e.Proof[1:] }))
+		refused("another line", "the proof does not show", edit(func(e *entry) { e.Line = strings.Replace(e.Line, `"role":"`, `"role":"x`, 1) }))
+		refused("another person", "the personal data was changed", edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
 		refused("nobody", "no entry of the pack says that it was erased", edit(func(e *entry) { e.Personal = "" }))
-		refused("somebody else's person", "who acted", edit(func(e *entry) { e.Personal = other.Personal }))
+		refused("somebody else's person", "the personal data was changed", edit(func(e *entry) { e.Personal = other.Personal }))
 	}
 	slices.Reverse(lines)
-	refused("another order", "it stands behind a later entry", lines)
+	refused("another order", "the entry is in the wrong place", lines)
 }
 
 // No pack with other parts than the one that was made verifies with its log's key,

@@ -79,7 +79,7 @@ func (ev *Evidence) verifySealed(ctx context.Context, tx *store.Tx, v *audit.Ver
 				return err
 			}
 			if !there {
-				v.Add("job %s: the entry of the log that seals it is missing", j.ID)
+				v.Add("job %s: the log entry with its seal is missing", j.ID)
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 	j, err := ev.jobs.Get(ctx, e.JobID)
 	switch {
 	case jobs.FaultNoJob.Is(err):
-		return fmt.Sprintf("entry %d of the log seals it, and it is gone", e.Seq), nil
+		return fmt.Sprintf("entry %d of the log seals this job, but the job is missing", e.Seq), nil
 	case err != nil:
 		return "", err
 	}
@@ -100,25 +100,25 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 		return "", err
 	}
 	if sealed != e.Seq {
-		return fmt.Sprintf("entry %d of the log seals it, and the job names entry %d", e.Seq, sealed), nil
+		return fmt.Sprintf("entry %d of the log seals this job, but the job names entry %d", e.Seq, sealed), nil
 	}
 	var found string
 	switch d, err := ev.digests(ctx, e.JobID); {
 	case err != nil && ctx.Err() != nil:
 		return "", err
 	case err != nil:
-		found = "its rows cannot be read"
+		found = "the rows cannot be read"
 	case d.rows != e.Details["rows_sha256"]:
-		found = "what became of its rows is not"
+		found = "the row results were changed"
 	case d.calls != e.Details["calls_sha256"]:
-		found = "the ledger of its calls is not"
+		found = "the calls were changed"
 	case j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero():
-		found = "its file, its kind or that it has ended is not"
+		found = "the file, the operation or the end time was changed"
 	}
 	if found == "" {
 		return "", nil
 	}
-	return fmt.Sprintf("%s as it was when entry %d of the log sealed it", found, e.Seq), nil
+	return fmt.Sprintf("%s (sealed by entry %d of the log)", found, e.Seq), nil
 }
 
 // verifyUnsealed finds jobs that ended and were not sealed. Those that the console
@@ -133,11 +133,13 @@ func (ev *Evidence) verifyUnsealed(ctx context.Context, tx *store.Tx, ends []aud
 		if due {
 			waiting++
 		} else {
-			v.Add("job %s: it ended with entry %d of the log and was never sealed", e.JobID, e.Seq)
+			v.Add("job %s: it ended in entry %d of the log but was never sealed", e.JobID, e.Seq)
 		}
 	}
 	if waiting > 0 {
-		v.Notes = append(v.Notes, fmt.Sprintf("Jobs that ended and are not sealed yet: %d. The console seals them within seconds when it runs.", waiting))
+		v.Notes = append(v.Notes, fmt.Sprintf(
+			"Jobs that ended but are not sealed yet: %d. The console seals them within seconds while it is "+
+				"running.", waiting))
 	}
 	return nil
 }

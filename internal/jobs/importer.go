@@ -109,7 +109,9 @@ type ImportStore interface {
 }
 
 // FaultReading is for a file that a defect of the program keeps from being read.
-var FaultReading = fault.Declare(fault.Invalid, "file.defect", "The file could not be read because of a defect in Tagsweep. No account was taken from it; save it as “CSV UTF-8” and upload that, and tell an admin the number of this job.")
+var FaultReading = fault.Declare(fault.Invalid, "file.defect",
+	"The file could not be read because of a defect in Tagsweep. No accounts were imported. Save it as “CSV UTF-8” "+
+		"and upload it again, and tell an admin the job ID.")
 
 // Importer reads uploaded files into drafts, and makes the inspections of what has
 // ended, in the background.

@@ -300,15 +300,32 @@ type Reason struct {
 
 // Faults a person may see.
 var (
-	FaultNoJob        = fault.Declare(fault.NotFound, "job.none", "There is no job %s. It may have been mistyped; the list of jobs shows all there are.")
-	FaultWrongState   = fault.Declare(fault.Conflict, "job.state", "The job is %s by now, so this can no longer be done. Nothing was changed; the page shows how it stands.")
-	FaultConfirm      = fault.Declare(fault.Invalid, "job.confirm", "The job was not started: it holds %d accounts, and the number typed was not that. Type the number of accounts to confirm.")
-	FaultNoAccounts   = fault.Declare(fault.Invalid, "job.no_accounts", "The job was not started: no row of its file is a valid account. Mend the file and upload it again.")
-	FaultReadAgain    = fault.Declare(fault.Conflict, "job.read_again", "The job was not started: its file has been read again since the page was shown, perhaps in another way. Look at its rows and numbers once more, then start it.")
-	FaultNothingAsked = fault.Declare(fault.Conflict, "job.nothing_asked", "No account of this job waits for a decision any more. Nothing was changed; the page shows how the job stands.")
-	FaultDecision     = fault.Declare(fault.Invalid, "job.decision", "Nothing was decided: the choice was missing or does not fit the job. A cancelled job's accounts cannot be sent again. Choose once more.")
-	FaultNoneToRetry  = fault.Declare(fault.Conflict, "job.none_to_retry", "No new job was made: no account of this job ended that way.")
-	FaultUnsettled    = fault.Declare(fault.Conflict, "job.unsettled", "No new job was made: this job has not ended yet, and more of its accounts may change or fail. Wait for its end, or cancel it.")
-	FaultStartTime    = fault.Declare(fault.Invalid, "job.start_time", "The job was not started: the time must lie in the future, at most a year ahead, such as 2026-12-24T22:30.")
-	FaultStillReads   = fault.Declare(fault.Conflict, "job.reading", "The file of this job is still being read. Nothing was changed; wait until its rows are shown.")
+	FaultNoJob = fault.Declare(fault.NotFound, "job.none",
+		"Job %s does not exist. Check the ID, or find the job in the list.")
+	FaultWrongState = fault.Declare(fault.Conflict, "job.state",
+		"This action is not possible: the job status is now “%s”. Nothing was changed. See the job page for the "+
+			"latest status.")
+	FaultConfirm = fault.Declare(fault.Invalid, "job.confirm",
+		"The job was not started: it contains %d accounts, and you typed a different number. Type the number of "+
+			"accounts to confirm.")
+	FaultNoAccounts = fault.Declare(fault.Invalid, "job.no_accounts",
+		"The job was not started: the file contains no valid accounts. Fix the file and upload it again.")
+	FaultReadAgain = fault.Declare(fault.Conflict, "job.read_again",
+		"The job was not started: the file was read again after you opened this page, and the result may differ. "+
+			"Check the rows again, then start the job.")
+	FaultNothingAsked = fault.Declare(fault.Conflict, "job.nothing_asked",
+		"No account of this job needs a decision. Nothing was changed. See the job page for the latest status.")
+	FaultDecision = fault.Declare(fault.Invalid, "job.decision",
+		"No decision was saved: no option was chosen, or the option does not apply to this job. Accounts of a "+
+			"cancelled job cannot be sent again. Choose again.")
+	FaultNoneToRetry = fault.Declare(fault.Conflict, "job.none_to_retry",
+		"No job was created: this job has no accounts with this outcome.")
+	FaultUnsettled = fault.Declare(fault.Conflict, "job.unsettled",
+		"No job was created: this job has not ended, and results may still change. Wait until it ends, or cancel "+
+			"it.")
+	FaultStartTime = fault.Declare(fault.Invalid, "job.start_time",
+		"The job was not started: the start time must be in the future and within one year, such as "+
+			"2026-12-24T22:30.")
+	FaultStillReads = fault.Declare(fault.Conflict, "job.reading",
+		"The file of this job is still being read. Nothing was changed. Wait until the rows are shown.")
 )

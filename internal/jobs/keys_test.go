@@ -152,7 +152,7 @@ func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshots SET digest = 'x' WHERE job_id = $1`, j.ID))
 		found, err := s.Recount(ctx)
 		require.NoError(t, err)
-		require.Equal(t, []string{"job " + j.ID + ": batch 1: the tags that are kept are not as they were written down"}, found.Wrong)
+		require.Equal(t, []string{"job " + j.ID + ": batch 1: the tag snapshot was changed"}, found.Wrong)
 	})
 }
 

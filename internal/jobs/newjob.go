@@ -27,7 +27,9 @@ type Upload struct {
 
 // FaultKind is for a job of a kind there is none of, or that needs another job
 // to be made of.
-var FaultKind = fault.Declare(fault.Invalid, "job.kind", "No job was made: there is no such kind of job, or it cannot be made in this way. Choose one of those that the page offers.")
+var FaultKind = fault.Declare(fault.Invalid, "job.kind",
+	"No job was created: the operation does not exist, or it cannot be used here. Choose one of the options on the "+
+		"page.")
 
 // Create keeps the file and makes a job whose file is to be read. A file
 // that cannot be read is refused: nothing is kept but an entry in the log.

@@ -19,9 +19,14 @@ const MostProtected = 100_000
 
 // Faults of the protected list.
 var (
-	FaultNotProtected = fault.Declare(fault.NotFound, "protected.none", "The account %s is not on the protected list. Nothing was changed; somebody may have taken it off meanwhile.")
-	FaultProtectedNew = fault.Declare(fault.Conflict, "protected.changed", "The job was not started: the protected list has changed since its file was read. The file is being read again; look at its numbers once more, then start it.")
-	FaultProtectFull  = fault.Declare(fault.Invalid, "protected.full", "Nothing was protected: the list would hold more than %d accounts. Take off what is no longer needed, and send it again.")
+	FaultNotProtected = fault.Declare(fault.NotFound, "protected.none",
+		"Account %s is not protected. Nothing was changed. Someone may have removed its protection.")
+	FaultProtectedNew = fault.Declare(fault.Conflict, "protected.changed",
+		"The job was not started: the list of protected accounts has changed since the file was read. The file is "+
+			"being read again. Check the numbers, then start the job.")
+	FaultProtectFull = fault.Declare(fault.Invalid, "protected.full",
+		"No accounts were added: the list can contain at most %d accounts. Remove accounts that are no longer "+
+			"needed, and try again.")
 )
 
 // ProtectedAccount is an account that no job of its app may touch.

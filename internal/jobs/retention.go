@@ -18,7 +18,8 @@ import (
 // slices; the digest of each batch stays, and what a job's tags summed up to.
 
 // FaultEraseEarly is for a job that still needs the tags it keeps.
-var FaultEraseEarly = fault.Declare(fault.Conflict, "snapshot.erase_early", "Nothing was erased: this job has not ended yet, and needs the tags it keeps. Wait for its end, or cancel it.")
+var FaultEraseEarly = fault.Declare(fault.Conflict, "snapshot.erase_early",
+	"Nothing was erased: this job has not ended and still needs its tag snapshot. Wait until it ends, or cancel it.")
 
 // Erase erases the tags that an ended job keeps; once they are, it changes nothing.
 func (s *Jobs) Erase(ctx context.Context, by audit.Actor, jobID string) error {

@@ -14,10 +14,14 @@ import (
 
 // Faults of what an admin chooses.
 var (
-	FaultRate         = fault.Declare(fault.Invalid, "sending.rate", "Nothing was changed: the rate must be 1 to %d calls a second, or empty to use the configured one.")
-	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit", "Nothing was changed: the share of failures must be 1 to 100 percent; 100 never halts a job.")
-	FaultKeepDays     = fault.Declare(fault.Invalid, "sending.keep_days", "Nothing was changed: tags can be kept for 1 to %d days after a job's end.")
-	FaultVerifyShare  = fault.Declare(fault.Invalid, "sending.verify_share", "Nothing was changed: the share of batches that are inspected must be 0 to 100 percent, with at most four decimals.")
+	FaultRate = fault.Declare(fault.Invalid, "sending.rate",
+		"Nothing was changed: calls per second must be 1 to %d. Leave the field empty for the default.")
+	FaultFailureLimit = fault.Declare(fault.Invalid, "sending.failure_limit",
+		"Nothing was changed: the failure limit must be 1 to 100 percent. 100 turns it off.")
+	FaultKeepDays = fault.Declare(fault.Invalid, "sending.keep_days",
+		"Nothing was changed: snapshots can be kept for 1 to %d days after a job ends.")
+	FaultVerifyShare = fault.Declare(fault.Invalid, "sending.verify_share",
+		"Nothing was changed: the verification sample must be 0 to 100 percent, with at most four decimals.")
 )
 
 // SendStatus is how an app sends.

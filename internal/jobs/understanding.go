@@ -14,7 +14,8 @@ import (
 )
 
 // FaultMadeFile is for a file that a person cannot say anything about.
-var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file", "Nothing was changed: Tagsweep made the file of this job itself, from the accounts of another job, and it can be read in one way only.")
+var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file",
+	"Nothing was changed: Tagsweep created this file from another job, so it can only be read in one way.")
 
 // Understood is how a job's file was read, and who decided it.
 type Understood struct {

@@ -27,11 +27,20 @@ const (
 
 // Faults of undoing.
 var (
-	FaultNotKept       = fault.Declare(fault.Conflict, "undo.not_kept", "No new job was made: job %s ran without its accounts' tags being kept, so nothing of it can be taken back.")
-	FaultNothingToUndo = fault.Declare(fault.Conflict, "undo.nothing", "No new job was made: there is nothing to take back. Either the job changed nothing, or not what was chosen; choose other tags, outcomes or accounts.")
-	FaultUndoPolicy    = fault.Declare(fault.Invalid, "undo.policy", "No new job was made: this job took only some tags from its accounts and left them the others, so what it took can only be added to those. Choose to add the old tags.")
-	FaultUndoTags      = fault.Declare(fault.Invalid, "undo.tags", "No new job was made: at most %d tags of at most %d bytes can be named. Name fewer, or none to take back all.")
-	FaultUndoList      = fault.Declare(fault.Invalid, "undo.list", "No new job was made: the list holds more than %d accounts. Split it and undo a part at a time, or leave it out to undo the whole job.")
+	FaultNotKept = fault.Declare(fault.Conflict, "undo.not_kept",
+		"No job was created: no tag snapshot was saved for job %s, so it cannot be undone.")
+	FaultNothingToUndo = fault.Declare(fault.Conflict, "undo.nothing",
+		"No job was created: there is nothing to undo. The job changed nothing, or nothing of what you selected. "+
+			"Select other tags, outcomes or accounts.")
+	FaultUndoPolicy = fault.Declare(fault.Invalid, "undo.policy",
+		"No job was created: this job removed only some tags and left the others, so the earlier tags can only be "+
+			"added to those. Choose “Add the earlier tags to the new ones”.")
+	FaultUndoTags = fault.Declare(fault.Invalid, "undo.tags",
+		"No job was created: you can enter at most %d tags of at most %d bytes each. Enter fewer, or none to undo "+
+			"all.")
+	FaultUndoList = fault.Declare(fault.Invalid, "undo.list",
+		"No job was created: the list contains more than %d accounts. Split it and undo the parts one by one, or "+
+			"remove it to undo the whole job.")
 )
 
 // UndoRequest says what of a job is to be taken back.

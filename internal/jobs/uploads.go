@@ -183,7 +183,7 @@ func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verifie
 				return err
 			}
 			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
-				v.Add("job %s: its file is not the one that was uploaded", k.job)
+				v.Add("job %s: the stored file is not the uploaded file", k.job)
 			}
 		}
 	}

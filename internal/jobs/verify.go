@@ -54,7 +54,7 @@ func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err error) {
 	differ := func(what string, counted, kept int64) {
 		if counted != kept {
-			wrong = append(wrong, fmt.Sprintf("%s: %d were counted, the job says %d", what, counted, kept))
+			wrong = append(wrong, fmt.Sprintf("%s: %d counted, but the job says %d", what, counted, kept))
 		}
 	}
 	planned, err := plannedAccounts(ctx, tx, j.ID)
@@ -112,10 +112,10 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 	differ("accounts", planned.accounts-taken, j.Accounts)
 	differ("accounts in batches", batched-taken, j.Accounts)
 	if planned != named {
-		wrong = append(wrong, "accounts: those in file order are not those sorted by name")
+		wrong = append(wrong, "accounts: the list in file order does not match the sorted list")
 	}
-	differ("rows set aside, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
-	differ("batches whose accounts do not add up", gap, 0)
+	differ("excluded rows, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
+	differ("batches with a wrong number of accounts", gap, 0)
 	var asks, inHand int64
 	err = tx.QueryRowContext(ctx, `
 		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask NOT IN (0, 1) OR ask = 1 AND outcome <> 'in_doubt')),
@@ -125,23 +125,23 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 	if err != nil {
 		return nil, err
 	}
-	differ("batches that ask a person without being in doubt", asks, 0)
-	differ("batches in hand that cannot be, or being sent and in nobody's hand", inHand, 0)
+	differ("batches that need a decision but are not in doubt", asks, 0)
+	differ("batches with a wrong claim", inHand, 0)
 	unproved, err := unprovedAccounts(ctx, tx, j)
 	if err != nil {
 		return nil, err
 	}
-	differ("accounts "+strings.ReplaceAll(string(j.Kind.Done()), "_", " ")+" without a call that held them", unproved, 0)
+	differ("accounts "+strings.ReplaceAll(string(j.Kind.Done()), "_", " ")+" without a call", unproved, 0)
 	changed, err := snapshot.Changed(ctx, tx, j.ID)
 	if err != nil {
 		return nil, err
 	}
 	for _, number := range changed {
-		wrong = append(wrong, fmt.Sprintf("batch %d: the tags that are kept are not as they were written down", number))
+		wrong = append(wrong, fmt.Sprintf("batch %d: the tag snapshot was changed", number))
 	}
-	differ("rows rejected", aside[Rejected], j.Rejected)
-	differ("rows repeated", aside[Duplicate], j.Duplicate)
-	differ("rows protected", aside[Protected], j.Protected)
+	differ("rejected rows", aside[Rejected], j.Rejected)
+	differ("duplicate rows", aside[Duplicate], j.Duplicate)
+	differ("protected rows", aside[Protected], j.Protected)
 	differ("rows", j.Rejected+j.Duplicate+j.Protected+j.Accounts, j.Rows)
 	for _, o := range stored {
 		differ("accounts "+strings.ReplaceAll(string(o), "_", " "), outcomes[o], j.Counts[o])

@@ -10,7 +10,9 @@ import (
 )
 
 // FaultNoMaster is of a program that was not given the key file.
-var FaultNoMaster = fault.Declare(fault.Unavailable, "snapshot.no_master", "The tags of accounts cannot be kept or read: this program was started without the key file. Nothing was sent; start the console with its key file.")
+var FaultNoMaster = fault.Declare(fault.Unavailable, "snapshot.no_master",
+	"Tag snapshots cannot be saved or read: the program was started without a key file. Nothing was sent. Start "+
+		"the console with its key file.")
 
 // Snapshots are the tags that jobs keep in a database. Its methods may be called at
 // the same time.

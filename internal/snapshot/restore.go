@@ -20,7 +20,9 @@ const (
 )
 
 // FaultPolicy says that no policy was chosen.
-var FaultPolicy = fault.Declare(fault.Invalid, "snapshot.policy", "Nothing was restored: it was not said what to do with accounts that have gained other tags since. Choose whether to add the old tags, leave such accounts alone, or stop at the first one.")
+var FaultPolicy = fault.Declare(fault.Invalid, "snapshot.policy",
+	"No tags were restored. Choose what to do if an account has new tags: add the earlier tags, skip the account, "+
+		"or halt the job.")
 
 // ParsePolicy returns the policy of a name, else FaultPolicy.
 func ParsePolicy(name string) (Policy, error) {

@@ -47,7 +47,7 @@ func TestLargestBatchIsKept(t *testing.T) {
 func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	_, err := Seal(NewKey(), Before, "job", 1, []Account{{1, nil}, {2, names(MaxTags + 1)}})
 	require.True(t, FaultTooMany.Is(err))
-	require.Contains(t, err.Error(), "place 2 of the job has 1001 tags")
+	require.Contains(t, err.Error(), "account number 2 of the job has 1001 tags")
 	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, slices.Repeat(names(MaxTags), 2)}})
 	require.NoError(t, err, "repetitions do not count")
 	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, []string{strings.Repeat("x", maxForm)}}})

@@ -43,10 +43,21 @@ func Fits(tags []string) bool {
 // Faults of snapshots. The three that keep one from being opened can be told
 // apart: the key is gone, the key is another's, or what is stored has changed.
 var (
-	FaultErased     = fault.Declare(fault.Conflict, "snapshot.erased", "The tags kept for job %s have been erased, so they can neither be shown nor put back. Counts and digests stay.")
-	FaultOtherKey   = fault.Declare(fault.Unavailable, "snapshot.other_key", "The tags kept for job %s cannot be read: they were encrypted under another key file. Nothing is lost; start the console with the key file it had when the job ran.")
-	FaultKeyChanged = fault.Declare(fault.Unavailable, "snapshot.key_changed", "The tags kept for job %s cannot be read: their key is not as it was written down. It was damaged, changed, or belongs to another job. Nothing was sent; bring the database back from a backup.")
-	FaultChanged    = fault.Declare(fault.Unavailable, "snapshot.changed", "The tags kept for batch %d of job %s cannot be read: they are not as they were written down. They were damaged, changed, or belong to another batch. Nothing was sent for this batch; bring the database back from a backup.")
-	FaultTooMany    = fault.Declare(fault.Invalid, "snapshot.too_many", "The tags of a batch could not be kept, so none were removed: the account in place %d of the job has %d tags, and %d can be kept. Look at that account in Tencent's console, or take it out of the file.")
-	FaultTooLarge   = fault.Declare(fault.Invalid, "snapshot.too_large", "The tags of a batch could not be kept, so none were removed: together they are longer than %d MiB. Look at its accounts in Tencent's console.")
+	FaultErased = fault.Declare(fault.Conflict, "snapshot.erased",
+		"The tag snapshot of job %s was erased, so it cannot be shown or restored. Counts and digests remain.")
+	FaultOtherKey = fault.Declare(fault.Unavailable, "snapshot.other_key",
+		"The tag snapshot of job %s cannot be read: it was encrypted with another key file. No data is lost. Start "+
+			"the console with the key file that was used when the job ran.")
+	FaultKeyChanged = fault.Declare(fault.Unavailable, "snapshot.key_changed",
+		"The tag snapshot of job %s cannot be read: its key was damaged or changed, or belongs to another job. "+
+			"Nothing was sent. Restore the database from a backup.")
+	FaultChanged = fault.Declare(fault.Unavailable, "snapshot.changed",
+		"The tag snapshot of batch %d of job %s cannot be read: it was damaged or changed, or belongs to another "+
+			"batch. This batch was not sent. Restore the database from a backup.")
+	FaultTooMany = fault.Declare(fault.Invalid, "snapshot.too_many",
+		"The tag snapshot could not be saved, so no tags were removed: account number %d of the job has %d tags, "+
+			"and the maximum is %d. Check this account in Tencent's console, or remove it from the file.")
+	FaultTooLarge = fault.Declare(fault.Invalid, "snapshot.too_large",
+		"The tag snapshot could not be saved, so no tags were removed: the tags of this batch are longer than %d "+
+			"MiB in total. Check its accounts in Tencent's console.")
 )

@@ -34,10 +34,16 @@ import (
 
 // Faults about the database itself.
 var (
-	FaultNewer       = fault.Declare(fault.Unavailable, "database.newer", "The database was written by a newer version of Tagsweep (schema %d; this program knows %d). Nothing was changed; start the newer program.")
-	FaultUnreachable = fault.Declare(fault.Unavailable, "database.unreachable", "The database %s cannot be opened. Nothing was changed; check CONSOLE_DATABASE and that the database runs and may be written.")
-	FaultInUse       = fault.Declare(fault.Unavailable, "database.in_use", "Another console already runs jobs on this database file. Stop it first, or use PostgreSQL to run several.")
-	FaultOldSQLite   = fault.Declare(fault.Unavailable, "database.old_sqlite", "This program was built with SQLite %s, which can corrupt a database; it needs 3.51.3 or later.")
+	FaultNewer = fault.Declare(fault.Unavailable, "database.newer",
+		"The database was created by a newer version of Tagsweep (schema %d; this program supports up to %d). "+
+			"Nothing was changed. Start the newer program.")
+	FaultUnreachable = fault.Declare(fault.Unavailable, "database.unreachable",
+		"The database %s cannot be opened. Nothing was changed. Check CONSOLE_DATABASE, and that the database is "+
+			"running and writable.")
+	FaultInUse = fault.Declare(fault.Unavailable, "database.in_use",
+		"Another console is using this database file. Stop it first, or use PostgreSQL to run several consoles.")
+	FaultOldSQLite = fault.Declare(fault.Unavailable, "database.old_sqlite",
+		"SQLite %s can corrupt the database. Version 3.51.3 or later is needed.")
 )
 
 // DB is an open database. Its methods may be called at the same time.

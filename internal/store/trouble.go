@@ -17,10 +17,18 @@ import (
 
 // Faults of a database that does not work for now.
 var (
-	FaultDiskFull = fault.Declare(fault.Unavailable, "database.full", "The disk of the database is full, so nothing can be written down, and nothing is sent. Nothing is lost; free some space, and the console goes on by itself.")
-	FaultLocked   = fault.Declare(fault.Unavailable, "database.locked", "Another program holds the database, so nothing can be written down, and nothing is sent. Nothing is lost; end that program, and the console goes on by itself.")
-	FaultGone     = fault.Declare(fault.Unavailable, "database.gone", "The database cannot be reached, so nothing can be written down, and nothing is sent. Nothing is lost; once it is back, the console goes on by itself.")
-	FaultBroken   = fault.Declare(fault.Unavailable, "database.broken", "The database cannot be written: its disk reports an error. Nothing is sent, and what was written down before is kept; see to the disk, and the console goes on by itself.")
+	FaultDiskFull = fault.Declare(fault.Unavailable, "database.full",
+		"Sending is paused: the database disk is full, and nothing can be saved. No data is lost. Free some space, "+
+			"and the console continues automatically.")
+	FaultLocked = fault.Declare(fault.Unavailable, "database.locked",
+		"Sending is paused: another program has locked the database, and nothing can be saved. No data is lost. "+
+			"Stop that program, and the console continues automatically.")
+	FaultGone = fault.Declare(fault.Unavailable, "database.gone",
+		"Sending is paused: the database cannot be reached, and nothing can be saved. No data is lost. The console "+
+			"continues automatically when the database is available.")
+	FaultBroken = fault.Declare(fault.Unavailable, "database.broken",
+		"Sending is paused: the database disk reports an error, and nothing can be saved. Earlier data is safe. "+
+			"Check the disk, and the console continues automatically.")
 )
 
 // AsTrouble turns an error of a driver into the fault of a database that does

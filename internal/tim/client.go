@@ -51,10 +51,14 @@ func (c Config) GoString() string { return c.String() }
 
 // Faults of a configuration; each names one setting.
 var (
-	FaultSDKAppID   = fault.Declare(fault.Invalid, "tim.sdkappid", "The SDKAppID is missing. Tencent's console shows it beside the app's name.")
-	FaultSecretKey  = fault.Declare(fault.Invalid, "tim.secret_key", "The secret key of the app is missing. Tencent's console shows it to the app's owner.")
-	FaultIdentifier = fault.Declare(fault.Invalid, "tim.identifier", "The identifier is missing. Give the user name of an admin of the app, such as administrator.")
-	FaultFamily     = fault.Declare(fault.Invalid, "tim.family", "%q is not a family of tag calls. Choose all_member_push or timpush.")
+	FaultSDKAppID = fault.Declare(fault.Invalid, "tim.sdkappid",
+		"The SDKAppID is missing. Tencent's console shows it next to the app name.")
+	FaultSecretKey = fault.Declare(fault.Invalid, "tim.secret_key",
+		"The secret key of the app is missing. The app's owner can find it in Tencent's console.")
+	FaultIdentifier = fault.Declare(fault.Invalid, "tim.identifier",
+		"The identifier is missing. Enter the user name of an admin of the app, such as administrator.")
+	FaultFamily = fault.Declare(fault.Invalid, "tim.family",
+		"%q is not a valid API family. Choose all_member_push or timpush.")
 )
 
 // Client makes the calls of one app. It is safe for many goroutines.

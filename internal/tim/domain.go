@@ -24,7 +24,9 @@ var regions = map[string]string{
 }
 
 // FaultDomain says that a domain is none.
-var FaultDomain = fault.Declare(fault.Invalid, "tim.domain", "%q is not an address of the service. Give a region (%s), a host name, or a base URL that starts with https://; http:// is for this machine alone, such as http://127.0.0.1:9000.")
+var FaultDomain = fault.Declare(fault.Invalid, "tim.domain",
+	"%q is not a valid service address. Enter a region (%s), a host name, or a base URL that starts with https://. "+
+		"Use http:// only for this machine, such as http://127.0.0.1:9000.")
 
 // BaseURL turns a region name such as "singapore", a host name, or a base URL
 // into a base URL without a slash at its end. Plain http is accepted for

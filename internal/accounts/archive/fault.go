@@ -5,18 +5,18 @@ import "tagsweep/internal/fault"
 // Faults of an archive. Numbers of files, and sizes, are arguments.
 var (
 	FaultSeveralFiles = fault.Declare(fault.Invalid, "file.several",
-		"The archive was not taken: it holds %d files, and one at a time is read. "+
-			"Unpack it and upload the files one by one.")
+		"Upload failed: the archive contains %d files, and only one is allowed. Unpack it and upload the files "+
+			"one by one.")
 	FaultManyFiles = fault.Declare(fault.Invalid, "file.many",
-		"The archive was not taken: its table of contents is far too long for one file. "+
-			"Unpack it and upload the file alone.")
+		"Upload failed: the archive contains too many files. Unpack it and upload only the file you need.")
 	FaultNoFile = fault.Declare(fault.Invalid, "file.archive_empty",
-		"The archive was not taken: there is no file in it. Check that it is the right one, and upload the file itself.")
+		"Upload failed: the archive contains no file. Check the archive, or upload the file itself.")
 	FaultEncrypted = fault.Declare(fault.Invalid, "file.encrypted",
-		"The file was not taken: it is protected by a password. Save it without one, and upload that file.")
+		"Upload failed: the file is protected by a password. Save it without a password, and upload it again.")
 	FaultDamaged = fault.Declare(fault.Invalid, "file.damaged",
-		"The file was not taken: it is damaged or cut off, or packed in an unusual way, and could not be unpacked to its end. "+
-			"Make it anew, or upload the file in it unpacked.")
+		"Upload failed: the file is damaged, incomplete or compressed in an unsupported way. Create it again, "+
+			"or upload the unpacked file.")
 	FaultUnpacked = fault.Declare(fault.Invalid, "file.unpacked",
-		"The file was not taken: unpacked it holds more than %s. Split it into smaller files, and upload them one by one.")
+		"Upload failed: the unpacked file is larger than %s. Split it into smaller files, and upload them one "+
+			"by one.")
 )

@@ -52,8 +52,8 @@ const (
 
 // FaultLarge is of a workbook beyond a limit, which archive.Size writes.
 var FaultLarge = fault.Declare(fault.Invalid, "file.workbook_large",
-	"The workbook was not taken: workbooks are read up to %s, packed and of text in them. "+
-		"Save the sheet as “CSV UTF-8”, and upload that file.")
+	"Upload failed: the workbook is too large. The limit is %s, both for the file and for the text in it. Save "+
+		"the sheet as “CSV UTF-8”, and upload that file.")
 
 // Large returns FaultLarge with the largest size.
 func Large() error { return FaultLarge.With(archive.Size(MaxBytes)) }
