@@ -49,7 +49,14 @@ func exportAudit(to export) func(*Server, *visit) error {
 		if err != nil {
 			return err
 		}
-		err = s.recordLook(ctx, audit.Entry{Code: audit.LogExported, Actor: v.actor(), Details: map[string]any{"filter": saidFilter(form), "format": to.name, "to": size}})
+		err = s.recordLook(
+			ctx,
+			audit.Entry{
+				Code:    audit.LogExported,
+				Actor:   v.actor(),
+				Details: map[string]any{"filter": saidFilter(form), "format": to.name, "to": size},
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -81,8 +88,26 @@ func (s *Server) writeEntries(v *visit, to export, filter audit.Filter, page []a
 }
 
 // entryColumns have these names in every language.
-var entryColumns = []string{"seq", "at", "code", "result", "actor", "actor_id", "role", "signed_in", "session", "address", "user_agent", "request_id",
-	"job", "target", "app", "domain", "details", "erased"}
+var entryColumns = []string{
+	"seq",
+	"at",
+	"code",
+	"result",
+	"actor",
+	"actor_id",
+	"role",
+	"signed_in",
+	"session",
+	"address",
+	"user_agent",
+	"request_id",
+	"job",
+	"target",
+	"app",
+	"domain",
+	"details",
+	"erased",
+}
 
 // millisecond is RFC 3339 as exact as entries are.
 const millisecond = "2006-01-02T15:04:05.000Z07:00"
@@ -110,8 +135,10 @@ func (w csvEntries) write(e audit.Entry) error {
 	if e.Erased {
 		erased = "true"
 	}
-	return w.Write([]string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(millisecond), string(e.Code), result, e.Actor.Name, e.Actor.ID, e.Actor.Role,
-		e.Actor.SignedIn, e.Actor.Session, e.Actor.Address, e.Actor.UserAgent, e.Actor.RequestID, e.JobID, e.Target, e.App, e.Domain, details, erased})
+	return w.Write(
+		[]string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(millisecond), string(e.Code), result, e.Actor.Name, e.Actor.ID, e.Actor.Role,
+			e.Actor.SignedIn, e.Actor.Session, e.Actor.Address, e.Actor.UserAgent, e.Actor.RequestID, e.JobID, e.Target, e.App, e.Domain, details, erased},
+	)
 }
 
 func (w csvEntries) flush() error { return w.Flush() }

@@ -181,7 +181,13 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 			return err
 		}
 		if kept.Batches > 0 {
-			whole.Kept = &keptJSON{Batches: kept.Batches, Bytes: kept.Bytes, Digest: kept.Digest, EraseAt: moment(kept.EraseAt), ErasedAt: moment(kept.ErasedAt)}
+			whole.Kept = &keptJSON{
+				Batches:  kept.Batches,
+				Bytes:    kept.Bytes,
+				Digest:   kept.Digest,
+				EraseAt:  moment(kept.EraseAt),
+				ErasedAt: moment(kept.ErasedAt),
+			}
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {

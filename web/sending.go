@@ -45,8 +45,15 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	page.Form = formOf(page.Sending.Settings)
 	if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
-		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"), Canary: v.FormValue("canary") != "",
-			Snapshot: v.FormValue("snapshot") != "", KeepDays: v.FormValue("keep_days"), Verify: v.FormValue("verify_share"), Wrong: f.Sentence}
+		page.Form = templates.SendingForm{
+			Rate:         v.FormValue("rate"),
+			FailureLimit: v.FormValue("failure_limit"),
+			Canary:       v.FormValue("canary") != "",
+			Snapshot:     v.FormValue("snapshot") != "",
+			KeepDays:     v.FormValue("keep_days"),
+			Verify:       v.FormValue("verify_share"),
+			Wrong:        f.Sentence,
+		}
 	}
 	// What an admin types must stay: only for others the page reloads itself where scripts are off.
 	view.Refresh = !view.Governs()
@@ -99,7 +106,9 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 
 func (s *Server) changeSending(v *visit) error {
 	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
-		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
+		Snapshot: v.FormValue(
+			"snapshot",
+		) != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
@@ -236,7 +245,10 @@ func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage)
 			Used: g.Used, Reserved: g.Reserved, InFlight: g.InFlight, HeldUntil: moment(g.HeldUntil)})
 	}
 	for _, open := range page.Open {
-		out.Jobs = append(out.Jobs, openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate})
+		out.Jobs = append(
+			out.Jobs,
+			openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate},
+		)
 	}
 	return out
 }

@@ -49,8 +49,14 @@ func newSessionStore(c Config) *sessionStore {
 		trouble: c.Trouble,
 		log:     c.Log,
 		codecs:  securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
-		cookie:  sessions.Options{Path: "/", MaxAge: int(sessionLife.Seconds()), HttpOnly: true, Secure: c.SecureCookies, SameSite: http.SameSiteLaxMode},
-		name:    "session",
+		cookie: sessions.Options{
+			Path:     "/",
+			MaxAge:   int(sessionLife.Seconds()),
+			HttpOnly: true,
+			Secure:   c.SecureCookies,
+			SameSite: http.SameSiteLaxMode,
+		},
+		name: "session",
 	}
 	if c.SecureCookies {
 		s.name = "__Host-session"

@@ -59,7 +59,11 @@ func (s *Server) undoJob(v *visit) error {
 	}
 	var made jobs.Job
 	if err == nil {
-		undo := jobs.UndoRequest{Policy: snapshot.Policy(v.FormValue("policy")), Tags: typedLines(v.FormValue("tags")), Outcomes: chosenOutcomes(v)}
+		undo := jobs.UndoRequest{
+			Policy:   snapshot.Policy(v.FormValue("policy")),
+			Tags:     typedLines(v.FormValue("tags")),
+			Outcomes: chosenOutcomes(v),
+		}
 		if list.file != nil {
 			undo.List, undo.ListName = list.content(), list.name
 		}

@@ -87,7 +87,12 @@ func (s *Server) createJob(v *visit) error {
 	defer up.discard()
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		drain(v)
-		refusal := audit.Entry{Code: audit.JobUploadRefused, Actor: v.actor(), Target: up.name, Details: map[string]any{"reason": f.Code, "file": up.name}}
+		refusal := audit.Entry{
+			Code:    audit.JobUploadRefused,
+			Actor:   v.actor(),
+			Target:  up.name,
+			Details: map[string]any{"reason": f.Code, "file": up.name},
+		}
 		// A context of its own: the usual reason is that the upload was given up.
 		if err := s.Audit.Record(context.WithoutCancel(v.Request().Context()), refusal); err != nil {
 			return err

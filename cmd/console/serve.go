@@ -108,10 +108,30 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
+	con.engine = engine.New(
+		engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log},
+	)
 	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
-	con.web, err = web.New(web.Config{DB: con.db, Audit: con.audit, Users: con.users, Jobs: con.jobs, Evidence: con.evidence, App: app, Trouble: con.engine.Trouble, ReadTags: con.engine.ReadTags, Verify: con.log.verify, CookieKey: keys.cookies, Log: s.log, Version: version,
-		UploadLimit: c.UploadLimit, TempDir: folder, SecureCookies: c.SecureCookies, TrustedProxies: proxies})
+	con.web, err = web.New(
+		web.Config{
+			DB:             con.db,
+			Audit:          con.audit,
+			Users:          con.users,
+			Jobs:           con.jobs,
+			Evidence:       con.evidence,
+			App:            app,
+			Trouble:        con.engine.Trouble,
+			ReadTags:       con.engine.ReadTags,
+			Verify:         con.log.verify,
+			CookieKey:      keys.cookies,
+			Log:            s.log,
+			Version:        version,
+			UploadLimit:    c.UploadLimit,
+			TempDir:        folder,
+			SecureCookies:  c.SecureCookies,
+			TrustedProxies: proxies,
+		},
+	)
 	return con, err
 }
 

@@ -98,7 +98,16 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 	if len(wrong) > 0 {
 		return jobs.App{}, nil, errors.Join(wrong...)
 	}
-	client, err := tim.New(tim.Config{SDKAppID: uint32(sdkAppID), SecretKey: key, Identifier: a.Identifier, Domain: base, Family: family, MaxConns: engine.Connections})
+	client, err := tim.New(
+		tim.Config{
+			SDKAppID:   uint32(sdkAppID),
+			SecretKey:  key,
+			Identifier: a.Identifier,
+			Domain:     base,
+			Family:     family,
+			MaxConns:   engine.Connections,
+		},
+	)
 	return jobs.App{ID: a.SDKAppID, Name: a.Name, Environment: a.Environment, SDKAppID: uint32(sdkAppID), Domain: base,
 		Family: a.Family, Identifier: a.Identifier, Rate: rate}, client, err
 }

@@ -61,10 +61,22 @@ func tellChecked(s *streams, found evidence.Checked) error {
 		return faultPackFailed.With(len(found.Wrong) + found.More)
 	}
 	j := found.Job
-	fmt.Fprintf(s.out,
+	fmt.Fprintf(
+		s.out,
 		"The evidence pack verifies: job %s (%s) of %s. Its file, its %d rows (%d accounts, %d set aside) and its "+
 			"%d calls are as entry %d of the log sealed them, and its %d entries are in the log of %d entries that was "+
 			"signed at %s.\n",
-		j.ID, j.Kind, j.File.Name, found.Rows, j.Accounts, j.Rejected+j.Duplicate+j.Protected, found.Calls, j.Sealed, found.Entries, found.Checkpoint.Size, found.Checkpoint.At.Format("2006-01-02 15:04:05 UTC"))
+		j.ID,
+		j.Kind,
+		j.File.Name,
+		found.Rows,
+		j.Accounts,
+		j.Rejected+j.Duplicate+j.Protected,
+		found.Calls,
+		j.Sealed,
+		found.Entries,
+		found.Checkpoint.Size,
+		found.Checkpoint.At.Format("2006-01-02 15:04:05 UTC"),
+	)
 	return nil
 }

@@ -75,7 +75,8 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var edge []byte
-		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge`).Scan(&size, &edge); err != nil {
+		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1
+			RETURNING seq, edge`).Scan(&size, &edge); err != nil {
 			return err
 		}
 		tree, err := TreeAt(size, edge)
@@ -123,7 +124,8 @@ func (l *Log) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]Si
 
 // PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
 func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination).Scan(&size)
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications
+		WHERE destination = $1`, destination).Scan(&size)
 	return size, store.AsTrouble(err)
 }
 
@@ -179,7 +181,8 @@ func (l *Log) hashes(ctx context.Context) tlog.HashReader {
 		found := make([]tlog.Hash, len(numbers))
 		for i, number := range numbers {
 			var hash []byte
-			if err := l.db.Reader().QueryRowContext(ctx, `SELECT hash FROM audit_hashes WHERE number = $1`, number).Scan(&hash); err != nil {
+			if err := l.db.Reader().QueryRowContext(ctx, `SELECT hash FROM audit_hashes
+				WHERE number = $1`, number).Scan(&hash); err != nil {
 				return nil, err
 			}
 			if len(hash) != tlog.HashSize {

@@ -78,8 +78,10 @@ func Write(e Entry) (Written, error) {
 	if err != nil {
 		return Written{}, err
 	}
-	leaf, err := text(line{e.Seq, e.At.UTC().Format(timeFormat), e.Code, e.Actor.ID, e.Actor.Role, e.Actor.SignedIn, e.Actor.Session, e.Actor.RequestID,
-		e.JobID, e.App, e.Domain, public, digest(kept)})
+	leaf, err := text(
+		line{e.Seq, e.At.UTC().Format(timeFormat), e.Code, e.Actor.ID, e.Actor.Role, e.Actor.SignedIn, e.Actor.Session, e.Actor.RequestID,
+			e.JobID, e.App, e.Domain, public, digest(kept)},
+	)
 	return Written{leaf, kept}, err
 }
 

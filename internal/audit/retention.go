@@ -91,7 +91,8 @@ func (l *Log) Sweep(ctx context.Context) error {
 func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	var months int
 	var removed int64
-	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING removed, keep_months`).Scan(&removed, &months)
+	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1
+		RETURNING removed, keep_months`).Scan(&removed, &months)
 	if err != nil || months == 0 {
 		return err
 	}
@@ -159,7 +160,8 @@ var keptCodes = func() string {
 // removeSome deletes some of what was said to be removed, and returns how many.
 func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
 	old, err := store.Collect(ctx, tx, scanEntry, `
-		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
+		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1)
+			AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e.Seq, e.Terms())
@@ -239,7 +241,8 @@ func (l *Log) naming(ctx context.Context, tx *store.Tx, name string, after, upTo
 	}
 	return store.Collect(ctx, tx, scanEntry, `
 		SELECT e.seq, e.line, e.personal FROM audit_lines e
-		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
+		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words
+			WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
 		ORDER BY e.seq LIMIT $5`, after, words[0], AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
 }
 

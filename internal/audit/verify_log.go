@@ -50,8 +50,10 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified)
 	var months int
 	var edge []byte
 	var name string
-	err = tx.QueryRowContext(ctx,
-		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
+	err = tx.QueryRowContext(
+		ctx,
+		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`,
+	).Scan(&head, &edge, &reached, &removed, &months, &name)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +184,10 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if w.missing.holds(l.seq - 1) { // times of removed entries went with them
 		after = max(after, l.reached)
 	}
-	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) || l.actor != strings.ToLower(e.Actor.Name) || l.job != e.JobID || l.reached != after {
+	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) ||
+		l.actor != strings.ToLower(e.Actor.Name) ||
+		l.job != e.JobID ||
+		l.reached != after {
 		w.v.Add("entry %d of the log: the search fields do not match the entry", l.seq)
 	}
 	w.reached, w.lastAt = after, e.At
@@ -215,7 +220,13 @@ func (w *verifier) learn(e Entry) {
 		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
 		to, _ := slices.BinarySearch(w.kept, w.removed+1)
 		if kept := wholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.Add("entries %d-%d of the log: %d must always be kept, but %d were found", wholeNumber(e.Details["from"]), w.removed, kept, to-from)
+			w.v.Add(
+				"entries %d-%d of the log: %d must always be kept, but %d were found",
+				wholeNumber(e.Details["from"]),
+				w.removed,
+				kept,
+				to-from,
+			)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
 		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {

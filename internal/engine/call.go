@@ -111,7 +111,12 @@ func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
 }
 
 // call makes one call at its slot. It is not sent when something stops calls.
-func (e *Engine) call(ctx context.Context, b *batch, command tim.Command, accounts []*account) (answer tim.Answer, tags map[string][]string, end *ending) {
+func (e *Engine) call(
+	ctx context.Context,
+	b *batch,
+	command tim.Command,
+	accounts []*account,
+) (answer tim.Answer, tags map[string][]string, end *ending) {
 	c := e.lineFor(b, command, accounts)
 	if !c.written {
 		if end := e.keep(ctx, b, c); end != nil {

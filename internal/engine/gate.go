@@ -72,7 +72,8 @@ func (g *gate) open(b *batch) bool {
 	defer g.mutex.Unlock()
 	job, may := g.allowed[b.job.id]
 	return may && len(g.failing) == 0 && g.brakes == 0 && job.seen.After(g.braked) && !b.claimed.Before(g.revived) && young(job.seen, lookAge) && young(g.beaten, beatAge) &&
-		(b.probe || !g.probing) && job.cancelled == (b.job.state == jobs.Cancelled)
+		(b.probe || !g.probing) &&
+		job.cancelled == (b.job.state == jobs.Cancelled)
 }
 
 // openToPerson reports whether a call that belongs to no job may leave, or why not.

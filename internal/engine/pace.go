@@ -149,7 +149,8 @@ func (p *pacer) room(ctx context.Context, interval time.Duration) (left func(tim
 const reserveSlots = `
 	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT) + CAST($4 AS BIGINT))
 	ON CONFLICT (app_id, command) DO UPDATE SET next_slot = CAST($4 AS BIGINT) +
-		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot ELSE CAST($3 AS BIGINT) END
+		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot
+			ELSE CAST($3 AS BIGINT) END
 	RETURNING next_slot`
 
 func (p *pacer) reserve(ctx context.Context) bool {
@@ -203,7 +204,8 @@ func (p *pacer) fill(now time.Time) {
 func (p *pacer) set(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
 	var thousandths, at, slot int64
 	err = tx.QueryRowContext(ctx, `
-		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END, COALESCE(b.pace, 0), COALESCE(b.paced_at, 0), COALESCE(b.next_slot, 0)
+		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END, COALESCE(b.pace, 0), COALESCE(b.paced_at,
+			0), COALESCE(b.next_slot, 0)
 		FROM apps a LEFT JOIN budgets b ON b.app_id = a.id AND b.command = $2 WHERE a.id = $1`, p.engine.App.ID, string(p.command)).
 		Scan(&rate, &thousandths, &at, &slot)
 	return rate, jobs.Pace{Rate: float64(thousandths) / 1000, At: time.UnixMicro(at)}, time.UnixMicro(slot), err
@@ -220,7 +222,8 @@ func (p *pacer) slower(ctx context.Context, d time.Duration) { p.holdBack(ctx, d
 const holdSlots = `
 	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT))
 	ON CONFLICT (app_id, command) DO UPDATE SET next_slot =
-		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot ELSE CAST($3 AS BIGINT) END`
+		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot
+			ELSE CAST($3 AS BIGINT) END`
 
 func (p *pacer) holdBack(ctx context.Context, d time.Duration, slower bool) {
 	e := p.engine

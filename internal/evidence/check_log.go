@@ -18,7 +18,16 @@ import (
 )
 
 // approving are the entries that a seal names as approvals.
-var approving = []audit.Code{audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobReread, audit.JobStarted, audit.JobResumed, audit.JobCancelled, audit.JobDecided}
+var approving = []audit.Code{
+	audit.JobUploaded,
+	audit.JobRetried,
+	audit.JobUndone,
+	audit.JobReread,
+	audit.JobStarted,
+	audit.JobResumed,
+	audit.JobCancelled,
+	audit.JobDecided,
+}
 
 // logged is what is learnt from log.jsonl.
 type logged struct {

@@ -73,8 +73,15 @@ func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 			approvals[i] = strconv.FormatInt(seq, 10)
 		}
 		details := jobs.Summary(j)
-		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(approvals, ", ")
-		seq, err := ev.log.Append(ctx, tx, audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details})
+		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(
+			approvals,
+			", ",
+		)
+		seq, err := ev.log.Append(
+			ctx,
+			tx,
+			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details},
+		)
 		if err != nil {
 			return err
 		}

@@ -10,9 +10,11 @@ import (
 )
 
 const progressColumns = `state, halt_code, outcome_waiting, outcome_waiting + outcome_sending + outcome_in_doubt,
-	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done, outcome_failed - checked_failed,
+	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done,
+		outcome_failed - checked_failed,
 	CASE WHEN failure_limit > 0 THEN failure_limit ELSE (SELECT a.failure_limit FROM apps a WHERE a.id = jobs.app_id) END,
-	careful = 1, careful = 1 AND EXISTS (SELECT 1 FROM batches b WHERE b.job_id = jobs.id AND b.number = 1 AND b.outcome NOT IN ('waiting', 'sending', 'in_doubt'))`
+	careful = 1, careful = 1 AND EXISTS (SELECT 1 FROM batches b WHERE b.job_id = jobs.id AND b.number = 1
+		AND b.outcome NOT IN ('waiting', 'sending', 'in_doubt'))`
 
 func scanProgress(row store.Scanner) (p Progress, err error) {
 	return p, row.Scan(&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First)
@@ -70,7 +72,9 @@ func writeCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, cal
 			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
 		}
 	}
-	return scanProgress(tx.QueryRowContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...))
+	return scanProgress(
+		tx.QueryRowContext(ctx, `UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...),
+	)
 }
 
 // Advance does what follows for a job from its counts. It is called last in a
@@ -123,7 +127,14 @@ func (s *Jobs) dropWaiting(ctx context.Context, tx *store.Tx, jobID string) (p P
 		outcome Outcome
 		n       int64
 	}
-	all, err := store.Collect(ctx, tx, func(row store.Scanner) (e ended, err error) { return e, row.Scan(&e.outcome, &e.n) }, dropWaiting, jobID, store.Millis(s.db.Now()))
+	all, err := store.Collect(
+		ctx,
+		tx,
+		func(row store.Scanner) (e ended, err error) { return e, row.Scan(&e.outcome, &e.n) },
+		dropWaiting,
+		jobID,
+		store.Millis(s.db.Now()),
+	)
 	for _, e := range all {
 		moves[Waiting] -= e.n
 		moves[e.outcome] += e.n
@@ -214,7 +225,9 @@ func (s *Jobs) Recover(ctx context.Context, tx *store.Tx, appID string) error {
 	if err == nil {
 		name, err = appName(ctx, tx, appID)
 	}
-	entries = append([]audit.Entry{{Code: audit.ServiceWell, Actor: audit.System, App: name, Details: map[string]any{"jobs": len(waiting)}}}, entries...)
+	entries = append(
+		[]audit.Entry{{Code: audit.ServiceWell, Actor: audit.System, App: name, Details: map[string]any{"jobs": len(waiting)}}},
+		entries...)
 	for _, e := range entries {
 		if err == nil {
 			err = s.log.RecordIn(ctx, tx, e)

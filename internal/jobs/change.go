@@ -41,7 +41,8 @@ type lockedApp struct {
 func lockApp(ctx context.Context, tx *store.Tx, jobID string) (a lockedApp, err error) {
 	err = tx.QueryRowContext(ctx, `
 		UPDATE apps SET turns = turns + 1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1)
-		RETURNING id, name || ' (' || environment || ')', domain, turns, canary = 1, snapshot = 1, verify_share, failure_limit, protected_version`,
+		RETURNING id, name || ' (' || environment || ')', domain, turns, canary = 1, snapshot = 1, verify_share,
+			failure_limit, protected_version`,
 		jobID).Scan(&a.id, &a.name, &a.domain, &a.turn, &a.careful, &a.snapshot, &a.verifyShare, &a.failureLimit, &a.listVersion)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = FaultNoJob.With(store.Clean(jobID, 40))
@@ -78,7 +79,8 @@ func (c *change) may(a Action) error {
 func (c *change) write(ctx context.Context) (Job, error) {
 	j := c.to
 	after, err := scanJob(c.tx.QueryRowContext(ctx, `
-		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7, careful = $8, snapshot = $9, policy = $10,
+		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7, careful = $8,
+			snapshot = $9, policy = $10,
 			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14,
 			halt_recovers = CASE WHEN CAST($13 AS BIGINT) = 0 THEN 0 ELSE halt_recovers END,
 			checked_done = checked_done + $15, checked_failed = checked_failed + $16,
@@ -97,7 +99,11 @@ func (c *change) write(ctx context.Context) (Job, error) {
 func (s *Jobs) record(ctx context.Context, c *change, by audit.Actor, code audit.Code, after Job) error {
 	details := Summary(after)
 	maps.Copy(details, c.details)
-	return s.log.RecordIn(ctx, c.tx, audit.Entry{Code: code, Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details})
+	return s.log.RecordIn(
+		ctx,
+		c.tx,
+		audit.Entry{Code: code, Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details},
+	)
 }
 
 var actionCodes = map[Action]audit.Code{
@@ -160,7 +166,12 @@ func (s *Jobs) resume(ctx context.Context, c *change) error {
 	case c.was.HaltCode == CodeGained || c.was.HaltCode == CodeUnreadable:
 		return nil
 	}
-	_, err := c.tx.ExecContext(ctx, `UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`, c.app.id, firstProbe)
+	_, err := c.tx.ExecContext(
+		ctx,
+		`UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`,
+		c.app.id,
+		firstProbe,
+	)
 	return err
 }
 

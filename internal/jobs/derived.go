@@ -163,7 +163,14 @@ func (s *Jobs) tagsOf(jobID string) func(context.Context) iter.Seq2[Tagged, erro
 
 // oneALine says of the file of a made job all that would else be detected: every
 // line is an account between quotes.
-var oneALine = accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1}
+var oneALine = accounts.Choices{
+	Encoding:  accounts.UTF8,
+	Separator: accounts.OnePerLine,
+	Quote:     `"`,
+	FirstLine: 1,
+	Header:    accounts.No,
+	Column:    1,
+}
 
 // makeJob keeps a new job with the accounts that are chosen. Its file is on its way
 // in tempDir, "" for the system's, and called after the other job's. Entry is
@@ -201,7 +208,13 @@ func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy
 	if n.AccountBytes, err = s.accountBytes(ctx, m.of.ID); err != nil {
 		return made, err
 	}
-	return s.keepJob(ctx, by, n, origin{m.of.ID, string(choices), policy, m.only, m.checks}, func(Job) audit.Entry { return entry(accounts) })
+	return s.keepJob(
+		ctx,
+		by,
+		n,
+		origin{m.of.ID, string(choices), policy, m.only, m.checks},
+		func(Job) audit.Entry { return entry(accounts) },
+	)
 }
 
 func (s *Jobs) accountBytes(ctx context.Context, jobID string) (longest int, err error) {
@@ -209,7 +222,12 @@ func (s *Jobs) accountBytes(ctx context.Context, jobID string) (longest int, err
 }
 
 // writeAccounts writes the accounts that are chosen, and returns how many, and how many bytes.
-func (s *Jobs) writeAccounts(ctx context.Context, to io.Writer, m derivation, chosen func(sourceAccount) bool) (written, bytes int64, err error) {
+func (s *Jobs) writeAccounts(
+	ctx context.Context,
+	to io.Writer,
+	m derivation,
+	chosen func(sourceAccount) bool,
+) (written, bytes int64, err error) {
 	out := bufio.NewWriterSize(to, 64<<10)
 	for a, err := range s.inOrder(ctx, m) {
 		if err != nil {

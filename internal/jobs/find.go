@@ -44,9 +44,17 @@ func (s *Jobs) find(ctx context.Context, account string, limit int) (found []inJ
 	// Of every job the names among which the account would stand.
 	type place struct{ job, names string }
 	for before := ""; len(found) < limit; {
-		places, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) }, `
+		places, err := store.Collect(
+			ctx,
+			s.db.Reader(),
+			func(row store.Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names) },
+			`
 			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), '')
-			FROM jobs j WHERE j.reader = '' AND (CAST($2 AS TEXT) = '' OR j.id < $2) ORDER BY j.id DESC LIMIT $3`, []byte(account), before, jobsAtOnce)
+			FROM jobs j WHERE j.reader = '' AND (CAST($2 AS TEXT) = '' OR j.id < $2) ORDER BY j.id DESC LIMIT $3`,
+			[]byte(account),
+			before,
+			jobsAtOnce,
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -110,10 +118,19 @@ func (s *Jobs) AccountsLike(ctx context.Context, prefix string, limit int) (name
 	// among, or with those after them, and those after them are enough.
 	type place struct{ job, names, next string }
 	for before := ""; ; {
-		places, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names, &p.next) }, `
+		places, err := store.Collect(
+			ctx,
+			s.db.Reader(),
+			func(row store.Scanner) (p place, err error) { return p, row.Scan(&p.job, &p.names, &p.next) },
+			`
 			SELECT j.id, COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first <= $1 ORDER BY n.first DESC LIMIT 1), ''),
 				COALESCE((SELECT n.names FROM account_names n WHERE n.job_id = j.id AND n.first > $1 AND n.first < $2 ORDER BY n.first LIMIT 1), '')
-			FROM jobs j WHERE j.reader = '' AND (CAST($3 AS TEXT) = '' OR j.id < $3) ORDER BY j.id DESC LIMIT $4`, []byte(prefix), end, before, jobsAtOnce)
+			FROM jobs j WHERE j.reader = '' AND (CAST($3 AS TEXT) = '' OR j.id < $3) ORDER BY j.id DESC LIMIT $4`,
+			[]byte(prefix),
+			end,
+			before,
+			jobsAtOnce,
+		)
 		if err != nil {
 			return nil, false, err
 		}

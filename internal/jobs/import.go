@@ -31,7 +31,8 @@ func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
 	// Without a lock first, since mostly there is none. A job that is no longer
 	// reading but has a reader was cancelled: what was read of it is removed.
 	waiting, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) }, `
-		SELECT id FROM jobs WHERE (state = 'reading' OR reader <> '') AND reader_until < $1 AND (CAST($2 AS BIGINT) = 0 OR file_bytes <= $2)
+		SELECT id FROM jobs WHERE (state = 'reading' OR reader <> '') AND reader_until < $1 AND (CAST($2 AS BIGINT) = 0
+			OR file_bytes <= $2)
 		ORDER BY id LIMIT 1`, now, mostBytes)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
@@ -44,7 +45,8 @@ func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		return tx.QueryRowContext(ctx, `
 			UPDATE jobs SET reader = $2, reader_until = $3, reading = '', read_done = 0, read_rows = 0, version = version + 1,
-				row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0, outcome_waiting = 0, outcome_cancelled = 0
+				row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0,
+					outcome_waiting = 0, outcome_cancelled = 0
 			WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
 			RETURNING state, app_id, file_sha256, file_bytes, account_bytes, choices, understanding, kind, checks, source`,
 			im.JobID, im.Reader, store.Millis(s.db.Now().Add(importLease)), now).
@@ -114,7 +116,8 @@ func (s *Jobs) emptyJob(ctx context.Context, im *Import) error {
 // keepReading extends the lease and shows how far the reading is.
 func (s *Jobs) keepReading(ctx context.Context, tx *store.Tx, im *Import, read int, rows int64) (state State, err error) {
 	err = tx.QueryRowContext(ctx, `
-		UPDATE jobs SET read_done = $3, read_rows = $4, reader_until = $5, version = version + 1 WHERE id = $1 AND reader = $2 RETURNING state`,
+		UPDATE jobs SET read_done = $3, read_rows = $4, reader_until = $5, version = version + 1 WHERE id = $1
+			AND reader = $2 RETURNING state`,
 		im.JobID, im.Reader, read, rows, store.Millis(s.db.Now().Add(importLease))).Scan(&state)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrImportGone
@@ -225,8 +228,10 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	}
 	to, _ := Reading.Next(Read)
 	err = store.One(ctx, tx, ErrImportGone, `
-		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8, outcome_waiting = $8, batches = $9,
-			understanding = $10, protected_version = $11, unusual = $12, reading = reader, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8,
+			outcome_waiting = $8, batches = $9,
+			understanding = $10, protected_version = $11, unusual = $12, reading = reader, reader = '',
+				reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
 		im.JobID, im.Reader, to, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+BatchSize-1)/BatchSize,
 		string(understanding), im.ProtectedVersion, string(unusual))
@@ -250,7 +255,11 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	}
 	details := Summary(draft)
 	details["understanding"] = briefly(read.Understanding)
-	err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details})
+	err = s.log.RecordIn(
+		ctx,
+		tx,
+		audit.Entry{Code: audit.JobRead, Actor: audit.System, JobID: im.JobID, Target: draft.FileName, Details: details},
+	)
 	if err != nil || draft.Checks == "" {
 		return err
 	}
@@ -259,8 +268,16 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 
 // briefly is what an entry of the log says about how a file was read.
 func briefly(u accounts.Understanding) map[string]any {
-	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote, "sheet": store.Clean(u.Sheet, 100), "entry": store.Clean(u.Entry, 200),
-		"first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
+	return map[string]any{
+		"encoding":   u.Encoding,
+		"separator":  u.Separator,
+		"quote":      u.Quote,
+		"sheet":      store.Clean(u.Sheet, 100),
+		"entry":      store.Clean(u.Entry, 200),
+		"first_line": u.FirstLine,
+		"header":     u.Header != nil,
+		"column":     u.Column + 1,
+	}
 }
 
 // RefuseImport implements jobs.ImportStore.
@@ -275,7 +292,8 @@ func (s *Jobs) RefuseImport(ctx context.Context, im *Import, why *fault.Error) e
 	to, _ := Reading.Next(Refuse)
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		err := store.One(ctx, tx, ErrImportGone, `
-			UPDATE jobs SET state = $3, refusal = $4, finished_at = $5, reader = '', reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
+			UPDATE jobs SET state = $3, refusal = $4, finished_at = $5, reader = '', reader_until = 0,
+				read_done = 0, read_rows = 0, version = version + 1
 			WHERE id = $1 AND reader = $2 AND state = 'reading'`, im.JobID, im.Reader, to, string(refusal), store.Millis(s.db.Now()))
 		if err != nil {
 			return err

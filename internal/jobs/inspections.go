@@ -95,8 +95,13 @@ func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) 
 
 // InspectionOf returns the job that inspects the sample of another; nil for none.
 func (s *Jobs) InspectionOf(ctx context.Context, jobID string) (*Job, error) {
-	made, err := store.Collect(ctx, s.db.Reader(), scanJob,
-		`SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1 AND j.checks <> '' ORDER BY j.id LIMIT 1`, store.Clean(jobID, 100))
+	made, err := store.Collect(
+		ctx,
+		s.db.Reader(),
+		scanJob,
+		`SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1 AND j.checks <> '' ORDER BY j.id LIMIT 1`,
+		store.Clean(jobID, 100),
+	)
 	if err != nil || len(made) == 0 {
 		return nil, store.AsTrouble(err)
 	}

@@ -57,7 +57,16 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 		from.choices = string(said)
 	}
 	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
-		return audit.Entry{Code: audit.JobUploaded, Details: map[string]any{"kind": created.Kind, "file": created.FileName, "sha256": created.FileSHA256, "bytes": created.FileBytes, "note": created.Note}}
+		return audit.Entry{
+			Code: audit.JobUploaded,
+			Details: map[string]any{
+				"kind":   created.Kind,
+				"file":   created.FileName,
+				"sha256": created.FileSHA256,
+				"bytes":  created.FileBytes,
+				"note":   created.Note,
+			},
+		}
 	})
 }
 

@@ -79,7 +79,8 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 		var fresh []string
 		for _, name := range names {
 			result, err := tx.ExecContext(ctx, `
-				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (app_id, account) DO NOTHING`,
+				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5)
+					ON CONFLICT (app_id, account) DO NOTHING`,
 				appID, name, store.Clean(note, 500), store.Clean(by.Name, 100), store.Millis(s.db.Now()))
 			if err != nil {
 				return err
@@ -118,14 +119,19 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 		}
 		var note string
 		err := tx.QueryRowContext(ctx,
-			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
+			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2
+				RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
 		if errors.Is(err, sql.ErrNoRows) {
 			return FaultNotProtected.With(store.Clean(account, 100))
 		}
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}})
+		return s.log.RecordIn(
+			ctx,
+			tx,
+			audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}},
+		)
 	})
 }
 
@@ -215,14 +221,16 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 	if group.Rows == 0 {
 		return nil
 	}
-	if err := store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides); err != nil {
+	if err := store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason,
+		repeats)`, 7, asides); err != nil {
 		return err
 	}
 	if err := saveGroup(ctx, tx, jobID, group); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2, version = version + 1 WHERE id = $1`,
+		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2,
+			version = version + 1 WHERE id = $1`,
 		jobID, group.Rows)
 	return err
 }

@@ -55,9 +55,22 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 	chosen := func(account sourceAccount) bool {
 		return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome)
 	}
-	return s.makeJob(ctx, by, m, again.policy, a.prefix(of.Kind), tempDir, chosen, FaultNoneToRetry.With(), func(accounts int64) audit.Entry {
-		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts}}
-	})
+	return s.makeJob(
+		ctx,
+		by,
+		m,
+		again.policy,
+		a.prefix(of.Kind),
+		tempDir,
+		chosen,
+		FaultNoneToRetry.With(),
+		func(accounts int64) audit.Entry {
+			return audit.Entry{
+				Code:    audit.JobRetried,
+				Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts},
+			}
+		},
+	)
 }
 
 // prefix is what the file of the new job is called, before the name of the other one's.

@@ -52,7 +52,15 @@ func scanJob(row store.Scanner) (j Job, err error) {
 	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
 		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
 	}
-	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = store.FromMillis(created), store.FromMillis(started), store.FromMillis(finished), store.FromMillis(start)
+	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = store.FromMillis(
+		created,
+	), store.FromMillis(
+		started,
+	), store.FromMillis(
+		finished,
+	), store.FromMillis(
+		start,
+	)
 	j.Counts = Counts{}
 	for i, o := range stored {
 		j.Counts[o] = counts[i]

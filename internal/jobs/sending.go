@@ -56,7 +56,8 @@ func (s *Settings) dest() []any {
 func (s *Jobs) SendStatus(ctx context.Context, appID string) (now SendStatus, err error) {
 	var micros, probeAt int64
 	err = s.db.Reader().QueryRowContext(ctx, `
-		SELECT `+settingsColumns+`, a.rate, COALESCE((SELECT j.id FROM jobs j WHERE j.id = a.first_job AND j.finished_at = 0), ''), a.probe_at, `+s.db.Clock()+`
+		SELECT `+settingsColumns+`, a.rate, COALESCE((SELECT j.id FROM jobs j WHERE j.id = a.first_job
+			AND j.finished_at = 0), ''), a.probe_at, `+s.db.Clock()+`
 		FROM apps a WHERE a.id = $1`, appID).Scan(append(now.dest(), &now.Configured, &now.FirstJob, &probeAt, &micros)...)
 	if err != nil {
 		return now, store.AsTrouble(err)
@@ -110,7 +111,8 @@ func (s *Jobs) gauges(ctx context.Context, appID string, sending SendStatus, now
 	scanCount := func(row store.Scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
 	used, err := store.Collect(ctx, s.db.Reader(), scanCount, `
 		SELECT c.command, COUNT(*) FROM jobs j JOIN calls c ON c.job_id = j.id
-		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3 AND c.delivery <> 'not_sent'
+		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3
+			AND c.delivery <> 'not_sent'
 		GROUP BY c.command`, appID, store.Millis(at.Add(-usedOver)), store.Millis(at))
 	if err != nil {
 		return nil, err
@@ -165,8 +167,11 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		}
 		var before Settings
 		var name string
-		err := tx.QueryRowContext(ctx,
-			`SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`, appID).Scan(append(before.dest(), &name)...)
+		err := tx.QueryRowContext(
+			ctx,
+			`SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`,
+			appID,
+		).Scan(append(before.dest(), &name)...)
 		if err != nil || before == to {
 			return err
 		}
@@ -177,7 +182,11 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}})
+		return s.log.RecordIn(
+			ctx,
+			tx,
+			audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}},
+		)
 	})
 }
 
@@ -187,7 +196,8 @@ func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		query, code := `UPDATE apps SET first_job = '' WHERE first_job = $1`, audit.JobPutBack
 		if first {
-			query, code = `UPDATE apps SET first_job = $1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1) AND first_job <> $1`, audit.JobPutFirst
+			query, code = `UPDATE apps SET first_job = $1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1)
+				AND first_job <> $1`, audit.JobPutFirst
 		}
 		result, err := tx.ExecContext(ctx, query, jobID)
 		if err != nil {

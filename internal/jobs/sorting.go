@@ -26,7 +26,13 @@ type sorter[T any] struct {
 // sortedAtOnce is how many values are sorted in memory before they go to disk.
 const sortedAtOnce = 250_000
 
-func newSorter[T any](ctx context.Context, tempDir string, to func(T) ([]byte, error), from func([]byte) (T, error), compare func(a, b T) int) *sorter[T] {
+func newSorter[T any](
+	ctx context.Context,
+	tempDir string,
+	to func(T) ([]byte, error),
+	from func([]byte) (T, error),
+	compare func(a, b T) int,
+) *sorter[T] {
 	s := &sorter[T]{in: make(chan T, 1000)}
 	sorting, out, failed := extsort.Generic(s.in, from, to, compare,
 		&extsort.Config{ChunkSize: sortedAtOnce, NumWorkers: 1, SortedChanBuffSize: 1000, TempFilesDir: tempDir})

@@ -35,7 +35,8 @@ func (s *Jobs) Understanding(ctx context.Context, jobID string) (u Understood, e
 func understood(ctx context.Context, q store.Querier, jobID string) (u Understood, err error) {
 	var understanding, choices string
 	var at, earlier int64
-	err = q.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier FROM jobs WHERE id = $1`,
+	err = q.QueryRowContext(ctx, `SELECT understanding, choices, understood_by, understood_at, understood_earlier
+		FROM jobs WHERE id = $1`,
 		store.Clean(jobID, 100)).Scan(&understanding, &choices, &u.By, &at, &earlier)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, FaultNoJob.With(store.Clean(jobID, 40))
@@ -56,7 +57,8 @@ func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping,
 	var choices, header string
 	var at int64
 	err := s.db.Reader().QueryRowContext(ctx, `
-		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id WHERE j.id = $1 AND m.shape = $2`,
+		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id
+			WHERE j.id = $1 AND m.shape = $2`,
 		im.JobID, shape).Scan(&choices, &header, &m.By, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -124,8 +126,15 @@ func understoodAs(ctx context.Context, tx *store.Tx, jobID string, m Mapping, ea
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE jobs SET choices = $2, understood_by = $3, understood_at = $4, understood_earlier = $5 WHERE id = $1`,
-		jobID, string(choices), m.By, store.Millis(m.At), store.Number(earlier))
+	_, err = tx.ExecContext(
+		ctx,
+		`UPDATE jobs SET choices = $2, understood_by = $3, understood_at = $4, understood_earlier = $5 WHERE id = $1`,
+		jobID,
+		string(choices),
+		m.By,
+		store.Millis(m.At),
+		store.Number(earlier),
+	)
 	return err
 }
 
@@ -147,7 +156,8 @@ func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mappi
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO mappings (app_id, shape, choices, header, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices, header = excluded.header, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
+		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices,
+			header = excluded.header, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
 		appID, shape, string(choices), string(header), m.By, store.Millis(m.At))
 	return err
 }

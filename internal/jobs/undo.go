@@ -96,7 +96,14 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 		if err != nil {
 			return made, err
 		}
-		details["list"] = map[string]any{"file": store.Clean(u.ListName, 300), "sha256": list.sha256, "bytes": u.List.Size(), "rows": list.rows, "rejected": list.rejected, "accounts": len(list.accounts)}
+		details["list"] = map[string]any{
+			"file":     store.Clean(u.ListName, 300),
+			"sha256":   list.sha256,
+			"bytes":    u.List.Size(),
+			"rows":     list.rows,
+			"rejected": list.rejected,
+			"accounts": len(list.accounts),
+		}
 	}
 	chosen := func(a sourceAccount) bool { return u.ended(of.Kind, a.Account) && list.holds(a.Account.Account) }
 	return s.makeJob(ctx, by, m, policy, "undo", tempDir, chosen, FaultNothingToUndo.With(), func(accounts int64) audit.Entry {

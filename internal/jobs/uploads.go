@@ -71,7 +71,8 @@ func (s *Jobs) keepChunks(ctx context.Context, digest string, file *io.SectionRe
 			return err
 		}
 		packed = encoder.EncodeAll(part, packed[:0])
-		err = s.db.Exec(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3) ON CONFLICT (sha256, number) DO NOTHING`,
+		err = s.db.Exec(ctx, `INSERT INTO upload_chunks (sha256, number, data) VALUES ($1, $2, $3)
+			ON CONFLICT (sha256, number) DO NOTHING`,
 			digest, number, packed)
 	}
 	return err
@@ -167,7 +168,8 @@ func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verifie
 	}
 	for last := ""; ; {
 		some, err := store.Collect(ctx, tx, func(row store.Scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
-			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256 ORDER BY file_sha256 LIMIT 100`, last)
+			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256
+				ORDER BY file_sha256 LIMIT 100`, last)
 		if err != nil || len(some) == 0 {
 			return err
 		}

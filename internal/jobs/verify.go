@@ -33,7 +33,8 @@ const jobsAtATime = 100
 func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	for last := ""; ; {
 		some, err := store.Collect(ctx, tx, scanJob,
-			`SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1 ORDER BY j.id LIMIT $2`, last, jobsAtATime)
+			`SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1
+				ORDER BY j.id LIMIT $2`, last, jobsAtATime)
 		if err != nil || len(some) == 0 {
 			return err
 		}
@@ -77,7 +78,8 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 		return nil, err
 	}
 	var chunks int64
-	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, j.FileSHA256).Scan(&chunks); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks
+		WHERE sha256 = $1`, j.FileSHA256).Scan(&chunks); err != nil {
 		return nil, err
 	}
 	outcomes := Counts{}
@@ -227,7 +229,8 @@ func (l *listed) add(account string, row int64) {
 // plannedAccounts reads the accounts of a job in file order, up to the first
 // batch that is not as it must be.
 func plannedAccounts(ctx context.Context, tx *store.Tx, jobID string) (l listed, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1 ORDER BY number`, jobID)
+	rows, err := tx.QueryContext(ctx, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1
+		ORDER BY number`, jobID)
 	if err != nil {
 		return l, err
 	}

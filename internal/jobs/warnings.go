@@ -34,7 +34,8 @@ const (
 func (s *Jobs) Warnings(ctx context.Context, jobID string) (w Warnings, err error) {
 	w.SameFile, err = store.Collect(ctx, s.db.Reader(), scanJob, `
 		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
-		WHERE d.id = $1 AND j.id <> d.id AND j.kind = d.kind AND d.kind <> 'inspect' AND j.started_at > 0 ORDER BY j.id DESC LIMIT $2`, store.Clean(jobID, 100), warningsMost)
+		WHERE d.id = $1 AND j.id <> d.id AND j.kind = d.kind AND d.kind <> 'inspect' AND j.started_at > 0
+			ORDER BY j.id DESC LIMIT $2`, store.Clean(jobID, 100), warningsMost)
 	if err != nil {
 		return w, err
 	}
@@ -64,8 +65,10 @@ func scanOverlap(row store.Scanner) (o Overlap, err error) {
 var waitsFor = `
 	SELECT s.accounts, ` + jobColumns + `
 	FROM jobs d JOIN shared_accounts s ON s.job_id = d.id JOIN jobs j ON j.id = s.other_id AND j.finished_at = 0
-	WHERE d.id = $1 AND d.finished_at = 0 AND d.kind <> 'inspect' AND j.kind <> 'inspect' AND d.state IN ('queued', 'running') AND d.start_at <= $2
-		AND (j.turn < d.turn AND j.outcome_waiting + j.outcome_sending > 0 AND (j.state = 'running' OR j.state = 'queued' AND j.start_at <= $2 OR j.state = 'halted' AND j.halt_recovers = 1)
+	WHERE d.id = $1 AND d.finished_at = 0 AND d.kind <> 'inspect' AND j.kind <> 'inspect'
+		AND d.state IN ('queued', 'running') AND d.start_at <= $2
+		AND (j.turn < d.turn AND j.outcome_waiting + j.outcome_sending > 0 AND (j.state = 'running' OR j.state = 'queued'
+			AND j.start_at <= $2 OR j.state = 'halted' AND j.halt_recovers = 1)
 			OR EXISTS (SELECT 1 FROM batches b WHERE b.job_id = j.id AND b.console <> '')
 			OR EXISTS (SELECT 1 FROM batches b WHERE b.job_id = j.id AND b.console = '' AND b.ask = 0
 				AND b.outcome IN ('in_doubt', 'waiting') AND b.outcome = 'in_doubt'))

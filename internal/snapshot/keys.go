@@ -32,7 +32,8 @@ func (s *Snapshots) UseKey(master [32]byte) { s.master = master }
 // the key that was set.
 func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	var last string
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0 ORDER BY job_id DESC LIMIT 1`).Scan(&last)
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0
+		ORDER BY job_id DESC LIMIT 1`).Scan(&last)
 	if err == nil {
 		_, err = s.keyOf(ctx, s.db.Reader(), last)
 	}

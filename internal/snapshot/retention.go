@@ -66,7 +66,8 @@ func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by stri
 func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 	var last int64
 	err := s.db.Reader().QueryRowContext(ctx, `
-		SELECT COALESCE(MAX(number), 0) FROM (SELECT number FROM snapshots WHERE job_id = $1 UNION ALL SELECT number FROM wanted_tags WHERE job_id = $1) AS kept`,
+		SELECT COALESCE(MAX(number), 0) FROM (SELECT number FROM snapshots WHERE job_id = $1 UNION ALL SELECT number
+			FROM wanted_tags WHERE job_id = $1) AS kept`,
 		jobID).Scan(&last)
 	for from := int64(1); err == nil && from <= last; from += sliceErased {
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
@@ -74,10 +75,17 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 			if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erased_at = erased_at WHERE job_id = $1`, jobID); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, `UPDATE snapshots SET data = $4 WHERE job_id = $1 AND number BETWEEN $2 AND $3 AND length(data) > 0`,
+			_, err := tx.ExecContext(ctx, `UPDATE snapshots SET data = $4 WHERE job_id = $1 AND number BETWEEN $2 AND $3
+				AND length(data) > 0`,
 				jobID, from, from+sliceErased-1, []byte{})
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`, jobID, from, from+sliceErased-1)
+				_, err = tx.ExecContext(
+					ctx,
+					`DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+					jobID,
+					from,
+					from+sliceErased-1,
+				)
 			}
 			return err
 		})

@@ -48,7 +48,18 @@ func New(t testing.TB, s *jobstest.Console, base string) *engine.Engine {
 		Family: tim.AllMemberPush, MaxConns: engine.Connections})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	return engine.New(engine.Config{App: app, Client: client, Store: s.DB, Jobs: s.Jobs, Audit: s.Audit, Snapshots: s.Snapshots, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), LostCallEnds: LostCallEnds})
+	return engine.New(
+		engine.Config{
+			App:          app,
+			Client:       client,
+			Store:        s.DB,
+			Jobs:         s.Jobs,
+			Audit:        s.Audit,
+			Snapshots:    s.Snapshots,
+			Log:          slog.New(slog.NewTextHandler(t.Output(), nil)),
+			LostCallEnds: LostCallEnds,
+		},
+	)
 }
 
 // Run runs an engine until stop is called or the test ends.

@@ -60,10 +60,23 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 		for _, o := range own {
 			counts[o.Outcome]++
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `INSERT INTO own_outcomes (job_id, seq, outcome, code, settled_at) VALUES ($1, $2, $3, $4, $5)`, jobID, o.Seq, o.Outcome, o.Code, now)
+				_, err = tx.ExecContext(
+					ctx,
+					`INSERT INTO own_outcomes (job_id, seq, outcome, code, settled_at) VALUES ($1, $2, $3, $4, $5)`,
+					jobID,
+					o.Seq,
+					o.Outcome,
+					o.Code,
+					now,
+				)
 			}
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `UPDATE batches SET accounts = accounts - 1 WHERE job_id = $1 AND number = $2`, jobID, (o.Seq-1)/jobs.BatchSize+1)
+				_, err = tx.ExecContext(
+					ctx,
+					`UPDATE batches SET accounts = accounts - 1 WHERE job_id = $1 AND number = $2`,
+					jobID,
+					(o.Seq-1)/jobs.BatchSize+1,
+				)
 			}
 		}
 		command := "get_tags"

@@ -15,9 +15,11 @@ func (s *Console) Fill(ctx context.Context, like jobs.Job, number, accounts int)
 		id := fmt.Sprintf("0fill%011d", n)
 		err := s.DB.Tx(ctx, func(tx *store.Tx) error {
 			_, err := tx.ExecContext(ctx, `
-				INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, row_count, accounts, outcome_cleared, batches,
+				INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes,
+					row_count, accounts, outcome_cleared, batches,
 					created_by, created_at, started_at, finished_at)
-				SELECT $2, app_id, kind, 'finished', note, file_name, file_sha256, file_bytes, account_bytes, $3, $3, $3, $4, created_by, created_at, 1, 1 FROM jobs WHERE id = $1`,
+				SELECT $2, app_id, kind, 'finished', note, file_name, file_sha256, file_bytes, account_bytes,
+					$3, $3, $3, $4, created_by, created_at, 1, 1 FROM jobs WHERE id = $1`,
 				like.ID, id, accounts, (accounts+jobs.BatchSize-1)/jobs.BatchSize)
 			if err != nil {
 				return err

@@ -55,7 +55,8 @@ func (s *Console) Take(ctx context.Context, jobID string, number int64) (h *Hand
 		var open int
 		err := tx.QueryRowContext(ctx, `
 			UPDATE batches SET console = 'played', claim = $3 WHERE job_id = $1 AND number = $2 AND console = '' AND ask = 0
-				AND (outcome = 'in_doubt' AND CAST($4 AS TEXT) IN ('queued', 'running', 'cancelled') OR outcome = 'waiting' AND CAST($4 AS TEXT) IN ('queued', 'running'))
+				AND (outcome = 'in_doubt' AND CAST($4 AS TEXT) IN ('queued', 'running', 'cancelled') OR outcome = 'waiting'
+					AND CAST($4 AS TEXT) IN ('queued', 'running'))
 			RETURNING outcome, accounts`, jobID, number, taken.claim, string(state)).Scan(&taken.Was, &open)
 		if err == sql.ErrNoRows {
 			return nil
@@ -84,7 +85,8 @@ func lockApp(ctx context.Context, tx *store.Tx, jobID string) error {
 // openIn are the accounts of a batch that have no outcome of their own.
 func openIn(ctx context.Context, tx *store.Tx, jobID string, number int64) (seqs []int64, err error) {
 	var size int64
-	if err := tx.QueryRowContext(ctx, `SELECT size FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number).Scan(&size); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT size FROM planned_batches WHERE job_id = $1
+		AND number = $2`, jobID, number).Scan(&size); err != nil {
 		return nil, err
 	}
 	first := (number-1)*jobs.BatchSize + 1
@@ -112,7 +114,15 @@ func (h *Hand) Send(ctx context.Context, command string, seqs ...int64) error {
 		id := store.NewID(time.Now())
 		err := store.InsertAll(ctx, tx, callsInto, 9, callLine(id, h.Job, h.Number, seqs, command, "intended", store.Millis(h.s.DB.Now())))
 		if err == nil && command != "get_tags" && !h.sent {
-			err = store.One(ctx, tx, errTaken, `UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`, h.Job, h.Number, h.claim)
+			err = store.One(
+				ctx,
+				tx,
+				errTaken,
+				`UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`,
+				h.Job,
+				h.Number,
+				h.claim,
+			)
 			if err == nil {
 				n := int64(len(h.Seqs))
 				err = h.s.MoveCounts(ctx, tx, h.Job, jobs.Counts{h.Was: -n, jobs.Sending: n}, 0)
@@ -167,7 +177,8 @@ func (h *Hand) settleIn(ctx context.Context, tx *store.Tx, c Came) error {
 	err := store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own)
 	if err == nil {
 		err = store.One(ctx, tx, errTaken, `
-			UPDATE batches SET outcome = $4, code = $5, settled_at = $6, accounts = $7, ask = $8, console = '', claim = '' WHERE job_id = $1 AND number = $2 AND claim = $3`,
+			UPDATE batches SET outcome = $4, code = $5, settled_at = $6, accounts = $7, ask = $8, console = '', claim = ''
+				WHERE job_id = $1 AND number = $2 AND claim = $3`,
 			h.Job, h.Number, h.claim, c.Rest, c.Code, settled, rest, store.Number(c.Ask))
 	}
 	if c.Delivery == "" {
@@ -175,7 +186,13 @@ func (h *Hand) settleIn(ctx context.Context, tx *store.Tx, c Came) error {
 	}
 	for _, id := range h.calls {
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE calls SET delivery = $2, sent_at = $3, duration = 1000, http_status = 200 WHERE id = $1`, id, c.Delivery, now)
+			_, err = tx.ExecContext(
+				ctx,
+				`UPDATE calls SET delivery = $2, sent_at = $3, duration = 1000, http_status = 200 WHERE id = $1`,
+				id,
+				c.Delivery,
+				now,
+			)
 		}
 		if c.Delivery != "not_sent" {
 			calls++

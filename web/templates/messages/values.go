@@ -230,7 +230,13 @@ func (t *Text) Time(at time.Time) string {
 		return t.T("time.never")
 	}
 	at = at.Local()
-	return t.T("time.layout", strconv.Itoa(at.Year()), t.T("month."+strconv.Itoa(int(at.Month()))), strconv.Itoa(at.Day()), at.Format("15:04:05"))
+	return t.T(
+		"time.layout",
+		strconv.Itoa(at.Year()),
+		t.T("month."+strconv.Itoa(int(at.Month()))),
+		strconv.Itoa(at.Day()),
+		at.Format("15:04:05"),
+	)
 }
 
 // Zone names the console's time zone: UTC+08:00.
