@@ -26,16 +26,22 @@ import (
 // packages of one entry may import each other. An import is allowed by an entry
 // in the same way.
 var mayImport = map[string][]string{
-	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/engine", "internal/evidence", "internal/fault",
+	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/engine",
+		"internal/evidence", "internal/fault",
 		"internal/jobs", "internal/snapshot", "internal/store", "internal/tim", "internal/tim/timtest"},
-	"web":                        {"web/templates", "internal/evidence", "internal/accounts", "internal/store", "internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
-	"web/templates":              {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth", "internal/accounts", "internal/fault"},
-	"internal/store":             {"internal/fault", "migrations"},
-	"internal/engine":            {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/tim", "internal/fault"},
-	"internal/engine/enginetest": {"internal/engine", "internal/jobs", "internal/jobs/jobstest", "internal/audit", "internal/tim", "internal/tim/timtest"},
-	"internal/store/storetest":   {"internal/store"},
-	"internal/jobs":              {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/store", "internal/fault"},
-	"internal/jobs/jobstest":     {"internal/evidence", "internal/jobs", "internal/auth", "internal/snapshot", "internal/audit", "internal/store", "internal/store/storetest"},
+	"web": {"web/templates", "internal/evidence", "internal/accounts", "internal/store",
+		"internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
+	"web/templates": {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth",
+		"internal/accounts", "internal/fault"},
+	"internal/store":  {"internal/fault", "migrations"},
+	"internal/engine": {"internal/store", "internal/jobs", "internal/snapshot", "internal/audit", "internal/tim", "internal/fault"},
+	"internal/engine/enginetest": {"internal/engine", "internal/jobs", "internal/jobs/jobstest", "internal/audit",
+		"internal/tim", "internal/tim/timtest"},
+	"internal/store/storetest": {"internal/store"},
+	"internal/jobs": {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit",
+		"internal/store", "internal/fault"},
+	"internal/jobs/jobstest": {"internal/evidence", "internal/jobs", "internal/auth", "internal/snapshot",
+		"internal/audit", "internal/store", "internal/store/storetest"},
 	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
 	"internal/tim":               {"internal/fault"},
 	"internal/snapshot":          {"internal/store", "internal/fault"},
@@ -53,8 +59,10 @@ var mayImport = map[string][]string{
 
 // forTests are the packages that only tests use, and the modules only they need.
 var (
-	forTests    = []string{"internal/store/storetest", "internal/jobs/jobstest", "internal/engine/enginetest", "internal/tim/timtest", "internal/accounts/filetest"}
-	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/xuri/excelize/v2", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
+	forTests = []string{"internal/store/storetest", "internal/jobs/jobstest", "internal/engine/enginetest",
+		"internal/tim/timtest", "internal/accounts/filetest"}
+	testModules = []string{"github.com/stretchr/testify", "pgregory.net/rapid", "github.com/xuri/excelize/v2",
+		"github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}
 )
 
 const maxLines = 400

@@ -149,7 +149,8 @@ func child(b *testing.B, l load) []byte {
 }
 
 func newClient(l load, conns int) (*tim.Client, error) {
-	return tim.New(tim.Config{SDKAppID: sdkAppID, SecretKey: secretKey, Identifier: "administrator", Domain: l.Simulator, Family: tim.AllMemberPush, MaxConns: conns})
+	return tim.New(tim.Config{SDKAppID: sdkAppID, SecretKey: secretKey, Identifier: "administrator", Domain: l.Simulator,
+		Family: tim.AllMemberPush, MaxConns: conns})
 }
 
 // inFlight is how many calls the others make at once; with more or fewer, they were slower.
@@ -181,7 +182,8 @@ func batches(accounts int) func(yield func(batch) bool) {
 // openSQLite opens a database as durable as ours, with one connection, which
 // both River and goqite ask for.
 func openSQLite(path string) (*sql.DB, error) {
-	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
+	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)"},
+		"_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+path+"?"+pragmas.Encode())
 	if err == nil {
 		db.SetMaxOpenConns(1)

@@ -22,7 +22,8 @@ func BenchmarkDrain(b *testing.B) {
 		bare := run(b, "no store", "", accounts)
 		postgres := run(b, "tagsweep", storetest.NewCluster(b, "fsync=on").Database(b), accounts)
 		again := run(b, "tagsweep", file(), accounts)
-		for name, s := range map[string]spent{"tagsweep": ours, "tagsweep-again": again, "tagsweep-keeping-tags": keeping, "tagsweep-postgres": postgres, "river": river, "goqite": goqite, "no-store": bare} {
+		for name, s := range map[string]spent{"tagsweep": ours, "tagsweep-again": again, "tagsweep-keeping-tags": keeping,
+			"tagsweep-postgres": postgres, "river": river, "goqite": goqite, "no-store": bare} {
 			b.ReportMetric(s.batches(accounts), "batches/s-"+name)
 			b.ReportMetric(s.CPU, "CPU-s/million-"+name)
 			b.ReportMetric(s.PeakMiB, "MiB-peak-"+name)

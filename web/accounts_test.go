@@ -105,7 +105,9 @@ func TestDownloadTagsIsLoggedAndSafe(t *testing.T) {
 	c, operator, id, _ := cleared(t)
 	b := c.as(auth.Auditor)
 	got := b.get("/jobs/" + id + "/tags.csv")
-	require.True(t, strings.HasPrefix(got.body, "\uFEFFrow,account,outcome,known,count,tags\r\n1,user-1,cleared,yes,0,\r\n2,user-2,cleared,yes,1,vip\r\n3,user-3,cleared,yes,2,\"vip;\"\"=1+1; x\"\"\"\r\n"), got.body[:200])
+	require.True(t, strings.HasPrefix(got.body,
+		"\uFEFFrow,account,outcome,known,count,tags\r\n"+
+			"1,user-1,cleared,yes,0,\r\n2,user-2,cleared,yes,1,vip\r\n3,user-3,cleared,yes,2,\"vip;\"\"=1+1; x\"\"\"\r\n"), got.body[:200])
 	require.Len(t, strings.Split(got.body, "\r\n"), 302)
 	require.Equal(t, "attachment; filename=users-tags.csv", got.Header.Get("Content-Disposition"))
 	got = b.get("/jobs/" + id + "/report.csv")
@@ -129,7 +131,8 @@ func TestAReportHoldsEverySumAndEveryTag(t *testing.T) {
 	var r snapshot.Report
 	r.Add([]snapshot.Account{{Seq: 1, Tags: []string{"vip", "=1+1"}}, {Seq: 2, Tags: []string{"vip", "\xff"}}, {Seq: 3}}, 2)
 	require.Equal(t, [][]string{
-		{"what", "tag", "count"}, {"accounts", "", "5"}, {"accounts_with_tags", "", "2"}, {"accounts_without_tags", "", "1"}, {"accounts_unknown", "", "2"},
+		{"what", "tag", "count"}, {"accounts", "", "5"}, {"accounts_with_tags", "", "2"}, {"accounts_without_tags", "", "1"},
+		{"accounts_unknown", "", "2"},
 		{"assignments", "", "4"}, {"assignments_not_listed", "", "0"}, {"distinct_tags", "", "3"},
 		{"tag", "vip", "2"}, {"tag", "=1+1", "1"}, {"tag", "\uFFFD", "1"},
 	}, reportRows(&r))
@@ -143,14 +146,21 @@ func TestTagsOfACellCanBeToldApart(t *testing.T) {
 // What was downloaded may be uploaded: no tag becomes another, or two.
 func TestDownloadTagsUploadsTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tag := rapid.OneOf(rapid.StringN(1, 12, 50), rapid.SampledFrom([]string{"北京，上海", "a、b", "a；b", "a｜b", "NULL", "-", "#N/A", `="1"`, "1.5E+10", "=1+1", "'=1", "+a", " x", `"q"`, `a"b`, "a;b", "a|b", "a,b"}))
-		tags := rapid.SliceOfNDistinct(tag.Filter(func(tag string) bool { return !strings.ContainsFunc(tag, unicode.IsControl) }), 1, 5, rapid.ID).Draw(t, "tags")
+		tag := rapid.OneOf(rapid.StringN(1, 12, 50),
+			rapid.SampledFrom([]string{"北京，上海", "a、b", "a；b", "a｜b", "NULL", "-", "#N/A", `="1"`, "1.5E+10", "=1+1", "'=1", "+a",
+				" x", `"q"`, `a"b`, "a;b", "a|b", "a,b"}))
+		tags := rapid.SliceOfNDistinct(tag.Filter(func(tag string) bool {
+			return !strings.ContainsFunc(tag, unicode.IsControl)
+		}), 1, 5, rapid.ID).Draw(t, "tags")
 		var file bytes.Buffer
 		out := accounts.NewWriter(&file)
 		require.NoError(t, out.Write(tagColumns))
-		require.NoError(t, out.Write(tagsRow(jobs.TaggedAccount{Account: jobs.Account{Row: 1, Account: "user_1", Outcome: jobs.Cleared}, Before: tags, Known: true})))
+		require.NoError(t,
+			out.Write(tagsRow(jobs.TaggedAccount{Account: jobs.Account{Row: 1, Account: "user_1", Outcome: jobs.Cleared},
+				Before: tags, Known: true})))
 		require.NoError(t, out.Flush())
-		rows, err := accounts.Open(io.NewSectionReader(bytes.NewReader(file.Bytes()), 0, int64(file.Len())), accounts.Options{AccountBytes: 32, Tags: true})
+		rows, err := accounts.Open(io.NewSectionReader(bytes.NewReader(file.Bytes()), 0, int64(file.Len())),
+			accounts.Options{AccountBytes: 32, Tags: true})
 		require.NoError(t, err)
 		defer rows.Close()
 		row, err := rows.Next()

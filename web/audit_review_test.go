@@ -27,7 +27,9 @@ func TestAuditSignOff(t *testing.T) {
 
 		c.deny(3, "/users")
 		id := c.as(auth.Operator).draft(2)
-		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
+		require.NoError(t, s.Audit.Record(t.Context(),
+			audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id,
+				Details: map[string]any{"file": "users.csv", "outcomes": map[string]any{"cleared": 2}}}))
 		auditor := c.as(auth.Auditor)
 		page := auditor.get(reviewPath).body
 		require.Contains(t, page, "Your last visit was on ")
@@ -66,7 +68,8 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, "the note is longer than 500 characters")
 	require.Empty(t, c.recorded(audit.Filter{Code: audit.LogReviewed}))
-	require.Contains(t, auditor.get(reviewPath+"?to=2").body, `name="to" type="text" inputmode="numeric" autocomplete="off" required value="2"`)
+	require.Contains(t, auditor.get(reviewPath+"?to=2").body,
+		`name="to" type="text" inputmode="numeric" autocomplete="off" required value="2"`)
 }
 
 func TestTheProofIsShownInPlainWords(t *testing.T) {
@@ -75,7 +78,8 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
-	for _, said := range []string{"No checkpoint yet", "Nothing is signed", "No copies have been sent yet", "Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
+	for _, said := range []string{"No checkpoint yet", "Nothing is signed", "No copies have been sent yet",
+		"Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
 		require.Contains(t, page, said)
 	}
 	require.Equal(t, http.StatusNotFound, auditor.get("/audit/checkpoint.txt").StatusCode)
@@ -90,9 +94,13 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Audit.Published(ctx, "file /var/log/tagsweep.checkpoints", last.Size))
 	require.NoError(t, s.Audit.NotPublished(ctx, "syslog logs.example:514", "connection refused"))
-	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System, audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: the entry is missing"}, More: 2}))
+	require.NoError(t, s.Audit.SaveVerified(ctx, audit.System,
+		audit.Verified{At: last.At, Entries: last.Size, Wrong: []string{"entry 3 of the log: the entry is missing"},
+			More: 2}))
 	page = auditor.get(proofPath).body
-	for _, said := range []string{key, fmt.Sprintf("Covers %d entries", last.Size), "1 newer entry will be in the next checkpoint", "File /var/log/tagsweep.checkpoints", "Syslog server logs.example:514", "No checkpoint yet.",
+	for _, said := range []string{key, fmt.Sprintf("Covers %d entries", last.Size),
+		"1 newer entry will be in the next checkpoint", "File /var/log/tagsweep.checkpoints",
+		"Syslog server logs.example:514", "No checkpoint yet.",
 		"connection refused", "3 problems found", "entry 3 of the log: the entry is missing", "And 2 more."} {
 		require.Contains(t, page, said)
 	}

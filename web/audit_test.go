@@ -35,7 +35,9 @@ func (a auditAnswer) seqs() []int64 {
 func (c *console) deny(n int, address string) {
 	c.t.Helper()
 	for range n {
-		require.NoError(c.t, c.store.Audit.Record(c.t.Context(), audit.Entry{Code: audit.AccessDenied, Actor: audit.Actor{ID: "u1", Name: "mallory", Role: "operator"}, Target: address}))
+		require.NoError(c.t, c.store.Audit.Record(c.t.Context(),
+			audit.Entry{Code: audit.AccessDenied, Actor: audit.Actor{ID: "u1", Name: "mallory", Role: "operator"},
+				Target: address}))
 	}
 }
 
@@ -159,8 +161,9 @@ func TestAuditFilterErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	auditor := c.as(auth.Auditor)
 	for query, want := range map[string]string{
-		"from=yesterday": `The search failed: "yesterday" is not a valid time.`, "to=2026-02-30T10:00": "is not a valid time", "from=2026-02-01&to=2026-01-01T10:00": "must be before",
-		"code=job.nonsense": `"job.nonsense" is not a valid option`, "result=maybe": `"maybe" is not a valid option`,
+		"from=yesterday": `The search failed: "yesterday" is not a valid time.`, "to=2026-02-30T10:00": "is not a valid time",
+		"from=2026-02-01&to=2026-01-01T10:00": "must be before",
+		"code=job.nonsense":                   `"job.nonsense" is not a valid option`, "result=maybe": `"maybe" is not a valid option`,
 	} {
 		got := auditor.get("/audit?actor=Mallory+M&" + query)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, query)
@@ -208,8 +211,10 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	require.Contains(t, page, "Not yet covered by a checkpoint")
 	require.NoError(t, s.Audit.Checkpoint(t.Context()))
 	page = auditor.get(address).body
-	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "password", jobstest.App.Domain, "127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
-		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1), fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "Covered by the checkpoint of "} {
+	for _, said := range []string{"job.uploaded", "users.csv", uploaded.Actor.RequestID, "password", jobstest.App.Domain,
+		"127.0.0.1", `href="/jobs/` + id + `"`, `href="/audit?job=` + id + `"`,
+		fmt.Sprintf(`rel="prev" href="/audit/%d"`, uploaded.Seq-1),
+		fmt.Sprintf(`rel="next" href="/audit/%d"`, uploaded.Seq+1), "Covered by the checkpoint of "} {
 		require.Contains(t, page, said)
 	}
 	require.Len(t, c.recorded(audit.Filter{Code: audit.LogRead}), 3)

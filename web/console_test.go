@@ -80,7 +80,8 @@ func newConsoleThatReadsNothing(t *testing.T, s *jobstest.Console, change ...fun
 		_, err := s.Users.Create(t.Context(), audit.System, string(role), role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
-	config := Config{DB: s.DB, Audit: s.Audit, Users: s.Users, Jobs: s.Jobs, Evidence: s.Evidence, App: jobstest.App, CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
+	config := Config{DB: s.DB, Audit: s.Audit, Users: s.Users, Jobs: s.Jobs, Evidence: s.Evidence, App: jobstest.App,
+		CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
 		ReadTags: func(context.Context, string) ([]string, error) { return []string{"vip", "a b"}, nil }}
 	for _, f := range change {
 		f(&config)
@@ -102,9 +103,10 @@ type browser struct {
 func (c *console) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	require.NoError(c.t, err)
-	return &browser{console: c, headers: http.Header{}, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}}
+	return &browser{console: c, headers: http.Header{},
+		client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}}
 }
 
 // as returns a browser in which the user of a role is signed in.

@@ -49,7 +49,8 @@ func TestScheduleErrorKeepsTheForm(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Operator)
 	id := b.draft(3)
-	for _, at := range []string{time.Now().Add(-time.Hour).Format(formTime), time.Now().AddDate(1, 0, 2).Format(formTime), "tomorrow", "2026-02-30T10:00"} {
+	for _, at := range []string{time.Now().Add(-time.Hour).Format(formTime), time.Now().AddDate(1, 0, 2).Format(formTime),
+		"tomorrow", "2026-02-30T10:00"} {
 		got := b.post("/jobs/"+id+"/start", "confirm", "3", "at", at)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, at)
 		require.Contains(t, got.body, messages.English.Fault(jobs.FaultStartTime.With()))
@@ -92,7 +93,8 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		c, b, id, tamperWith := onFile(t)
 		require.Equal(t, http.StatusConflict, b.post("/jobs/"+id+"/decide", "decision", string(decision)).StatusCode, "nothing waits yet")
 		tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1, code = 60027 WHERE job_id = '%s' AND number = 3`, id)
-		tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
+		tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, `+
+			`version = version + 1 WHERE id = '%s'`, id)
 		page := html.UnescapeString(b.get("/jobs/" + id).body)
 		require.Contains(t, page, "100 accounts in doubt need your decision")
 		require.Contains(t, page, "The tags of 100 accounts cannot be read. "+messages.English.Service(60027))
@@ -116,7 +118,8 @@ func TestLiveJobPageShowsDecisions(t *testing.T) {
 	open := b.follow(id)
 	require.NotContains(t, open.next(), "need your decision")
 	tamperWith(`UPDATE batches SET outcome = 'in_doubt', ask = 1 WHERE job_id = '%s' AND number = 3`, id)
-	tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, version = version + 1 WHERE id = '%s'`, id)
+	tamperWith(`UPDATE jobs SET state = 'running', outcome_waiting = outcome_waiting - 100, outcome_in_doubt = 100, `+
+		`version = version + 1 WHERE id = '%s'`, id)
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-decision") {
@@ -160,7 +163,8 @@ func TestAHaltedJobSaysWhatToDoAndWhere(t *testing.T) {
 		jobs.CodeLostAnswers: {"", "No action needed", true},
 		60020:                {"expired", "Message from the service: expired (60020)", false},
 	} {
-		tamperWith(`UPDATE jobs SET state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`, code, want.info, id)
+		tamperWith(`UPDATE jobs SET state = 'halted', halt_code = %d, halt_info = '%s', `+
+			`version = version + 1 WHERE id = '%s'`, code, want.info, id)
 		page := html.UnescapeString(b.get("/jobs/" + id).body)
 		require.Contains(t, page, want.says)
 		require.Contains(t, page, messages.English.Service(code))

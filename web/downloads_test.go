@@ -113,7 +113,8 @@ func TestDownloadNeedsALogEntry(t *testing.T) {
 	database, err := sql.Open("sqlite", file)
 	require.NoError(t, err)
 	defer database.Close()
-	_, err = database.Exec(`CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code LIKE '%.downloaded' BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	_, err = database.Exec(`CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code LIKE '%.downloaded' BEGIN ` +
+		`SELECT RAISE(ABORT, 'disk full'); END`)
 	require.NoError(t, err)
 	for _, address := range []string{"/results.csv", "/rejects.csv"} {
 		got := b.get("/jobs/" + id + address)

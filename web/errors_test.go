@@ -47,7 +47,8 @@ func TestEveryErrorCanBeHadAsJSON(t *testing.T) {
 		status int
 		code   string
 	}{
-		"/nowhere": {404, "page.none"}, "/jobs/unknown": {404, "job.none"}, "/audit": {403, "access.denied"}, "/jobs/x/start": {405, "page.method"},
+		"/nowhere": {404, "page.none"}, "/jobs/unknown": {404, "job.none"}, "/audit": {403, "access.denied"},
+		"/jobs/x/start": {405, "page.method"},
 	} {
 		var body errorJSON
 		got := b.json(address, &body)
@@ -85,7 +86,8 @@ func TestErrorCauseIsOnlyLogged(t *testing.T) {
 		panic("secret detail")
 	}}))
 	c.web.echo.GET("/half", c.web.guard(route{method: "GET", path: "/half", permission: auth.Public, handle: func(s *Server, v *visit) error {
-		return s.render(v, http.StatusOK, templ.Join(templ.Raw("the first half"), templ.ComponentFunc(func(context.Context, io.Writer) error { return errors.New("secret detail") })))
+		return s.render(v, http.StatusOK, templ.Join(templ.Raw("the first half"),
+			templ.ComponentFunc(func(context.Context, io.Writer) error { return errors.New("secret detail") })))
 	}}))
 	for _, address := range []string{"/broken", "/panic", "/half"} {
 		log.Reset()
@@ -115,7 +117,8 @@ func TestADatabaseThatIsAwayIsSaidPlainly(t *testing.T) {
 
 func TestEveryKindOfFaultHasItsStatus(t *testing.T) {
 	v := &visit{}
-	for kind, want := range map[fault.Kind]int{fault.Invalid: 422, fault.NotFound: 404, fault.Conflict: 409, fault.Forbidden: 403, fault.TooMany: 429, fault.Unavailable: 503} {
+	for kind, want := range map[fault.Kind]int{fault.Invalid: 422, fault.NotFound: 404, fault.Conflict: 409,
+		fault.Forbidden: 403, fault.TooMany: 429, fault.Unavailable: 503} {
 		status, _ := statusOf(v, (&fault.Sentence{Kind: kind}).With())
 		require.Equal(t, want, status)
 		require.True(t, messages.English.Has("error.title."+strconv.Itoa(want)))

@@ -58,7 +58,9 @@ func TestPackNeedsALogEntry(t *testing.T) {
 	c.run(id)
 	require.NoError(t, s.Evidence.Seal(t.Context()))
 	b := c.as(auth.Auditor)
-	tamper(t, file, `CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code IN ('evidence.downloaded', 'sample.drawn') BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	tamper(t, file,
+		`CREATE TRIGGER full BEFORE INSERT ON audit_lines WHEN NEW.code IN ('evidence.downloaded', 'sample.drawn') BEGIN `+
+			`SELECT RAISE(ABORT, 'disk full'); END`)
 	for _, address := range []string{"/evidence.zip", "/sample?n=3&seed=a"} {
 		got := b.get("/jobs/" + id + address)
 		require.GreaterOrEqual(t, got.StatusCode, 500, address)

@@ -25,7 +25,8 @@ func TestDraftIsReviewedAndStarted(t *testing.T) {
 		require.Equal(t, http.StatusOK, review.StatusCode)
 		for _, want := range []string{
 			"Fix 1 account: row 4", "Fix 1 account: row 5", "1 duplicate row: 3", "Same account as row 1.",
-			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts", "Undo is possible for 30 days after the job ends.", "Inspect first",
+			"Type 2 to remove all tags from 2 accounts in Test chat (Test)", "Remove all tags from 2 accounts",
+			"Undo is possible for 30 days after the job ends.", "Inspect first",
 			"Download all 3 excluded rows (CSV)", "&lt;b&gt;Oslo&lt;/b&gt;", "user_id", "a note",
 		} {
 			require.Contains(t, review.body, want)
@@ -103,9 +104,12 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 	want := `{"id":"` + id + `","kind":"clear","state":"draft","note":"a note",
 		"file":{"name":"users.csv","sha256":"` + b.job(id).FileSHA256 + `","bytes":20},
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
-		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
+		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,
+			"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
-		"start_at":null,"careful":false,"source":null,"retries":[],"kept":null,"snapshot":true,"policy":null,"only_tags":null,"verification":null,"checks":null,"asked":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
+		"start_at":null,"careful":false,"source":null,"retries":[],"kept":null,"snapshot":true,"policy":null,
+		"only_tags":null,"verification":null,"checks":null,"asked":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
+		"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)
 	require.JSONEq(t, want, string(have))

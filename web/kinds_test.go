@@ -135,7 +135,8 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 		id := b.draftFor("user_id,old,new\nann,gone,vip\nbob,past,\n", "kind", "add_tags", "tag_column", "3")
 		require.Equal(t, []int64{2, 1, 1}, []int64{c.job(id).Rows, c.job(id).Accounts, c.job(id).Rejected})
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Some settings were chosen when the job was created. All others were detected.", "Tag column", "3: new", `<option value="3" selected>3: new</option>`,
+		for _, want := range []string{"Some settings were chosen when the job was created. All others were detected.",
+			"Tag column", "3: new", `<option value="3" selected>3: new</option>`,
 			"Account column", `<span class="tag">vip</span>`, "This row contains no tag"} {
 			require.Contains(t, page, want)
 		}
@@ -217,7 +218,9 @@ func TestTagColumnChoiceIsForTagFiles(t *testing.T) {
 	id := b.draftFor(header+"ann,m1,a,b\n", "kind", "add_tags")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2", "tag_column", "4").StatusCode)
 	same := b.get("/jobs/" + b.draftFor(header+"bob,m2,a,b\n", "kind", "remove_tags")).body
-	for _, want := range []string{"Uses the correction that operator made", `<option value="2" selected>2: member</option>`, `<option value="4" selected>4: note</option>`, `<span class="tag">b</span>`} {
+	for _, want := range []string{"Uses the correction that operator made",
+		`<option value="2" selected>2: member</option>`, `<option value="4" selected>4: note</option>`,
+		`<span class="tag">b</span>`} {
 		require.Contains(t, same, want)
 	}
 	require.Contains(t, b.get("/jobs/"+b.draftOf(header+"bob,m2,a,b\n")).body, "All settings were detected automatically.")

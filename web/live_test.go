@@ -78,7 +78,8 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 
 		first := english.next()
 		require.Equal(t, []string{"standing", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
-			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-evidence", "job-history"}, parts(first))
+			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-evidence",
+			"job-history"}, parts(first))
 		require.Contains(t, first, "Job status: queued.")
 		require.Contains(t, first, "data: ")
 		require.Contains(t, first, `action="/jobs/`+id+`/pause"`)
@@ -119,7 +120,8 @@ func TestAWaitingJobSaysSoWhileItWaits(t *testing.T) {
 	require.Nil(t, waits(first))
 	require.Equal(t, map[string]any{"job": first, "accounts": 3.0}, waits(second))
 	require.NotContains(t, b.get("/jobs/"+first).body, "Waiting for")
-	require.Contains(t, b.get("/jobs/"+second).body, `Waiting for <a href="/jobs/`+first+`">users.csv</a>, which shares 3 accounts with this job`)
+	require.Contains(t, b.get("/jobs/"+second).body,
+		`Waiting for <a href="/jobs/`+first+`">users.csv</a>, which shares 3 accounts with this job`)
 
 	open := b.follow(second)
 	require.Contains(t, open.next(), "shares 3 accounts with this job")

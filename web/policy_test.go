@@ -59,8 +59,11 @@ func (b *browser) try(r route, jobID, userID string) answer {
 	if r.path == erasePath {
 		return b.post(address, "name", "vip", "reason", "why", "confirm", "1")
 	}
-	return b.post(address, "confirm", "3", "to", "1", "months", "24", "role", "auditor", "password", "another long password", "name", "somebody",
-		"username", "nobody", "lang", "en", "rate", "50", "failure_limit", "30", "reason", "why", "first", "1", "decision", "leave", "outcome", "failed", "accounts", "vip-2", "note", "why", "account", "vip", "policy", "merge", "keep_days", "30", "verify_share", "1")
+	return b.post(address, "confirm", "3", "to", "1", "months", "24", "role", "auditor", "password",
+		"another long password", "name", "somebody",
+		"username", "nobody", "lang", "en", "rate", "50", "failure_limit", "30", "reason", "why", "first", "1", "decision",
+		"leave", "outcome", "failed", "accounts", "vip-2", "note", "why", "account", "vip", "policy", "merge", "keep_days",
+		"30", "verify_share", "1")
 }
 
 // access is who may use each route, written down apart from the route table: a
@@ -144,7 +147,8 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 			}
 		}
 		for _, entry := range c.recorded(audit.Filter{Actor: string(auth.Auditor)}) {
-			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded, audit.RejectsDownloaded, audit.TagsRead,
+			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded,
+				audit.RejectsDownloaded, audit.TagsRead,
 				audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
 	})
@@ -171,7 +175,8 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 func TestScriptsThatAreSignedOutGet401(t *testing.T) {
 	b := newConsole(t, jobstest.SQLite(t)).browser()
 	var body errorJSON
-	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit", "/audit/1", "/audit/export.jsonl", proofPath} {
+	for _, address := range []string{"/jobs", "/jobs/x", "/accounts?q=a", "/protected", "/sending", "/audit", "/audit/1",
+		"/audit/export.jsonl", proofPath} {
 		got := b.json(address, &body)
 		require.Equal(t, http.StatusUnauthorized, got.StatusCode, address)
 		require.Equal(t, "session.none", body.Error.Code)
@@ -185,9 +190,12 @@ func TestSecurityCrossSiteIsRefused(t *testing.T) {
 	id := b.draft(3)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
-		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread", "/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop", reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
+		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread",
+			"/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop",
+			reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", jobstest.Password, "username", "admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
+			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", jobstest.Password, "username",
+				"admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
 			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
 			require.Equal(t, before, c.contents())
 		}
@@ -219,7 +227,9 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	b := c.as(auth.Admin)
 	id := b.draft(3)
 	require.NoError(t, s.Audit.Checkpoint(t.Context()))
-	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/jobs/" + id + "/sample?n=3&seed=a", "/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath, "/users", "/nowhere"} {
+	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/jobs/" + id + "/sample?n=3&seed=a",
+		"/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath,
+		"/users", "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

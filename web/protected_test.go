@@ -21,7 +21,8 @@ func TestProtectedListSkipsAccounts(t *testing.T) {
 		got := admin.post("/protected", "accounts", "ceo\r\n\r\nsupport-1\r\nceo\r\n", "note", "our own <staff>")
 		require.Equal(t, "/protected", got.location(), got.body)
 		page := admin.get("/protected").body
-		for _, want := range []string{"2 accounts were added to the list.", "2 accounts are protected.", "ceo", "support-1", "our own &lt;staff&gt;"} {
+		for _, want := range []string{"2 accounts were added to the list.", "2 accounts are protected.", "ceo", "support-1",
+			"our own &lt;staff&gt;"} {
 			require.Contains(t, page, want)
 		}
 		require.Len(t, c.recorded(audit.Filter{Code: audit.AccountsProtected}), 1)

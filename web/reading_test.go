@@ -34,7 +34,8 @@ func TestImportShowsProgress(t *testing.T) {
 		c := newConsoleThatReadsNothing(t, s)
 		b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Reading file", `hx-sse:connect="/jobs/` + id + `/events?reading=1"`, "<progress", `action="/jobs/` + id + `/cancel"`,
+		for _, want := range []string{"Reading file", `hx-sse:connect="/jobs/` + id + `/events?reading=1"`, "<progress",
+			`action="/jobs/` + id + `/cancel"`,
 			`<noscript><meta http-equiv="refresh"`, "no rows are saved"} {
 			require.Contains(t, page, want)
 		}
@@ -118,11 +119,13 @@ func TestReviewShowsHowFileWasRead(t *testing.T) {
 	id := b.draftOf("user_id;city;friend\nann;Rome;ann\nbob;Oslo;cid\n")
 	page := b.get("/jobs/" + id).body
 	for _, want := range []string{"How the file was read", "Text separated by semicolons", "semicolon (;)", "Yes, in line 1", "1: user_id",
-		"All settings were detected automatically.", "Detected: semicolon (;)", `<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
+		"All settings were detected automatically.", "Detected: semicolon (;)",
+		`<option value="GB18030">GB18030 (GBK)</option>`, `<option value="2">2: city</option>`} {
 		require.Contains(t, page, want)
 	}
 	require.Regexp(t, `<th scope="col" class="taken">\s*user_id`, page)
-	require.Equal(t, 1, strings.Count(page, `class="tag">account</span>`)+strings.Count(page, `class="tag">Account</span>`), "the column is marked by its number, not by its values")
+	require.Equal(t, 1, strings.Count(page, `class="tag">account</span>`)+strings.Count(page,
+		`class="tag">Account</span>`), "the column is marked by its number, not by its values")
 	require.NotContains(t, newAuditor(b).get("/jobs/"+id).body, "/reread")
 }
 

@@ -22,7 +22,8 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		b := c.as(auth.Admin)
 		settings := func() jobs.Settings { return c.contents().settings }
 		require.Equal(t, jobs.Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}, settings())
-		require.Equal(t, "/sending", b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
+		require.Equal(t, "/sending",
+			b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
 		require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
 		page := b.get("/sending").body
 		require.Contains(t, page, "Settings saved.")
@@ -40,10 +41,12 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 			{"50", "0", messages.English.Fault(jobs.FaultFailureLimit.With())},
 			{"50", "101", messages.English.Fault(jobs.FaultFailureLimit.With())},
 		} {
-			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1", "snapshot", "1", "keep_days", "14", "verify_share", "0.05")
+			got := b.post("/sending", "rate", bad.rate, "failure_limit", bad.limit, "canary", "1", "snapshot", "1", "keep_days",
+				"14", "verify_share", "0.05")
 			require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
 			require.Contains(t, got.body, bad.says)
-			require.Regexp(t, `name="rate"[^>]* value="`+strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(bad.rate)+`"`, got.body, "what was typed is kept")
+			require.Regexp(t, `name="rate"[^>]* value="`+strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(bad.rate)+`"`,
+				got.body, "what was typed is kept")
 			require.Regexp(t, `id="canary"[^>]* checked`, got.body)
 			require.Regexp(t, `id="snapshot"[^>]* checked`, got.body)
 			require.Regexp(t, `id="keep_days"[^>]* value="14"`, got.body)
@@ -53,7 +56,9 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
 		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
 		require.Len(t, c.recorded(audit.Filter{Code: audit.AppChanged, Actor: "admin"}), 2)
-		require.Contains(t, b.get("/audit?code=app.changed").body, "Calls per second: default, Failure limit (percent): 100, Careful start: on, Tag snapshots: on, Keep snapshots for (days): 3,650, Verification sample (percent): 0")
+		require.Contains(t, b.get("/audit?code=app.changed").body,
+			"Calls per second: default, Failure limit (percent): 100, Careful start: on, Tag snapshots: on, Keep snapshots "+
+				"for (days): 3,650, Verification sample (percent): 0")
 	})
 }
 
@@ -113,7 +118,8 @@ func TestJSONOfSendingHasItsFields(t *testing.T) {
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
 	var now map[string]any
 	require.Equal(t, http.StatusOK, c.as(auth.Auditor).json("/sending", &now).StatusCode)
-	for _, field := range []string{"probing", "trouble", "rate", "configured", "failure_limit", "canary", "snapshot", "keep_days", "verify_share", "first_job", "jobs"} {
+	for _, field := range []string{"probing", "trouble", "rate", "configured", "failure_limit", "canary", "snapshot",
+		"keep_days", "verify_share", "first_job", "jobs"} {
 		require.Contains(t, now, field)
 	}
 	require.Equal(t, "why", now["stopped"].(map[string]any)["reason"])
@@ -131,18 +137,22 @@ func TestSendingSettingsAreBounded(t *testing.T) {
 	before := c.contents().settings
 	for _, bad := range []struct{ days, share, field string }{
 		{"0", "1", "keep_days"}, {"3651", "1", "keep_days"}, {"", "1", "keep_days"}, {"a week", "1", "keep_days"},
-		{"30", "100.0001", "verify_share"}, {"30", "-1", "verify_share"}, {"30", "", "verify_share"}, {"30", "1.23456", "verify_share"}, {"30", "all", "verify_share"}, {"30", "1e1", "verify_share"},
+		{"30", "100.0001", "verify_share"}, {"30", "-1", "verify_share"}, {"30", "", "verify_share"},
+		{"30", "1.23456", "verify_share"}, {"30", "all", "verify_share"}, {"30", "1e1", "verify_share"},
 	} {
 		got := b.post("/sending", "failure_limit", "20", "canary", "1", "keep_days", bad.days, "verify_share", bad.share)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "%+v", bad)
 		require.Regexp(t, `id="`+bad.field+`"[^>]* aria-invalid="true"`, got.body, "%+v", bad)
 		require.Equal(t, before, c.contents().settings)
 	}
-	require.Regexp(t, `(?s)<dt>Tag snapshots</dt>\s*<dd>on</dd>.*<dt>Keep snapshots for \(days\)</dt>\s*<dd>30</dd>.*\(percent\)</dt>\s*<dd>1</dd>`, c.as(auth.Auditor).get("/sending").body)
+	require.Regexp(t,
+		`(?s)<dt>Tag snapshots</dt>\s*<dd>on</dd>.*<dt>Keep snapshots for \(days\)</dt>\s*<dd>30</dd>.*\(percent\)</dt>\s*<dd>1</dd>`,
+		c.as(auth.Auditor).get("/sending").body)
 }
 
 func TestSharesAreReadAndWrittenExactly(t *testing.T) {
-	for typed, want := range map[string]snapshot.Share{"0": 0, "1": 10_000, "100": snapshot.All, " 0.05 % ": 500, "12,5": 125_000, "0.0001": 1, "99.9999": 999_999, "1.": 10_000} {
+	for typed, want := range map[string]snapshot.Share{"0": 0, "1": 10_000, "100": snapshot.All, " 0.05 % ": 500,
+		"12,5": 125_000, "0.0001": 1, "99.9999": 999_999, "1.": 10_000} {
 		require.Equal(t, want, typedShare(typed), typed)
 		require.Equal(t, want, typedShare(templates.Percent(want)), typed)
 	}

@@ -75,7 +75,8 @@ func TestSessionEndsBySignOutOrDisabling(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.store.Users.SetDisabled(t.Context(), audit.System, user.ID, true))
 	require.Equal(t, http.StatusSeeOther, b.get("/jobs").StatusCode, "a disabled user is out at once")
-	require.Equal(t, http.StatusUnprocessableEntity, c.browser().post("/login", "username", "operator", "password", jobstest.Password).StatusCode)
+	require.Equal(t, http.StatusUnprocessableEntity,
+		c.browser().post("/login", "username", "operator", "password", jobstest.Password).StatusCode)
 }
 
 func TestASessionNeverOutlivesItsLife(t *testing.T) {
@@ -116,7 +117,8 @@ func TestFailedAttemptsHaveToWait(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, seconds)
 		require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
-		require.Equal(t, http.StatusTooManyRequests, b.post("/login", "username", "operator", "password", jobstest.Password).StatusCode, "the right password waits, too")
+		require.Equal(t, http.StatusTooManyRequests,
+			b.post("/login", "username", "operator", "password", jobstest.Password).StatusCode, "the right password waits, too")
 		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", jobstest.Password).StatusCode, "others do not")
 	})
 }

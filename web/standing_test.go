@@ -127,7 +127,8 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	tamper(t, file, `UPDATE apps SET probe_at = 1`)
 	began := time.Now().Add(-time.Minute)
 	for _, code := range []audit.Code{audit.JobHalted, audit.ServiceWell, audit.JobHalted, audit.JobHalted} {
-		require.NoError(t, c.store.Audit.Record(context.Background(), audit.Entry{Code: code, Actor: audit.System, Details: map[string]any{"code": jobs.CodeDown}}))
+		require.NoError(t, c.store.Audit.Record(context.Background(),
+			audit.Entry{Code: code, Actor: audit.System, Details: map[string]any{"code": jobs.CodeDown}}))
 	}
 	c.web.standing.changed()
 	probing := c.health(http.StatusOK)
@@ -152,7 +153,8 @@ func TestPagesOpenOnReadOnlyDatabase(t *testing.T) {
 		require.Equal(t, http.StatusOK, b.get(page).StatusCode, page)
 	}
 	require.Contains(t, b.get("/users").body, "grace was created", "and what was done is still said")
-	require.Equal(t, http.StatusSeeOther, b.post("/protected", "accounts", "vip", "note", "why").StatusCode, "what was done is not called undone")
+	require.Equal(t, http.StatusSeeOther, b.post("/protected", "accounts", "vip", "note", "why").StatusCode,
+		"what was done is not called undone")
 }
 
 // tamper changes a SQLite database behind the console's back.

@@ -30,13 +30,15 @@ func cleared(t *testing.T) (c *console, b *browser, id string, tamperWith func(f
 func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
 	c, b, id, tamperWith = onFile(t)
 	tamperWith(`UPDATE batches SET outcome = '%s' WHERE job_id = '%s'`, k.Done(), id)
-	tamperWith(`UPDATE jobs SET kind = '%[1]s', state = 'finished', snapshot = 1, finished_at = created_at + 60000, outcome_waiting = 0, outcome_%[2]s = 300, version = version + 1 WHERE id = '%[3]s'`,
+	tamperWith(`UPDATE jobs SET kind = '%[1]s', state = 'finished', snapshot = 1, finished_at = created_at + 60000, `+
+		`outcome_waiting = 0, outcome_%[2]s = 300, version = version + 1 WHERE id = '%[3]s'`,
 		k, k.Done(), id)
 	master, key := [32]byte{4}, snapshot.NewKey()
 	c.store.Snapshots.UseKey(master)
 	wrapped, err := snapshot.Wrap(master, id, key)
 	require.NoError(t, err)
-	tamperWith(`INSERT INTO snapshot_keys (job_id, wrapped, erase_at) VALUES ('%[1]s', x'%[2]x', 4102444800000) ON CONFLICT (job_id) DO UPDATE SET wrapped = x'%[2]x', erase_at = 4102444800000`, id, wrapped)
+	tamperWith(`INSERT INTO snapshot_keys (job_id, wrapped, erase_at) VALUES ('%[1]s', x'%[2]x', 4102444800000) ON `+
+		`CONFLICT (job_id) DO UPDATE SET wrapped = x'%[2]x', erase_at = 4102444800000`, id, wrapped)
 	for number := range int64(3) {
 		batch := make([]snapshot.Account, jobs.BatchSize)
 		for i := range batch {
@@ -44,7 +46,8 @@ func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamper
 		}
 		sealed, err := snapshot.Seal(key, snapshot.Before, id, number+1, batch)
 		require.NoError(t, err)
-		tamperWith(`INSERT INTO snapshots (job_id, number, data, digest) VALUES ('%s', %d, x'%x', '%s')`, id, number+1, sealed, snapshot.Digest(sealed))
+		tamperWith(`INSERT INTO snapshots (job_id, number, data, digest) VALUES ('%s', %d, x'%x', '%s')`, id, number+1,
+			sealed, snapshot.Digest(sealed))
 	}
 	return c, b, id, tamperWith
 }
@@ -89,7 +92,8 @@ func TestUndoAsksForAPolicy(t *testing.T) {
 
 func TestAnUndoTakesAPartOfAJob(t *testing.T) {
 	c, b, id, _ := cleared(t)
-	got := b.multipart("/jobs/"+id+"/undo", "user-1\nuser-2\n", "policy", "skip", "tags", " vip \r\n\r\ngold", "outcome", "cleared", "outcome", "failed")
+	got := b.multipart("/jobs/"+id+"/undo", "user-1\nuser-2\n", "policy", "skip", "tags", " vip \r\n\r\ngold", "outcome",
+		"cleared", "outcome", "failed")
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 	made := path.Base(got.location())
 	require.Equal(t, jobs.Restore, c.job(made).Kind)
@@ -120,7 +124,8 @@ func TestUndoWithNothingToDoKeepsForm(t *testing.T) {
 
 func TestAnUndoOfWhatIsTooLongIsRefused(t *testing.T) {
 	c, b, id, _ := cleared(t)
-	for _, fields := range [][]string{{"tags", strings.Repeat("x", formLimit)}, {"tags", strings.Repeat("x", formLimit/2), "more", strings.Repeat("y", formLimit/2)}} {
+	for _, fields := range [][]string{{"tags", strings.Repeat("x", formLimit)},
+		{"tags", strings.Repeat("x", formLimit/2), "more", strings.Repeat("y", formLimit/2)}} {
 		got := b.multipart("/jobs/"+id+"/undo", "", append(fields, "policy", "merge")...)
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 		require.Contains(t, got.body, messages.English.Fault(faultLongForm.With()))
@@ -172,7 +177,8 @@ func TestUndoErasedByAdminShowsWho(t *testing.T) {
 	c, operator, id, _ := cleared(t)
 	require.NotContains(t, operator.get("/jobs/"+id).body, "/erase")
 	admin := c.as(auth.Admin)
-	require.Regexp(t, `(?s)<details class="ask"><summary[^>]*>Erase now….*action="/jobs/`+id+`/erase"`, admin.get("/jobs/"+id).body, "two steps")
+	require.Regexp(t, `(?s)<details class="ask"><summary[^>]*>Erase now….*action="/jobs/`+id+`/erase"`,
+		admin.get("/jobs/"+id).body, "two steps")
 	require.Equal(t, "/jobs/"+id, admin.post("/jobs/"+id+"/erase").location())
 	page := admin.get("/jobs/" + id).body
 	require.Contains(t, page, "The tag snapshot was erased.")
@@ -182,7 +188,8 @@ func TestUndoErasedByAdminShowsWho(t *testing.T) {
 
 func TestUndoHaltAtNewTagsNeedsPolicy(t *testing.T) {
 	c, b, id, tamperWith := onFile(t)
-	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = -13, policy = 'stop', version = version + 1 WHERE id = '%s'`, id)
+	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = -13, policy = 'stop', `+
+		`version = version + 1 WHERE id = '%s'`, id)
 	page := b.get("/jobs/" + id).body
 	require.Contains(t, page, "Halted: an account has new tags")
 	require.Len(t, strings.Split(page, `name="policy"`), 3, "merge and skip")
@@ -213,7 +220,9 @@ func TestInspectDraftThenClear(t *testing.T) {
 
 	page = b.get("/jobs/" + other).body
 	require.Contains(t, page, "Tags that would be removed")
-	require.Regexp(t, `(?s)action="/jobs/`+other+`/retry"><input type="hidden" name="kind" value="clear">.*name="outcome" type="checkbox" value="inspected" checked`, page)
+	require.Regexp(t,
+		`(?s)action="/jobs/`+other+`/retry"><input type="hidden" name="kind" value="clear">.*name="outcome" `+
+			`type="checkbox" value="inspected" checked`, page)
 	made = path.Base(b.post("/jobs/"+other+"/retry", "kind", "clear", "outcome", "inspected").location())
 	require.Equal(t, jobs.Clear, c.job(made).Kind)
 	c.untilRead(made)
@@ -238,15 +247,18 @@ func TestAnInspectedSampleCanBeDoneAgain(t *testing.T) {
 		return made != ""
 	}, time.Minute, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return c.job(made).State == jobs.Queued }, time.Minute, 5*time.Millisecond)
-	require.Equal(t, []any{jobs.Inspect, jobs.Clear, id, int64(300)}, []any{c.job(made).Kind, c.job(made).Checks, c.job(made).Source, c.job(made).Accounts})
+	require.Equal(t, []any{jobs.Inspect, jobs.Clear, id, int64(300)},
+		[]any{c.job(made).Kind, c.job(made).Checks, c.job(made).Source, c.job(made).Accounts})
 	require.Contains(t, b.get("/jobs/"+id).body, "Inspecting a sample.")
 	tamperWith(`UPDATE batches SET outcome = CASE number WHEN 1 THEN 'inspected' ELSE 'untagged' END WHERE job_id = '%s'`, made)
-	tamperWith(`UPDATE jobs SET state = 'finished', finished_at = created_at + 1, outcome_waiting = 0, outcome_inspected = 100, outcome_untagged = 200, version = version + 1 WHERE id = '%s'`, made)
+	tamperWith(`UPDATE jobs SET state = 'finished', finished_at = created_at + 1, outcome_waiting = 0, `+
+		`outcome_inspected = 100, outcome_untagged = 200, version = version + 1 WHERE id = '%s'`, made)
 	require.Equal(t, map[string]any{"share": 1_000_000.0, "job": made, "read": 300.0, "differ": 100.0}, verification())
 	for _, of := range []string{id, made} {
 		page := b.get("/jobs/" + of).body
 		require.Contains(t, page, "The service confirmed the removal, but 100 accounts have tags.")
-		require.Regexp(t, `action="/jobs/`+made+`/retry"><input type="hidden" name="kind" value="clear">\s*<button [^>]*name="outcome" value="inspected"`, page)
+		require.Regexp(t,
+			`action="/jobs/`+made+`/retry"><input type="hidden" name="kind" value="clear">\s*<button [^>]*name="outcome" value="inspected"`, page)
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+of).body, "/retry")
 	}
 	require.Regexp(t, `This job inspects a sample of the accounts changed by: <a href="/jobs/`+id+`">users.csv</a>`, b.get("/jobs/"+made).body)
@@ -295,7 +307,8 @@ func TestRetryNotOfferedAfterErasure(t *testing.T) {
 func TestUndoBadSnapshotBlamesNoService(t *testing.T) {
 	_, b, id, tamperWith := onFile(t)
 	why := messages.English.Fault(snapshot.FaultOtherKey.With(id))
-	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`, jobs.CodeUnreadable, why, id)
+	tamperWith(`UPDATE jobs SET kind = 'restore', state = 'halted', halt_code = %d, halt_info = '%s', version = version + 1 WHERE id = '%s'`,
+		jobs.CodeUnreadable, why, id)
 	page := b.get("/jobs/" + id).body
 	require.Contains(t, page, why)
 	require.NotContains(t, page, "the service rejects the calls")

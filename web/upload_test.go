@@ -43,7 +43,9 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 	got = b.upload("users.csv", "user_id\nann\n", strings.Repeat("字", 301))
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
 	require.Contains(t, got.body, "longer than 300 characters")
-	got = b.do("POST", "/jobs", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nuser_id\nan"), "multipart/form-data; boundary=x")
+	got = b.do("POST", "/jobs",
+		strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nuser_id\nan"),
+		"multipart/form-data; boundary=x")
 	require.Contains(t, got.body, messages.English.Fault(faultBroken.With()))
 
 	require.Empty(t, c.contents().jobs)

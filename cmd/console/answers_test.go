@@ -233,7 +233,8 @@ func TestAdminLockoutStopsCallsForAMinute(t *testing.T) {
 	held := func() bool {
 		sending, err := a.jobs.SendStatus(t.Context(), a.engine.App.ID)
 		require.NoError(t, err)
-		return len(sending.Gauges) > 0 && !slices.ContainsFunc(sending.Gauges, func(g jobs.Gauge) bool { return time.Until(g.HeldUntil) < 50*time.Second })
+		return len(sending.Gauges) > 0 && !slices.ContainsFunc(sending.Gauges,
+			func(g jobs.Gauge) bool { return time.Until(g.HeldUntil) < 50*time.Second })
 	}
 	a.whileRunning(t, "both commands are held", held)
 	require.Len(t, a.Ledger(), 1)

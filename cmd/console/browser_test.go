@@ -48,7 +48,8 @@ func theBrowser(t testing.TB) context.Context {
 
 func startBrowser() (ctx context.Context, end func(), err error) {
 	path := ""
-	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} { // the shell takes half the work
+	// the shell takes half the work
+	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if path, err = exec.LookPath(name); err == nil {
 			break
 		}

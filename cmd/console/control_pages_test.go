@@ -85,7 +85,8 @@ func (s *stage) control() {
 		scene{"sending", "olga", "/sending", nil},
 		scene{"sending-admin", "adam", "/sending", nil},
 		scene{"sending-wrong", "adam", "/sending", func(w *tab) {
-			require.Equal(s.t, 422, w.follow(fill("#rate", "500"), chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sending']").submit()`)))
+			require.Equal(s.t, 422, w.follow(fill("#rate", "500"),
+				chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sending']").submit()`)))
 		}},
 		scene{"stop", "adam", "/jobs", open("#stop summary")},
 		scene{"scheduled", "olga", "/jobs/" + scheduled, nil},
@@ -131,8 +132,12 @@ func (s *stage) do(v *visitor, path string, form url.Values) (location string) {
 func (s *stage) decisions(olga *visitor, id string) {
 	job := "/jobs/" + id
 	until(s.t, "no call is in flight", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
-	tamper(s.t, s.database, `UPDATE batches SET outcome = 'in_doubt', ask = 1, code = CASE WHEN number > 399 THEN 60027 ELSE 0 END WHERE job_id = '`+id+`' AND number > 398`)
-	tamper(s.t, s.database, `UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = version + 1 WHERE id = '`+id+`'`)
+	tamper(s.t, s.database,
+		`UPDATE batches SET outcome = 'in_doubt', ask = 1, code = CASE WHEN number > 399 THEN 60027 ELSE 0 END WHERE `+
+			`job_id = '`+id+`' AND number > 398`)
+	tamper(s.t, s.database,
+		`UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = `+
+			`version + 1 WHERE id = '`+id+`'`)
 	s.visit(
 		scene{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
 		scene{"decide-auditor", "aida", job, nil},
@@ -150,7 +155,9 @@ func (s *stage) decisions(olga *visitor, id string) {
 // halts has a job halt for its failures, the service go down, and the database
 // be held by another program.
 func (s *stage) halts(olga *visitor, failed string) {
-	tamper(s.t, s.database, `UPDATE jobs SET state = 'halted', start_at = 0, halt_code = -12, halt_info = '7/9', outcome_failed = 7, outcome_cleared = 2, outcome_waiting = outcome_waiting - 9, version = version + 1 WHERE id = '`+failed+`'`)
+	tamper(s.t, s.database,
+		`UPDATE jobs SET state = 'halted', start_at = 0, halt_code = -12, halt_info = '7/9', outcome_failed = 7, `+
+			`outcome_cleared = 2, outcome_waiting = outcome_waiting - 9, version = version + 1 WHERE id = '`+failed+`'`)
 	s.visit(scene{"halted-failures", "olga", "/jobs/" + failed, nil})
 	s.do(olga, "/jobs/"+failed+"/cancel", nil)
 

@@ -90,7 +90,8 @@ func TestKillSwitchStopsWithinASecond(t *testing.T) {
 		until(t, "the calls in flight are answered", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
 		until(t, "a second and a half has passed", func() bool { return time.Since(thrown) > 1500*time.Millisecond })
 		delay := lastArrival(simulator).Sub(thrown)
-		t.Logf("the last call arrived %s after the kill switch was thrown; the page answered after %s", delay.Round(100*time.Microsecond), answered.Sub(thrown).Round(100*time.Microsecond))
+		t.Logf("the last call arrived %s after the kill switch was thrown; the page answered after %s",
+			delay.Round(100*time.Microsecond), answered.Sub(thrown).Round(100*time.Microsecond))
 		require.Less(t, delay, time.Second)
 
 		before := len(simulator.Ledger())

@@ -46,7 +46,8 @@ const (
 )
 
 func newCrowd(w *torture, seed uint64) *crowd {
-	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, undone: map[string]bool{}, consoles: map[*program]*listening{}}
+	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, undone: map[string]bool{},
+		consoles: map[*program]*listening{}}
 	for _, p := range w.consoles {
 		c.with(p)
 	}

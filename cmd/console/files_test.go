@@ -187,7 +187,8 @@ func TestProtectedAccountsAreNeverSent(t *testing.T) {
 		protect("member_0005998\nmember_0005999")
 		until(t, "the job is finished", func() bool { return olga.ended(id) })
 		j = olga.job(id)
-		require.Equal(t, []int64{6_000, 4, 5_996, 5_996}, []int64{j.Rows, j.Protected, j.Accounts, j.Outcomes["cleared"] + j.Outcomes["untagged"]})
+		require.Equal(t, []int64{6_000, 4, 5_996, 5_996},
+			[]int64{j.Rows, j.Protected, j.Accounts, j.Outcomes["cleared"] + j.Outcomes["untagged"]})
 		for _, call := range simulator.Ledger() {
 			for _, name := range []string{"member_0000001", "member_0000002", "member_0005998", "member_0005999"} {
 				require.NotContains(t, call.Accounts, name)

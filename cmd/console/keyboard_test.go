@@ -27,11 +27,13 @@ const noteFocus = `
 	document.activeElement.blur();
 	window.places = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
 		.filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled)
-		.filter((e, i, all) => e.type !== "radio" || e === (all.find(r => r.name === e.name && r.checked) ?? all.find(r => r.name === e.name))); // a group is one stop; arrows lead through it
+		.filter((e, i, all) => e.type !== "radio" || // a group is one stop; arrows lead through it
+			e === (all.find(r => r.name === e.name && r.checked) ?? all.find(r => r.name === e.name)));
 	window.reached = [];
 	document.addEventListener("focusin", ({target}) => {
 		const style = getComputedStyle(target), box = target.getBoundingClientRect();
-		const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && box.width > 0 && box.left + scrollX >= 0 && box.top + scrollY >= 0;
+		const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 &&
+			box.width > 0 && box.left + scrollX >= 0 && box.top + scrollY >= 0;
 		reached.push({Place: places.indexOf(target), Seen: seen, Name: target.outerHTML.slice(0, 100)});
 	});
 	places.length`

@@ -55,7 +55,8 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 		until(t, "the job is finished", func() bool { return operator.ended(id) })
 		require.NoError(t, p.stop(syscall.SIGTERM))
 		found := requireTruth(t, database, base, id)
-		t.Logf("%d kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest restart made its first call after %s",
+		t.Logf("%d kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest "+
+			"restart made its first call after %s",
 			kills, found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
 	})
 }

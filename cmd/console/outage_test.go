@@ -114,7 +114,8 @@ func (o *outage) ends() {
 	require.NoError(o, err, out)
 	found := requireTruth(o, o.program.database, o.base, o.job)
 	require.Zero(o, found.Foreign, "calls whose intent no ledger holds")
-	o.Logf("%d accounts agree, %d calls, %d without an answer, %d accounts were in doubt", found.Accounts, found.Calls, found.Lost, found.InDoubt)
+	o.Logf("%d accounts agree, %d calls, %d without an answer, %d accounts were in doubt", found.Accounts, found.Calls,
+		found.Lost, found.InDoubt)
 }
 
 func TestOutageOfDiskSpaceLosesNothing(t *testing.T) {

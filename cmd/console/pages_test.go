@@ -120,8 +120,10 @@ func (s *stage) jobs() []scene {
 	refused := olga.draft(accountFile(10))
 	reading := olga.draft(accountFile(20))
 	for id, set := range map[string]string{
-		reading: `state = 'reading', file_name = 'members-2026-11.csv.gz', reader = 'another', reader_until = 99999999999999, read_done = 437, read_rows = 4368000`,
-		refused: `state = 'refused', file_name = 'members-2026-10.csv.gz', refusal = '{"code":"file.damaged"}', finished_at = created_at, row_count = 0, accounts = 0, outcome_waiting = 0`,
+		reading: `state = 'reading', file_name = 'members-2026-11.csv.gz', reader = 'another', reader_until = ` +
+			`99999999999999, read_done = 437, read_rows = 4368000`,
+		refused: `state = 'refused', file_name = 'members-2026-10.csv.gz', refusal = '{"code":"file.damaged"}', ` +
+			`finished_at = created_at, row_count = 0, accounts = 0, outcome_waiting = 0`,
 	} {
 		tamper(s.t, s.database, `UPDATE jobs SET `+set+` WHERE id = '`+id+`'`)
 	}
@@ -178,7 +180,8 @@ func (s *stage) jobs() []scene {
 
 // others are the pages that no job is the subject of.
 func (s *stage) others() []scene {
-	answer, body := s.signIn("adam").post("/protected", url.Values{"accounts": {"vip_01\nvip_02\nceo\npress_office"}, "note": {"Board and press accounts"}})
+	answer, body := s.signIn("adam").post("/protected",
+		url.Values{"accounts": {"vip_01\nvip_02\nceo\npress_office"}, "note": {"Board and press accounts"}})
 	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
 	newUser := func(name, password string, status int) func(w *tab) {
 		return func(w *tab) {
@@ -267,7 +270,8 @@ func post(path string, status int) func(w *tab) {
 	return func(w *tab) {
 		w.t.Helper()
 		require.Equal(w.t, status, w.follow(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(
-			`{ const form = document.createElement("form"); form.method = "post"; form.action = %q; document.body.append(form); form.submit() }`, path))))
+			`{ const form = document.createElement("form"); form.method = "post"; form.action = %q; `+
+				`document.body.append(form); form.submit() }`, path))))
 	}
 }
 

@@ -165,7 +165,8 @@ func (p *program) logged() string {
 
 // lastLogged is the end of the log without the requests that were answered.
 func (p *program) lastLogged() string {
-	lines := slices.DeleteFunc(strings.Split(p.logged(), "\n"), func(line string) bool { return strings.Contains(line, "level=INFO msg=request") })
+	lines := slices.DeleteFunc(strings.Split(p.logged(), "\n"),
+		func(line string) bool { return strings.Contains(line, "level=INFO msg=request") })
 	return strings.Join(lines[max(0, len(lines)-100):], "\n")
 }
 

@@ -41,7 +41,8 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	file := filepath.Join(t.TempDir(), "checkpoints")
-	p.settings = append(p.settings, "CONSOLE_CHECKPOINT_FILE="+file, "CONSOLE_CHECKPOINT_WEBHOOK="+hook.URL+"/secret-path", "CONSOLE_CHECKPOINT_SYSLOG=udp://"+logs.LocalAddr().String())
+	p.settings = append(p.settings, "CONSOLE_CHECKPOINT_FILE="+file, "CONSOLE_CHECKPOINT_WEBHOOK="+hook.URL+"/secret-path",
+		"CONSOLE_CHECKPOINT_SYSLOG=udp://"+logs.LocalAddr().String())
 	p.start()
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(150))
@@ -130,7 +131,8 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Contains(t, out, "Note: The database was restored from an older copy")
 	p.start()
-	require.Equal(t, 1, strings.Count(p.logged(), "the database is older than the last published checkpoint: it is an older copy"), "it is said once")
+	require.Equal(t, 1, strings.Count(p.logged(),
+		"the database is older than the last published checkpoint: it is an older copy"), "it is said once")
 	require.NoError(t, p.stop(syscall.SIGTERM))
 }
 

@@ -171,7 +171,8 @@ func TestSignInWrongPasswordSlowsNext(t *testing.T) {
 	for range 3 {
 		require.Equal(t, 422, w.submitSignIn("aida", "wrong"))
 		require.Contains(t, w.fault(), "Sign-in failed: the user name or password is wrong")
-		require.Equal(t, []string{"aida", ""}, read[[]string](w, `[document.querySelector("#username").value, document.querySelector("#password").value]`))
+		require.Equal(t, []string{"aida", ""},
+			read[[]string](w, `[document.querySelector("#username").value, document.querySelector("#password").value]`))
 	}
 	waited := func() { tamper(t, p.database, `UPDATE sign_in_failures SET last_at = last_at - 60000`) }
 	// Each wait is twice as long as the last; the browser may take as long as the first.

@@ -39,8 +39,10 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	require.Contains(t, w.at(), "/audit?")
 	seen := strings.Join(w.texts(".list tbody tr :is(.short)"), "|")
 	require.Contains(t, seen, "olga operator|Job started")
-	require.Equal(t, 0, read[int](w, `document.querySelectorAll(".list a[href='/jobs/`+other+`']").length`), "the other job has nothing to do with it")
-	started := `[...document.querySelectorAll(".list tbody tr")].find(row => row.innerText.includes("Job started") && row.innerText.includes("olga"))`
+	require.Equal(t, 0, read[int](w, `document.querySelectorAll(".list a[href='/jobs/`+other+`']").length`),
+		"the other job has nothing to do with it")
+	started := `[...document.querySelectorAll(".list tbody tr")].find(row => row.innerText.includes("Job started") && ` +
+		`row.innerText.includes("olga"))`
 	require.Equal(t, 200, w.open(read[string](w, started+`.querySelector("a[href^='/audit/']").getAttribute("href")`)))
 	facts := w.text("#facts ~ dl")
 	for _, said := range []string{"olga", "127.0.0.1", "users.csv", "job.started"} {
@@ -65,7 +67,8 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	elsewhere := t.TempDir()
 	pack := filepath.Join(elsewhere, name)
 	require.NoError(t, os.WriteFile(pack, content, 0o600))
-	nothing := []string{"CONSOLE_DATABASE=" + filepath.Join(elsewhere, "nothing.db"), "CONSOLE_KEY_FILE=" + filepath.Join(elsewhere, "nothing.key")}
+	nothing := []string{"CONSOLE_DATABASE=" + filepath.Join(elsewhere, "nothing.db"),
+		"CONSOLE_KEY_FILE=" + filepath.Join(elsewhere, "nothing.key")}
 	out, err := runProgram("", nothing, "verify", pack, "--key", key)
 	require.NoError(t, err, out)
 	require.Contains(t, out, "The evidence pack verifies: job "+job)

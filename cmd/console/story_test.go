@@ -26,7 +26,8 @@ func memberFile(n int) []byte {
 	for i := range n {
 		fmt.Fprintf(&file, "member_%07d,Chengdu\r\n", i)
 	}
-	file.WriteString(",Chengdu\r\n" + strings.Repeat("x", 40) + ",Chengdu\r\n用户一,Chengdu\r\nmember_0000001,Chengdu\r\nmember_0000002,Chengdu\r\n")
+	file.WriteString(",Chengdu\r\n" + strings.Repeat("x", 40) +
+		",Chengdu\r\n用户一,Chengdu\r\nmember_0000001,Chengdu\r\nmember_0000002,Chengdu\r\n")
 	return file.Bytes()
 }
 
@@ -47,7 +48,9 @@ const observe = `(() => {
 	};
 	window.observed = [];
 	note();
-	new MutationObserver(note).observe(document.querySelector("main"), {subtree: true, childList: true, characterData: true, attributes: true});
+	new MutationObserver(note).observe(document.querySelector("main"), {
+		subtree: true, childList: true, characterData: true, attributes: true,
+	});
 })()`
 
 type observation struct {
@@ -96,7 +99,8 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	for _, said := range []string{"4001", "4002", "4003", "4004", "4005", "empty", "too long for the service", "not allow"} {
 		require.Contains(t, strings.ReplaceAll(faults, ",", ""), said)
 	}
-	require.Equal(t, []string{"row 1", "member_0000000", "Chengdu"}, append([]string{"row " + w.text(".grid tbody td")}, w.texts(".grid tbody tr:first-child td:not(.number)")...))
+	require.Equal(t, []string{"row 1", "member_0000000", "Chengdu"},
+		append([]string{"row " + w.text(".grid tbody td")}, w.texts(".grid tbody tr:first-child td:not(.number)")...))
 
 	// Confirm: a wrong count starts nothing.
 	require.Equal(t, 422, w.follow(fill("#confirm", "4005"), click("form[action$=start] button")))
@@ -110,7 +114,8 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	w.until(`observed.at(-1).State === "running"`)
 	w.do(click(".ask summary"), chromedp.Focus(chromedp.CSS(".outcomes tfoot a")))
 	w.until(`new Set(observed.map(o => o.Outcomes.cleared)).size > 3`)
-	require.True(t, read[bool](w, `document.querySelector("details.ask").open && document.activeElement === document.querySelector(".outcomes tfoot a")`),
+	require.True(t, read[bool](w,
+		`document.querySelector("details.ask").open && document.activeElement === document.querySelector(".outcomes tfoot a")`),
 		"what was opened stays open, and the keyboard where it was, while the numbers move")
 	w.do(click(".ask summary"))
 	seen := read[[]observation](w, "observed")
@@ -132,7 +137,9 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	require.Positive(t, last["failed"])
 	require.Contains(t, w.text("#job-reasons"), "never imported")
 	require.Equal(t, "Job status: finished.", w.text("#job-announce"))
-	require.Equal(t, []string{fmt.Sprintf("Retry %d failed accounts", last["failed"])}, w.texts("form[action*='/jobs/']:not(#undo-form)"), "nothing else can be done with a job that is finished but to undo it")
+	require.Equal(t, []string{fmt.Sprintf("Retry %d failed accounts", last["failed"])},
+		w.texts("form[action*='/jobs/']:not(#undo-form)"),
+		"nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
 	requireTruth(t, p.database, base, job)
@@ -165,7 +172,8 @@ func requireAudited(t *testing.T, w *tab, job string) {
 	require.Positive(t, at)
 	require.Equal(t, []string{
 		"olga operator", "Excluded rows downloaded", "olga operator", "Results downloaded", "System", "Job finished",
-		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "System", "File read", "olga operator", "File uploaded",
+		"olga operator", "Job resumed", "olga operator", "Job paused", "olga operator", "Job started", "System", "File read",
+		"olga operator", "File uploaded",
 	}, slices.Delete(seen, at-1, at+1))
 	w.do(click(".list tbody tr:nth-last-child(2) summary"))
 	details := w.text(".list tbody tr:nth-last-child(2) dl")

@@ -70,8 +70,10 @@ const (
 		...[...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data),
 		...["aria-label", "title", "placeholder", "data-label"].map(name => e.getAttribute(name) ?? ""),
 	]).map(text => text.trim().replace(/\s+/g, " ")).filter(text => text !== "")`
-	steering = `[...document.querySelectorAll("nav a, button:not(.languages *), a.btn, label, h2, legend, dt, th[scope=col]:not(.grid *), summary")]
-		.flatMap(e => [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data.trim().replace(/\s+/g, " "))).filter(text => text !== "")`
+	steering = `[...document.querySelectorAll("nav a, button:not(.languages *), a.btn, label, h2, legend, dt, " +
+			"th[scope=col]:not(.grid *), summary")]
+		.flatMap(e => [...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE)
+			.map(n => n.data.trim().replace(/\s+/g, " "))).filter(text => text !== "")`
 )
 
 var dotted = regexp.MustCompile(`[a-z_]+(\.[a-z0-9_]+)+`)
@@ -98,7 +100,8 @@ func (s *stage) requireLanguage(w *tab, where, lang string) {
 		}
 	}
 	for _, number := range w.texts("td.number, .sum strong.number") {
-		if regexp.MustCompile(`\d{4}`).MatchString(number) && !regexp.MustCompile(`^\d{5}$`).MatchString(number) { // codes are five digits, and stay as they are
+		// codes are five digits, and stay as they are
+		if regexp.MustCompile(`\d{4}`).MatchString(number) && !regexp.MustCompile(`^\d{5}$`).MatchString(number) {
 			s.t.Errorf("%s in %s: the number %s is hard to read", where, lang, number)
 		}
 	}

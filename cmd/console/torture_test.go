@@ -23,7 +23,8 @@ import (
 // everyFault is every way the simulator can misbehave, all at once. Calls that
 // never get an answer hold a seat for ten seconds each, and those refused as too
 // frequent slow the pace down: both are rare here.
-const everyFault = "server_error=0.01,timeout=0.005,too_often=0.0005,bad_gateway=0.005,bad_gateway_after=0.005,garbage=0.003,garbage_after=0.003," +
+const everyFault = "server_error=0.01,timeout=0.005,too_often=0.0005,bad_gateway=0.005," +
+	"bad_gateway_after=0.005,garbage=0.003,garbage_after=0.003," +
 	"half_answer=0.005,reset_before=0.01,reset_after=0.01,silent_before=0.001,silent_after=0.001,late_apply=0.004"
 
 // torture is one console, or several on one database, that are killed again and
@@ -60,7 +61,8 @@ func TestTorture(t *testing.T) {
 			t.Parallel()
 			t.Logf("TORTURE_SEED=%d TORTURE_KILLS=%d", seed, kills)
 			database := databaseOf(t, engine)
-			simulator, base := simulateApart(t, "--seed", fmt.Sprint(seed%1000+1), "--unknown", "0.002", "--spread", "300ms", "--late-within", "3s", "--faults", everyFault)
+			simulator, base := simulateApart(t, "--seed", fmt.Sprint(seed%1000+1), "--unknown", "0.002", "--spread", "300ms",
+				"--late-within", "3s", "--faults", everyFault)
 			one := newProgram(t, base, database)
 			one.start()
 			w := &torture{T: t, dice: rand.New(rand.NewPCG(seed, uint64(consoles))), simulator: simulator, consoles: []*program{one}}
@@ -158,7 +160,8 @@ func (w *torture) requireSilence() {
 		require.NoError(w, err)
 		for _, s := range w.crowd.silences {
 			at := time.UnixMicro(call.At)
-			require.False(w, at.After(s.from) && at.Before(s.to), "call %d arrived %s after all sending was stopped", call.Number, at.Sub(s.from)+time.Second)
+			require.False(w, at.After(s.from) && at.Before(s.to), "call %d arrived %s after all sending was stopped",
+				call.Number, at.Sub(s.from)+time.Second)
 		}
 	}
 }
@@ -176,7 +179,8 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 		what  string
 		value any
 	}{
-		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.crowd.said()}, {"times all sending was stopped", len(w.crowd.silences)},
+		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.crowd.said()},
+		{"times all sending was stopped", len(w.crowd.silences)},
 		{"accounts", found.Accounts}, {"calls", found.Calls}, {"faults, of so many kinds", fmt.Sprintf("%d, %d", faults, len(stats.Faults))},
 		{"calls without an answer", found.Lost}, {"accounts that were in doubt", found.InDoubt},
 		{"rows lost", found.Missing}, {"rows with two outcomes", found.Twice}, {"acknowledged accounts sent again", found.Resent},

@@ -185,7 +185,8 @@ func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
-			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond, Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
+			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond,
+				Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
 		})
 		con := opened(t, database, base, "all_member_push")
 		id := startedJob(t, con.jobs, accountFile(20_000)).ID

@@ -24,7 +24,8 @@ func TestChoicesMustFitTheFile(t *testing.T) {
 		want *fault.Sentence
 		says string
 	}{
-		"column":                       {table, Choices{Column: 3}, FaultColumn, "Column 3 does not exist: with these settings, the file has 2 columns"},
+		"column": {table, Choices{Column: 3}, FaultColumn,
+			"Column 3 does not exist: with these settings, the file has 2 columns"},
 		"column of one":                {table, Choices{Column: 2, Separator: OnePerLine}, FaultColumn, "has 1"},
 		"column below 1":               {table, Choices{Column: -4}, FaultChoice, "-4"},
 		"column of a workbook":         {workbook, Choices{Column: 2}, FaultColumn, "has 1"},

@@ -44,7 +44,8 @@ func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
 		rows    string
 		choices Choices
 	}{
-		{"comma.csv", "1 2", `2=a1["vip"] 3=a2["gold" "Gold"] 4=a3["vip" "new"] 5!ragged 6!no_tag 7!no_tag 8=a7["a;b" "c"] 9!bad_tag 11!empty`, none},
+		{"comma.csv", "1 2",
+			`2=a1["vip"] 3=a2["gold" "Gold"] 4=a3["vip" "new"] 5!ragged 6!no_tag 7!no_tag 8=a7["a;b" "c"] 9!bad_tag 11!empty`, none},
 		{"chinese.csv", "1 3", `2=a1["付费" "活跃" "北京"] 3=a2["a" "b" "c" "d"]`, none},
 		{"left-of-account.tsv", "2 1", `2=a1["vip"] 3=a2["gold" "vip"]`, none},
 		{"header-by-tags.csv", "1 2", `2=ann["vip"] 3=bob["gold" "vip"]`, none},
@@ -58,7 +59,8 @@ func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
 		{"word-beats-ending.csv", "3 1", `2=vip["a1"] 3=gold["a2"]`, Choices{Column: 3, TagColumn: 1}},
 		{"marked.csv", "1 3", `2=a1["vip"] 3=a2["gold"]`, none},
 		{"tag-lengths.csv", "1 2", `2=a1["` + x + `"] 3!tag_too_long 4=a3["` + biao + `"] 5!tag_too_long`, none},
-		{"spreadsheet-leftovers.csv", "1 2", `2!bad_tag 3!bad_tag 4=a3["5\" disk"] 5!bad_tag 6!bad_tag 7!bad_tag 8=a7["1.0"] 9!bad_tag 10!no_tag 11=a10["NULL"]`, none},
+		{"spreadsheet-leftovers.csv", "1 2",
+			`2!bad_tag 3!bad_tag 4=a3["5\" disk"] 5!bad_tag 6!bad_tag 7!bad_tag 8=a7["1.0"] 9!bad_tag 10!no_tag 11=a10["NULL"]`, none},
 		{"joined-other-order.csv", "1 2", `2=a1["vip"] 3!repeated_header 4!columns_changed 5!repeated_header 6=c1["new"]`, none},
 		{"joined-no-header.csv", "1 2", `1=a1["vip"] 2=a2["vip"] 3!repeated_header 4!columns_changed 5!repeated_header 6=b2["gold"]`, none},
 		{"apostrophes.csv", "1 2", `2=a1["=x" "'+y"] 3=a2["-vip"] 4=a3["@x"]`, none},

@@ -30,8 +30,10 @@ func auditTime(seq int64) time.Time {
 func auditEntry(seq int64) audit.Entry {
 	dice := rand.New(rand.NewPCG(uint64(seq), 7))
 	e := audit.Entry{At: auditTime(seq), App: "Chat (production)", Domain: "https://console.tim.qq.com",
-		Actor: audit.Actor{ID: "u1", Name: fmt.Sprintf("person%02d", min(dice.IntN(auditActors), dice.IntN(auditActors))), Role: "jobstest.Operator", SignedIn: audit.ByPassword,
-			Session: "06h0000000000000", Address: fmt.Sprintf("192.0.2.%d", dice.IntN(250)), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0", RequestID: "0123456789abcdef"}}
+		Actor: audit.Actor{ID: "u1", Name: fmt.Sprintf("person%02d", min(dice.IntN(auditActors), dice.IntN(auditActors))),
+			Role: "jobstest.Operator", SignedIn: audit.ByPassword,
+			Session: "06h0000000000000", Address: fmt.Sprintf("192.0.2.%d", dice.IntN(250)),
+			UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0", RequestID: "0123456789abcdef"}}
 	switch draw := dice.IntN(100); {
 	case draw == 0:
 		e.Code, e.Target = audit.AccessDenied, "/users"
@@ -45,7 +47,8 @@ func auditEntry(seq int64) audit.Entry {
 		e.Code = []audit.Code{audit.JobUploaded, audit.JobRead, audit.JobStarted, audit.JobPaused, audit.ResultsDownloaded}[dice.IntN(5)]
 		e.JobID = fmt.Sprintf("job%06d", seq/8)
 		e.Target = fmt.Sprintf("churned-%d.csv", seq/8)
-		e.Details = map[string]any{"accounts": float64(dice.IntN(100_000)), "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "file": e.Target}
+		e.Details = map[string]any{"accounts": float64(dice.IntN(100_000)),
+			"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "file": e.Target}
 	}
 	return e
 }
@@ -67,7 +70,8 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-var auditor = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", SignedIn: audit.ByPassword, Session: "06h0000000000001", Address: "192.0.2.1", UserAgent: "Mozilla/5.0", RequestID: "0123456789abcdef"}
+var auditor = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", SignedIn: audit.ByPassword,
+	Session: "06h0000000000001", Address: "192.0.2.1", UserAgent: "Mozilla/5.0", RequestID: "0123456789abcdef"}
 
 // benchmarkAuditPage reads a page and says so in the log, as the audit page does.
 func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {
@@ -76,12 +80,15 @@ func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {
 		return f
 	}
 	for name, filter := range map[string]audit.Filter{
-		"none": {}, "code": {Code: audit.JobStarted}, "rare-code": {Code: audit.KillSwitchThrown}, "actor": {Actor: "person03"}, "rare-actor": {Actor: "person39"},
+		"none": {}, "code": {Code: audit.JobStarted}, "rare-code": {Code: audit.KillSwitchThrown},
+		"actor": {Actor: "person03"}, "rare-actor": {Actor: "person39"},
 		"actor-code": {Actor: "person39", Code: audit.AccessDenied}, "job": {JobID: "job050000"}, "account": {Account: "member_0000123"},
 		"failed": {Result: audit.Failed}, "succeeded": {Result: audit.Succeeded}, "word": {Words: "churned"}, "rare-word": {Words: "ops 4711"},
-		"month": month(audit.Filter{}), "month-code": month(audit.Filter{Code: audit.JobStarted}), "month-actor": month(audit.Filter{Actor: "person30"}),
-		"month-failed": month(audit.Filter{Result: audit.Failed}), "month-word": month(audit.Filter{Words: "csv"}), "month-rare-code": month(audit.Filter{Code: audit.KillSwitchThrown}),
-		"deep": {Before: 20_000}, "actor-failed": {Actor: "person20", Result: audit.Failed},
+		"month": month(audit.Filter{}), "month-code": month(audit.Filter{Code: audit.JobStarted}),
+		"month-actor":  month(audit.Filter{Actor: "person30"}),
+		"month-failed": month(audit.Filter{Result: audit.Failed}), "month-word": month(audit.Filter{Words: "csv"}),
+		"month-rare-code": month(audit.Filter{Code: audit.KillSwitchThrown}),
+		"deep":            {Before: 20_000}, "actor-failed": {Actor: "person20", Result: audit.Failed},
 		"word-rare-code": {Words: "csv", Code: audit.KillSwitchThrown}, "word-rare-actor": {Words: "csv", Actor: "person39"},
 		"word-actor-code": {Words: "csv", Actor: "person39", Code: audit.AccessDenied}, "rare-word-actor": {Words: "ops 4711", Actor: "person03"},
 	} {
@@ -92,7 +99,9 @@ func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {
 				began := time.Now()
 				_, err := s.Audit.Entries(ctx, filter)
 				require.NoError(b, err)
-				require.NoError(b, s.Audit.Record(ctx, audit.Entry{Code: audit.LogSearched, Actor: auditor, Details: map[string]any{"filter": map[string]any{"q": filter.Words}}}))
+				require.NoError(b, s.Audit.Record(ctx,
+					audit.Entry{Code: audit.LogSearched, Actor: auditor,
+						Details: map[string]any{"filter": map[string]any{"q": filter.Words}}}))
 				took = append(took, time.Since(began))
 			}
 			slices.Sort(took)

@@ -13,7 +13,8 @@ func TestCatalogueHoldsExactlyEveryCode(t *testing.T) {
 	document, err := os.ReadFile("../../docs/audit.md")
 	require.NoError(t, err)
 	var documented []Code
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+(?:\\.[a-z_]+)?)` \\|(.*)\\|.*\\|$").FindAllStringSubmatch(string(document), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+(?:\\.[a-z_]+)?)` \\|(.*)\\|.*\\|$").
+		FindAllStringSubmatch(string(document), -1) {
 		code := Code(row[1])
 		if !slices.Contains(Codes, code) && !regexp.MustCompile(`\.`).MatchString(row[1]) {
 			continue // a row of another table

@@ -17,7 +17,8 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 		err := l.db.Tx(ctx, func(tx *store.Tx) error {
 			var edge []byte
 			var size, reached int64
-			if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge, reached`).Scan(&size, &edge, &reached); err != nil {
+			if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge, reached`).
+				Scan(&size, &edge, &reached); err != nil {
 				return err
 			}
 			tree, err := TreeAt(size, edge)
@@ -33,7 +34,8 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 					return err
 				}
 				reached = max(reached, store.Millis(e.At))
-				lines = append(lines, e.Seq, written.Line, written.Personal, store.Millis(e.At), reached, e.Code, store.Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+				lines = append(lines, e.Seq, written.Line, written.Personal, store.Millis(e.At), reached, e.Code,
+					store.Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
 				for i, hash := range tree.Grow(written.Leaf()) {
 					hashes = append(hashes, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
 				}

@@ -14,10 +14,14 @@ import (
 
 var anyEntry = rapid.Custom(func(t *rapid.T) Entry {
 	return Entry{
-		Seq: rapid.Int64Range(1, 1<<50).Draw(t, "seq"), At: time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")).UTC(), Code: rapid.SampledFrom(Codes).Draw(t, "code"),
-		Actor: Actor{ID: rapid.String().Draw(t, "id"), Name: rapid.String().Draw(t, "name"), Role: "admin", SignedIn: ByPassword, Session: "s", Address: "::1", UserAgent: rapid.String().Draw(t, "agent"), RequestID: "r"},
-		JobID: rapid.StringMatching(`[a-z0-9]{0,16}`).Draw(t, "job"), Target: rapid.String().Draw(t, "target"), App: "Chat (test)", Domain: "http://127.0.0.1",
-		Details: map[string]any{"note": rapid.String().Draw(t, "note"), "rows": float64(rapid.Int32().Draw(t, "rows")), "kind": "clear", "list": []any{"a", rapid.String().Draw(t, "item")}},
+		Seq: rapid.Int64Range(1, 1<<50).Draw(t, "seq"), At: time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")).UTC(),
+		Code: rapid.SampledFrom(Codes).Draw(t, "code"),
+		Actor: Actor{ID: rapid.String().Draw(t, "id"), Name: rapid.String().Draw(t, "name"), Role: "admin",
+			SignedIn: ByPassword, Session: "s", Address: "::1", UserAgent: rapid.String().Draw(t, "agent"), RequestID: "r"},
+		JobID: rapid.StringMatching(`[a-z0-9]{0,16}`).Draw(t, "job"), Target: rapid.String().Draw(t, "target"),
+		App: "Chat (test)", Domain: "http://127.0.0.1",
+		Details: map[string]any{"note": rapid.String().Draw(t, "note"), "rows": float64(rapid.Int32().Draw(t, "rows")),
+			"kind": "clear", "list": []any{"a", rapid.String().Draw(t, "item")}},
 	}
 })
 
@@ -38,7 +42,8 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestLineHoldsPersonalDataAsDigest(t *testing.T) {
-	e := Entry{Seq: 1, At: time.UnixMilli(1), Code: TagsRead, Actor: Actor{ID: "u1", Name: "Olga Smirnova", Role: "operator", Address: "192.0.2.7", UserAgent: "Firefox"},
+	e := Entry{Seq: 1, At: time.UnixMilli(1), Code: TagsRead,
+		Actor:  Actor{ID: "u1", Name: "Olga Smirnova", Role: "operator", Address: "192.0.2.7", UserAgent: "Firefox"},
 		Target: "ann.lee@example.com", Details: map[string]any{"note": "for Ann", "accounts": 3, "kind": "clear", "sha256": "abc"}}
 	w, err := Write(e)
 	require.NoError(t, err)

@@ -45,8 +45,10 @@ func TestUserNamesAreUniqueAndPlain(t *testing.T) {
 func signIn(t *testing.T, s *jobstest.Console, u auth.User) auth.Session {
 	t.Helper()
 	now := time.Now()
-	session := auth.Session{ID: "public-" + u.Name, TokenHash: "hash-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
-	require.NoError(t, s.Users.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"}, session, u.PasswordHash))
+	session := auth.Session{ID: "public-" + u.Name, TokenHash: "hash-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now,
+		SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+	require.NoError(t, s.Users.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"},
+		session, u.PasswordHash))
 	return session
 }
 

@@ -17,7 +17,8 @@ import (
 
 func TestALostCallIsReadBackOnceItHasEnded(t *testing.T) {
 	onEach(t, func(c *scene) {
-		c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.LateApply: 1}, Most: 1, LateWithin: enginetest.LostCallEnds, Commands: []tim.Command{tim.RemoveAllTags}})
+		c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.LateApply: 1}, Most: 1,
+			LateWithin: enginetest.LostCallEnds, Commands: []tim.Command{tim.RemoveAllTags}})
 		j := c.starts(jobs.Clear, accounts("a", 100))
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 100})

@@ -138,7 +138,8 @@ func TestAnOutageIsTenBadAnswersInARow(t *testing.T) {
 		rows := map[tim.Command]int{}
 		for range rapid.IntRange(1, 60).Draw(t, "calls") {
 			command := rapid.SampledFrom(tim.Commands).Draw(t, "command")
-			a := rapid.SampledFrom([]tim.Answer{code(0), code(70107), code(60007), code(60020), code(90011), code(91000), {Delivery: tim.Lost}, {Delivery: tim.NotSent}}).Draw(t, "answer")
+			a := rapid.SampledFrom([]tim.Answer{code(0), code(70107), code(60007), code(60020), code(90011), code(91000),
+				{Delivery: tim.Lost}, {Delivery: tim.NotSent}}).Draw(t, "answer")
 			switch {
 			case a.Delivery != tim.Answered || a.Code == 91000:
 				rows[command]++

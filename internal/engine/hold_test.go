@@ -16,7 +16,8 @@ import (
 // quiet is an engine that makes no calls.
 func quiet(t *testing.T, s *jobstest.Console) *Engine {
 	t.Helper()
-	return New(Config{App: jobstest.App, Store: s.DB, Jobs: s.Jobs, Audit: s.Audit, Snapshots: s.Snapshots, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	return New(Config{App: jobstest.App, Store: s.DB, Jobs: s.Jobs, Audit: s.Audit, Snapshots: s.Snapshots,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 }
 
 // write changes the database behind the engine's back.
@@ -31,7 +32,8 @@ func write(t *testing.T, s *store.DB, query string, args ...any) {
 // nextSlot is where the slots of a command that are reserved end.
 func (e *Engine) nextSlot(t *testing.T, command tim.Command) (at int64) {
 	t.Helper()
-	require.NoError(t, e.Store.Reader().QueryRowContext(t.Context(), `SELECT next_slot FROM budgets WHERE command = $1`, string(command)).Scan(&at))
+	require.NoError(t, e.Store.Reader().QueryRowContext(t.Context(), `SELECT next_slot FROM budgets WHERE command = $1`,
+		string(command)).Scan(&at))
 	return at
 }
 

@@ -49,7 +49,8 @@ func TestASampleShowsWhatWasNotDone(t *testing.T) {
 		require.Equal(c, []int64{250, tagged, 250 - tagged},
 			[]int64{inspection.Accounts, inspection.Counts[jobs.Inspected], inspection.Counts[jobs.Untagged]}, "those that were changed alone")
 
-		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID, jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
+		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID,
+			jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Cleared: tagged})
 		c.requireTruth(inspection, again)
 	})
@@ -67,7 +68,8 @@ func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 		wrong := inspection.Counts[jobs.Inspected]
 		require.Positive(c, wrong)
 		require.Equal(c, 60-wrong, inspection.Counts[jobs.Unchanged])
-		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID, jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
+		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID,
+			jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Changed: wrong})
 		for name := range c.results(j) {
 			require.Subset(c, c.service.Tags(name), []string{"t1", "t2"})

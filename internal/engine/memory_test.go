@@ -23,7 +23,8 @@ func (c *scene) sent(j jobs.Job) {
 	c.exec(`UPDATE batches SET sent = 1, lost = 1 WHERE job_id = $1`, j.ID)
 	c.exec(`UPDATE jobs SET state = 'running' WHERE id = $1`, j.ID)
 	for place, delivery := range []string{"lost", "not_sent", "answered"} {
-		c.exec(`INSERT INTO calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at, code) VALUES ($1, $2, 1, $3, 1, $4, 7, $5, 1, 91000)`,
+		c.exec(`INSERT INTO calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at, code) VALUES `+
+			`($1, $2, 1, $3, 1, $4, 7, $5, 1, 91000)`,
 			delivery+j.ID, j.ID, []byte{1 << place}, string(j.Kind.Command()), delivery)
 	}
 }
@@ -136,9 +137,11 @@ func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	url := storetest.PostgresURL(t)
 	c := newScene(t, jobstest.Open(t, url))
 	other := jobstest.Open(t, url)
-	c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 0.1, timtest.ResetBefore: 0.1, timtest.ResetAfter: 0.1}, Most: 50})
+	c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 0.1, timtest.ResetBefore: 0.1,
+		timtest.ResetAfter: 0.1}, Most: 50})
 	jobstest.Keep(t, c.Console, 0)
-	all := []jobs.Job{c.starts(jobs.Clear, accounts("a", 900)), c.starts(jobs.AddTags, tagged("a", 700, "t1", "t2")), c.starts(jobs.Inspect, accounts("a", 900)),
+	all := []jobs.Job{c.starts(jobs.Clear, accounts("a", 900)), c.starts(jobs.AddTags, tagged("a", 700, "t1", "t2")),
+		c.starts(jobs.Inspect, accounts("a", 900)),
 		c.starts(jobs.RemoveTags, tagged("a", 800, "t1")), c.starts(jobs.Clear, accounts("b", 500)+accounts("a", 100))}
 	c.run()
 	stop := enginetest.Run(t, enginetest.New(t, other, c.base))

@@ -18,7 +18,8 @@ func (c *scene) probe() {
 	c.Helper()
 	c.exec(`UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
 	c.until("it was probed", func() bool {
-		return c.count(`SELECT COUNT(*) FROM apps WHERE probe_at <> 1 AND NOT EXISTS (SELECT 1 FROM batches WHERE console <> '') OR probe_at = 0`) == 1
+		return c.count(`SELECT COUNT(*) FROM apps WHERE probe_at <> 1 AND NOT EXISTS (SELECT 1 FROM batches WHERE `+
+			`console <> '') OR probe_at = 0`) == 1
 	})
 }
 

@@ -20,13 +20,15 @@ func (c *scene) dies(j jobs.Job) {
 	c.exec(`UPDATE batches SET console = 'dead', claim = 'old', outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = 1`, j.ID)
 	c.exec(`UPDATE batches SET console = 'dead', claim = 'old' WHERE job_id = $1 AND number = 2`, j.ID)
 	c.exec(`UPDATE jobs SET state = 'running', outcome_waiting = 200, outcome_sending = 100 WHERE id = $1`, j.ID)
-	c.exec(`INSERT INTO calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at) VALUES ('one', $1, 1, $2, 100, 'remove_all_tags', 7, 'intended', $3)`,
+	c.exec(`INSERT INTO calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at) VALUES ('one', `+
+		`$1, 1, $2, 100, 'remove_all_tags', 7, 'intended', $3)`,
 		j.ID, []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x0f"), time.Now().UnixMilli())
 }
 
 func (c *scene) seen(ago time.Duration) {
 	c.Helper()
-	c.exec(`INSERT INTO consoles (id, seen_at) VALUES ('dead', $1) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, time.Now().Add(-ago).UnixMilli())
+	c.exec(`INSERT INTO consoles (id, seen_at) VALUES ('dead', $1) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
+		time.Now().Add(-ago).UnixMilli())
 }
 
 func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
@@ -81,7 +83,8 @@ func TestADeadConsolesCancelledJobIsReadBack(t *testing.T) {
 // loses ends the claims on a job as another console would, while calls are under way.
 func (c *scene) loses(j jobs.Job, notBefore time.Time) {
 	c.Helper()
-	c.exec(`UPDATE batches SET console = '', claim = '', outcome = 'in_doubt', lost = 1, not_before = $2 WHERE job_id = $1`, j.ID, notBefore.UnixMilli())
+	c.exec(`UPDATE batches SET console = '', claim = '', outcome = 'in_doubt', lost = 1, not_before = $2 WHERE job_id = $1`, j.ID,
+		notBefore.UnixMilli())
 	c.exec(`UPDATE jobs SET outcome_in_doubt = outcome_sending, outcome_sending = 0, calls = calls + 1 WHERE id = $1`, j.ID)
 	c.exec(`UPDATE calls SET delivery = 'lost' WHERE job_id = $1 AND delivery = 'intended'`, j.ID)
 }

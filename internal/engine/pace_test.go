@@ -95,7 +95,8 @@ func TestCallsTooFrequentOnlySlowThePace(t *testing.T) {
 		sending, err := c.SendStatus(c.Context(), j.AppID)
 		require.NoError(c, err)
 		for _, gauge := range sending.Gauges {
-			require.Equal(c, gauge.Command == tim.RemoveAllTags, gauge.Allowed < gauge.Set, "%s: only the command that was too frequent", gauge.Command)
+			require.Equal(c, gauge.Command == tim.RemoveAllTags, gauge.Allowed < gauge.Set,
+				"%s: only the command that was too frequent", gauge.Command)
 		}
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
 		require.Len(c, c.calls(), 6, "each was sent again")

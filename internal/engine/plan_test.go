@@ -46,18 +46,19 @@ func TestRestoreFollowsTheChosenPolicy(t *testing.T) {
 		change  []string
 		stop    bool
 	}{
-		"nothing there":             {policy: snapshot.Stop, change: []string{"a", "b"}},
-		"some there":                {policy: snapshot.Stop, has: []string{"b"}, change: []string{"a"}},
-		"all there":                 {policy: snapshot.Stop, has: []string{"b", "a", "x"}, ends: jobs.Unchanged},
-		"all there after a call":    {policy: snapshot.Stop, has: []string{"b", "a"}, touched: true, ends: jobs.Restored},
-		"gained, merge":             {policy: snapshot.Merge, has: []string{"x"}, change: []string{"a", "b"}},
-		"gained, skip":              {policy: snapshot.Skip, has: []string{"x"}, ends: jobs.Skipped},
-		"gained, stop":              {policy: snapshot.Stop, has: []string{"x"}, stop: true},
-		"too full":                  {policy: snapshot.Merge, has: full, ends: jobs.Failed, code: jobs.CodeTooFull},
-		"gained half way, skip":     {policy: snapshot.Skip, has: []string{"a", "x"}, touched: true, ends: jobs.Failed, code: jobs.CodeCutShort},
-		"gained half way, stop":     {policy: snapshot.Stop, has: []string{"a", "x"}, touched: true, stop: true},
-		"gained, no call did work":  {policy: snapshot.Skip, has: []string{"x"}, touched: true, ends: jobs.Skipped},
-		"too full half way":         {policy: snapshot.Merge, has: append([]string{"a"}, full...), touched: true, ends: jobs.Failed, code: jobs.CodeCutShort},
+		"nothing there":            {policy: snapshot.Stop, change: []string{"a", "b"}},
+		"some there":               {policy: snapshot.Stop, has: []string{"b"}, change: []string{"a"}},
+		"all there":                {policy: snapshot.Stop, has: []string{"b", "a", "x"}, ends: jobs.Unchanged},
+		"all there after a call":   {policy: snapshot.Stop, has: []string{"b", "a"}, touched: true, ends: jobs.Restored},
+		"gained, merge":            {policy: snapshot.Merge, has: []string{"x"}, change: []string{"a", "b"}},
+		"gained, skip":             {policy: snapshot.Skip, has: []string{"x"}, ends: jobs.Skipped},
+		"gained, stop":             {policy: snapshot.Stop, has: []string{"x"}, stop: true},
+		"too full":                 {policy: snapshot.Merge, has: full, ends: jobs.Failed, code: jobs.CodeTooFull},
+		"gained half way, skip":    {policy: snapshot.Skip, has: []string{"a", "x"}, touched: true, ends: jobs.Failed, code: jobs.CodeCutShort},
+		"gained half way, stop":    {policy: snapshot.Stop, has: []string{"a", "x"}, touched: true, stop: true},
+		"gained, no call did work": {policy: snapshot.Skip, has: []string{"x"}, touched: true, ends: jobs.Skipped},
+		"too full half way": {policy: snapshot.Merge, has: append([]string{"a"}, full...), touched: true,
+			ends: jobs.Failed, code: jobs.CodeCutShort},
 		"one chosen":                {policy: snapshot.Stop, only: []string{"b"}, change: []string{"b"}},
 		"one chosen, another there": {policy: snapshot.Stop, only: []string{"b"}, has: []string{"a"}, change: []string{"b"}},
 		"one chosen, and there":     {policy: snapshot.Stop, only: []string{"b"}, has: []string{"b", "x"}, ends: jobs.Unchanged},
@@ -265,7 +266,8 @@ func TestReadBackNamesMissingTags(t *testing.T) {
 }
 
 func TestACancelledJobChangesNothingMore(t *testing.T) {
-	for kind, code := range map[jobs.Kind]int{jobs.Clear: 0, jobs.AddTags: jobs.CodeCutShort, jobs.RemoveTags: jobs.CodeCutShort, jobs.Restore: jobs.CodeCutShort} {
+	for kind, code := range map[jobs.Kind]int{jobs.Clear: 0, jobs.AddTags: jobs.CodeCutShort,
+		jobs.RemoveTags: jobs.CodeCutShort, jobs.Restore: jobs.CodeCutShort} {
 		tagged, bare, apart := listed("ann", "a", "b"), listed("bob"), listed("cid", "a")
 		tagged.touched, bare.touched = true, true
 		b := readBatch(kind, jobs.InDoubt, tagged, bare, apart)

@@ -45,14 +45,18 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 			"may send":     {maySend, []any{jobstest.App.ID}},
 			"silent":       {silent, []any{now, "console"}},
 			"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{ids[0]}}, // else nothing is found out
-			"in hand":      {`SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 AND console <> '' ORDER BY job_id, number`, []any{"console"}},
+			"in hand": {`SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 AND console <> '' ORDER BY job_id, number`,
+				[]any{"console"}},
 		}
-		whole := regexp.MustCompile(`(?m)(Seq Scan on|SCAN) (b|batches|j|o|jobs|p|planned_batches)\b.*$|SEARCH (b|batches) USING (COVERING )?INDEX \w+ \(job_id=\?\)$|using batches_pkey on batches.*\n\s+Index Cond: \(job_id = [^)]*\)$|on batches_pkey.*\n\s+Index Cond: \(job_id = [^)]*\)$`)
+		whole := regexp.MustCompile(`(?m)(Seq Scan on|SCAN) (b|batches|j|o|jobs|p|planned_batches)\b.*$|SEARCH ` +
+			`(b|batches) USING (COVERING )?INDEX \w+ \(job_id=\?\)$|using batches_pkey on batches.*\n\s+Index Cond: ` +
+			`\(job_id = [^)]*\)$|on batches_pkey.*\n\s+Index Cond: \(job_id = [^)]*\)$`)
 		few := regexp.MustCompile(`batches_(free|in_hand|asked)|jobs_open`)
 		require.NoError(t, s.DB.Tx(t.Context(), func(tx *store.Tx) error {
 			// As they are in the middle of their way.
 			for _, change := range []string{
-				`INSERT INTO batches (job_id, number, outcome, accounts) SELECT a.job_id, a.number + 200 * b.number, 'waiting', 100 FROM batches a JOIN batches b ON b.job_id = a.job_id AND b.number <= 50`,
+				`INSERT INTO batches (job_id, number, outcome, accounts) SELECT a.job_id, a.number + 200 * b.number, ` +
+					`'waiting', 100 FROM batches a JOIN batches b ON b.job_id = a.job_id AND b.number <= 50`,
 				`UPDATE batches SET outcome = 'cleared', settled_at = 1 WHERE number <= 5000`,
 				`UPDATE batches SET outcome = 'in_doubt', sent = 1 WHERE number BETWEEN 101 AND 110`,
 				`UPDATE batches SET outcome = 'sending', sent = 1, console = 'other', claim = 'x' WHERE number BETWEEN 111 AND 115`,

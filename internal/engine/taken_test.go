@@ -70,7 +70,8 @@ func TestWhatWasNotLostIsCountedNoMore(t *testing.T) {
 // slotsFrom lets no slot of a command come before some time from now.
 func (c *scene) slotsFrom(command tim.Command, ahead time.Duration) {
 	c.Helper()
-	c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, jobstest.App.ID, string(command), time.Now().Add(ahead).UnixMicro())
+	c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, jobstest.App.ID, string(command),
+		time.Now().Add(ahead).UnixMicro())
 }
 
 // There can be no other console with SQLite, whatever the clock said when the last one lived.

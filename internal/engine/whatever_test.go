@@ -54,7 +54,8 @@ func (c *scene) all() (all []jobs.Job) {
 // one outcome, and that is true.
 func TestWhateverTheServiceDoesIsToldTruly(t *testing.T) {
 	onEach(t, func(c *scene) {
-		trouble := map[timtest.Fault]float64{timtest.ServerError: 0.08, timtest.Timeout: 0.04, timtest.BadGateway: 0.05, timtest.BadGatewayAfter: 0.05, timtest.Garbage: 0.03,
+		trouble := map[timtest.Fault]float64{timtest.ServerError: 0.08, timtest.Timeout: 0.04, timtest.BadGateway: 0.05,
+			timtest.BadGatewayAfter: 0.05, timtest.Garbage: 0.03,
 			timtest.GarbageAfter: 0.05, timtest.HalfAnswer: 0.05, timtest.ResetBefore: 0.06, timtest.ResetAfter: 0.08, timtest.LateApply: 0.06}
 		c.faults(timtest.Faults{Shares: trouble, Most: 60, LateWithin: 150 * time.Millisecond})
 		all := c.all()
@@ -124,7 +125,8 @@ func TestACleanBatchTakesTheFewestCalls(t *testing.T) {
 		c.ends(removes, jobs.Counts{jobs.Unchanged: 250})
 		undo := c.made(c.Undo(c.Context(), audit.System, kept.ID, jobs.UndoRequest{Policy: snapshot.Merge}, c.TempDir()))
 		c.ends(undo, jobs.Counts{jobs.Restored: 250})
-		for j, want := range map[string][2]int{bare.ID: {0, 3}, kept.ID: {3, 3}, looks.ID: {3, 0}, adds.ID: {3, 6}, removes.ID: {3, 0}, undo.ID: {3, 3}} {
+		for j, want := range map[string][2]int{bare.ID: {0, 3}, kept.ID: {3, 3}, looks.ID: {3, 0}, adds.ID: {3, 6},
+			removes.ID: {3, 0}, undo.ID: {3, 3}} {
 			reads := c.count(`SELECT COUNT(*) FROM calls WHERE job_id = $1 AND command = 'get_tags' AND delivery = 'answered'`, j)
 			changes := c.count(`SELECT COUNT(*) FROM calls WHERE job_id = $1 AND command <> 'get_tags' AND delivery = 'answered'`, j)
 			kind := c.job(jobs.Job{ID: j}).Kind

@@ -100,7 +100,8 @@ func byHand(pack []byte, key string) error {
 	if err != nil {
 		return err
 	}
-	for part, want := range map[string]any{"file": seal.Details["sha256"], "rows.csv": seal.Details["rows_sha256"], "calls.csv": seal.Details["calls_sha256"], "README.html": job.PageSHA256} {
+	for part, want := range map[string]any{"file": seal.Details["sha256"], "rows.csv": seal.Details["rows_sha256"],
+		"calls.csv": seal.Details["calls_sha256"], "README.html": job.PageSHA256} {
 		if hexSum(parts[part]) != want {
 			return fmt.Errorf("%s is not as it was sealed", part)
 		}
@@ -116,7 +117,8 @@ func handCheckpoint(note, key string) (size int64, root []byte, err error) {
 	origin, rest, _ := strings.Cut(key, "+")
 	hash, public, _ := strings.Cut(rest, "+")
 	raw, err := base64.StdEncoding.DecodeString(public)
-	if err != nil || len(raw) != 33 || raw[0] != 1 || len(lines) != 7 || lines[0] != origin || lines[4] != "" || lines[6] != "" || !strings.HasPrefix(lines[3], "time ") {
+	if err != nil || len(raw) != 33 || raw[0] != 1 || len(lines) != 7 || lines[0] != origin || lines[4] != "" ||
+		lines[6] != "" || !strings.HasPrefix(lines[3], "time ") {
 		return 0, nil, errors.New("not a checkpoint, or not a key")
 	}
 	if hexSum([]byte(origin+"\n"), raw)[:8] != hash {
@@ -172,7 +174,8 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 		}
 		last, numbers, codes[l.Seq] = l, append(numbers, l.Seq), l.Code
 	}
-	if seals != 1 || last.Code != "evidence.downloaded" || last.Details["job_sha256"] != jobSum || !slices.Equal(numbers[:len(numbers)-1], job.Entries) {
+	if seals != 1 || last.Code != "evidence.downloaded" || last.Details["job_sha256"] != jobSum ||
+		!slices.Equal(numbers[:len(numbers)-1], job.Entries) {
 		return seal, errors.New("the log is not whole, or job.json is another")
 	}
 	for _, seq := range erased {
@@ -182,7 +185,8 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 	}
 	for number := range strings.SplitSeq(seal.Details["approvals"].(string), ", ") {
 		seq, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || seq > removed && !slices.Contains([]string{"job.uploaded", "job.retried", "job.undone", "job.reread", "job.started", "job.resumed", "job.cancelled", "job.decided"}, codes[seq]) {
+		if err != nil || seq > removed && !slices.Contains([]string{"job.uploaded", "job.retried", "job.undone", "job.reread",
+			"job.started", "job.resumed", "job.cancelled", "job.decided"}, codes[seq]) {
 			return seal, fmt.Errorf("approval %s is missing", number)
 		}
 	}

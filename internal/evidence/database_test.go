@@ -28,10 +28,14 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.Empty(t, l.checked(t).Wrong)
 		for _, change := range []struct{ name, do, undo, wrong string }{
-			{"an outcome", `UPDATE batches SET outcome = 'untagged' WHERE number = 2`, `UPDATE batches SET outcome = 'cleared' WHERE number = 2`, "rows.csv: "},
-			{"the ledger", `UPDATE calls SET accounts = 99 WHERE batch = 1`, `UPDATE calls SET accounts = 100 WHERE batch = 1`, "calls.csv, line 2: "},
-			{"when a call left", `UPDATE calls SET sent_at = sent_at + 1 WHERE batch = 1`, `UPDATE calls SET sent_at = sent_at - 1 WHERE batch = 1`, "calls.csv: "},
-			{"the sums", `UPDATE jobs SET outcome_cleared = 249, outcome_failed = 1`, `UPDATE jobs SET outcome_cleared = 250, outcome_failed = 0`, "rows.csv: "},
+			{"an outcome", `UPDATE batches SET outcome = 'untagged' WHERE number = 2`,
+				`UPDATE batches SET outcome = 'cleared' WHERE number = 2`, "rows.csv: "},
+			{"the ledger", `UPDATE calls SET accounts = 99 WHERE batch = 1`, `UPDATE calls SET accounts = 100 WHERE batch = 1`,
+				"calls.csv, line 2: "},
+			{"when a call left", `UPDATE calls SET sent_at = sent_at + 1 WHERE batch = 1`,
+				`UPDATE calls SET sent_at = sent_at - 1 WHERE batch = 1`, "calls.csv: "},
+			{"the sums", `UPDATE jobs SET outcome_cleared = 249, outcome_failed = 1`,
+				`UPDATE jobs SET outcome_cleared = 250, outcome_failed = 0`, "rows.csv: "},
 			{"a person", `UPDATE audit_lines SET personal = REPLACE(personal, 'olga', 'adam') WHERE code = 'job.started'`,
 				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE code = 'job.started'`, "log.jsonl, line "},
 		} {

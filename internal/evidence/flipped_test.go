@@ -60,7 +60,8 @@ func (f databaseFile) read(t testing.TB, content []byte) (seen string, wrong err
 		return "", fmt.Errorf("%s", found.Wrong[0])
 	}
 	var shown bytes.Buffer
-	for _, filter := range []audit.Filter{{}, {Code: audit.AccessDenied}, {Actor: "olga"}, {JobID: f.job}, {Result: audit.Failed}, {Words: "users"}} {
+	for _, filter := range []audit.Filter{{}, {Code: audit.AccessDenied}, {Actor: "olga"}, {JobID: f.job},
+		{Result: audit.Failed}, {Words: "users"}} {
 		filter.Limit = 100
 		entries, err := s.Audit.Entries(ctx, filter)
 		require.NoError(t, err)

@@ -29,7 +29,8 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, l.Audit.Sweep(ctx))
 		require.Equal(t, before, l.count(t, `SELECT removed FROM audit_head`))
-		require.Equal(t, int64(3), l.count(t, `SELECT COUNT(*) FROM audit_lines`), "the seal, for how long entries are kept, and that others were removed")
+		require.Equal(t, int64(3), l.count(t, `SELECT COUNT(*) FROM audit_lines`),
+			"the seal, for how long entries are kept, and that others were removed")
 		require.Empty(t, l.wrong(t))
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
@@ -77,7 +78,9 @@ func TestAuditSealPendingIsNoFault(t *testing.T) {
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Empty(t, found.Wrong)
-		require.Equal(t, []string{"Jobs that ended but are not sealed yet: 1. The console seals them within seconds while it is running."}, found.Notes)
+		require.Equal(t,
+			[]string{"Jobs that ended but are not sealed yet: 1. The console seals them within seconds while it is running."},
+			found.Notes)
 		l.exec(t, `UPDATE jobs SET sealed = -1 WHERE id = $1`, j.ID)
 		require.Contains(t, l.wrong(t), "job "+j.ID+": it ended in entry")
 	})

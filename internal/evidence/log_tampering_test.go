@@ -43,7 +43,8 @@ func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
 				l.exec(t, `ALTER TABLE audit_hashes DISABLE TRIGGER ALL`)
 				l.exec(t, `ALTER TABLE checkpoints DISABLE TRIGGER ALL`)
 			} else {
-				for _, trigger := range []string{"audit_lines_no_update", "audit_lines_no_delete", "audit_hashes_no_update", "audit_hashes_no_delete", "checkpoints_no_update", "checkpoints_no_delete"} {
+				for _, trigger := range []string{"audit_lines_no_update", "audit_lines_no_delete", "audit_hashes_no_update",
+					"audit_hashes_no_delete", "checkpoints_no_update", "checkpoints_no_delete"} {
 					l.exec(t, `DROP TRIGGER `+trigger)
 				}
 			}
@@ -119,31 +120,51 @@ func TestTamperEveryChangeIsNamed(t *testing.T) {
 		sealed := l.count(t, `SELECT MAX(sealed) FROM jobs`)
 		for _, change := range []struct{ name, do, undo, wrong string }{
 			{"a letter of an entry", `UPDATE audit_lines SET line = REPLACE(line, 'access.denied', 'access.denier') WHERE seq = 3`,
-				`UPDATE audit_lines SET line = REPLACE(line, 'access.denier', 'access.denied') WHERE seq = 3`, "entry 3 of the log: the entry was changed"},
+				`UPDATE audit_lines SET line = REPLACE(line, 'access.denier', 'access.denied') WHERE seq = 3`,
+				"entry 3 of the log: the entry was changed"},
 			{"who acted", `UPDATE audit_lines SET personal = REPLACE(personal, 'olga', 'adam') WHERE seq = 2`,
-				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE seq = 2`, "entry 2 of the log: the personal data was changed"},
+				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE seq = 2`,
+				"entry 2 of the log: the personal data was changed"},
 			{"what an entry is found by", `UPDATE audit_lines SET code = 'signed_out', failed = 0 WHERE seq = 1`,
 				`UPDATE audit_lines SET code = 'access.denied', failed = 1 WHERE seq = 1`, "entry 1 of the log: the search fields do not match"},
-			{"its actor", `UPDATE audit_lines SET actor = 'adam' WHERE seq = 1`, `UPDATE audit_lines SET actor = 'olga' WHERE seq = 1`, "entry 1 of the log: the search fields do not match"},
-			{"its job", `UPDATE audit_lines SET job_id = 'x' WHERE seq = 1`, `UPDATE audit_lines SET job_id = '' WHERE seq = 1`, "entry 1 of the log: the search fields do not match"},
-			{"its time", `UPDATE audit_lines SET at = at + 1 WHERE seq = 1`, `UPDATE audit_lines SET at = at - 1 WHERE seq = 1`, "entry 1 of the log: the search fields do not match"},
+			{"its actor", `UPDATE audit_lines SET actor = 'adam' WHERE seq = 1`,
+				`UPDATE audit_lines SET actor = 'olga' WHERE seq = 1`, "entry 1 of the log: the search fields do not match"},
+			{"its job", `UPDATE audit_lines SET job_id = 'x' WHERE seq = 1`, `UPDATE audit_lines SET job_id = '' WHERE seq = 1`,
+				"entry 1 of the log: the search fields do not match"},
+			{"its time", `UPDATE audit_lines SET at = at + 1 WHERE seq = 1`, `UPDATE audit_lines SET at = at - 1 WHERE seq = 1`,
+				"entry 1 of the log: the search fields do not match"},
 			{"the times a search goes by", fmt.Sprintf(`UPDATE audit_lines SET reached = reached + 1000000 WHERE seq = %d`, last),
-				fmt.Sprintf(`UPDATE audit_lines SET reached = reached - 1000000 WHERE seq = %d`, last), fmt.Sprintf("entry %d of the log: the search fields do not match", last)},
-			{"a word", `DELETE FROM audit_words WHERE word = 'users' AND seq = 4`, `INSERT INTO audit_words (word, seq) VALUES ('users', 4)`, "audit log: the search keywords"},
-			{"a word too many", `INSERT INTO audit_words (word, seq) VALUES ('nothing', 4)`, `DELETE FROM audit_words WHERE word = 'nothing'`, "audit log: the search keywords"},
+				fmt.Sprintf(`UPDATE audit_lines SET reached = reached - 1000000 WHERE seq = %d`,
+					last), fmt.Sprintf("entry %d of the log: the search fields do not match", last)},
+			{"a word", `DELETE FROM audit_words WHERE word = 'users' AND seq = 4`,
+				`INSERT INTO audit_words (word, seq) VALUES ('users', 4)`, "audit log: the search keywords"},
+			{"a word too many", `INSERT INTO audit_words (word, seq) VALUES ('nothing', 4)`,
+				`DELETE FROM audit_words WHERE word = 'nothing'`, "audit log: the search keywords"},
 			{"two entries in another order", `UPDATE audit_lines SET seq = CASE seq WHEN 2 THEN 903 ELSE 902 END WHERE seq IN (2, 3)`,
-				`UPDATE audit_lines SET seq = CASE seq WHEN 903 THEN 2 ELSE 3 END WHERE seq IN (902, 903)`, "audit log: 2 entries or hashes are outside"},
-			{"an entry inserted behind the last", fmt.Sprintf(`INSERT INTO audit_lines SELECT %d, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines WHERE seq = 1`, last+1),
+				`UPDATE audit_lines SET seq = CASE seq WHEN 903 THEN 2 ELSE 3 END WHERE seq IN (902, 903)`,
+				"audit log: 2 entries or hashes are outside"},
+			{"an entry inserted behind the last",
+				fmt.Sprintf(`INSERT INTO audit_lines SELECT %d, line, personal, at, reached, code, failed, actor, job_id FROM `+
+					`audit_lines WHERE seq = 1`, last+1),
 				fmt.Sprintf(`DELETE FROM audit_lines WHERE seq = %d`, last+1), "audit log: 1 entries or hashes are outside"},
-			{"the size of the log", `UPDATE audit_head SET seq = seq + 1`, `UPDATE audit_head SET seq = seq - 1`, fmt.Sprintf("entry %d of the log: hash", last+1)},
-			{"its edge", `UPDATE audit_head SET reached = reached + 1`, `UPDATE audit_head SET reached = reached - 1`, "audit log: the time of the last entry"},
-			{"what counts as removed", `UPDATE audit_head SET removed = 2`, `UPDATE audit_head SET removed = 0`, "audit log: entries up to 2 are marked as removed"},
-			{"an outcome of a batch", `UPDATE batches SET outcome = 'untagged' WHERE number = 2`, `UPDATE batches SET outcome = 'cleared' WHERE number = 2`,
+			{"the size of the log", `UPDATE audit_head SET seq = seq + 1`, `UPDATE audit_head SET seq = seq - 1`,
+				fmt.Sprintf("entry %d of the log: hash", last+1)},
+			{"its edge", `UPDATE audit_head SET reached = reached + 1`, `UPDATE audit_head SET reached = reached - 1`,
+				"audit log: the time of the last entry"},
+			{"what counts as removed", `UPDATE audit_head SET removed = 2`, `UPDATE audit_head SET removed = 0`,
+				"audit log: entries up to 2 are marked as removed"},
+			{"an outcome of a batch", `UPDATE batches SET outcome = 'untagged' WHERE number = 2`,
+				`UPDATE batches SET outcome = 'cleared' WHERE number = 2`,
 				fmt.Sprintf("job %s: the row results were changed (sealed by entry %d of the log)", l.job, sealed)},
-			{"an outcome and all counts", `UPDATE batches SET outcome = 'untagged'`, `UPDATE batches SET outcome = 'cleared'`, "job " + l.job + ": the row results were changed"},
-			{"when a batch was settled", `UPDATE batches SET settled_at = settled_at + 60000 WHERE number = 1`, `UPDATE batches SET settled_at = settled_at - 60000 WHERE number = 1`, "job " + l.job + ": the row results were changed"},
-			{"the ledger", `UPDATE calls SET accounts = 99 WHERE batch = 1`, `UPDATE calls SET accounts = 100 WHERE batch = 1`, "job " + l.job + ": the calls were changed"},
-			{"the file of a job", `UPDATE jobs SET kind = 'inspect'`, `UPDATE jobs SET kind = 'clear'`, "job " + l.job + ": the file, the operation or the end time was changed"},
+			{"an outcome and all counts", `UPDATE batches SET outcome = 'untagged'`, `UPDATE batches SET outcome = 'cleared'`,
+				"job " + l.job + ": the row results were changed"},
+			{"when a batch was settled", `UPDATE batches SET settled_at = settled_at + 60000 WHERE number = 1`,
+				`UPDATE batches SET settled_at = settled_at - 60000 WHERE number = 1`,
+				"job " + l.job + ": the row results were changed"},
+			{"the ledger", `UPDATE calls SET accounts = 99 WHERE batch = 1`, `UPDATE calls SET accounts = 100 WHERE batch = 1`,
+				"job " + l.job + ": the calls were changed"},
+			{"the file of a job", `UPDATE jobs SET kind = 'inspect'`, `UPDATE jobs SET kind = 'clear'`,
+				"job " + l.job + ": the file, the operation or the end time was changed"},
 		} {
 			l.exec(t, change.do)
 			require.Contains(t, l.wrong(t), change.wrong, change.name)
@@ -188,7 +209,8 @@ func TestTamperForgedLogFailsCheckpoints(t *testing.T) {
 			return "entry 5 of the log: the personal data is missing"
 		},
 		"a job deleted": func(t *testing.T, l *sealedLog) string {
-			for _, table := range []string{"batches", "planned_batches", "account_names", "calls", "shared_accounts", "snapshots", "snapshot_keys", "tag_reports"} {
+			for _, table := range []string{"batches", "planned_batches", "account_names", "calls", "shared_accounts",
+				"snapshots", "snapshot_keys", "tag_reports"} {
 				l.exec(t, `DELETE FROM `+table)
 			}
 			l.exec(t, `DELETE FROM jobs`)

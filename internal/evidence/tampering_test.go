@@ -130,7 +130,8 @@ func TestTamperedPackPartIsNamed(t *testing.T) {
 		t.Helper()
 		found := check(repack(t, parts), key)
 		require.NotEmpty(t, found.Wrong, name)
-		require.True(t, slices.ContainsFunc(found.Wrong, func(w string) bool { return strings.HasPrefix(w, place) }), "%s: %s in %v", name, place, found.Wrong)
+		require.True(t, slices.ContainsFunc(found.Wrong, func(w string) bool { return strings.HasPrefix(w, place) }),
+			"%s: %s in %v", name, place, found.Wrong)
 	}
 	for i, p := range whole {
 		place := p.name
@@ -206,7 +207,8 @@ func TestTamperedPackEntriesAreNamed(t *testing.T) {
 		refused("another proof", "the proof does not show", edit(func(e *entry) { e.Proof = other.Proof }))
 		refused("a short proof", "the proof does not show", edit(func(e *entry) { e.Proof = e.Proof[1:] }))
 		refused("another line", "the proof does not show", edit(func(e *entry) { e.Line = strings.Replace(e.Line, `"role":"`, `"role":"x`, 1) }))
-		refused("another person", "the personal data was changed", edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
+		refused("another person", "the personal data was changed",
+			edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
 		refused("nobody", "no entry of the pack says that it was erased", edit(func(e *entry) { e.Personal = "" }))
 		refused("somebody else's person", "the personal data was changed", edit(func(e *entry) { e.Personal = other.Personal }))
 	}

@@ -35,7 +35,8 @@ func TestFailureLimitHaltsUntilResumed(t *testing.T) {
 		carry(t, s, j.ID, failed, 1)
 		require.Equal(t, []any{jobs.Halted, jobs.CodeFailures, "100/100", true}, now())
 		carry(t, s, other.ID, cleared, 1)
-		require.Equal(t, []any{jobs.Running, false}, []any{jobNow(t, s, other.ID).State, jobNow(t, s, other.ID).Careful}, "the list is bad, not the app")
+		require.Equal(t, []any{jobs.Running, false}, []any{jobNow(t, s, other.ID).State, jobNow(t, s, other.ID).Careful},
+			"the list is bad, not the app")
 		resume()
 		require.Equal(t, []any{jobs.Queued, 0, "", false}, now())
 		sending, err := s.SendStatus(ctx, jobstest.App.ID)
@@ -74,7 +75,8 @@ func TestFailuresAreJudgedByTheThousand(t *testing.T) {
 		carry(t, s, j.ID, failed, 12, 13)
 		require.Equal(t, []any{jobs.Running, ""}, state(), "200 so far, and 800 to come")
 		h := take(t, s, j.ID, 14)
-		require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Untagged, Own: []jobstest.Own{{Seq: 1_301, Outcome: jobs.Failed, Code: 70107}}}))
+		require.NoError(t, h.Settle(ctx,
+			jobstest.Came{Rest: jobs.Untagged, Own: []jobstest.Own{{Seq: 1_301, Outcome: jobs.Failed, Code: 70107}}}))
 		require.Equal(t, []any{jobs.Halted, "201/300"}, state(), "it is certain by now")
 		requireSums(t, s)
 
@@ -130,7 +132,8 @@ func TestHaltForAPersonOutranksOutage(t *testing.T) {
 		require.NoError(t, s.Halts(ctx, arrears.ID, 60020, "arrears"))
 		require.NoError(t, s.Halts(ctx, arrears.ID, jobs.CodeDown, "too late"))
 		require.NoError(t, s.DB.Tx(ctx, func(tx *store.Tx) error { return s.Recover(ctx, tx, jobstest.App.ID) }))
-		for id, want := range map[string][]any{down.ID: {jobs.Queued, 0, ""}, arrears.ID: {jobs.Halted, 60020, "arrears"}, paused.ID: {jobs.Paused, 0, ""}} {
+		for id, want := range map[string][]any{down.ID: {jobs.Queued, 0, ""}, arrears.ID: {jobs.Halted, 60020, "arrears"},
+			paused.ID: {jobs.Paused, 0, ""}} {
 			j := jobNow(t, s, id)
 			require.Equal(t, want, []any{j.State, j.HaltCode, j.HaltInfo})
 		}
@@ -142,7 +145,8 @@ func TestHaltForAPersonOutranksOutage(t *testing.T) {
 		require.Equal(t, []any{"Test chat (test)", 1.0}, []any{well[0].App, well[0].Details["jobs"]})
 		halted, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobHalted, JobID: arrears.ID, Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, []any{60020.0, "arrears", "call60020"}, []any{halted[0].Details["code"], halted[0].Details["info"], halted[0].Details["call"]})
+		require.Equal(t, []any{60020.0, "arrears", "call60020"},
+			[]any{halted[0].Details["code"], halted[0].Details["info"], halted[0].Details["call"]})
 	})
 }
 

@@ -22,7 +22,8 @@ func TestCancelLeavesWhatIsInHand(t *testing.T) {
 			require.NoError(t, h.Send(ctx, "get_tags"))
 			j, err := s.Act(ctx, operator, j.ID, jobs.Cancel)
 			require.NoError(t, err)
-			require.Equal(t, []any{jobs.State("cancelling"), int64(100), int64(200), true}, []any{j.Shown(), j.Counts[jobs.Waiting], j.Counts[jobs.Unsent], j.FinishedAt.IsZero()})
+			require.Equal(t, []any{jobs.State("cancelling"), int64(100), int64(200), true},
+				[]any{j.Shown(), j.Counts[jobs.Waiting], j.Counts[jobs.Unsent], j.FinishedAt.IsZero()})
 			requireSums(t, s)
 			if dies {
 				require.NoError(t, h.Lose(ctx))
@@ -30,7 +31,8 @@ func TestCancelLeavesWhatIsInHand(t *testing.T) {
 				require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Waiting}))
 			}
 			j = jobNow(t, s, j.ID)
-			require.Equal(t, []any{jobs.Cancelled, int64(300), int64(1), false}, []any{j.Shown(), j.Counts[jobs.Unsent], j.Calls, j.FinishedAt.IsZero()})
+			require.Equal(t, []any{jobs.Cancelled, int64(300), int64(1), false},
+				[]any{j.Shown(), j.Counts[jobs.Unsent], j.Calls, j.FinishedAt.IsZero()})
 			requireSums(t, s)
 		}
 	})
@@ -62,7 +64,8 @@ func TestCancelReportsHalfChanged(t *testing.T) {
 		j := adding(t, s, 300)
 		first := nameIn(t, s, j.ID)
 		name := strings.TrimSuffix(first, "0")
-		require.NoError(t, timtest.NewControl(base).SetTags(ctx, map[string][]string{first: {"vip", "gold"}, name + "1": {"gold"}, name + "100": nil}))
+		require.NoError(t, timtest.NewControl(base).SetTags(ctx,
+			map[string][]string{first: {"vip", "gold"}, name + "1": {"gold"}, name + "100": nil}))
 		j = start(t, s, j)
 		for number, seqs := range map[int64][]int64{1: {1, 2}, 2: {101}} { // some of their tags were changed, and the next wait
 			h := take(t, s, j.ID, number)
@@ -75,7 +78,8 @@ func TestCancelReportsHalfChanged(t *testing.T) {
 		requireSums(t, s)
 		enginetest.Run(t, enginetest.New(t, s, base))
 		j = enginetest.Ended(t, s, j.ID)
-		require.Equal(t, []int64{1, 2, 297}, []int64{j.Counts[jobs.Changed], j.Counts[jobs.Failed], j.Counts[jobs.Unsent] + j.Counts[jobs.Unchanged]})
+		require.Equal(t, []int64{1, 2, 297},
+			[]int64{j.Counts[jobs.Changed], j.Counts[jobs.Failed], j.Counts[jobs.Unsent] + j.Counts[jobs.Unchanged]})
 		reasons, err := s.Reasons(ctx, j.ID)
 		require.NoError(t, err)
 		require.Equal(t, []jobs.Reason{{Code: jobs.CodeCutShort, Accounts: 2}}, reasons)

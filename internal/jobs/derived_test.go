@@ -33,7 +33,8 @@ func TestDerivedJobHasTheSameAccounts(t *testing.T) {
 		}
 		file := section(strings.Join(lines, "\n") + "\n")
 		n := jobs.Upload{AppID: jobstest.App.ID, Kind: jobs.Clear, FileName: "u.txt", AccountBytes: 32, File: file,
-			Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: quote, FirstLine: 1, Header: accounts.No, Column: 1}}
+			Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: quote, FirstLine: 1,
+				Header: accounts.No, Column: 1}}
 		of, err := s.Create(ctx, operator, n)
 		require.NoError(r, err)
 		of, want := read(r, s, of)
@@ -58,7 +59,8 @@ func TestRetryTakesOnlyTheFailedAccount(t *testing.T) {
 		require.NoError(t, err)
 		_, accounts := read(t, s, retry)
 		require.Equal(t, []string{"'=ann "}, accounts)
-		undo, err := s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Merge, Outcomes: []jobs.Outcome{jobs.Cleared, jobs.Failed}}, t.TempDir())
+		undo, err := s.Undo(ctx, operator, of.ID,
+			jobs.UndoRequest{Policy: snapshot.Merge, Outcomes: []jobs.Outcome{jobs.Cleared, jobs.Failed}}, t.TempDir())
 		require.NoError(t, err)
 		_, accounts = read(t, s, undo)
 		require.Equal(t, []string{"=ann vip", "'=ann gold"}, accounts)
@@ -70,14 +72,18 @@ func TestRetryTakesOnlyTheFailedAccount(t *testing.T) {
 func TestUndoCoversPossiblyChanged(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
-		add, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.AddTags}, "account,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
+		add, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.AddTags},
+			"account,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
 		require.NoError(t, err)
 		add = end(t, s, add, map[int64][]string{1: {"t003"}, 2: {"old"}, 3: nil, 4: nil}, jobs.Changed,
-			jobstest.Own{Seq: 1, Outcome: jobs.Failed, Code: jobs.CodeCutShort}, jobstest.Own{Seq: 3, Outcome: jobs.Failed, Code: 70107}, jobstest.Own{Seq: 4, Outcome: jobs.Failed, Code: jobs.CodeProtected})
+			jobstest.Own{Seq: 1, Outcome: jobs.Failed, Code: jobs.CodeCutShort},
+			jobstest.Own{Seq: 3, Outcome: jobs.Failed, Code: 70107}, jobstest.Own{Seq: 4, Outcome: jobs.Failed, Code: jobs.CodeProtected})
 		undo, err := s.Undo(ctx, operator, add.ID, jobs.UndoRequest{}, t.TempDir())
 		require.NoError(t, err)
 		_, accounts := read(t, s, undo)
-		require.Equal(t, []string{"ann " + strings.Join(slices.DeleteFunc(tags(12), func(tag string) bool { return tag == "t003" }), "+"), "bob vip", "dan gold"}, accounts)
+		require.Equal(t,
+			[]string{"ann " + strings.Join(slices.DeleteFunc(tags(12), func(tag string) bool { return tag == "t003" }), "+"),
+				"bob vip", "dan gold"}, accounts)
 	})
 }
 

@@ -25,7 +25,8 @@ func (s *Jobs) Plans(ctx context.Context, appID, jobID string) (map[string]strin
 		"waits for":    {waitsFor, []any{jobID, now}},
 		"asked":        {`SELECT code, SUM(accounts) FROM batches WHERE ` + needsReview + ` GROUP BY code`, []any{jobID}},
 		"progress":     {`SELECT ` + progressColumns + ` FROM jobs WHERE id = $1`, []any{jobID}},
-		"reasons":      {`SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code`, []any{jobID}},
+		"reasons": {`SELECT code, MAX(message), SUM(accounts) FROM batches WHERE job_id = $1 AND outcome = 'failed' GROUP BY code`,
+			[]any{jobID}},
 	} {
 		plan, err := s.plan(ctx, q.query, q.args...)
 		if err != nil {

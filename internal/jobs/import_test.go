@@ -112,7 +112,8 @@ var errKilled = errors.New("killed")
 
 func TestImportRestartsWithSameResult(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		content := "account,city\n" + strings.Repeat("ann,Rome\n,Oslo\n", 12_000) // several slices of rows set aside on both ways through the file
+		// several slices of rows set aside on both ways through the file
+		content := "account,city\n" + strings.Repeat("ann,Rome\n,Oslo\n", 12_000)
 		for i := range 900 {
 			content += fmt.Sprintf("user_%04d,Rome\n", i)
 		}
@@ -141,7 +142,8 @@ func TestImportRestartsWithSameResult(t *testing.T) {
 		}
 		j, err = s.Get(ctx, j.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Draft, int64(24_900), int64(12_000), int64(11_999), int64(901)}, []any{j.State, j.Rows, j.Rejected, j.Duplicate, j.Accounts})
+		require.Equal(t, []any{jobs.Draft, int64(24_900), int64(12_000), int64(11_999), int64(901)},
+			[]any{j.State, j.Rows, j.Rejected, j.Duplicate, j.Accounts})
 		requireSums(t, s)
 	})
 }

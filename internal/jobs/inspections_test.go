@@ -71,7 +71,8 @@ func TestVerificationSampleFixedAtStart(t *testing.T) {
 		require.False(t, jobNow(t, s, j.ID).Verify.Due)
 		entries, err = s.Audit.Entries(ctx, audit.Filter{Code: audit.JobRetried, JobID: made.ID, Limit: 9})
 		require.NoError(t, err)
-		require.Equal(t, map[string]any{"of": j.ID, "kind": "inspect", "accounts": float64(len(want)), "verify_share": 5e5, "verify_seed": seed, "batches": float64(len(want) / 100)}, entries[0].Details)
+		require.Equal(t, map[string]any{"of": j.ID, "kind": "inspect", "accounts": float64(len(want)), "verify_share": 5e5,
+			"verify_seed": seed, "batches": float64(len(want) / 100)}, entries[0].Details)
 		require.Contains(t, codes(t, s, audit.Filter{JobID: made.ID}), audit.JobStarted)
 		requireSums(t, s)
 	})
@@ -85,7 +86,9 @@ func TestVerificationTakesChangedAccounts(t *testing.T) {
 		carry(t, s, j.ID, failed, 1)
 		carry(t, s, j.ID, jobstest.Came{Rest: jobs.Untagged}, 3)
 		h := sent(t, s, j, 2)
-		require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Failed, Own: []jobstest.Own{{Seq: 150, Outcome: jobs.Cleared}, {Seq: 177, Outcome: jobs.Cleared}, {Seq: 178, Outcome: jobs.Untagged}}}))
+		require.NoError(t, h.Settle(ctx,
+			jobstest.Came{Rest: jobs.Failed, Own: []jobstest.Own{{Seq: 150, Outcome: jobs.Cleared},
+				{Seq: 177, Outcome: jobs.Cleared}, {Seq: 178, Outcome: jobs.Untagged}}}))
 		made, accounts := inspection(t, s, j.ID)
 		prefix := strings.TrimSuffix(nameIn(t, s, j.ID), "00001")
 		require.Equal(t, []string{prefix + "00150", prefix + "00177"}, accounts)
@@ -141,7 +144,8 @@ func TestVerificationKnowsTheTags(t *testing.T) {
 		carry(t, s, made.ID, jobstest.Came{Rest: jobs.Inspected}, 1)
 		_, err = s.Retry(ctx, operator, made.ID, jobs.RetryRequest{Kind: jobs.Clear}, t.TempDir())
 		require.True(t, jobs.FaultKind.Is(err), "%v", err)
-		again, err := s.Retry(ctx, operator, made.ID, jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, t.TempDir())
+		again, err := s.Retry(ctx, operator, made.ID,
+			jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, t.TempDir())
 		require.NoError(t, err)
 		_, told := read(t, s, again)
 		require.Equal(t, []string{accounts[0] + " vip", accounts[1] + " vip"}, told)

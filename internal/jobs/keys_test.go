@@ -37,9 +37,10 @@ func adding(t checker, s *jobstest.Console, n int) jobs.Job {
 // the job halts, and no other job waits for it.
 func TestUnreadableSnapshotHaltsItsJob(t *testing.T) {
 	for name, destroy := range map[string]string{
-		"its key was erased":           `UPDATE snapshot_keys SET wrapped = '' WHERE job_id = $1`,
-		"it has no key":                `DELETE FROM snapshot_keys WHERE job_id = $1`,
-		"its key is another job's":     `UPDATE snapshot_keys SET wrapped = (SELECT wrapped FROM snapshot_keys WHERE job_id <> $1 LIMIT 1) WHERE job_id = $1`,
+		"its key was erased": `UPDATE snapshot_keys SET wrapped = '' WHERE job_id = $1`,
+		"it has no key":      `DELETE FROM snapshot_keys WHERE job_id = $1`,
+		"its key is another job's": `UPDATE snapshot_keys SET wrapped = (SELECT wrapped FROM snapshot_keys WHERE ` +
+			`job_id <> $1 LIMIT 1) WHERE job_id = $1`,
 		"what it is to add is gone":    `DELETE FROM wanted_tags WHERE job_id = $1`,
 		"what it is to add is damaged": `UPDATE wanted_tags SET data = '' WHERE job_id = $1`,
 	} {
@@ -63,7 +64,8 @@ func TestUnreadableSnapshotHaltsItsJob(t *testing.T) {
 				require.Equal(t, []any{jobs.CodeUnreadable, int64(200)}, []any{j.HaltCode, j.Counts[jobs.Waiting]})
 				require.Contains(t, codes(t, s, audit.Filter{JobID: j.ID}), audit.JobHalted)
 				for _, call := range service.Ledger() {
-					require.False(t, call.Command == tim.AddTags && len(call.Accounts) > 0 && strings.HasPrefix(call.Accounts[0], strings.TrimSuffix(nameIn(t, s, j.ID), "0")), "changed blindly")
+					require.False(t, call.Command == tim.AddTags && len(call.Accounts) > 0 &&
+						strings.HasPrefix(call.Accounts[0], strings.TrimSuffix(nameIn(t, s, j.ID), "0")), "changed blindly")
 				}
 				requireSums(t, s)
 			})
@@ -189,7 +191,8 @@ func TestSnapshotSettingIsFixedAtStart(t *testing.T) {
 		require.False(t, earlier.Snapshot)
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobStarted, JobID: earlier.ID, Limit: 9})
 		require.NoError(t, err)
-		require.Equal(t, []any{false, 0.0, ""}, []any{entries[0].Details["snapshot"], entries[0].Details["verify_share"], entries[0].Details["verify_seed"]})
+		require.Equal(t, []any{false, 0.0, ""},
+			[]any{entries[0].Details["snapshot"], entries[0].Details["verify_share"], entries[0].Details["verify_seed"]})
 
 		service, _ := run(t, s, timtest.Faults{})
 		for _, j := range []jobs.Job{later, earlier} {

@@ -75,7 +75,8 @@ func TestTheHistoryOfAnAccountHasItsTags(t *testing.T) {
 		require.Equal(t, []any{restore.ID, jobs.Waiting, []string{"vip"}, []string(nil), false, false},
 			[]any{events[0].Job.ID, events[0].Outcome, events[0].Wanted, events[0].Before, events[0].Known, events[0].Erased})
 		require.Equal(t, []any{of.ID, jobs.Cleared, []string(nil), []string{"vip", "t1"}, true, false, int64(120), int64(2)},
-			[]any{events[1].Job.ID, events[1].Outcome, events[1].Wanted, events[1].Before, events[1].Known, events[1].Erased, events[1].Row, events[1].Batch})
+			[]any{events[1].Job.ID, events[1].Outcome, events[1].Wanted, events[1].Before, events[1].Known, events[1].Erased,
+				events[1].Row, events[1].Batch})
 		unread, untagged := history("user_00007")[0], history("user_00008")[0]
 		require.Equal(t, []any{false, 70107, true, 0}, []any{unread.Known, unread.Code, untagged.Known, len(untagged.Before)})
 

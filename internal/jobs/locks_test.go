@@ -58,7 +58,8 @@ func personDoes(s *jobstest.Console, dice *rand.Rand, id string) (err error) {
 	case 5:
 		err = s.PutFirst(ctx, operator, id, dice.IntN(2) == 0)
 	case 6:
-		err = s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{Rate: dice.IntN(100), FailureLimit: 1 + dice.IntN(100), KeepDays: 30})
+		err = s.ChangeSettings(ctx, operator, jobstest.App.ID,
+			jobs.Settings{Rate: dice.IntN(100), FailureLimit: 1 + dice.IntN(100), KeepDays: 30})
 	case 7:
 		if err = s.ThrowKillSwitch(ctx, operator, ""); err == nil {
 			err = s.LiftKillSwitch(ctx, operator)

@@ -30,8 +30,10 @@ type machine struct {
 // anyJob starts a job of any kind, of an app that is as careful as it likes.
 func anyJob(r *rapid.T, s *jobstest.Console) *machine {
 	kind := rapid.SampledFrom([]jobs.Kind{jobs.Clear, jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.RemoveTags}).Draw(r, "kind")
-	require.NoError(r, s.DB.Exec(ctx, `UPDATE apps SET canary = $1, failure_limit = $2, verify_share = $3, snapshot = $4, probe_at = 0`, rapid.IntRange(0, 1).Draw(r, "careful"),
-		rapid.SampledFrom([]int{1, 20, 100}).Draw(r, "limit"), rapid.SampledFrom([]int{0, 500_000}).Draw(r, "verify"), rapid.IntRange(0, 1).Draw(r, "keep")))
+	require.NoError(r, s.DB.Exec(ctx,
+		`UPDATE apps SET canary = $1, failure_limit = $2, verify_share = $3, snapshot = $4, probe_at = 0`,
+		rapid.IntRange(0, 1).Draw(r, "careful"), rapid.SampledFrom([]int{1, 20, 100}).Draw(r, "limit"),
+		rapid.SampledFrom([]int{0, 500_000}).Draw(r, "verify"), rapid.IntRange(0, 1).Draw(r, "keep")))
 	var file strings.Builder
 	file.WriteString("account,tags\n")
 	name, n := jobstest.Serial(), rapid.IntRange(1, 450).Draw(r, "accounts")
@@ -167,7 +169,8 @@ func (m *machine) halt(r *rapid.T) {
 	require.NoError(r, m.s.Halts(ctx, m.id, code, "why"))
 	after := m.now(r)
 	switch {
-	case before.State == jobs.Queued || before.State == jobs.Running, before.State == jobs.Halted && jobs.Recovers(before.HaltCode) && !jobs.Recovers(code):
+	case before.State == jobs.Queued || before.State == jobs.Running,
+		before.State == jobs.Halted && jobs.Recovers(before.HaltCode) && !jobs.Recovers(code):
 		require.Equal(r, []any{jobs.Halted, code, "why"}, []any{after.State, after.HaltCode, after.HaltInfo})
 	default:
 		require.Equal(r, before, after)
@@ -220,7 +223,8 @@ func (m *machine) protect(r *rapid.T) {
 	at := rapid.IntRange(0, len(some)).Draw(r, "of them sent")
 	setAside(r, m.s, m.id, number, some[at:], some[:at])
 	after := m.now(r)
-	require.Equal(r, []int64{before.Protected + int64(len(some)-at), before.Counts[jobs.Failed] + int64(at)}, []int64{after.Protected, after.Counts[jobs.Failed]})
+	require.Equal(r, []int64{before.Protected + int64(len(some)-at), before.Counts[jobs.Failed] + int64(at)},
+		[]int64{after.Protected, after.Counts[jobs.Failed]})
 }
 
 // require holds what is true of every job at every moment.
@@ -238,10 +242,13 @@ func (m *machine) require(r *rapid.T) {
 	require.Equal(r, int64(len(m.hands)), count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND console <> ''`))
 	if j.State == jobs.Cancelled {
 		require.Zero(r, count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting' AND console = ''`), "what waits has ended")
-		require.Zero(r, count(`SELECT COUNT(*) FROM batches b JOIN jobs j ON j.id = b.job_id WHERE b.job_id = $1 AND b.outcome = 'cancelled' AND b.accounts > 0 AND b.sent = 1 AND j.kind <> 'clear'`),
+		require.Zero(r,
+			count(`SELECT COUNT(*) FROM batches b JOIN jobs j ON j.id = b.job_id WHERE b.job_id = $1 AND b.outcome = `+
+				`'cancelled' AND b.accounts > 0 AND b.sent = 1 AND j.kind <> 'clear'`),
 			"where some tags may have been changed they are read first")
 	}
-	require.Equal(r, !j.FinishedAt.IsZero(), slices.Contains(codes(r, m.s, audit.Filter{JobID: m.id, Code: audit.JobFinished}), audit.JobFinished))
+	require.Equal(r, !j.FinishedAt.IsZero(),
+		slices.Contains(codes(r, m.s, audit.Filter{JobID: m.id, Code: audit.JobFinished}), audit.JobFinished))
 }
 
 // finish brings the job to its end, as well as all goes.
@@ -280,8 +287,9 @@ func TestAJobOfAnyKindKeepsToItsRules(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			m := anyJob(r, s)
 			r.Repeat(map[string]func(*rapid.T){
-				"take": m.take, "take one": m.take, "take another": m.take, "send": m.send, "send more": m.send, "settle": m.settle, "settle more": m.settle,
-				"lose": m.lose, "halt": m.halt, "recover": m.recover, "decide": m.decide, "protect": m.protect,
+				"take": m.take, "take one": m.take, "take another": m.take, "send": m.send, "send more": m.send, "settle": m.settle,
+				"settle more": m.settle,
+				"lose":        m.lose, "halt": m.halt, "recover": m.recover, "decide": m.decide, "protect": m.protect,
 				"pause": m.person(jobs.Pause), "resume": m.person(jobs.Resume), "resume again": m.person(jobs.Resume), "cancel": m.person(jobs.Cancel),
 				"start now": m.person(jobs.StartNow), "": m.require,
 			})

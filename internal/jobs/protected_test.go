@@ -47,7 +47,8 @@ func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 		carry(t, s, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
 		j, err = s.Get(ctx, j.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Finished, int64(4), int64(1), int64(1), int64(2)}, []any{j.State, j.Rows, j.Protected, j.Duplicate, j.Accounts})
+		require.Equal(t, []any{jobs.Finished, int64(4), int64(1), int64(1), int64(2)},
+			[]any{j.State, j.Rows, j.Protected, j.Duplicate, j.Accounts})
 		accounts, aside := rowsOf(t, s, j.ID)
 		require.Equal(t, []string{"1 ann", "2 cid"}, accounts)
 		require.Equal(t, []string{"3 4 duplicate ann 1", "4 5 protected dan 0"}, aside)
@@ -66,7 +67,8 @@ func setAside(t checker, s *jobstest.Console, jobID string, number int64, untouc
 	t.Helper()
 	require.NoError(t, s.DB.Tx(ctx, func(tx *store.Tx) error {
 		var text string
-		if err := tx.QueryRowContext(ctx, `SELECT accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number).Scan(&text); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT accounts FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID,
+			number).Scan(&text); err != nil {
 			return err
 		}
 		plan, err := jobs.ReadPlannedBatch(number, text)
@@ -108,7 +110,8 @@ func TestProtectedAfterSendIsNotResent(t *testing.T) {
 		require.Equal(t, []int64{2}, h.Seqs)
 		require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Cleared}))
 		j = jobNow(t, s, j.ID)
-		require.Equal(t, []any{jobs.Finished, int64(2), int64(0), int64(1), int64(1)}, []any{j.State, j.Accounts, j.Protected, j.Counts[jobs.Cleared], j.Counts[jobs.Failed]})
+		require.Equal(t, []any{jobs.Finished, int64(2), int64(0), int64(1), int64(1)},
+			[]any{j.State, j.Accounts, j.Protected, j.Counts[jobs.Cleared], j.Counts[jobs.Failed]})
 		found, err := s.Find(ctx, "user_00001", 1)
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Failed, jobs.CodeProtected}, []any{found[0].Outcome, found[0].Code})
@@ -126,10 +129,12 @@ func TestProtectedIsCountedByWhatWasSent(t *testing.T) {
 		j := start(t, s, draft(t, s, 120))
 		h := take(t, s, j.ID, 1)
 		require.NoError(t, h.Send(ctx, "remove_all_tags", 1, 2))
-		require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Waiting, Delivery: "lost", Own: []jobstest.Own{{Seq: 2, Outcome: jobs.Cleared}}}))
+		require.NoError(t, h.Settle(ctx,
+			jobstest.Came{Rest: jobs.Waiting, Delivery: "lost", Own: []jobstest.Own{{Seq: 2, Outcome: jobs.Cleared}}}))
 		setAside(t, s, j.ID, 1, []int64{5, 100}, []int64{1})
 		j = jobNow(t, s, j.ID)
-		require.Equal(t, []int64{118, 2, 1, 1, 116}, []int64{j.Accounts, j.Protected, j.Counts[jobs.Failed], j.Counts[jobs.Cleared], j.Counts[jobs.Waiting]})
+		require.Equal(t, []int64{118, 2, 1, 1, 116},
+			[]int64{j.Accounts, j.Protected, j.Counts[jobs.Failed], j.Counts[jobs.Cleared], j.Counts[jobs.Waiting]})
 		requireSums(t, s)
 		_, aside := rowsOf(t, s, j.ID)
 		require.Equal(t, []string{"5 6 protected user_00005 0", "100 101 protected user_00100 0"}, aside)

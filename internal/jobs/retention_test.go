@@ -66,7 +66,8 @@ func TestErasureHappensOnTime(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, []any{of.ID, "system", 13.0, float64(kept.Bytes), kept.Digest, 1_234.0},
-			[]any{entries[0].JobID, entries[0].Actor.Name, entries[0].Details["batches"], entries[0].Details["bytes"], entries[0].Details["digest"], entries[0].Details["accounts"]})
+			[]any{entries[0].JobID, entries[0].Actor.Name, entries[0].Details["batches"], entries[0].Details["bytes"],
+				entries[0].Details["digest"], entries[0].Details["accounts"]})
 		require.NoError(t, s.Sweep(ctx))
 		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 1)
 
@@ -128,7 +129,9 @@ func TestAnErasureThatBrokeOffIsCompleted(t *testing.T) {
 		full, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		for half := range 2 {
-			require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshot_keys SET wrapped = $2, erased_by = 'adam', erased_at = 0, erase_at = $3 WHERE job_id = $1`, of.ID, []byte{}, time.Now().UnixMilli()))
+			require.NoError(t, s.DB.Exec(ctx,
+				`UPDATE snapshot_keys SET wrapped = $2, erased_by = 'adam', erased_at = 0, erase_at = $3 WHERE job_id = $1`, of.ID,
+				[]byte{}, time.Now().UnixMilli()))
 			if half == 1 {
 				require.NoError(t, s.DB.Exec(ctx, `UPDATE snapshots SET data = 'x' WHERE number > 3`))
 			}
@@ -162,7 +165,8 @@ func TestErasureByTwoConsolesHappensOnce(t *testing.T) {
 		}
 		require.NoError(t, consoles.Wait())
 		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 5)
-		left, err := s.Count(ctx, `SELECT COALESCE(SUM(length(data)), 0) + (SELECT COUNT(*) FROM snapshot_keys WHERE erased_at = 0 OR length(wrapped) > 0) FROM snapshots`)
+		left, err := s.Count(ctx,
+			`SELECT COALESCE(SUM(length(data)), 0) + (SELECT COUNT(*) FROM snapshot_keys WHERE erased_at = 0 OR length(wrapped) > 0) FROM snapshots`)
 		require.NoError(t, err)
 		require.Zero(t, left)
 		reports, err := s.Count(ctx, `SELECT COUNT(*) FROM tag_reports`)

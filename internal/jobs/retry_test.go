@@ -20,20 +20,24 @@ func TestRetryTakesFailedAccounts(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		free(t, s)
-		j, err := jobstest.Draft(s, operator, jobs.Upload{FileName: "churned.users.xlsx", Note: "June"}, "city,user_id\nRome,ann\nOslo,bob\nLima,cid\nBonn,dan\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{FileName: "churned.users.xlsx", Note: "June"},
+			"city,user_id\nRome,ann\nOslo,bob\nLima,cid\nBonn,dan\n")
 		require.NoError(t, err)
 		start(t, s, j)
 		h := sent(t, s, j, 1)
 		_, err = s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Failed}}, t.TempDir())
 		require.True(t, jobs.FaultUnsettled.Is(err), "%v", err)
-		require.NoError(t, h.Settle(ctx, jobstest.Came{Rest: jobs.Cleared, Own: []jobstest.Own{{Seq: 2, Outcome: jobs.Failed, Code: 70107}, {Seq: 4, Outcome: jobs.Failed, Code: 70107}}}))
+		require.NoError(t, h.Settle(ctx,
+			jobstest.Came{Rest: jobs.Cleared,
+				Own: []jobstest.Own{{Seq: 2, Outcome: jobs.Failed, Code: 70107}, {Seq: 4, Outcome: jobs.Failed, Code: 70107}}}))
 		for _, o := range []jobs.Outcome{jobs.Unsent, jobs.Cleared, "nonsense"} {
 			_, err = s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{o}}, t.TempDir())
 			require.True(t, jobs.FaultNoneToRetry.Is(err), "%v", err)
 		}
 		made, err := s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Failed}}, t.TempDir())
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Reading, "failed-of-churned.users.csv", j.ID, "June"}, []any{made.State, made.FileName, made.Source, made.Note})
+		require.Equal(t, []any{jobs.Reading, "failed-of-churned.users.csv", j.ID, "June"},
+			[]any{made.State, made.FileName, made.Source, made.Note})
 		require.NoError(t, jobstest.ReadAll(s))
 		made, err = s.Get(ctx, made.ID)
 		require.NoError(t, err)
@@ -90,7 +94,8 @@ func TestRetryKeepsAccountsExactly(t *testing.T) {
 		if err != nil {
 			return // it does not look like a file of accounts
 		}
-		if _, err := s.Reread(ctx, operator, j.ID, accounts.Choices{Separator: how, Quote: `"`, Header: accounts.Yes, FirstLine: 1, Column: 1}); err != nil {
+		if _, err := s.Reread(ctx, operator, j.ID,
+			accounts.Choices{Separator: how, Quote: `"`, Header: accounts.Yes, FirstLine: 1, Column: 1}); err != nil {
 			return
 		}
 		require.NoError(r, jobstest.ReadAll(s))
@@ -127,19 +132,22 @@ func TestInspectDraftThenClear(t *testing.T) {
 		require.True(t, jobs.FaultUnsettled.Is(err), "%v", err)
 		inspect, err := s.Retry(ctx, operator, d.ID, jobs.RetryRequest{Kind: jobs.Inspect}, t.TempDir())
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Inspect, "inspect-of-users.csv", d.ID, true}, []any{inspect.Kind, inspect.FileName, inspect.Source, inspect.Snapshot})
+		require.Equal(t, []any{jobs.Inspect, "inspect-of-users.csv", d.ID, true},
+			[]any{inspect.Kind, inspect.FileName, inspect.Source, inspect.Snapshot})
 		inspect, accounts := read(t, s, inspect)
 		require.Equal(t, []string{"user_00001 ", "user_00002 ", "user_00003 "}, accounts)
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobRetried, Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{"of": d.ID, "kind": "inspect", "outcome": "all", "accounts": 3.0}, entries[0].Details)
 
-		inspect = end(t, s, inspect, map[int64][]string{1: {"vip"}, 2: nil, 3: {"vip"}}, jobs.Inspected, jobstest.Own{Seq: 2, Outcome: jobs.Untagged})
+		inspect = end(t, s, inspect, map[int64][]string{1: {"vip"}, 2: nil, 3: {"vip"}}, jobs.Inspected,
+			jobstest.Own{Seq: 2, Outcome: jobs.Untagged})
 		for _, kind := range []jobs.Kind{jobs.Restore, jobs.AddTags, jobs.RemoveTags, "nonsense"} {
 			_, err = s.Retry(ctx, operator, inspect.ID, jobs.RetryRequest{Kind: kind}, t.TempDir())
 			require.True(t, jobs.FaultKind.Is(err), "%v", err)
 		}
-		clears, err := s.Retry(ctx, operator, inspect.ID, jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, t.TempDir())
+		clears, err := s.Retry(ctx, operator, inspect.ID,
+			jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, t.TempDir())
 		require.NoError(t, err)
 		require.Equal(t, "clear-of-users.csv", clears.FileName)
 		_, accounts = read(t, s, clears)
@@ -162,7 +170,8 @@ func TestARetryIsToldTheSameTagsAgain(t *testing.T) {
 		restore = end(t, s, restore, nil, jobs.Failed, jobstest.Own{Seq: 1, Outcome: jobs.Skipped}, jobstest.Own{Seq: 2, Outcome: jobs.Restored})
 		again, err := s.Retry(ctx, operator, restore.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Failed, jobs.Skipped}}, t.TempDir())
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Restore, snapshot.Skip, []string{"gold", "t001"}, "again-of-users.csv"}, []any{again.Kind, again.Policy, again.Only, again.FileName})
+		require.Equal(t, []any{jobs.Restore, snapshot.Skip, []string{"gold", "t001"}, "again-of-users.csv"},
+			[]any{again.Kind, again.Policy, again.Only, again.FileName})
 		_, retried := read(t, s, again)
 		require.Equal(t, []string{accounts[0], accounts[2], accounts[3]}, retried)
 		require.NoError(t, s.Erase(ctx, operator, restore.ID))

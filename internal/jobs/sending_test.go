@@ -47,7 +47,8 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 		require.Len(t, entries, 1)
 		require.Equal(t, map[string]any{
 			"before": map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0, "verify_share": 0.0},
-			"after":  map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false, "keep_days": 3_650.0, "verify_share": 1e6},
+			"after": map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false,
+				"keep_days": 3_650.0, "verify_share": 1e6},
 		}, entries[0].Details)
 		require.Equal(t, "Test chat (test)", entries[0].App)
 	})
@@ -98,7 +99,8 @@ func TestSendingGaugeShowsHoldsAndPace(t *testing.T) {
 				gauge := func(slot time.Duration, pace float64, paced time.Duration) jobs.Gauge {
 					now := time.Now().Add(jump)
 					require.NoError(t, s.DB.Exec(ctx, `DELETE FROM budgets`))
-					require.NoError(t, s.DB.Exec(ctx, `INSERT INTO budgets (app_id, command, next_slot, pace, paced_at) VALUES ($1, 'remove_all_tags', $2, $3, $4)`,
+					require.NoError(t, s.DB.Exec(ctx,
+						`INSERT INTO budgets (app_id, command, next_slot, pace, paced_at) VALUES ($1, 'remove_all_tags', $2, $3, $4)`,
 						jobstest.App.ID, now.Add(slot).UnixMicro(), int64(pace*1000), now.Add(paced).UnixMicro()))
 					sending, err := s.SendStatus(ctx, jobstest.App.ID)
 					require.NoError(t, err)
@@ -160,7 +162,8 @@ func TestFirstJobIsShownUntilItsEnd(t *testing.T) {
 		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
 		require.NoError(t, s.PutFirst(ctx, operator, first.ID, false))
 		require.Equal(t, []audit.Code{audit.JobPutFirst, audit.JobPutBack},
-			slices.DeleteFunc(codes(t, s, audit.Filter{JobID: first.ID}), func(c audit.Code) bool { return c != audit.JobPutFirst && c != audit.JobPutBack }))
+			slices.DeleteFunc(codes(t, s, audit.Filter{JobID: first.ID}),
+				func(c audit.Code) bool { return c != audit.JobPutFirst && c != audit.JobPutBack }))
 	})
 }
 

@@ -32,7 +32,8 @@ func TestImportRowsAreAccountsOrRejects(t *testing.T) {
 			require.NoError(t, err)
 			results = append(results, append([]string{r.Account.Account, string(r.Outcome)}, r.Fields...))
 		}
-		require.Equal(t, [][]string{{"ann", "waiting", "ann", "Rome"}, {"bob", "waiting", "bob", "Oslo"}, {"cid", "waiting", "cid", "Bad\nHomburg"}}, results)
+		require.Equal(t, [][]string{{"ann", "waiting", "ann", "Rome"}, {"bob", "waiting", "bob", "Oslo"},
+			{"cid", "waiting", "cid", "Bad\nHomburg"}}, results)
 
 		var rejects []string
 		for r, err := range s.Rejects(ctx, j.ID) {
@@ -146,7 +147,8 @@ func TestStartIsCarefulWhereTagsChange(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		for kind, careful := range map[jobs.Kind]bool{jobs.Clear: true, jobs.AddTags: true, jobs.RemoveTags: true, jobs.Inspect: false} {
 			for _, app := range []bool{true, false} {
-				require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, Canary: app, VerifyShare: 10_000}))
+				require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID,
+					jobs.Settings{FailureLimit: 20, KeepDays: 30, Canary: app, VerifyShare: 10_000}))
 				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "account,tags\nann,vip\n")
 				require.NoError(t, err)
 				j = start(t, s, j)

@@ -43,7 +43,8 @@ func TestTagFileGivesEachRowItsTags(t *testing.T) {
 			if want == nil {
 				return
 			}
-			j, err := s.Create(ctx, operator, jobs.Upload{AppID: jobstest.App.ID, Kind: kind, FileName: "tags.csv", AccountBytes: 32, File: section(file.String())})
+			j, err := s.Create(ctx, operator, jobs.Upload{AppID: jobstest.App.ID, Kind: kind, FileName: "tags.csv",
+				AccountBytes: 32, File: section(file.String())})
 			require.NoError(r, err)
 			j, got := read(r, s, j)
 			require.Equal(r, want, got)
@@ -114,7 +115,8 @@ func (e elsewhere) TakeImport(ctx context.Context, most int64) (*jobs.Import, er
 	if im != nil {
 		im.TagsOf = func(context.Context) iter.Seq2[jobs.Tagged, error] {
 			return func(yield func(jobs.Tagged, error) bool) {
-				_ = yield(jobs.Tagged{Account: "user_00002", Tags: []string{"vip"}}, nil) && yield(jobs.Tagged{Account: "user_00001", Tags: []string{"vip"}}, nil)
+				_ = yield(jobs.Tagged{Account: "user_00002", Tags: []string{"vip"}}, nil) &&
+					yield(jobs.Tagged{Account: "user_00001", Tags: []string{"vip"}}, nil)
 			}
 		}
 	}
@@ -132,6 +134,7 @@ func TestTagFileOutOfOrderIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		made, err = s.Get(ctx, made.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Refused, jobs.FaultReading.Code}, []any{made.State, made.Refusal.Code}, "no account may get the tags of another")
+		require.Equal(t, []any{jobs.Refused, jobs.FaultReading.Code}, []any{made.State, made.Refusal.Code},
+			"no account may get the tags of another")
 	})
 }

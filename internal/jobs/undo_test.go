@@ -24,7 +24,8 @@ import (
 
 // ended is a job of n accounts named user_00001 … that has ended, with the tags
 // its accounts had, by place.
-func ended(t checker, s *jobstest.Console, kind jobs.Kind, n int, before map[int64][]string, rest jobs.Outcome, own ...jobstest.Own) jobs.Job {
+func ended(t checker, s *jobstest.Console, kind jobs.Kind, n int, before map[int64][]string, rest jobs.Outcome,
+	own ...jobstest.Own) jobs.Job {
 	t.Helper()
 	var file strings.Builder
 	file.WriteString("account\n")
@@ -78,16 +79,20 @@ func TestAClearJobIsUndone(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 6, map[int64][]string{1: {"vip", "gold"}, 2: nil, 3: {"gold"}, 4: {"vip"}, 5: {"beta"}}, jobs.Cleared,
-			jobstest.Own{Seq: 2, Outcome: jobs.Untagged}, jobstest.Own{Seq: 4, Outcome: jobs.Failed, Code: 70107}, jobstest.Own{Seq: 5, Outcome: jobs.Failed, Code: jobs.CodeLeft})
+			jobstest.Own{Seq: 2, Outcome: jobs.Untagged}, jobstest.Own{Seq: 4, Outcome: jobs.Failed, Code: 70107},
+			jobstest.Own{Seq: 5, Outcome: jobs.Failed, Code: jobs.CodeLeft})
 		made, err := s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Skip}, t.TempDir())
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Restore, jobs.Reading, "undo-of-users.csv", of.ID, snapshot.Skip, true}, []any{made.Kind, made.State, made.FileName, made.Source, made.Policy, made.Snapshot})
+		require.Equal(t, []any{jobs.Restore, jobs.Reading, "undo-of-users.csv", of.ID, snapshot.Skip, true},
+			[]any{made.Kind, made.State, made.FileName, made.Source, made.Policy, made.Snapshot})
 		made, accounts := read(t, s, made)
-		require.Equal(t, []string{"user_00001 vip+gold", "user_00003 gold", "user_00005 beta"}, accounts, "those that were changed, and one left in doubt; the sixth was not read")
+		require.Equal(t, []string{"user_00001 vip+gold", "user_00003 gold", "user_00005 beta"}, accounts,
+			"those that were changed, and one left in doubt; the sixth was not read")
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobUndone, JobID: made.ID, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
-		require.Equal(t, map[string]any{"of": of.ID, "kind": "restore", "policy": "skip", "outcomes": "cleared, in_doubt", "accounts": 3.0}, entries[0].Details)
+		require.Equal(t, map[string]any{"of": of.ID, "kind": "restore", "policy": "skip", "outcomes": "cleared, in_doubt",
+			"accounts": 3.0}, entries[0].Details)
 		list, err := s.DerivedFrom(ctx, of.ID)
 		require.NoError(t, err)
 		require.Len(t, list, 1)
@@ -109,7 +114,8 @@ func TestAPartOfAJobIsUndone(t *testing.T) {
 			require.Equal(t, u.Tags, made.Only)
 			return accounts
 		}
-		require.Equal(t, []string{"user_00001 vip+gold", "user_00002 vip"}, undo(jobs.UndoRequest{Tags: []string{"vip"}}), "the tags stay whole; only some are put back")
+		require.Equal(t, []string{"user_00001 vip+gold", "user_00002 vip"}, undo(jobs.UndoRequest{Tags: []string{"vip"}}),
+			"the tags stay whole; only some are put back")
 		require.Equal(t, []string{"user_00004 vip+beta"}, undo(jobs.UndoRequest{Outcomes: []jobs.Outcome{jobs.Failed}}))
 
 		// A list may have any form that files have.
@@ -122,12 +128,16 @@ func TestAPartOfAJobIsUndone(t *testing.T) {
 		section := func(content []byte) *io.SectionReader {
 			return io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content)))
 		}
-		require.Equal(t, []string{"user_00002 vip", "user_00003 gold"}, undo(jobs.UndoRequest{List: section(packed.Bytes()), ListName: "some.xlsx"}))
+		require.Equal(t, []string{"user_00002 vip", "user_00003 gold"},
+			undo(jobs.UndoRequest{List: section(packed.Bytes()), ListName: "some.xlsx"}))
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobUndone, Limit: 1})
 		require.NoError(t, err)
 		sum := sha256.Sum256(packed.Bytes())
-		require.Equal(t, map[string]any{"file": "some.xlsx", "sha256": hex.EncodeToString(sum[:]), "bytes": float64(packed.Len()), "rows": 4.0, "rejected": 1.0, "accounts": 3.0}, entries[0].Details["list"])
-		require.Equal(t, []string{"user_00001 vip+gold"}, undo(jobs.UndoRequest{Tags: []string{"gold", "vip"}, Outcomes: []jobs.Outcome{jobs.Cleared}, List: section([]byte("user_00001\nuser_00004\n"))}))
+		require.Equal(t, map[string]any{"file": "some.xlsx", "sha256": hex.EncodeToString(sum[:]),
+			"bytes": float64(packed.Len()), "rows": 4.0, "rejected": 1.0, "accounts": 3.0}, entries[0].Details["list"])
+		require.Equal(t, []string{"user_00001 vip+gold"},
+			undo(jobs.UndoRequest{Tags: []string{"gold", "vip"}, Outcomes: []jobs.Outcome{jobs.Cleared},
+				List: section([]byte("user_00001\nuser_00004\n"))}))
 	})
 }
 
@@ -200,8 +210,10 @@ func TestAnUndoIsUndone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.RemoveTags, snapshot.Policy("")}, []any{again.Kind, again.Policy})
 		again, accounts = read(t, s, again)
-		require.Equal(t, []string{"user_00001 gold", "user_00002 gold"}, accounts, "what it added: not beta, which was not chosen, nor vip, which was there")
-		again = end(t, s, again, map[int64][]string{1: {"gold", "new"}, 2: {"other"}}, jobs.Changed, jobstest.Own{Seq: 2, Outcome: jobs.Unchanged})
+		require.Equal(t, []string{"user_00001 gold", "user_00002 gold"}, accounts,
+			"what it added: not beta, which was not chosen, nor vip, which was there")
+		again = end(t, s, again, map[int64][]string{1: {"gold", "new"}, 2: {"other"}}, jobs.Changed,
+			jobstest.Own{Seq: 2, Outcome: jobs.Unchanged})
 		_, err = s.Undo(ctx, operator, again.ID, jobs.UndoRequest{Policy: snapshot.Stop}, t.TempDir())
 		require.True(t, jobs.FaultUndoPolicy.Is(err), "%v", err)
 		third, err := s.Undo(ctx, operator, again.ID, jobs.UndoRequest{}, t.TempDir())

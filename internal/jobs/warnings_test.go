@@ -65,7 +65,9 @@ func TestWarningsCountSharedAccounts(t *testing.T) {
 		warnings, err = s.Warnings(ctx, all.ID)
 		require.NoError(t, err)
 		require.Equal(t, map[string]int64{thirds.ID: 1_000, same.ID: 1_000}, shares(warnings))
-		uneven, err := s.Count(ctx, `SELECT COUNT(*) FROM shared_accounts a LEFT JOIN shared_accounts b ON b.job_id = a.other_id AND b.other_id = a.job_id AND b.accounts = a.accounts WHERE b.job_id IS NULL`)
+		uneven, err := s.Count(ctx,
+			`SELECT COUNT(*) FROM shared_accounts a LEFT JOIN shared_accounts b ON b.job_id = a.other_id AND b.other_id = `+
+				`a.job_id AND b.accounts = a.accounts WHERE b.job_id IS NULL`)
 		require.NoError(t, err)
 		require.Zero(t, uneven)
 	})
@@ -265,6 +267,7 @@ func TestWarningsNameUnusualAccounts(t *testing.T) {
 		require.Equal(t, int64(3), j.Accounts)
 		warnings, err := s.Warnings(ctx, j.ID)
 		require.NoError(t, err)
-		require.Equal(t, jobs.Unusual{Rows: 2, First: []jobs.Named{{Account: "bob@example.com", Row: 2}, {Account: "Ann Lee", Row: 3}}}, warnings.Unusual)
+		require.Equal(t, jobs.Unusual{Rows: 2,
+			First: []jobs.Named{{Account: "bob@example.com", Row: 2}, {Account: "Ann Lee", Row: 3}}}, warnings.Unusual)
 	})
 }

@@ -157,7 +157,8 @@ func TestKeyNeverShows(t *testing.T) {
 	key := Key{[32]byte{77, 77, 77}}
 	encoded, err := json.Marshal(map[string]any{"key": key})
 	require.NoError(t, err)
-	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %d %x %q", key, key, key, key, key, key, key), string(encoded), fmt.Sprint(&key, []Key{key})} {
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %d %x %q", key, key, key, key, key, key, key),
+		string(encoded), fmt.Sprint(&key, []Key{key})} {
 		require.NotContains(t, shown, "77")
 		require.NotContains(t, shown, "4d")
 	}

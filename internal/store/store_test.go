@@ -35,7 +35,9 @@ func TestParametersAreBoundByTheirNumber(t *testing.T) {
 func TestOpeningAgainChangesNothing(t *testing.T) {
 	for engine, c := range map[string]struct{ database, tables string }{
 		"sqlite": {filepath.Join(t.TempDir(), "x.db"), `SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master ORDER BY name)`},
-		"pgx": {storetest.EmptyPostgresURL(t), `SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, column_default), ';' ORDER BY table_name, ordinal_position)
+		"pgx": {storetest.EmptyPostgresURL(t), `
+			SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, column_default), ';'
+				ORDER BY table_name, ordinal_position)
 			FROM information_schema.columns WHERE table_schema = 'public'`},
 	} {
 		db, err := sql.Open(engine, c.database)

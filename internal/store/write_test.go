@@ -40,7 +40,8 @@ func TestWriteSharesCommitsAndFailsAlone(t *testing.T) {
 			}
 		}
 		var even, written int
-		require.NoError(t, s.Reader().QueryRowContext(ctx, `SELECT COUNT(*), COUNT(CASE WHEN n % 2 = 0 THEN 1 END) FROM written`).Scan(&written, &even))
+		require.NoError(t, s.Reader().QueryRowContext(ctx,
+			`SELECT COUNT(*), COUNT(CASE WHEN n % 2 = 0 THEN 1 END) FROM written`).Scan(&written, &even))
 		require.Equal(t, 100, even)
 		require.Equal(t, 100, written, "those that failed have written nothing")
 	})

@@ -263,7 +263,8 @@ func TestSignatureThatIsEchoedIsHidden(t *testing.T) {
 			s.mu.Unlock()
 			body := "<html>" + target
 			if answerOK {
-				body = fmt.Sprintf(`{"ActionStatus":"FAIL","ErrorCode":70003,"ErrorInfo":%q,"ErrorList":[{"To_Account":"amy","ErrorCode":1,"ErrorInfo":%q}]}`, target, target)
+				body = fmt.Sprintf(`{"ActionStatus":"FAIL","ErrorCode":70003,"ErrorInfo":%q,`+
+					`"ErrorList":[{"To_Account":"amy","ErrorCode":1,"ErrorInfo":%q}]}`, target, target)
 			}
 			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 		})

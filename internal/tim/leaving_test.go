@@ -40,7 +40,8 @@ func TestCallWithoutAConnectionIsNotSent(t *testing.T) {
 	close(answer)
 	require.Equal(t, Answered, (<-first).Delivery)
 	// One that has left takes its time.
-	require.Equal(t, Answered, c.RemoveAllTags(WithLeaving(t.Context(), Leaving{Until: time.Now().Add(10 * time.Second)}), 3, []string{"cid"}).Delivery)
+	require.Equal(t, Answered, c.RemoveAllTags(WithLeaving(t.Context(), Leaving{Until: time.Now().Add(10 * time.Second)}),
+		3, []string{"cid"}).Delivery)
 	require.EqualValues(t, 2, arrived.Load())
 }
 

@@ -23,7 +23,8 @@ import (
 func everybody() (views []View) {
 	for _, text := range messages.Languages {
 		for _, role := range auth.Roles {
-			v := View{Text: text, App: jobs.App{Name: "Shop", Environment: "test"}, User: User{Name: "olga", Role: role}, Asset: func(name string) string { return "/static/" + name }}
+			v := View{Text: text, App: jobs.App{Name: "Shop", Environment: "test"}, User: User{Name: "olga", Role: role},
+				Asset: func(name string) string { return "/static/" + name }}
 			v.Sending.Settings = jobs.Settings{Snapshot: true, KeepDays: 30, VerifyShare: 10_000}
 			views = append(views, v)
 		}
@@ -69,7 +70,8 @@ func TestEveryKindHasWordsForEveryState(t *testing.T) {
 						require.Equal(t, "users.csv", found[1], "%s %s in %s shows the key of a text", k, state, v.Lang)
 					}
 					require.NotContains(t, page, "%!")
-					require.Equal(t, v.May(auth.RunJobs) && state == jobs.Halted && code == jobs.CodeGained, strings.Contains(page, `id="policy-skip"`) && !strings.Contains(page, `id="policy-stop"`))
+					require.Equal(t, v.May(auth.RunJobs) && state == jobs.Halted && code == jobs.CodeGained,
+						strings.Contains(page, `id="policy-skip"`) && !strings.Contains(page, `id="policy-stop"`))
 				}
 			}
 		}
@@ -86,10 +88,12 @@ func TestOutcomesFitTheJobKind(t *testing.T) {
 		{jobs.Job{Kind: jobs.Clear, Snapshot: true}, append(usual, jobs.Cleared, jobs.Untagged, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.Inspect}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Untagged, jobs.Failed, jobs.Unsent}},
 		{jobs.Job{Kind: jobs.Inspect, Checks: jobs.Clear}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Untagged, jobs.Failed, jobs.Unsent}},
-		{jobs.Job{Kind: jobs.Inspect, Checks: jobs.AddTags}, []jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Unchanged, jobs.Failed, jobs.Unsent}},
+		{jobs.Job{Kind: jobs.Inspect, Checks: jobs.AddTags},
+			[]jobs.Outcome{jobs.Waiting, jobs.Inspected, jobs.Unchanged, jobs.Failed, jobs.Unsent}},
 		{jobs.Job{Kind: jobs.Restore}, append(usual, jobs.Restored, jobs.Unchanged, jobs.Skipped, jobs.Failed, jobs.Unsent)},
 		{jobs.Job{Kind: jobs.AddTags}, append(usual, jobs.Changed, jobs.Unchanged, jobs.Failed, jobs.Unsent)},
-		{jobs.Job{Kind: jobs.RemoveTags, Counts: jobs.Counts{jobs.Skipped: 1}}, append(usual, jobs.Changed, jobs.Unchanged, jobs.Skipped, jobs.Failed, jobs.Unsent)},
+		{jobs.Job{Kind: jobs.RemoveTags, Counts: jobs.Counts{jobs.Skipped: 1}},
+			append(usual, jobs.Changed, jobs.Unchanged, jobs.Skipped, jobs.Failed, jobs.Unsent)},
 	} {
 		require.Equal(t, c.want, fitting(c.job), "%+v", c.job)
 	}
@@ -107,8 +111,10 @@ func TestReportShowsMostCommonTags(t *testing.T) {
 	}
 	j.Report.Add([]snapshot.Account{{Seq: 99}}, 3)
 	page := rendered(t, Job(everybody()[0], j))
-	for _, want := range []string{"Tags that would be removed", "34 accounts were read", `<dt>Tags to remove</dt><dd class="number">465</dd>`, `<dt>Accounts with tags</dt><dd class="number">30</dd>`,
-		`<dt>Accounts not found</dt><dd class="number">3</dd>`, "The report contains 10 more tags", `width="1000"`, `width="966"`, `name="kind" value="clear"`, `value="inspected" checked`} {
+	for _, want := range []string{"Tags that would be removed", "34 accounts were read",
+		`<dt>Tags to remove</dt><dd class="number">465</dd>`, `<dt>Accounts with tags</dt><dd class="number">30</dd>`,
+		`<dt>Accounts not found</dt><dd class="number">3</dd>`, "The report contains 10 more tags", `width="1000"`,
+		`width="966"`, `name="kind" value="clear"`, `value="inspected" checked`} {
 		require.Contains(t, page, want)
 	}
 	require.Equal(t, 20, strings.Count(page, `<td class="part"`))
@@ -167,11 +173,18 @@ func TestVerificationShowsWhatWasFound(t *testing.T) {
 		again    bool
 		whenGone bool // also once the tags it was told are erased
 	}{
-		{inspected(jobs.Clear, jobs.Running, 2, 40, 0), []string{"Inspecting a sample.", `<a href="/jobs/job2">`, `data-state="running"`, "<dd>42</dd>"}, nil, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 0, 1_200, 3), []string{"None of the inspected accounts has tags.", "3 accounts were not inspected.", "<dd>1,200</dd>"}, nil, false, false},
-		{inspected(jobs.AddTags, jobs.Finished, 0, 9, 0), []string{"All inspected accounts are as expected."}, []string{"not inspected"}, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 0, 0, 5), []string{"No accounts were inspected.", "5 accounts were not inspected."}, nil, false, false},
-		{inspected(jobs.Clear, jobs.Finished, 2, 10, 0), []string{"The service confirmed the removal, but 2 accounts have tags.", "<dd>12</dd>", "<dd>2</dd>", "to redo 2 accounts"}, nil, true, true},
+		{inspected(jobs.Clear, jobs.Running, 2, 40, 0),
+			[]string{"Inspecting a sample.", `<a href="/jobs/job2">`, `data-state="running"`, "<dd>42</dd>"}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 1_200, 3),
+			[]string{"None of the inspected accounts has tags.", "3 accounts were not inspected.", "<dd>1,200</dd>"}, nil,
+			false, false},
+		{inspected(jobs.AddTags, jobs.Finished, 0, 9, 0), []string{"All inspected accounts are as expected."},
+			[]string{"not inspected"}, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 0, 0, 5),
+			[]string{"No accounts were inspected.", "5 accounts were not inspected."}, nil, false, false},
+		{inspected(jobs.Clear, jobs.Finished, 2, 10, 0),
+			[]string{"The service confirmed the removal, but 2 accounts have tags.", "<dd>12</dd>", "<dd>2</dd>",
+				"to redo 2 accounts"}, nil, true, true},
 		{inspected(jobs.Restore, jobs.Cancelled, 1, 10, 0), []string{"but 1 account is not as expected", "to redo 1 account"}, nil, true, false},
 	} {
 		card := rendered(t, jobVerification(v, c.j))
@@ -181,7 +194,8 @@ func TestVerificationShowsWhatWasFound(t *testing.T) {
 		for _, said := range c.saysNot {
 			require.NotContains(t, card, said)
 		}
-		form := `action="/jobs/job2/retry"><input type="hidden" name="kind" value="` + string(c.j.Job.Kind) + `"> <button class="btn" type="submit" name="outcome" value="inspected">`
+		form := `action="/jobs/job2/retry"><input type="hidden" name="kind" value="` + string(c.j.Job.Kind) +
+			`"> <button class="btn" type="submit" name="outcome" value="inspected">`
 		require.Equal(t, c.again, strings.Contains(card, form), card)
 		c.j.Forgotten = true
 		require.Equal(t, c.whenGone, strings.Contains(rendered(t, jobVerification(v, c.j)), form))
@@ -199,7 +213,8 @@ func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
 			i := JobView{Job: *of.Inspection, Origin: of.Job, Report: &snapshot.Report{Accounts: 12, Tagged: 12, Assignments: 30}}
 			i.Job.Snapshot, i.Job.StartedAt, i.Job.CreatedBy, i.Job.StartedBy = true, of.Job.FinishedAt, audit.System.Name, audit.System.Name
 			page := rendered(t, Job(v, i))
-			for _, said := range []string{v.T("verify.checks") + ` <a href="/jobs/job1">users.csv</a>`, "<dt>" + v.T("origin.verify") + "</dt>", v.For("verify.differ", k, int64(2)),
+			for _, said := range []string{v.T("verify.checks") + ` <a href="/jobs/job1">users.csv</a>`,
+				"<dt>" + v.T("origin.verify") + "</dt>", v.For("verify.differ", k, int64(2)),
 				v.T("audit.system"), v.T("impact.title.sample")} {
 				require.Contains(t, page, said)
 			}
@@ -247,7 +262,8 @@ func TestDerivedJobsAreNamedByRelation(t *testing.T) {
 		want     string
 	}{
 		{jobs.Clear, jobs.Clear, "retry"}, {jobs.Restore, jobs.Restore, "retry"}, {jobs.Inspect, jobs.Inspect, "retry"},
-		{jobs.Restore, jobs.Clear, "undo"}, {jobs.RemoveTags, jobs.Restore, "undo"}, {jobs.RemoveTags, jobs.AddTags, "undo"}, {jobs.Restore, jobs.RemoveTags, "undo"},
+		{jobs.Restore, jobs.Clear, "undo"}, {jobs.RemoveTags, jobs.Restore, "undo"}, {jobs.RemoveTags, jobs.AddTags, "undo"},
+		{jobs.Restore, jobs.RemoveTags, "undo"},
 		{jobs.Inspect, jobs.Clear, "inspect"}, {jobs.Clear, jobs.Inspect, "clear"},
 	} {
 		require.Equal(t, c.want, relation(jobs.Job{Kind: c.made}, jobs.Job{Kind: c.of}))
@@ -278,13 +294,16 @@ func TestAnUndoOfAddedTagsAsksNoPolicy(t *testing.T) {
 
 func TestHistoryShowsTagsAndCalls(t *testing.T) {
 	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
-	e := jobs.Event{Placed: jobs.Placed{Account: jobs.Account{Account: "ann", Row: 7, Batch: 1, Outcome: jobs.Restored, At: at}, Job: ended(jobs.Restore).Job},
+	e := jobs.Event{Placed: jobs.Placed{Account: jobs.Account{Account: "ann", Row: 7, Batch: 1, Outcome: jobs.Restored,
+		At: at}, Job: ended(jobs.Restore).Job},
 		Before: []string{"gold"}, Wanted: []string{"vip", "a b"}, Known: true,
-		Calls: []jobs.Call{{Command: "get_tags", Random: 4294967295, At: at, Duration: 1234 * time.Millisecond, Delivery: "answered", Code: 60007, Message: "too fast", Accounts: 100},
+		Calls: []jobs.Call{{Command: "get_tags", Random: 4294967295, At: at, Duration: 1234 * time.Millisecond,
+			Delivery: "answered", Code: 60007, Message: "too fast", Accounts: 100},
 			{Command: "add_tags", Delivery: "lost", At: at}}}
 	v := everybody()[0]
 	page := rendered(t, Accounts(v, Found{Query: "ann", Limit: 100, Events: []jobs.Event{e}}))
-	for _, want := range []string{"row 7, batch 1", "Restore tags", `<code class="spaced">gold</code>`, "Tags to restore", `<code class="spaced">a b</code>`,
+	for _, want := range []string{"row 7, batch 1", "Restore tags", `<code class="spaced">gold</code>`, "Tags to restore",
+		`<code class="spaced">a b</code>`,
 		"4294967295", "1,234 ms", "60007", "too fast", "no answer", "2 calls", "Read tags", `action="/accounts/read"`} {
 		require.Contains(t, page, want)
 	}

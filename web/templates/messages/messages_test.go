@@ -67,7 +67,9 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, reason := range accounts.Reasons {
 		keys = append(keys, "reason."+string(reason))
 	}
-	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeLost, jobs.CodeTooFull, jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures, jobs.CodeGained) {
+	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeLost, jobs.CodeTooFull,
+		jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures,
+		jobs.CodeGained) {
 		keys = append(keys, "tim."+strconv.Itoa(code))
 	}
 	for _, state := range append(slices.Clone(jobs.States), jobs.Reading, "pausing", "cancelling", "scheduled") {
@@ -117,7 +119,8 @@ func TestEveryCodeHasAText(t *testing.T) {
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
-	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery)\.|^job\.[a-z]+\.why$`)
+	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
+		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery)\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
