@@ -62,7 +62,7 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 		u, wrong := url.Parse(c.CheckpointLog)
 		if wrong != nil || u.Host == "" || u.Scheme != "udp" && u.Scheme != "tcp" {
 			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_SYSLOG", orUnset(c.CheckpointLog),
-				"Give a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
+				"Enter a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
 		} else {
 			all = append(all, &destination{name: "syslog " + u.Host, send: func(ctx context.Context, note string) error { return toSyslog(ctx, u.Scheme, u.Host, note) }})
 		}

@@ -62,7 +62,7 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 
 	out, err := p.command("", "verify", "--checkpoints", file)
 	require.NoError(t, err, out)
-	require.Contains(t, out, "The database verifies")
+	require.Contains(t, out, "Verification passed")
 	tamper(t, p.database, `DROP TRIGGER audit_lines_no_update`)
 	tamper(t, p.database, `UPDATE audit_lines SET line = REPLACE(line, 'job.started', 'job.retried') WHERE code = 'job.started'`)
 	out, err = p.command("", "verify", "--checkpoints", file)

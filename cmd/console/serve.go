@@ -195,9 +195,7 @@ func (c *console) sweep(ctx context.Context) {
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:
 			said = err.Error()
-			c.logger.Error(
-				"what is to be erased by now, of the tags that jobs keep or of the log, could not all be; it will "+
-					"be tried again", "err", err)
+			c.logger.Error("some expired data could not be erased; it will be tried again", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -71,7 +71,7 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 		"CONSOLE_KEY_FILE=" + filepath.Join(elsewhere, "nothing.key")}
 	out, err := runProgram("", nothing, "verify", pack, "--key", key)
 	require.NoError(t, err, out)
-	require.Contains(t, out, "The evidence pack verifies: job "+job)
+	require.Contains(t, out, "The evidence pack is valid: job "+job)
 
 	// What the auditor did stands in the log as well.
 	w.open("/audit?actor=aida")

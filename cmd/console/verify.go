@@ -13,7 +13,7 @@ import (
 
 var (
 	faultVerify = fault.Declare(fault.Conflict, "verify.failed",
-		"Verification failed: %d problems, listed above. Nothing was changed. Make a copy of the database, and "+
+		"Verification failed. Problems found: %d, listed above. Nothing was changed. Make a copy of the database, and "+
 			"tell the person responsible for it.")
 	faultCheckpoints = fault.Declare(fault.Invalid, "verify.checkpoints",
 		"The file %s cannot be read as checkpoints. Nothing was verified. Use a checkpoint file written by the "+
@@ -97,8 +97,8 @@ func tellVerified(s *streams, v audit.Verified) error {
 		return faultVerify.With(len(v.Wrong) + v.More)
 	}
 	fmt.Fprintf(s.out,
-		"The database verifies. Jobs whose rows add up: %d. Jobs that are as they were sealed: %d. Entries of the "+
-			"log: %d, as signed in %d of its own and %d published checkpoints.\n",
+		"Verification passed. Jobs recounted: %d. Jobs checked against their seal: %d. Log entries: %d. "+
+			"Checkpoints: %d in the database, %d published.\n",
 		v.Jobs, v.Seals, v.Entries, v.Checkpoints, v.Published)
 	return nil
 }

@@ -13,7 +13,7 @@ var (
 		"The file %s cannot be read as an evidence pack. Nothing was verified. Use a ZIP file downloaded from a "+
 			"job page.")
 	faultPackFailed = fault.Declare(fault.Conflict, "verify.pack_failed",
-		"The evidence pack is not valid: %d problems, listed above. Keep the file, and download the pack from the "+
+		"The evidence pack is not valid. Problems found: %d, listed above. Keep the file, and download the pack from the "+
 			"console again. If that one is not valid either, tell the person responsible for the log.")
 	faultPackOptions = fault.Declare(fault.Invalid, "verify.pack_options",
 		"Nothing was verified: --checkpoints cannot be used with an evidence pack, because the pack contains its "+
@@ -49,13 +49,13 @@ func tellChecked(s *streams, found evidence.Checked) error {
 	}
 	if found.Removed > 0 {
 		fmt.Fprintf(s.out,
-			"Note: entries of the log up to %d were removed because they were old, as the log says; those of the "+
-				"job among them are not in the pack.\n", found.Removed)
+			"Note: log entries up to %d were removed at the end of the retention period. Entries of this job "+
+				"among them are not in the pack.\n", found.Removed)
 	}
 	if found.OwnKey && found.Key != "" {
 		fmt.Fprintf(s.out,
-			"Note: the key is the pack's own, so this shows only that the pack agrees with itself. Compare it with "+
-				"the log's key as you had it from elsewhere, or give that with --key:\n%s\n", found.Key)
+			"Note: the key is from the pack itself, so this only shows that the pack is consistent. Compare "+
+				"the key with a copy from another source, or give that copy with --key:\n%s\n", found.Key)
 	}
 	if len(found.Wrong) > 0 {
 		return faultPackFailed.With(len(found.Wrong) + found.More)
@@ -63,8 +63,8 @@ func tellChecked(s *streams, found evidence.Checked) error {
 	j := found.Job
 	fmt.Fprintf(
 		s.out,
-		"The evidence pack verifies: job %s (%s) of %s. Its file, its %d rows (%d accounts, %d set aside) and its "+
-			"%d calls are as entry %d of the log sealed them, and its %d entries are in the log of %d entries that was "+
+		"The evidence pack is valid: job %s (%s), file %s. The file, %d rows (%d accounts, %d excluded) and %d "+
+			"calls match the seal in entry %d of the log. All %d entries of the pack are in the log of %d entries, "+
 			"signed at %s.\n",
 		j.ID,
 		j.Kind,

@@ -27,11 +27,11 @@ func TestVerifyPackWithoutADatabase(t *testing.T) {
 
 		out, err := runProgram("", nowhere, "verify", file, "--key", pack.Key)
 		require.NoError(t, err, out)
-		require.Contains(t, out, "The evidence pack verifies: job "+job.ID)
-		require.Contains(t, out, "its 250 rows (250 accounts, 0 set aside)")
+		require.Contains(t, out, "The evidence pack is valid: job "+job.ID)
+		require.Contains(t, out, "250 rows (250 accounts, 0 excluded)")
 		out, err = runProgram("", nowhere, "verify", file)
 		require.NoError(t, err, out)
-		require.Contains(t, out, "the key is the pack's own")
+		require.Contains(t, out, "the key is from the pack itself")
 		require.Contains(t, out, pack.Key)
 
 		changed := bytes.Clone(b.Bytes())
