@@ -271,7 +271,7 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 
 // publish gives every watcher the newest view; one that has not taken the view
 // before it skips that one.
-// Of many it tells a few at a time, or calls would leave late behind all of them.
+// It tells a few of many at a time, so that rendering does not delay calls.
 func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	l.mu.Lock()
 	latest := &published{JobView: view, rendered: map[audience][]rendered{}}

@@ -133,7 +133,7 @@ var routes = []route{
 // New makes a server. Call Close before the HTTP server shuts down.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.DB == nil || c.Audit == nil || c.Users == nil || c.Jobs == nil:
+	case c.DB == nil || c.Audit == nil || c.Users == nil || c.Jobs == nil || c.Evidence == nil:
 		return nil, errors.New("web: Config.DB, Config.Audit, Config.Users or Config.Jobs is missing")
 	case c.ReadTags == nil:
 		return nil, errors.New("web: Config.ReadTags is missing")

@@ -181,7 +181,7 @@ func (c *console) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// sweepEvery is how late tags may be erased.
+// sweepEvery is how often expired tags are erased.
 const sweepEvery = time.Minute
 
 // sweep erases tags whose time has come, until ctx ends. What fails is tried

@@ -67,7 +67,7 @@ func (c Checkpoint) Sign(by *Signer) (string, error) {
 	return string(signed), err
 }
 
-// ErrCheckpoint is that of a text that is no checkpoint signed with the key.
+// ErrCheckpoint says that a text is not a checkpoint signed with the key.
 var ErrCheckpoint = errors.New("not a checkpoint signed with the key of this log")
 
 // OpenCheckpoint verifies a note with a public key and reads the checkpoint.

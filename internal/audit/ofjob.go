@@ -42,8 +42,7 @@ func (l *Log) OfJob(ctx context.Context, jobID string, sealed int64) (all []List
 	return all, err
 }
 
-// removedBefore returns the entry that says that some of those which a seal
-// names were removed, if they were.
+// removedBefore returns the log.removed entry for approvals that a seal names, if any.
 func (l *Log) removedBefore(ctx context.Context, sealed int64) ([]Listed, error) {
 	const query = `SELECT seq, line, personal FROM audit_lines WHERE `
 	seal, err := scanEntry(l.db.Reader().QueryRowContext(ctx, query+`seq = $1`, sealed))

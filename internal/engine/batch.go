@@ -43,7 +43,7 @@ type job struct {
 	snapshot bool     // tags are kept before they are changed
 	careful  bool     // only its first batch may be sent yet
 	probing  bool     // whether the service works is not known
-	waits    bool     // not only what is in doubt of it may be claimed
+	waits    bool     // waiting batches may be claimed, too
 }
 
 // readsFirst reports whether tags are read before they are changed.

@@ -53,7 +53,7 @@ type tried struct {
 	times int
 }
 
-// callUntilClear makes a call, again after what may pass, until its answer says something of
+// callUntilClear makes a call, retrying temporary errors, until its answer says something of
 // its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
 // or needs a person, is an ending.
 func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *tried) (
@@ -70,8 +70,8 @@ func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Comma
 		if class == tim.InDoubt && command == tim.GetTags { // reading changes nothing
 			class = tim.Retry
 		}
-		if rule.Class == tim.Resign || rule.Class == tim.WaitMinute {
-			e.Client.Resign(answer.UserSigID)
+		if rule.Class == tim.SignAgain || rule.Class == tim.WaitMinute {
+			e.Client.RenewSignature(answer.UserSigID)
 		}
 		if end = e.health.judge(answer, command, class, b.probe); end != nil {
 			end.call = b.lastCall()
@@ -92,7 +92,7 @@ func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Comma
 			for _, p := range e.pace {
 				p.hold(ctx, rule.Wait)
 			}
-		case tim.Resign: // at once, with the new signature
+		case tim.SignAgain: // at once, with the new signature
 		default:
 			if !e.backOff(ctx, b, t.times) {
 				return answer, nil, class, cut

@@ -28,7 +28,7 @@ type ending struct {
 	ask  int    // what is in doubt stays so for this code until a person decides; 0: it does not
 }
 
-// cut ends a batch that something keeps from being sent: it goes on later as it is.
+// cut ends a batch that must not be sent now. It is claimed again later, unchanged.
 var cut = &ending{}
 
 // carry takes a batch from its claim to its settlement. Calls end with ctx; what
@@ -205,7 +205,7 @@ func refusals(a tim.Answer) map[string]tim.AccountError {
 // passes reports whether the code that an answer gave an account may pass.
 func passes(a *account, code int) bool {
 	switch tim.RuleOf(code).After(a.tries) {
-	case tim.Retry, tim.Slow, tim.Resign, tim.WaitMinute:
+	case tim.Retry, tim.Slow, tim.SignAgain, tim.WaitMinute:
 		return a.tries < fewTries
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// nextJob finds the job of the app $1 whose turn it is at the time $2 of the
+// nextJobSQL finds the job of the app $1 whose turn it is at the time $2 of the
 // database, in rounds: the one after the job $3.
 //
 //   - One that is paused, halted or scheduled has no turn. While the app probes, one
@@ -23,7 +23,7 @@ import (
 //
 // A time more than 90 s ahead counts as come: the clock was set back. What is asked
 // of a batch names all that an index of batches holds, or it would not be taken.
-const nextJob = `
+const nextJobSQL = `
 	SELECT id, kind, state, checks, policy, only_tags, snapshot, careful, probing, waits
 	FROM (
 		SELECT j.id, j.kind, j.state, j.checks, j.policy, j.only_tags, j.snapshot = 1 AS snapshot, j.careful = 1 AS careful,
@@ -58,9 +58,9 @@ const nextJob = `
 	ORDER BY place, id
 	LIMIT 1`
 
-// takeBatches takes up to $6 batches of the job $1 for the console $3 under the
+// takeBatchesSQL takes up to $6 batches of the job $1 for the console $3 under the
 // claim $4: those in doubt first, and those that wait up to the batch $5.
-const takeBatches = `
+const takeBatchesSQL = `
 	UPDATE batches SET console = $3, claim = $4
 	WHERE job_id = $1 AND console = '' AND number IN (
 		SELECT b.number FROM batches b
@@ -152,7 +152,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 
 func (e *Engine) nextJob(ctx context.Context, tx *store.Tx, now int64) (j job, err error) {
 	var only string
-	err = tx.QueryRowContext(ctx, nextJob, e.App.ID, now, e.last).
+	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last).
 		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.careful, &j.probing, &j.waits)
 	if err == nil && only != "" {
 		if err = json.Unmarshal([]byte(only), &j.only); err != nil {
@@ -179,7 +179,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	all, err := store.Collect(ctx, tx, func(row store.Scanner) (t taken, err error) {
 		t.batch = &batch{job: j, claim: claim, key: shared, lostCallEnds: e.LostCallEnds}
 		return t, row.Scan(&t.number, &t.was, &t.open, &t.intendedBefore, &t.lost, &t.plan)
-	}, takeBatches, j.id, now, e.console, claim, upTo, n)
+	}, takeBatchesSQL, j.id, now, e.console, claim, upTo, n)
 	for _, t := range all {
 		t.claimed = claimed
 		if err == nil {

@@ -104,7 +104,7 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 		}
 	}
 	if err == nil && len(inHand) > 0 {
-		e.Log.Warn("what a console had in hand that is silent is taken over", "console", console, "batches", len(inHand))
+		e.Log.Warn("took over the batches of a silent console", "console", console, "batches", len(inHand))
 	}
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `DELETE FROM consoles WHERE id = $1`, console)

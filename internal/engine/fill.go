@@ -54,7 +54,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	return err
 }
 
-// damaged is of a job that is not as it was written down.
+// damaged says that the stored data of a job is corrupt.
 type damaged struct {
 	job string
 	why error

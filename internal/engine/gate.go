@@ -49,7 +49,7 @@ type gate struct {
 	looked    time.Time             // when the last look began
 	probing   bool                  // one batch at a time
 	brakes    int                   // answers that stop all calls and are not written down yet
-	braked    time.Time             // what was seen before the last of them was does not count
+	braked    time.Time             // observations older than this do not count
 	revived   time.Time             // batches claimed before may be another console's: this one was silent too long
 	beaten    time.Time             // when the last heartbeat began that was written
 	failing   map[work]*jobs.Trouble
@@ -89,7 +89,7 @@ func (g *gate) openToPerson() (open bool, why *fault.Error) {
 	return g.brakes == 0 && g.looked.After(g.braked) && young(g.looked, lookAge), nil
 }
 
-// claims reports whether there is use in a claim. One also finds out whether the
+// claims reports whether a claim may be tried. One also finds out whether the
 // database can be written again.
 func (g *gate) claims() bool {
 	g.mutex.Lock()
@@ -122,7 +122,7 @@ func (g *gate) release() {
 	g.braked = time.Now()
 }
 
-// allow takes a claim that began then for a look at its job.
+// allow counts a claim that began then as a fresh look at its job.
 func (g *gate) allow(j job, began time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -220,8 +220,8 @@ func (g *gate) time() time.Time {
 // now is the database's time in unix milliseconds.
 func (g *gate) now() int64 { return g.time().UnixMilli() }
 
-// note tells how some work ended and returns whether it failed. That the engine
-// itself ends, or that a claim has, says nothing of the database.
+// note tells how some work ended and returns whether it failed. Shutdown and lost
+// claims are not errors of the database.
 func (g *gate) note(ctx context.Context, w work, err error) (failed bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

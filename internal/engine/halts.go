@@ -8,11 +8,9 @@ import (
 )
 
 // While it is not known whether the service works, an app probes: one batch at a
-// time, each after a longer wait, until one goes through.
-const (
-	firstProbe   = int64(1_000) // milliseconds
-	longestProbe = int64(30_000)
-)
+// time, each after a longer wait, until one goes through. longestProbe is the longest
+// wait in milliseconds.
+const longestProbe = int64(30_000)
 
 // takeProbe makes the claim under way the only one until it is settled, or a
 // console that dies with it has been silent for long enough.
@@ -59,7 +57,7 @@ func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) e
 	}
 	if err == nil && jobs.Recovers(end.halt) {
 		_, err = tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2, probe_wait = $3 WHERE id = $1 AND probe_at = 0`,
-			e.App.ID, e.gate.now()+firstProbe, 2*firstProbe)
+			e.App.ID, e.gate.now()+jobs.FirstProbe, 2*jobs.FirstProbe)
 	}
 	return err
 }

@@ -11,9 +11,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// So many calls of a command in a row without a good answer are an outage. Where
-// few calls are made at a time, fewer are one that have gone on for a while. A
-// call that comes long after the last begins a new row.
+// An outage is ten calls of a command in a row without a good answer, or three over ten
+// seconds where few calls are made. A call long after the last one begins a new row.
 const (
 	outageAfter  = 10
 	outageLeast  = 3

@@ -77,12 +77,12 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
 	return nil
 }
 
-// sealedTags are the tags of before of a batch as they are kept; data is nil when
-// there are none that are not kept yet.
+// sealedTags are the encrypted tags that a batch's accounts had before; data is nil when
+// all of them are saved.
 type sealedTags struct{ data []byte }
 
-// sealTags encrypts the tags of before that are not written down yet, beside those
-// that are kept of the batch already.
+// sealTags encrypts the tags that are not saved yet, together with those of the batch
+// that are.
 func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *ending) {
 	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unkept }) {
 		return s, nil

@@ -134,9 +134,9 @@ func (a *account) gained() bool {
 	return a.known && slices.ContainsFunc(a.now, func(tag string) bool { return !slices.Contains(a.before, tag) })
 }
 
-// remember takes the tags an account has for those of before. Of one that may
-// have been changed already they are not, but where all its tags go: what it has
-// now goes too. It returns false when they are too many to keep.
+// remember saves the current tags of an account as those it had before. If the account
+// may be changed already, it adds them, and only for a job that removes all tags. It
+// returns false when they are too many to keep.
 func (b *batch) remember(a *account) bool {
 	before := a.now
 	if a.touched {

@@ -38,8 +38,8 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 			query string
 			args  []any
 		}{
-			"next job":     {nextJob, []any{jobstest.App.ID, now, ""}},
-			"take batches": {takeBatches, []any{ids[0], now, "console", "claim", 1 << 40, claimMost}},
+			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, ""}},
+			"take batches": {takeBatchesSQL, []any{ids[0], now, "console", "claim", 1 << 40, claimMost}},
 			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending"}},
 			"keep intent":  {keepIntent, []any{ids[0], 7, "claim"}},
 			"may send":     {maySend, []any{jobstest.App.ID}},

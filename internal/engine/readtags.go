@@ -55,8 +55,8 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 		}
 		leaving := tim.Leaving{Until: time.Now().Add(connected), May: open, Written: left}
 		tags, answer := e.Client.GetTags(tim.WithLeaving(ctx, leaving), rand.Uint32(), []string{account})
-		if class := answer.Rule().Class; class == tim.Resign || class == tim.WaitMinute {
-			e.Client.Resign(answer.UserSigID)
+		if class := answer.Rule().Class; class == tim.SignAgain || class == tim.WaitMinute {
+			e.Client.RenewSignature(answer.UserSigID)
 		}
 		if answer.Delivery == tim.NotSent && !open() {
 			continue

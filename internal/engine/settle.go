@@ -14,8 +14,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// settleBatch ends a claim: $4 to $6 are what all its accounts are that have no
-// outcome of their own, which are $8.
+// settleBatch ends a claim. $4 to $6 are the common outcome, $8 how many accounts have
+// it, and $12 the outcome that the batch must still have.
 const settleBatch = `
 	UPDATE batches SET outcome = $4, code = $5, message = $6, settled_at = $7, accounts = $8, ask = $9, not_before = $10, lost = $11,
 		console = '', claim = ''

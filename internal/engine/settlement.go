@@ -83,8 +83,7 @@ func settlementOf(b *batch, end *ending, stored jobs.Outcome) settlement {
 	return s
 }
 
-// settle gives the most frequent outcome to the batch; of as many, the one that
-// needs no reason.
+// settle gives the most frequent outcome to the batch; in a tie, one without an error code.
 func (s *settlement) settle(b *batch) {
 	type reason struct {
 		outcome jobs.Outcome

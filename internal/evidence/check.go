@@ -30,8 +30,7 @@ type Checked struct {
 // mostWrong is how many things are told one by one.
 const mostWrong = 50
 
-// checker gathers what is wrong. What a part lacks to be checked was told with
-// the part that should have held it.
+// checker gathers what is wrong. A missing input was already reported by the check of its own part.
 type checker struct {
 	held heldAccounts // nil: the calls were not read
 	Checked

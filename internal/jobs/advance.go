@@ -22,7 +22,7 @@ func scanProgress(row store.Scanner) (p Progress, err error) {
 
 // MoveCounts adds changes that sum up to zero to the counts of a job, and calls
 // that were made. Of transactions that share a commit they are added up and written
-// once; when more follows from them than that failures count anew, it is store.ErrAlone.
+// once; if the job must also end or halt, it returns store.ErrAlone.
 // A transaction of its own calls Advance next.
 func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) error {
 	if by.Sum() != 0 {
@@ -110,8 +110,8 @@ func countAnew(ctx context.Context, tx *store.Tx, jobID string, p Progress, limi
 	return err
 }
 
-// dropWaiting ends the batches of the job $1 that wait in nobody's hand, at the time $2.
-const dropWaiting = `
+// dropWaitingSQL ends the batches of the job $1 that wait and are not claimed, at the time $2.
+const dropWaitingSQL = `
 	UPDATE batches SET (outcome, settled_at) = (
 		SELECT CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 'in_doubt' ELSE 'cancelled' END,
 			CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 0 ELSE CAST($2 AS BIGINT) END
@@ -131,7 +131,7 @@ func (s *Jobs) dropWaiting(ctx context.Context, tx *store.Tx, jobID string) (p P
 		ctx,
 		tx,
 		func(row store.Scanner) (e ended, err error) { return e, row.Scan(&e.outcome, &e.n) },
-		dropWaiting,
+		dropWaitingSQL,
 		jobID,
 		store.Millis(s.db.Now()),
 	)
@@ -176,8 +176,8 @@ type HaltReason struct {
 	Call string // id of the call that showed it; "" for none
 }
 
-// Halt stops a job that may send, and says so in the log. One that waits for
-// the service waits for a person when that is what it takes.
+// Halt stops a job that may send, and says so in the log. A job that would recover by
+// itself stays halted if this reason needs a person.
 func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReason) error {
 	if j, err := job(ctx, tx, jobID); err != nil ||
 		j.State == Halted && (!Recovers(j.HaltCode) || Recovers(h.Code)) {

@@ -18,7 +18,7 @@ import (
 type change struct {
 	tx      *store.Tx
 	app     lockedApp
-	was, to Job            // to differs in what write writes, and in nothing else
+	was, to Job            // to may differ only in the columns that write saves
 	judged  Progress       // failures that no longer count, see Progress.Judge
 	limit   int            // of failures, from now on; 0: as it was
 	details map[string]any // what the log says besides the Summary
@@ -154,8 +154,8 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 	})
 }
 
-// resume lets a job go on behind all that were started or resumed before. What
-// halted more than this job is tried by one batch first.
+// resume lets a job go on behind all that were started or resumed before. If
+// the cause halted other jobs too, one probe batch goes first.
 func (s *Jobs) resume(ctx context.Context, c *change) error {
 	c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
 	switch {
@@ -170,16 +170,16 @@ func (s *Jobs) resume(ctx context.Context, c *change) error {
 		ctx,
 		`UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`,
 		c.app.id,
-		firstProbe,
+		FirstProbe,
 	)
 	return err
 }
 
-// firstProbe is how long the first probe waits after a person has resumed a job, in milliseconds.
-const firstProbe = 1_000
+// FirstProbe is how long the first probe waits after a person has resumed a job, in milliseconds.
+const FirstProbe = 1_000
 
 // forgive lets a job that halted for its failures go on: counting starts anew,
-// with a limit that a list which is known to be bad does not reach again.
+// with a higher limit, so that the same bad list does not halt it again.
 func (c *change) forgive(ctx context.Context) (err error) {
 	c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
 	c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false

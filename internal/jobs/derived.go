@@ -19,12 +19,10 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// A job that is made of another's accounts has a file like an upload, read and
-// reviewed like one: the accounts alone, one a line. Of a kind that is told tags,
-// those that need most calls come first, then they stand as in the other job. So
-// a batch holds accounts that need about as many calls, which is what it takes
-// for the fewest calls in all. The tags are not in the file: whoever reads it
-// walks along the other job once more, in the same order.
+// A derived job gets its own file with the accounts, one per line, and is imported and
+// reviewed like an upload. If it has tags for each account, accounts that need most
+// calls come first, so that its batches need the fewest calls. The tags are not in the
+// file: the import reads them from the source job again, in the same order.
 
 // derivation is how a job is made of the accounts of another.
 type derivation struct {

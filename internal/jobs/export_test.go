@@ -21,7 +21,7 @@ func (s *Jobs) Plans(ctx context.Context, appID, jobID string) (map[string]strin
 		"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{jobID}},
 		"in flight":    {inFlight, []any{appID}},
 		"last read":    {lastRead, []any{jobID, 9}},
-		"drop waiting": {dropWaiting, []any{jobID, now}},
+		"drop waiting": {dropWaitingSQL, []any{jobID, now}},
 		"waits for":    {waitsFor, []any{jobID, now}},
 		"asked":        {`SELECT code, SUM(accounts) FROM batches WHERE ` + needsReview + ` GROUP BY code`, []any{jobID}},
 		"progress":     {`SELECT ` + progressColumns + ` FROM jobs WHERE id = $1`, []any{jobID}},

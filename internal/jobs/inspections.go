@@ -15,8 +15,7 @@ import (
 
 // A sample of a finished job is inspected by a job that is made for it: of the
 // batches that its seed draws, the accounts that were changed. It starts by itself
-// once its accounts are planned. What is not as it should be a person may have done
-// again, like the accounts of any inspection.
+// once its accounts are planned. A person can redo the mismatches, like the accounts of any inspection.
 
 // MakeInspection makes the inspection of one finished job that is to be verified,
 // and reports whether there was one. Its file is on its way in tempDir.

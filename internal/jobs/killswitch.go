@@ -43,8 +43,7 @@ func (s *Jobs) LiftKillSwitch(ctx context.Context, by audit.Actor) error {
 // database turns out to be older than what was published of its log.
 const RestoredReason = "restored"
 
-// HoldSending throws the kill switch for RestoredReason, whatever it was thrown
-// for before.
+// HoldSending throws the kill switch for RestoredReason, replacing any earlier reason.
 func (s *Jobs) HoldSending(ctx context.Context) error {
 	to := KillSwitch{ThrownAt: s.db.Now(), ThrownBy: audit.System.Name, Reason: RestoredReason}
 	return s.setKillSwitch(ctx, audit.System, to, `(thrown_at = 0 OR reason <> $3)`, audit.KillSwitchThrown)

@@ -73,7 +73,7 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 // tagColumn reports whether the file of such a job names tags beside its accounts.
 func tagColumn(k Kind, source string) bool { return k.Tagged() && source == "" }
 
-// origin is what a job has of the one it is made of; that of an upload is zero.
+// origin describes the source job of a derived job; that of an upload is zero.
 type origin struct {
 	source  string
 	choices string // JSON: how to read the file

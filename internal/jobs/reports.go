@@ -148,22 +148,22 @@ func (s *Jobs) lastRead(ctx context.Context, j Job) (number int64, err error) {
 }
 
 const (
-	foldBatches = 100 // a query
-	foldAtOnce  = 4
+	foldedAtOnce = 100 // batches
+	foldAtOnce   = 4
 )
 
 // foldBatches folds batches, some at a time and with short queries, so that the
 // engine's log does not grow meanwhile.
 func (s *Jobs) foldBatches(ctx context.Context, jobID string, from, to int64) ([]snapshot.Report, error) {
-	pages := (to - from + foldBatches) / foldBatches
+	pages := (to - from + foldedAtOnce) / foldedAtOnce
 	sums := make([]snapshot.Report, max(0, min(pages, foldAtOnce, int64(runtime.GOMAXPROCS(0)))))
 	var taken atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range sums {
 		group.Go(func() error {
 			for page := taken.Add(1) - 1; page < pages; page = taken.Add(1) - 1 {
-				first := from + page*foldBatches
-				if err := s.foldPage(ctx, &sums[i], jobID, first, min(to, first+foldBatches-1)); err != nil {
+				first := from + page*foldedAtOnce
+				if err := s.foldPage(ctx, &sums[i], jobID, first, min(to, first+foldedAtOnce-1)); err != nil {
 					return err
 				}
 			}

@@ -12,10 +12,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Tags are kept for a time after their job's end, and then erased by destroying
-// the key they are encrypted with: from then on nobody can read them, not in a
-// backup of what follows either. What they filled is given back after that, in
-// slices; the digest of each batch stays, and what a job's tags summed up to.
+// Tags are kept for a time after their job's end. Then package snapshot destroys their
+// key and frees their storage; here is which jobs are due, and what the log says.
 
 // FaultEraseEarly is for a job that still needs the tags it keeps.
 var FaultEraseEarly = fault.Declare(fault.Conflict, "snapshot.erase_early",

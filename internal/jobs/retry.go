@@ -14,7 +14,7 @@ type RetryRequest struct {
 	Outcomes []Outcome // accounts that ended so; nil: all, also of a draft
 }
 
-// undone are the outcomes of accounts with which a job has not done what it was for.
+// undone are the outcomes that count as not done.
 var undone = []Outcome{Failed, Unsent, Skipped}
 
 // fits reports whether a job may be made so of another: the same for accounts

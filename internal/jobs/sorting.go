@@ -14,8 +14,7 @@ import (
 	"github.com/lanrat/extsort"
 )
 
-// sorter sorts more than fits into memory: what is added comes back in order
-// once end was called.
+// sorter sorts more than fits into memory: add all, call end, then read in order.
 type sorter[T any] struct {
 	in     chan T
 	out    <-chan T

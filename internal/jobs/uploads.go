@@ -32,7 +32,7 @@ func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(
 			return err
 		}
 		err := s.db.Tx(ctx, func(tx *store.Tx) error {
-			// The file is locked, so that nobody removes it while a job begins to hold on to it.
+			// The file is locked, so that nobody removes it while a job starts to reference it.
 			err := store.One(ctx, tx, errUploadRemoved, `UPDATE uploads SET bytes = bytes WHERE sha256 = $1`, digest)
 			if err != nil {
 				return err

@@ -28,9 +28,8 @@ const (
 	warningsMost = 20
 )
 
-// Warnings looks for what speaks against starting a draft. Looking at accounts is
-// never in the way, and that a job shares accounts with the one it was made of is
-// no news.
+// Warnings collects what speaks against starting a draft. Inspections never conflict,
+// and the source job is not reported.
 func (s *Jobs) Warnings(ctx context.Context, jobID string) (w Warnings, err error) {
 	w.SameFile, err = store.Collect(ctx, s.db.Reader(), scanJob, `
 		SELECT `+jobColumns+` FROM jobs j JOIN jobs d ON d.file_sha256 = j.file_sha256 AND d.app_id = j.app_id
@@ -75,7 +74,7 @@ var waitsFor = `
 	ORDER BY j.turn LIMIT 1`
 
 // WaitsFor returns the job that a started one waits for, since both hold the same
-// accounts; nil when it waits for none. Package engine keeps to the same: nextJob.
+// accounts; nil when it waits for none. Package engine keeps to the same: nextJobSQL.
 func (s *Jobs) WaitsFor(ctx context.Context, jobID string) (*Overlap, error) {
 	waits, err := store.Collect(ctx, s.db.Reader(), scanOverlap, waitsFor, store.Clean(jobID, 100), store.Millis(s.db.Now()))
 	if err != nil || len(waits) == 0 {

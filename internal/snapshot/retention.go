@@ -10,8 +10,8 @@ import (
 
 // Tags are kept for a time after their job's end, and then erased by destroying
 // the key they are encrypted with: from then on nobody can read them, not in a
-// backup of what follows either. What they filled is given back after that, in
-// slices; the digest of each batch stays, and what a job's tags summed up to.
+// later backup either. Then their storage is freed in small steps. The digest of each
+// batch stays, and the report of the job. Package jobs says when.
 
 // sliceErased is how many batches are emptied at a time, so that nobody waits long.
 const sliceErased = 250

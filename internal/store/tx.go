@@ -59,8 +59,7 @@ type Total interface {
 	Write(ctx context.Context, tx *Tx) error
 }
 
-// Total returns that of a key, which begins as what first makes. It is nil in a
-// transaction that shares no commit.
+// Total returns the total of a key, which first creates. It is nil in a transaction that shares no commit.
 func (t *Tx) Total(key string, first func() Total) Total {
 	if t.totals == nil {
 		return nil

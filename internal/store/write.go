@@ -33,13 +33,11 @@ type write struct {
 	done chan error
 }
 
-// Write runs body in a transaction. Those that are asked for at the same time
-// share one commit. When one of them fails, each is run again by itself: so a body
-// may run twice, and one that fails keeps none of the others from being written.
-// When the database itself fails, all of them have failed. A body that writes a
-// job's row names the job, so that consoles lock jobs in one order; one for "" comes
-// first. It must not write the log: that is locked last of all, see Tx. What all of
-// them add up is written after the bodies, see Total.
+// Write runs body in a transaction and groups concurrent ones into one commit. If a
+// body fails, each of the group is run alone; so a body may run twice. If the database
+// fails, all fail. A body that writes a job's row names the job, so that consoles lock
+// jobs in one order; "" comes first. It must not write the log, see ErrAlone. Totals
+// are written after the bodies, see Total.
 func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
 	select {

@@ -32,7 +32,7 @@ type Answer struct {
 	Code          int            // the service's ErrorCode; only Answered gives 0 a meaning
 	Info          string         // the service's ErrorInfo, at most 500 bytes
 	AccountErrors []AccountError // accounts of the call it did not work for, each once
-	UserSigID     string         // which signature was used, for Client.Resign; not the signature
+	UserSigID     string         // which signature was used, for Client.RenewSignature; not the signature
 	Err           error          // why Delivery is not Answered, for the log; free of the key and the UserSig
 }
 

@@ -121,10 +121,10 @@ func (c *Client) GoString() string { return c.config.String() }
 // Close ends the connections that are idle.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Resign forgets the signature an answer was asked for with (Answer.UserSigID),
+// RenewSignature forgets the signature an answer was asked for with (Answer.UserSigID),
 // so that the next call makes a new one. It does nothing when that signature
 // has been replaced since.
-func (c *Client) Resign(used string) { c.signer.forget(used) }
+func (c *Client) RenewSignature(used string) { c.signer.forget(used) }
 
 // call makes one request. The accounts are those it is about: an answer that
 // speaks of others is not an answer to it.

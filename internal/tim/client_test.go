@@ -136,12 +136,12 @@ func TestResignMakesOneNewSignature(t *testing.T) {
 	_, base := simulator(t, timtest.Config{})
 	c := client(t, base)
 	first := c.RemoveAllTags(t.Context(), 1, []string{"amy"})
-	c.Resign(first.UserSigID)
-	c.Resign(first.UserSigID)
+	c.RenewSignature(first.UserSigID)
+	c.RenewSignature(first.UserSigID)
 	second := c.RemoveAllTags(t.Context(), 2, []string{"amy"})
 	require.True(t, second.OK())
 	require.NotEqual(t, first.UserSigID, second.UserSigID)
-	c.Resign(first.UserSigID)
+	c.RenewSignature(first.UserSigID)
 	require.Equal(t, second.UserSigID, c.RemoveAllTags(t.Context(), 3, []string{"amy"}).UserSigID)
 }
 

@@ -13,8 +13,8 @@ const (
 	OK         Class = iota + 1 // done
 	Retry                       // send the batch again after a back-off
 	Slow                        // the budget of calls is spent: slow down, then send the batch again
-	Resign                      // Client.Resign, then send the batch again
-	WaitMinute                  // make no call for Rule.Wait, Client.Resign, then send the batch again
+	SignAgain                   // Client.RenewSignature, then send the batch again
+	WaitMinute                  // make no call for Rule.Wait, Client.RenewSignature, then send the batch again
 	Halt                        // nothing will work until a person acts
 	Account                     // an account of the call is bad: halve until it is alone, then it has failed
 	Split                       // too many accounts: halve; with one account left, Halt
@@ -22,7 +22,7 @@ const (
 )
 
 func (c Class) String() string {
-	return [...]string{"unknown", "ok", "retry", "slow", "resign", "wait_minute", "halt", "account", "split", "in_doubt"}[c]
+	return [...]string{"unknown", "ok", "retry", "slow", "signAgain", "wait_minute", "halt", "account", "split", "in_doubt"}[c]
 }
 
 // Rule is what to do about a code: Class for the first Tries times, Then for
@@ -62,14 +62,14 @@ const (
 )
 
 var (
-	halt    = Rule{Class: Halt}
-	slow    = Rule{Class: Slow}
-	account = Rule{Class: Account}
-	split   = Rule{Class: Split}
-	forbids = Rule{Class: Halt, Reading: true}
-	retry   = Rule{Class: Retry, Tries: many, Then: Halt, Unwell: true} // Tencent itself says: retry
-	unsure  = Rule{Class: Retry, Tries: few, Then: Halt}
-	resign  = Rule{Class: Resign, Tries: 1, Then: Halt}
+	halt      = Rule{Class: Halt}
+	slow      = Rule{Class: Slow}
+	account   = Rule{Class: Account}
+	split     = Rule{Class: Split}
+	forbids   = Rule{Class: Halt, Reading: true}
+	retry     = Rule{Class: Retry, Tries: many, Then: Halt, Unwell: true} // Tencent itself says: retry
+	unsure    = Rule{Class: Retry, Tries: few, Then: Halt}
+	signAgain = Rule{Class: SignAgain, Tries: 1, Then: Halt}
 )
 
 // table is docs/tim-api.md section 3: the only place where codes have a meaning.
@@ -93,7 +93,7 @@ var table = []struct {
 	}},
 	{Rule{Class: Account, Singles: few}, []int{60003, 90001}}, // JSON could not be parsed
 	// Older pages: account or signature wrong. The newest: account check failed, retry.
-	{Rule{Class: Resign, Tries: 1, Then: Retry, ThenTries: few, Last: Account}, []int{60004, 60005}},
+	{Rule{Class: SignAgain, Tries: 1, Then: Retry, ThenTries: few, Last: Account}, []int{60004, 60005}},
 	{slow, []int{60007, 60011, 60018, 60019}}, // too frequent
 	// Timed out, or the HTTP format is wrong, which the accounts may cause.
 	{Rule{Class: Retry, Tries: many, Then: Account, Unwell: true}, []int{60008}},
@@ -102,7 +102,7 @@ var table = []struct {
 		60014,                                           // account check timed out
 		70169, 70202, 70500, 90992, 90994, 90995, 91000, // server time-out or internal error
 	}},
-	{resign, []int{
+	{signAgain, []int{
 		70001,               // UserSig expired
 		70002, 70003, 70005, // UserSig empty, illegal, unreadable
 	}},
