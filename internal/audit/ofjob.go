@@ -56,7 +56,7 @@ func (l *Log) removedBefore(ctx context.Context, sealed int64) ([]Listed, error)
 		return nil, nil // who checks the pack is told
 	}
 	e, err := scanEntry(l.db.Reader().QueryRowContext(ctx, query+`code = $1 ORDER BY seq DESC LIMIT 1`, LogRemoved))
-	if errors.Is(err, sql.ErrNoRows) || err == nil && wholeNumber(e.Details["to"]) < from {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && WholeNumber(e.Details["to"]) < from {
 		return nil, nil
 	}
 	return []Listed{{e.Seq, e.Erased}}, err

@@ -83,3 +83,9 @@ func readRanges(text string) (r ranges, err error) {
 	}
 	return r, nil
 }
+
+// Covers reports whether a number is in a list such as "3, 7-9", as entries hold them.
+func Covers(list string, number int64) bool {
+	r, err := readRanges(list)
+	return err == nil && r.merged().firstOutside(span{number, number}) == 0
+}

@@ -36,7 +36,7 @@ func (l *Log) HoldRestored(
 		return false, store.AsTrouble(err)
 	}
 	for _, e := range said {
-		if wholeNumber(e.Details["known_size"]) < published.Size && published.Size <= wholeNumber(e.Details["published_size"]) &&
+		if WholeNumber(e.Details["known_size"]) < published.Size && published.Size <= WholeNumber(e.Details["published_size"]) &&
 			published.At.Before(e.At) {
 			return false, nil
 		}

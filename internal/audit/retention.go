@@ -100,7 +100,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if wholeNumber(said.Details["after"]) != int64(months) {
+	if WholeNumber(said.Details["after"]) != int64(months) {
 		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
 	}
 	// A day at a time, for that entries were removed is an entry that stays.

@@ -52,7 +52,7 @@ func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review
 		}
 		for _, e := range found {
 			before = e.Seq
-			if upTo := wholeNumber(e.Details["to"]); upTo > furthest.UpTo {
+			if upTo := WholeNumber(e.Details["to"]); upTo > furthest.UpTo {
 				note, _ := e.Details["note"].(string)
 				furthest = Review{By: e.Actor.Name, At: e.At, UpTo: upTo, Note: note, Seq: e.Seq}
 			}

@@ -214,15 +214,15 @@ func (w *verifier) learn(e Entry) {
 		}
 		w.saidErased = append(w.saidErased, said...)
 	case LogKeepSet:
-		w.months = int(wholeNumber(e.Details["after"]))
+		w.months = int(WholeNumber(e.Details["after"]))
 	case LogRemoved:
-		w.removed = wholeNumber(e.Details["to"])
-		from, _ := slices.BinarySearch(w.kept, wholeNumber(e.Details["from"]))
+		w.removed = WholeNumber(e.Details["to"])
+		from, _ := slices.BinarySearch(w.kept, WholeNumber(e.Details["from"]))
 		to, _ := slices.BinarySearch(w.kept, w.removed+1)
-		if kept := wholeNumber(e.Details["kept"]); int64(to-from) != kept {
+		if kept := WholeNumber(e.Details["kept"]); int64(to-from) != kept {
 			w.v.Add(
 				"entries %d-%d of the log: %d must always be kept, but %d were found",
-				wholeNumber(e.Details["from"]),
+				WholeNumber(e.Details["from"]),
 				w.removed,
 				kept,
 				to-from,
@@ -233,7 +233,7 @@ func (w *verifier) learn(e Entry) {
 			w.v.Add("entry %d of the log: entries were removed that must be kept", e.Seq)
 		}
 	case LogRestored:
-		w.forks = append(w.forks, fork{wholeNumber(e.Details["known_size"]), wholeNumber(e.Details["published_size"]), e.Seq, e.At})
+		w.forks = append(w.forks, fork{WholeNumber(e.Details["known_size"]), WholeNumber(e.Details["published_size"]), e.Seq, e.At})
 	case JobFinished:
 		w.ended[e.JobID] = e
 	case JobSealed:
@@ -241,7 +241,8 @@ func (w *verifier) learn(e Entry) {
 	}
 }
 
-func wholeNumber(value any) int64 {
+// WholeNumber is a whole number of a detail; numbers of JSON are fractions.
+func WholeNumber(value any) int64 {
 	n, _ := value.(float64)
 	return int64(n)
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tagsweep/internal/audit"
 )
 
 // Columns of the two lists. docs/audit.md describes them.
@@ -146,13 +148,13 @@ func (c *checker) rows() {
 
 // countsOf reads the counts that a seal holds.
 func countsOf(details map[string]any) counts {
-	said := counts{"": whole(details["rows"]), "accounts": whole(details["accounts"])}
+	said := counts{"": audit.WholeNumber(details["rows"]), "accounts": audit.WholeNumber(details["accounts"])}
 	for _, aside := range asides {
-		said[aside] = whole(details[aside])
+		said[aside] = audit.WholeNumber(details[aside])
 	}
 	outcomes, _ := details["outcomes"].(map[string]any)
 	for name, n := range outcomes {
-		said[name] = whole(n)
+		said[name] = audit.WholeNumber(n)
 	}
 	return said
 }

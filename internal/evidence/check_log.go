@@ -17,18 +17,6 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// approving are the entries that a seal names as approvals.
-var approving = []audit.Code{
-	audit.JobUploaded,
-	audit.JobRetried,
-	audit.JobUndone,
-	audit.JobReread,
-	audit.JobStarted,
-	audit.JobResumed,
-	audit.JobCancelled,
-	audit.JobDecided,
-}
-
 // logged is what is learnt from log.jsonl.
 type logged struct {
 	line    int
@@ -51,7 +39,7 @@ func (c *checker) log(job []byte) {
 		c.seal = nil
 	}
 	for _, seq := range l.erased {
-		if seq > c.Removed && !slices.ContainsFunc(l.said, func(said string) bool { return covers(said, seq) }) {
+		if seq > c.Removed && !slices.ContainsFunc(l.said, func(said string) bool { return audit.Covers(said, seq) }) {
 			c.wrong(logName,
 				"entry %d: the personal data is missing, but no entry of the pack says that it was erased", seq)
 		}
@@ -150,7 +138,7 @@ func (c *checker) learn(place string, e audit.Entry, l *logged) {
 			said, _ := e.Details["entries"].(string)
 			l.said = append(l.said, said)
 		} else {
-			c.Removed = max(c.Removed, whole(e.Details["to"]))
+			c.Removed = max(c.Removed, audit.WholeNumber(e.Details["to"]))
 		}
 		return
 	}
@@ -209,30 +197,8 @@ func (c *checker) approvals(l logged) {
 		case err != nil:
 			c.wrong(logName, "the approvals in entry %d of the log cannot be read", c.seal.Seq)
 			return
-		case !slices.Contains(approving, l.codes[seq]) && seq > c.Removed:
+		case !slices.Contains(decidedBy, l.codes[seq]) && seq > c.Removed:
 			c.wrong(logName, "entry %d of the log, which the seal names as an approval, is missing", seq)
 		}
 	}
-}
-
-// covers reports whether a number is in a list such as "3, 7-9".
-func covers(list string, number int64) bool {
-	for part := range strings.SplitSeq(list, ", ") {
-		from, to, is := strings.Cut(part, "-")
-		if !is {
-			to = from
-		}
-		first, err := strconv.ParseInt(from, 10, 64)
-		last, err2 := strconv.ParseInt(to, 10, 64)
-		if err == nil && err2 == nil && first <= number && number <= last {
-			return true
-		}
-	}
-	return false
-}
-
-// whole is a whole number of a detail; numbers of JSON are fractions.
-func whole(value any) int64 {
-	number, _ := value.(float64)
-	return int64(number)
 }
