@@ -118,7 +118,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 // TestPagesAndTextsAgree finds keys that a page uses and no catalogue holds,
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
-	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:v, err, )?"([a-z_0-9.]+)"[,)]`)
+	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
 		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery)\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
