@@ -261,7 +261,7 @@ func (s *stage) underWay() {
 	s.listKeepsFocus(id)
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.SilentAfter: 1}}))
 	until(s.t, "an account is in doubt", func() bool { return olga.job(id).Outcomes["in_doubt"] > 0 })
-	olga.post("/jobs/"+id+"/cancel", nil)
+	olga.must("/jobs/"+id+"/cancel", nil)
 	s.visit(scene{"cancelling", "olga", "/jobs/" + id, nil})
 }
 
