@@ -310,9 +310,7 @@ func (c *demoCommand) show(ctx context.Context, s *streams, con *console, base s
 	address := "http://" + con.listener.Addr().String()
 	fmt.Fprintf(s.out, "A job of %d accounts is running: %s/jobs/%s\n", job.Accounts, address, job.ID)
 	if job.Snapshot {
-		fmt.Fprintln(s.out,
-			"It keeps the tags it removes: once it has ended or was cancelled, its page has a button that puts "+
-				"them back.")
+		fmt.Fprintln(s.out, "The removed tags are saved. When the job has ended, its page has a button to restore them.")
 	}
 	fmt.Fprintf(s.out, "A file to upload: %s\n", filepath.Join(c.Data, "sample.csv"))
 	fmt.Fprintf(s.out, "The simulator's ledger: %s/_simulator/ledger\n", base)
