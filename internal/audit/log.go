@@ -198,5 +198,5 @@ func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes .
 		query.Text += query.Arg(code)
 	}
 	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(mostOfJob)
-	return store.Collect(ctx, q, func(row store.Scanner) (seq int64, err error) { return seq, row.Scan(&seq) }, query.Text, query.Args...)
+	return store.Column[int64](ctx, q, query.Text, query.Args...)
 }

@@ -62,7 +62,7 @@ func (e *Engine) beatOnce(ctx context.Context, alone bool) bool {
 	if alone {
 		since = 1 << 62 // whatever the clock says
 	}
-	dead, err := store.Collect(ctx, e.Store.Reader(), func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+	dead, err := store.Column[string](ctx, e.Store.Reader(),
 		silent, since, e.console)
 	for _, id := range dead {
 		if err == nil {

@@ -20,7 +20,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	b.plan = plan
 	settled := map[int64]bool{}
 	if open < len(plan.Accounts) {
-		seqs, err := store.Collect(ctx, tx, func(row store.Scanner) (seq int64, err error) { return seq, row.Scan(&seq) },
+		seqs, err := store.Column[int64](ctx, tx,
 			`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`,
 			b.job.id, plan.First(), plan.First()+jobs.BatchSize-1)
 		if err != nil {

@@ -48,7 +48,7 @@ func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) e
 		}
 		return e.Jobs.Halt(ctx, tx, b.job.id, halt)
 	}
-	open, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+	open, err := store.Column[string](ctx, tx,
 		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 AND state IN ('queued', 'running', 'halted') ORDER BY id`, e.App.ID)
 	for _, id := range open {
 		if err == nil {

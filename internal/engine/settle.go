@@ -109,7 +109,7 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	if err != nil || !all {
 		return err
 	}
-	open, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+	open, err := store.Column[string](ctx, tx,
 		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 ORDER BY id`, e.App.ID)
 	for _, id := range open {
 		if err == nil {

@@ -205,7 +205,7 @@ func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReaso
 
 // Recover lets the jobs of an app go on that halted because the service did not work.
 func (s *Jobs) Recover(ctx context.Context, tx *store.Tx, appID string) error {
-	waiting, err := store.Collect(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+	waiting, err := store.Column[string](ctx, tx,
 		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 AND state = 'halted' AND halt_recovers = 1 ORDER BY id`, appID)
 	var entries []audit.Entry
 	for _, id := range waiting {

@@ -66,7 +66,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		if to == Failed {
 			code, settledAt = CodeLeft, store.Millis(s.db.Now())
 		}
-		some, err := store.Collect(ctx, tx, func(row store.Scanner) (n int64, err error) { return n, row.Scan(&n) }, `
+		some, err := store.Column[int64](ctx, tx, `
 			UPDATE batches SET ask = 0, lost = 0, not_before = 0, message = '', outcome = $2, code = $3, settled_at = $4
 			WHERE `+needsReview+` RETURNING accounts`, jobID, to, code, settledAt)
 		if err != nil {

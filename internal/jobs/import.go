@@ -30,7 +30,7 @@ func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
 	now := store.Millis(s.db.Now())
 	// Without a lock first, since mostly there is none. A job that is no longer
 	// reading but has a reader was cancelled: what was read of it is removed.
-	waiting, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) }, `
+	waiting, err := store.Column[string](ctx, s.db.Reader(), `
 		SELECT id FROM jobs WHERE (state = 'reading' OR reader <> '') AND reader_until < $1 AND (CAST($2 AS BIGINT) = 0
 			OR file_bytes <= $2)
 		ORDER BY id LIMIT 1`, now, mostBytes)

@@ -51,7 +51,7 @@ var errInspected = errors.New("jobs: the inspection has been made")
 // drawn returns the batches of a job's sample: of those with accounts that were
 // changed the ones its seed draws, and when it draws none, the one with the lowest draw.
 func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
-	numbers, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (n int64, err error) { return n, row.Scan(&n) }, `
+	numbers, err := store.Column[int64](ctx, s.db.Reader(), `
 		SELECT number FROM batches WHERE job_id = $1 AND outcome = $2 AND accounts > 0
 		UNION SELECT (seq - 1) / 100 + 1 FROM own_outcomes WHERE job_id = $1 AND outcome = $2 ORDER BY 1`, j.ID, j.Kind.Done())
 	batches, lowest, least := map[int64]bool{}, int64(0), ""

@@ -159,7 +159,7 @@ func (s *Jobs) protectedSet(ctx context.Context, q store.Querier, appID string) 
 	if known, ok := s.protected[appID]; ok && known.version == version {
 		return known.names, version, nil
 	}
-	all, err := store.Collect(ctx, q, func(row store.Scanner) (name string, err error) { return name, row.Scan(&name) },
+	all, err := store.Column[string](ctx, q,
 		`SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
 	if err != nil {
 		return nil, 0, err

@@ -83,7 +83,7 @@ func (s *Jobs) theseRows(ctx context.Context, jobID string, f RowFilter, rows []
 // rowsLike returns the rows of the accounts that begin with a prefix, in file
 // order; not few when there are so many that they were not all looked for.
 func (s *Jobs) rowsLike(ctx context.Context, jobID, prefix string) (rows []int64, few bool, err error) {
-	blocks, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (names string, err error) { return names, row.Scan(&names) }, `
+	blocks, err := store.Column[string](ctx, s.db.Reader(), `
 		SELECT names FROM account_names WHERE job_id = $1 AND first < $3
 			AND first >= COALESCE((SELECT first FROM account_names WHERE job_id = $1 AND first <= $2 ORDER BY first DESC LIMIT 1), $2)
 		ORDER BY first LIMIT $4`, jobID, []byte(prefix), afterAll(prefix), fewBlocks+1)

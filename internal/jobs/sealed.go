@@ -33,7 +33,7 @@ const unsealed = `finished_at > 0 AND started_at > 0 AND sealed = 0`
 
 // UnsealedAfter returns the ids of jobs that are to be sealed and come after one.
 func (s *Jobs) UnsealedAfter(ctx context.Context, id string, limit int) ([]string, error) {
-	ids, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+	ids, err := store.Column[string](ctx, s.db.Reader(),
 		`SELECT id FROM jobs WHERE `+unsealed+` AND id > $1 ORDER BY id LIMIT $2`, id, limit)
 	return ids, store.AsTrouble(err)
 }

@@ -82,7 +82,7 @@ func (s *Jobs) keepChunks(ctx context.Context, digest string, file *io.SectionRe
 // holds on to: the console ended before it could answer. It returns how many.
 func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error) {
 	const unused = `created_at < $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_sha256 = uploads.sha256)`
-	digests, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (digest string, err error) { return digest, row.Scan(&digest) },
+	digests, err := store.Column[string](ctx, s.db.Reader(),
 		`SELECT sha256 FROM uploads WHERE `+unused, store.Millis(before))
 	for _, digest := range digests {
 		if err != nil {

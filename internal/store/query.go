@@ -41,6 +41,11 @@ func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error
 	return all, rows.Err()
 }
 
+// Column runs a query and returns its one column.
+func Column[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
+	return Collect(ctx, q, func(row Scanner) (t T, err error) { return t, row.Scan(&t) }, query, args...)
+}
+
 // Querier is a *sql.DB or *Tx.
 type Querier interface {
 	QueryContext(context.Context, string, ...any) (*sql.Rows, error)

@@ -90,7 +90,7 @@ func openIn(ctx context.Context, tx *store.Tx, jobID string, number int64) (seqs
 		return nil, err
 	}
 	first := (number-1)*jobs.BatchSize + 1
-	own, err := store.Collect(ctx, tx, func(row store.Scanner) (seq int64, err error) { return seq, row.Scan(&seq) },
+	own, err := store.Column[int64](ctx, tx,
 		`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`, jobID, first, first+size-1)
 	settled := map[int64]bool{}
 	for _, seq := range own {
