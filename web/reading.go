@@ -94,7 +94,9 @@ func choicesOf(v *visit) (c accounts.Choices, err error) {
 		}
 		return value
 	}
-	c.Sheet = v.FormValue("sheet")
+	if sheet := v.FormValue("sheet"); sheet != "" {
+		c.Sheets = v.Request().Form["sheet"]
+	}
 	encodings := make([]string, len(accounts.Encodings))
 	for i, e := range accounts.Encodings {
 		encodings[i] = string(e)

@@ -180,7 +180,7 @@ func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacke
 func standInSheet(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
 	in, err := openFile(filetest.Section(string(file)), unpacked)
 	require.NoError(t, err)
-	sheet, _ := in.book.Sheet(u.Sheet)
+	sheet, _ := in.book.Sheet(u.firstSheet())
 	s, err := in.book.Rows(sheet)
 	require.NoError(t, err)
 	defer s.Close()

@@ -64,9 +64,9 @@ func (r *Reader) begin(limit int) error {
 	u.Required = max(u.Required, u.Column+1, u.TagColumn)
 	u.Columns = max(u.Columns, u.Column+1, u.TagColumn)
 	if r.file.book != nil {
-		sheet, ok := r.file.book.Sheet(u.Sheet)
+		sheet, ok := r.file.book.Sheet(u.firstSheet())
 		if !ok {
-			return FaultNoSheet.With(u.Sheet)
+			return FaultNoSheet.With(u.firstSheet())
 		}
 		rows, err := r.file.book.Rows(sheet)
 		if err != nil {
@@ -91,6 +91,10 @@ func (r *Reader) begin(limit int) error {
 
 // Understanding tells how the file is read.
 func (r *Reader) Understanding() Understanding { return r.understanding }
+
+// Unsure lists the questions that are open: those about how the file is written
+// and, once Next has returned io.EOF, those about rows in doubt.
+func (r *Reader) Unsure() []Question { return r.understanding.Unsure }
 
 // Next returns the next row, io.EOF after the last one. A fault says that the
 // rest of the file cannot be read; any other error is that of the file.

@@ -29,6 +29,13 @@ const (
 	InQuote        Reason = "in_quote"        // a line that an unclear quote above may have swallowed
 	NotText        Reason = "not_text"        // a NUL, or bytes that are no text in the file's encoding
 	RowTooLong     Reason = "row_too_long"    // over 64 KiB
+	Hidden         Reason = "hidden"          // a row that is hidden or filtered out in the workbook
+	Unlike         Reason = "unlike"          // an account that does not look like nearly all others of the file
+	ShortRow       Reason = "short_row"       // fewer cells than columns, not only empty ones left out
+	Rounded        Reason = "rounded"         // a long number, in a file where most of them end in zeros
+	Range          Reason = "range"           // such as 10001-10020
+	Masked         Reason = "masked"          // such as 138****1234
+	Commented      Reason = "commented"       // a mark of comments before the account
 	NoTag          Reason = "no_tag"          // no tag in their column, or only a word such as NULL
 	BadTag         Reason = "bad_tag"         // a control character, an open quote, or what a spreadsheet left there
 	TagTooLong     Reason = "tag_too_long"    // over TagBytes
@@ -40,6 +47,7 @@ const (
 var Reasons = []Reason{
 	Empty, BadCharacter, TooLong, OuterSpace, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
 	RepeatedHeader, ColumnsChanged, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
+	Hidden, Unlike, ShortRow, Rounded, Range, Masked, Commented,
 	NoTag, BadTag, TagTooLong, ManyTags,
 }
 

@@ -38,15 +38,15 @@ func TestTheListOfSheetsIsBounded(t *testing.T) {
 		fmt.Fprintf(&sheets, `<sheet name="%d" sheetId="1" r:id="s"/>`, i)
 	}
 	file := filetest.RawWorkbook(t, "", sheets.String(), filetest.Texted("account")+filetest.Numbers("5"))
-	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheet: "300"}})
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheets: []string{"300"}}})
 	require.NoError(t, err)
 	require.Len(t, r.Understanding().Sheets, sheetsShown)
-	require.Equal(t, "300", r.Understanding().Sheet)
+	require.Equal(t, "300", r.Understanding().firstSheet())
 }
 
 func TestAHiddenSheetIsReadOnlyWhenChosen(t *testing.T) {
 	file := made["refused/only-hidden.xlsx"](t)
-	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheet: "Old"}})
+	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheets: []string{"Old"}}})
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)

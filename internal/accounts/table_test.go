@@ -24,7 +24,7 @@ func (u Understanding) brief() string {
 	}
 	words := fmt.Sprintf("%s %q %d/%d", separator, u.Header, u.Column, u.Columns)
 	if u.Workbook {
-		words = fmt.Sprintf("%s of %q", strings.Replace(words, "-", u.Sheet, 1), u.Sheets)
+		words = fmt.Sprintf("%s of %q", strings.Replace(words, "-", u.firstSheet(), 1), u.Sheets)
 	} else if u.Encoding != UTF8 {
 		words += " " + string(u.Encoding)
 	}
@@ -233,7 +233,7 @@ func TestEveryFileIsReadAsDecided(t *testing.T) {
 		{"workbook-cells.xlsx", `One ["uid"] 0/1 of ["One"]`,
 			"2!cell_type 3!formula 4!formula 5!formula 6!cell_type 7!cell_type 8=1234567 9!cell_type 10!empty", none},
 		{"workbook-sheets.xlsx", `Churned ["" "account"] 1/2 of ["Old" "Empty" "Churned" "More"]`, "4=a1 5=a2", none},
-		{"workbook-sheets.xlsx", `Old ["account"] 0/1 of ["Old" "Empty" "Churned" "More"]`, "2=o1", Choices{Sheet: "Old"}},
+		{"workbook-sheets.xlsx", `Old ["account"] 0/1 of ["Old" "Empty" "Churned" "More"]`, "2=o1", Choices{Sheets: []string{"Old"}}},
 		{"workbook-merged.xlsx", `Sheet1 ["account" "name"] 0/2 of ["Sheet1"]`, "2=a1 3!empty 4=a2", none},
 		{"workbook-preamble.xlsx", `Sheet1 ["客户" "账号" "城市"] 1/3 of ["Sheet1"] from 3 below ["Report exported 2026-11-01"]`,
 			"4=a1 5=1001 6=a3", none},

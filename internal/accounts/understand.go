@@ -26,8 +26,8 @@ func (f *file) understandTable(c Choices, limit int) (Understanding, error) {
 	if f.book != nil {
 		return f.understandBook(c, limit)
 	}
-	if c.Sheet != "" {
-		return Understanding{}, FaultNoSheet.With(readable(c.Sheet))
+	if len(c.Sheets) > 0 {
+		return Understanding{}, FaultNoSheet.With(readable(c.Sheets[0]))
 	}
 	s, err := f.sample()
 	if err != nil {
@@ -57,7 +57,7 @@ func (f *file) understandTable(c Choices, limit int) (Understanding, error) {
 	default:
 		shape = f.digest(u.Header)
 	}
-	if c != (Choices{}) || whyNot != nil {
+	if !c.IsZero() || whyNot != nil {
 		c.Encoding = chosen
 		u, err = f.understandText(c, limit)
 	}

@@ -16,7 +16,7 @@ const MaxColumns = 100
 
 // Choices are what a person says about a file. A zero field is detected.
 type Choices struct {
-	Sheet     string   `json:"sheet,omitempty"` // of a workbook
+	Sheets    []string `json:"sheets,omitempty"` // of a workbook
 	Encoding  Encoding `json:"encoding,omitempty"`
 	Separator string   `json:"separator,omitempty"`  // ",", "\t", ";", "|", or OnePerLine
 	Quote     string   `json:"quote,omitempty"`      // `"`, `'`, or NoQuote
@@ -24,6 +24,8 @@ type Choices struct {
 	Header    string   `json:"header,omitempty"`     // Yes or No
 	Column    int      `json:"column,omitempty"`     // of the accounts, from 1
 	TagColumn int      `json:"tag_column,omitempty"` // of the tags, from 1; only of a file that has one
+
+	Rows map[Reason]string `json:"rows,omitempty"` // Aside or Accept, for rows in doubt
 }
 
 // Encoding names how the text of a file is written in bytes.
@@ -82,7 +84,7 @@ type Understanding struct {
 	Packed    string   `json:"packed,omitempty"` // "ZIP" or "gzip"
 	Entry     string   `json:"entry,omitempty"`  // the file inside
 	Workbook  bool     `json:"workbook,omitempty"`
-	Sheet     string   `json:"sheet,omitempty"`
+	Chosen    []string `json:"sheet,omitempty"` // the sheets that are read, in the order of the workbook
 	Sheets    []string `json:"sheets,omitempty"`
 	Encoding  Encoding `json:"encoding,omitempty"`   // not of a workbook
 	Separator string   `json:"separator,omitempty"`  // not of a workbook
@@ -97,6 +99,9 @@ type Understanding struct {
 	Columns   int      `json:"columns"`
 	Required  int      `json:"required"`        // cells a row must have
 	Shape     string   `json:"shape,omitempty"` // the same for files with the same header, before any choice
+
+	Accepted []Reason   `json:"accepted,omitempty"` // rows in doubt for these reasons are read
+	Unsure   []Question `json:"unsure,omitempty"`   // not answered yet
 }
 
 // accountMark stands behind the name of an account column that would not be

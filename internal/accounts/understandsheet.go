@@ -18,9 +18,9 @@ func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	u, err := f.understandSheets(Choices{}, limit)
 	shape := f.digest(u.Header)
 	if u.Header == nil || isFault(err) {
-		shape = f.digest([]string{"", u.Sheet, strings.Join(u.Above, "\n")})
+		shape = f.digest([]string{"", u.firstSheet(), strings.Join(u.Above, "\n")})
 	}
-	if c != (Choices{}) {
+	if !c.IsZero() {
 		u, err = f.understandSheets(c, limit)
 	}
 	u.Shape = shape
@@ -30,10 +30,10 @@ func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 // understandSheets takes the sheet that was chosen, else the first that has rows.
 func (f *file) understandSheets(c Choices, limit int) (u Understanding, err error) {
 	sheets := visibleSheets(f.book)
-	if c.Sheet != "" {
-		s, ok := f.book.Sheet(c.Sheet)
+	if len(c.Sheets) > 0 {
+		s, ok := f.book.Sheet(c.Sheets[0])
 		if !ok {
-			return u, FaultNoSheet.With(readable(c.Sheet))
+			return u, FaultNoSheet.With(readable(c.Sheets[0]))
 		}
 		sheets = []workbook.Sheet{s}
 	}
@@ -46,9 +46,9 @@ func (f *file) understandSheets(c Choices, limit int) (u Understanding, err erro
 		}
 	}
 	switch {
-	case c.Sheet != "" && c.FirstLine == 0:
+	case len(c.Sheets) > 0 && c.FirstLine == 0:
 		return u, FaultSheetEmpty.With(sheets[0].Name)
-	case c.Sheet == "" && len(sheets) < len(f.book.Sheets):
+	case len(c.Sheets) == 0 && len(sheets) < len(f.book.Sheets):
 		return u, FaultHidden.With()
 	}
 	return u, noTable(io.EOF, c)
@@ -74,7 +74,7 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 		return u, err
 	}
 	defer s.Close()
-	u = Understanding{Workbook: true, Sheet: sheet.Name}
+	u = Understanding{Workbook: true, Chosen: []string{sheet.Name}}
 	u.Packed, u.Entry = f.packing()
 	for _, s := range f.book.Sheets[:min(len(f.book.Sheets), sheetsShown)] {
 		u.Sheets = append(u.Sheets, s.Name)

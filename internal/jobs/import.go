@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"tagsweep/internal/accounts"
@@ -272,7 +273,7 @@ func briefly(u accounts.Understanding) map[string]any {
 		"encoding":   u.Encoding,
 		"separator":  u.Separator,
 		"quote":      u.Quote,
-		"sheet":      store.Clean(u.Sheet, 100),
+		"sheet":      store.Clean(strings.Join(u.Chosen, ", "), 100),
 		"entry":      store.Clean(u.Entry, 200),
 		"first_line": u.FirstLine,
 		"header":     u.Header != nil,

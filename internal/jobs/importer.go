@@ -202,7 +202,7 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
 	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: im.Choices, Understood: im.Understood}
 	detected, err := accounts.Open(im.File, options)
-	if err != nil || im.Understood != nil || im.Choices != (accounts.Choices{}) {
+	if err != nil || im.Understood != nil || !im.Choices.IsZero() {
 		return detected, nil, err
 	}
 	mapped, mapping, err := i.openMapped(ctx, im, detected.Understanding().Shape)
@@ -225,7 +225,7 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 	// The file may come in another encoding, or without the lines above its header.
 	said := mapping.Choices
 	for _, choices := range []accounts.Choices{said, {Header: said.Header, Column: said.Column, TagColumn: said.TagColumn}} {
-		if choices == (accounts.Choices{}) {
+		if choices.IsZero() {
 			break
 		}
 		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: choices})

@@ -49,7 +49,7 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 		return created, err
 	}
 	var from origin
-	if n.Choices != (accounts.Choices{}) {
+	if !n.Choices.IsZero() {
 		said, err := json.Marshal(n.Choices)
 		if err != nil {
 			return created, err

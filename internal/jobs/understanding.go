@@ -84,7 +84,7 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 			return err
 		}
 		said := Mapping{Choices: c, Header: header}
-		if c != (accounts.Choices{}) {
+		if !c.IsZero() {
 			said.By, said.At = store.Clean(by.Name, 100), s.db.Now()
 		}
 		if err := understoodAs(ctx, ch.tx, ch.was.ID, said, false); err != nil {
