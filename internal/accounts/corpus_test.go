@@ -304,4 +304,3 @@ func span(format string, first, last int) (list []string) {
 }
 
 func im(first, last int) []string { return span("im_%d", first, last) }
-

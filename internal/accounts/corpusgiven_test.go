@@ -77,4 +77,3 @@ func givenSpecimens(*testing.T) []specimen {
 		{kind: "K32", name: "title-key-values-operator.xlsx", truth: im(1001, 1008)},
 	}
 }
-
