@@ -42,8 +42,8 @@ func openFile(r *io.SectionReader, limit int64) (*file, error) {
 		return f, f.inside()
 	case zipped:
 		return f, f.zip()
-	case "XLS":
-		return nil, f.compound(head)
+	case compound:
+		return nil, f.refuseCompound(head)
 	default:
 		return nil, FaultBinary.With(format)
 	}
@@ -51,7 +51,7 @@ func openFile(r *io.SectionReader, limit int64) (*file, error) {
 
 // compound refuses the format of old workbooks, in which new ones with a
 // password are wrapped.
-func (f *file) compound(head []byte) error {
+func (f *file) refuseCompound(head []byte) error {
 	tail := make([]byte, min(text.MaxRecord, f.source.Size()))
 	if _, err := f.source.ReadAt(tail, f.source.Size()-int64(len(tail))); err != nil && err != io.EOF {
 		return err
@@ -59,7 +59,7 @@ func (f *file) compound(head []byte) error {
 	if bytes.Contains(head, encryptedPackage) || bytes.Contains(tail, encryptedPackage) {
 		return archive.FaultEncrypted.With()
 	}
-	return FaultBinary.With("XLS")
+	return FaultBinary.With(compound)
 }
 
 func (f *file) zip() error {

@@ -44,8 +44,18 @@ func RawWorkbook(t require.TestingT, doctype, sheets, rows string) string {
 	return BuildWorkbook(t, doctype, sheets, rows, Shared, Styles)
 }
 
+// BuildSheet is like Sheet, with XML that stands before the rows.
+func BuildSheet(t require.TestingT, before, rows string) string {
+	return ZIP(t, parts("", OneSheet, before+`<sheetData>`+rows+`</sheetData>`, Shared, Styles)...)
+}
+
 // BuildWorkbook is like RawWorkbook, with the texts that cells share and the styles.
 func BuildWorkbook(t require.TestingT, doctype, sheets, rows, shared, styles string) string {
+	return ZIP(t, parts(doctype, sheets, `<sheetData>`+rows+`</sheetData>`, shared, styles)...)
+}
+
+// parts are the names and texts of a workbook's parts.
+func parts(doctype, sheets, sheet, shared, styles string) []string {
 	const relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 	// each relation is an id, a kind and a target
 	related := func(list ...string) string {
@@ -55,13 +65,13 @@ func BuildWorkbook(t require.TestingT, doctype, sheets, rows, shared, styles str
 		}
 		return `<Relationships>` + all.String() + `</Relationships>`
 	}
-	return ZIP(t, "[Content_Types].xml", "<Types/>",
+	return []string{"[Content_Types].xml", "<Types/>",
 		"_rels/.rels", related("w", "officeDocument", "xl/workbook.xml"),
-		"xl/workbook.xml", doctype+`<workbook xmlns:r="`+relations+`"><sheets>`+sheets+`</sheets></workbook>`,
+		"xl/workbook.xml", doctype + `<workbook xmlns:r="` + relations + `"><sheets>` + sheets + `</sheets></workbook>`,
 		"xl/_rels/workbook.xml.rels", related("s", "worksheet", "/xl/worksheets/sheet1.xml",
 			"c", "chartsheet", "chartsheets/sheet1.xml", "t", "sharedStrings", "sharedStrings.xml", "y", "styles", "styles.xml"),
 		"xl/sharedStrings.xml", shared, "xl/styles.xml", styles,
-		"xl/worksheets/sheet1.xml", `<worksheet><sheetData>`+rows+`</sheetData></worksheet>`)
+		"xl/worksheets/sheet1.xml", `<worksheet>` + sheet + `</worksheet>`}
 }
 
 // Texted is a first row with a text.

@@ -19,7 +19,7 @@ var (
 const cellDepth = 4
 
 // Kind tells whether the text of a cell is what a person sees there.
-type Kind int
+type Kind uint8
 
 // The kinds of cells.
 const (
@@ -27,6 +27,8 @@ const (
 	Rounded             // a whole number whose last digits are lost
 	Formula             // a formula's last value, or an error
 	Other               // a date, a truth value, a fraction, or a number shown otherwise than stored
+	Marked              // text with a part in superscript or subscript or struck out, such as the sign of a footnote
+	Escaped             // text that is another one if the program that wrote it escapes signs, which is not known
 )
 
 // Cell is a cell as it is shown.
@@ -37,10 +39,11 @@ type Cell struct {
 
 // Row is a row that is not blank.
 type Row struct {
-	Line  int64  // of the sheet, from 1
-	Cells []Cell // up to the last one with text, and not more than Limits.Columns
-	Wide  bool   // there is text beyond them
-	Bytes int    // of its text; not all cells are kept when it is over Limits.RowBytes
+	Line   int64  // of the sheet, from 1
+	Cells  []Cell // up to the last one with text, and not more than Limits.Columns
+	Wide   bool   // there is text beyond them
+	Bytes  int    // of its text; not all cells are kept when it is over Limits.RowBytes
+	Hidden bool   // nobody sees it: it is hidden, filtered out, or has no height
 }
 
 // Rows is the stream of a sheet's rows.
@@ -51,6 +54,10 @@ type Rows struct {
 	line  int64
 	found bool
 	done  bool
+
+	noHeight bool   // a row that does not state its height has none
+	noWidth  bool   // and so do columns
+	columns  []bool // whether each of those that are stated is hidden
 }
 
 // Rows begins to read the rows of a sheet, as often as is asked for. It returns
@@ -82,11 +89,21 @@ func (s *Rows) Next() (Row, error) {
 		} else if err != nil {
 			return Row{}, s.book.zip.Explain(err)
 		}
-		start, ok := token.(xml.StartElement)
-		if ok && start.Name.Local == "c" && s.depth == cellDepth-1 {
-			return Row{}, archive.FaultDamaged.Because(errOrder)
-		}
-		if !ok || start.Name.Local != "row" {
+		start, _ := token.(xml.StartElement)
+		switch start.Name.Local {
+		case "sheetFormatPr":
+			s.noHeight, s.noWidth = isZero(start, "defaultRowHeight"), isZero(start, "defaultColWidth")
+			continue
+		case "col":
+			s.hideColumns(start)
+			continue
+		case "c":
+			if s.depth == cellDepth-1 {
+				return Row{}, archive.FaultDamaged.Because(errOrder)
+			}
+			continue
+		case "row":
+		default:
 			continue
 		}
 		line := s.line + 1
@@ -96,7 +113,7 @@ func (s *Rows) Next() (Row, error) {
 			}
 		}
 		s.line = line
-		row := Row{Line: line}
+		row := Row{Line: line, Hidden: isHidden(start, "ht", s.noHeight)}
 		if err := s.readRow(&row); err != nil {
 			return Row{}, s.book.zip.Explain(err)
 		}
@@ -106,6 +123,43 @@ func (s *Rows) Next() (Row, error) {
 		}
 	}
 	return Row{}, io.EOF
+}
+
+// isHidden reports whether a row or a column is not seen.
+func isHidden(e xml.StartElement, size string, unstated bool) bool {
+	return isTrue(attribute(e, "hidden")) || isZero(e, size) || unstated && attribute(e, size) == ""
+}
+
+// isZero reports whether a size is stated, and is nothing.
+func isZero(e xml.StartElement, size string) bool {
+	n, err := strconv.ParseFloat(attribute(e, size), 64)
+	return err == nil && n <= 0
+}
+
+func (s *Rows) hideColumns(e xml.StartElement) {
+	first, err := strconv.Atoi(attribute(e, "min"))
+	last, err2 := strconv.Atoi(attribute(e, "max"))
+	if err != nil || err2 != nil {
+		return
+	}
+	if s.columns == nil {
+		s.columns = make([]bool, s.book.limits.Columns)
+		for i := range s.columns {
+			s.columns[i] = s.noWidth
+		}
+	}
+	for i := max(first, 1); i <= min(last, len(s.columns)); i++ {
+		s.columns[i-1] = isHidden(e, "width", s.noWidth)
+	}
+}
+
+// HiddenColumn reports whether nobody sees a column, counted from 0. It is known
+// once Next was called.
+func (s *Rows) HiddenColumn(i int) bool {
+	if i < len(s.columns) {
+		return s.columns[i]
+	}
+	return s.noWidth
 }
 
 func (s *Rows) readRow(row *Row) error {

@@ -30,6 +30,7 @@ package workbook
 
 import (
 	"encoding/xml"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,7 @@ type Workbook struct {
 	opening   *archive.Budget   // of the parts, until the rows are read
 	progress  *archive.Progress // of the sheet that was opened last
 	blank     map[string]bool   // parts in which no row was found
+	hasRows   map[string]bool   // what is known of parts
 	shared    textList          // of the cells
 	formats   []numberFormat
 	since1904 bool
@@ -97,7 +99,8 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 	if z.Size() > MaxBytes {
 		return nil, Large()
 	}
-	w := &Workbook{zip: z, limits: l, progress: progress, blank: map[string]bool{}}
+	w := &Workbook{zip: z, limits: l, progress: progress}
+	w.blank, w.hasRows = map[string]bool{}, map[string]bool{}
 	w.opening = archive.UnpackBudget(l.Unpacked)
 	if l.Unpacked > openingBytes {
 		w.opening = archive.NewBudget(openingBytes, Large())
@@ -164,7 +167,7 @@ func (w *Workbook) readSheets(main string, related map[string]relation) error {
 	})
 }
 
-func isTrue(s string) bool { return s == "1" || s == "true" }
+func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
 
 func (w *Workbook) readShared(name string) error {
 	err := w.eachOf(name, func(p *part, e xml.StartElement) error {
@@ -241,6 +244,27 @@ func (w *Workbook) Sheet(name string) (Sheet, bool) {
 
 // IsBlank reports whether a sheet has been read to its end without a row.
 func (w *Workbook) IsBlank(s Sheet) bool { return w.blank[s.part] }
+
+// HasRows reports whether a sheet has more than one row that is not blank; a
+// single one is a header. It returns the faults of FirstRows.
+func (w *Workbook) HasRows(s Sheet) (bool, error) {
+	if has, known := w.hasRows[s.part]; known {
+		return has, nil
+	}
+	rows, err := w.FirstRows(s)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	if _, err = rows.Next(); err == nil {
+		_, err = rows.Next()
+	}
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	w.hasRows[s.part] = err == nil
+	return err == nil, nil
+}
 
 // unescaped undoes how texts write characters that XML cannot hold: _x000D_.
 func unescaped(s string) string {
