@@ -1,10 +1,12 @@
 package accounts
 
 import (
+	"archive/zip"
 	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -293,7 +295,11 @@ func TestNoWrongAccountIsAccepted(t *testing.T) {
 }
 
 // corpus are the lists of specimens.
-var corpus = []func(*testing.T) []specimen{givenSpecimens}
+var corpus = []func(*testing.T) []specimen{
+	givenSpecimens, namedSpecimens, besideSpecimens, twiceSpecimens, quoteSpecimens, stackedSpecimens, roundedSpecimens, sharedSpecimens,
+	shiftedSpecimens, headingSpecimens, remarkSpecimens, markSpecimens, nothingSpecimens, numberSpecimens, quotedSpecimens, mixedSpecimens,
+	formatSpecimens, wholeSpecimens, sheetSpecimens, partSpecimens, titleSpecimens,
+}
 
 // span is a list of accounts with running numbers.
 func span(format string, first, last int) (list []string) {
@@ -304,3 +310,15 @@ func span(format string, first, last int) (list []string) {
 }
 
 func im(first, last int) []string { return span("im_%d", first, last) }
+
+// unzipped is the one file in a ZIP.
+func unzipped(t *testing.T, packed string) string {
+	z, err := zip.NewReader(strings.NewReader(packed), int64(len(packed)))
+	require.NoError(t, err)
+	r, err := z.File[0].Open()
+	require.NoError(t, err)
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return string(b)
+}
