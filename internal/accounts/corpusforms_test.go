@@ -72,8 +72,8 @@ func mixedSpecimens(t *testing.T) (list []specimen) {
 	return list
 }
 
-// formats are files that are no tables of accounts. {} stands for their rows.
-var formats = []struct{ name, above, row, below string }{
+// foreignFormats are files that are no tables of accounts. {} stands for their rows.
+var foreignFormats = []struct{ name, above, row, below string }{
 	{"json-strings", `["x0",`, `"{}",`, `"x1"]`},
 	{"json-numbers", "[", "{},", "0]"},
 	{"json-objects", `{"users":[`, `{"user_id":"{}","name":"{name}"},`, "{}]}"},
@@ -133,7 +133,7 @@ var formats = []struct{ name, above, row, below string }{
 
 func formatSpecimens(t *testing.T) (list []specimen) {
 	ids := span("im_%d", 1001, 1008)
-	for _, f := range formats {
+	for _, f := range foreignFormats {
 		content := rowsOf(f.above, f.row, "\n", ids)
 		if f.below != "" {
 			content += f.below + "\n"

@@ -72,7 +72,7 @@ func markSpecimens(*testing.T) (list []specimen) {
 		truth        []string
 		values       []string
 	}{
-		{"range-numbers", "aside: range or asked", span("%d", 10070, 10085), []string{"10001-10020", "10030~10040", "10050..10060", "10001 - 10020",
+		{"range-numbers", "aside: range bad_character or asked", span("%d", 10070, 10085), []string{"10001-10020", "10030~10040", "10050..10060", "10001 - 10020",
 			"10001 to 10020", "10001:10020", "10001—10020", "10001至10020", "10001...10020", "10001 ~ 10020"}},
 		{"range-ids", "aside or asked", im(1070, 1085), []string{"im_1001-im_1020", "im_1001~im_1020", "im_1001..im_1020", "im_1001-1020",
 			"im_1001~1020", "im_1001 to im_1020", "im_1001 - im_1020", "im_1001...im_1020", "im_[1001-1020]", "im_1001至im_1020"}},
@@ -132,7 +132,7 @@ func nothingSpecimens(*testing.T) (list []specimen) {
 func numberSpecimens(*testing.T) (list []specimen) {
 	for i, form := range []string{
 		"100.200.3{n}0;x", "100,200,3{n}0;x", "100 200 3{n}0;x", "100'200'3{n}0;x", "1,00,200,3{n}0;x", "100200{n}.0;x", "100200{n}.00;x", "100200{n},00;x",
-		"1.0020{n}E+08;x", "1,0020{n}E+08;x", "1e8;x", "€ 1002{n};x", "1002{n} €;x", "１００２{n};x", "1.002{n}.300;x",
+		"1.0020{n}E+08;x", "1,0020{n}E+08;x", "€ 1002{n};x", "1002{n} €;x", "１００２{n};x", "1.002{n}.300;x",
 	} {
 		list = append(list, specimen{kind: "K19", name: fmt.Sprintf("number-%02d.csv", i), content: rowsOf("user_id;name", form, "\n", im(1, 9)),
 			expect: "aside or asked or refused"})
