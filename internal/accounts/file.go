@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"slices"
@@ -32,50 +33,25 @@ func openFile(r *io.SectionReader, limit int64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch format := formatOf(head); format {
+	format := formatOf(head)
+	switch format {
 	case "":
 		return f, nil
 	case gzipped:
-		if f.packed, err = archive.Gzip(f.source, limit, &f.progress); err != nil {
-			return nil, err
-		}
-		return f, f.inside()
+		f.packed, err = archive.Gzip(f.source, limit, &f.progress)
 	case zipped:
-		return f, f.zip()
-	case compound:
-		return nil, f.refuseCompound(head)
+		var z *archive.ZIP
+		if z, err = f.zip(f.source); err != nil || f.book != nil {
+			return f, err
+		}
+		f.packed, err = z.Single(limit, &f.progress)
 	default:
-		return nil, FaultBinary.With(format)
+		err = refuse(format, f.source.Stream())
 	}
-}
-
-// compound refuses the format of old workbooks, in which new ones with a
-// password are wrapped.
-func (f *file) refuseCompound(head []byte) error {
-	tail := make([]byte, min(text.MaxRecord, f.source.Size()))
-	if _, err := f.source.ReadAt(tail, f.source.Size()-int64(len(tail))); err != nil && err != io.EOF {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	if bytes.Contains(head, encryptedPackage) || bytes.Contains(tail, encryptedPackage) {
-		return archive.FaultEncrypted.With()
-	}
-	return FaultBinary.With(compound)
-}
-
-func (f *file) zip() error {
-	z, err := archive.OpenZIP(f.source)
-	switch {
-	case err != nil:
-		return err
-	case workbook.Within(z):
-		return f.openWorkbook(z)
-	case officeFormat(z) != "":
-		return FaultBinary.With(officeFormat(z))
-	}
-	if f.packed, err = z.Single(f.limit, &f.progress); err != nil {
-		return err
-	}
-	return f.inside()
+	return f, f.inside()
 }
 
 // inside looks at the one file of an archive: text, or a workbook, which is then
@@ -90,36 +66,55 @@ func (f *file) inside() error {
 	if err != nil {
 		return f.source.Explain(err)
 	}
-	format := formatOf(head)
-	switch {
-	case format == "":
+	format, all := formatOf(head), io.MultiReader(bytes.NewReader(head), r)
+	if format == "" {
 		return nil
-	case format == zipped:
-		return f.zipInside(io.MultiReader(bytes.NewReader(head), r))
-	case slices.Contains(archives, format):
+	} else if format == zipped {
+		whole, err := io.ReadAll(io.LimitReader(all, workbook.MaxBytes+1))
+		if err != nil {
+			return f.source.Explain(err)
+		}
+		if len(whole) > workbook.MaxBytes {
+			return workbook.Large()
+		}
+		_, err = f.zip(archive.NewSource(io.NewSectionReader(bytes.NewReader(whole), 0, int64(len(whole)))))
+		if err != nil || f.book != nil {
+			return err
+		}
+	}
+	if slices.Contains(archives, format) {
 		return FaultNested.With(format)
 	}
-	return FaultBinary.With(format)
+	return refuse(format, all)
 }
 
-func (f *file) zipInside(r io.Reader) error {
-	whole, err := io.ReadAll(io.LimitReader(r, workbook.MaxBytes+1))
-	if err != nil {
-		return f.source.Explain(err)
-	}
-	if len(whole) > workbook.MaxBytes {
-		return workbook.Large()
-	}
-	z, err := archive.OpenZIP(archive.NewSource(io.NewSectionReader(bytes.NewReader(whole), 0, int64(len(whole)))))
+// zip opens a ZIP file, and the workbook that it is.
+func (f *file) zip(source *archive.Source) (*archive.ZIP, error) {
+	z, err := archive.OpenZIP(source)
 	switch {
 	case err != nil:
-		return err
-	case workbook.Within(z):
-		return f.openWorkbook(z)
+		return nil, err
 	case officeFormat(z) != "":
-		return FaultBinary.With(officeFormat(z))
+		return nil, FaultBinary.With(officeFormat(z))
+	case workbook.Within(z):
+		return z, f.openWorkbook(z)
 	}
-	return FaultNested.With(zipped)
+	return z, nil
+}
+
+// refuse names a format. Workbooks with a password are wrapped in that of old ones.
+func refuse(format string, r io.Reader) error {
+	pieces := bufio.NewReaderSize(io.LimitReader(r, workbook.MaxBytes), text.MaxRecord)
+	for format == compound {
+		piece, err := pieces.Peek(text.MaxRecord)
+		if bytes.Contains(piece, encryptedPackage) {
+			return archive.FaultEncrypted.With()
+		} else if err != nil {
+			break
+		}
+		pieces.Discard(text.MaxRecord - len(encryptedPackage)) // which may stand across two pieces
+	}
+	return FaultBinary.With(format)
 }
 
 func (f *file) openWorkbook(z *archive.ZIP) (err error) {

@@ -229,7 +229,7 @@ func TestEveryFileIsReadAsDecided(t *testing.T) {
 			"2=8613800138000 3=8613800138000 4=123456789012345 5!damaged_number 6!damaged_number 7!damaged_number " +
 				"8!cell_type 9=-5 10=0 11=7 12!cell_type 13=1 14!cell_type", none},
 		{"workbook-texts.xlsx", `One ["uid"] 0/1 of ["One"]`,
-			"2=a1 3=a2 4=inline 5=123456789012345678 6=a3_x 7!bad_character 8!outer_space 9==a5 10!several_values", none},
+			"2=a1 3=a2 4=inline 5=123456789012345678 6!cell_type 7!bad_character 8!outer_space 9==a5 10!several_values", none},
 		{"workbook-cells.xlsx", `One ["uid"] 0/1 of ["One"]`,
 			"2!cell_type 3!formula 4!formula 5!formula 6!cell_type 7!cell_type 8=1234567 9!cell_type 10!empty", none},
 		{"workbook-sheets.xlsx", `Churned ["" "account"] 1/2 of ["Old" "Empty" "Churned" "More"]`, "4=a1 5=a2", none},

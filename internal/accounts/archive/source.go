@@ -2,9 +2,9 @@
 // without trust in what the archive says of itself. It knows nothing of what is
 // in the file.
 //
-//   - Folders and what systems leave in archives (__MACOSX, .DS_Store, Thumbs.db,
-//     desktop.ini) do not count. More than one file, none, a password, damage, or
-//     more bytes than a budget allows: each is a fault.
+//   - Folders and what systems leave in archives, in any folder (__MACOSX, ._name,
+//     .DS_Store, Thumbs.db, desktop.ini, ~$name), do not count. More than one file,
+//     none, a password, damage, or more bytes than a budget allows: each is a fault.
 //   - Sizes that the archive states are not believed.
 //   - A gzip of several members is one file. Bytes behind its end are damage.
 //   - Of a ZIP, at most 4 MiB of contents are read.

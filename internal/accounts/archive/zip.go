@@ -11,22 +11,26 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-const directoryBytes = 4 << 20 // of a ZIP: tens of thousands of files
+const (
+	directoryBytes = 4 << 20 // of a ZIP: tens of thousands of files
+	encrypted      = 1       // a flag of a file
+)
 
 var (
 	errBudget  = errors.New("too much is read")
 	errMissing = errors.New("a file of the archive is missing")
 )
 
-// ZIP is a ZIP file with its table of contents.
+// ZIP is a ZIP file with its table of contents. Names of files are the same
+// whatever their case, with backslashes, and below "/" or "./".
 type ZIP struct {
 	*Source
-	directory *zip.Reader
-	byName    map[string]*zip.File // the first of each name, by plainName
+	byName map[string]*zip.File // the first of each name, by plainName
+	files  []*zip.File          // that count
 }
 
-// OpenZIP reads the table of contents. It returns FaultManyFiles or FaultDamaged,
-// or the error of the source.
+// OpenZIP reads the table of contents. It returns FaultManyFiles, FaultEncrypted
+// or FaultDamaged, or the error of the source.
 func OpenZIP(s *Source) (*ZIP, error) {
 	// The table is held in memory, and can be nearly all of the file.
 	within := &bounded{s, directoryBytes}
@@ -37,10 +41,17 @@ func OpenZIP(s *Source) (*ZIP, error) {
 		return nil, s.Explain(err)
 	}
 	within.left = 1 << 62
-	z := &ZIP{Source: s, directory: directory, byName: map[string]*zip.File{}}
+	z := &ZIP{Source: s, byName: map[string]*zip.File{}}
 	for _, file := range directory.File {
-		if name := plainName(file.Name); z.byName[name] == nil {
+		name := plainName(file.Name)
+		if file.Flags&encrypted != 0 {
+			return nil, FaultEncrypted.With()
+		}
+		if z.byName[name] == nil {
 			z.byName[name] = file
+		}
+		if !strings.HasSuffix(file.Name, "/") && !strings.HasSuffix(file.Name, `\`) && !isLitter(name) {
+			z.files = append(z.files, file)
 		}
 	}
 	return z, nil
@@ -59,19 +70,37 @@ func (b *bounded) ReadAt(p []byte, at int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, at)
 }
 
-func plainName(name string) string { return strings.ToLower(strings.ReplaceAll(name, `\`, "/")) }
+func plainName(name string) string { return strings.ToLower(strings.TrimPrefix(slashed(name), "/")) }
 
-// Names lists all that the table of contents names, as it stands there.
-func (z *ZIP) Names() []string {
-	names := make([]string, len(z.directory.File))
-	for i, file := range z.directory.File {
-		names[i] = file.Name
+func slashed(name string) string { return path.Clean("/" + strings.ReplaceAll(name, `\`, "/")) }
+
+// isLitter: what systems and programs put into archives beside the files.
+func isLitter(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		switch part {
+		case "__macosx", ".ds_store", ".localized", ".fseventsd", ".spotlight-v100", ".trashes", "@eadir", "thumbs.db",
+			"ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information":
+			return true
+		}
+		if strings.HasPrefix(part, "._") || strings.HasPrefix(part, ".~lock.") || strings.HasPrefix(part, "~$") {
+			return true
+		}
 	}
-	return names
+	return false
 }
 
-// Has reports whether a file is there, whatever the case of its name.
+// Has reports whether a file is there.
 func (z *ZIP) Has(name string) bool { return z.byName[plainName(name)] != nil }
+
+// HasFolder reports whether a file is in a folder.
+func (z *ZIP) HasFolder(name string) bool {
+	for file := range z.byName {
+		if strings.HasPrefix(file, plainName(name)+"/") {
+			return true
+		}
+	}
+	return false
+}
 
 // UnpackedSize is what the archive says of the size of a file; at least 1.
 func (z *ZIP) UnpackedSize(name string) int64 {
@@ -83,20 +112,15 @@ func (z *ZIP) UnpackedSize(name string) int64 {
 
 func sizeOf(file *zip.File) int64 { return max(1, int64(min(file.UncompressedSize64, 1<<62))) }
 
-// Open unpacks a file, whatever the case of its name. It returns FaultEncrypted or
-// FaultDamaged, or the error of the source; so does reading, and the budget's fault.
+// Open unpacks a file. It returns FaultDamaged, or the error of the source; so does
+// reading, and the budget's fault.
 func (z *ZIP) Open(name string, b *Budget) (io.ReadCloser, error) {
-	file := z.byName[plainName(name)]
-	if file == nil {
-		return nil, z.Explain(errMissing)
-	}
-	return z.open(file, b)
+	return z.open(z.byName[plainName(name)], b)
 }
 
 func (z *ZIP) open(file *zip.File, b *Budget) (io.ReadCloser, error) {
-	const encrypted = 1
-	if file.Flags&encrypted != 0 {
-		return nil, FaultEncrypted.With()
+	if file == nil {
+		return nil, z.Explain(errMissing)
 	}
 	r, err := file.Open()
 	if err != nil {
@@ -108,37 +132,25 @@ func (z *ZIP) open(file *zip.File, b *Budget) (io.ReadCloser, error) {
 // Single returns the one file in the archive. It returns FaultNoFile or
 // FaultSeveralFiles when there is not one.
 func (z *ZIP) Single(limit int64, progress *Progress) (*File, error) {
-	var files []*zip.File
-	for _, file := range z.directory.File {
-		if !ignored(file.Name) {
-			files = append(files, file)
-		}
-	}
-	switch {
-	case len(files) == 0:
+	switch len(z.files) {
+	case 0:
 		return nil, FaultNoFile.With()
-	case len(files) > 1:
-		return nil, FaultSeveralFiles.With(len(files))
+	case 1:
+	default:
+		return nil, FaultSeveralFiles.With(len(z.files))
 	}
+	file := z.files[0]
 	return &File{
 		Packed: "ZIP",
-		Name:   readableName(path.Base(strings.ReplaceAll(files[0].Name, `\`, "/"))),
+		Name:   readableName(path.Base(slashed(file.Name))),
 		open: func() (io.ReadCloser, error) {
-			r, err := z.open(files[0], UnpackBudget(limit))
+			r, err := z.open(file, UnpackBudget(limit))
 			if err != nil {
 				return nil, err
 			}
-			return readCloser{progress.Of(r, sizeOf(files[0])), r}, nil
+			return readCloser{progress.Of(r, sizeOf(file)), r}, nil
 		},
 	}, nil
-}
-
-// ignored: what systems put into archives beside the files.
-func ignored(name string) bool {
-	name = strings.ReplaceAll(name, `\`, "/")
-	base := path.Base(name)
-	return strings.HasSuffix(name, "/") || strings.HasPrefix(name, "__MACOSX/") ||
-		base == ".DS_Store" || strings.EqualFold(base, "Thumbs.db") || strings.EqualFold(base, "desktop.ini")
 }
 
 // readableName: Chinese systems write names in GBK without saying so.

@@ -23,14 +23,40 @@ func TestZIPWithHugeDirectoryIsRefused(t *testing.T) {
 }
 
 func TestLitterInZIPsDoesNotCount(t *testing.T) {
-	z, err := OpenZIP(source(filetest.ZIP(t,
-		"list/", "", "__MACOSX/._a", "x", `b\Thumbs.db`, "x", ".DS_Store", "x", "list/a.csv", "a1")))
-	require.NoError(t, err)
-	file, err := z.Single(1<<20, new(Progress))
-	require.NoError(t, err)
-	require.Equal(t, "a.csv", file.Name)
-	require.True(t, z.Has("LIST/A.csv"))
-	require.False(t, z.Has("a.csv"))
+	for _, litter := range []string{
+		"__MACOSX/._a.csv", "list/__MACOSX/._a.csv", "__macosx/x", `list\__MACOSX\._a.csv`, "._a.csv", "list/._a.csv", "./._a.csv",
+		`b\Thumbs.db`, ".DS_Store", "list/.ds_store", "Desktop.ini", "ehthumbs.db", "~$a.xlsx", "list/.~lock.a.csv#", "@eaDir/a.csv",
+		"$RECYCLE.BIN/a.csv", "list/", `list\`, "System Volume Information/x", ".Trashes/501/a.csv", "/__MACOSX/list/._a.csv",
+	} {
+		z, err := OpenZIP(source(filetest.ZIP(t, litter, "", "list/a.csv", "a1")))
+		require.NoError(t, err)
+		file, err := z.Single(1<<20, new(Progress))
+		require.NoError(t, err, litter)
+		require.Equal(t, "a.csv", file.Name)
+		z, err = OpenZIP(source(filetest.ZIP(t, litter, "")))
+		require.NoError(t, err)
+		_, err = z.Single(1<<20, new(Progress))
+		require.True(t, FaultNoFile.Is(err), "%s: %v", litter, err)
+	}
+	for _, name := range []string{"a.csv", "_a.csv", ".a.csv", "macosx/a.csv", "thumbs.db.csv", "~a.csv", "list/__MACOSX.csv", "a._b.csv", "desktop.csv"} {
+		z, err := OpenZIP(source(filetest.ZIP(t, name, "a1", "b.csv", "a1")))
+		require.NoError(t, err)
+		_, err = z.Single(1<<20, new(Progress))
+		require.True(t, FaultSeveralFiles.Is(err), "%s: %v", name, err)
+	}
+}
+
+func TestNamesInZIPsAreFoundHoweverTheyAreWritten(t *testing.T) {
+	for _, name := range []string{"list/a.csv", `list\a.csv`, "./list/a.csv", "/list/a.csv", "LIST/A.CSV", `.\List\a.csv`, "x/../list/a.csv"} {
+		z, err := OpenZIP(source(filetest.ZIP(t, name, "a1")))
+		require.NoError(t, err)
+		require.True(t, z.Has("LIST/A.csv"), name)
+		require.True(t, z.HasFolder("List"), name)
+		require.False(t, z.Has("a.csv") || z.HasFolder("lis"), name)
+		file, err := z.Single(1<<20, new(Progress))
+		require.NoError(t, err)
+		require.Equal(t, "a.csv", strings.ToLower(file.Name))
+	}
 }
 
 func TestBudgetIsOfWhatIsUnpacked(t *testing.T) {

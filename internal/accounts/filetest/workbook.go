@@ -66,11 +66,11 @@ func parts(doctype, sheets, sheet, shared, styles string) []string {
 		return `<Relationships>` + all.String() + `</Relationships>`
 	}
 	return []string{"[Content_Types].xml", "<Types/>",
-		"_rels/.rels", related("w", "officeDocument", "xl/workbook.xml"),
+		"_rels/.rels", related("w", "officeDocument", "xl/workbook.xml", "p", "extended-properties", "docProps/app.xml"),
 		"xl/workbook.xml", doctype + `<workbook xmlns:r="` + relations + `"><sheets>` + sheets + `</sheets></workbook>`,
-		"xl/_rels/workbook.xml.rels", related("s", "worksheet", "/xl/worksheets/sheet1.xml",
+		"xl/_rels/workbook.xml.rels", related("s", "worksheet", "worksheets/sheet1.xml",
 			"c", "chartsheet", "chartsheets/sheet1.xml", "t", "sharedStrings", "sharedStrings.xml", "y", "styles", "styles.xml"),
-		"xl/sharedStrings.xml", shared, "xl/styles.xml", styles,
+		"docProps/app.xml", "<Properties/>", "xl/sharedStrings.xml", shared, "xl/styles.xml", styles,
 		"xl/worksheets/sheet1.xml", `<worksheet>` + sheet + `</worksheet>`}
 }
 
@@ -82,6 +82,35 @@ func Texted(text string) string {
 // Numbers are rows with a number each.
 func Numbers(values ...string) string {
 	return `<row><c><v>` + strings.Join(values, `</v></c></row><row><c><v>`) + `</v></c></row>`
+}
+
+// Change is what another program does with a part of a workbook: its name and text.
+type Change func(name, text string) (string, string)
+
+// Part gives a part another text.
+func Part(part, now string) Change {
+	return func(name, text string) (string, string) {
+		if name == part {
+			text = now
+		}
+		return name, text
+	}
+}
+
+// Rows gives the sheet other rows.
+func Rows(rows string) Change {
+	return Part("xl/worksheets/sheet1.xml", `<worksheet><sheetData>`+rows+`</sheetData></worksheet>`)
+}
+
+// Foreign writes a workbook as another program does.
+func Foreign(t require.TestingT, changes ...Change) string {
+	list := parts("", OneSheet, "", Shared, Styles)
+	for i := 0; i < len(list); i += 2 {
+		for _, change := range changes {
+			list[i], list[i+1] = change(list[i], list[i+1])
+		}
+	}
+	return ZIP(t, list...)
 }
 
 // WorkbookWith writes a workbook that is filled as another program does.

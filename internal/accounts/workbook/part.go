@@ -1,12 +1,17 @@
 package workbook
 
 import (
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"io"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode"
 
 	"tagsweep/internal/accounts/archive"
 )
@@ -20,13 +25,14 @@ const (
 	maxRelations = 10_000
 )
 
-var relationKinds = []string{"officeDocument", "worksheet", "sharedStrings", "styles"}
+var relationKinds = []string{"officeDocument", "extended-properties", "extendedProperties", "worksheet", "sharedStrings", "styles"}
 
 var (
 	errToken    = errors.New("a piece of XML is too long")
 	errDepth    = errors.New("XML is nested too deep")
 	errEntities = errors.New("XML declares a document type")
 	errName     = errors.New("a name is too long, or there twice")
+	errEncoding = errors.New("XML is written in an unknown encoding")
 )
 
 // part is one XML file of a workbook, read as a stream. The decoder keeps a
@@ -50,8 +56,37 @@ func (w *Workbook) openPart(name string, b *archive.Budget, progress *archive.Pr
 	if progress != nil {
 		p.in = progress.Of(r, w.zip.UnpackedSize(name))
 	}
+	begin := bufio.NewReader(p.in)
+	p.in = begin
+	switch head, _ := begin.Peek(2); string(head) {
+	case "\xff\xfe", "<\x00":
+		p.in = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(begin)
+	case "\xfe\xff", "\x00<":
+		p.in = unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder().Reader(begin)
+	}
 	p.decoder = xml.NewDecoder(p)
+	p.decoder.CharsetReader = charset
 	return p, nil
+}
+
+// charset decodes a part that says how it is written. What says that it is UTF-16,
+// and can be read, is not, or is decoded by now.
+func charset(name string, r io.Reader) (io.Reader, error) {
+	name = strings.ToLower(name)
+	if strings.HasPrefix(name, "utf") || name == "us-ascii" || name == "ascii" {
+		return r, nil
+	}
+	e, err := htmlindex.Get(name)
+	if err != nil {
+		e, err = ianaindex.IANA.Encoding(name)
+	}
+	if err == nil && e == nil {
+		err = errEncoding
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.NewDecoder().Reader(r), nil
 }
 
 // eachOf calls f with every element of a part that is read before the rows.
@@ -114,20 +149,30 @@ func (p *part) next() (xml.Token, error) {
 
 // text is the text up to the end of the element that has just begun: of <t>
 // elements when rich, but not what says how others are pronounced.
-func (p *part) text(rich bool) (string, error) {
+func (p *part) text(rich bool) (cell Cell, err error) {
 	var text strings.Builder
 	inText, silent := !rich, 0
 	for level := 1; level > 0; {
 		token, err := p.next()
 		if err != nil {
-			return "", noEnd(err)
+			return cell, noEnd(err)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
 			level++
-			inText = inText || token.Name.Local == "t"
-			if token.Name.Local == "rPh" {
+			switch value := attribute(token, "val"); token.Name.Local {
+			case "t":
+				inText = true
+			case "rPh":
 				silent = level
+			case "vertAlign":
+				if value != "baseline" && silent == 0 {
+					cell.Kind = Marked
+				}
+			case "strike":
+				if (value == "" || isTrue(value)) && silent == 0 {
+					cell.Kind = Marked
+				}
 			}
 		case xml.EndElement:
 			if level == silent {
@@ -141,10 +186,11 @@ func (p *part) text(rich bool) (string, error) {
 			}
 		}
 		if text.Len() > tokenBytes {
-			return "", errToken
+			return cell, errToken
 		}
 	}
-	return text.String(), nil
+	cell.Text = text.String()
+	return cell, nil
 }
 
 // noEnd: a part that ends inside an element is damaged.
@@ -188,7 +234,7 @@ func (w *Workbook) relations(of string) (map[string]relation, error) {
 		if len(id) > nameBytes || len(target) > nameBytes {
 			return errName
 		}
-		if !strings.HasPrefix(target, "/") {
+		if target = strings.ReplaceAll(target, `\`, "/"); !strings.HasPrefix(target, "/") {
 			target = folder + target
 		}
 		all[id] = relation{kind, strings.TrimPrefix(path.Clean("/"+target), "/")}

@@ -223,7 +223,8 @@ const shownBytes = 200
 // readCell reads up to the end of the cell. Nothing is evaluated: of a formula,
 // the value that was stored with it is taken.
 func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
-	kind, value, valued, formula := attribute(start, "t"), "", false, false
+	var value Cell
+	valued, formula := false, false
 	for level := 1; level > 0; {
 		token, err := s.part.next()
 		if err != nil {
@@ -252,13 +253,14 @@ func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
 			}
 		}
 	}
-	if cell, err = s.cell(kind, attribute(start, "s"), value); err == nil && formula {
+	if cell, err = s.cell(attribute(start, "t"), attribute(start, "s"), value); err == nil && formula {
 		cell.Kind = Formula
 	}
 	return cell, err
 }
 
-func (s *Rows) cell(kind, style, value string) (Cell, error) {
+func (s *Rows) cell(kind, style string, stored Cell) (Cell, error) {
+	value := stored.Text
 	switch kind {
 	case "s":
 		if value == "" {
@@ -270,9 +272,9 @@ func (s *Rows) cell(kind, style, value string) (Cell, error) {
 			return Cell{}, errShared
 		}
 		// A short cell may refer to a long text again and again.
-		return Cell{Text: text}, s.budget.Take(len(text))
+		return text, s.budget.Take(len(text.Text))
 	case "str", "inlineStr":
-		return Cell{Text: unescaped(value)}, nil
+		return s.book.unescaped(stored), nil
 	case "b":
 		text := "FALSE"
 		if isTrue(value) {
@@ -290,7 +292,7 @@ func (s *Rows) cell(kind, style, value string) (Cell, error) {
 	var format numberFormat
 	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(s.book.formats) {
 		format = s.book.formats[i]
-	} else if style != "" && len(s.book.formats) > 0 {
+	} else if style != "" && style != "0" {
 		format = formatOfNumber(-1, "")
 	}
 	text, seen := numberCell(strings.TrimSpace(value), format, s.book.since1904)

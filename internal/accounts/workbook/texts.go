@@ -12,14 +12,15 @@ type textList struct {
 }
 
 type textsOfPage struct {
-	text string
-	ends [textPage]uint32
+	text  string
+	ends  [textPage]uint32
+	kinds [textPage]Kind
 }
 
-func (t *textList) add(s string) {
-	t.next = append(t.next, s...)
-	t.bytes += len(s)
-	t.open.ends[t.count%textPage] = uint32(len(t.next))
+func (t *textList) add(c Cell) {
+	t.next = append(t.next, c.Text...)
+	t.bytes += len(c.Text)
+	t.open.ends[t.count%textPage], t.open.kinds[t.count%textPage] = uint32(len(t.next)), c.Kind
 	if t.count++; t.count%textPage == 0 {
 		t.end()
 	}
@@ -35,13 +36,13 @@ func (t *textList) end() {
 	t.pages = append(t.pages, &page)
 }
 
-func (t *textList) at(i int) (string, bool) {
+func (t *textList) at(i int) (Cell, bool) {
 	if i < 0 || i >= t.count {
-		return "", false
+		return Cell{}, false
 	}
 	page, from := t.pages[i/textPage], uint32(0)
-	if i%textPage > 0 {
-		from = page.ends[i%textPage-1]
+	if i %= textPage; i > 0 {
+		from = page.ends[i-1]
 	}
-	return page.text[from:page.ends[i%textPage]], true
+	return Cell{page.text[from:page.ends[i]], page.kinds[i]}, true
 }

@@ -31,7 +31,6 @@ package workbook
 import (
 	"encoding/xml"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -78,6 +77,7 @@ type Workbook struct {
 	shared    textList          // of the cells
 	formats   []numberFormat
 	since1904 bool
+	escapes   bool // by Excel, as far as is known
 }
 
 // Sheet is a sheet that has cells.
@@ -89,8 +89,7 @@ type Sheet struct {
 
 // Within reports whether a ZIP file is a workbook.
 func Within(z *archive.ZIP) bool {
-	return z.Has("[Content_Types].xml") && !z.Has("xl/workbook.bin") &&
-		slices.ContainsFunc(z.Names(), func(name string) bool { return strings.HasPrefix(name, "xl/") })
+	return z.Has("[Content_Types].xml") && (z.HasFolder("xl") || z.Has("workbook.xml"))
 }
 
 // Open reads what all sheets share. Progress tells how far a sheet has been read.
@@ -111,8 +110,13 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 	}
 	main := "xl/workbook.xml"
 	for _, r := range root {
-		if r.kind == "officeDocument" {
+		switch {
+		case r.kind == "officeDocument":
 			main = r.target
+		case strings.HasPrefix(r.kind, "extended") && w.zip.Has(r.target):
+			if err := w.readProgram(r.target); err != nil {
+				return nil, err
+			}
 		}
 	}
 	related, err := w.relations(main)
@@ -123,10 +127,11 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 		return w, err
 	}
 	for _, r := range related {
-		switch r.kind {
-		case "sharedStrings":
+		switch {
+		case !w.zip.Has(r.target): // nothing may refer to it
+		case r.kind == "sharedStrings":
 			err = w.readShared(r.target)
-		case "styles":
+		case r.kind == "styles":
 			err = w.readFormats(r.target)
 		}
 		if err != nil {
@@ -178,8 +183,9 @@ func (w *Workbook) readShared(name string) error {
 		if err != nil {
 			return err
 		}
-		text = unescaped(text)
-		w.shared.add(text[:min(len(text), w.limits.RowBytes+1)]) // enough to see that its row is too long
+		text = w.unescaped(text)
+		text.Text = text.Text[:min(len(text.Text), w.limits.RowBytes+1)] // enough to see that its row is too long
+		w.shared.add(text)
 		if w.shared.bytes > sharedBytes || w.shared.count > sharedCount {
 			return Large()
 		}
@@ -264,28 +270,4 @@ func (w *Workbook) HasRows(s Sheet) (bool, error) {
 	}
 	w.hasRows[s.part] = err == nil
 	return err == nil, nil
-}
-
-// unescaped undoes how texts write characters that XML cannot hold: _x000D_.
-func unescaped(s string) string {
-	if !strings.Contains(s, "_x") {
-		return s
-	}
-	var out strings.Builder
-	for {
-		at := strings.Index(s, "_x")
-		if at < 0 || at+7 > len(s) {
-			break
-		}
-		code, err := strconv.ParseUint(s[at+2:at+6], 16, 16)
-		if err != nil || s[at+6] != '_' {
-			out.WriteString(s[:at+2])
-			s = s[at+2:]
-			continue
-		}
-		out.WriteString(s[:at])
-		out.WriteRune(rune(code))
-		s = s[at+7:]
-	}
-	return out.String() + s
 }
