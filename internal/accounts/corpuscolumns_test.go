@@ -9,24 +9,30 @@ import (
 // accountHeaders are names of the account column in eleven languages, with those of an order
 // number and of a phone number beside it.
 var accountHeaders = []struct{ language, order, phone, names string }{
-	{"English", "Order No.", "Phone", "User|Username|Login name|Member No.|Customer code|Account|Account ID|Player ID|" +
-		"Subscriber ID|Handle|Client ref|Member"},
-	{"German", "Bestellnummer", "Telefon", "Benutzer-ID|Nutzer-ID|Benutzerkennung|Benutzername|Kundennummer|Kunden-Nr.|" +
-		"Mitgliedsnummer|Konto|Kontokennung|Nutzerkonto|Anmeldename"},
-	{"French", "N° de commande", "Téléphone", "Identifiant|Identifiant utilisateur|ID utilisateur|N° client|Numéro de membre|" +
-		"Compte|Nom d'utilisateur|Pseudo|Code adhérent|Utilisateur"},
+	{"English", "Order No.", "Phone",
+		"User|Username|Login name|Member No.|Customer code|Account|Account ID|Player ID|" +
+			"Subscriber ID|Handle|Client ref|Member"},
+	{"German", "Bestellnummer", "Telefon",
+		"Benutzer-ID|Nutzer-ID|Benutzerkennung|Benutzername|Kundennummer|Kunden-Nr.|" +
+			"Mitgliedsnummer|Konto|Kontokennung|Nutzerkonto|Anmeldename"},
+	{"French", "N° de commande", "Téléphone",
+		"Identifiant|Identifiant utilisateur|ID utilisateur|N° client|Numéro de membre|" +
+			"Compte|Nom d'utilisateur|Pseudo|Code adhérent|Utilisateur"},
 	{"Spanish", "Pedido", "Teléfono", "ID de usuario|Usuario|Identificador|Cuenta|Nombre de usuario|Nº de socio|" +
 		"Código de cliente|ID cliente|Identificador de usuario|Cuenta de usuario"},
 	{"Portuguese", "Pedido", "Telefone", "ID do usuário|Usuário|Conta|Identificador do utilizador|Código do cliente|" +
 		"Nome de usuário|Utilizador|Nº de sócio"},
-	{"Russian", "Заказ", "Телефон", "ID пользователя|Пользователь|Логин|Учётная запись|Аккаунт|Идентификатор|Код клиента|" +
-		"Имя пользователя|Номер участника"},
+	{"Russian", "Заказ", "Телефон",
+		"ID пользователя|Пользователь|Логин|Учётная запись|Аккаунт|Идентификатор|Код клиента|" +
+			"Имя пользователя|Номер участника"},
 	{"Japanese", "注文番号", "電話番号", "ユーザーID|ユーザID|会員番号|会員ID|アカウント|アカウントID|ログインID|利用者ID|顧客コード|お客様番号"},
 	{"Korean", "주문번호", "전화번호", "사용자ID|사용자 ID|아이디|회원ID|회원번호|계정|계정ID|고객번호|로그인 아이디"},
-	{"Vietnamese", "Mã đơn hàng", "Số điện thoại", "Mã người dùng|ID người dùng|Tài khoản|Tên đăng nhập|Mã khách hàng|Mã thành viên"},
+	{"Vietnamese", "Mã đơn hàng", "Số điện thoại",
+		"Mã người dùng|ID người dùng|Tài khoản|Tên đăng nhập|Mã khách hàng|Mã thành viên"},
 	{"Thai", "เลขที่คำสั่งซื้อ", "โทรศัพท์", "รหัสผู้ใช้|ไอดีผู้ใช้|บัญชีผู้ใช้|ชื่อผู้ใช้|รหัสสมาชิก|รหัสลูกค้า"},
 	{"Arabic", "رقم الطلب", "الهاتف", "معرف المستخدم|رقم المستخدم|اسم المستخدم|الحساب|رقم العضو|رمز العميل"},
-	{"Turkish", "Sipariş No", "Telefon", "Kullanıcı ID|Kullanıcı Kimliği|Kullanıcı adı|Hesap|Hesap No|Üye No|Müşteri kodu"},
+	{"Turkish", "Sipariş No", "Telefon",
+		"Kullanıcı ID|Kullanıcı Kimliği|Kullanıcı adı|Hesap|Hesap No|Üye No|Müşteri kodu"},
 	{"Traditional", "訂單編號", "電話", "使用者ID|用戶編號|會員編號|帳號|會員帳號|客戶代號|使用者帳號|玩家ID"},
 	{"Simplified", "订单号", "手机号", "用户编号|会员号|会员ID|玩家ID|客户编号|账号|账户|帐号名称|用户标识|登录名"},
 }
@@ -121,7 +127,8 @@ func twiceSpecimens(t *testing.T) (list []specimen) {
 	}
 	for i, header := range []string{
 		"账号1,账号2", "user_id,user_id", "UserID,UserId", "user_id,user_id.1", "user_id_x,user_id_y", "userid,UserID 2",
-		"用户ID,用户ID", "user_id,USER_ID", "Account 1,Account 2", "Benutzer-ID,Benutzer-ID", "ID utilisateur,ID utilisateur",
+		"用户ID,用户ID", "user_id,USER_ID", "Account 1,Account 2", "Benutzer-ID,Benutzer-ID",
+		"ID utilisateur,ID utilisateur",
 		"ユーザーID,ユーザーID", "アカウント1,アカウント2", "사용자ID,사용자ID", "userid,userid_old", "a.user_id,b.user_id",
 		"accounts,userids",
 	} {
@@ -157,8 +164,11 @@ func twiceSpecimens(t *testing.T) (list []specimen) {
 	list = append(list, specimen{kind: "K7", name: "second-filled-far-below.csv", content: later,
 		truth: append(far, span("im_9%d", 280, 299)...), expect: "asked: column or refused"})
 	return append(list,
-		specimen{kind: "K7", name: "side-by-side.xlsx", truth: append(im(1, 9), span("vip_%d", 1, 9)...), expect: "asked: column or refused",
+		specimen{kind: "K7", name: "side-by-side.xlsx", truth: append(im(1, 9), span("vip_%d", 1, 9)...),
+			expect:  "asked: column or refused",
 			content: sheetOf(t, nil, "用户ID|城市||用户ID|城市", "{}|深圳||vip_{n}|北京", im(1, 9))},
-		specimen{kind: "K7", name: "three-lists.xlsx", truth: append(append(im(1, 9), span("im_2%d", 1, 9)...), span("im_3%d", 1, 9)...),
-			expect: "asked: column or refused", content: sheetOf(t, nil, "UserID|UserID|UserID", "{}|im_2{n}|im_3{n}", im(1, 9))})
+		specimen{kind: "K7", name: "three-lists.xlsx", truth: append(append(im(1, 9), span("im_2%d", 1, 9)...),
+			span("im_3%d", 1, 9)...),
+			expect: "asked: column or refused", content: sheetOf(t, nil, "UserID|UserID|UserID", "{}|im_2{n}|im_3{n}",
+				im(1, 9))})
 }

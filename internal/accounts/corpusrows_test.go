@@ -46,7 +46,8 @@ func quoteSpecimens(*testing.T) (list []specimen) {
 						content += filled(form.row, id, i) + "\n"
 					}
 				}
-				list = append(list, specimen{kind: "K2", name: fmt.Sprintf("%s-gap%d-at%d", form.name, gap, at), content: content, truth: truth})
+				list = append(list, specimen{kind: "K2", name: fmt.Sprintf("%s-gap%d-at%d", form.name, gap, at),
+					content: content, truth: truth})
 			}
 		}
 	}
@@ -84,7 +85,8 @@ func stackedSpecimens(t *testing.T) (list []specimen) {
 	}
 	long := im(1, 3000) // the second table begins beyond the sample
 	list = append(list, specimen{kind: "K3", name: "far-below.csv", truth: append(long, second...),
-		content: rowsOf("user_id,name", "{},{name}", "\n", long) + rowsOf("order_no,user_id", "SO{n}77,{}", "\n", second)})
+		content: rowsOf("user_id,name", "{},{name}", "\n", long) + rowsOf("order_no,user_id", "SO{n}77,{}", "\n",
+			second)})
 	book := [][]any{{"user_id", "name"}}
 	for _, id := range first {
 		book = append(book, []any{id, "Ann"})
@@ -104,12 +106,14 @@ func roundedSpecimens(t *testing.T) (list []specimen) {
 		mixed += fmt.Sprintf("%d0000,Ann\n", exact/10000)
 	}
 	add := func(name, content string, truth ...string) {
-		list = append(list, specimen{kind: "K4", name: name, content: content, truth: truth, expect: "asked: rounded or aside or refused"})
+		list = append(list, specimen{kind: "K4", name: name, content: content, truth: truth,
+			expect: "asked: rounded or aside or refused"})
 	}
 	add("excel-userid.csv", "UserID,Name\n"+excel)
 	add("excel-no-header.txt", strings.ReplaceAll(excel, ",Ann", ""))
 	add("excel-cn.csv", "用户ID,昵称\n"+strings.ReplaceAll(excel, "Ann", "张三"))
-	add("excel-semicolon.csv", "Name;user_id\nAnn;"+strings.TrimSuffix(strings.ReplaceAll(excel, ",Ann\n", "\nAnn;"), "Ann;"))
+	add("excel-semicolon.csv", "Name;user_id\nAnn;"+strings.TrimSuffix(strings.ReplaceAll(excel, ",Ann\n", "\nAnn;"),
+		"Ann;"))
 	add("script.csv", "user_id,name\n"+script)
 	add("script-no-header.txt", strings.ReplaceAll(script, ",Ann", ""))
 	add("nineteen.csv", "user_id,name\n"+e17)
@@ -118,7 +122,8 @@ func roundedSpecimens(t *testing.T) (list []specimen) {
 			truth: []string{"7312845619274650113"}, expect: "asked: rounded or aside or refused"},
 		specimen{kind: "K4", name: "exact.csv", content: "user_id,name\n7312845619274650113,A\n7312845619274650127,B\n7312845619274651100,C\n" +
 			"7312845619274652219,D\n7312845619274658841,E\n", expect: "read",
-			truth: strings.Fields("7312845619274650113 7312845619274650127 7312845619274651100 7312845619274652219 7312845619274658841")},
+			truth: strings.Fields("7312845619274650113 7312845619274650127 7312845619274651100 7312845619274652219 " +
+				"7312845619274658841")},
 		specimen{kind: "K4", name: "text-cells.xlsx", expect: "asked: rounded or aside or refused",
 			content: sheetOf(t, nil, "user_id|name", "{}0000|{name}", span("%d", 731284561927465, 731284561927479))})
 	return list
@@ -134,7 +139,8 @@ func sharedSpecimens(*testing.T) (list []specimen) {
 		add(fmt.Sprintf("names-%02d", i), strings.Join(names, sep), names)
 		add(fmt.Sprintf("mixed-%02d", i), strings.Join(mixed, sep)+"\n", mixed)
 		add(fmt.Sprintf("many-%02d", i), strings.Join(im(1, 400), sep)+"\r\n", im(1, 400))
-		add(fmt.Sprintf("two-lines-%02d", i), strings.Join(names, sep)+"\n"+strings.Join(mixed, sep)+"\n", append(mixed, names...))
+		add(fmt.Sprintf("two-lines-%02d", i), strings.Join(names, sep)+"\n"+strings.Join(mixed, sep)+"\n",
+			append(mixed, names...))
 		add(fmt.Sprintf("headed-%02d", i), "user_id\n"+strings.Join(mixed, sep)+"\n", mixed)
 	}
 	add("quoted", `"`+strings.Join(names, `", "`)+`"`, names)
@@ -157,7 +163,8 @@ func shiftedSpecimens(*testing.T) (list []specimen) {
 					header[account] = "user_id"
 					content := strings.Join(header, ",") + "\n"
 					for i, id := range truth {
-						cells := []string{fmt.Sprint("SO9", i), fmt.Sprint("sku_", i), fmt.Sprint("c", i, "x"), fmt.Sprint("im_77", i), fmt.Sprint("m", i)}
+						cells := []string{fmt.Sprint("SO9", i), fmt.Sprint("sku_", i), fmt.Sprint("c", i, "x"),
+							fmt.Sprint("im_77", i), fmt.Sprint("m", i)}
 						cells[account] = id
 						if lastEmpty && account < 4 {
 							cells[4] = ""
@@ -173,24 +180,30 @@ func shiftedSpecimens(*testing.T) (list []specimen) {
 					}
 					expect := truth
 					if fewer && cell > 0 && cell < 5 && (account == cell || account == cell-1) {
-						expect = slices.DeleteFunc(slices.Clone(truth), func(id string) bool { return id == truth[row-1] }) // grown together
+						expect = slices.DeleteFunc(slices.Clone(truth),
+							func(id string) bool { return id == truth[row-1] }) // grown together
 					}
-					list = append(list, specimen{kind: "K20", name: fmt.Sprintf("account%d-cell%d-empty%t-fewer%t", account, cell, lastEmpty, fewer),
+					list = append(list, specimen{kind: "K20", name: fmt.Sprintf("account%d-cell%d-empty%t-fewer%t",
+						account, cell, lastEmpty, fewer),
 						content: content, truth: expect})
 				}
 			}
 		}
 	}
-	drop := rowsOf("user_id;Name;Telefon;Fax", "{};{name};{phone};", "\r\n", truth[:9]) + rowsOf("", "{};{name};{phone}", "\r\n", truth[9:])
+	drop := rowsOf("user_id;Name;Telefon;Fax", "{};{name};{phone};", "\r\n", truth[:9]) +
+		rowsOf("", "{};{name};{phone}", "\r\n", truth[9:])
 	tabs := rowsOf("用户ID\t昵称\t备注\t标签", "{}\t{姓名}\t\t", "\n", truth[:16]) + rowsOf("", "{}\t{姓名}", "\n", truth[16:])
 	return append(list,
 		specimen{kind: "K20", name: "excel-drops-semicolons.csv", content: drop, truth: truth, expect: "read"},
 		specimen{kind: "K20", name: "excel-drops-two.tsv", content: tabs, truth: truth, expect: "read"},
 		specimen{kind: "K20", name: "shifted-and-dropped.csv", truth: truth, // a cell too many, and the empty last one dropped
-			content: with(rowsOf("order,user_id,city,fax", "SO{n}9,{},Rome,", "\n", truth[1:]), 12, "x,SO77,"+truth[0]+",Rome")},
-		specimen{kind: "K20", name: "every-row-shifted.csv", content: rowsOf("user_id,name", "im_90{n},{},x", "\n", truth), truth: truth},
+			content: with(rowsOf("order,user_id,city,fax", "SO{n}9,{},Rome,", "\n", truth[1:]), 12,
+				"x,SO77,"+truth[0]+",Rome")},
+		specimen{kind: "K20", name: "every-row-shifted.csv", content: rowsOf("user_id,name", "im_90{n},{},x", "\n",
+			truth), truth: truth},
 		specimen{kind: "K20", name: "comma-in-name.csv", truth: truth,
-			content: with(rowsOf("name,user_id,city", "{name},{},Rome", "\n", truth[1:]), 5, "Lee, Ann,"+truth[0]+",Rome")},
+			content: with(rowsOf("name,user_id,city", "{name},{},Rome", "\n", truth[1:]), 5,
+				"Lee, Ann,"+truth[0]+",Rome")},
 		specimen{kind: "K20", name: "comma-in-first-name.csv", truth: truth,
 			content: with(rowsOf("name,user_id", "{name},{}", "\n", truth[1:]), 5, "Lee, im_5,"+truth[0])})
 }

@@ -27,7 +27,8 @@ type export struct {
 func TestEverydayFilesAskLittle(t *testing.T) {
 	var list strings.Builder
 	asked, files := 0, 0
-	for _, exports := range [][]export{spreadsheetExports(t), databaseExports(t), serviceExports(t), chineseExports(t), plainLists()} {
+	for _, exports := range [][]export{spreadsheetExports(t), databaseExports(t), serviceExports(t),
+		chineseExports(t), plainLists()} {
 		for _, e := range exports {
 			files++
 			t.Run(e.program, func(t *testing.T) {
@@ -82,9 +83,11 @@ func rowsOf(header, row, eol string, accounts []string) string {
 
 func filled(row, account string, i int) string {
 	return strings.NewReplacer("{}", account, "{n}", fmt.Sprint(i+1), "{name}", people[i%len(people)],
-		"{姓名}", chinesePeople[i%len(chinesePeople)], "{mail}", strings.ToLower(people[i%len(people)])+fmt.Sprint(i)+"@example.com",
+		"{姓名}", chinesePeople[i%len(chinesePeople)], "{mail}",
+		strings.ToLower(people[i%len(people)])+fmt.Sprint(i)+"@example.com",
 		"{phone}", fmt.Sprint(13800138000+37*i), "{day}", fmt.Sprintf("2026-11-%02d", i%28+1), "{hex}", hexOf(i),
-		"{count}", fmt.Sprint(i*7%5), "{uuid}", fmt.Sprintf("0d1f5c7a-93b2-4e0c-8f5d-%012x", 78187493520+i*7919)).Replace(row)
+		"{count}", fmt.Sprint(i*7%5), "{uuid}", fmt.Sprintf("0d1f5c7a-93b2-4e0c-8f5d-%012x",
+			78187493520+i*7919)).Replace(row)
 }
 
 // hexOf is an id such as databases give.
@@ -146,7 +149,8 @@ func plainLists() []export {
 		{program: "list of numbers", content: list(numbers, "\n"), truth: numbers},
 		{program: "list of hexadecimal ids", content: list(hexes(12), "\n"), truth: hexes(12)},
 		{program: "list of mixed names", content: list(names, "\n"), truth: names},
-		{program: "list with blank lines between", content: list(ids[:5], "\n") + "\n" + list(ids[5:], "\n"), truth: ids},
+		{program: "list with blank lines between", content: list(ids[:5], "\n") + "\n" + list(ids[5:], "\n"),
+			truth: ids},
 		{program: "one account", content: "im_1001", truth: ids[:1]},
 		{program: "one column, user_id", content: "user_id\n" + list(ids, "\n"), truth: ids},
 		{program: "one column, 用户ID, BOM", content: bom + "用户ID\r\n" + list(numbers, "\r\n"), truth: numbers},
@@ -166,14 +170,17 @@ func chineseExports(t *testing.T) []export {
 	return []export{
 		{program: "Tencent IM console, accounts", content: bom + rowsOf("用户名(UserID),昵称,账号类型,创建时间",
 			"{},{姓名},普通账号,{day} 10:12:33", "\n", ids), truth: ids, mayAsk: true},
-		{program: "Tencent IM console, batch import", content: rowsOf("UserID,Nick,FaceUrl", "{},{姓名},", "\n", ids), truth: ids},
+		{program: "Tencent IM console, batch import", content: rowsOf("UserID,Nick,FaceUrl", "{},{姓名},", "\n", ids),
+			truth: ids},
 		{program: "Tencent IM, message records", mayAsk: true, truth: ids, // those who wrote
-			content: rowsOf("From_Account,To_Account,MsgTime,MsgType", "{},admin,{day} 09:00:00,TIMTextElem", "\n", ids)},
+			content: rowsOf("From_Account,To_Account,MsgTime,MsgType", "{},admin,{day} 09:00:00,TIMTextElem", "\n",
+				ids)},
 		{program: "神策, user group", mayAsk: true, truth: ids, content: bom + rowsOf("user_id,first_id,second_id",
 			"-54321{n}0076123,{hex},{}", "\n", ids)},
 		{program: "GrowingIO, group", mayAsk: true, truth: numbers,
 			content: bom + rowsOf("访问用户ID,登录用户ID,首次访问时间", "{uuid},{},{day}", "\n", numbers)},
-		{program: "友盟, group", mayAsk: true, truth: ids, content: rowsOf("umid,账号ID,机型", "{hex},{},HUAWEI P60", "\r\n", ids)},
+		{program: "友盟, group", mayAsk: true, truth: ids, content: rowsOf("umid,账号ID,机型", "{hex},{},HUAWEI P60",
+			"\r\n", ids)},
 		{program: "企业微信, contacts", mayAsk: true, truth: ids, content: sheetOf(t, [][]any{{"企业微信通讯录"}, {"填写须知：请勿删除表头"}},
 			"姓名|帐号|职务|部门|手机", "{姓名}|{}|客服|某某公司/客服部|{phone}", ids)},
 		{program: "钉钉, contacts", mayAsk: true, truth: ids, content: sheetOf(t, nil, "员工UserID|姓名|手机号|部门|职位",
@@ -183,13 +190,18 @@ func chineseExports(t *testing.T) []export {
 			"{n}|{}||{day} 10:12:33|iPhone", ids)},
 		{program: "问卷星, answers", mayAsk: true, truth: numbers, content: sheetOf(t, nil,
 			"序号|提交答卷时间|所用时间|来源|来自IP|1、您的用户ID是？|总分", "{n}|{day} 10:12:33|3{n}秒|微信|10.0.0.{n}(广东-深圳)|{}|0", numbers)},
-		{program: "EasyExcel, workbook", truth: numbers, content: sheetOf(t, nil, "用户ID|昵称|最近登录", "{}|{姓名}|{day} 10:12:33", numbers)},
-		{program: "Navicat, CSV", truth: ids, content: rowsOf(`"user_id","nickname","created_at"`, `"{}","{姓名}","{day} 10:12:33"`, "\r\n", ids)},
-		{program: "Excel, Chinese Windows, CSV", truth: ids, content: gbk(rowsOf("用户ID,昵称,城市", "{},{姓名},深圳", "\r\n", ids))},
+		{program: "EasyExcel, workbook", truth: numbers, content: sheetOf(t, nil, "用户ID|昵称|最近登录",
+			"{}|{姓名}|{day} 10:12:33", numbers)},
+		{program: "Navicat, CSV", truth: ids, content: rowsOf(`"user_id","nickname","created_at"`,
+			`"{}","{姓名}","{day} 10:12:33"`, "\r\n", ids)},
+		{program: "Excel, Chinese Windows, CSV", truth: ids,
+			content: gbk(rowsOf("用户ID,昵称,城市", "{},{姓名},深圳", "\r\n", ids))},
 		{program: "Excel, Chinese Windows, Unicode text", truth: ids,
 			content: inEncoding(t, utf16LE, rowsOf("用户ID\t昵称\t城市", "{}\t{姓名}\t深圳", "\r\n", ids))},
 		{program: "WPS, workbook", truth: ids, content: sheetOf(t, nil, "UserID|备注", "{}|十一月流失", ids)},
-		{program: "WPS, workbook with a running number", truth: numbers, content: sheetOf(t, nil, "序号|用户ID|姓名", "{n}|{}|{姓名}", numbers)},
-		{program: "极光, registration list", truth: numbers, content: rowsOf("user_id,平台,标签", "{},Android,vip", "\n", numbers)},
+		{program: "WPS, workbook with a running number", truth: numbers, content: sheetOf(t, nil, "序号|用户ID|姓名",
+			"{n}|{}|{姓名}", numbers)},
+		{program: "极光, registration list", truth: numbers, content: rowsOf("user_id,平台,标签", "{},Android,vip", "\n",
+			numbers)},
 	}
 }

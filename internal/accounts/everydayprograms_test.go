@@ -14,38 +14,51 @@ import (
 func spreadsheetExports(t *testing.T) []export {
 	ids, numbers := im(1001, 1016), span("%d", 700310450, 700310465)
 	return []export{
-		{program: "Excel, CSV UTF-8", truth: ids, content: bom + rowsOf("user_id,name,since", "{},{name},11/1/2026 10:00", "\r\n", ids)},
+		{program: "Excel, CSV UTF-8", truth: ids, content: bom + rowsOf("user_id,name,since",
+			"{},{name},11/1/2026 10:00", "\r\n", ids)},
 		{program: "Excel, German, CSV", truth: ids, content: inEncoding(t, charmap.Windows1252,
 			rowsOf("user_id;Vorname;Ort", "{};{name};Köln", "\r\n", ids))},
 		{program: "Excel, workbook of numbers", truth: numbers, content: numberSheet(t, numbers)},
-		{program: "Excel, workbook with two empty sheets", truth: ids, content: filetest.WorkbookWith(t, func(f *excelize.File) {
-			for _, name := range []string{"Sheet2", "Sheet3"} {
-				_, err := f.NewSheet(name)
-				require.NoError(t, err)
-			}
-			rows := append([]string{"UserID"}, ids...)
-			require.NoError(t, f.SetSheetCol("Sheet1", "A1", &rows))
-		})},
-		{program: "Excel, ID and mail", truth: ids, content: sheetOf(t, nil, "User ID|E-mail|Country", "{}|{mail}|France", ids)},
-		{program: "LibreOffice, CSV", truth: ids, content: rowsOf("account,name,note", `{},{name},"asked, twice"`, "\n", ids), mayAsk: true},
-		{program: "LibreOffice, all text quoted", truth: ids, content: rowsOf(`"user_id","name","visits"`, `"{}","{name}",{n}`, "\n", ids)},
+		{program: "Excel, workbook with two empty sheets", truth: ids, content: filetest.WorkbookWith(t,
+			func(f *excelize.File) {
+				for _, name := range []string{"Sheet2", "Sheet3"} {
+					_, err := f.NewSheet(name)
+					require.NoError(t, err)
+				}
+				rows := append([]string{"UserID"}, ids...)
+				require.NoError(t, f.SetSheetCol("Sheet1", "A1", &rows))
+			})},
+		{program: "Excel, ID and mail", truth: ids, content: sheetOf(t, nil, "User ID|E-mail|Country",
+			"{}|{mail}|France", ids)},
+		{program: "LibreOffice, CSV", truth: ids, content: rowsOf("account,name,note", `{},{name},"asked, twice"`,
+			"\n", ids), mayAsk: true},
+		{program: "LibreOffice, all text quoted", truth: ids, content: rowsOf(`"user_id","name","visits"`,
+			`"{}","{name}",{n}`, "\n", ids)},
 		{program: "Google Sheets, CSV", truth: ids,
 			content: strings.TrimSpace(rowsOf("user_id,reason,date", `{},"left, no answer",{day}`, "\r\n", ids))},
 		{program: "Google Sheets, TSV", truth: numbers,
 			content: strings.TrimSpace(rowsOf("User ID\tReason\tDate", "{}\tleft\t{day}", "\r\n", numbers))},
 		{program: "Numbers, CSV with empty columns and rows", truth: ids, aside: 4,
 			content: rowsOf("user_id,name,,,,,", "{},{name},,,,,", "\r\n", ids) + strings.Repeat(",,,,,,\r\n", 4)},
-		{program: "Airtable, CSV", truth: ids, content: bom + rowsOf("User ID,Notes,Date", "{},\"called\ntwice\",{day}", "\n", ids)},
-		{program: "Notion, CSV", truth: ids, content: bom + rowsOf("Task,User ID,Tags", `"Clear, please",{},"churned, vip"`, "\n", ids)},
+		{program: "Airtable, CSV", truth: ids, content: bom + rowsOf("User ID,Notes,Date",
+			"{},\"called\ntwice\",{day}", "\n", ids)},
+		{program: "Notion, CSV", truth: ids, content: bom + rowsOf("Task,User ID,Tags",
+			`"Clear, please",{},"churned, vip"`, "\n", ids)},
 		{program: "pandas, with index", truth: ids, content: rowsOf(",user_id,score", "{n},{},0.{n}5", "\n", ids)},
-		{program: "pandas, without index", truth: ids, content: rowsOf("user_id,last_seen,score", "{},{day} 10:00:00,0.{n}5", "\n", ids)},
-		{program: "Python csv.writer", truth: numbers, content: rowsOf("user_id,reason", "{},churned", "\r\n", numbers)},
+		{program: "pandas, without index", truth: ids, content: rowsOf("user_id,last_seen,score",
+			"{},{day} 10:00:00,0.{n}5", "\n", ids)},
+		{program: "Python csv.writer", truth: numbers, content: rowsOf("user_id,reason", "{},churned", "\r\n",
+			numbers)},
 		{program: "R, write.csv", truth: ids, content: rowsOf(`"","user_id","days"`, `"{n}","{}",{count}`, "\n", ids)},
-		{program: "R, write.table with tabs", mayAsk: true, truth: ids, content: rowsOf("\"user_id\"\t\"days\"", "\"{n}\"\t\"{}\"\t{count}", "\n", ids)},
-		{program: "R, write.table with spaces", mayAsk: true, truth: ids, content: rowsOf(`"user_id" "days"`, `"{n}" "{}" {count}`, "\n", ids)},
+		{program: "R, write.table with tabs", mayAsk: true, truth: ids, content: rowsOf("\"user_id\"\t\"days\"",
+			"\"{n}\"\t\"{}\"\t{count}", "\n", ids)},
+		{program: "R, write.table with spaces", mayAsk: true, truth: ids, content: rowsOf(`"user_id" "days"`,
+			`"{n}" "{}" {count}`, "\n", ids)},
 		{program: "Power BI, CSV", truth: ids, content: bom + rowsOf("user_id,Sum of visits", "{},{n}", "\r\n", ids)},
-		{program: "Tableau, crosstab", truth: ids, content: inEncoding(t, utf16LE, rowsOf("User Id\tVisits", "{}\t{n}", "\r\n", ids))},
-		{program: "Grafana, CSV for Excel", truth: ids, content: "sep=,\r\n" + rowsOf(`"user_id","Value"`, `"{}",{n}`, "\r\n", ids)},
+		{program: "Tableau, crosstab", truth: ids, content: inEncoding(t, utf16LE,
+			rowsOf("User Id\tVisits", "{}\t{n}", "\r\n", ids))},
+		{program: "Grafana, CSV for Excel", truth: ids, content: "sep=,\r\n" +
+			rowsOf(`"user_id","Value"`, `"{}",{n}`, "\r\n", ids)},
 	}
 }
 
@@ -57,15 +70,21 @@ func numberSheet(t *testing.T, numbers []string) string {
 func databaseExports(t *testing.T) []export {
 	ids, numbers := im(3001, 3016), span("%d", 90211004, 90211019)
 	return []export{
-		{program: "MySQL, batch output", truth: ids, content: rowsOf("user_id\tnickname\tcreated_at", "{}\t{name}\t{day} 10:00:00", "\n", ids)},
+		{program: "MySQL, batch output", truth: ids, content: rowsOf("user_id\tnickname\tcreated_at",
+			"{}\t{name}\t{day} 10:00:00", "\n", ids)},
 		{program: "MySQL, batch output of one column", truth: numbers, content: rowsOf("user_id", "{}", "\n", numbers)},
 		{program: "MySQL, OUTFILE", mayAsk: true, truth: ids, content: rowsOf("", "{n}\t{}\t{name}\t\\N", "\n", ids)},
-		{program: "MySQL, table on screen", mayAsk: true, truth: ids, content: "+---------+-------+\n| user_id | count |\n+---------+-------+\n" +
-			rowsOf("", "| {} |     {count} |", "\n", ids) + "+---------+-------+\n16 rows in set (0.00 sec)\n"},
-		{program: "phpMyAdmin, CSV", truth: ids, content: rowsOf(`"user_id","email","created_at"`, `"{}","{mail}","{day} 10:00:00"`, "\n", ids)},
-		{program: "phpMyAdmin, CSV for Excel", truth: ids, content: rowsOf(`"user_id";"email";"deleted"`, `"{}";"{mail}";NULL`, "\r\n", ids)},
-		{program: `psql, \copy csv header`, truth: ids, content: rowsOf("user_id,reason,created_at", "{},left,{day} 10:00:00+00", "\n", ids)},
-		{program: "psql, unaligned", truth: ids, aside: 1, content: rowsOf("user_id|visits", "{}|{n}", "\n", ids) + "(16 rows)\n", mayAsk: true},
+		{program: "MySQL, table on screen", mayAsk: true, truth: ids,
+			content: "+---------+-------+\n| user_id | count |\n+---------+-------+\n" +
+				rowsOf("", "| {} |     {count} |", "\n", ids) + "+---------+-------+\n16 rows in set (0.00 sec)\n"},
+		{program: "phpMyAdmin, CSV", truth: ids, content: rowsOf(`"user_id","email","created_at"`,
+			`"{}","{mail}","{day} 10:00:00"`, "\n", ids)},
+		{program: "phpMyAdmin, CSV for Excel", truth: ids, content: rowsOf(`"user_id";"email";"deleted"`,
+			`"{}";"{mail}";NULL`, "\r\n", ids)},
+		{program: `psql, \copy csv header`, truth: ids, content: rowsOf("user_id,reason,created_at",
+			"{},left,{day} 10:00:00+00", "\n", ids)},
+		{program: "psql, unaligned", truth: ids, aside: 1, content: rowsOf("user_id|visits", "{}|{n}", "\n", ids) +
+			"(16 rows)\n", mayAsk: true},
 		{program: "psql, tuples only", truth: ids, content: rowsOf("", "{}", "\n", ids)},
 		{program: "psql, aligned", mayAsk: true, truth: ids, content: " user_id | visits \n---------+--------\n" +
 			rowsOf("", " {} |      {count}", "\n", ids) + "(16 rows)\n\n"},
@@ -73,25 +92,31 @@ func databaseExports(t *testing.T) []export {
 		{program: "SQL Server, SSMS results", mayAsk: true, truth: ids,
 			content: bom + rowsOf("", "{},{name},{day} 10:00:00.000,NULL", "\r\n", ids)},
 		{program: "SQL Server, sqlcmd", mayAsk: true, truth: ids,
-			content: "user_id,visits\r\n-------,------\r\n" + rowsOf("", "{},{n}", "\r\n", ids) + "\r\n(16 rows affected)\r\n"},
+			content: "user_id,visits\r\n-------,------\r\n" + rowsOf("", "{},{n}", "\r\n", ids) +
+				"\r\n(16 rows affected)\r\n"},
 		{program: "Oracle, SQL*Plus markup csv", mayAsk: true, truth: ids,
 			content: "\n" + rowsOf(`"USER_ID","VISITS"`, `"{}",{n}`, "\n", ids) + "\n16 rows selected.\n\n"},
 		{program: "Oracle, SQL Developer", truth: ids, content: rowsOf(`"USER_ID","VISITS"`, `"{}",{n}`, "\n", ids)},
 		{program: "SQLite, .mode csv", truth: ids, content: rowsOf("user_id,visits", "{},{n}", "\r\n", ids)},
 		{program: "SQLite, .mode list", truth: ids, content: rowsOf("user_id|visits", "{}|{n}", "\n", ids)},
-		{program: "MongoDB, mongoexport", mayAsk: true, truth: ids, content: rowsOf("_id,userId,nick", "ObjectId({hex}),{},{name}", "\n", ids)},
-		{program: "MongoDB, mongoexport of one field", truth: hexes(12), content: rowsOf("user_id", "{}", "\n", hexes(12))},
+		{program: "MongoDB, mongoexport", mayAsk: true, truth: ids, content: rowsOf("_id,userId,nick",
+			"ObjectId({hex}),{},{name}", "\n", ids)},
+		{program: "MongoDB, mongoexport of one field", truth: hexes(12), content: rowsOf("user_id", "{}", "\n",
+			hexes(12))},
 		{program: "Redis, SMEMBERS raw", truth: ids, content: rowsOf("", "{}", "\n", ids)},
 		{program: "Redis, SMEMBERS on screen", mayAsk: true, truth: ids, content: rowsOf("", `{n}) "{}"`, "\n", ids)},
 		{program: "Kibana, CSV report", truth: ids,
 			content: rowsOf(`"@timestamp","user_id",event`, `"Nov {n}, 2026 @ 10:00:00.000","{}",logout`, "\n", ids)},
-		{program: "BigQuery, CSV", truth: numbers, content: rowsOf("user_id,first_seen", "{},{day} 10:00:00 UTC", "\n", numbers)},
+		{program: "BigQuery, CSV", truth: numbers, content: rowsOf("user_id,first_seen", "{},{day} 10:00:00 UTC",
+			"\n", numbers)},
 		{program: "Athena, CSV", truth: ids, content: rowsOf(`"user_id","visits"`, `"{}","{n}"`, "\n", ids)},
 		{program: "ClickHouse, CSVWithNames", truth: ids, content: rowsOf(`"user_id","visits"`, `"{}",{n}`, "\n", ids)},
-		{program: "Hive, with table names", mayAsk: true, truth: ids, content: rowsOf("t.user_id\tt.visits", "{}\t{n}", "\n", ids)},
+		{program: "Hive, with table names", mayAsk: true, truth: ids, content: rowsOf("t.user_id\tt.visits",
+			"{}\t{n}", "\n", ids)},
 		{program: "Trino, CSV without header", mayAsk: true, truth: ids, content: rowsOf("", `"{}","{n}"`, "\n", ids)},
 		{program: "Metabase, CSV", truth: ids, content: rowsOf("user_id,count", "{},{n}", "\n", ids)},
-		{program: "DBeaver, CSV", truth: numbers, content: rowsOf("user_id,tag,updated_at", "{},vip,{day} 10:00:00.000", "\n", numbers)},
+		{program: "DBeaver, CSV", truth: numbers, content: rowsOf("user_id,tag,updated_at",
+			"{},vip,{day} 10:00:00.000", "\n", numbers)},
 	}
 }
 
@@ -104,21 +129,28 @@ func serviceExports(*testing.T) []export {
 		firebase = append(firebase, "Zk"+hexOf(i)[:20]+"Qw3x1")
 		shopify = append(shopify, span("%d", 6940095562001, 6940095562014)[i])
 	}
-	salesforce := "\n\n\"Clear tags November\"\n\"Copyright (c) 2000-2026 salesforce.com, inc. All rights reserved.\"\n" +
-		"\"Confidential Information - Do Not Distribute\"\n\"Generated By:  Ann Lee  11/30/2026 8:00 AM\"\n\"Example Ltd\"\n"
+	salesforce := "\n\n\"Clear tags November\"\n\"Copyright (c) 2000-2026 salesforce.com, inc. All rights " +
+		"reserved.\"\n" +
+		"\"Confidential Information - Do Not Distribute\"\n\"Generated By:  Ann Lee  11/30/2026 8:00 AM\"\n\"Example " +
+		"Ltd\"\n"
 	return []export{
-		{program: "Zendesk, users", mayAsk: true, truth: ids, content: rowsOf("Id,Name,Email,External Id,Role,Created At",
-			"38012{n}7745,{name},{mail},{},end-user,{day}T10:00:00Z", "\n", ids)},
-		{program: "Freshdesk, contacts", mayAsk: true, truth: ids, content: rowsOf("Full name,Title,Email,Work phone,Unique External ID",
-			"{name},,{mail},{phone},{}", "\n", ids)},
-		{program: "Intercom, people", mayAsk: true, truth: ids, content: rowsOf("Name,Owner,Email,User ID,First Seen (UTC)",
-			"{name},Ann Lee,{mail},{},{day} 10:00", "\n", ids)},
+		{program: "Zendesk, users", mayAsk: true, truth: ids,
+			content: rowsOf("Id,Name,Email,External Id,Role,Created At",
+				"38012{n}7745,{name},{mail},{},end-user,{day}T10:00:00Z", "\n", ids)},
+		{program: "Freshdesk, contacts", mayAsk: true, truth: ids,
+			content: rowsOf("Full name,Title,Email,Work phone,Unique External ID",
+				"{name},,{mail},{phone},{}", "\n", ids)},
+		{program: "Intercom, people", mayAsk: true, truth: ids,
+			content: rowsOf("Name,Owner,Email,User ID,First Seen (UTC)",
+				"{name},Ann Lee,{mail},{},{day} 10:00", "\n", ids)},
 		{program: "Shopify, customers", mayAsk: true, truth: shopify, content: rowsOf(
 			"Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Phone,Total Orders,Tags",
 			"'{},{name},Lee,{mail},yes,{phone},{count},\"vip, old\"", "\n", shopify)},
-		{program: "Keycloak, kcadm csv", mayAsk: true, truth: ids, content: rowsOf("", `"{uuid}","{}",true`, "\n", ids)},
-		{program: "Okta, users", mayAsk: true, truth: okta, content: rowsOf("User Id,First Name,Last Name,Email,Login,Status",
-			"{},{name},Lee,{mail},{mail},ACTIVE", "\r\n", okta)},
+		{program: "Keycloak, kcadm csv", mayAsk: true, truth: ids, content: rowsOf("", `"{uuid}","{}",true`, "\n",
+			ids)},
+		{program: "Okta, users", mayAsk: true, truth: okta,
+			content: rowsOf("User Id,First Name,Last Name,Email,Login,Status",
+				"{},{name},Lee,{mail},{mail},ACTIVE", "\r\n", okta)},
 		{program: "Auth0, users", mayAsk: true, truth: auth0, content: rowsOf(`"user_id","email","created_at"`,
 			`"{}","{mail}","{day}T10:00:00.000Z"`, "\n", auth0)},
 		{program: "Salesforce, report", mayAsk: true, truth: ids, content: rowsOf(`"First Name","User ID","Last Login"`,
@@ -138,7 +170,8 @@ func serviceExports(*testing.T) []export {
 		{program: "Amplitude, cohort", mayAsk: true, truth: ids, content: rowsOf("user_id,amplitude_id",
 			"{},4455{n}0017", "\n", ids)},
 		{program: "Braze, segment", truth: ids, content: rowsOf("user_id,country,last_used", "{},FR,{day}", "\n", ids)},
-		{program: "OneSignal, subscriptions", mayAsk: true, truth: ids, content: rowsOf("player_id,external_user_id,device_type",
-			"{uuid},{},1", "\n", ids)},
+		{program: "OneSignal, subscriptions", mayAsk: true, truth: ids,
+			content: rowsOf("player_id,external_user_id,device_type",
+				"{uuid},{},1", "\n", ids)},
 	}
 }
