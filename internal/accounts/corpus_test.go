@@ -37,15 +37,21 @@ type finding struct {
 	inner   Understanding
 }
 
-// read reads a file as the upload does.
-func (s specimen) read(t *testing.T, c Choices) finding {
-	text := s.content
-	if text == "" {
-		b, err := os.ReadFile(filepath.Join("testdata", "asked", s.name))
-		require.NoError(t, err)
-		text = string(b)
+// text is what the file holds.
+func (s specimen) text(t *testing.T) string {
+	if s.content != "" {
+		return s.content
 	}
-	r, err := Open(filetest.Section(text), Options{Choices: c})
+	b, err := os.ReadFile(filepath.Join("testdata", "asked", s.name))
+	require.NoError(t, err)
+	return string(b)
+}
+
+// read reads a file as the upload does.
+func (s specimen) read(t *testing.T, c Choices) finding { return s.readWith(t, Options{Choices: c}) }
+
+func (s specimen) readWith(t *testing.T, o Options) finding {
+	r, err := Open(filetest.Section(s.text(t)), o)
 	var rows []Row
 	if err == nil {
 		defer r.Close()
@@ -293,6 +299,29 @@ func TestNoWrongAccountIsAccepted(t *testing.T) {
 		}
 	}
 	t.Log("\n" + kinds.String())
+}
+
+// A file is read once when it is uploaded and once more when its job starts.
+func TestCorpusIsReadTheSameAgain(t *testing.T) {
+	for _, list := range corpus {
+		for _, s := range list(t) {
+			f := s.read(t, Choices{})
+			for _, f := range []finding{f, s.answered(t, f)} {
+				if f.refused == nil {
+					require.Equal(t, f.rows, s.readWith(t, Options{Understood: &f.inner}).rows, "%s %s", s.kind, s.name)
+				}
+			}
+		}
+	}
+}
+
+// The rows set aside of every file can be uploaded again, and none becomes an account unmended.
+func TestCorpusComesBackSetAside(t *testing.T) {
+	for _, list := range corpus {
+		for _, s := range list(t) {
+			t.Run(s.kind+"/"+s.name, func(t *testing.T) { staySetAside(t, s.text(t), Options{}) })
+		}
+	}
 }
 
 // corpus are the lists of specimens.

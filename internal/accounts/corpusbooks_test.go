@@ -250,16 +250,20 @@ func partSpecimens(t *testing.T) (list []specimen) {
 	mark := func(property, text string) string { return `<r><rPr>` + property + `</rPr><t>` + text + `</t></r>` }
 	const superscript, subscript = `<vertAlign val="superscript"/>`, `<vertAlign val="subscript"/>`
 	rich := func(runs string) string { return `<c t="inlineStr"><is>` + runs + `</is></c>` }
-	add("K31", "superscript", im(1001, 1002), inline("user_id"), rich(`<r><t>im_1001</t></r>`+mark(superscript, "1")),
+	footnotes := len(list)
+	add("K31", "superscript", im(1002, 1002), inline("user_id"), rich(`<r><t>im_1001</t></r>`+mark(superscript, "1")),
 		inline("im_1002"))
-	add("K31", "superscript-two", im(1001, 1002), inline("用户ID"),
+	add("K31", "superscript-two", im(1002, 1002), inline("用户ID"),
 		rich(`<r><t>im_1001</t></r>`+mark(superscript, "12")), inline("im_1002"))
-	add("K31", "superscript-first", im(1001, 1002), inline("user_id"),
+	add("K31", "superscript-first", im(1002, 1002), inline("user_id"),
 		rich(mark(superscript, "1")+`<r><t>im_1001</t></r>`), inline("im_1002"))
-	add("K31", "superscript-letter", im(1001, 1002), inline("user_id"),
+	add("K31", "superscript-letter", im(1002, 1002), inline("user_id"),
 		rich(`<r><t>im_1001</t></r>`+mark("<b/>"+superscript, "a")), inline("im_1002"))
-	add("K31", "subscript", im(1001, 1002), inline("user_id"), rich(`<r><t>im_1001</t></r>`+mark(subscript, "2")),
+	add("K31", "subscript", im(1002, 1002), inline("user_id"), rich(`<r><t>im_1001</t></r>`+mark(subscript, "2")),
 		inline("im_1002"))
+	for i := range list[footnotes:] { // set aside, they are shown with the mark
+		list[footnotes+i].arguable, list[footnotes+i].expect = im(1001, 1001), "read or aside"
+	}
 	add("K31", "bold", strings.Fields("im_1001 im_1002"), inline("user_id"),
 		rich(`<r><t>im_</t></r>`+mark("<b/>", "1001")), inline("im_1002"))
 	add("K31", "baseline", im(1001, 1002), inline("user_id"),
