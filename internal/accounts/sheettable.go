@@ -37,7 +37,7 @@ func (t *sheetTable) next() (Row, error) {
 // cellReasons are why cells are no account although they may look like one.
 var cellReasons = map[workbook.Kind]Reason{
 	workbook.Rounded: DamagedNumber, workbook.Formula: Formula, workbook.Other: CellType,
-	workbook.Marked: CellType, workbook.Escaped: CellType,
+	workbook.Escaped: CellType,
 }
 
 func (t *sheetTable) row(found workbook.Row) Row {

@@ -67,7 +67,7 @@ var textFormats = formats(
 		`pragma\s+\w+\s*=|declare\s+@|delimiter\s+[/$;]|with\s+\S+\s+as\s*\()`,
 	"EML", `(?:`+mailHeader+`)+(?:subject|mime-version|message-id|received|content-type):\s|`+
 		`subject:.*\n(?:`+mailHeader+`)*(?:from|to|date|cc):\s|mime-version: *1\.|received: (?:from|by) |`+
-		`return-path: *<|delivered-to: \S+@|message-id: *<|dkim-signature: |(?:发件人|寄件人|寄件者)[:：].*\n(?:.+\n)*(?:主题|主旨)[:：]`,
+		`-{3,} *(?:forwarded|original) message *-{3,}|begin forwarded message:|return-path: *<|delivered-to: \S+@|message-id: *<|dkim-signature: |(?:发件人|寄件人|寄件者)[:：].*\n(?:.+\n)*(?:主题|主旨)[:：]`,
 	"MBOX", `From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? `,
 	"HTTP", `HTTP/\d|(?:get|post|put) /\S* http/\d`,
 	"PEM", `(?:.+\n){0,20}?----[- ]BEGIN [A-Z0-9 ]+----`,
@@ -86,11 +86,11 @@ var textFormats = formats(
 	"Script", `#! ?/|@?echo off\b|#(?:include *[<"]|pragma once)|(?:package|import|using|namespace) [\w.:*]+ ?[;{]|`+
 		`package \w+\s+import\s|from [\w.]+ import \S|import [\w.]+ as \w|(?:def|function) \w+\(|`+
 		`public (?:static |final )*class `,
-	"PHP", `[aO]:\d+:[{"]`,
+	"passwd", `[\w.-]+:[^:\n]*:\d+:\d+:[^:\n]*:/`, "PHP", `[aO]:\d+:[{"]`,
 	"Registry", `Windows Registry Editor|REGEDIT4\s`,
 	"M3U", `#EXTM3U`, "WebVTT", `WEBVTT\s`, "SRT", `\d+\r?\n\d\d:\d\d:\d\d,\d{3} --> `,
 	"HL7", `(?:FHS|BHS|MSH)\|\^~\\&`, "EDIFACT", `UNA:\+|UNB\+`, "X12", `ISA\*..\*`, "SWIFT", `\{1:F01`,
-	"OFX", `OFXHEADER:`, "QIF", `!(?:Type|Account|Option):`, "GEDCOM", `0 HEAD\s`, "uuencode", `begin [0-7]{3} \S`,
+	"OFX", `OFXHEADER:`, "QIF", `!(?:Type:|Option:|Account\s+N)`, "GEDCOM", `0 HEAD\s`, "uuencode", `begin [0-7]{3} \S`,
 	"BibTeX", `@\w+\{[^,\n]*,\s*\n\s*\w+\s*=`, "ARFF", `(?:%.*\n|\s)*@relation\s`, "Git LFS", `version https://git-lfs`,
 	"Graphviz", `(?:strict )?(?:di)?graph \w* *\{`, "Protobuf", `syntax *= *"proto`,
 )

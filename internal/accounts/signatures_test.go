@@ -26,7 +26,8 @@ func TestFormatsOfTextThatAreNoTablesAreNamed(t *testing.T) {
 		"EML": {"From: a@example.com\nTo: b@example.com\nSubject: list\n\nim_1001", "Received: from mx.example.com\n\tby y\n",
 			"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n", "Return-Path: <a@b.c>\nX: y",
 			"From: <Saved by Blink>\r\nSnapshot-Content-Location: x\r\nSubject: page\r\n", "发件人: Ann\n收件人: Ben\n主题: 名单\n\nim_1001",
-			"From:\tAnn\nSent:\tMonday\nTo:\tBen\nSubject:\tlist\n", "Subject: list\nFrom: ann@example.com\n"},
+			"From:\tAnn\nSent:\tMonday\nTo:\tBen\nSubject:\tlist\n", "Subject: list\nFrom: ann@example.com\n", "---------- Forwarded message ---------\nFrom: Ann\n"},
+		"passwd":     {"root:x:0:0:root:/root:/bin/sh\n"},
 		"MBOX":       {"From ann@example.com Mon Nov 30 10:00:00 2026\nX: y"},
 		"HTTP":       {"HTTP/1.1 200 OK\r\nX: y", "GET /users HTTP/1.1\n"},
 		"PEM":        {"-----BEGIN CERTIFICATE-----\nMIIB", "Bag Attributes\n  x: y\n-----BEGIN RSA PRIVATE KEY-----\nMII", "-----BEGIN PGP MESSAGE-----\n"},
@@ -45,7 +46,7 @@ func TestFormatsOfTextThatAreNoTablesAreNamed(t *testing.T) {
 		"PHP":        {`a:1:{i:0;s:7:"im_1001";}`},
 		"Registry":   {"Windows Registry Editor Version 5.00\n"},
 		"M3U":        {"#EXTM3U\n"}, "WebVTT": {"WEBVTT\n\n"}, "SRT": {"1\n00:00:01,000 --> 00:00:02,000\nim_1001"},
-		"HL7": {`MSH|^~\&|x`}, "EDIFACT": {"UNB+UNOC:3+x'"}, "X12": {"ISA*00*x"}, "QIF": {"!Type:Bank\n"}, "uuencode": {"begin 644 a.csv\n"},
+		"HL7": {`MSH|^~\&|x`}, "EDIFACT": {"UNB+UNOC:3+x'"}, "X12": {"ISA*00*x"}, "QIF": {"!Type:Bank\n", "!Account\nNusers\n^"}, "uuencode": {"begin 644 a.csv\n"},
 	} {
 		for _, text := range texts {
 			assert.Equal(t, name, formatOfText([]byte(text)), "%q", text)

@@ -18,8 +18,8 @@ func (w *Workbook) readProgram(name string) error {
 			return nil
 		}
 		text, err := p.text(false)
-		excel = excel || strings.HasPrefix(text.Text, "Microsoft") && strings.Contains(text.Text, "Excel")
-		version = version || versions.MatchString(text.Text)
+		excel = excel || strings.HasPrefix(text, "Microsoft") && strings.Contains(text, "Excel")
+		version = version || versions.MatchString(text)
 		return err
 	})
 	w.escapes = excel && version
@@ -28,14 +28,14 @@ func (w *Workbook) readProgram(name string) error {
 
 var escape = regexp.MustCompile(`^_x[0-9A-Fa-f]{4}_`)
 
-// unescaped reads the escapes of a text, such as _x000D_. By the standard they are
-// of what XML cannot hold, and _x005F_ is the underscore of a text that looks like
-// one. Many programs do not write the latter, so it is certain only from Excel;
-// and _x0041_ is no escape at all, but a text that was written as it is.
-func (w *Workbook) unescaped(c Cell) Cell {
+// unescaped reads the escapes of a text. By the standard there are two: _x000D_ is
+// a sign that XML cannot hold, and _x005F_ the underscore of a text that looks like
+// an escape. Many programs write such texts as they are, so both are certain only
+// from Excel; and _x0041_ is no escape at all, but was written as it is.
+func (w *Workbook) unescaped(text string) Cell {
 	const length = len("_x0041_")
 	var out strings.Builder
-	rest := c.Text
+	kind, rest := Plain, text
 	for {
 		at := strings.Index(rest, "_x")
 		if at < 0 || at+length > len(rest) {
@@ -45,18 +45,20 @@ func (w *Workbook) unescaped(c Cell) Cell {
 		sign, size := '_', 1 // what is written instead of so much
 		if rest = rest[at:]; escape.MatchString(rest) {
 			code, _ := strconv.ParseUint(rest[2:6], 16, 16)
+			held := code >= ' ' && code < 0xD800 || code >= 0xE000 && code < 0xFFFE
+			literal := code == '_' && escape.MatchString(rest[length-1:])
 			switch {
-			case code < ' ' || code >= 0xD800 && code < 0xE000 || code >= 0xFFFE:
+			case !held && w.escapes:
 				sign, size = rune(code), length
-			case code == '_' && w.escapes && escape.MatchString(rest[length-1:]):
+			case literal:
 				size = length
-			case code == '_':
-				c.Kind = Escaped
+			}
+			if code == '_' && !literal || !w.escapes && (literal || !held) {
+				kind = Escaped
 			}
 		}
 		out.WriteRune(sign)
 		rest = rest[size:]
 	}
-	c.Text = out.String() + rest
-	return c
+	return Cell{out.String() + rest, kind}
 }

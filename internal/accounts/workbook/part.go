@@ -2,6 +2,7 @@ package workbook
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -148,14 +149,16 @@ func (p *part) next() (xml.Token, error) {
 }
 
 // text is the text up to the end of the element that has just begun: of <t>
-// elements when rich, but not what says how others are pronounced.
-func (p *part) text(rich bool) (cell Cell, err error) {
+// elements when rich, but not what says how others are pronounced. What is raised,
+// lowered or struck out is no part of a name, such as the sign of a footnote, so
+// it stands between signs that no account has.
+func (p *part) text(rich bool) (string, error) {
 	var text strings.Builder
-	inText, silent := !rich, 0
+	inText, silent, raised, open := !rich, 0, false, false
 	for level := 1; level > 0; {
 		token, err := p.next()
 		if err != nil {
-			return cell, noEnd(err)
+			return "", noEnd(err)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
@@ -166,13 +169,9 @@ func (p *part) text(rich bool) (cell Cell, err error) {
 			case "rPh":
 				silent = level
 			case "vertAlign":
-				if value != "baseline" && silent == 0 {
-					cell.Kind = Marked
-				}
+				raised = raised || value != "baseline"
 			case "strike":
-				if (value == "" || isTrue(value)) && silent == 0 {
-					cell.Kind = Marked
-				}
+				raised = raised || value == "" || isTrue(value)
 			}
 		case xml.EndElement:
 			if level == silent {
@@ -180,17 +179,27 @@ func (p *part) text(rich bool) (cell Cell, err error) {
 			}
 			level--
 			inText = inText && !(rich && token.Name.Local == "t")
-		case xml.CharData:
-			if inText && silent == 0 {
-				text.Write(token)
+			if token.Name.Local == "r" {
+				if open {
+					text.WriteString("⁾")
+				}
+				raised, open = false, false
 			}
+		case xml.CharData:
+			if !inText || silent != 0 {
+				continue
+			}
+			if raised && !open && len(bytes.TrimSpace(token)) > 0 {
+				open = true
+				text.WriteString("⁽")
+			}
+			text.Write(token)
 		}
 		if text.Len() > tokenBytes {
-			return cell, errToken
+			return "", errToken
 		}
 	}
-	cell.Text = text.String()
-	return cell, nil
+	return text.String(), nil
 }
 
 // noEnd: a part that ends inside an element is damaged.

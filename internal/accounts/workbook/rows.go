@@ -27,7 +27,6 @@ const (
 	Rounded             // a whole number whose last digits are lost
 	Formula             // a formula's last value, or an error
 	Other               // a date, a truth value, a fraction, or a number shown otherwise than stored
-	Marked              // text with a part in superscript or subscript or struck out, such as the sign of a footnote
 	Escaped             // text that is another one if the program that wrote it escapes signs, which is not known
 )
 
@@ -223,8 +222,7 @@ const shownBytes = 200
 // readCell reads up to the end of the cell. Nothing is evaluated: of a formula,
 // the value that was stored with it is taken.
 func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
-	var value Cell
-	valued, formula := false, false
+	value, valued, formula := "", false, false
 	for level := 1; level > 0; {
 		token, err := s.part.next()
 		if err != nil {
@@ -259,8 +257,7 @@ func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
 	return cell, err
 }
 
-func (s *Rows) cell(kind, style string, stored Cell) (Cell, error) {
-	value := stored.Text
+func (s *Rows) cell(kind, style, value string) (Cell, error) {
 	switch kind {
 	case "s":
 		if value == "" {
@@ -274,7 +271,7 @@ func (s *Rows) cell(kind, style string, stored Cell) (Cell, error) {
 		// A short cell may refer to a long text again and again.
 		return text, s.budget.Take(len(text.Text))
 	case "str", "inlineStr":
-		return s.book.unescaped(stored), nil
+		return s.book.unescaped(value), nil
 	case "b":
 		text := "FALSE"
 		if isTrue(value) {

@@ -183,9 +183,9 @@ func (w *Workbook) readShared(name string) error {
 		if err != nil {
 			return err
 		}
-		text = w.unescaped(text)
-		text.Text = text.Text[:min(len(text.Text), w.limits.RowBytes+1)] // enough to see that its row is too long
-		w.shared.add(text)
+		cell := w.unescaped(text)
+		cell.Text = cell.Text[:min(len(cell.Text), w.limits.RowBytes+1)] // enough to see that its row is too long
+		w.shared.add(cell)
 		if w.shared.bytes > sharedBytes || w.shared.count > sharedCount {
 			return Large()
 		}
