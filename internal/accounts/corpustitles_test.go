@@ -33,7 +33,7 @@ func titleSpecimens(t *testing.T) (list []specimen) {
 		key, value, _ := strings.Cut(pair, "|")
 		add := func(name, content string) {
 			list = append(list, specimen{kind: "K32", name: fmt.Sprintf("%02d-%s", i, name), content: content,
-				truth: truth})
+				truth: truth, arguable: im(77, 77)})
 		}
 		add("above.csv", key+","+value+"\nCreated,2026-11-30\n"+rowsOf("name,user_id", "{name},{}", "\n", truth))
 		add("above-padded.csv", key+","+value+",\n"+rowsOf("user_id,name,city", "{},{name},Rome", "\n", truth))

@@ -171,7 +171,7 @@ func numberSpecimens(*testing.T) (list []specimen) {
 	for i, form := range []string{
 		"100.200.3{n}0;x", "100,200,3{n}0;x", "100 200 3{n}0;x", "100'200'3{n}0;x", "1,00,200,3{n}0;x",
 		"100200{n}.0;x", "100200{n}.00;x", "100200{n},00;x",
-		"1.0020{n}E+08;x", "1,0020{n}E+08;x", "€ 1002{n};x", "1002{n} €;x", "１００２{n};x", "1.002{n}.300;x",
+		"1.0020{n}E+08;x", "1,0020{n}E+08;x", "€ 1002{n};x", "1002{n} €;x", "１００２{n};x", "1.00{n}.300;x",
 	} {
 		list = append(list, specimen{kind: "K19", name: fmt.Sprintf("number-%02d.csv", i),
 			content: rowsOf("user_id;name", form, "\n", im(1, 9)),
