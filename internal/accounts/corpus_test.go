@@ -327,7 +327,7 @@ func TestCorpusComesBackSetAside(t *testing.T) {
 
 // corpus are the lists of specimens.
 var corpus = []func(*testing.T) []specimen{
-	givenSpecimens, namedSpecimens, besideSpecimens, twiceSpecimens, quoteSpecimens, stackedSpecimens,
+	givenSpecimens, pollutedSpecimens, namedSpecimens, besideSpecimens, twiceSpecimens, quoteSpecimens, stackedSpecimens,
 	roundedSpecimens, sharedSpecimens,
 	shiftedSpecimens, headingSpecimens, remarkSpecimens, markSpecimens, nothingSpecimens, numberSpecimens,
 	quotedSpecimens, mixedSpecimens,

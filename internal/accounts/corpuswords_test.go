@@ -29,6 +29,15 @@ func headingSpecimens(*testing.T) (list []specimen) {
 		add(fmt.Sprintf("swallowed-words-%d.csv", i), rowsOf(first, "{},{name}", "\n", numbered),
 			append([]string{id}, numbered...))
 	}
+	for _, h := range accountHeaders {
+		for i, header := range strings.Split(h.names, "|") {
+			given := []string{"Vorname", "名前", "Prénom", "昵称"}[i%4]
+			add(fmt.Sprintf("%s-%02d.csv", h.language, i), rowsOf(header+";"+given, "{};{name}", "\n", numbered), numbered)
+			add(fmt.Sprintf("%s-%02d-names.csv", h.language, i), rowsOf(given+","+header, "{name},{}", "\r\n", names), names)
+			add(fmt.Sprintf("%s-%02d-names.txt", h.language, i), rowsOf(header, "{}", "\n", names), names)
+			add(fmt.Sprintf("%s-%02d.txt", h.language, i), rowsOf(header, "{}", "\n", im(1001, 1012)), im(1001, 1012))
+		}
+	}
 	add("admin-first.txt", rowsOf("admin", "{}", "\n", numbered), append([]string{"admin"}, numbered...))
 	add("account-first.txt", rowsOf("account", "{}", "\n", numbered), numbered)
 	add("user-first.txt", rowsOf("user", "{}", "\n", span("user%d", 1, 12)), span("user%d", 1, 12))
