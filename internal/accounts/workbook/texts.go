@@ -1,48 +1,26 @@
 package workbook
 
-// textPage is how many texts are kept in one piece of memory.
-const textPage = 256
+import "strings"
 
-// textList holds many texts. They are added first, then it is ended.
+// textList holds many texts in one piece of memory, which at takes out uncopied.
 type textList struct {
-	pages        []*textsOfPage
-	open         textsOfPage
-	next         []byte
-	count, bytes int
-}
-
-type textsOfPage struct {
-	text  string
-	ends  [textPage]uint32
-	kinds [textPage]Kind
+	all   strings.Builder
+	ends  []uint32
+	kinds []Kind
 }
 
 func (t *textList) add(c Cell) {
-	t.next = append(t.next, c.Text...)
-	t.bytes += len(c.Text)
-	t.open.ends[t.count%textPage], t.open.kinds[t.count%textPage] = uint32(len(t.next)), c.Kind
-	if t.count++; t.count%textPage == 0 {
-		t.end()
-	}
-}
-
-// end closes a page.
-func (t *textList) end() {
-	if t.count <= len(t.pages)*textPage {
-		return
-	}
-	page := t.open
-	page.text, t.next = string(t.next), t.next[:0]
-	t.pages = append(t.pages, &page)
+	t.all.WriteString(c.Text)
+	t.ends, t.kinds = append(t.ends, uint32(t.all.Len())), append(t.kinds, c.Kind)
 }
 
 func (t *textList) at(i int) (Cell, bool) {
-	if i < 0 || i >= t.count {
+	if i < 0 || i >= len(t.ends) {
 		return Cell{}, false
 	}
-	page, from := t.pages[i/textPage], uint32(0)
-	if i %= textPage; i > 0 {
-		from = page.ends[i-1]
+	from := uint32(0)
+	if i > 0 {
+		from = t.ends[i-1]
 	}
-	return Cell{page.text[from:page.ends[i]], page.kinds[i]}, true
+	return Cell{t.all.String()[from:t.ends[i]], t.kinds[i]}, true
 }

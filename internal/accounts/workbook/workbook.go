@@ -1,19 +1,24 @@
 // Package workbook reads the rows of Excel workbooks (XLSX) as a stream. It
 // knows nothing of accounts.
 //
-// Nothing is evaluated: no formula, macro or link. Charts are no sheets. Hidden
-// rows are rows, blank ones are none. Of merged cells the first has the value.
+// Nothing is evaluated: no formula, macro or link. Charts are no sheets. Blank rows
+// are none; hidden ones are rows, and say so. Of merged cells the first has the value.
 // A formula's last value is its cell's text, and dates are written as 2006-01-02.
-// [Kind] tells whether a cell's text is what a person sees:
+// Parts may be written in UTF-16 or any encoding that they declare, and be named in
+// any case and with backslashes. [Kind] tells whether a cell's text is what a person
+// sees:
 //
-//   - Text is taken as it is, also digits.
+//   - Text is taken as it is, also digits, but without how it is pronounced. What is
+//     raised, lowered or struck out stands between ⁽ and ⁾.
+//   - _x000D_ and _x005F_ are read where Excel wrote the workbook. From another
+//     program they may be meant as they stand, so the cell is not sure.
 //   - A number is taken by the digits stored, however it is shown (8.61E+12). A
 //     whole number of more than 15 digits is rounded: Excel has lost the rest.
 //   - A fraction, a date, a truth value, and a number that is shown as something
 //     else than is stored are neither: with zeros in front, words, a percent
 //     sign, signs between the digits, or not at all. Thousands separators,
 //     decimals, exponents, colours and padding are nothing else. A format that is
-//     not understood, or has over 255 bytes, shows something else.
+//     not understood, is not there, or has over 255 bytes, shows something else.
 //
 // Workbooks are read up to 64 MiB, and with as much text that cells share, which
 // is held in memory; such a text counts as unpacked in every cell. All that is
@@ -175,7 +180,7 @@ func (w *Workbook) readSheets(main string, related map[string]relation) error {
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
 
 func (w *Workbook) readShared(name string) error {
-	err := w.eachOf(name, func(p *part, e xml.StartElement) error {
+	return w.eachOf(name, func(p *part, e xml.StartElement) error {
 		if e.Name.Local != "si" {
 			return nil
 		}
@@ -186,13 +191,11 @@ func (w *Workbook) readShared(name string) error {
 		cell := w.unescaped(text)
 		cell.Text = cell.Text[:min(len(cell.Text), w.limits.RowBytes+1)] // enough to see that its row is too long
 		w.shared.add(cell)
-		if w.shared.bytes > sharedBytes || w.shared.count > sharedCount {
+		if w.shared.all.Len() > sharedBytes || len(w.shared.ends) > sharedCount {
 			return Large()
 		}
 		return nil
 	})
-	w.shared.end()
-	return err
 }
 
 // readFormats learns how the numbers of each style are shown.
