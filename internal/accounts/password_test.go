@@ -23,14 +23,16 @@ func TestPasswordsAreNamedAlsoInArchives(t *testing.T) {
 	require.NotEqual(t, book, locked(book))
 	for name, file := range map[string]string{
 		"at the beginning": old + string(encryptedPackage),
-		"in the middle":    old + strings.Repeat("x", 100_000) + string(encryptedPackage) + strings.Repeat("x", 200_000),
-		"at the end":       old + strings.Repeat("x", 300_001) + string(encryptedPackage),
-		"across pieces":    old + strings.Repeat("x", text.MaxRecord-512-15) + string(encryptedPackage) + "x",
-		"by ZIP":           locked(book),
-		"of a list":        locked(filetest.ZIP(t, "a.csv", "a1")),
+		"in the middle": old + strings.Repeat("x", 100_000) + string(encryptedPackage) + strings.Repeat("x",
+			200_000),
+		"at the end":    old + strings.Repeat("x", 300_001) + string(encryptedPackage),
+		"across pieces": old + strings.Repeat("x", text.MaxRecord-512-15) + string(encryptedPackage) + "x",
+		"by ZIP":        locked(book),
+		"of a list":     locked(filetest.ZIP(t, "a.csv", "a1")),
 	} {
 		for how, packed := range map[string]string{"": file, "in a ZIP": filetest.ZIP(t, "a.xlsx", file),
-			"in a folder": filetest.ZIP(t, "x/", "", `x\__MACOSX\._a.xlsx`, "x", "x/a.xlsx", file), "in a gzip": filetest.Gzip(t, file)} {
+			"in a folder": filetest.ZIP(t, "x/", "", `x\__MACOSX\._a.xlsx`, "x", "x/a.xlsx", file),
+			"in a gzip":   filetest.Gzip(t, file)} {
 			_, err := Open(filetest.Section(packed), Options{})
 			require.True(t, archive.FaultEncrypted.Is(err), "%s %s: %v", name, how, err)
 		}

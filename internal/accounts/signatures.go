@@ -57,17 +57,20 @@ var textFormats = formats(
 	"JavaScript", `(?:var|let|const)\s+[\w$]+\s*=|window\.\w+\s*=|"use strict"|[\w$.]+\(\s*[\[{]["'{\[]`,
 	"SQL", `(?:--.*\n|#.*\n|/\*(?s:.*?)\*/;?|(?:begin|commit)\s*;|go\s*\n|\s)*(?:`+
 		`(?:insert|replace)\s+(?:ignore\s+)?into\s+[^\s(]+\s*(?:\(|values|select|set\s)|merge\s+into\s+\S+\s.*\busing\b|`+
-		`delete\s+from\s+\S+(?:\s+where\s[^;]*)?;|update\s+\S+\s+set\s+\S+\s*=|`+
-		`select\s+(?:\*|[^\s;]+(?:,\s*[^\s;]+)*)\s+from\s+[^\s;]+(?:\s+(?:where|order|group|limit|join|left|inner)\s[^;]*)?;|`+
+		`delete\s+from\s+\S+(?:\s+where\s[^;]*)?;\s*$|update\s+\S+\s+set\s+\S+\s*=|`+
+		`select\s+(?:\*|[^\s;]+(?:,\s*[^\s;]+)*)\s+from\s+[^\s;]+`+
+		`(?:\s+(?:where|order|group|limit|join|left|inner)\s[^;]*)?;\s*$|`+
 		`(?:create|drop)\s+(?:or\s+replace\s+|temporary\s+|unique\s+)*(?:table|database|schema|index|view|sequence|type)`+
 		`\s+(?:if\s+(?:not\s+)?exists\s+)?\S+\s*(?:[(;]|as\s|on\s)|create\s+table\s+[^\s(]+\(|`+
 		`alter\s+table\s+\S+\s+(?:add|alter|change|disable|drop|enable|modify|owner)\s|`+
-		`(?:lock\s+tables|truncate(?:\s+table)?|grant|use|set\s+names)\s[^;]+;|set\s+[^;=]+(?:=|\sto\s)[^;]+;|`+
+		`(?:(?:lock\s+tables|truncate(?:\s+table)?|use|set\s+names)\s+\S+(?:\s(?:read|write))?|grant\s.+\sto\s.+)\s*;\s*$|`+
+		`use\s+\S+\s+go\s*$|set\s+[^;=\n]+(?:=|\sto\s)[^;\n]+;\s*$|`+
 		`copy\s+[^\s(]+\s*(?:\([^)]*\)\s*)?from\s+stdin|(?:start\s+transaction|begin\s+(?:transaction|work))\s*;|`+
 		`pragma\s+\w+\s*=|declare\s+@|delimiter\s+[/$;]|with\s+\S+\s+as\s*\()`,
 	"EML", `(?:`+mailHeader+`)+(?:subject|mime-version|message-id|received|content-type):\s|`+
 		`subject:.*\n(?:`+mailHeader+`)*(?:from|to|date|cc):\s|mime-version: *1\.|received: (?:from|by) |`+
-		`-{3,} *(?:forwarded|original) message *-{3,}|begin forwarded message:|return-path: *<|delivered-to: \S+@|message-id: *<|dkim-signature: |(?:发件人|寄件人|寄件者)[:：].*\n(?:.+\n)*(?:主题|主旨)[:：]`,
+		`-{3,} *(?:forwarded|original) message *-{3,}|begin forwarded message:|return-path: *<|delivered-to: \S+@|`+
+		`message-id: *<|dkim-signature: |(?:发件人|寄件人|寄件者)[:：].*\n(?:.+\n)*(?:主题|主旨)[:：]`,
 	"MBOX", `From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? `,
 	"HTTP", `HTTP/\d|(?:get|post|put) /\S* http/\d`,
 	"PEM", `(?:.+\n){0,20}?----[- ]BEGIN [A-Z0-9 ]+----`,
@@ -107,7 +110,7 @@ type textFormat struct {
 // formats takes names and how texts begin, in turns. Case does not matter.
 func formats(list ...string) (all []textFormat) {
 	for i := 0; i < len(list); i += 2 {
-		all = append(all, textFormat{list[i], regexp.MustCompile(`(?i)\A(?:` + list[i+1] + `)`)})
+		all = append(all, textFormat{list[i], regexp.MustCompile(`(?im)\A(?:` + list[i+1] + `)`)})
 	}
 	return all
 }

@@ -66,10 +66,13 @@ func parts(doctype, sheets, sheet, shared, styles string) []string {
 		return `<Relationships>` + all.String() + `</Relationships>`
 	}
 	return []string{"[Content_Types].xml", "<Types/>",
-		"_rels/.rels", related("w", "officeDocument", "xl/workbook.xml", "p", "extended-properties", "docProps/app.xml"),
-		"xl/workbook.xml", doctype + `<workbook xmlns:r="` + relations + `"><sheets>` + sheets + `</sheets></workbook>`,
+		"_rels/.rels", related("w", "officeDocument", "xl/workbook.xml", "p", "extended-properties",
+			"docProps/app.xml"),
+		"xl/workbook.xml",
+		doctype + `<workbook xmlns:r="` + relations + `"><sheets>` + sheets + `</sheets></workbook>`,
 		"xl/_rels/workbook.xml.rels", related("s", "worksheet", "worksheets/sheet1.xml",
-			"c", "chartsheet", "chartsheets/sheet1.xml", "t", "sharedStrings", "sharedStrings.xml", "y", "styles", "styles.xml"),
+			"c", "chartsheet", "chartsheets/sheet1.xml", "t", "sharedStrings", "sharedStrings.xml", "y", "styles",
+			"styles.xml"),
 		"docProps/app.xml", "<Properties/>", "xl/sharedStrings.xml", shared, "xl/styles.xml", styles,
 		"xl/worksheets/sheet1.xml", `<worksheet>` + sheet + `</worksheet>`}
 }

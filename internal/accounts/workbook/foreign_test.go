@@ -56,7 +56,8 @@ func TestEscapesAreReadAsTheirProgramMeantThem(t *testing.T) {
 		{"", "a_xD83D__xDE00_", "a_xD83D__xDE00_", "Escaped"},
 		{"", "_x", "_x", "Plain"}, {"", "a_x12_x123_x12345_xyz__", "a_x12_x123_x12345_xyz__", "Plain"},
 	} {
-		file := filetest.Foreign(t, filetest.Part("docProps/app.xml", test.program), filetest.Rows(cells(`<t>`+test.stored+`</t>`)))
+		file := filetest.Foreign(t, filetest.Part("docProps/app.xml", test.program),
+			filetest.Rows(cells(`<t>`+test.stored+`</t>`)))
 		got := firstCells(t, file)[0]
 		require.Equal(t, test.text, got.Text, test.stored)
 		require.Equal(t, test.kind, map[Kind]string{Plain: "Plain", Escaped: "Escaped"}[got.Kind], test.stored)
@@ -98,24 +99,32 @@ func TestPartsAreReadInTheirEncoding(t *testing.T) {
 		{"UTF-16", little, "用户"}, {"utf-16", unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "Ünal"},
 		{"UTF-16LE", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), "用户"},
 		{"UTF-16BE", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), "用户"},
-		{"GBK", simplifiedchinese.GBK, "用户"}, {"gb2312", simplifiedchinese.GBK, "用户"}, {"GB18030", simplifiedchinese.GB18030, "用户"},
-		{"Shift_JIS", japanese.ShiftJIS, "ソ表"}, {"EUC-JP", japanese.EUCJP, "表"}, {"windows-1252", charmap.Windows1252, "Ünal–"},
-		{"ISO-8859-1", charmap.ISO8859_1, "Ünal"}, {"iso-8859-15", charmap.ISO8859_15, "€"}, {"windows-1251", charmap.Windows1251, "Юля"},
-		{"IBM437", charmap.CodePage437, "Ünal"}, {"UTF-16", encoding.Nop, "Ünal"}, {"utf8", encoding.Nop, "Ünal"}, {"us-ascii", encoding.Nop, "a"},
+		{"GBK", simplifiedchinese.GBK, "用户"}, {"gb2312", simplifiedchinese.GBK, "用户"}, {"GB18030",
+			simplifiedchinese.GB18030, "用户"},
+		{"Shift_JIS", japanese.ShiftJIS, "ソ表"}, {"EUC-JP", japanese.EUCJP, "表"}, {"windows-1252", charmap.Windows1252,
+			"Ünal–"},
+		{"ISO-8859-1", charmap.ISO8859_1, "Ünal"}, {"iso-8859-15", charmap.ISO8859_15, "€"}, {"windows-1251",
+			charmap.Windows1251, "Юля"},
+		{"IBM437", charmap.CodePage437, "Ünal"}, {"UTF-16", encoding.Nop, "Ünal"}, {"utf8", encoding.Nop, "Ünal"},
+		{"us-ascii", encoding.Nop, "a"},
 	} {
 		in := func(name, text string) filetest.Change {
-			text, err := test.encoding.NewEncoder().String(`<?xml version="1.0" encoding="` + test.declared + `"?>` + "\n" + text)
+			text,
+				err := test.encoding.NewEncoder().String(`<?xml version="1.0" encoding="` + test.declared + `"?>` + "\n" + text)
 			require.NoError(t, err)
 			return filetest.Part(name, text)
 		}
-		got := firstCells(t, filetest.Foreign(t, in("xl/sharedStrings.xml", `<sst><si><t>im_1`+test.text+`</t></si></sst>`),
-			in("xl/worksheets/sheet1.xml", `<worksheet><sheetData>`+oneRow+cells(`<t>`+test.text+`</t>`)+`</sheetData></worksheet>`),
+		got := firstCells(t, filetest.Foreign(t, in("xl/sharedStrings.xml",
+			`<sst><si><t>im_1`+test.text+`</t></si></sst>`),
+			in("xl/worksheets/sheet1.xml",
+				`<worksheet><sheetData>`+oneRow+cells(`<t>`+test.text+`</t>`)+`</sheetData></worksheet>`),
 			in("xl/styles.xml", filetest.Styles)))
 		require.Equal(t, []Cell{{Text: "im_1" + test.text}, {Text: test.text}}, got, test.declared)
 	}
 	for _, declared := range []string{"x-mine", "UTF-32", "EBCDIC-INT"} {
 		_, err := allRows(t, filetest.Foreign(t, filetest.Part("xl/worksheets/sheet1.xml",
-			`<?xml version="1.0" encoding="`+declared+`"?><worksheet><sheetData>`+cells("<t>\xe9</t>")+`</sheetData></worksheet>`)), 1<<20)
+			`<?xml version="1.0" encoding="`+declared+`"?><worksheet><sheetData>`+cells("<t>\xe9</t>")+
+				`</sheetData></worksheet>`)), 1<<20)
 		require.True(t, archive.FaultDamaged.Is(err), "%s: %v", declared, err)
 	}
 }
@@ -147,12 +156,16 @@ func TestPartsAreFoundHoweverTheyAreNamed(t *testing.T) {
 			return strings.ReplaceAll(name, "xl/", ""), strings.ReplaceAll(text, `"xl/`, `"`)
 		},
 		"strict": func(name, text string) (string, string) {
-			return name, strings.NewReplacer("http://schemas.openxmlformats.org/officeDocument/2006/relationships", "http://purl.oclc.org/ooxml/officeDocument/relationships",
-				"http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://purl.oclc.org/ooxml/spreadsheetml/main").Replace(text)
+			return name, strings.NewReplacer("http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+				"http://purl.oclc.org/ooxml/officeDocument/relationships",
+				"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+				"http://purl.oclc.org/ooxml/spreadsheetml/main").Replace(text)
 		},
 		"prefixed": func(name, text string) (string, string) {
-			return name, strings.NewReplacer("<worksheet", `<x:worksheet xmlns:x="m"`, "</", "</x:", "<row", "<x:row", "<c ", "<x:c ", "<is", "<x:is", "<t>", "<x:t>",
-				"<sheetData", "<x:sheetData", "<workbook", `<x:workbook xmlns:x="m"`, "<sheets", "<x:sheets", "<sheet ", "<x:sheet ", "</Rel", "</Rel", "</Prop", "</Prop").Replace(text)
+			return name, strings.NewReplacer("<worksheet", `<x:worksheet xmlns:x="m"`, "</", "</x:", "<row", "<x:row",
+				"<c ", "<x:c ", "<is", "<x:is", "<t>", "<x:t>",
+				"<sheetData", "<x:sheetData", "<workbook", `<x:workbook xmlns:x="m"`, "<sheets", "<x:sheets",
+				"<sheet ", "<x:sheet ", "</Rel", "</Rel", "</Prop", "</Prop").Replace(text)
 		},
 		"no styles or texts": func(name, text string) (string, string) {
 			if name == "xl/styles.xml" || name == "xl/sharedStrings.xml" {
@@ -207,5 +220,6 @@ func TestNumbersOfUnknownStylesAreNotTrusted(t *testing.T) {
 		return name, text
 	}
 	rows := `<row><c><v>45351</v></c></row><row><c s="0"><v>45351</v></c></row><row><c s="1"><v>45351</v></c></row>`
-	require.Equal(t, []Cell{{"45351", Plain}, {"45351", Plain}, {"45351", Other}}, firstCells(t, filetest.Foreign(t, filetest.Rows(rows), noStyles)))
+	require.Equal(t, []Cell{{"45351", Plain}, {"45351", Plain}, {"45351", Other}}, firstCells(t, filetest.Foreign(t,
+		filetest.Rows(rows), noStyles)))
 }

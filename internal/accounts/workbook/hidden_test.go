@@ -43,12 +43,14 @@ func rowsWith(attributes string) string {
 }
 
 func TestRowsThatNobodySeesAreHidden(t *testing.T) {
-	for _, attributes := range []string{`hidden="1"`, `hidden="true"`, `hidden="True" outlineLevel="1"`, `ht="0" customHeight="1"`,
-		`ht="0.0"`, `outlineLevel="2" hidden="1" collapsed="1"`} {
+	for _, attributes := range []string{`hidden="1"`, `hidden="true"`, `hidden="True" outlineLevel="1"`,
+		`ht="0" customHeight="1"`,
+		`ht="0.0"`, `ht="0.75" customHeight="1"`, `outlineLevel="2" hidden="1" collapsed="1"`} {
 		visible, _ := seen(t, filetest.Sheet(t, rowsWith(attributes)))
 		require.Equal(t, []string{"a", "c"}, visible, attributes)
 	}
-	for _, attributes := range []string{``, `hidden="0"`, `hidden="false"`, `ht="15"`, `outlineLevel="1" collapsed="1"`, `ht="x"`} {
+	for _, attributes := range []string{``, `hidden="0"`, `hidden="false"`, `ht="15"`, `ht="1.5"`,
+		`outlineLevel="1" collapsed="1"`, `ht="x"`} {
 		visible, hidden := seen(t, filetest.Sheet(t, rowsWith(attributes)))
 		require.Equal(t, []string{"a", "b", "c"}, visible, attributes)
 		require.Empty(t, hidden)
@@ -76,17 +78,21 @@ func TestColumnsThatNobodySeesAreHidden(t *testing.T) {
 	}{
 		{`<cols><col min="2" max="3" hidden="1" width="9"/></cols>`, []int{1, 2}},
 		{`<cols><col min="1" max="16384" hidden="true"/></cols>`, []int{0, 1, 2, 3, 4}},
-		{`<cols><col min="4" max="4" width="0" customWidth="1"/><col min="5" max="5" width="0.0"/></cols>`, []int{3, 4}},
+		{`<cols><col min="4" max="4" width="0" customWidth="1"/><col min="5" max="5" width="0.0"/></cols>`, []int{3,
+			4}},
 		{`<sheetFormatPr defaultColWidth="0"/><cols><col min="2" max="2" width="9"/></cols>`, []int{0, 2, 3, 4}},
-		{`<sheetFormatPr defaultColWidth="9"/><cols><col min="2" max="2"/><col min="x" max="3" hidden="1"/></cols>`, nil},
+		{`<sheetFormatPr defaultColWidth="9"/><cols><col min="2" max="2"/><col min="x" max="3" hidden="1"/></cols>`,
+			nil},
 		{`<sheetFormatPr defaultColWidth="0"/>`, []int{0, 1, 2, 3, 4}},
 	} {
 		_, hidden := seen(t, filetest.BuildSheet(t, test.before, rowsWith("")))
 		require.Equal(t, test.hidden, hidden, test.before)
 	}
-	visible, _ := seen(t, filetest.BuildSheet(t, `<sheetFormatPr defaultRowHeight="0" zeroHeight="1"/>`, rowsWith(`ht="15"`)))
+	visible, _ := seen(t, filetest.BuildSheet(t, `<sheetFormatPr defaultRowHeight="0" zeroHeight="1"/>`,
+		rowsWith(`ht="15"`)))
 	require.Equal(t, []string{"b"}, visible)
-	visible, _ = seen(t, filetest.BuildSheet(t, `<sheetFormatPr defaultRowHeight="15" zeroHeight="1"/>`, rowsWith("")))
+	visible, _ = seen(t, filetest.BuildSheet(t, `<sheetFormatPr defaultRowHeight="15" zeroHeight="1"/>`,
+		rowsWith("")))
 	require.Equal(t, []string{"a", "b", "c"}, visible, "a row that is written is seen")
 }
 

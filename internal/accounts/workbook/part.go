@@ -26,7 +26,8 @@ const (
 	maxRelations = 10_000
 )
 
-var relationKinds = []string{"officeDocument", "extended-properties", "extendedProperties", "worksheet", "sharedStrings", "styles"}
+var relationKinds = []string{"officeDocument", "extended-properties", "extendedProperties", "worksheet",
+	"sharedStrings", "styles"}
 
 var (
 	errToken    = errors.New("a piece of XML is too long")

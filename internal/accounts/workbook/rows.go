@@ -91,7 +91,7 @@ func (s *Rows) Next() (Row, error) {
 		start, _ := token.(xml.StartElement)
 		switch start.Name.Local {
 		case "sheetFormatPr":
-			s.noHeight, s.noWidth = isZero(start, "defaultRowHeight"), isZero(start, "defaultColWidth")
+			s.noHeight, s.noWidth = isTiny(start, "defaultRowHeight"), isTiny(start, "defaultColWidth")
 			continue
 		case "col":
 			s.hideColumns(start)
@@ -122,43 +122,6 @@ func (s *Rows) Next() (Row, error) {
 		}
 	}
 	return Row{}, io.EOF
-}
-
-// isHidden reports whether a row or a column is not seen.
-func isHidden(e xml.StartElement, size string, unstated bool) bool {
-	return isTrue(attribute(e, "hidden")) || isZero(e, size) || unstated && attribute(e, size) == ""
-}
-
-// isZero reports whether a size is stated, and is nothing.
-func isZero(e xml.StartElement, size string) bool {
-	n, err := strconv.ParseFloat(attribute(e, size), 64)
-	return err == nil && n <= 0
-}
-
-func (s *Rows) hideColumns(e xml.StartElement) {
-	first, err := strconv.Atoi(attribute(e, "min"))
-	last, err2 := strconv.Atoi(attribute(e, "max"))
-	if err != nil || err2 != nil {
-		return
-	}
-	if s.columns == nil {
-		s.columns = make([]bool, s.book.limits.Columns)
-		for i := range s.columns {
-			s.columns[i] = s.noWidth
-		}
-	}
-	for i := max(first, 1); i <= min(last, len(s.columns)); i++ {
-		s.columns[i-1] = isHidden(e, "width", s.noWidth)
-	}
-}
-
-// HiddenColumn reports whether nobody sees a column, counted from 0. It is known
-// once Next was called.
-func (s *Rows) HiddenColumn(i int) bool {
-	if i < len(s.columns) {
-		return s.columns[i]
-	}
-	return s.noWidth
 }
 
 func (s *Rows) readRow(row *Row) error {

@@ -27,10 +27,16 @@ func TestRowsHaveTheirCellsAndKinds(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	const shared, styles = filetest.Shared, filetest.Styles
 	f.Add(filetest.OneSheet, someRows, shared, styles)
-	f.Add(filetest.OneSheet, `<row r="1"><c r="B1" t="s"><v>7</v></c></row><row r="4"><c r="C4" t="e"><v>#N/A</v></c></row>`,
+	f.Add(filetest.OneSheet,
+		`<row r="1"><c r="B1" t="s"><v>7</v></c></row><row r="4"><c r="C4" t="e"><v>#N/A</v></c></row>`,
 		shared, styles)
 	f.Add(`<sheet name="A" state="hidden" r:id="s"/><sheet name="B" r:id="c"/>`,
 		`<row><c t="str"><f>A1</f><v>_x0000_</v></c></row>`, ``, ``)
+	f.Add(filetest.OneSheet,
+		`<row hidden="1" ht="0"><c t="inlineStr"><is><r><rPr><vertAlign val="superscript"/></rPr>`+
+			`<t>_x005F_x0041_</t></r></is></c></row>`,
+		`<?xml version="1.0" encoding="GBK"?><sst><si><r><rPr><strike/></rPr><t>a_x000D_</t></r></si></sst>`,
+		"\xff\xfe<\x00a\x00/\x00>\x00")
 	f.Fuzz(func(t *testing.T, sheets, rows, texts, formats string) {
 		w, err := open(t, filetest.BuildWorkbook(t, "", sheets, rows, texts, formats), 1<<20)
 		if err != nil {
@@ -49,6 +55,7 @@ func FuzzRows(f *testing.F) {
 				require.Greater(t, row.Line, line)
 				require.LessOrEqual(t, len(row.Cells), 100)
 				require.True(t, len(row.Cells) > 0 || row.Wide)
+				found.HiddenColumn(int(row.Line))
 				line = row.Line
 			}
 			require.NoError(t, found.Close())
