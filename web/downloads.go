@@ -143,6 +143,7 @@ func ownColumns(v *visit, understood jobs.Understood, names []string, least int)
 		if understood.TagColumn > 0 {
 			names[understood.TagColumn-1] = v.text.T("rejects.column.tags")
 		}
+		names = understood.Marked(names)
 	}
 	for len(names) < least {
 		names = append(names, v.text.T("rejects.column.surplus"))

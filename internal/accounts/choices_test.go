@@ -124,16 +124,17 @@ func TestExportHeaderNamesAccountColumn(t *testing.T) {
 		want   []string
 	}{
 		{nil, 1, nil},
-		{[]string{"name", "account"}, 1, []string{"name", "account"}},
-		{[]string{"name", "account"}, 0, []string{"name [account]", "account"}},
+		{[]string{"name", "user_id"}, 1, []string{"name", "user_id"}},
+		{[]string{"name", "user_id"}, 0, []string{"name [account]", "user_id"}},
 		{[]string{"a", "b"}, 1, []string{"a", "b [account]"}},
 		{[]string{"a [account]", "b"}, 1, []string{"a", "b [account]"}},
 	} {
-		got := Understanding{Header: test.header, Column: test.column}.ExportHeader()
+		u := Understanding{Header: test.header, Column: test.column}
+		u.ByName = test.want != nil && test.want[test.column] == test.header[test.column]
+		got := u.ExportHeader()
 		require.Equal(t, test.want, got)
-		if column, named := namedColumn(got); got != nil {
-			require.True(t, named)
-			require.Equal(t, test.column, column)
+		if got != nil {
+			require.Equal(t, test.column, namedColumn(got))
 		}
 	}
 }

@@ -8,202 +8,252 @@ import (
 )
 
 var (
-	dateOrTime = regexp.MustCompile(`^([0-9]{2,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)$`)
-	fraction   = regexp.MustCompile(`^[-+$]?[0-9]+[.][0-9]+%?$`)
-	mail       = regexp.MustCompile(`^[^@]+@[^@]+[.][A-Za-z]+$`)
-	// otherIDs: mobile numbers of China, IPv4 addresses, days and Unix times.
-	otherIDs = regexp.MustCompile(`^([+]?(86)?[- ]?1[3-9][0-9]{9}|([0-9]{1,3}[.]){3}[0-9]{1,3}|` +
+	fraction = regexp.MustCompile(`^[-+$€£¥]?[0-9]+[.,][0-9]+%?$`)
+	mail     = regexp.MustCompile(`^[^@]+@[^@]+[.][A-Za-z]+$`)
+	// otherIDs: mobile numbers of China and with a plus, IPv4 addresses, days and Unix times.
+	otherIDs = regexp.MustCompile(`^([+][-0-9 ]+|(86)?[- ]?1[3-9][0-9]{9}|([0-9]{1,3}[.]){3}[0-9]{1,3}|` +
 		`(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]|1[0-9]{9}|1[0-9]{12})$`)
 )
 
-// looks is what the cells of a column are like.
-type looks struct {
-	rows     int
-	accounts int // could be accounts
-	distinct map[string]bool
-	times    int // dates, times and fractions
-	others   int // ids of something else than accounts
-	running  int // whole numbers one above the row before
-	digits   int // of those that are only digits
-	numbers  int
-	words    int // letters alone
-	codes    int // letters alone, at most three
-	ids      int // letters or a sign, and digits
-	last     int64
-}
-
-// accountColumn finds the accounts by what the cells look like. The first column
-// stands unless its cells are no accounts, or repeat, or are dates, counts,
-// running numbers or codes, and another's are not; or its cells are words and
-// another's look made by a program. When unsure, it is the first.
-func accountColumn(rows []sampleRow, columns int, r rules) int {
-	column, _ := byLooks(rows, columns, r)
-	return column
-}
-
-// byLooks also returns what the columns are like.
-func byLooks(rows []sampleRow, columns int, r rules) (int, []looks) {
-	columns = min(columns, MaxColumns)
-	if columns < 2 {
-		return 0, nil
+// namedColumn is the only column that a header names unmistakably, or that our own
+// mark stands at; -1 when there is none.
+func namedColumn(header []string) int {
+	if isResults(header) {
+		return 1
 	}
-	rows = withoutHeaders(rows)
-	all := make([]looks, columns)
-	for i := range all {
-		all[i].distinct = map[string]bool{}
-		for _, row := range rows {
-			if !row.broken && len(row.cells) == columns {
-				all[i].add(row, i, r)
-			}
-		}
+	if marked := slices.IndexFunc(header, isMarked); marked >= 0 {
+		return marked
 	}
-	plausible := -1
-	for i := range all {
-		switch {
-		case !all[i].plausible():
-		case all[i].made():
-			if plausible < 0 || all[plausible].natural() {
-				return i, all
-			}
-		case plausible < 0:
-			plausible = i
-		}
-	}
-	for i := range all { // even where a third of the cells are no accounts
-		if all[i].made() && all[i].distinctly() && (plausible < 0 || all[plausible].natural()) {
-			return i, all
-		}
-	}
-	if plausible >= 0 {
-		return plausible, all
-	}
-	best := 0
-	for i := range all {
-		if all[best].accounts*2 < all[best].rows && all[i].accounts > all[best].accounts ||
-			all[best].counts() && !all[i].counts() && all[i].accounts*2 > all[i].rows {
-			best = i
-		}
-	}
-	return best, all
-}
-
-// withoutHeaders leaves out titles and headers near the beginning, which say
-// nothing about the cells below.
-func withoutHeaders(rows []sampleRow) []sampleRow {
-	for len(rows) > 1 && allBeyondASCII(rows[0]) {
-		rows = rows[1:]
-	}
-	for i, row := range rows[:min(len(rows), preambleRows)] {
-		if _, how := namedHow(row.cells); how == surely && len(rows) > i+1 {
-			return append(slices.Clone(rows[:i]), rows[i+1:]...)
-		}
-	}
-	return rows
-}
-
-func (l *looks) add(row sampleRow, column int, r rules) {
-	cell := row.cells[column]
-	l.rows++
-	if !row.isAccount(column, r) {
-		return
-	}
-	l.accounts++
-	l.distinct[cell] = true
-	hasDigit, hasOther := hasDigit(cell), strings.Trim(cell, "0123456789") != ""
-	switch {
-	case dateOrTime.MatchString(cell), fraction.MatchString(cell):
-		l.times++
-	case hasOther && mail.MatchString(cell), hasOther && otherIDs.MatchString(cell):
-		l.others++
-	case !hasOther:
-		l.numbers++
-		l.digits += len(cell)
-		if len(cell) >= 8 && otherIDs.MatchString(cell) {
-			l.others++
-		}
-		n, err := strconv.ParseInt(cell, 10, 64)
-		if err == nil && n == l.last+1 {
-			l.running++
-		}
-		l.last = n
-	case hasDigit:
-		l.ids++
-	default:
-		l.words++
-		if len(cell) <= 3 {
-			l.codes++
-		}
-	}
-}
-
-// plausible: nearly all cells could be accounts of their own.
-func (l *looks) plausible() bool {
-	return l.rows > 0 && l.accounts*10 >= l.rows*9 && l.distinctly() &&
-		l.codes*2 < max(l.accounts, 10) && !l.counts()
-}
-
-// distinctly: hardly a cell repeats.
-func (l *looks) distinctly() bool {
-	repeats := l.accounts - len(l.distinct)
-	return repeats*10 <= l.accounts || l.accounts < 10 && repeats*2 <= l.accounts
-}
-
-// counts: dates, running numbers or short ones.
-func (l *looks) counts() bool {
-	return l.accounts > 0 && (l.times*2 >= l.accounts ||
-		l.numbers*10 >= l.accounts*9 && (l.running*10 >= (l.numbers-1)*9 && l.numbers > 1 || l.digits < 5*l.numbers))
-}
-
-// natural: most cells are words, or ids of something else.
-func (l *looks) natural() bool { return (l.words+l.others)*2 > l.rows }
-
-// made: most cells hold digits and more than digits.
-func (l *looks) made() bool { return l.ids*2 > l.rows }
-
-// namedByLooks takes the column that the header names. A weak name such as id
-// gives way to a column that looks made by a program, when its own cells are
-// running numbers or words; so does a name that is only alike.
-func namedByLooks(header []string, rows []sampleRow, r rules) int {
-	named, how := namedHow(header)
-	if how == surely {
-		return named
-	}
-	best, all := byLooks(rows, len(header), r)
-	if all == nil || named >= len(all) || best == named || !all[best].plausible() || !all[best].made() {
-		return named
-	}
-	l := &all[named]
-	if how == weakly && (!l.plausible() || l.natural()) || how == byAffix && l.accounts*2 < l.rows {
-		return best
-	}
+	named := slices.IndexFunc(header, isUnmistakable)
 	return named
 }
 
-// severalPerLine: every cell of every row is the same kind of id, as when
-// accounts were typed one behind another.
-func severalPerLine(rows []sampleRow, r rules) bool {
-	first, prefix, length := "", true, true
-	cells, in := 0, 0
-	for _, row := range rows {
-		for i, cell := range row.cells {
-			cell = strings.Trim(cell, " \t")
-			if cell == "" && i == len(row.cells)-1 {
-				continue
-			}
-			if row.typed != nil && (cell == "" || row.typed[i]) || !hasDigit(cell) ||
-				r.judge(cell, true) != "" || dateOrTime.MatchString(cell) || fraction.MatchString(cell) {
-				return false
-			}
-			if first == "" {
-				first = cell
-			}
-			cells++
-			prefix = prefix && beforeDigit(cell) == beforeDigit(first)
-			length = length && len(cell) == len(first) && isNumber(cell) == isNumber(first)
+// findColumn takes the column that was chosen, else the likeliest. The first row
+// may be a header.
+func (l *layout) findColumn(first sampleRow, c Choices, r rules) {
+	tags := -1
+	if r.tags {
+		if tags = c.TagColumn - 1; tags < 0 {
+			tags = namedTags(first.cells, c.Column-1)
 		}
-		in++
 	}
-	return cells > in && (prefix && beforeDigit(first) != "" || length && len(first) >= 5)
+	if c.Column > 0 {
+		l.column = c.Column - 1
+		return
+	}
+	if used := usedIn(l.columns, first.cells, l.rows); len(used) == 1 {
+		l.column = used[0]
+		return
+	}
+	if named := namedColumn(first.cells); named >= 0 && named != tags && c.Header != No {
+		l.column = named
+		return
+	}
+	best := -1
+	for i := range min(l.columns, MaxColumns) {
+		if i == tags {
+			continue
+		}
+		score := l.score(i, r)
+		if name := first.cell(i); c.Header != No && !hasDigit(name) {
+			switch {
+			case naming(name) == elses:
+				score -= 40
+			case isAccountWord(name) && !weakWords[plainWord(name)]:
+				score += 70
+			case isAccountWord(name):
+				score += 30
+			case naming(name) == somebodys:
+				score += 20
+			}
+		}
+		if score > best {
+			best, l.column = score, i
+		}
+	}
 }
 
-func beforeDigit(cell string) string { return cell[:strings.IndexAny(cell, "0123456789")] }
+// score tells how much the cells of a column look like accounts.
+func (l *layout) score(column int, r rules) int {
+	rows, others := 0, 0
+	for _, row := range l.rows {
+		if row.broken {
+			continue
+		}
+		rows++
+		if isOther(row.cell(column)) {
+			others++
+		}
+	}
+	values := accountsIn(l.rows, column, r)
+	if len(values) == 0 || rows == 0 {
+		return 0
+	}
+	score := 40 * len(values) / rows
+	if isDistinct(values) {
+		score += 20
+	}
+	score += int(20 * share(values, func(v string) bool { return classOf(v) == mixed }))
+	return max(score-40*others/rows-l.running(column), 0)
+}
+
+// running takes off what speaks against running numbers and short ones.
+func (l *layout) running(column int) int {
+	last, running, short, numbers := int64(0), 0, 0, 0
+	for _, row := range l.rows {
+		n, err := strconv.ParseInt(row.cell(column), 10, 64)
+		if err != nil {
+			continue
+		}
+		numbers++
+		if n == last+1 {
+			running++
+		}
+		if len(row.cell(column)) < 5 {
+			short++
+		}
+		last = n
+	}
+	if numbers > 1 && (running*10 >= (numbers-1)*9 || short*10 >= numbers*9) {
+		return 25
+	}
+	return 0
+}
+
+func isOther(cell string) bool {
+	return dateOrTime.MatchString(cell) || fraction.MatchString(cell) || mail.MatchString(cell) || otherIDs.MatchString(cell)
+}
+
+// isDistinct: hardly a value repeats.
+func isDistinct(values []string) bool {
+	distinct := map[string]bool{}
+	for _, value := range values {
+		distinct[value] = true
+	}
+	repeats := len(values) - len(distinct)
+	return repeats*10 <= len(values)
+}
+
+// askColumn asks for the account column unless it is certain: it is the only one,
+// or its name says so and no other column could be it.
+func (l *layout) askColumn(headerCertain bool, r rules) {
+	used := l.used()
+	if len(used) < 2 && (len(used) == 0 || used[0] == l.column) {
+		return
+	}
+	if l.header != nil && headerCertain {
+		if isResults(l.header) || isMarked(l.header[min(l.column, len(l.header)-1)]) ||
+			isUnmistakable(l.cellName(l.column)) && !l.contested(used, r) || l.leftOver(used, r) {
+			l.byName = true
+			return
+		}
+	}
+	l.unsure = append(l.unsure, l.columnQuestion(used))
+}
+
+const columnsShown = 200
+
+func (l *layout) columnQuestion(used []int) Question {
+	q := Question{Name: AskColumn, Suggested: strconv.Itoa(l.column + 1)}
+	for _, i := range used {
+		if len(q.Choices) < columnsShown || i == l.column {
+			q.Choices = append(q.Choices, Choice{strconv.Itoa(i + 1), shorten(l.cellName(i)), l.firstValues(i)})
+		}
+	}
+	if !slices.Contains(used, l.column) {
+		q.Choices = append(q.Choices, Choice{Value: q.Suggested, Label: shorten(l.cellName(l.column))})
+	}
+	return q
+}
+
+func (l *layout) cellName(column int) string {
+	if column < len(l.header) {
+		return l.header[column]
+	}
+	return ""
+}
+
+// contested reports whether another column could hold the accounts: its name is
+// unmistakable or somebody's too, or its cells look like accounts.
+func (l *layout) contested(used []int, r rules) bool {
+	return slices.ContainsFunc(used, func(i int) bool {
+		if i == l.column || l.sameCells(i) {
+			return false
+		}
+		name := l.cellName(i)
+		return isUnmistakable(name) || naming(name) == somebodys && l.couldHold(i, r) ||
+			naming(name) != elses && l.looksLike(i, r)
+	})
+}
+
+// leftOver reports whether the account column has a word for an account as its name
+// and all others say that they are something else.
+func (l *layout) leftOver(used []int, r rules) bool {
+	if !isAccountWord(l.cellName(l.column)) || naming(l.cellName(l.column)) == elses {
+		return false
+	}
+	return !slices.ContainsFunc(used, func(i int) bool {
+		name := l.cellName(i)
+		return i != l.column && naming(name) != elses && (naming(name) != softly || isAccountWord(name) || l.looksLike(i, r))
+	})
+}
+
+// plainIn are the cells of a column that could be accounts, without separators and
+// spaces unless the accounts have some.
+func (l *layout) plainIn(column int, r rules) (values []string) {
+	isPlain := func(account string) bool { return r.judge(account, true) == "" }
+	plain := share(accountsIn(l.rows, l.column, r), isPlain) >= 0.5
+	for _, account := range accountsIn(l.rows, column, r) {
+		if !plain || isPlain(account) {
+			values = append(values, account)
+		}
+	}
+	return values
+}
+
+// couldHold reports whether half of a column's cells could be accounts; nothing is
+// known of one without any.
+func (l *layout) couldHold(column int, r rules) bool {
+	filled := 0
+	for _, row := range l.rows {
+		if !isBlank(row.cell(column)) {
+			filled++
+		}
+	}
+	return len(l.plainIn(column, r))*2 >= filled
+}
+
+func (l *layout) sameCells(column int) bool {
+	return !slices.ContainsFunc(l.rows, func(row sampleRow) bool { return row.cell(column) != row.cell(l.column) })
+}
+
+// looksLike reports whether a column's cells are like those of the account column:
+// with the same letters before the digits, or numbers about as long; or whether
+// they are mostly distinct mixes of letters and digits that are nothing else.
+func (l *layout) looksLike(column int, r rules) bool {
+	mine, values := accountsIn(l.rows, l.column, r), []string(nil)
+	for _, account := range l.plainIn(column, r) {
+		if !isOther(account) {
+			values = append(values, account)
+		}
+	}
+	if len(values)*2 < len(l.rows) {
+		return false
+	}
+	if share(values, func(v string) bool { return classOf(v) == mixed }) >= 0.5 && isDistinct(values) {
+		return true
+	}
+	if len(mine) == 0 {
+		return false
+	}
+	length := func(values []string) int { return len(strings.Join(values, "")) / len(values) }
+	near := length(values)-length(mine) < 3 && length(mine)-length(values) < 3
+	prefix := beforeDigit(mine[0])
+	switch {
+	case share(mine, isNumber) >= 0.9 && share(values, isNumber) >= 0.9:
+		return near && isDistinct(values)
+	case hasDigit(mine[0]) && prefix != "":
+		return share(values, func(v string) bool { return hasDigit(v) && beforeDigit(v) == prefix }) >= 0.5
+	}
+	return false
+}

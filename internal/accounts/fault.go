@@ -33,6 +33,10 @@ var (
 	FaultSheetEmpty = fault.Declare(fault.Invalid, "file.sheet_empty",
 		"The sheet “%s” contains no rows. Choose another sheet.")
 
+	FaultSheetHeader = fault.Declare(fault.Invalid, "file.sheet_header",
+		"The sheet “%s” does not have the same header as the first one that was chosen. Choose it alone, or save "+
+			"it as a file of its own, and upload that file separately.")
+
 	FaultColumn = fault.Declare(fault.Invalid, "file.column",
 		"Column %d does not exist: with these settings, the file has %d columns. Choose another column or "+
 			"separator.")

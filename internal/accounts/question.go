@@ -35,6 +35,16 @@ const (
 // all rows with that reason. Each is the name of a question.
 var Doubts = []Reason{Hidden, Unlike, ShortRow, ColumnsChanged, Rounded, SeveralValues}
 
+// AcceptAll are answers for a list that nobody is asked about, such as one that
+// this program wrote.
+func AcceptAll() map[Reason]string {
+	answers := map[Reason]string{}
+	for _, reason := range Doubts {
+		answers[reason] = Accept
+	}
+	return answers
+}
+
 // IsZero reports whether nothing was said.
 func (c Choices) IsZero() bool {
 	return len(c.Sheets) == 0 && c.Encoding == "" && c.Separator == "" && c.Quote == "" && c.FirstLine == 0 &&

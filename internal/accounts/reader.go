@@ -1,6 +1,10 @@
 package accounts
 
-import "io"
+import (
+	"io"
+	"slices"
+	"strings"
+)
 
 // Options say what an account may be, and how the file is to be read.
 type Options struct {
@@ -18,6 +22,8 @@ type Reader struct {
 	rows          interface{ next() (Row, error) }
 	closer        io.Closer
 	understanding Understanding
+	answers       map[Reason]string    // of a person, about rows in doubt
+	inDoubt       map[Reason]*Question // rows set aside that no person has decided on; nil: nobody is asked
 	first         *Row
 	err           error // it does not go away
 }
@@ -42,11 +48,14 @@ func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	} else if u, err = f.understand(o.Choices, limit); err != nil {
 		return nil, err
 	}
-	rd := &Reader{file: f, understanding: u}
+	rd := &Reader{file: f, understanding: u, answers: o.Choices.Rows}
+	if o.Understood == nil {
+		rd.inDoubt = map[Reason]*Question{}
+	}
 	if err := rd.begin(limit); err != nil {
 		return nil, err
 	}
-	first, err := rd.rows.next()
+	first, err := rd.read()
 	if err != nil {
 		rd.Close()
 		if err == io.EOF {
@@ -64,16 +73,11 @@ func (r *Reader) begin(limit int) error {
 	u.Required = max(u.Required, u.Column+1, u.TagColumn)
 	u.Columns = max(u.Columns, u.Column+1, u.TagColumn)
 	if r.file.book != nil {
-		sheet, ok := r.file.book.Sheet(u.firstSheet())
-		if !ok {
-			return FaultNoSheet.With(u.firstSheet())
-		}
-		rows, err := r.file.book.Rows(sheet)
+		table, err := r.file.newSheetTable(u, limit)
 		if err != nil {
 			return err
 		}
-		r.rows = &sheetTable{rows: rows, understanding: u, rules: rules{limit: limit}, joined: newJoined(u)}
-		r.closer = rows
+		r.rows, r.closer = table, table
 		return nil
 	}
 	lines, closer, err := r.file.lines(u.Encoding)
@@ -107,8 +111,35 @@ func (r *Reader) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
 	}
-	row, err := r.rows.next()
+	row, err := r.read()
 	r.err = err
+	return row, err
+}
+
+// read takes note of rows in doubt, and asks about them in the end.
+func (r *Reader) read() (Row, error) {
+	row, err := r.rows.next()
+	switch {
+	case r.inDoubt == nil:
+	case err == io.EOF:
+		for _, reason := range Doubts {
+			if q := r.inDoubt[reason]; q != nil {
+				q.Choices[1].First = q.Choices[0].First
+				r.understanding.Unsure = append(r.understanding.Unsure, *q)
+			}
+		}
+		r.inDoubt = nil
+	case row.Reason == "":
+	case slices.Contains(Doubts, row.Reason) && r.answers[row.Reason] == "":
+		q := r.inDoubt[row.Reason]
+		if q == nil {
+			q = &Question{Name: string(row.Reason), Suggested: Aside, Choices: []Choice{{Value: Aside}, {Value: Accept}}}
+			r.inDoubt[row.Reason] = q
+		}
+		if q.Rows++; len(q.Choices[0].First) < shownValues {
+			q.Choices[0].First = append(q.Choices[0].First, strings.Clone(row.Value))
+		}
+	}
 	return row, err
 }
 

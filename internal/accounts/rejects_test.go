@@ -23,10 +23,7 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 		for i := range u.Columns {
 			header = append(header, "column "+strconv.Itoa(i+1))
 		}
-		header[u.Column] = "account"
-		if u.TagColumn > 0 {
-			header[u.TagColumn-1] = "tags"
-		}
+		header = u.Marked(header)
 	}
 	for _, row := range rows {
 		for row.Reason != "" && len(header) < len(row.Fields) {

@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,7 +12,7 @@ import (
 //
 // Written with [Writer] and read again, a row that was set aside is set aside
 // again: where its account column would read as if nothing were wrong, Fields
-// has it in the form ="a1", which no account can have.
+// has it with a sign before it ("⚠ a1"), which no account can have.
 type Row struct {
 	Number  int64    // from 1, the header and blank lines not counted
 	Line    int64    // where it begins, from 1; of a workbook, the sheet's row
@@ -35,33 +34,37 @@ func (row *Row) setAside(reason Reason, line string) {
 	row.mark(0)
 }
 
+// settle decides on a row whose cells are in order. Untyped says that the cell of
+// the tags is text or a whole number.
+func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
+	u := d.understanding
+	switch {
+	case judged != "" && judged != SeveralValues:
+		row.Reason = judged
+	case u.TagColumn > 0 && !untyped:
+		row.Reason = BadTag
+	case u.TagColumn > 0 && u.TagColumn <= len(row.Fields):
+		row.Tags, row.Reason = SplitTags(row.Fields[u.TagColumn-1])
+	}
+	if row.Reason == "" {
+		row.Reason = d.reason(row.Value, judged, hidden, short)
+	}
+	if row.Reason == "" && u.TagColumn > 0 && row.Tags == nil {
+		row.Reason = NoTag
+	}
+	if row.Reason != "" {
+		row.Tags = nil
+		row.mark(u.Column)
+		return
+	}
+	row.Account, row.Unusual = row.Value, isUnusual(row.Value)
+}
+
 // mark makes sure that a row set aside is set aside again when it comes back.
 func (row *Row) mark(column int) {
 	if column < len(row.Fields) && anyRules.judge(row.Fields[column], true) == "" {
-		row.Fields[column] = marked(row.Fields[column])
+		row.Fields[column] = markSign + row.Fields[column]
 	}
-}
-
-// settle accepts a row of which account and cells are in order, if its tags are.
-// Untyped says that the cell of the tags is text or a whole number.
-func (row *Row) settle(u *Understanding, untyped bool) {
-	switch {
-	case row.Reason != "":
-		return
-	case u.Several:
-		row.Reason = SeveralValues
-		row.mark(u.Column)
-		return
-	case u.TagColumn > 0 && !untyped:
-		row.Reason = BadTag
-		row.mark(u.Column)
-		return
-	case u.TagColumn > 0:
-		if row.Tags, row.Reason = SplitTags(row.Fields[u.TagColumn-1]); row.Reason != "" {
-			return
-		}
-	}
-	row.Account, row.Unusual = row.Value, isUnusual(row.Value)
 }
 
 // notText sets a row aside that holds what is no text.
@@ -70,16 +73,6 @@ func (row *Row) notText() {
 	for i, field := range row.Fields {
 		row.Fields[i] = readable(field)
 	}
-}
-
-// repeatsHeader reports whether a row is the header once more.
-func repeatsHeader(u Understanding, fields []string, value string) bool {
-	if u.Header == nil || u.Column >= len(u.Header) || u.Column >= len(fields) ||
-		u.Column > 0 && value != u.Header[u.Column] {
-		return false
-	}
-	first := strings.TrimPrefix(fields[0], "\uFEFF")
-	return first == u.Header[0] && slices.Equal(withoutBlankEnd(fields[1:]), withoutBlankEnd(u.Header[1:]))
 }
 
 func withoutBlankEnd(cells []string) []string {

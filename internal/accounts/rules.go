@@ -55,12 +55,18 @@ var Reasons = []Reason{
 const UserIDBytes = 32
 
 var (
-	damagedNumber = regexp.MustCompile(
-		`^[-+]?([0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}|[0-9][.,][0-9]+[Ee][0-9]{1,3}|[0-9]+[.]0+)$`)
-	noValues    = []string{"null", `\n`, "none", "nan", "n/a", "nil", "(null)", "<null>", "undefined"}
-	totals      = []string{"total", "subtotal", "grand total", "totals"}
-	listMark    = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+#>]+) `)
-	rowCount    = regexp.MustCompile(`^\(?[0-9]+ rows?( |\)|$)`)
+	damagedNumber = regexp.MustCompile(`^[-+]?([0-9]([.,][0-9]+)?[Ee][-+][0-9]{1,3}|[0-9][.,][0-9]+[Ee][0-9]{1,3}|` +
+		`[0-9]+[.]0+|[0-9]{1,3}([.,'][0-9]{3})+|[0-9]+([.,'][0-9]+){2,})$|^\([0-9.,]+\)$`)
+	// What spreadsheets make of an account such as MAR1 or 1-2.
+	dateOrTime = regexp.MustCompile(`(?i)^([0-9]{2,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?|` +
+		`[0-9]{1,2}[- /](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)([- /][0-9]{2,4})?|` +
+		`(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-[0-9]{2,4}|true|false)$`)
+	noValues = set("null none nan n/a na n.a k.a nil nat undefined blank empty dbnull system.dbnull missing inf infinity " +
+		"nan(ind #qnan 1.#qnan 1.#ind 1.#inf 1.#snan n/v nv novalue notset unset")
+	inBrackets  = regexp.MustCompile(`^(\([a-zA-Z ]+\)|<[a-zA-Z ]+>|\[[a-zA-Z ]+\]|\{[a-zA-Z ]+\}|\\.)$`)
+	listMark    = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+>]+) `)
+	rowCount    = regexp.MustCompile(`(?i)^\(?[0-9]+ rows?\b`)
+	comments    = []string{"#", "//", "--", ";", "/*"}
 	sheetErrors = []string{
 		"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
 		"#GETTING_DATA", "#BLOCKED!", "#UNKNOWN!", "#FIELD!", "#CONNECT!", "#BUSY!",
@@ -70,37 +76,36 @@ var (
 // rules are what an account may be.
 type rules struct {
 	limit     int  // bytes
-	wholeLine bool // separators belong to the account
+	wholeLine bool // separators and spaces belong to the account
 	tags      bool // the file has a column of tags
 }
 
 // anyRules accept whatever could be an account under some rules.
-var anyRules = rules{limit: math.MaxInt}
+var anyRules = rules{limit: math.MaxInt, wholeLine: true}
 
-// judge tells why a value cannot be an account, or "" when it can. Quoted says
-// that the value stood between quotes.
+// judge tells why a value cannot be an account, or with SeveralValues that it may
+// be more than one; "" when it can. Quoted says that it stood between quotes.
 func (r rules) judge(value string, quoted bool) Reason {
-	several, signed, spaced, letters := false, false, false, false // signed: an exponent may be there
+	if value == "" {
+		return Empty
+	}
+	several, plain, alnum := false, true, false
 	for i := range len(value) {
 		switch b := value[i]; {
+		case isLetterOrDigit(b):
+			alnum = true
+		case b == '_':
 		case b < 0x20 || b > 0x7E:
-			if strings.Trim(value, " \t") == "" {
+			if isBlank(value) {
 				return Empty
 			}
 			return BadCharacter
-		case isLetterOrDigit(b):
-			letters = true
-		case b == ' ':
-			spaced = true
-		case b == ',' || b == ';' || b == '|':
-			several = true
-		case b == '.', (b == '+' || b == '-') && i > 0 && value[i-1]|0x20 == 'e':
-			signed = true
+		default:
+			plain = false
+			several = several || strings.IndexByte(" ,;|:~=^&#/\\+", b) >= 0
 		}
 	}
 	switch {
-	case value == "":
-		return Empty
 	case value[0] == ' ' || value[len(value)-1] == ' ':
 		if strings.Trim(value, " ") == "" {
 			return Empty
@@ -113,66 +118,93 @@ func (r rules) judge(value string, quoted bool) Reason {
 	switch {
 	case len(value) > r.limit:
 		return TooLong
-	case signed && damagedNumber.MatchString(value):
-		return DamagedNumber
-	case annotated(value, spaced):
-		return Annotated
-	case (several || spaced && inParts(value)) && !r.wholeLine:
-		return SeveralValues
-	case strings.HasPrefix(value, `="`) && strings.HasSuffix(value, `"`),
-		value[0] == '#' && (slices.Contains(sheetErrors, value) || strings.Trim(value, "#") == ""):
-		return Formula
-	case !letters || isNoValue(value):
+	case isNoValue(value), !alnum:
+		if value[0] == '#' {
+			return Formula
+		}
 		return NoValue
+	case isMasked(value):
+		return Masked
+	case plain && (len(value) > len("false") || isNumber(value)):
+		return ""
+	}
+	if reason := remarked(value); reason != "" {
+		return reason
+	}
+	if several && !r.wholeLine {
+		return SeveralValues
+	}
+	return ""
+}
+
+// remarked tells that a value is what people or spreadsheets made of an account.
+func remarked(value string) Reason {
+	last := len(value) - 1
+	switch first := value[0]; {
+	case damagedNumber.MatchString(value):
+		return DamagedNumber
+	case dateOrTime.MatchString(value):
+		return CellType
+	case first == '=' && strings.HasPrefix(value, `="`) && value[last] == '"',
+		first == '#' && slices.Contains(sheetErrors, value):
+		return Formula
+	case slices.ContainsFunc(comments, func(mark string) bool { return strings.HasPrefix(value, mark) }):
+		return Commented
+	case (first == '\'' || first == '`') && last > 0 && isLetterOrDigit(value[1]), listMark.MatchString(value),
+		rowCount.MatchString(value):
+		return Annotated
+	case isRange(value):
+		return Range
 	}
 	return ""
 }
 
 // isNoValue reports whether a value is what programs write for none.
 func isNoValue(value string) bool {
-	if len(value) > len("undefined") {
+	if len(value) > len("(System.DBNull)") {
 		return false
 	}
-	switch value[0] {
-	case 'n', 'N', '\\', '(', '<', 'u', 'U':
-		return slices.ContainsFunc(noValues, func(word string) bool { return strings.EqualFold(word, value) })
-	}
-	return value == "-"
+	core := strings.Trim(value, `-+()[]<>{}"'%$@_.\`)
+	return noValues[strings.ToLower(core)] || len(core) < len(value) && inBrackets.MatchString(value)
 }
 
-// inParts reports whether spaces part a value into what looks like several:
-// more than one space in a row, or a digit in every part.
-func inParts(value string) bool {
-	value = strings.Trim(value, " ")
-	if strings.Contains(value, "  ") {
+// isMasked reports whether signs stand in place of digits: 138****1234, 138xxxx1234.
+func isMasked(value string) bool {
+	if strings.Contains(value, "**") || strings.Contains(value, "??") || strings.HasSuffix(value, "..") {
 		return true
 	}
-	parts := strings.Split(value, " ")
-	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !hasDigit(part) })
-}
-
-// annotated reports whether more than an account seems to stand in a value, or
-// a sentence, or a remark such as a total below a table.
-func annotated(value string, spaced bool) bool {
-	last := len(value) - 1
-	switch first := value[0]; {
-	case (first == '\'' || first == '`') && last > 0 && isLetterOrDigit(value[1]), value[last] == ':':
-		return true
-	case first|0x20 == 't' || first|0x20 == 's' || first|0x20 == 'g':
-		if slices.ContainsFunc(totals, func(word string) bool { return strings.EqualFold(word, value) }) {
+	for _, signs := range []string{"xxx", "XXX"} {
+		before, after, found := strings.Cut(value, signs)
+		after = strings.TrimLeft(after, "xX")
+		if found && before != "" && isNumber(before[len(before)-1:]) && after != "" && isNumber(after[:1]) {
 			return true
 		}
 	}
-	return spaced && (strings.Count(strings.Trim(value, " "), " ") > 2 && !inParts(value) ||
-		strings.Contains(value, ": ") || listMark.MatchString(value) || rowCount.MatchString(value))
+	return false
+}
+
+// isRange reports whether a value is two numbers of a row, such as 10001-10020 or
+// im_1..im_9: as long as each other, and the second one higher.
+func isRange(value string) bool {
+	for _, sign := range []string{"...", "..", "~", "-"} {
+		from, to, found := strings.Cut(value, sign)
+		if !found || strings.Contains(to, sign) {
+			continue
+		}
+		from, to = strings.TrimRight(from, " "), strings.TrimLeft(to, " ")
+		prefix := strings.TrimRight(from, "0123456789")
+		from, to = from[len(prefix):], strings.TrimPrefix(to, prefix)
+		return len(from) > 1 && len(from) == len(to) && isNumber(to) && from < to
+	}
+	return false
 }
 
 func isLetterOrDigit(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' }
 
-// marked is a value as a spreadsheet's text formula: for the cell of a row that
-// was set aside although the cell alone could be an account, so that it is set
-// aside again when it comes back unmended.
-func marked(value string) string { return `="` + value + `"` }
+// markSign stands before the cell of a row that was set aside although the cell
+// alone could be an account, so that it is set aside again when it comes back
+// unmended. It is seen, and no account can have it.
+const markSign = "⚠ "
 
 // startsFormula reports whether a spreadsheet would run the cell, once the
 // apostrophes before it are taken away.
@@ -192,9 +224,18 @@ func neutral(cell string) string {
 	return cell
 }
 
+// original also takes ="00123", which programs write to keep the zeros, for 00123.
 func original(cell string) string {
-	if cell != "" && cell[0] == '\'' && startsFormula(cell) {
+	if cell == "" || cell[0] != '\'' && cell[0] != '=' {
+		return cell
+	}
+	if cell[0] == '\'' && startsFormula(cell) {
 		return cell[1:]
+	}
+	if inner, is := strings.CutPrefix(cell, `="`); is {
+		if text, is := strings.CutSuffix(inner, `"`); is && !strings.Contains(text, `"`) {
+			return text
+		}
 	}
 	return cell
 }

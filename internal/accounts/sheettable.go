@@ -1,37 +1,77 @@
 package accounts
 
 import (
+	"io"
+	"slices"
+
 	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/accounts/workbook"
 )
 
-// sheetTable is the rows of a workbook's sheet.
+// sheetTable is the rows of a workbook's sheets, one after the other.
 type sheetTable struct {
-	rows          *workbook.Rows
+	book          *workbook.Workbook
+	rows          *workbook.Rows // of the sheet at hand
+	further       []string       // sheets still to be read
 	understanding Understanding
 	rules         rules
-	joined        joined
+	doubts        doubts
 	number        int64
-	begun         bool
+	begun         bool // past the header of the sheet at hand
+	first         bool // the sheet at hand is the first
 }
+
+func (f *file) newSheetTable(u Understanding, limit int) (*sheetTable, error) {
+	t := &sheetTable{book: f.book, further: u.Chosen, understanding: u, first: true}
+	t.rules = rules{limit: limit, wholeLine: u.WholeLine}
+	t.doubts = newDoubts(&t.understanding)
+	if len(u.Chosen) == 0 {
+		return nil, FaultNoSheet.With("")
+	}
+	return t, t.open()
+}
+
+// open begins the next sheet.
+func (t *sheetTable) open() error {
+	sheet, ok := t.book.Sheet(t.further[0])
+	if !ok {
+		return FaultNoSheet.With(t.further[0])
+	}
+	rows, err := t.book.Rows(sheet)
+	t.rows, t.further, t.begun = rows, t.further[1:], t.understanding.Header == nil
+	return err
+}
+
+func (t *sheetTable) Close() error { return t.rows.Close() }
 
 func (t *sheetTable) next() (Row, error) {
 	for {
 		found, err := t.rows.Next()
-		if err != nil {
+		if err == io.EOF && len(t.further) > 0 {
+			t.rows.Close()
+			if err := t.open(); err != nil {
+				return Row{}, err
+			}
+			t.first, t.doubts.changed = false, false
+			continue
+		} else if err != nil {
 			return Row{}, err
 		}
-		if found.Line < t.understanding.FirstLine {
+		if t.first && found.Line < t.understanding.FirstLine {
 			continue
 		}
 		if !t.begun {
-			if t.begun = true; t.understanding.Header != nil {
-				continue
-			}
+			t.begun = t.first || isHeaderOf(t.understanding.Header, sampled(found).cells)
+			continue
 		}
 		t.number++
 		return t.row(found), nil
 	}
+}
+
+// isHeaderOf compares the header of the first sheet with a row of another one.
+func isHeaderOf(header, cells []string) bool {
+	return slices.Equal(withoutBlankEnd(header), withoutBlankEnd(cells))
 }
 
 // cellReasons are why cells are no account although they may look like one.
@@ -58,19 +98,18 @@ func (t *sheetTable) row(found workbook.Row) Row {
 	if column < len(found.Cells) {
 		typed = cellReasons[found.Cells[column].Kind]
 	}
-	middle := t.joined.reason(row.Fields, row.Value, t.understanding)
 	switch {
 	case !isText:
 		row.notText()
-	case middle != "":
-		row.Reason = middle
+	case t.doubts.middle(row.Fields, row.Value):
+		row.Reason = RepeatedHeader
 	case found.Wide:
 		row.Reason = Ragged
 	case !isBlank(row.Value) && typed != "":
 		row.Reason = typed
 	default:
-		row.Reason = t.rules.judge(row.Value, false)
-		row.settle(&t.understanding, tags == 0 || tags > len(found.Cells) || found.Cells[tags-1].Kind == workbook.Plain)
+		row.settle(&t.doubts, t.rules.judge(row.Value, false), found.Hidden, false,
+			tags == 0 || tags > len(found.Cells) || found.Cells[tags-1].Kind == workbook.Plain)
 		return row
 	}
 	row.mark(column)

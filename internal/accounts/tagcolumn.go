@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -10,10 +9,8 @@ import (
 const tagMark = " [tags]"
 
 // tagWords name a column of tags, in the form of plainWord.
-var tagWords = set([]string{
-	"tag", "tags", "label", "labels", "tagname", "tagnames", "taglist", "labelname", "labelnames",
-	"标签", "标签名", "标签名称", "标签列表", "標籤", "標籤名", "標籤名稱", "用户标签", "用戶標籤",
-})
+var tagWords = set("tag tags label labels tagname tagnames taglist labelname labelnames " +
+	"标签 标签名 标签名称 标签列表 標籤 標籤名 標籤名稱 用户标签 用戶標籤")
 
 // tagEnding is how longer names of such a column end: user_tags, userTags, 会员标签.
 var tagEnding = regexp.MustCompile(`(^|[_\s.-])((?i)tags?|labels?)$|[a-z](Tags?|Labels?)$|(标签|標籤)$`)
@@ -60,37 +57,20 @@ func namedTags(header []string, but int) (column int) {
 	return -1
 }
 
-// isTagHeader reports whether a first row of several cells is a header because
-// one names the tags, and does not stand in its column again.
-func isTagHeader(first []string, below []sampleRow) bool {
-	column := namedTags(first, -1)
-	return column >= 0 && len(first) > 1 && len(below) > 0 &&
-		!slices.ContainsFunc(first, hasDigit) &&
-		!slices.ContainsFunc(below, func(row sampleRow) bool {
-			return column < len(row.cells) && row.cells[column] == first[column]
-		})
-}
-
 // tagColumn finds the column of the tags, from 0: the one chosen, else the one
 // that the header names, else the only other one in use, right of the accounts,
 // unless the header calls it something else. -1 when it cannot be told.
-func (c *candidate) tagColumn(chosen Choices) int {
+func (c *layout) tagColumn(chosen Choices) int {
 	if chosen.TagColumn > 0 {
 		return chosen.TagColumn - 1
 	}
 	if column := namedTags(c.header, c.column); column >= 0 {
 		return column
 	}
-	used := make([]bool, c.columns)
-	for _, row := range slices.Concat(c.rows, []sampleRow{{cells: c.header}}) {
-		for i, cell := range row.cells[:min(len(row.cells), c.columns)] {
-			used[i] = used[i] || strings.TrimSpace(cell) != ""
-		}
-	}
 	other := -1
-	for i := range used {
+	for _, i := range c.used() {
 		switch {
-		case !used[i] || i == c.column:
+		case i == c.column:
 		case other >= 0 || i < c.column:
 			return -1
 		default:
@@ -105,12 +85,11 @@ func (c *candidate) tagColumn(chosen Choices) int {
 
 // namesElse reports whether a header's cell is a known word for something else.
 func namesElse(cell string) bool {
-	word := plainWord(remark.ReplaceAllString(cell, ""))
-	return (common[word] || sure[word]) && !tagWords[word]
+	return isKnownWord(cell) && namingTags(cell) == noTags
 }
 
 // takeTags makes the column of the tags part of the understanding.
-func (u *Understanding) takeTags(found candidate, c Choices) error {
+func (u *Understanding) takeTags(found layout, c Choices) error {
 	column := found.tagColumn(c)
 	switch {
 	case column >= u.Columns:
@@ -131,16 +110,4 @@ func (u *Understanding) hasTags() error {
 		return FaultNoTags.With()
 	}
 	return FaultTagColumn.With(u.Columns)
-}
-
-// without empties a column that is known not to be that of the accounts.
-func without(rows []sampleRow, column int) []sampleRow {
-	emptied := make([]sampleRow, len(rows))
-	for i, row := range rows {
-		if emptied[i] = row; column < len(row.cells) {
-			emptied[i].cells = slices.Clone(row.cells)
-			emptied[i].cells[column] = ""
-		}
-	}
-	return emptied
 }

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"io"
+	"strings"
 
 	"tagsweep/internal/accounts/text"
 )
@@ -12,12 +13,20 @@ type textTable struct {
 	understanding Understanding
 	rules         rules
 	number        int64 // of the last row
-	joined        joined
+	named         int   // columns in which there may be text
+	doubts        doubts
 }
 
 func newTextTable(lines *text.Lines, u Understanding, limit int) *textTable {
-	t := &textTable{understanding: u, rules: rules{limit: limit, wholeLine: u.WholeLine}, joined: newJoined(u)}
-	t.records = lines.Records(dialectOf(u.Separator, u.Quote), t.isRow)
+	t := &textTable{understanding: u, rules: rules{limit: limit, wholeLine: u.WholeLine}, named: u.Columns}
+	t.doubts = newDoubts(&t.understanding)
+	for u.Header != nil && t.named > u.Required && t.named <= len(u.Header) && isBlank(u.Header[t.named-1]) {
+		t.named--
+	}
+	if u.Like.Class == "" { // a row that was split too often cannot be seen by its account
+		t.named = min(t.named, u.Required)
+	}
+	t.records = lines.Records(dialectOf(u.Separator, u.Quote), u.Column, t.isRow)
 	return t
 }
 
@@ -55,42 +64,38 @@ func (t *textTable) next() (Row, error) {
 
 // judge decides on a row that could be split.
 func (t *textTable) judge(row *Row, record *text.Record) {
-	column := t.understanding.Column
+	u := &t.understanding
 	row.Fields = originals(record.Cells())
-	if column < len(row.Fields) {
-		row.Value = row.Fields[column]
+	if u.Column < len(row.Fields) {
+		row.Value = row.Fields[u.Column]
 	}
-	middle := t.joined.reason(row.Fields, row.Value, t.understanding)
 	switch {
 	case record.NotText:
 		row.notText()
 	case record.InQuote:
 		row.Reason = InQuote
-	case middle != "":
-		row.Reason = middle
-	case !t.fits(record):
+	case t.doubts.middle(row.Fields, row.Value):
+		row.Reason = RepeatedHeader
+	case record.Len() > u.Columns, !record.BlankFrom(min(t.named, record.Len())):
 		row.Reason = Ragged
 	default:
-		row.Reason = t.rules.judge(row.Value, record.Quoted(column))
-		row.settle(&t.understanding, true)
+		quoted := u.Column < record.Len() && record.Quoted(u.Column)
+		row.settle(&t.doubts, t.rules.judge(row.Value, quoted), false, record.Len() < u.Required, true)
 		return
 	}
-	row.mark(column)
+	row.mark(u.Column)
 }
 
-// fits reports whether a record has the cells a row must have, and nothing
-// beyond the last column that has a name.
-func (t *textTable) fits(record *text.Record) bool {
-	return record.Len() >= t.understanding.Required && record.BlankFrom(t.understanding.Required)
-}
-
-// isRow reports whether a line, read alone, would be the row of an account, or
-// the beginning of one.
-func (t *textTable) isRow(line *text.Record) bool {
-	column := t.understanding.Column
-	whole := line.Problem == 0 && t.fits(line)
-	begun := line.Problem == text.OpenQuote && column < line.Len()
-	return (whole || begun) && t.rules.judge(original(line.Cell(column)), line.Quoted(column)) == ""
+// isRow reports whether a line inside quotes, read alone, has an account in its
+// place that is like the others of the file.
+func (t *textTable) isRow(cells []string) bool {
+	u := &t.understanding
+	if u.Column >= len(cells) || u.Like.Class == "" && len(cells) < u.Required {
+		return false
+	}
+	value := original(strings.Trim(cells[u.Column], u.Quote+" "))
+	reason := t.rules.judge(value, true)
+	return (reason == "" || reason == SeveralValues && u.Like.Class != "") && u.Like.fits(value)
 }
 
 // originals undoes what an export did to cells.

@@ -3,6 +3,8 @@ package accounts
 import (
 	"errors"
 	"io"
+	"slices"
+	"strings"
 
 	"tagsweep/internal/accounts/text"
 	"tagsweep/internal/fault"
@@ -18,6 +20,11 @@ func (f *file) understand(c Choices, limit int) (u Understanding, err error) {
 	}
 	if u, err = f.understandTable(c, limit); err == nil && f.tags {
 		err = u.hasTags()
+	}
+	for _, reason := range Doubts {
+		if c.Rows[reason] == Accept {
+			u.Accepted = append(u.Accepted, reason)
+		}
 	}
 	return u, err
 }
@@ -77,10 +84,23 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		return u, err
 	}
 	defer closer.Close()
-	u = Understanding{Encoding: c.Encoding, WholeLine: c.Separator == OnePerLine}
+	u = Understanding{Encoding: c.Encoding}
 	u.Packed, u.Entry = f.packing()
 	above := func(line []byte) { u.above(string(line[:min(len(line), 4*shownBytes)])) }
+	sample, _, err := t.Peek()
+	if err != nil {
+		return u, noTable(err, c)
+	}
+	if format := formatOfText(sample); format != "" {
+		return u, FaultBinary.With(format)
+	}
 	first := max(c.FirstLine, 1)
+	if separator, length := separatorLine(sample); length > 0 && c.FirstLine != 1 {
+		if c.Separator == "" {
+			c.Separator = separator
+		}
+		first = max(first, 2)
+	}
 	if err := t.SkipTo(first, above); err != nil {
 		return u, noTable(err, c)
 	}
@@ -88,28 +108,19 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 	if err != nil {
 		return u, noTable(err, c)
 	}
-	if separator, length := separatorLine(sample); length > 0 && c.FirstLine == 0 {
-		if c.Separator == "" {
-			c.Separator = separator
-		}
-		if err := t.SkipTo(2, above); err != nil {
-			return u, err
-		}
-		first, sample = 2, sample[length:]
-	}
-	found := detect(sample, c, rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags})
+	r := rules{limit: limit, wholeLine: c.Separator == OnePerLine, tags: f.tags}
+	found := detect(sample, first, c, r)
 	if !whole {
-		found.header, found.column, found.line, found.unread = nil, max(c.Column-1, 0), 0, c.Header == Yes
+		found.header, found.column, found.line, found.unread = nil, max(c.Column-1, 0), first, c.Header == Yes
+		found.unsure = nil
 	}
-	if err := u.take(found, c, first, f.tags); err != nil {
+	u.WholeLine = r.wholeLine || found.separator == OnePerLine && found.asks(AskSeparator)
+	r.wholeLine = u.WholeLine
+	if err := u.take(found, c, r); err != nil {
 		return u, err
 	}
 	if err := t.SkipTo(u.FirstLine, above); err != nil {
 		return u, noTable(err, c)
-	}
-	u.Required = u.Columns
-	for u.Header != nil && u.Required > max(u.Column+1, u.TagColumn) && u.Header[u.Required-1] == "" {
-		u.Required--
 	}
 	if u.Header == nil {
 		return u, nil
@@ -122,6 +133,10 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		u.Header = nil
 	}
 	return u, nil
+}
+
+func (l *layout) asks(name string) bool {
+	return slices.ContainsFunc(l.unsure, func(q Question) bool { return q.Name == name })
 }
 
 // above keeps a line above the table to be shown.
@@ -141,10 +156,10 @@ func noTable(err error, c Choices) error {
 }
 
 // take makes what was found part of the understanding.
-func (u *Understanding) take(found candidate, c Choices, first int64, tags bool) error {
+func (u *Understanding) take(found layout, c Choices, r rules) error {
 	u.Separator, u.Quote = found.separator, found.quote
-	u.FirstLine = first + found.line
-	u.Column, u.Columns, u.Several = found.column, found.columns, found.several
+	u.FirstLine, u.Unsure, u.ByName = found.line, found.unsure, found.byName
+	u.Column, u.Columns = found.column, found.columns
 	switch {
 	case found.columns > MaxColumns:
 		return FaultColumns.With(found.columns, MaxColumns)
@@ -159,8 +174,48 @@ func (u *Understanding) take(found candidate, c Choices, first int64, tags bool)
 			u.Header[i] = readable(cell)
 		}
 	}
-	if tags {
-		return u.takeTags(found, c)
+	if r.tags {
+		if err := u.takeTags(found, c); err != nil {
+			return err
+		}
 	}
+	u.learn(found.rows, r)
 	return nil
 }
+
+// learn keeps what the rows of the sample have in common.
+func (u *Understanding) learn(rows []sampleRow, r rules) {
+	accounts := accountsIn(rows, u.Column, r)
+	u.Like = likenessOf(accounts)
+	long, zeros := 0, 0
+	for _, account := range accounts {
+		if isLongNumber(account) {
+			long++
+			if strings.HasSuffix(account, "00") {
+				zeros++
+			}
+		}
+	}
+	u.Rounding = zeros*2 > long
+	u.Required = max(u.Column+1, u.TagColumn)
+	for i := range u.Columns {
+		filled, withDigit := 0, 0
+		for _, row := range rows {
+			if cell := row.cell(i); !isBlank(cell) {
+				filled++
+				if hasDigit(cell) {
+					withDigit++
+				}
+			}
+		}
+		if filled > 0 {
+			u.Required = max(u.Required, i+1)
+		}
+		if withDigit > 2 && withDigit*4 >= len(rows)*3 {
+			u.WithDigit = append(u.WithDigit, i)
+		}
+	}
+}
+
+// isLongNumber: a number with more digits than spreadsheets and JavaScript keep.
+func isLongNumber(account string) bool { return len(account) >= 16 && isNumber(account) }

@@ -12,7 +12,7 @@ import (
 )
 
 // MaxColumns is how many columns a file may have.
-const MaxColumns = 100
+const MaxColumns = 1000
 
 // Choices are what a person says about a file. A zero field is detected.
 type Choices struct {
@@ -75,6 +75,11 @@ func (c Choices) known() error {
 	case c.TagColumn < 0:
 		return FaultChoice.With(strconv.Itoa(c.TagColumn))
 	}
+	for reason, answer := range c.Rows {
+		if !slices.Contains(Doubts, reason) || answer != Aside && answer != Accept {
+			return FaultChoice.With(readable(string(reason) + "=" + answer))
+		}
+	}
 	return nil
 }
 
@@ -89,16 +94,20 @@ type Understanding struct {
 	Encoding  Encoding `json:"encoding,omitempty"`   // not of a workbook
 	Separator string   `json:"separator,omitempty"`  // not of a workbook
 	Quote     string   `json:"quote,omitempty"`      // not of a workbook
-	WholeLine bool     `json:"whole_line,omitempty"` // a person said OnePerLine: separators belong to the account
-	Several   bool     `json:"several,omitempty"`    // every row seems to hold several accounts, so none is taken
+	WholeLine bool     `json:"whole_line,omitempty"` // separators and spaces belong to the account
 	FirstLine int64    `json:"first_line"`           // where the table begins, from 1
 	Above     []string `json:"above,omitempty"`      // the lines above it, at most five, shortened; not rows
 	Header    []string `json:"header,omitempty"`     // nil: none
 	Column    int      `json:"column"`               // of the accounts, from 0
+	ByName    bool     `json:"by_name,omitempty"`    // the header says so, and no other column could be it
 	TagColumn int      `json:"tag_column,omitempty"` // of the tags, from 1; 0: they are not read
 	Columns   int      `json:"columns"`
 	Required  int      `json:"required"`        // cells a row must have
 	Shape     string   `json:"shape,omitempty"` // the same for files with the same header, before any choice
+
+	Like      Likeness `json:"like,omitzero"`        // of nearly all accounts
+	Rounding  bool     `json:"rounding,omitempty"`   // most long numbers end in zeros
+	WithDigit []int    `json:"with_digit,omitempty"` // the columns that have a digit in nearly every row
 
 	Accepted []Reason   `json:"accepted,omitempty"` // rows in doubt for these reasons are read
 	Unsure   []Question `json:"unsure,omitempty"`   // not answered yet
@@ -115,15 +124,26 @@ func (u Understanding) ExportHeader() []string {
 	if u.Header == nil {
 		return nil
 	}
-	header := slices.Clone(u.Header)
-	if column, how := namedHow(header); how != surely || column != u.Column {
-		header = marking(header, u.Column, accountMark)
+	if u.ByName && !slices.ContainsFunc(u.Header, isMarked) {
+		return u.markTags(slices.Clone(u.Header))
 	}
+	return u.Marked(u.Header)
+}
+
+// Marked are names for the columns of such a file, so that those of the accounts and
+// of the tags are recognised whatever they are called.
+func (u Understanding) Marked(names []string) []string {
+	return u.markTags(marking(slices.Clone(names), u.Column, accountMark))
+}
+
+func (u Understanding) markTags(header []string) []string {
 	if u.TagColumn > 0 && namedTags(header, u.Column) != u.TagColumn-1 {
 		header = marking(header, u.TagColumn-1, tagMark)
 	}
 	return header
 }
+
+func isMarked(cell string) bool { return strings.HasSuffix(cell, accountMark) }
 
 // marking puts a mark behind the name of one column, and of no other.
 func marking(header []string, column int, mark string) []string {

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"tagsweep/internal/accounts/text"
@@ -27,45 +28,146 @@ func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	return u, err
 }
 
-// understandSheets takes the sheet that was chosen, else the first that has rows.
+// understandSheets takes the sheets that were chosen, else the only visible one
+// that has rows. When several have, it asks.
 func (f *file) understandSheets(c Choices, limit int) (u Understanding, err error) {
-	sheets := visibleSheets(f.book)
-	if len(c.Sheets) > 0 {
-		s, ok := f.book.Sheet(c.Sheets[0])
-		if !ok {
-			return u, FaultNoSheet.With(readable(c.Sheets[0]))
-		}
-		sheets = []workbook.Sheet{s}
+	sheets, err := f.chosenSheets(c)
+	if err != nil {
+		return u, err
 	}
-	for _, s := range sheets {
-		if f.book.IsBlank(s) {
+	if len(c.Sheets) == 0 {
+		if u, err = f.understandSheet(sheets[0], c, limit); err != nil || len(sheets) == 1 {
+			return u, noTable(err, c)
+		}
+		q := Question{Name: AskSheets, Suggested: sheets[0].Name}
+		for _, sheet := range sheets[:min(len(sheets), sheetsShown)] {
+			first, err := f.firstOfSheet(sheet, u)
+			if err != nil {
+				return u, err
+			}
+			q.Choices = append(q.Choices, Choice{Value: sheet.Name, Label: sheet.Name, First: first})
+		}
+		u.Unsure = append([]Question{q}, u.Unsure...)
+		return u, nil
+	}
+	if u, err = f.understandSheet(sheets[0], c, limit); err == io.EOF && c.FirstLine == 0 {
+		return u, FaultSheetEmpty.With(sheets[0].Name)
+	} else if err != nil {
+		return u, noTable(err, c)
+	}
+	for _, sheet := range sheets[1:] {
+		if err := f.hasHeader(sheet, u.Header); err != nil {
+			return u, err
+		}
+		u.Chosen = append(u.Chosen, sheet.Name)
+	}
+	return u, nil
+}
+
+// chosenSheets are those that were chosen, in the order of the workbook; else the
+// visible ones that have rows, or one that has only a header.
+func (f *file) chosenSheets(c Choices) (sheets []workbook.Sheet, err error) {
+	for _, name := range c.Sheets {
+		if _, ok := f.book.Sheet(name); !ok {
+			return nil, FaultNoSheet.With(readable(name))
+		}
+	}
+	for _, sheet := range f.book.Sheets {
+		if slices.Contains(c.Sheets, sheet.Name) {
+			sheets = append(sheets, sheet)
+		}
+	}
+	if len(c.Sheets) > 0 {
+		return sheets, nil
+	}
+	var oneRow []workbook.Sheet
+	for _, sheet := range f.book.Sheets {
+		if sheet.Hidden && slices.ContainsFunc(f.book.Sheets, func(s workbook.Sheet) bool { return !s.Hidden }) {
 			continue
 		}
-		if u, err = f.understandSheet(s, c, limit); err != io.EOF {
-			return u, err
+		has, err := f.book.HasRows(sheet)
+		if err == nil && !has && !f.book.IsBlank(sheet) {
+			has, err = f.isOneAccount(sheet)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case has:
+			sheets = append(sheets, sheet)
+		case !f.book.IsBlank(sheet):
+			oneRow = append(oneRow, sheet)
 		}
 	}
 	switch {
-	case len(c.Sheets) > 0 && c.FirstLine == 0:
-		return u, FaultSheetEmpty.With(sheets[0].Name)
-	case len(c.Sheets) == 0 && len(sheets) < len(f.book.Sheets):
-		return u, FaultHidden.With()
+	case len(sheets) > 0:
+		return sheets, nil
+	case len(oneRow) > 0:
+		return oneRow, nil
+	case slices.ContainsFunc(f.book.Sheets, func(s workbook.Sheet) bool { return s.Hidden && !f.book.IsBlank(s) }):
+		return nil, FaultHidden.With()
 	}
-	return u, noTable(io.EOF, c)
+	return nil, noTable(io.EOF, c)
 }
 
-// visibleSheets are those among which one with rows is looked for: a person has
-// not seen what hidden ones hold, unless all are hidden.
-func visibleSheets(book *workbook.Workbook) (visible []workbook.Sheet) {
-	for _, s := range book.Sheets {
-		if !s.Hidden {
-			visible = append(visible, s)
+// isOneAccount reports whether the only row of a sheet is no header, since it has a digit.
+func (f *file) isOneAccount(sheet workbook.Sheet) (bool, error) {
+	s, err := f.book.FirstRows(sheet)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	found, err := s.Next()
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil && slices.ContainsFunc(sampled(found).cells, hasDigit), err
+}
+
+// hasHeader returns a fault unless the header of the first sheet stands near the
+// beginning of another one.
+func (f *file) hasHeader(sheet workbook.Sheet, header []string) error {
+	if header == nil {
+		return nil
+	}
+	s, err := f.book.FirstRows(sheet)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for range aboveRows + 1 {
+		found, err := s.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		if isHeaderOf(header, sampled(found).cells) {
+			return nil
 		}
 	}
-	if visible == nil {
-		return book.Sheets
+	return FaultSheetHeader.With(sheet.Name)
+}
+
+// firstOfSheet are the first values of a sheet in the column of the accounts.
+func (f *file) firstOfSheet(sheet workbook.Sheet, u Understanding) (first []string, err error) {
+	s, err := f.book.FirstRows(sheet)
+	if err != nil {
+		return nil, err
 	}
-	return visible
+	defer s.Close()
+	for range 2 * shownValues {
+		found, err := s.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		row := sampled(found)
+		if cell := row.cell(u.Column); !isBlank(cell) && !isHeaderOf(u.Header, row.cells) && len(first) < shownValues {
+			first = append(first, shorten(cell))
+		}
+	}
+	return first, nil
 }
 
 func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Understanding, err error) {
@@ -74,7 +176,7 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 		return u, err
 	}
 	defer s.Close()
-	u = Understanding{Workbook: true, Chosen: []string{sheet.Name}}
+	u = Understanding{Workbook: true, Chosen: []string{sheet.Name}, WholeLine: c.Separator == OnePerLine}
 	u.Packed, u.Entry = f.packing()
 	for _, s := range f.book.Sheets[:min(len(f.book.Sheets), sheetsShown)] {
 		u.Sheets = append(u.Sheets, s.Name)
@@ -105,71 +207,19 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 			rows[i].cells, rows[i].typed = append(rows[i].cells, ""), append(rows[i].typed, false)
 		}
 	}
-	found := findBelowTitle(rows, c, rules{limit: limit, tags: f.tags})
+	r := rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags}
+	found := findTable(rows, c, r)
 	for _, row := range rows {
 		if row.line < found.line {
 			u.above(row.asLine())
 		}
 	}
-	err = u.take(found, c, 0, f.tags)
+	if c.Column == 0 && s.HiddenColumn(found.column) && !found.asks(AskColumn) {
+		found.unsure = append(found.unsure, found.columnQuestion(found.used()))
+	}
+	err = u.take(found, c, r)
 	u.Separator, u.Quote = "", ""
 	return u, err
-}
-
-// findBelowTitle finds the table of a sheet whose first rows may be a title: one
-// cell that is no account, over rows that are wider. A title is no header, and
-// where none stands below it, it counts as a row.
-func findBelowTitle(rows []sampleRow, c Choices, r rules) candidate {
-	found := findTable(rows, c, r)
-	_, named := namedColumn(rows[0].cells)
-	if named || c.FirstLine != 0 || c.Header == No || found.line != rows[0].line {
-		return found
-	}
-	wide, titles := 0, 0
-	for _, row := range rows {
-		if row.filled() > 1 {
-			wide++
-		}
-	}
-	for titles < len(rows)-1 && rows[titles].isTitle(r) {
-		titles++
-	}
-	if titles == 0 || wide*2 <= len(rows) {
-		return found
-	}
-	if below := findTable(rows[titles:], c, r); below.header != nil {
-		return below
-	} else if found.header == nil {
-		return found
-	}
-	c.Header = No
-	return findTable(rows, c, r)
-}
-
-func (row sampleRow) filled() (cells int) {
-	for _, cell := range row.cells {
-		if !isBlank(cell) {
-			cells++
-		}
-	}
-	return cells
-}
-
-func (row sampleRow) isTitle(r rules) bool {
-	if row.filled() != 1 {
-		return false
-	}
-	for i, cell := range row.cells {
-		if isBlank(cell) {
-			continue
-		}
-		reason := r.judge(cell, true)
-		sentence := reason == BadCharacter || reason == Annotated || reason == "" && strings.ContainsAny(cell, " :")
-		if row.typed[i] || !sentence {
-			return false
-		}
-	}
-	return true
 }
 
 func sampled(found workbook.Row) sampleRow {

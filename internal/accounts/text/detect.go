@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -37,7 +38,7 @@ func (s Sample) Encoding() (Encoding, error) {
 	}
 	if nuls := bytes.Count(s.Head, []byte{0}); nuls*100 > len(s.Head) {
 		if e := unmarkedUTF16(s.Head, nuls); e != "" {
-			return e, nil
+			return e, s.fits(e)
 		}
 		return "", FaultNotText.With()
 	}
@@ -90,10 +91,16 @@ func (s Sample) legacy() (Encoding, error) {
 }
 
 // fits returns a fault when the first line, or more than one line in ten, is no
-// text in the encoding.
+// text in the encoding, or a line is in another one.
 func (s Sample) fits(e Encoding) error {
 	lines, broken, first := s.broken(e)
-	if first || broken*10 > lines {
+	isMixed := false
+	if e == UTF16LE || e == UTF16BE {
+		text, _ := decode(s.Head[:len(s.Head)&^1], e)
+		_, length := markedEncoding(s.Head)
+		isMixed = hasSwappedLine(text) || slices.ContainsFunc(append([][]byte{s.Head[length:]}, s.more...), hasEightBitLine)
+	}
+	if first || broken*10 > lines || isMixed {
 		return FaultEncodingUnknown.With()
 	}
 	return nil
@@ -149,18 +156,56 @@ func unmarkedUTF16(head []byte, nuls int) Encoding {
 	} else if odd*10 < nuls*9 {
 		return ""
 	}
-	plain := 0
+	plain, pairs := 0, 0 // pairs: characters that are two letters or digits of 8-bit text
 	text, _ := decode(head[:len(head)&^1], e)
-	for _, b := range text {
-		if isLetter(b) || b >= '0' && b <= '9' {
+	for _, c := range string(text) {
+		if c < 0x80 && isPlain(byte(c)) {
 			plain++
+		} else if c <= 0xFFFF && isPlain(byte(c)) && isPlain(byte(c>>8)) {
+			pairs++
 		}
 	}
-	if lines, broken, first := (Sample{Head: head}).broken(e); plain*20 < len(head) || first || broken*10 > lines {
+	if plain*20 < len(head) || pairs*2 > plain {
 		return ""
 	}
 	return e
 }
+
+func isPlain(b byte) bool { return isLetter(b) || b >= '0' && b <= '9' || b == '_' }
+
+// hasEightBitLine reports whether a text in UTF-16 holds a line of 8-bit text, as
+// when a program appended to the file of another one: it begins with letters or
+// digits, and neither in it nor beside its end there is a NUL.
+func hasEightBitLine(b []byte) bool {
+	for len(b) > 0 {
+		end, next := LineEnd(b)
+		line := bytes.TrimPrefix(bytes.TrimPrefix(b[:end], []byte{0}), byteOrderMark)
+		if len(line) > 2 && isASCII(line[:min(len(line), 4)]) && !bytes.ContainsFunc(line[:min(len(line), 4)], isControl) &&
+			bytes.IndexByte(line, 0) < 0 && (next == len(b) || b[next] != 0) {
+			return true
+		}
+		b = b[next:]
+	}
+	return false
+}
+
+// hasSwappedLine reports whether a decoded text has a line with its bytes in the
+// other order.
+func hasSwappedLine(text []byte) (found bool) {
+	Sample{Head: text}.lines(func(line []byte) {
+		swapped, all := 0, 0
+		for _, c := range string(line) {
+			all++
+			if c&0xFF == 0 && c <= 0x7E00 {
+				swapped++
+			}
+		}
+		found = found || all > 2 && swapped*2 > all
+	})
+	return found
+}
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' }
 
 func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 

@@ -1,6 +1,9 @@
 package text
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Problem is why a record could not be split into cells.
 type Problem int
@@ -60,17 +63,17 @@ func (r *Record) BlankFrom(i int) bool {
 type Records struct {
 	*Lines
 	dialect  Dialect
-	isRow    func(*Record) bool
+	column   int
+	isRow    func(cells []string) bool
 	doubtful int64 // lines up to this one may belong to a quote
 	record   Record
-	alone    Record // a line inside a record
 }
 
-// Records splits what comes next. IsRow tells of a line, which may have the
-// problem OpenQuote, whether it looks like a row by itself; a quote that reaches
-// over such a line is unclear.
-func (t *Lines) Records(d Dialect, isRow func(*Record) bool) *Records {
-	return &Records{Lines: t, dialect: d, isRow: isRow}
+// Records splits what comes next. IsRow tells of the cells of a line, quotes and
+// all, whether it looks like a row by itself; a quote that reaches over such a line
+// is unclear, unless it is the line on which the record's cell of a column begins.
+func (t *Lines) Records(d Dialect, column int, isRow func(cells []string) bool) *Records {
+	return &Records{Lines: t, dialect: d, column: column, isRow: isRow}
 }
 
 // SkipHeader passes over the record that begins at a line; io.EOF when there is none.
@@ -138,16 +141,18 @@ func (r *Records) Next() (*Record, error) {
 	return record, nil
 }
 
-// swallows reports whether a line inside the record looks like a row by itself.
+// swallows reports whether a line of the record looks like a row by itself.
 func (r *Records) swallows(w []byte, rec scanned) bool {
-	_, at := LineEnd(w[:rec.next])
-	for at < rec.next {
-		_, length := LineEnd(w[at:rec.next])
-		line := w[at : at+length]
+	own := -1
+	if r.column < len(rec.cells) {
+		own = rec.cells[r.column].from
+	}
+	for at := 0; at < rec.next; {
+		end, length := LineEnd(w[at:rec.next])
+		line := w[at : at+end]
+		isOwn := own >= at && own <= at+end
 		at += length
-		alone := scan(line, r.dialect, r.alone.cells[:0])
-		r.alone = Record{Problem: alone.problem, text: line, cells: alone.cells, quote: r.dialect.quote}
-		if r.isRow(&r.alone) {
+		if !isOwn && r.isRow(strings.Split(string(line), string([]byte{r.dialect.separator}))) {
 			return true
 		}
 	}

@@ -61,6 +61,8 @@ func scan(w []byte, d Dialect, cells []cell) scanned {
 				rec.problem, rec.at = StrayQuote, c.to
 				return rec
 			}
+		} else if end := asFormula(w, i, d); end > 0 {
+			i, c.to = end, end
 		} else {
 			for i = start; i < len(w) && w[i] != separator && !isLineEnd(w[i]); i++ {
 				if w[i] == quote {
@@ -77,6 +79,22 @@ func scan(w []byte, d Dialect, cells []cell) scanned {
 		}
 		i++
 	}
+}
+
+// asFormula returns the end of a cell such as ="00123", which programs write so that
+// a spreadsheet keeps the zeros; 0 when there is none at i.
+func asFormula(w []byte, i int, d Dialect) int {
+	if d.quote != '"' || i+1 >= len(w) || w[i] != '=' || w[i+1] != '"' {
+		return 0
+	}
+	for i += 2; i < len(w) && w[i] != d.separator && !isLineEnd(w[i]); i++ {
+		if w[i] == '"' && (i+1 == len(w) || w[i+1] == d.separator || isLineEnd(w[i+1])) {
+			return i + 1
+		} else if w[i] == '"' {
+			return 0
+		}
+	}
+	return 0
 }
 
 // closing finds the quote that closes a cell whose text begins at i, counting

@@ -1,0 +1,119 @@
+package accounts
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// doubts finds, row by row, what only a person can decide, and headers in the
+// middle of files that were joined.
+type doubts struct {
+	understanding *Understanding
+	header        []string        // in the form of plainWord; nil: none
+	accepted      map[Reason]bool // by a person
+	changed       bool            // the rows at hand stand below another header
+}
+
+func newDoubts(u *Understanding) doubts {
+	d := doubts{understanding: u, accepted: map[Reason]bool{}}
+	for _, cell := range u.Header {
+		d.header = append(d.header, plainWord(cell))
+	}
+	d.header = withoutBlankEnd(d.header)
+	for _, reason := range u.Accepted {
+		d.accepted[reason] = true
+	}
+	return d
+}
+
+// middle looks for a header in the middle; it reports whether the row is the
+// file's own header once more.
+func (d *doubts) middle(fields []string, value string) (repeated bool) {
+	u := d.understanding
+	if hasDigit(value) && (u.Column >= len(u.Header) || value != u.Header[u.Column]) {
+		return false // no header's word: so it is with most accounts
+	}
+	filled := 0
+	for _, field := range fields {
+		if !isBlank(field) {
+			filled++
+		}
+	}
+	switch {
+	case d.repeats(fields):
+		d.changed = false
+		return true
+	case filled == 1 && isUnmistakable(value):
+		return true
+	case filled > 1 && d.isOtherHeader(fields, value), filled == 1 && d.isOtherName(value):
+		d.changed = true
+	}
+	return false
+}
+
+// repeats: the header's cells but for case and signs.
+func (d *doubts) repeats(fields []string) bool {
+	if d.header == nil || len(fields) < len(d.header) {
+		return false
+	}
+	for i, field := range fields {
+		want := ""
+		if i < len(d.header) {
+			want = d.header[i]
+		}
+		if len(field) > longestName && field != d.understanding.Header[min(i, len(d.header)-1)] || plainWord(field) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// isOtherHeader: no digit where nearly all rows have one, or a header's words.
+func (d *doubts) isOtherHeader(fields []string, value string) bool {
+	if slices.ContainsFunc(fields, isUnmistakable) {
+		return true
+	}
+	known := 0
+	for _, field := range fields {
+		if isKnownWord(field) {
+			known++
+		}
+	}
+	if known > 1 && isKnownWord(value) {
+		return true
+	}
+	columns := d.understanding.WithDigit
+	isWord := func(field string) bool { return strings.ContainsFunc(field, unicode.IsLetter) }
+	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
+}
+
+// isOtherName: of a list of one column, a word without a digit that is the name of
+// another one.
+func (d *doubts) isOtherName(value string) bool {
+	u := d.understanding
+	words := tokens(value)
+	return u.Header != nil && slices.Contains(u.WithDigit, u.Column) && len(words) > 0 &&
+		(isKnownWord(value) || len(words) > 1 && words[len(words)-1] == "id")
+}
+
+// reason is why a row that is an account otherwise is in doubt: the first reason
+// that no person has accepted.
+func (d *doubts) reason(value string, judged Reason, hidden, short bool) Reason {
+	u := d.understanding
+	switch {
+	case hidden && !d.accepted[Hidden]:
+		return Hidden
+	case d.changed && !d.accepted[ColumnsChanged]:
+		return ColumnsChanged
+	case short && !d.accepted[ShortRow]:
+		return ShortRow
+	case judged == SeveralValues && !d.accepted[SeveralValues]:
+		return SeveralValues
+	case !u.Like.fits(value) && !d.accepted[Unlike]:
+		return Unlike
+	case u.Rounding && isLongNumber(value) && !d.accepted[Rounded]:
+		return Rounded
+	}
+	return ""
+}
