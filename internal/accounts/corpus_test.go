@@ -327,7 +327,8 @@ func TestCorpusComesBackSetAside(t *testing.T) {
 
 // corpus are the lists of specimens.
 var corpus = []func(*testing.T) []specimen{
-	givenSpecimens, misplacedSpecimens, convertedSpecimens, lateSpecimens, otherSpecimens, pollutedSpecimens,
+	givenSpecimens, misplacedSpecimens, sortedSpecimens, convertedSpecimens, lateSpecimens, otherSpecimens,
+	pollutedSpecimens,
 	namedSpecimens, besideSpecimens, twiceSpecimens,
 	quoteSpecimens, stackedSpecimens,
 	roundedSpecimens, sharedSpecimens,

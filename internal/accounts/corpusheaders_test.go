@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,34 @@ func misplacedSpecimens(t *testing.T) (list []specimen) {
 					truth: truth,
 					content: sheetOf(t, nil, strings.ReplaceAll(form.header, ",", "|"),
 						strings.ReplaceAll(form.row, ",", "|"), truth)})
+			}
+		}
+	}
+	return list
+}
+
+// sortedSpecimens are tables that were sorted with their header.
+func sortedSpecimens(t *testing.T) (list []specimen) {
+	for i, form := range []struct{ header, row string }{
+		{"user_id,name", "{},{name}"}, {"name,user_id", "{name},{}"}, {"member", "{}"}, {"user_id", "{}"},
+		{"ID;Name", "{};{name}"},
+		{"order,user_id", "SO{n}77,{}"}, {"用户ID,昵称", "{},{姓名}"},
+	} {
+		for _, n := range []int{12, 5000} {
+			truth := im(10001, 10000+n)
+			lines := strings.Split(strings.TrimSpace(rowsOf(form.header, form.row, "\n", truth)), "\n")
+			slices.Sort(lines)
+			add := func(name, content string) {
+				list = append(list, specimen{kind: "K29", name: fmt.Sprintf("sorted-%d-%d%s", i, n, name),
+					truth: truth, content: content})
+			}
+			add(".csv", strings.Join(lines, "\n")+"\n")
+			slices.Reverse(lines)
+			add("-back.csv", strings.Join(lines, "\n")+"\n")
+			add("-middle.csv", with(rowsOf("", form.row, "\n", truth), n/2, form.header))
+			add("-last.csv", rowsOf("", form.row, "\n", truth)+form.header+"\n")
+			if n == 12 {
+				add("-last.xlsx", bookFrom(t, rowsOf("", form.row, "\n", truth)+form.header, ","))
 			}
 		}
 	}

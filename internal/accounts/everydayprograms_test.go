@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -32,6 +33,7 @@ func spreadsheetExports(t *testing.T) []export {
 			"{}|{mail}|France", ids)},
 		{program: "LibreOffice, CSV", truth: ids, content: rowsOf("account,name,note", `{},{name},"asked, twice"`,
 			"\n", ids), mayAsk: true},
+		{program: "LibreOffice, workbook", truth: ids, content: officeSheet(t, ids)},
 		{program: "LibreOffice, all text quoted", truth: ids, content: rowsOf(`"user_id","name","visits"`,
 			`"{}","{name}",{n}`, "\n", ids)},
 		{program: "Google Sheets, CSV", truth: ids,
@@ -60,6 +62,18 @@ func spreadsheetExports(t *testing.T) []export {
 		{program: "Grafana, CSV for Excel", truth: ids, content: "sep=,\r\n" +
 			rowsOf(`"user_id","Value"`, `"{}",{n}`, "\r\n", ids)},
 	}
+}
+
+// officeSheet is a workbook as LibreOffice writes it: it says of every row and column that it is not hidden.
+func officeSheet(t *testing.T, accounts []string) string {
+	rows := ""
+	for i, account := range append([]string{"user_id"}, accounts...) {
+		rows += fmt.Sprintf(`<row r="%d" customFormat="false" ht="12.8" hidden="false" customHeight="false" `+
+			`outlineLevel="0" `+
+			`collapsed="false"><c r="A%d" s="0" t="inlineStr"><is><t xml:space="preserve">%s</t></is></c></row>`, i+1,
+			i+1, account)
+	}
+	return filetest.Sheet(t, rows)
 }
 
 // numberSheet is a column of numbers that a person typed into Excel.
