@@ -20,7 +20,7 @@ func TestRowTooLongCostsOnlyItself(t *testing.T) {
 		"line":                {"a1\n" + x(3*4*text.MaxRecord) + "\r\na2\r\n", "1=a1 2!row_too_long 3=a2"},
 		"line without an end": {"a1\n" + x(3*4*text.MaxRecord), "1=a1 2!row_too_long"},
 		"first line":          {x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2=a2"},
-		"first line of cells": {strings.Repeat("x,", 40) + x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2!ragged"},
+		"first line of cells": {strings.Repeat("x,", 40) + x(2*text.MaxRecord) + "\na2\n", "1!row_too_long 2=a2"},
 		"blank line":          {"a1\n" + strings.Repeat(" ", 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
 		"line of quotes":      {"a1\n" + strings.Repeat(`"`, 2*text.MaxRecord) + "\na2\n", "1=a1 2!row_too_long 3=a2"},
 		"exactly the bound":   {"account,note\na1," + x(text.MaxRecord-3) + "\na2,y\n", "2=a1 3=a2"},

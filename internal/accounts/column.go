@@ -142,9 +142,9 @@ func (l *layout) askColumn(headerCertain bool, r rules) {
 		return
 	}
 	if l.header != nil && headerCertain {
-		if isResults(l.header) || isMarked(l.header[min(l.column, len(l.header)-1)]) ||
-			isUnmistakable(l.cellName(l.column)) && !l.contested(used, r) || l.leftOver(used, r) {
-			l.byName = true
+		l.byName = isResults(l.header) || isMarked(l.cellName(l.column)) ||
+			isUnmistakable(l.cellName(l.column)) && !l.contested(used, r)
+		if l.byName || l.leftOver(used, r) {
 			return
 		}
 	}
@@ -229,7 +229,8 @@ func (l *layout) sameCells(column int) bool {
 
 // looksLike reports whether a column's cells are like those of the account column:
 // with the same letters before the digits, or numbers about as long; or whether
-// they are mostly distinct mixes of letters and digits that are nothing else.
+// they are mostly distinct mixes of letters and digits that are nothing else, or
+// distinct at all where the accounts repeat.
 func (l *layout) looksLike(column int, r rules) bool {
 	mine, values := accountsIn(l.rows, l.column, r), []string(nil)
 	for _, account := range l.plainIn(column, r) {
@@ -240,7 +241,8 @@ func (l *layout) looksLike(column int, r rules) bool {
 	if len(values)*2 < len(l.rows) {
 		return false
 	}
-	if share(values, func(v string) bool { return classOf(v) == mixed }) >= 0.5 && isDistinct(values) {
+	if isDistinct(values) && (share(values, func(v string) bool { return classOf(v) == mixed }) >= 0.5 ||
+		naming(l.cellName(column)) == unknownName && len(values) > 2 && !isDistinct(mine)) {
 		return true
 	}
 	if len(mine) == 0 {

@@ -43,13 +43,15 @@ func (row sampleRow) account(column int, r rules) (value string, several bool) {
 	return "", false
 }
 
-func (row sampleRow) filled() (cells int) {
-	for _, cell := range row.cells {
+func (row sampleRow) filled() int { return filledIn(row.cells) }
+
+func filledIn(cells []string) (filled int) {
+	for _, cell := range cells {
 		if !isBlank(cell) {
-			cells++
+			filled++
 		}
 	}
-	return cells
+	return filled
 }
 
 // layout is one way to read a file, and the questions that it leaves open.
@@ -95,7 +97,7 @@ func detect(sample []byte, line int64, c Choices, r rules) layout {
 		return one
 	case !r.tags && c.Column == 0 && c.Header != Yes && best.oneValueALine(r):
 		return one
-	case len(spoken) == 1 && best.speaks, best.separator == "\t" && best.agreeing() >= 0.9,
+	case len(spoken) == 1 && best.speaks, best.separator == "\t" && (best.speaks || best.agreeing() >= 0.9),
 		len(best.used()) < 2, best.isQuoted():
 		return best
 	}
@@ -280,8 +282,10 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 		}
 	} else {
 		l.rows, l.speaks = rows, false
-		if first.typed == nil {
+		if first.typed == nil && c.Column == 0 {
 			l.columns = max(commonLength(rows), l.column+1)
+		} else if first.typed == nil {
+			l.columns = commonLength(rows)
 		}
 	}
 	if c.Column == 0 {
@@ -372,10 +376,22 @@ func begins(rows []sampleRow, c Choices, r rules) (start, suggested int) {
 // isValue reports whether the cell that names a column is a value of it: it stands
 // there again below, in a row that is not the same.
 func isValue(row sampleRow, below []sampleRow, column int) bool {
-	return len(row.cells) > 1 && slices.ContainsFunc(below, func(other sampleRow) bool {
-		return other.cell(column) == row.cells[column] &&
+	if len(row.cells) < 2 || isUnmistakable(row.cells[column]) && !slices.ContainsFunc(row.cells, hasDigit) {
+		return false
+	}
+	return slices.ContainsFunc(below, func(other sampleRow) bool {
+		return other.cell(column) == row.cells[column] && knownIn(other.cells) < 2 &&
 			!slices.Equal(withoutBlankEnd(other.cells), withoutBlankEnd(row.cells))
 	})
+}
+
+func knownIn(cells []string) (words int) {
+	for _, cell := range cells {
+		if isKnownWord(cell) {
+			words++
+		}
+	}
+	return words
 }
 
 // accountsIn are the values of a column that could be accounts; those with

@@ -34,12 +34,7 @@ func (d *doubts) middle(fields []string, value string) (repeated bool) {
 	if hasDigit(value) && (u.Column >= len(u.Header) || value != u.Header[u.Column]) {
 		return false // no header's word: so it is with most accounts
 	}
-	filled := 0
-	for _, field := range fields {
-		if !isBlank(field) {
-			filled++
-		}
-	}
+	filled := filledIn(fields)
 	switch {
 	case d.repeats(fields):
 		d.changed = false
@@ -74,13 +69,7 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 	if slices.ContainsFunc(fields, isUnmistakable) {
 		return true
 	}
-	known := 0
-	for _, field := range fields {
-		if isKnownWord(field) {
-			known++
-		}
-	}
-	if known > 1 && isKnownWord(value) {
+	if isKnownWord(value) && knownIn(fields) > 1 {
 		return true
 	}
 	columns := d.understanding.WithDigit

@@ -30,7 +30,8 @@ func classOf(account string) string {
 }
 
 // likenessOf finds what at least nine in ten of the accounts share; of fewer than
-// ten, all but one; of fewer than three, nothing.
+// ten, all but one; of fewer than three, nothing. Up to a third may be words
+// without a digit between others that are all alike.
 func likenessOf(accounts []string) Likeness {
 	n := len(accounts)
 	need := (n*9 + 9) / 10
@@ -47,6 +48,9 @@ func likenessOf(accounts []string) Likeness {
 		if class == mixed {
 			prefixes[beforeDigit(account)]++
 		}
+	}
+	if words := classes[letters]; words*3 <= n && need > n-words {
+		need = n - words // titles between
 	}
 	if classes[digits] >= need {
 		l := Likeness{Class: digits}

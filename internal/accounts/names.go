@@ -31,7 +31,12 @@ var persons = strings.Fields("user account member owner creator author inviter i
 	"usuário cuenta cliente miembro utilisateur compte membre utente conto conta membro пользовател аккаунт учетн клиент " +
 	"участник kullanıcı hesap pengguna akun anggota người tài khoản ผู้ใช้ บัญชี สมาชิก ユーザ 会員 アカウント 利用者 사용자 계정 회원 " +
 	"아이디 مستخدم حساب عضو उपयोगकर्ता खाता gebruiker användare medlem uživatel účet felhasználó fiók użytkownik " +
-	"用户 用戶 账号 帐号 帳號 账户 帐户 帳戶 会员 會員 成员 成員 客户 客戶 买家 卖家 上级 推荐 邀请 创建 群主 好友 主播 玩家 学员 学生 老师 员工 司机 代理 人")
+	"用户 用戶 账号 帐号 帳號 账户 帐户 帳戶 会员 會員 成员 成員 客户 客戶 买家 卖家 上级 推荐 邀请 创建 群主 好友 主播 玩家 学员 学生 老师 员工 司机 代理 人 " +
+	"粉丝 顾问 销售 经理 主管 老板 店主 店员 团长 顧客 お客 メンバー 担当 友達 고객 친구 담당 관리자 작성자 khách viên üye müşteri sahip ลูกค้า เจ้าของ เพื่อน " +
+	"عميل مالك صديق موظف владел созда автор друг сотрудник покупат продав получат отправит socio käufer acheteur comprador vendedor " +
+	"vendeur empfänger absender besitzer inhaber eigentümer ersteller propietario propriétaire dueño freund amigo mitarbeiter " +
+	"empleado employé funcionário teilnehmer participant partner colleague subscriber patient visitor viewer holder assignee " +
+	"reporter leader captain supervisor mentor coach doctor broker merchant tenant sponsor kunden")
 
 // personTokens are such words that count only as a whole.
 var personTokens = set("by to from uid id ids uuid guid fan fans host lid")

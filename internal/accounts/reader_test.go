@@ -53,14 +53,14 @@ func TestRowSaysWhatWasFound(t *testing.T) {
 	require.Equal(t, []Row{
 		{Number: 1, Line: 2, Fields: []string{"Ann", "a1", "x\ny"}, Account: "a1", Value: "a1"},
 		{Number: 2, Line: 4, Fields: []string{"Bob", "a 2 ", "z"}, Reason: OuterSpace, Value: "a 2 "},
-		{Number: 3, Line: 5, Fields: []string{"Cat", `="a3"`}, Reason: Ragged, Value: "a3"},
+		{Number: 3, Line: 5, Fields: []string{"Cat", "⚠ a3"}, Reason: ShortRow, Value: "a3"},
 		{Number: 4, Line: 6, Fields: []string{`Dan,a4,"z" z`}, Reason: StrayQuote, Value: `Dan,a4,"z" z`},
 	}, rows)
 }
 
 func TestBytesThatAreNoTextAreShownAsSuch(t *testing.T) {
 	_, rows := readAll(t, "account,name\na1,M\xfcller\xfc\n"+strings.Repeat("a2,好\n", 20)+"a3\x00,x\n")
-	require.Equal(t, []string{`="a1"`, "M\uFFFDller\uFFFD"}, rows[0].Fields)
+	require.Equal(t, []string{"⚠ a1", "M\uFFFDller\uFFFD"}, rows[0].Fields)
 	require.Equal(t, Row{Number: 22, Line: 23, Fields: []string{"a3\uFFFD", "x"}, Reason: NotText, Value: "a3\uFFFD"}, rows[21])
 }
 
@@ -121,8 +121,8 @@ func TestWorkbookRowHasItsOwnCells(t *testing.T) {
 		{Number: 2, Line: 4, Fields: []string{"Bob", "a2", ""}, Account: "a2", Value: "a2"},
 	}, rows)
 	_, rows = readAll(t, made["workbook-cells.xlsx"](t))
-	require.Equal(t, Row{Number: 3, Line: 4, Fields: []string{`="a1"`}, Reason: Formula, Value: "a1"}, rows[2])
-	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{`="2024-02-29"`}, Reason: CellType, Value: "2024-02-29"}, rows[4])
+	require.Equal(t, Row{Number: 3, Line: 4, Fields: []string{"⚠ a1", ""}, Reason: Formula, Value: "a1"}, rows[2])
+	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{"2024-02-29", ""}, Reason: CellType, Value: "2024-02-29"}, rows[4])
 	_, rows = readAll(t, made["workbook-numbers.xlsx"](t))
 	const rounded = "1.2345678901234567E+17"
 	require.Equal(t, Row{Number: 5, Line: 6, Fields: []string{rounded}, Reason: DamagedNumber, Value: rounded}, rows[4])

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
 	"pgregory.net/rapid"
 
 	"tagsweep/internal/accounts/filetest"
@@ -97,7 +98,14 @@ func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 	tagged, err := filepath.Glob("testdata/tags/*.*")
 	require.NoError(t, err)
 	files = append(files, tagged...)
-	texts := []string{"a1\n" + strings.Repeat("x", 2*text.MaxRecord) + "\na2\n"}
+	texts := []string{
+		"a1\n" + strings.Repeat("x", 2*text.MaxRecord) + "\na2\n",
+		"user_id\n10001-10020\n138****1234\n#im_1\n", "user_id\n1234567890123456800\n1234567890123457000\n",
+		filetest.WorkbookWith(t, func(f *excelize.File) {
+			require.NoError(t, f.SetSheetCol("Sheet1", "A1", &[]any{"user_id", "a1", "a2"}))
+			require.NoError(t, f.SetRowVisible("Sheet1", 3, false))
+		}),
+	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -54,7 +54,9 @@ func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 	}
 	if row.Reason != "" {
 		row.Tags = nil
-		row.mark(u.Column)
+		if judged == "" { // else the value is set aside again by itself
+			row.mark(u.Column)
+		}
 		return
 	}
 	row.Account, row.Unusual = row.Value, isUnusual(row.Value)

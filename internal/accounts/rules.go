@@ -81,7 +81,7 @@ type rules struct {
 }
 
 // anyRules accept whatever could be an account under some rules.
-var anyRules = rules{limit: math.MaxInt, wholeLine: true}
+var anyRules = rules{limit: math.MaxInt}
 
 // judge tells why a value cannot be an account, or with SeveralValues that it may
 // be more than one; "" when it can. Quoted says that it stood between quotes.
@@ -165,7 +165,7 @@ func isNoValue(value string) bool {
 		return false
 	}
 	core := strings.Trim(value, `-+()[]<>{}"'%$@_.\`)
-	return noValues[strings.ToLower(core)] || len(core) < len(value) && inBrackets.MatchString(value)
+	return value == "-" || noValues[strings.ToLower(core)] || len(core) < len(value) && inBrackets.MatchString(value)
 }
 
 // isMasked reports whether signs stand in place of digits: 138****1234, 138xxxx1234.

@@ -18,12 +18,12 @@ func TestRejectsHoldHeadersOfJoinedSheets(t *testing.T) {
 		{"name", "user_id"}, {"Cat", "b1"},
 		{"user_id", "name"}, {"a3", "Dan"},
 	}))
-	require.Equal(t, "2=a1 3!repeated_header 4=a2 5!repeated_header 6!columns_changed 7!repeated_header 8=a3", brief(rows))
+	require.Equal(t, "2=a1 3!repeated_header 4=a2 5!columns_changed 6!columns_changed 7!repeated_header 8=a3", brief(rows))
 }
 
-func TestIDsSideBySideInASheetAreSetAside(t *testing.T) {
-	_, rows := readAll(t, filetest.Workbook(t, [][]any{{"u1001", "u1002"}, {"u1003", "u1004"}}))
-	require.Equal(t, "1!several_values 2!several_values", brief(rows))
+func TestIDsSideBySideInASheetAreAskedAbout(t *testing.T) {
+	u, _ := readAll(t, filetest.Workbook(t, [][]any{{"u1001", "u1002"}, {"u1003", "u1004"}}))
+	require.Equal(t, `Sheet1 [] 0/2 of ["Sheet1"] asks column`, u.brief())
 }
 
 func TestARowOfOneCellTooLongIsSetAside(t *testing.T) {

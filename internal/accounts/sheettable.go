@@ -108,7 +108,9 @@ func (t *sheetTable) row(found workbook.Row) Row {
 	case !isBlank(row.Value) && typed != "":
 		row.Reason = typed
 	default:
-		row.settle(&t.doubts, t.rules.judge(row.Value, false), found.Hidden, false,
+		// A word alone in a table is a title.
+		short := t.understanding.Wide && filledIn(row.Fields) < 2 && !hasDigit(row.Value)
+		row.settle(&t.doubts, t.rules.judge(row.Value, false), found.Hidden, short,
 			tags == 0 || tags > len(found.Cells) || found.Cells[tags-1].Kind == workbook.Plain)
 		return row
 	}

@@ -60,12 +60,12 @@ func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
 		{"marked.csv", "1 3", `2=a1["vip"] 3=a2["gold"]`, none},
 		{"tag-lengths.csv", "1 2", `2=a1["` + x + `"] 3!tag_too_long 4=a3["` + biao + `"] 5!tag_too_long`, none},
 		{"spreadsheet-leftovers.csv", "1 2",
-			`2!bad_tag 3!bad_tag 4=a3["5\" disk"] 5!bad_tag 6!bad_tag 7!bad_tag 8=a7["1.0"] 9!bad_tag 10!no_tag 11=a10["NULL"]`, none},
-		{"joined-other-order.csv", "1 2", `2=a1["vip"] 3!repeated_header 4!columns_changed 5!repeated_header 6=c1["new"]`, none},
-		{"joined-no-header.csv", "1 2", `1=a1["vip"] 2=a2["vip"] 3!repeated_header 4!columns_changed 5!repeated_header 6=b2["gold"]`, none},
+			`2!bad_tag 3!bad_tag 4=a3["5\" disk"] 5!bad_tag 6=a5["x"] 7!bad_tag 8=a7["1.0"] 9!bad_tag 10!no_tag 11=a10["NULL"]`, none},
+		{"joined-other-order.csv", "1 2", `2=a1["vip"] 3!columns_changed 4!columns_changed 5!repeated_header 6=c1["new"]`, none},
+		{"joined-no-header.csv", "1 2", `1=a1["vip"] 2=a2["vip"] 3!columns_changed 4!columns_changed 5!columns_changed 6!columns_changed`,
+			Choices{FirstLine: 1, Header: No, TagColumn: 2}},
 		{"apostrophes.csv", "1 2", `2=a1["=x" "'+y"] 3=a2["-vip"] 4=a3["@x"]`, none},
 		{"pipe.txt", "1 2", `2=a1["vip" "gold"] 3=a2["x" "y"]`, none},
-		{"like-several.csv", "1 2", "1!several_values 2!several_values", none},
 		{"like-several.csv", "1 2", `1=u1001["u1002"] 2=u1003["u1004"]`, Choices{TagColumn: 2}},
 		{"refused/three-columns.csv", "1 3", `2=a1["Rome"]`, Choices{TagColumn: 3}},
 		{"refused/names.csv", "1 2", `2=a1["张三"] 3=a2["李四"]`, Choices{TagColumn: 2}},
@@ -172,12 +172,12 @@ func TestExportHeaderNamesTagColumn(t *testing.T) {
 		column int
 		want   []string
 	}{
-		{[]string{"account", "tags"}, 2, []string{"account", "tags"}},
-		{[]string{"account", "name", "city"}, 3, []string{"account", "name", "city [tags]"}},
-		{[]string{"account", "tag", "label"}, 3, []string{"account", "tag", "label [tags]"}},
-		{[]string{"account", "a [tags]", "b"}, 3, []string{"account", "a", "b [tags]"}},
+		{[]string{"user_id", "tags"}, 2, []string{"user_id", "tags"}},
+		{[]string{"user_id", "name", "city"}, 3, []string{"user_id", "name", "city [tags]"}},
+		{[]string{"user_id", "tag", "label"}, 3, []string{"user_id", "tag", "label [tags]"}},
+		{[]string{"user_id", "a [tags]", "b"}, 3, []string{"user_id", "a", "b [tags]"}},
 	} {
-		got := Understanding{Header: test.header, TagColumn: test.column}.ExportHeader()
+		got := Understanding{Header: test.header, ByName: true, TagColumn: test.column}.ExportHeader()
 		require.Equal(t, test.want, got)
 		require.Equal(t, test.column-1, namedTags(got, 0))
 	}

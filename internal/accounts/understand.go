@@ -198,6 +198,16 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 	}
 	u.Rounding = zeros*2 > long
 	u.Required = max(u.Column+1, u.TagColumn)
+	if !slices.ContainsFunc(rows, func(row sampleRow) bool { return !row.broken }) { // nothing is known
+		u.Required = u.Columns
+	}
+	wide := 0
+	for _, row := range rows {
+		if row.filled() > 1 {
+			wide++
+		}
+	}
+	u.Wide = wide*10 >= len(rows)*9
 	for i := range u.Columns {
 		filled, withDigit := 0, 0
 		for _, row := range rows {
