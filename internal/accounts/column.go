@@ -143,8 +143,8 @@ func (l *layout) askColumn(headerCertain bool, r rules) {
 	}
 	if l.header != nil && headerCertain {
 		l.byName = isResults(l.header) || isMarked(l.cellName(l.column)) ||
-			isUnmistakable(l.cellName(l.column)) && !l.contested(used, r)
-		if l.byName || l.leftOver(used, r) {
+			isUnmistakable(l.cellName(l.column)) && !l.misplaced(used) && !l.contested(used, r)
+		if l.byName || l.leftOver(used, r) && !l.misplaced(used) {
 			return
 		}
 	}
@@ -184,6 +184,23 @@ func (l *layout) contested(used []int, r rules) bool {
 		return isUnmistakable(name) || naming(name) == somebodys && l.couldHold(i, r) ||
 			naming(name) != elses && l.looksLike(i, r)
 	})
+}
+
+// misplaced reports whether names and cells may not meet: a column with cells has no
+// name, but for running numbers in front, or no row has as many cells as the header.
+func (l *layout) misplaced(used []int) bool {
+	for _, i := range used {
+		if !isBlank(l.cellName(i)) {
+			continue
+		}
+		first := l.firstValues(i)
+		if i > 0 || len(first) == 0 || first[0] != "0" && first[0] != "1" || l.running(i) == 0 {
+			return true
+		}
+	}
+	named := len(withoutBlankEnd(l.header))
+	return len(l.rows) > 0 && l.rows[0].typed == nil &&
+		!slices.ContainsFunc(l.rows, func(row sampleRow) bool { return !row.broken && len(row.cells) >= named })
 }
 
 // leftOver reports whether the account column has a word for an account as its name

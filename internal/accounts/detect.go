@@ -421,8 +421,9 @@ func (l *layout) isHeader(first sampleRow, c Choices, r rules) (is, certain bool
 	column, single := l.column, len(usedIn(l.columns, first.cells, l.rows)) < 2
 	if named := namedColumn(first.cells); named >= 0 && !isValue(first, l.rows, named) || isResults(first.cells) {
 		l.speaks = len(first.cells) > 1
-		if c.Header != No {
-			return true, true
+		if c.Header == "" {
+			withDigit := share(first.cells, hasDigit)
+			return true, len(l.rows) != 1 || len(first.cells) < 3 || withDigit < 0.5 // else the table may lie on its side
 		}
 	}
 	digit := slices.ContainsFunc(first.cells, hasDigit)

@@ -64,8 +64,8 @@ func plainWord(cell string) string {
 	}, cell)
 }
 
-// remark is what people add to a header's cell in brackets.
-var remark = regexp.MustCompile(`\s*(\([^()]*\)|（[^（）]*）|【[^【】]*】)\s*$`)
+// remark is what people add to a header's cell in brackets, and databases before it (t.user_id).
+var remark = regexp.MustCompile(`\s*(\([^()]*\)|（[^（）]*）|【[^【】]*】)\s*$|^[a-z]{1,2}[.]`)
 
 const longestName = 100 // bytes of a cell that can be a name
 

@@ -60,7 +60,8 @@ var (
 	// What spreadsheets make of an account such as MAR1 or 1-2.
 	dateOrTime = regexp.MustCompile(`(?i)^([0-9]{2,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?|` +
 		`[0-9]{1,2}[- /](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)([- /][0-9]{2,4})?|` +
-		`(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-[0-9]{2,4}|true|false)$`)
+		`(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-[0-9]{2,4}|true|false|wahr|falsch|vrai|faux|` +
+		`[$][0-9.,]+|[0-9.,]+%)$`)
 	noValues = set("null none nan n/a na n.a k.a nil nat undefined blank empty dbnull system.dbnull missing inf infinity " +
 		"nan(ind #qnan 1.#qnan 1.#ind 1.#inf 1.#snan n/v nv novalue notset unset")
 	inBrackets  = regexp.MustCompile(`^(\([a-zA-Z ]+\)|<[a-zA-Z ]+>|\[[a-zA-Z ]+\]|\{[a-zA-Z ]+\}|\\.)$`)

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"tagsweep/internal/accounts/text"
@@ -80,10 +81,22 @@ func (t *textTable) judge(row *Row, record *text.Record) {
 		row.Reason = Ragged
 	default:
 		quoted := u.Column < record.Len() && record.Quoted(u.Column)
-		row.settle(&t.doubts, t.rules.judge(row.Value, quoted), false, record.Len() < u.Required, true)
+		row.settle(&t.doubts, t.rules.judge(row.Value, quoted), false, t.isShort(row.Fields), true)
 		return
 	}
 	row.mark(u.Column)
+}
+
+// isShort reports whether a row lacks cells other than empty ones at its end: one
+// that nearly every row has, or what is left was split too seldom.
+func (t *textTable) isShort(fields []string) bool {
+	u := &t.understanding
+	if len(fields) >= u.Columns {
+		return false
+	}
+	return len(fields) < u.Required ||
+		slices.ContainsFunc(u.Filled, func(i int) bool { return i >= len(fields) || isBlank(fields[i]) }) ||
+		slices.ContainsFunc(u.WithDigit, func(i int) bool { return i < len(fields) && !isBlank(fields[i]) && !hasDigit(fields[i]) })
 }
 
 // isRow reports whether a line inside quotes, read alone, has an account in its

@@ -221,6 +221,9 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 		if filled > 0 {
 			u.Required = max(u.Required, i+1)
 		}
+		if filled > 0 && filled*10 >= len(rows)*9 {
+			u.Filled = append(u.Filled, i)
+		}
 		if withDigit > 2 && withDigit*4 >= len(rows)*3 {
 			u.WithDigit = append(u.WithDigit, i)
 		}

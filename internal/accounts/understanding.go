@@ -106,6 +106,7 @@ type Understanding struct {
 	Shape     string   `json:"shape,omitempty"` // the same for files with the same header, before any choice
 
 	Like      Likeness `json:"like,omitzero"`        // of nearly all accounts
+	Filled    []int    `json:"filled,omitempty"`     // the columns that nearly no row leaves empty
 	Wide      bool     `json:"wide,omitempty"`       // nearly all rows have more than one cell
 	Rounding  bool     `json:"rounding,omitempty"`   // most long numbers end in zeros
 	WithDigit []int    `json:"with_digit,omitempty"` // the columns that have a digit in nearly every row
