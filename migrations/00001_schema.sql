@@ -150,6 +150,7 @@ CREATE TABLE jobs (
     account_bytes      BIGINT NOT NULL, -- how long an account may be
     choices            TEXT   NOT NULL DEFAULT '', -- JSON: what a person said about the file
     understanding      TEXT   NOT NULL DEFAULT '', -- JSON: how the file was read; '': it was not, or is to be understood anew
+    unsure             TEXT   NOT NULL DEFAULT '', -- the names of its open questions, as "column,unlike"; derived from it
     understood_by      TEXT   NOT NULL DEFAULT '',
     understood_at      BIGINT NOT NULL DEFAULT 0,
     understood_earlier BIGINT NOT NULL DEFAULT 0, -- 1: said of an earlier file with the same header

@@ -171,8 +171,10 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 	r.Choices = r.Understood.Choices
 	switch {
 	case f == nil:
+	case v.Path() == rereadPath && v.FormValue(keepField) != "":
+		r.Answers, _ = choicesOf(v.Request().Form)
 	case v.Path() == rereadPath:
-		r.Choices, _ = choicesOf(v)
+		r.Choices, _ = choicesOf(v.Request().Form)
 		r.Mistaken = true
 		if faultFirstLine.Is(f) {
 			r.TypedLine = v.FormValue("first_line")

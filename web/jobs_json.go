@@ -79,6 +79,7 @@ type keptJSON struct {
 // draftJSON says more of a draft: what a person reviews.
 type draftJSON struct {
 	wholeJobJSON
+	Unsure        []accounts.Question    `json:"unsure"` // open questions about the file: the job cannot be started
 	Understanding accounts.Understanding `json:"understanding"`
 	Warnings      warningsJSON           `json:"warnings"`
 }
@@ -219,6 +220,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 		return err
 	}
 	out.Understanding = understood.Understanding
+	out.Unsure, out.Understanding.Unsure = append([]accounts.Question{}, understood.Unsure...), nil
 	out.Warnings.Unusual = warnings.Unusual.Rows
 	for _, same := range warnings.SameFile {
 		out.Warnings.SameFile = append(out.Warnings.SameFile, same.ID)

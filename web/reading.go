@@ -3,8 +3,8 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,19 +13,25 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// Faults of the form that has a file read again, and of a file that never was.
+// Faults of what is said about a file, and of a file that never was read.
 var (
 	faultChoice = fault.Declare(fault.Invalid, "reread.choice",
-		"The file was not read again: %q is not a valid option. Nothing was changed. Choose from the lists on the "+
-			"page.")
+		"Nothing was saved: %q is not a valid option. Choose one of the options on the page.")
 	faultFirstLine = fault.Declare(fault.Invalid, "reread.first_line",
-		"The file was not read again: %q is not a valid line number. Nothing was changed. Enter a whole number "+
-			"from 1, or leave the field empty.")
+		"Nothing was saved: %q is not a valid line number. Enter a whole number from 1, or leave the field empty.")
+	faultColumn = fault.Declare(fault.Invalid, "reread.column",
+		"Nothing was saved: %q is not a valid column number. Enter a whole number from 1 to %d, or leave the field "+
+			"empty.")
+	faultNoAnswer = fault.Declare(fault.Invalid, "reread.none",
+		"Nothing was saved: no answer was chosen. Choose an answer, then save it.")
 	faultUnread = fault.Declare(fault.Conflict, "job.unread",
 		"There is nothing to download: the job ended before its file was read. See the job page for the reason.")
 )
 
 const rereadPath = "/jobs/:id/reread"
+
+// keepField, when it is not empty, keeps what was said about the file before.
+const keepField = "keep"
 
 // How long a request waits for a file to be read: a browser shows the progress
 // instead, a script expects the draft.
@@ -60,15 +66,26 @@ func (s *Server) awaitRead(v *visit, id string) error {
 	}
 }
 
-// rereadJob has the file of a draft read again as the person says.
+// rereadJob takes what the person says about the file of a draft: answers to its
+// questions, or all of how it is to be read.
 func (s *Server) rereadJob(v *visit) error {
-	id := v.Param("id")
-	choices, err := choicesOf(v)
-	if err == nil {
-		_, err = s.Jobs.Reread(v.Request().Context(), v.actor(), id, choices)
+	id, ctx := v.Param("id"), v.Request().Context()
+	form := v.Request().Form
+	choices, err := choicesOf(form)
+	keep := form.Get(keepField) != ""
+	switch {
+	case err != nil:
+	case keep && choices.IsZero():
+		err = faultNoAnswer.With()
+	case keep:
+		if _, err = s.Jobs.Answer(ctx, v.actor(), id, choices); err == nil {
+			s.notice(v, v.text.T("ask.saved"))
+		}
+	default:
+		_, err = s.Jobs.Reread(ctx, v.actor(), id, choices)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		j, err := s.Jobs.Get(v.Request().Context(), id)
+		j, err := s.Jobs.Get(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -83,41 +100,65 @@ func (s *Server) rereadJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// choicesOf reads the form: an empty field leaves it to the console. With a
-// fault it returns what could be read, so that the form can show it again.
-func choicesOf(v *visit) (c accounts.Choices, err error) {
-	one := func(name string, known []string) string {
-		value := v.FormValue(name)
+// choiceFields say how a file is to be read, on its upload and on its draft.
+var choiceFields = func() []string {
+	fields := []string{
+		accounts.AskSheets, accounts.AskSeparator, accounts.AskFirstLine, accounts.AskHeader, accounts.AskColumn,
+		"tag_column", "encoding", "quote",
+	}
+	for _, doubt := range accounts.Doubts {
+		fields = append(fields, string(doubt))
+	}
+	return fields
+}()
+
+// choicesOf reads the fields: an empty one leaves it to the console. With a fault it
+// returns what could be read, so that the form can show it again.
+func choicesOf(form url.Values) (c accounts.Choices, err error) {
+	one := func(name string, known ...string) string {
+		value := form.Get(name)
 		if value != "" && !slices.Contains(known, value) {
 			err = faultChoice.With(value)
 			return ""
 		}
 		return value
 	}
-	if sheet := v.FormValue("sheet"); sheet != "" {
-		c.Sheets = v.Request().Form["sheet"]
+	column := func(name string) int {
+		typed := strings.TrimSpace(form.Get(name))
+		number := typedCount(typed)
+		if typed != "" && (number < 1 || number > accounts.MaxColumns) {
+			err = faultColumn.With(typed, accounts.MaxColumns)
+		}
+		if typed == "" || err != nil {
+			return 0
+		}
+		return int(number)
+	}
+	for _, sheet := range form[accounts.AskSheets] {
+		if sheet != "" {
+			c.Sheets = append(c.Sheets, sheet)
+		}
 	}
 	encodings := make([]string, len(accounts.Encodings))
 	for i, e := range accounts.Encodings {
 		encodings[i] = string(e)
 	}
-	c.Encoding = accounts.Encoding(one("encoding", encodings))
-	c.Separator = one("separator", accounts.Separators)
-	c.Quote = one("quote", accounts.Quotes)
-	c.Header = one("header", []string{accounts.Yes, accounts.No})
-	column := func(name string) int {
-		value := v.FormValue(name)
-		number, wrong := strconv.Atoi(value)
-		if value != "" && (wrong != nil || number < 1 || number > accounts.MaxColumns) {
-			err = faultChoice.With(value)
-			return 0
-		}
-		return number
-	}
-	c.Column, c.TagColumn = column("column"), column("tag_column")
-	if typed := strings.TrimSpace(v.FormValue("first_line")); typed != "" {
+	c.Encoding = accounts.Encoding(one("encoding", encodings...))
+	c.Separator = one(accounts.AskSeparator, accounts.Separators...)
+	c.Quote = one("quote", accounts.Quotes...)
+	c.Header = one(accounts.AskHeader, accounts.Yes, accounts.No)
+	c.Column, c.TagColumn = column(accounts.AskColumn), column("tag_column")
+	if typed := strings.TrimSpace(form.Get(accounts.AskFirstLine)); typed != "" {
 		if c.FirstLine = typedCount(typed); c.FirstLine < 1 {
 			c.FirstLine, err = 0, faultFirstLine.With(typed)
+		}
+	}
+	for _, doubt := range accounts.Doubts {
+		if answer := one(string(doubt), accounts.Aside, accounts.Accept); answer != "" {
+			if c.Rows == nil {
+				c.Rows = map[accounts.Reason]string{}
+			}
+			c.Rows[doubt] = answer
 		}
 	}
 	return c, err

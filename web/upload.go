@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -43,9 +44,6 @@ var (
 	faultKind = fault.Declare(fault.Invalid, "upload.kind",
 		"Upload failed: %q is not a valid operation. Choose one on the page “New job”. To restore tags, use the "+
 			"page of the job that removed them.")
-	faultTagField = fault.Declare(fault.Invalid, "upload.tag_column",
-		"Upload failed: %q is not a valid column number. Enter a whole number from 1 to %d, or leave the field "+
-			"empty.")
 	faultLongNote = fault.Declare(fault.Invalid, "upload.note",
 		"Upload failed: the note is longer than %d characters. Shorten it, choose the file again, and upload it.")
 )
@@ -56,7 +54,8 @@ const (
 	uploadPause    = 1 * time.Minute // the longest silence while a file arrives
 	mostPasted     = 4_000_000       // bytes of text; it is held in memory
 	pastedName     = "pasted.txt"    // the file that pasted text becomes
-	fieldBytes     = 100             // of a field that is typed or chosen
+	fieldBytes     = 300             // of a field that is typed or chosen
+	mostSheets     = 1000            // that can be chosen
 )
 
 // mostDrained is the most of a refused upload that is still read, in bytes. A
@@ -75,7 +74,7 @@ func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) er
 		view.Problem = v.text.Fault(f)
 	}
 	form := templates.NewJob{
-		Kinds: uploadKinds, Kind: up.kind, TagColumn: up.typedTagColumn, Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
+		Kinds: uploadKinds, Kind: up.kind, TagColumn: up.fields.Get("tag_column"), Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
 		TooLarge: v.text.Fault(faultTooLarge.With("{name}", messages.Bytes(s.UploadLimit))),
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.NewJobForm(view, form) })
@@ -101,7 +100,7 @@ func (s *Server) createJob(v *visit) error {
 	var j jobs.Job
 	if err == nil {
 		j, err = s.Jobs.Create(v.Request().Context(), v.actor(), jobs.Upload{
-			AppID: s.App.ID, Kind: up.kind, Choices: accounts.Choices{TagColumn: up.tagColumn}, Note: up.note, FileName: up.name,
+			AppID: s.App.ID, Kind: up.kind, Choices: up.choices, Note: up.note, FileName: up.name,
 			AccountBytes: s.App.AccountBytes(), File: up.content(),
 		})
 	}
@@ -128,9 +127,9 @@ func drain(v *visit) {
 
 // upload is what was sent: a file on disk, never whole in memory, or pasted text.
 type upload struct {
-	kind           jobs.Kind
-	tagColumn      int // from 1; 0: it is found
-	typedTagColumn string
+	kind    jobs.Kind
+	fields  url.Values // what is said about the file, as typed
+	choices accounts.Choices
 
 	file   *os.File
 	size   int64
@@ -156,7 +155,7 @@ func (u *upload) content() *io.SectionReader {
 // receive streams the parts of the form. What it has read so far is returned
 // with every fault, so that the form can be shown with it again.
 func (s *Server) receive(v *visit) (*upload, error) {
-	up := &upload{kind: jobs.Clear}
+	up := &upload{kind: jobs.Clear, fields: url.Values{}}
 	parts, err := v.Request().MultipartReader()
 	if err != nil {
 		return up, faultNoUpload.Because(err)
@@ -171,23 +170,28 @@ func (s *Server) receive(v *visit) (*upload, error) {
 		if err != nil {
 			return up, faultBroken.Because(err)
 		}
-		switch part.FormName() {
+		switch name := part.FormName(); name {
 		case "kind":
 			err = up.readKind(part)
-		case "tag_column":
-			err = up.readTagColumn(part)
 		case "note":
 			err = up.readNote(part)
 		case "text":
 			err = s.readText(up, part)
 		case "file":
 			err = s.readFile(v, body, up, part)
+		default:
+			if slices.Contains(choiceFields, name) {
+				err = up.readChoice(name, part)
+			}
 		}
 		if err != nil {
 			return up, err
 		}
 	}
 	body.SetReadDeadline(time.Time{})
+	if up.choices, err = choicesOf(up.fields); err != nil {
+		return up, err
+	}
 	switch {
 	case up.file == nil && up.pasted == "":
 		return up, faultNoFile.With()
@@ -204,6 +208,7 @@ var uploadKinds = []jobs.Kind{jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.Remov
 
 func (u *upload) readKind(part *multipart.Part) error {
 	field, err := readField(part)
+	field = strings.TrimSpace(field)
 	if kind := jobs.Kind(field); slices.Contains(uploadKinds, kind) {
 		u.kind = kind
 	} else if field != "" && err == nil {
@@ -212,17 +217,14 @@ func (u *upload) readKind(part *multipart.Part) error {
 	return err
 }
 
-// readTagColumn reads what was typed; a file without such a column needs none.
-func (u *upload) readTagColumn(part *multipart.Part) (err error) {
-	if u.typedTagColumn, err = readField(part); err != nil || u.typedTagColumn == "" {
-		return err
+// readChoice reads one of choiceFields. A tab is a value, so nothing is trimmed.
+func (u *upload) readChoice(name string, part *multipart.Part) error {
+	value, err := readField(part)
+	if err == nil && len(u.fields[name]) >= mostSheets {
+		err = faultLongForm.With()
 	}
-	number := typedCount(u.typedTagColumn)
-	if number < 1 || number > accounts.MaxColumns {
-		return faultTagField.With(u.typedTagColumn, accounts.MaxColumns)
-	}
-	u.tagColumn = int(number)
-	return nil
+	u.fields.Add(name, value)
+	return err
 }
 
 // readField reads a short field; what is too long for one is cut.
@@ -231,7 +233,7 @@ func readField(part *multipart.Part) (string, error) {
 	if err != nil {
 		return "", faultBroken.Because(err)
 	}
-	return strings.TrimSpace(strings.ToValidUTF8(string(field), "\uFFFD")), nil
+	return strings.ToValidUTF8(string(field), "\uFFFD"), nil
 }
 
 func (u *upload) readNote(part *multipart.Part) error {

@@ -69,6 +69,8 @@ func (c *change) may(a Action) error {
 		return FaultStillReads.With()
 	case !fits:
 		return FaultWrongState.With(c.was.Shown())
+	case a == Start && len(c.was.Unsure) > 0:
+		return c.was.unsure()
 	}
 	c.to.State = to
 	return nil

@@ -3,7 +3,6 @@ package jobs
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -159,8 +158,8 @@ func (s *Jobs) tagsOf(jobID string) func(context.Context) iter.Seq2[Tagged, erro
 	}
 }
 
-// oneALine says of the file of a made job all that would else be detected: every
-// line is an account between quotes.
+// oneALine says of the file of a made job all that would else be detected or asked:
+// every line is an account between quotes.
 var oneALine = accounts.Choices{
 	Encoding:  accounts.UTF8,
 	Separator: accounts.OnePerLine,
@@ -168,6 +167,15 @@ var oneALine = accounts.Choices{
 	FirstLine: 1,
 	Header:    accounts.No,
 	Column:    1,
+	Rows:      acceptAll(),
+}
+
+func acceptAll() map[accounts.Reason]string {
+	rows := map[accounts.Reason]string{}
+	for _, doubt := range accounts.Doubts {
+		rows[doubt] = accounts.Accept
+	}
+	return rows
 }
 
 // makeJob keeps a new job with the accounts that are chosen. Its file is on its way
@@ -190,12 +198,9 @@ func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy
 	if err != nil {
 		return made, err
 	}
-	if now, err := s.Get(ctx, m.of.ID); err != nil || now.Reading != m.of.Reading || now.State != m.of.State {
+	now, err := s.Get(ctx, m.of.ID)
+	if err != nil || now.Reading != m.of.Reading || now.State != m.of.State || len(now.Unsure) > 0 {
 		return made, errors.Join(err, FaultStillReads.With()) // a draft that was read again meanwhile
-	}
-	choices, err := json.Marshal(oneALine)
-	if err != nil {
-		return made, err
 	}
 	name := path.Base(m.of.FileName)
 	if m.of.Source != "" { // names do not pile up
@@ -210,7 +215,7 @@ func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy
 		ctx,
 		by,
 		n,
-		origin{m.of.ID, string(choices), policy, m.only, m.checks},
+		origin{source: m.of.ID, said: Mapping{Choices: oneALine}, policy: policy, only: m.only, checks: m.checks},
 		func(Job) audit.Entry { return entry(accounts) },
 	)
 }

@@ -231,11 +231,11 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	err = store.One(ctx, tx, ErrImportGone, `
 		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8,
 			outcome_waiting = $8, batches = $9,
-			understanding = $10, protected_version = $11, unusual = $12, reading = reader, reader = '',
+			understanding = $10, unsure = $13, protected_version = $11, unusual = $12, reading = reader, reader = '',
 				reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
 		im.JobID, im.Reader, to, read.Rows, read.Rejected, read.Duplicate, read.Protected, read.Accounts, (read.Accounts+BatchSize-1)/BatchSize,
-		string(understanding), im.ProtectedVersion, string(unusual))
+		string(understanding), im.ProtectedVersion, string(unusual), names(read.Understanding.Unsure))
 	if err == nil && read.Mapping != nil {
 		err = understoodAs(ctx, tx, im.JobID, *read.Mapping, true)
 	}

@@ -194,6 +194,10 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 	r := &reading{store: i.Store, im: im, tempDir: i.TempDir, rows: rows}
 	r.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
 	err = r.run(ctx)
+	if im.Understood == nil { // else no choice was looked at, and what was asked stays asked
+		r.imported.Understanding = rows.Understanding()
+		r.imported.Understanding.Unsure = rows.Unsure()
+	}
 	return r.imported, err
 }
 
@@ -224,7 +228,9 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 	}
 	// The file may come in another encoding, or without the lines above its header.
 	said := mapping.Choices
-	for _, choices := range []accounts.Choices{said, {Header: said.Header, Column: said.Column, TagColumn: said.TagColumn}} {
+	for _, choices := range []accounts.Choices{
+		said, {Header: said.Header, Column: said.Column, TagColumn: said.TagColumn, Rows: said.Rows},
+	} {
 		if choices.IsZero() {
 			break
 		}

@@ -158,6 +158,8 @@ type Job struct {
 	ReadRows int64        // while State is Reading: rows so far
 	Refusal  *fault.Error // why the file could not be read; set while State is Refused
 
+	Unsure []Asked // the open questions about its file: it cannot be started
+
 	StartAt time.Time // nothing is sent before; zero: at once
 	Careful bool      // only its first batch may be sent yet
 	Source  string    // the job whose accounts these are; "" for an upload
@@ -210,7 +212,7 @@ func (j Job) Settled() bool {
 // May reports whether the action fits the job as it is.
 func (j Job) May(a Action) bool {
 	_, fits := j.State.Next(a)
-	return fits && !(a == Start && j.Accounts == 0) && !(a == StartNow && j.Shown() != "scheduled")
+	return fits && !(a == Start && (j.Accounts == 0 || len(j.Unsure) > 0)) && !(a == StartNow && j.Shown() != "scheduled")
 }
 
 // Account is one account of a job with its outcome.
@@ -313,6 +315,9 @@ var (
 	FaultReadAgain = fault.Declare(fault.Conflict, "job.read_again",
 		"The job was not started: the file was read again after you opened this page, and the result may differ. "+
 			"Check the rows again, then start the job.")
+	FaultUnsure = fault.Declare(fault.Conflict, "job.unsure",
+		"No job was started or created: a question about the file has no answer yet (%s). Answer it on the job page, "+
+			"or upload the file again with the answer in the field “%s”.")
 	FaultNothingAsked = fault.Declare(fault.Conflict, "job.nothing_asked",
 		"No account of this job needs a decision. Nothing was changed. See the job page for the latest status.")
 	FaultDecision = fault.Declare(fault.Invalid, "job.decision",

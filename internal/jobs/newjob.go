@@ -50,23 +50,22 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	}
 	var from origin
 	if !n.Choices.IsZero() {
-		said, err := json.Marshal(n.Choices)
-		if err != nil {
-			return created, err
-		}
-		from.choices = string(said)
+		layout := rows.Understanding()
+		from.shape = layout.Shape
+		from.said = Mapping{Choices: n.Choices, Header: layout.Header, By: store.Clean(by.Name, 100), At: s.db.Now()}
 	}
 	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
-		return audit.Entry{
-			Code: audit.JobUploaded,
-			Details: map[string]any{
-				"kind":   created.Kind,
-				"file":   created.FileName,
-				"sha256": created.FileSHA256,
-				"bytes":  created.FileBytes,
-				"note":   created.Note,
-			},
+		details := map[string]any{
+			"kind":   created.Kind,
+			"file":   created.FileName,
+			"sha256": created.FileSHA256,
+			"bytes":  created.FileBytes,
+			"note":   created.Note,
 		}
+		if !n.Choices.IsZero() {
+			details["choices"] = n.Choices
+		}
+		return audit.Entry{Code: audit.JobUploaded, Details: details}
 	})
 }
 
@@ -75,11 +74,12 @@ func tagColumn(k Kind, source string) bool { return k.Tagged() && source == "" }
 
 // origin describes the source job of a derived job; that of an upload is zero.
 type origin struct {
-	source  string
-	choices string // JSON: how to read the file
-	policy  snapshot.Policy
-	only    []string
-	checks  Kind
+	source string
+	said   Mapping // about the file
+	shape  string  // of files for which the same is said from now on; "": of none
+	policy snapshot.Policy
+	only   []string
+	checks Kind
 }
 
 // keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
@@ -97,12 +97,18 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 		var err error
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
-				choices, source, policy, only_tags, checks, snapshot)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+				source, policy, only_tags, checks, snapshot)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
 				CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)
 			RETURNING `+jobFields,
 			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes,
-			store.Clean(by.Name, 100), store.Millis(now), from.choices, from.source, from.policy, only, from.checks))
+			store.Clean(by.Name, 100), store.Millis(now), from.source, from.policy, only, from.checks))
+		if err == nil && !from.said.Choices.IsZero() {
+			err = understoodAs(ctx, tx, id, from.said, false)
+		}
+		if err == nil {
+			err = saveMapping(ctx, tx, n.AppID, from.shape, from.said)
+		}
 		if err == nil && from.checks != "" {
 			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
 		}

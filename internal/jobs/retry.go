@@ -40,6 +40,8 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 	}
 	ofDraft := of.State == Draft && a.Outcomes == nil && a.Kind != of.Kind
 	switch {
+	case len(of.Unsure) > 0: // also of a draft that was discarded: nothing is asked about the file of a derived job
+		return made, of.unsure()
 	case !of.Settled() && !ofDraft:
 		return made, FaultUnsettled.With()
 	case a.Kind != of.Kind && !a.fits(of):

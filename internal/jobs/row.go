@@ -24,7 +24,7 @@ var jobFields = func() string {
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
 		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
 		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
-		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn"}
+		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure"}
 	for _, o := range stored {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -36,12 +36,12 @@ var jobColumns = "j." + strings.ReplaceAll(jobFields, ", ", ", j.")
 
 func scanJob(row store.Scanner) (j Job, err error) {
 	var created, started, finished, start int64
-	var refusal, only string
+	var refusal, only, unsure string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
 		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start,
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
-		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn}
+		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure}
 	counts := make([]int64, len(stored))
 	for i := range stored {
 		dest = append(dest, &counts[i])
@@ -61,6 +61,7 @@ func scanJob(row store.Scanner) (j Job, err error) {
 	), store.FromMillis(
 		start,
 	)
+	j.Unsure = questionsNamed(unsure)
 	j.Counts = Counts{}
 	for i, o := range stored {
 		j.Counts[o] = counts[i]

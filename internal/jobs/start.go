@@ -18,7 +18,7 @@ type StartRequest struct {
 
 // Start queues a draft that is as the person has seen it. One that was read before
 // the protected list changed is read again, just as it was. It returns
-// FaultStartTime, FaultNoJob, FaultStillReads, FaultWrongState, FaultNoAccounts,
+// FaultStartTime, FaultNoJob, FaultStillReads, FaultWrongState, FaultUnsure, FaultNoAccounts,
 // FaultReadAgain, FaultConfirm and FaultProtectedNew.
 func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequest) (Job, error) {
 	if now := s.db.Now(); !r.At.IsZero() && (!r.At.After(now) || r.At.After(now.AddDate(1, 0, 0))) {

@@ -70,11 +70,12 @@ func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping,
 	return &m, errors.Join(json.Unmarshal([]byte(choices), &m.Choices), json.Unmarshal([]byte(header), &m.Header))
 }
 
-// Reread reads the file of a draft again, as a person says; with no choice at
-// all everything is detected anew. Files of the app with the same header are
-// then read the same way. Choices that do not fit the file are a fault.
+// Reread takes what a person says about the file of a draft, in place of all that was
+// said before; with no choice at all everything is detected anew. Files of the app with
+// the same header are then read the same way. The file is read again only if a row may
+// change by it. Choices that do not fit the file are a fault.
 func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts.Choices) (Job, error) {
-	header, err := s.tryChoices(ctx, id, c)
+	layout, err := s.tryChoices(ctx, id, c)
 	if err != nil {
 		return Job{}, err
 	}
@@ -83,14 +84,20 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 		if err != nil {
 			return err
 		}
-		said := Mapping{Choices: c, Header: header}
+		said := Mapping{Choices: c, Header: layout.Header}
 		if !c.IsZero() {
 			said.By, said.At = store.Clean(by.Name, 100), s.db.Now()
 		}
 		if err := understoodAs(ctx, ch.tx, ch.was.ID, said, false); err != nil {
 			return err
 		}
-		if _, err := ch.tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, ch.was.ID); err != nil {
+		if before.sameRows(c, layout) {
+			ch.to.State = ch.was.State
+			err = saveUnsure(ctx, ch.tx, ch.was.ID, before.answered(c, layout))
+		} else {
+			_, err = ch.tx.ExecContext(ctx, `UPDATE jobs SET understanding = '', unsure = '' WHERE id = $1`, ch.was.ID)
+		}
+		if err != nil {
 			return err
 		}
 		ch.say("before", before.Choices)
@@ -99,26 +106,42 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 	})
 }
 
-// tryChoices finds out whether the choices fit, and to which header they lead,
+// Answer adds to what was said about the file of a draft, as Reread does.
+func (s *Jobs) Answer(ctx context.Context, by audit.Actor, id string, more accounts.Choices) (Job, error) {
+	u, err := s.Understanding(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	added, err := json.Marshal(more)
+	if err == nil {
+		err = json.Unmarshal(added, &u.Choices) // what is left open is not in it
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	return s.Reread(ctx, by, id, u.Choices)
+}
+
+// tryChoices finds out whether the choices fit, and to which layout they lead,
 // before anything is given up.
-func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (header []string, err error) {
+func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (layout accounts.Understanding, err error) {
 	j, err := s.Get(ctx, id)
 	if err != nil || !j.May(Reread) {
-		return nil, err // change says what is wrong
+		return layout, err // change says what is wrong
 	}
 	if j.Source != "" {
-		return nil, FaultMadeFile.With()
+		return layout, FaultMadeFile.With()
 	}
 	file, options, err := s.keptFileOf(ctx, j)
 	if err != nil {
-		return nil, err
+		return layout, err
 	}
 	options.Choices = c
 	rows, err := accounts.Open(file, options)
 	if err != nil {
-		return nil, err
+		return layout, err
 	}
-	return rows.Understanding().Header, rows.Close()
+	return rows.Understanding(), rows.Close()
 }
 
 func understoodAs(ctx context.Context, tx *store.Tx, jobID string, m Mapping, earlier bool) error {

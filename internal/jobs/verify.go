@@ -112,6 +112,9 @@ func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err er
 	}
 	differ("parts of the file", chunks, chunksOf(j.FileBytes))
 	differ("accounts", planned.accounts-taken, j.Accounts)
+	if !j.StartedAt.IsZero() && len(j.Unsure) > 0 {
+		wrong = append(wrong, "started although a question about its file had no answer")
+	}
 	differ("accounts in batches", batched-taken, j.Accounts)
 	if planned != named {
 		wrong = append(wrong, "accounts: the list in file order does not match the sorted list")

@@ -111,10 +111,7 @@ func detailValue(v View, key string, value any) string {
 	case bool:
 		return yesOrNo(v, value)
 	case []any:
-		parts := make([]string, len(value))
-		for i, part := range value {
-			parts[i] = written(part)
-		}
+		parts := texts(value)
 		if key == "outcomes" {
 			return outcomesNamed(v, parts)
 		}
@@ -125,7 +122,7 @@ func detailValue(v View, key string, value any) string {
 			return outcomesText(v, value)
 		case "filter":
 			return filterText(v, value)
-		case "understanding", "before", "after", "list":
+		case "understanding", "choices", "before", "after", "list":
 			if _, sending := value["failure_limit"]; sending {
 				return sendingText(v, value)
 			}
@@ -133,6 +130,16 @@ func detailValue(v View, key string, value any) string {
 		}
 	}
 	return written(value)
+}
+
+// texts are the parts of a list without words of their own.
+func texts(value any) []string {
+	list, _ := value.([]any)
+	parts := make([]string, len(list))
+	for i, part := range list {
+		parts[i] = written(part)
+	}
+	return parts
 }
 
 // outcomesNamed lists outcomes by their names; "all" stands for every one.
@@ -174,6 +181,14 @@ func readingText(v View, how map[string]any) string {
 			value = v.Quote(value)
 		case "header":
 			value = yesOrNo(v, value == accounts.Yes || value == "true")
+		case "sheets":
+			value = v.List(texts(how[key]))
+		case "rows":
+			answers, _ := how[key].(map[string]any)
+			for _, doubt := range slices.Sorted(maps.Keys(answers)) {
+				parts = append(parts, v.T("detail.pair", v.Doubt(accounts.Reason(doubt)), v.T("ask.done."+written(answers[doubt]))))
+			}
+			continue
 		}
 		if how[key] == "" {
 			continue

@@ -1,9 +1,11 @@
 package messages
 
 import (
+	"slices"
 	"strings"
 
 	"tagsweep/internal/accounts"
+	"tagsweep/internal/jobs"
 )
 
 var signNames = map[string]string{
@@ -31,6 +33,22 @@ func (t *Text) Format(u accounts.Understanding) string {
 		return t.T("how.packed", name, u.Packed)
 	}
 	return name
+}
+
+// Question is an open question about a file.
+func (t *Text) Question(q accounts.Question) string {
+	if slices.Contains(accounts.Doubts, accounts.Reason(q.Name)) {
+		return t.T("ask."+q.Name, q.Rows)
+	}
+	return t.T("ask." + q.Name)
+}
+
+// Asked is what an open question is about.
+func (t *Text) Asked(q jobs.Asked) string { return t.named("ask."+string(q)+".about", string(q)) }
+
+// Doubt names rows that are in doubt for a reason.
+func (t *Text) Doubt(r accounts.Reason) string {
+	return t.Capital(t.Asked(jobs.Asked(r)))
 }
 
 // named is the text of a key; what has no text is shown as it is.

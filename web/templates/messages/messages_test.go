@@ -67,6 +67,17 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, reason := range accounts.Reasons {
 		keys = append(keys, "reason."+string(reason))
 	}
+	for _, question := range []string{
+		accounts.AskSheets, accounts.AskSeparator, accounts.AskFirstLine, accounts.AskHeader, accounts.AskColumn,
+	} {
+		keys = append(keys, "ask."+question, "ask."+question+".about")
+	}
+	for _, doubt := range accounts.Doubts {
+		keys = append(keys, "ask."+string(doubt), "ask."+string(doubt)+".about")
+	}
+	for _, answer := range []string{accounts.Aside, accounts.Accept} {
+		keys = append(keys, "ask."+answer, "ask."+answer+".help", "ask.done."+answer)
+	}
 	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeLost, jobs.CodeTooFull,
 		jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures,
 		jobs.CodeGained) {
@@ -120,7 +131,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
-		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery)\.|^job\.[a-z]+\.why$`)
+		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask)\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {

@@ -31,6 +31,8 @@ func (t *Text) speak(arg any) any {
 		return t.Kind(value)
 	case auth.Role:
 		return t.Role(value)
+	case jobs.Asked:
+		return t.Asked(value)
 	case Bytes:
 		return t.Size(int64(value))
 	case time.Duration:

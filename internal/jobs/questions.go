@@ -1,0 +1,83 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+// Asked names an open question about a job's file: see accounts.Question.
+type Asked string
+
+// names are the questions as they stand in the row of a job.
+func names(questions []accounts.Question) string {
+	list := make([]string, len(questions))
+	for i, q := range questions {
+		list[i] = q.Name
+	}
+	return strings.Join(list, ",")
+}
+
+func questionsNamed(list string) (names []Asked) {
+	for name := range strings.SplitSeq(list, ",") {
+		if name != "" {
+			names = append(names, Asked(name))
+		}
+	}
+	return names
+}
+
+// unsure says which question is open.
+func (j Job) unsure() *fault.Error { return FaultUnsure.With(j.Unsure[0], string(j.Unsure[0])) }
+
+// sameRows reports whether a file that was read as u says has the same rows with other
+// choices, which lead to a layout. An answer that is taken back is asked for anew, and
+// that takes another reading.
+func (u Understood) sameRows(c accounts.Choices, layout accounts.Understanding) bool {
+	for _, doubt := range accounts.Doubts {
+		before, now := u.Choices.Rows[doubt], c.Rows[doubt]
+		if before != now && !(before == "" && now == accounts.Aside) {
+			return false
+		}
+	}
+	return bytes.Equal(layoutOf(u.Understanding), layoutOf(layout))
+}
+
+// layoutOf is what tells one layout from another.
+func layoutOf(u accounts.Understanding) []byte {
+	u.Unsure, u.Accepted = nil, nil
+	text, err := json.Marshal(u)
+	if err != nil {
+		panic(err) // strings and numbers are always JSON
+	}
+	return text
+}
+
+// answered is the understanding once choices are made that change no row: the questions
+// that stay open are those of the layout, and those about rows that were not answered.
+func (u Understood) answered(c accounts.Choices, layout accounts.Understanding) accounts.Understanding {
+	isDoubt := func(q accounts.Question) bool { return slices.Contains(accounts.Doubts, accounts.Reason(q.Name)) }
+	open := slices.DeleteFunc(slices.Clone(layout.Unsure), isDoubt)
+	for _, q := range u.Unsure {
+		if isDoubt(q) && c.Rows[accounts.Reason(q.Name)] == "" {
+			open = append(open, q)
+		}
+	}
+	u.Understanding.Unsure = open
+	return u.Understanding
+}
+
+func saveUnsure(ctx context.Context, tx *store.Tx, jobID string, u accounts.Understanding) error {
+	text, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET understanding = $2, unsure = $3 WHERE id = $1`, jobID, string(text), names(u.Unsure))
+	return err
+}
