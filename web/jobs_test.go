@@ -109,7 +109,7 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
 		"start_at":null,"careful":false,"source":null,"retries":[],"kept":null,"snapshot":true,"policy":null,
 		"only_tags":null,"verification":null,"checks":null,"asked":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
-		"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
+		"unsure":[],"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)
 	require.JSONEq(t, want, string(have))

@@ -106,10 +106,10 @@ func TestUploadBadKindOrTagColumn(t *testing.T) {
 		"no column":       {"ann\nbob\n", "add_tags", "", messages.English.Fault(accounts.FaultNoTags.With())},
 		"which column":    {three, "remove_tags", "", messages.English.Fault(accounts.FaultTagColumn.With(3))},
 		"missing column":  {three, "add_tags", "4", messages.English.Fault(accounts.FaultColumn.With(4, 3))},
-		"not a number":    {three, "add_tags", "second", messages.English.Fault(faultTagField.With("second", accounts.MaxColumns))},
-		"column zero":     {three, "add_tags", "0", messages.English.Fault(faultTagField.With("0", accounts.MaxColumns))},
-		"column too high": {three, "add_tags", "101", messages.English.Fault(faultTagField.With("101", accounts.MaxColumns))},
-		"negative column": {three, "add_tags", "-1", messages.English.Fault(faultTagField.With("-1", accounts.MaxColumns))},
+		"not a number":    {three, "add_tags", "second", messages.English.Fault(faultColumn.With("second", accounts.MaxColumns))},
+		"column zero":     {three, "add_tags", "0", messages.English.Fault(faultColumn.With("0", accounts.MaxColumns))},
+		"column too high": {three, "add_tags", "1001", messages.English.Fault(faultColumn.With("1001", accounts.MaxColumns))},
+		"negative column": {three, "add_tags", "-1", messages.English.Fault(faultColumn.With("-1", accounts.MaxColumns))},
 	} {
 		refused := len(c.recorded(audit.Filter{Code: audit.JobUploadRefused}))
 		got := b.uploadFor(bad.file, "kind", bad.kind, "tag_column", bad.column)
@@ -135,7 +135,7 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 		id := b.draftFor("user_id,old,new\nann,gone,vip\nbob,past,\n", "kind", "add_tags", "tag_column", "3")
 		require.Equal(t, []int64{2, 1, 1}, []int64{c.job(id).Rows, c.job(id).Accounts, c.job(id).Rejected})
 		page := b.get("/jobs/" + id).body
-		for _, want := range []string{"Some settings were chosen when the job was created. All others were detected.",
+		for _, want := range []string{"Some settings were chosen by operator on ",
 			"Tag column", "3: new", `<option value="3" selected>3: new</option>`,
 			"Account column", `<span class="tag">vip</span>`, "This row contains no tag"} {
 			require.Contains(t, page, want)
@@ -144,11 +144,11 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 		require.Equal(t, int64(2), c.job(id).Accounts)
 		page = b.get("/jobs/" + id).body
 		require.Contains(t, page, `<span class="tag">gone</span>`)
-		require.Contains(t, page, "Corrected by operator on ")
+		require.Contains(t, page, "Some settings were chosen by operator on ")
 
 		before := c.job(id)
 		for value, says := range map[string]string{
-			"x": messages.English.Fault(faultChoice.With("x")), "101": messages.English.Fault(faultChoice.With("101")),
+			"x": messages.English.Fault(faultColumn.With("x", accounts.MaxColumns)), "1001": messages.English.Fault(faultColumn.With("1001", accounts.MaxColumns)),
 			"9": messages.English.Fault(accounts.FaultColumn.With(9, 3)), "1": messages.English.Fault(accounts.FaultSameColumn.With(1)),
 			"": messages.English.Fault(accounts.FaultTagColumn.With(3)), // detected anew, it cannot be told
 		} {
@@ -218,7 +218,7 @@ func TestTagColumnChoiceIsForTagFiles(t *testing.T) {
 	id := b.draftFor(header+"ann,m1,a,b\n", "kind", "add_tags")
 	require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2", "tag_column", "4").StatusCode)
 	same := b.get("/jobs/" + b.draftFor(header+"bob,m2,a,b\n", "kind", "remove_tags")).body
-	for _, want := range []string{"Uses the correction that operator made",
+	for _, want := range []string{"Uses the settings and answers that operator chose",
 		`<option value="2" selected>2: member</option>`, `<option value="4" selected>4: note</option>`,
 		`<span class="tag">b</span>`} {
 		require.Contains(t, same, want)

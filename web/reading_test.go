@@ -143,13 +143,13 @@ func TestReviewCorrectionIsReread(t *testing.T) {
 		require.Equal(t, jobs.Draft, c.job(id).State)
 		require.Equal(t, int64(3), c.job(id).Accounts)
 		page := b.get("/jobs/" + id).body
-		require.Contains(t, page, "Corrected by operator on ")
+		require.Contains(t, page, "Some settings were chosen by operator on ")
 		require.Contains(t, page, `<option value="2" selected>2: member</option>`)
 		require.Regexp(t, `<th scope="col" class="taken">\s*member`, page)
 
 		later := b.draftOf(file + "cid;m4;Bonn\n")
 		require.Equal(t, int64(4), c.job(later).Accounts)
-		require.Contains(t, b.get("/jobs/"+later).body, "Uses the correction that operator made on ")
+		require.Contains(t, b.get("/jobs/"+later).body, "Uses the settings and answers that operator chose on ")
 
 		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+later+"/reread").StatusCode)
 		require.Equal(t, int64(3), c.job(later).Accounts, "no choice at all: detected anew")
@@ -167,7 +167,7 @@ func TestReviewCorrectionErrorKeepsForm(t *testing.T) {
 		"zero":      {"first_line", "0", messages.English.Fault(faultFirstLine.With("0")), `value="0"`},
 		"encoding":  {"encoding", "EBCDIC", messages.English.Fault(faultChoice.With("EBCDIC")), ""},
 		"separator": {"separator", "x", messages.English.Fault(faultChoice.With("x")), ""},
-		"column":    {"column", "-1", messages.English.Fault(faultChoice.With("-1")), ""},
+		"column":    {"column", "-1", messages.English.Fault(faultColumn.With("-1", accounts.MaxColumns)), ""},
 		"missing":   {"column", "7", "", `<option value="7" selected>Column 7</option>`},
 	} {
 		got := b.post("/jobs/"+id+"/reread", wrong.field, wrong.value, "header", "yes")
@@ -250,13 +250,13 @@ func TestReviewShowsArchiveAndWorkbook(t *testing.T) {
 	require.NoError(t, book.Write(&file))
 	address := b.upload("list.xlsx", file.String(), "").location()
 	page = b.get(address).body
-	for _, want := range []string{"Excel workbook", "Sheet1 (1 of 2 sheets)", `<option value="名单">名单</option>`, "Detected: Sheet1"} {
+	for _, want := range []string{"Excel workbook", "Sheet1 (1 of 2 sheets)", `type="checkbox" name="sheet" value="名单">`} {
 		require.Contains(t, page, want)
 	}
 	require.NotContains(t, page, `name="encoding"`)
 	require.Equal(t, address, b.post(address+"/reread", "sheet", "名单").location())
 	page = b.get(address).body
-	require.Contains(t, page, `<option value="名单" selected>`)
+	require.Contains(t, page, `name="sheet" value="名单" checked>`)
 	require.Contains(t, page, "eve")
 }
 
@@ -266,7 +266,7 @@ func TestReviewImpossibleColumnIsRefused(t *testing.T) {
 	id := b.draftOf("user_id\nann\n")
 	got := b.post("/jobs/"+id+"/reread", "column", "2000000000")
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
-	require.Contains(t, got.body, "is not a valid option")
+	require.Contains(t, got.body, "is not a valid column number")
 }
 
 func TestStartNeedsTheReviewedVersion(t *testing.T) {

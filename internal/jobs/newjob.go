@@ -37,7 +37,11 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
 		return created, FaultKind.With()
 	}
-	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tagColumn(n.Kind, "")})
+	tags := tagColumn(n.Kind, "")
+	if !tags {
+		n.Choices.TagColumn = 0
+	}
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tags})
 	if f, known := errors.AsType[*fault.Error](err); known {
 		return created, errors.Join(err, s.log.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
 			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))

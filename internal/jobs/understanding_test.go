@@ -95,7 +95,7 @@ func TestRereadCancelledLeavesNoRows(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\nbob\nann\n")
 		require.NoError(t, err)
-		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
+		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Header: accounts.No})
 		require.NoError(t, err)
 		im, err := s.TakeImport(ctx, 0)
 		require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestRereadEndsListingsWithError(t *testing.T) {
 				break
 			}
 			if listed++; listed == 10 {
-				_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
+				_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Header: accounts.No})
 				require.NoError(t, err)
 				_, err = s.TakeImport(ctx, 0)
 				require.NoError(t, err)

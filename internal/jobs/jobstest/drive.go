@@ -2,6 +2,7 @@ package jobstest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 )
@@ -135,3 +137,29 @@ func Lines(n int) string {
 	}
 	return file.String()
 }
+
+// Ask leaves questions about the file of a draft open, as its reading would have.
+func Ask(t checker, s *Console, jobID string, questions ...accounts.Question) {
+	t.Helper()
+	u, err := s.Understanding(ctx, jobID)
+	require.NoError(t, err)
+	u.Unsure = questions
+	understanding, err := json.Marshal(u.Understanding)
+	require.NoError(t, err)
+	var names []string
+	for _, q := range questions {
+		names = append(names, q.Name)
+	}
+	require.NoError(t, s.DB.Exec(ctx, `UPDATE jobs SET understanding = $2, unsure = $3 WHERE id = $1`,
+		jobID, string(understanding), strings.Join(names, ",")))
+}
+
+// WhichColumn asks for the account column of a file with two, and suggests the first.
+var WhichColumn = accounts.Question{Name: accounts.AskColumn, Suggested: "1", Choices: []accounts.Choice{
+	{Value: "1", Label: "user_id", First: []string{"ann", "bob"}}, {Value: "2", Label: "member", First: []string{"m_1", "m_2"}},
+}}
+
+// AreUnlike asks about rows that look different.
+var AreUnlike = accounts.Question{Name: string(accounts.Unlike), Suggested: accounts.Aside, Rows: 2, Choices: []accounts.Choice{
+	{Value: accounts.Aside, First: []string{"Total", "Subtotal"}}, {Value: accounts.Accept, First: []string{"Total", "Subtotal"}},
+}}

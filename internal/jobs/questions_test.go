@@ -1,0 +1,184 @@
+package jobs_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+)
+
+const twoColumns = "user_id,member\nann,m_1\nbob,m_2\n"
+
+// asking is a draft of which two questions are open.
+func asking(t *testing.T, s *jobstest.Console) jobs.Job {
+	t.Helper()
+	j, err := jobstest.Draft(s, operator, jobs.Upload{}, twoColumns)
+	require.NoError(t, err)
+	jobstest.Ask(t, s, j.ID, jobstest.WhichColumn, jobstest.AreUnlike)
+	return jobNow(t, s, j.ID)
+}
+
+func TestOpenQuestionKeepsJobFromStarting(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		j := asking(t, s)
+		require.Equal(t, []jobs.Asked{"column", "unlike"}, j.Unsure)
+		require.False(t, j.May(jobs.Start))
+		for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
+			_, err := s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: j.Accounts, Reading: j.Reading, At: at})
+			require.True(t, jobs.FaultUnsure.Is(err), "%v", err)
+			require.ErrorContains(t, err, "“column”")
+		}
+		for _, a := range []jobs.Action{jobs.Start, jobs.StartNow, jobs.Pause, jobs.Resume} {
+			_, err := s.Act(ctx, operator, j.ID, a)
+			require.Error(t, err, a)
+		}
+		// Nothing is asked about the file of a derived job: it would be a way around.
+		for _, kind := range jobs.Kinds {
+			_, err := s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Kind: kind}, "")
+			require.True(t, jobs.FaultUnsure.Is(err), "%v", err)
+		}
+		now := jobNow(t, s, j.ID)
+		require.Equal(t, []any{jobs.Draft, true}, []any{now.State, now.StartedAt.IsZero()})
+		require.Empty(t, jobstest.Codes(t, s, audit.Filter{Code: audit.JobStarted}))
+
+		_, err := s.Act(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		_, err = s.Retry(ctx, operator, j.ID, jobs.RetryRequest{}, "")
+		require.True(t, jobs.FaultUnsure.Is(err), "a discarded draft keeps its questions: %v", err)
+	})
+}
+
+func TestAnswerAsSuggestedIsNotReadAgain(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		j := asking(t, s)
+		require.NotEmpty(t, j.Reading)
+		after, err := s.Answer(ctx, operator, j.ID, accountsIn(1))
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Draft, j.Reading, []jobs.Asked{"unlike"}}, []any{after.State, after.Reading, after.Unsure})
+		after, err = s.Answer(ctx, operator, j.ID, accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Aside}})
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Draft, j.Reading}, []any{after.State, after.Reading})
+		require.Empty(t, after.Unsure)
+		im, err := s.TakeImport(ctx, 0)
+		require.NoError(t, err)
+		require.Nil(t, im, "there is nothing to read")
+		require.Len(t, jobstest.Codes(t, s, audit.Filter{Code: audit.JobRead}), 1)
+
+		said, err := s.Understanding(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{"olga", false, 1, accounts.Aside},
+			[]any{said.By, said.Earlier, said.Choices.Column, said.Choices.Rows[accounts.Unlike]})
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobReread, JobID: j.ID, Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, entries, 2)
+		require.Equal(t, map[string]any{"column": 1.0, "rows": map[string]any{"unlike": "aside"}}, entries[0].Details["after"])
+
+		like, err := jobstest.Draft(s, operator, jobs.Upload{}, twoColumns+"cid,m_3\n")
+		require.NoError(t, err)
+		said, err = s.Understanding(ctx, like.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{"olga", true, 1, accounts.Aside},
+			[]any{said.By, said.Earlier, said.Choices.Column, said.Choices.Rows[accounts.Unlike]})
+
+		_, err = s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: 2, Reading: j.Reading})
+		require.NoError(t, err)
+		requireSums(t, s)
+	})
+}
+
+func TestAnswerThatMayChangeRowsIsReadAgain(t *testing.T) {
+	rows := func(answer string) accounts.Choices {
+		return accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: answer}}
+	}
+	for name, test := range map[string]struct {
+		first, then accounts.Choices
+		again       bool
+	}{
+		"another column": {accountsIn(1), accountsIn(2), true},
+		"same column":    {accountsIn(1), accountsIn(1), false},
+		"column left":    {accountsIn(1), accounts.Choices{}, false},
+		"accepted":       {rows("aside"), rows("accept"), true},
+		"no more":        {rows("accept"), rows("aside"), true},
+		"still accepted": {rows("accept"), rows("accept"), false},
+		"taken back":     {rows("aside"), accounts.Choices{}, true},
+		"set aside":      {accounts.Choices{}, rows("aside"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := jobstest.SQLite(t)
+			j := asking(t, s)
+			_, err := s.Reread(ctx, operator, j.ID, test.first)
+			require.NoError(t, err)
+			require.NoError(t, jobstest.ReadAll(s))
+			before := jobNow(t, s, j.ID)
+			after, err := s.Reread(ctx, operator, j.ID, test.then)
+			require.NoError(t, err)
+			require.Equal(t, test.again, after.State == jobs.Reading)
+			if !test.again {
+				require.Equal(t, before.Reading, after.Reading)
+			}
+			require.NoError(t, jobstest.ReadAll(s))
+			requireSums(t, s)
+		})
+	}
+}
+
+func TestAnswersOfAnUploadAreKept(t *testing.T) {
+	s := jobstest.SQLite(t)
+	said := accounts.Choices{Column: 2, Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Aside}}
+	j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: said}, twoColumns)
+	require.NoError(t, err)
+	u, err := s.Understanding(ctx, j.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{"olga", false, said}, []any{u.By, u.Earlier, u.Choices})
+	like, err := jobstest.Draft(s, operator, jobs.Upload{}, twoColumns+"cid,m_3\n")
+	require.NoError(t, err)
+	u, err = s.Understanding(ctx, like.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{"olga", true, said}, []any{u.By, u.Earlier, u.Choices})
+	entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobUploaded, JobID: j.ID, Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"column": 2.0, "rows": map[string]any{"unlike": "aside"}}, entries[0].Details["choices"])
+}
+
+// What a reading leaves open is kept with how the file was read.
+func TestReadingKeepsItsQuestions(t *testing.T) {
+	s := jobstest.SQLite(t)
+	j, err := jobstest.Draft(s, operator, jobs.Upload{}, twoColumns)
+	require.NoError(t, err)
+	_, err = s.Reread(ctx, operator, j.ID, accountsIn(2))
+	require.NoError(t, err)
+	im, err := s.TakeImport(ctx, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.FinishImport(ctx, im, jobs.Imported{
+		Understanding: accounts.Understanding{FirstLine: 1, Unsure: []accounts.Question{jobstest.AreUnlike}},
+	}))
+	require.Equal(t, []jobs.Asked{"unlike"}, jobNow(t, s, j.ID).Unsure)
+	u, err := s.Understanding(ctx, j.ID)
+	require.NoError(t, err)
+	require.Equal(t, []accounts.Question{jobstest.AreUnlike}, u.Unsure)
+}
+
+// The file of a derived job is Tagsweep's own: it says itself how it is read.
+func TestDerivedFileAsksNothing(t *testing.T) {
+	s := jobstest.SQLite(t)
+	j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Clear}, "user_id\n100000000000000100\n100000000000000200\n100000000000000300\nann\n")
+	require.NoError(t, err)
+	jobstest.Ask(t, s, j.ID)
+	made, err := s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Kind: jobs.Inspect}, "")
+	require.NoError(t, err)
+	require.NoError(t, jobstest.ReadAll(s))
+	made = jobNow(t, s, made.ID)
+	require.Equal(t, []any{jobs.Draft, j.Accounts, int64(0)}, []any{made.State, made.Accounts, made.Rejected})
+	require.Empty(t, made.Unsure)
+	u, err := s.Understanding(ctx, made.ID)
+	require.NoError(t, err)
+	for _, doubt := range accounts.Doubts {
+		require.Equal(t, accounts.Accept, u.Choices.Rows[doubt])
+	}
+}
