@@ -40,7 +40,7 @@ func TestQuestionsAreSeen(t *testing.T) {
 	card, rest, found := strings.Cut(card, "</section>")
 	require.True(t, found)
 	for _, want := range []string{"2 questions about this file", "Which column contains the accounts?",
-		"2 rows look different from the others. Are they accounts?", "2: member", "m_2", "Subtotal",
+		"2 rows look different from the others. Are they accounts?", "<bdi>member</bdi>", "m_2", "Subtotal",
 		"Yes, use them", "No, leave them out", `name="column" value="1"`, `name="unlike" value="accept"`} {
 		require.Contains(t, card, want)
 	}

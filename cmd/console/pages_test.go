@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
@@ -128,6 +130,13 @@ func (s *stage) jobs() []scene {
 		tamper(s.t, s.database, `UPDATE jobs SET `+set+` WHERE id = '`+id+`'`)
 	}
 	nothing := olga.draft([]byte("１２３\n４５６\n"))
+	asking := olga.draft([]byte("user_id,member,city\nim_1,kunde_1,Rome\nim_2,kunde_2,Oslo\nim_3,kunde_3,Lima\n"))
+	answered := olga.draft([]byte("owner_id,member_id,city\nim_1,kunde_1,Rome\nim_2,kunde_2,Oslo\nim_3,kunde_3,Lima\n"))
+	for _, id := range []string{asking, answered} {
+		s.ask(id, openQuestions...)
+	}
+	answer, body = olga.post("/jobs/"+answered+"/reread", url.Values{"keep": {"1"}, "column": {"1"}, "header": {"yes"}, "unlike": {"aside"}})
+	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
 
 	confirm := func(w *tab) { w.follow(fill("#confirm", "48,12"), click("form[action$=start] button")) }
 	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
@@ -166,6 +175,13 @@ func (s *stage) jobs() []scene {
 		{"refused", "olga", "/jobs/" + refused, nil},
 		{"new-pasted", "olga", "/jobs/new", open("details.paste summary")},
 		{"review-nothing", "olga", "/jobs/" + nothing, nil},
+		{"review-asking", "olga", "/jobs/" + asking, nil},
+		{"review-asking-none", "olga", "/jobs/" + asking, func(w *tab) {
+			require.Equal(s.t, 422, w.follow(click("form.questions button")))
+		}},
+		{"review-asking-chosen", "olga", "/jobs/" + asking, func(w *tab) { w.do(click("#ask-column-1"), click("#ask-unlike-0")) }},
+		{"review-asking-auditor", "aida", "/jobs/" + asking, nil},
+		{"review-answered", "olga", "/jobs/" + answered, open("details.correction summary")},
 		{"review-auditor", "aida", "/jobs/" + review, nil},
 		{"finished", "olga", "/jobs/" + finished, nil},
 		{"rows", "aida", "/jobs/" + finished + "/rows?outcome=failed", nil},
@@ -176,6 +192,41 @@ func (s *stage) jobs() []scene {
 		{"cancelled", "aida", "/jobs/" + cancelled, nil},
 		{"stale", "olga", "/jobs/" + cancelled, post("/jobs/"+cancelled+"/start", 409)},
 	}
+}
+
+// openQuestions are one of every form that a question has.
+var openQuestions = []accounts.Question{
+	{Name: accounts.AskSheets, Suggested: "January", Choices: []accounts.Choice{
+		{Value: "January", First: []string{"im_1", "im_2", "im_3"}}, {Value: "February", First: []string{"im_9"}},
+	}},
+	{Name: accounts.AskSeparator, Suggested: ",", Choices: []accounts.Choice{
+		{Value: ",", First: []string{"im_1", "im_2", "im_3"}}, {Value: accounts.OnePerLine, First: []string{"im_1,kunde_1,Rome"}},
+	}},
+	{Name: accounts.AskFirstLine, Suggested: "2", Choices: []accounts.Choice{
+		{Value: "1", First: []string{"Mitglieder"}}, {Value: "2", Label: "user_id,member,city", First: []string{"im_1", "im_2"}},
+	}},
+	{Name: accounts.AskHeader, Suggested: accounts.Yes, Choices: []accounts.Choice{
+		{Value: accounts.Yes, First: []string{"im_1", "im_2"}}, {Value: accounts.No, First: []string{"user_id", "im_1"}},
+	}},
+	{Name: accounts.AskColumn, Suggested: "1", Choices: []accounts.Choice{
+		{Value: "1", Label: "user_id", First: []string{"im_1", "im_2", "im_3"}},
+		{Value: "2", Label: "member", First: []string{"kunde_1", "kunde_2", "kunde_3"}}, {Value: "3", First: []string{"Rome", ""}},
+	}},
+	{Name: string(accounts.Unlike), Suggested: accounts.Aside, Rows: 12, Choices: []accounts.Choice{
+		{Value: accounts.Aside, First: []string{"Summe", "(2 Zeilen)", strings.Repeat("x", 200)}}, {Value: accounts.Accept},
+	}},
+}
+
+// ask leaves questions about the file of a draft open.
+func (s *stage) ask(id string, questions ...accounts.Question) {
+	var names []string
+	for _, q := range questions {
+		names = append(names, q.Name)
+	}
+	unsure, err := json.Marshal(questions)
+	require.NoError(s.t, err)
+	tamper(s.t, s.database, `UPDATE jobs SET unsure = '`+strings.Join(names, ",")+`',
+		understanding = json_set(understanding, '$.unsure', json('`+string(unsure)+`')) WHERE id = '`+id+`'`)
 }
 
 // others are the pages that no job is the subject of.

@@ -14,7 +14,7 @@ const (
 	JobUploaded        Code = "job.uploaded"
 	JobUploadRefused   Code = "job.upload_refused"
 	JobRead            Code = "job.read"    // the file became a draft
-	JobReread          Code = "job.reread"  // as a person said, or because the protected list has changed
+	JobReread          Code = "job.reread"  // a person said how, or answered a question about it; or the protected list has changed
 	JobRefused         Code = "job.refused" // the file could not be read
 	JobStarted         Code = "job.started"
 	JobPaused          Code = "job.paused"
