@@ -167,15 +167,7 @@ var oneALine = accounts.Choices{
 	FirstLine: 1,
 	Header:    accounts.No,
 	Column:    1,
-	Rows:      acceptAll(),
-}
-
-func acceptAll() map[accounts.Reason]string {
-	rows := map[accounts.Reason]string{}
-	for _, doubt := range accounts.Doubts {
-		rows[doubt] = accounts.Accept
-	}
-	return rows
+	Rows:      accounts.AcceptAll(),
 }
 
 // makeJob keeps a new job with the accounts that are chosen. Its file is on its way
