@@ -58,6 +58,7 @@ func TestDownloadResultsOfEveryAccount(t *testing.T) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
 		id := b.draftOf(mixedFile)
+		jobstest.AsSuggested(t, s, id)
 		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "4").StatusCode)
 		c.run(id)
 
@@ -92,7 +93,7 @@ func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 		first := b.draftOf(file)
 		rejects := b.get("/jobs/" + first + "/rejects.csv").body
 		require.True(t, strings.HasPrefix(rejects, "\uFEFF"), name)
-		mended := strings.ReplaceAll(rejects, "a-name-that-is-longer-than-32-bytes", "short")
+		mended := strings.NewReplacer("⚠ a-name-that-is-longer-than-32-bytes", "short", "a-name-that-is-longer-than-32-bytes", "short").Replace(rejects)
 		second := b.draftOf(mended)
 		var found struct {
 			Accounts []placedJSON `json:"accounts"`

@@ -121,10 +121,12 @@ func (s *Server) typedAccounts(v *visit) (names []string, err error) {
 			return nil, faultProtectWhat.With(strings.TrimSpace(line), number, v.text.Reason(accounts.SeveralValues))
 		}
 	}
+	answers := accounts.AcceptAll()
+	delete(answers, accounts.SeveralValues)
 	rows, err := accounts.Open(io.NewSectionReader(strings.NewReader(typed), 0, int64(len(typed))), accounts.Options{
 		AccountBytes: s.App.AccountBytes(),
 		// Not the whole line as the account: “ceo,cfo” is to be asked about, not to protect nobody.
-		Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1},
+		Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1, Rows: answers},
 	})
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 		"big.csv":     {strings.Repeat("user-1\n", 3000), "big.csv is larger than the limit of 10 KB"},
 		"picture.csv": {"\x89PNG\r\n\x1a\n" + strings.Repeat("\x00\x01", 200), "the file seems to be PNG"},
 		"cut.zip":     {"PK\x03\x04\x00\x00\x00\x00" + strings.Repeat("\x00\x01", 200), messages.English.Fault(accounts.FaultDamaged.With())},
-		"columns.csv": {strings.Repeat(strings.Repeat("a,", 100)+"a\n", 3), "the file has 101 columns, and the maximum is 100"},
+		"columns.csv": {strings.Repeat(strings.Repeat("a,", 1000)+"a\n", 3), "the file has 1,001 columns, and the maximum is 1,000"},
 	} {
 		got := b.upload(name, bad.content, "ticket <4711>")
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, name)

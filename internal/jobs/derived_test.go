@@ -34,7 +34,7 @@ func TestDerivedJobHasTheSameAccounts(t *testing.T) {
 		file := section(strings.Join(lines, "\n") + "\n")
 		n := jobs.Upload{AppID: jobstest.App.ID, Kind: jobs.Clear, FileName: "u.txt", AccountBytes: 32, File: file,
 			Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: quote, FirstLine: 1,
-				Header: accounts.No, Column: 1}}
+				Header: accounts.No, Column: 1, Rows: accounts.AcceptAll()}}
 		of, err := s.Create(ctx, operator, n)
 		require.NoError(r, err)
 		of, want := read(r, s, of)
@@ -52,7 +52,7 @@ func TestDerivedJobHasTheSameAccounts(t *testing.T) {
 func TestRetryTakesOnlyTheFailedAccount(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
-		of, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\n=ann\n''=ann\n")
+		of, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}}, "user_id\n=ann\n''=ann\n")
 		require.NoError(t, err)
 		of = end(t, s, of, map[int64][]string{1: {"vip"}, 2: {"gold"}}, jobs.Cleared, jobstest.Own{Seq: 2, Outcome: jobs.Failed, Code: 70107})
 		retry, err := s.Retry(ctx, operator, of.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Failed}}, t.TempDir())
@@ -73,7 +73,7 @@ func TestUndoCoversPossiblyChanged(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		add, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.AddTags},
-			"account,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
+			"user_id,tags\nann,"+strings.Join(tags(12), ";")+"\nbob,vip\ncid,vip\ndan,gold\n")
 		require.NoError(t, err)
 		add = end(t, s, add, map[int64][]string{1: {"t003"}, 2: {"old"}, 3: nil, 4: nil}, jobs.Changed,
 			jobstest.Own{Seq: 1, Outcome: jobs.Failed, Code: jobs.CodeCutShort},

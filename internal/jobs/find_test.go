@@ -19,7 +19,7 @@ func TestNamesAreFoundByTheirBeginning(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			name := rapid.OneOf(rapid.StringMatching(`[a-c]{1,4}`), rapid.StringMatching(`x[0-9]{4}`), rapid.StringMatching(`[A-B][ @~]?[a-b]{1,2}`))
 			names := rapid.SliceOfN(name, 1, 700).Draw(r, "names")
-			j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\n"+strings.Join(names, "\n")+"\n")
+			j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\n"+strings.Join(names, "\n")+"\n")
 			require.NoError(r, err)
 			for a, err := range s.Results(ctx, j.ID, "") {
 				require.NoError(r, err)

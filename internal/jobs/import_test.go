@@ -82,7 +82,7 @@ func TestImportSortsOnDisk(t *testing.T) {
 	s := jobstest.SQLite(t)
 	const n = 230_000 // several times what is sorted at once
 	var file strings.Builder
-	file.WriteString("account\n")
+	file.WriteString("user_id\n")
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
 		fmt.Fprintf(&file, "user_%06d\n", i*10/11) // one in eleven repeats another
 	}
@@ -150,7 +150,7 @@ func TestImportRestartsWithSameResult(t *testing.T) {
 
 func TestImportCancelledLeavesNoRows(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		j, err := create(ctx, s, section("account\n"+strings.Repeat("ann\n\nbob bob\n x\n", 4_000)))
+		j, err := create(ctx, s, section("user_id\n"+strings.Repeat("ann\n\nbob bob\n x\n", 4_000)))
 		require.NoError(t, err)
 		importer := jobs.Importer{Log: slog.New(slog.DiscardHandler), Store: &interrupting{Console: s, before: func(save int) error {
 			if save == 1 {
@@ -179,7 +179,7 @@ func TestImportCancelledLeavesNoRows(t *testing.T) {
 
 func TestTwoConsolesNeverReadTheSameFile(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		_, err := create(ctx, s, section("account\nann\n"))
+		_, err := create(ctx, s, section("user_id\nann\n"))
 		require.NoError(t, err)
 		im, err := s.TakeImport(ctx, 0)
 		require.NoError(t, err)
@@ -200,9 +200,9 @@ func TestTwoConsolesNeverReadTheSameFile(t *testing.T) {
 
 func TestImportSmallFilesPassLargeOnes(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		large, err := create(ctx, s, section("account\n"+strings.Repeat("user\n", 1_000)))
+		large, err := create(ctx, s, section("user_id\n"+strings.Repeat("user\n", 1_000)))
 		require.NoError(t, err)
-		small, err := create(ctx, s, section("account\nann\n"))
+		small, err := create(ctx, s, section("user_id\nann\n"))
 		require.NoError(t, err)
 		im, err := s.TakeImport(ctx, 100)
 		require.NoError(t, err)
@@ -215,12 +215,12 @@ func TestImportSmallFilesPassLargeOnes(t *testing.T) {
 
 func TestAFileThatNoJobHoldsIsDiscarded(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		const content = "account\nann\n"
+		const content = "user_id\nann\n"
 		given, giveUp := context.WithCancel(ctx)
 		giveUp()
 		_, err := create(given, s, section(content))
 		require.ErrorIs(t, err, context.Canceled)
-		kept, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nbob\n")
+		kept, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nbob\n")
 		require.NoError(t, err)
 		_, err = s.DiscardUploads(ctx, time.Now().Add(time.Hour))
 		require.NoError(t, err)

@@ -23,7 +23,7 @@ import (
 func adding(t checker, s *jobstest.Console, n int) jobs.Job {
 	t.Helper()
 	var file strings.Builder
-	file.WriteString("account,tags\n")
+	file.WriteString("user_id,tags\n")
 	name := jobstest.Serial()
 	for i := range n {
 		fmt.Fprintf(&file, "adding%d_%d,vip\n", name, i)
@@ -131,7 +131,7 @@ func TestSnapshotFailureRemovesNothing(t *testing.T) {
 func TestWithoutTheKeyFileNoJobIsMade(t *testing.T) {
 	s := jobstest.New(storetest.SQLite(t))
 	require.NoError(t, s.SaveApp(ctx, jobstest.App))
-	_, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\n")
+	_, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\n")
 	require.True(t, snapshot.FaultNoMaster.Is(err), "%v", err)
 }
 

@@ -35,7 +35,7 @@ func anyJob(r *rapid.T, s *jobstest.Console) *machine {
 		rapid.IntRange(0, 1).Draw(r, "careful"), rapid.SampledFrom([]int{1, 20, 100}).Draw(r, "limit"),
 		rapid.SampledFrom([]int{0, 500_000}).Draw(r, "verify"), rapid.IntRange(0, 1).Draw(r, "keep")))
 	var file strings.Builder
-	file.WriteString("account,tags\n")
+	file.WriteString("user_id,tags\n")
 	name, n := jobstest.Serial(), rapid.IntRange(1, 450).Draw(r, "accounts")
 	for i := range n {
 		fmt.Fprintf(&file, "any%d_%d,vip\n", name, i)

@@ -22,7 +22,7 @@ func TestProtectedSkippedAtImportAndSend(t *testing.T) {
 		added, err := s.Protect(ctx, operator, app, "VIP", []string{"bob", "ann", "ann"})
 		require.NoError(t, err)
 		require.Equal(t, 2, added)
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\ncid\nann\ndan\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\ncid\nann\ndan\n")
 		require.NoError(t, err)
 		require.Equal(t, []int64{4, 2, 2}, []int64{j.Rows, j.Protected, j.Accounts})
 		_, aside := rowsOf(t, s, j.ID)
@@ -154,6 +154,7 @@ func TestProtectedListRereadKeepsDraft(t *testing.T) {
 		const header = "user_id,member\n"
 		j, err := jobstest.Draft(s, operator, jobs.Upload{}, header+"ann,m1\nbob,m2\n")
 		require.NoError(t, err)
+		j = jobstest.AsSuggested(t, s, j.ID)
 		// A colleague says something else about files with this header, and the list changes.
 		other, err := jobstest.Draft(s, operator, jobs.Upload{}, header+"cid,m3\n")
 		require.NoError(t, err)

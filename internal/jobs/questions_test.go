@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -167,9 +168,8 @@ func TestReadingKeepsItsQuestions(t *testing.T) {
 // The file of a derived job is Tagsweep's own: it says itself how it is read.
 func TestDerivedFileAsksNothing(t *testing.T) {
 	s := jobstest.SQLite(t)
-	j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Clear}, "user_id\n100000000000000100\n100000000000000200\n100000000000000300\nann\n")
+	j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}}, "user_id\n100000000000000100\n100000000000000200\n100000000000000300\nann\n")
 	require.NoError(t, err)
-	jobstest.Ask(t, s, j.ID)
 	made, err := s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Kind: jobs.Inspect}, "")
 	require.NoError(t, err)
 	require.NoError(t, jobstest.ReadAll(s))
@@ -181,4 +181,34 @@ func TestDerivedFileAsksNothing(t *testing.T) {
 	for _, doubt := range accounts.Doubts {
 		require.Equal(t, accounts.Accept, u.Choices.Rows[doubt])
 	}
+}
+
+func TestSuggestionsOfRealFilesAreNotReadAgain(t *testing.T) {
+	asked := map[jobs.Asked]bool{}
+	for name, file := range map[string]string{
+		"header":     "account\nann\nbob\ncid\n",
+		"column":     "owner_id,member_id\nim_1,kunde_1\nim_2,kunde_2\nim_3,kunde_3\n",
+		"title":      "Members of May\nuser_id,city\nim_1,Rome\nim_2,Oslo\n",
+		"unlike":     "user_id\n" + strings.Repeat("im_1\nim_2\nim_3\nim_4\n", 5) + "Total\n",
+		"short":      "name,user_id,city\nann,im_1,Rome\nbob,im_2,Oslo\ncid,im_3,Lima\ndan,im_4\n",
+		"rounded":    "user_id\n1234567890123400\n1234567890123500\n1234567890123600\n1234567890123712\n",
+		"several":    "user_id\nim_1|im_2\nim_3\nim_4\n",
+		"whole line": "a1|b1\na2|b2\na3|b3\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := jobstest.SQLite(t)
+			j, err := jobstest.Draft(s, operator, jobs.Upload{}, file)
+			require.NoError(t, err)
+			for _, name := range j.Unsure {
+				asked[name] = true
+			}
+			jobstest.AsSuggested(t, s, j.ID)
+			like, err := jobstest.Draft(s, operator, jobs.Upload{}, file)
+			require.NoError(t, err)
+			require.Empty(t, like.Unsure, "a file of the same shape is not asked again")
+			require.Equal(t, []int64{j.Rows, j.Accounts}, []int64{like.Rows, like.Accounts})
+			requireSums(t, s)
+		})
+	}
+	require.GreaterOrEqual(t, len(asked), 5, "%v", asked)
 }

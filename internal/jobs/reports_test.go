@@ -70,7 +70,7 @@ func TestReportOfInspectionIsExact(t *testing.T) {
 func TestReportOfUnknownAccounts(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
-		d, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Inspect}, "account\nann\nbob\ncid\n")
+		d, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Inspect}, "user_id\nann\nbob\ncid\n")
 		require.NoError(t, err)
 		require.NoError(t, s.End(ctx, d.ID, jobs.Failed, jobstest.Own{Seq: 2, Outcome: jobs.Failed, Code: 91000}))
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE batches SET code = 70107 WHERE job_id = $1`, d.ID))

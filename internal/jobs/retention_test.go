@@ -183,7 +183,7 @@ func TestAnErasedKeyIsInNoFile(t *testing.T) {
 	var wrapped [][]byte
 	var all []jobs.Job
 	for range 120 { // several pages of keys, which split
-		d, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\n")
+		d, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\n")
 		require.NoError(t, err)
 		key, err := s.Wrapped(ctx, d.ID)
 		require.NoError(t, err)

@@ -97,7 +97,7 @@ func TestStartOnceWithTheRightCount(t *testing.T) {
 
 func TestStartNeedsAValidAccount(t *testing.T) {
 	s := jobstest.SQLite(t)
-	j, err := upload(s, "account\n"+strings.Repeat("x", 40)+"\n")
+	j, err := upload(s, "user_id\n"+strings.Repeat("x", 40)+"\n")
 	require.NoError(t, err)
 	require.False(t, j.May(jobs.Start))
 	_, err = s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: 0})
@@ -149,7 +149,7 @@ func TestStartIsCarefulWhereTagsChange(t *testing.T) {
 			for _, app := range []bool{true, false} {
 				require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID,
 					jobs.Settings{FailureLimit: 20, KeepDays: 30, Canary: app, VerifyShare: 10_000}))
-				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "account,tags\nann,vip\n")
+				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "user_id,tags\nann,vip\n")
 				require.NoError(t, err)
 				j = start(t, s, j)
 				require.Equal(t, []bool{careful && app, careful}, []bool{j.Careful, j.Verify.Share > 0}, "%s", kind)

@@ -25,7 +25,7 @@ func TestTagFileGivesEachRowItsTags(t *testing.T) {
 			kind := rapid.SampledFrom([]jobs.Kind{jobs.AddTags, jobs.RemoveTags}).Draw(r, "kind")
 			accounts := rapid.SliceOfN(rapid.StringMatching(`[a-f]{1,3}`), 1, 250).Draw(r, "accounts")
 			var file strings.Builder
-			file.WriteString("account,tags\n")
+			file.WriteString("user_id,tags\n")
 			var want []string
 			first := map[string]bool{}
 			for i, account := range accounts {
@@ -58,13 +58,13 @@ func TestAJobIsOfAKindThatCanBeUploaded(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		for _, kind := range []jobs.Kind{"", "nonsense", jobs.Restore} {
-			_, err := s.Create(ctx, operator, jobs.Upload{AppID: jobstest.App.ID, Kind: kind, AccountBytes: 32, File: section("account\nann\n")})
+			_, err := s.Create(ctx, operator, jobs.Upload{AppID: jobstest.App.ID, Kind: kind, AccountBytes: 32, File: section("user_id\nann\n")})
 			require.True(t, jobs.FaultKind.Is(err), "%v", err)
 		}
 		for _, keep := range []bool{true, false} {
 			require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, Snapshot: keep}))
 			for _, kind := range []jobs.Kind{jobs.Clear, jobs.Inspect, jobs.AddTags, jobs.RemoveTags} {
-				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "account,tags\nann,vip\n")
+				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "user_id,tags\nann,vip\n")
 				require.NoError(t, err)
 				require.Equal(t, keep || kind != jobs.Clear, j.Snapshot, kind)
 				key, err := s.Wrapped(ctx, j.ID)
@@ -79,7 +79,7 @@ func TestTagFileRestartsAfterBreakOff(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		var file strings.Builder
-		file.WriteString("account,tags\n")
+		file.WriteString("user_id,tags\n")
 		var want []string
 		for i := range 12_000 {
 			fmt.Fprintf(&file, "u%05d,%s\n", i, strings.Repeat("x", 40)+fmt.Sprint(i))

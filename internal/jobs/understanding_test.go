@@ -93,7 +93,7 @@ func TestRereadChoicesDropNoOthersRows(t *testing.T) {
 
 func TestRereadCancelledLeavesNoRows(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\nbob\nann\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\nbob\nann\n")
 		require.NoError(t, err)
 		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Header: accounts.No})
 		require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestRereadCancelledLeavesNoRows(t *testing.T) {
 
 func TestRereadEndsListingsWithError(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\n"+strings.Repeat(" x\n", 5_000))
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\n"+strings.Repeat(" x\n", 5_000))
 		require.NoError(t, err)
 		listed, ended := 0, error(nil)
 		for _, err := range s.Rejects(ctx, j.ID) {

@@ -172,7 +172,9 @@ func readList(file *io.SectionReader, longest int) (*undoList, error) {
 		return nil, err
 	}
 	list := &undoList{accounts: map[string]struct{}{}, sha256: hex.EncodeToString(hash.Sum(nil))}
-	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest})
+	answers := accounts.AcceptAll() // only accounts of the job count
+	delete(answers, accounts.SeveralValues)
+	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest, Choices: accounts.Choices{Rows: answers}})
 	if err != nil {
 		return nil, err
 	}

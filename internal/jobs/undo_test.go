@@ -28,7 +28,7 @@ func ended(t checker, s *jobstest.Console, kind jobs.Kind, n int, before map[int
 	own ...jobstest.Own) jobs.Job {
 	t.Helper()
 	var file strings.Builder
-	file.WriteString("account\n")
+	file.WriteString("user_id\n")
 	for i := range n {
 		fmt.Fprintf(&file, "user_%05d\n", i+1)
 	}
@@ -168,7 +168,7 @@ func TestAnUndoThatCannotBeIsRefused(t *testing.T) {
 			{"no such policy", of.ID, jobs.UndoRequest{Policy: "overwrite"}, snapshot.FaultPolicy},
 			{"no such tag", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, Tags: []string{"gold"}}, jobs.FaultNothingToUndo},
 			{"no such outcome", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, Outcomes: []jobs.Outcome{"nonsense"}}, jobs.FaultNothingToUndo},
-			{"nobody listed", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, List: section("account\nbob\n")}, jobs.FaultNothingToUndo},
+			{"nobody listed", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, List: section("user_id\nbob\n")}, jobs.FaultNothingToUndo},
 			{"too many tags", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, Tags: tags(101)}, jobs.FaultUndoTags},
 			{"too long a tag", of.ID, jobs.UndoRequest{Policy: snapshot.Merge, Tags: []string{strings.Repeat("x", 201)}}, jobs.FaultUndoTags},
 		} {

@@ -55,6 +55,7 @@ func TestVerifyRecountsEveryJob(t *testing.T) {
 		require.NoError(t, err)
 		j, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(250)+"user_00001\n,\neve\n")
 		require.NoError(t, err)
+		j = jobstest.AsSuggested(t, s, j.ID)
 		j = start(t, s, j)
 		h := sent(t, s, j, 1)
 		carry(t, s, j.ID, jobstest.Came{Rest: jobs.Failed, Own: []jobstest.Own{{Seq: 102, Outcome: jobs.Untagged}}}, 2)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
@@ -25,7 +26,7 @@ func TestWarningsCountSharedAccounts(t *testing.T) {
 				names = append(names, fmt.Sprintf("user_%05d", i))
 			}
 			rand.New(rand.NewPCG(3, 4)).Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
-			return "account\n" + strings.Join(names, "\n") + "\n"
+			return "user_id\n" + strings.Join(names, "\n") + "\n"
 		}
 		make := func(content string, start bool) jobs.Job {
 			j, err := jobstest.Draft(s, operator, jobs.Upload{}, content)
@@ -120,7 +121,7 @@ func TestWarningsSeeAReadingMeanwhile(t *testing.T) {
 			jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 				one, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id,member\nann,cid\nbob,dan\n")
 				require.NoError(t, err)
-				two, err := create(ctx, s, section("account\nann\ncid\ndan\n"))
+				two, err := create(ctx, s, section("user_id\nann\ncid\ndan\n"))
 				require.NoError(t, err)
 				f := &finishing{Console: s, between: func() error {
 					if _, err := s.Reread(ctx, operator, one.ID, accountsIn(2)); err != nil || !ends {
@@ -142,7 +143,7 @@ func TestWarningsSeeAReadingMeanwhile(t *testing.T) {
 }
 
 func draftLines(t checker, s *jobstest.Console, accounts string) jobs.Job {
-	j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\n"+accounts)
+	j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\n"+accounts)
 	require.NoError(t, err)
 	return j
 }
@@ -167,7 +168,7 @@ func TestWaitsForWhoeverHoldsItsAccounts(t *testing.T) {
 		}
 		second, first := draftLines(t, s, "ann\nbob\n"), draftLines(t, s, "ann\ncid\n")
 		apart := start(t, s, draftLines(t, s, "dan\n"))
-		look, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Inspect}, "account\nann\n")
+		look, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Inspect}, "user_id\nann\n")
 		require.NoError(t, err)
 		look = start(t, s, look)
 		first = start(t, s, first)
@@ -206,7 +207,7 @@ func TestWaitsForWhoeverHoldsItsAccounts(t *testing.T) {
 // Two warnings nobody needs would hide the one that matters.
 func TestWarningsSkipInspectAndOrigin(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		const file = "account\nann\nbob\n"
+		const file = "user_id\nann\nbob\n"
 		look, err := jobstest.Draft(s, operator, jobs.Upload{Kind: jobs.Inspect}, file)
 		require.NoError(t, err)
 		start(t, s, look)
@@ -242,9 +243,9 @@ func shares(w jobs.Warnings) map[string]int64 {
 func TestWarningsOfFilesReadTogether(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		for range 20 {
-			one, err := create(ctx, s, section("account\nann\nbob\n"))
+			one, err := create(ctx, s, section("user_id\nann\nbob\n"))
 			require.NoError(t, err)
-			two, err := create(ctx, s, section("account\nbob\ncid\n"))
+			two, err := create(ctx, s, section("user_id\nbob\ncid\n"))
 			require.NoError(t, err)
 			var readers errgroup.Group
 			for range 2 {
@@ -262,7 +263,7 @@ func TestWarningsOfFilesReadTogether(t *testing.T) {
 
 func TestWarningsNameUnusualAccounts(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "account\nann\nbob@example.com\nAnn Lee\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}}, "user_id\nann\nbob@example.com\nAnn Lee\n")
 		require.NoError(t, err)
 		require.Equal(t, int64(3), j.Accounts)
 		warnings, err := s.Warnings(ctx, j.ID)

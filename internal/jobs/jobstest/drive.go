@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -36,7 +37,7 @@ func Accounts(t checker, s *Console, n int) jobs.Job {
 func AccountsOf(t checker, s *Console, prefix string, n int) jobs.Job {
 	t.Helper()
 	var file strings.Builder
-	file.WriteString("account\n")
+	file.WriteString("user_id\n")
 	for i := range n {
 		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
 	}
@@ -131,7 +132,7 @@ func Codes(t checker, s *Console, f audit.Filter) (codes []audit.Code) {
 // Lines is a file of n accounts.
 func Lines(n int) string {
 	var file strings.Builder
-	file.WriteString("account\n")
+	file.WriteString("user_id\n")
 	for i := range n {
 		fmt.Fprintf(&file, "user_%05d\n", i+1)
 	}
@@ -163,3 +164,38 @@ var WhichColumn = accounts.Question{Name: accounts.AskColumn, Suggested: "1", Ch
 var AreUnlike = accounts.Question{Name: string(accounts.Unlike), Suggested: accounts.Aside, Rows: 2, Choices: []accounts.Choice{
 	{Value: accounts.Aside, First: []string{"Total", "Subtotal"}}, {Value: accounts.Accept, First: []string{"Total", "Subtotal"}},
 }}
+
+// AsSuggested answers every question about the file of a draft as it suggests, which
+// does not have the file read again.
+func AsSuggested(t checker, s *Console, id string) jobs.Job {
+	t.Helper()
+	before := JobNow(t, s, id)
+	for rounds := 0; len(JobNow(t, s, id).Unsure) > 0; rounds++ {
+		u, err := s.Understanding(ctx, id)
+		require.NoError(t, err)
+		require.Less(t, rounds, 10, "one question after the other: %v", u.Unsure)
+		after, err := s.Answer(ctx, Operator, id, suggested(u.Unsure[0]))
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Draft, before.Reading}, []any{after.State, after.Reading}, "%v", u.Unsure[0])
+	}
+	return JobNow(t, s, id)
+}
+
+func suggested(q accounts.Question) (c accounts.Choices) {
+	number, _ := strconv.Atoi(q.Suggested)
+	switch q.Name {
+	case accounts.AskSheets:
+		c.Sheets = []string{q.Suggested}
+	case accounts.AskSeparator:
+		c.Separator = q.Suggested
+	case accounts.AskFirstLine:
+		c.FirstLine = int64(number)
+	case accounts.AskHeader:
+		c.Header = q.Suggested
+	case accounts.AskColumn:
+		c.Column = number
+	default:
+		c.Rows = map[accounts.Reason]string{accounts.Reason(q.Name): q.Suggested}
+	}
+	return c
+}
