@@ -22,8 +22,18 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const mixedFile = "user_id,name,=cmd\r\nann,Ann,+1\r\nunknown-bob,Bob,@x\r\n=1+1,Eve,\r\ncid,\"C, Id\",-2\r\nann,Ann again,1\r\n" +
+const mixedFile = "user_id,name,=cmd\r\nann,Ann,+1\r\nunknown-bob,Bob,@x\r\n@11,Eve,\r\ncid,\"C, Id\",-2\r\nann,Ann again,1\r\n" +
 	"a-name-that-is-longer-than-32-bytes,Long,2\r\nann;bob,Two,3\r\ntoo,many,cells,here\r\n"
+
+// mixedDraft is a draft of mixedFile with every question answered: @11 is an account.
+func (b *browser) mixedDraft() string {
+	b.t.Helper()
+	id := b.draftOf(mixedFile)
+	require.Equal(b.t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "keep", "1", "unlike", "accept").StatusCode)
+	b.untilRead(id)
+	jobstest.AsSuggested(b.t, b.store, id)
+	return id
+}
 
 // run carries a job out against the simulator, to its end.
 func (c *console) run(id string) {
@@ -57,8 +67,7 @@ func TestDownloadResultsOfEveryAccount(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		b := c.as(auth.Operator)
-		id := b.draftOf(mixedFile)
-		jobstest.AsSuggested(t, s, id)
+		id := b.mixedDraft()
 		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/start", "confirm", "4").StatusCode)
 		c.run(id)
 

@@ -51,9 +51,9 @@ func TestVerifyNamesChangesWithoutACall(t *testing.T) {
 func TestVerifyRecountsEveryJob(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		free(t, s)
-		_, err := s.Protect(ctx, operator, jobstest.App.ID, "", []string{"eve"})
+		_, err := s.Protect(ctx, operator, jobstest.App.ID, "", []string{"user_99999"})
 		require.NoError(t, err)
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(250)+"user_00001\n,\neve\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, lines(250)+"user_00001\n,\nuser_99999\n")
 		require.NoError(t, err)
 		j = jobstest.AsSuggested(t, s, j.ID)
 		j = start(t, s, j)
