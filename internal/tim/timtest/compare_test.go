@@ -91,6 +91,9 @@ func TestCompareTellsRightFromWrong(t *testing.T) {
 		{"clear=untagged", "x:clear read", ""},
 		{"add inspect", "read 1:read( add=new )", ""}, // an inspection waits for nobody
 		{"clear add", "read( 1:read ) clear 1:add=new", ""},
+		// A reading without an answer tells nothing and changes nothing, however late it comes.
+		{"clear restore", "read!late_apply read clear 1:read 1:add=vip,gold", ""},
+		{"clear restore blind", "read clear 1:read!late_apply 1:read 1:add=vip,gold 2:clear", ""},
 
 		// Calls that no console may make.
 		{"inspect", "read( read read )", "Together: account amy was in call 2; Together: account amy was in call 3"},
@@ -127,6 +130,7 @@ func TestCompareTellsRightFromWrong(t *testing.T) {
 		{"inspect", "edit= read", "Untrue: account amy is inspected, and has 0 tags"},
 		{"inspect", "read add=new", "Unsound: made a call of add_tags; Untrue: inspected, and its tags were changed"},
 		{"add", "read add=new!ignored", `Untrue: account amy is changed, and lacks ["new"]`},
+		{"clear add", "read!late_apply read clear 1:read 1:add=new edit=", `Untrue: account amy is changed, and lacks ["new"]`},
 		{"remove", "read remove=vip!ignored", `NotBack: account amy is changed, and still has ["vip"]`},
 
 		// Undos that are none.

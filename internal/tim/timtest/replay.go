@@ -186,7 +186,9 @@ func (c *comparing) effect(call Call, record *recorded) {
 				s.now = minus(before, call.Tags[i])
 			}
 		}
-		if record == nil {
+		// A reading that nobody got an answer to tells nothing, and a late one may come
+		// when other jobs have changed the account since.
+		if record == nil || call.Command == tim.GetTags && !call.Acknowledged() {
 			continue
 		}
 		r := c.results[record.job][account]
@@ -204,9 +206,6 @@ func (c *comparing) effect(call Call, record *recorded) {
 
 // read notes what a reading that was answered has shown.
 func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
-	if !call.Acknowledged() {
-		return
-	}
 	r.readAt = call.At
 	r.seen = union(r.seen, tags)
 	r.told = slices.DeleteFunc(r.told, func(tag string) bool {
