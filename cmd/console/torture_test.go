@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,9 +96,11 @@ func TestTorture(t *testing.T) {
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), simulator, all...)
+			books := jobstest.Open(t, database)
+			found, err := timtest.Compare(t.Context(), books, simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))
+			w.explain(found, books)
 			require.Empty(t, found.Wrong)
 			require.Zero(t, found.Foreign, "calls whose intent no ledger holds")
 			w.requireSilence()
@@ -194,6 +198,35 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 	}
 	table.Flush()
 	w.Logf("the truth after the torture:\n%s", text.String())
+}
+
+// explain tells all that the books and the simulator know of the first account
+// that is wrong: hardly any run repeats another.
+func (w *torture) explain(found *timtest.Comparison, books *jobstest.Console) {
+	wrong := regexp.MustCompile(`account (member_\d+)`).FindStringSubmatch(strings.Join(found.Wrong, "\n"))
+	if wrong == nil {
+		return
+	}
+	var text strings.Builder
+	events, err := books.History(w.Context(), wrong[1], mostJobs)
+	require.NoError(w, err)
+	for _, e := range slices.Backward(events) {
+		fmt.Fprintf(&text, "%s job %s, source %q, policy %q, only %q, started %s, ended %s: %+v\n", e.Job.Kind, e.Job.ID,
+			e.Job.Source, e.Job.Policy, e.Job.Only, e.Job.StartedAt, e.Job.FinishedAt, e.Account)
+		for _, c := range e.Calls {
+			fmt.Fprintf(&text, "\tintended %s: %+v\n", c.At, c)
+		}
+	}
+	for call, err := range w.simulator.Ledger(w.Context(), 0) {
+		require.NoError(w, err)
+		if at := slices.Index(call.Accounts, wrong[1]); at >= 0 {
+			if call.Accounts = call.Accounts[at:][:1]; call.Tags != nil {
+				call.Tags = call.Tags[at:][:1]
+			}
+			fmt.Fprintf(&text, "arrived %s: %+v\n", time.UnixMicro(call.At), call)
+		}
+	}
+	w.Logf("all that is known of account %s:\n%s", wrong[1], text.String())
 }
 
 // accountsFrom is a file of n accounts of those that all files draw on.
