@@ -78,7 +78,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
-	for _, said := range []string{"No checkpoint yet", "Nothing is signed", "No copies have been sent yet",
+	for _, said := range []string{"No checkpoint yet", "Checkpoints are not signed", "No copies have been sent yet",
 		"Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
 		require.Contains(t, page, said)
 	}

@@ -123,7 +123,7 @@ func TestLiveJobPageShowsDecisions(t *testing.T) {
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-decision") {
-			require.Contains(t, event, "100 accounts have new tags")
+			require.Contains(t, event, "100 accounts received new tags")
 			return
 		}
 	}

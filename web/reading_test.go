@@ -192,8 +192,8 @@ func TestReviewWarnsOfDuplicates(t *testing.T) {
 	require.Contains(t, page, "2 accounts of this file are also in this job:")
 	require.Contains(t, page, `href="/jobs/`+first+`"`)
 	require.Contains(t, page, "/start", "it can be started all the same")
-	require.NotContains(t, page, "This file was used before")
-	require.Contains(t, b.get("/jobs/"+same).body, "This file was used before by operator on ")
+	require.NotContains(t, page, "already used this file")
+	require.Contains(t, b.get("/jobs/"+same).body, "operator already used this file on ")
 
 	var job struct{ Warnings warningsJSON }
 	b.json("/jobs/"+same, &job)
