@@ -14,7 +14,7 @@ const (
 	firstBackOff = 250 * time.Millisecond
 	longestWait  = 30 * time.Second
 	// connected is how long a call may wait for a connection.
-	connected = 600 * time.Millisecond
+	connectTimeout = 600 * time.Millisecond
 	// slowHold is how long no call of a command leaves once one was too frequent.
 	slowHold = 300 * time.Millisecond
 )
@@ -37,7 +37,7 @@ func (e *Engine) newCall(b *batch, command tim.Command, accounts []*account) *ca
 
 // lineFor is the ledger's line of the next call: that of the claim, while it is
 // still to be made, or a new one.
-func (e *Engine) lineFor(b *batch, command tim.Command, accounts []*account) *call {
+func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *call {
 	if n := len(b.calls); n > 0 {
 		if c := b.calls[n-1]; c.answer.Delivery == 0 && c.command == command {
 			return c
@@ -48,25 +48,25 @@ func (e *Engine) lineFor(b *batch, command tim.Command, accounts []*account) *ca
 
 // tried is how often in a row calls gave codes of one rule. The parts of a batch
 // that was halved go on counting where the whole stood.
-type tried struct {
-	of    tim.Rule
-	times int
+type attempts struct {
+	rule  tim.Rule
+	count int
 }
 
 // callUntilClear makes a call, retrying temporary errors, until its answer says something of
 // its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
 // or needs a person, is an ending.
-func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *tried) (
-	answer tim.Answer, tags map[string][]string, class tim.Class, end *ending) {
+func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *attempts) (
+	answer tim.Answer, tags map[string][]string, class tim.Class, end *stopReason) {
 	for {
 		if answer, tags, end = e.call(ctx, b, command, accounts); end != nil {
 			return answer, nil, 0, end
 		}
 		rule := answer.Rule()
-		if rule != t.of {
-			*t = tried{of: rule}
+		if rule != t.rule {
+			*t = attempts{rule: rule}
 		}
-		class = rule.After(t.times)
+		class = rule.After(t.count)
 		if class == tim.InDoubt && command == tim.GetTags { // reading changes nothing
 			class = tim.Retry
 		}
@@ -81,24 +81,24 @@ func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Comma
 		case tim.OK, tim.Account, tim.Split, tim.InDoubt:
 			return answer, tags, class, nil
 		case tim.Halt:
-			if command == tim.GetTags && b.was == jobs.InDoubt && rule.Reading {
-				return answer, nil, class, &ending{ask: answer.Code}
+			if command == tim.GetTags && b.claimedAs == jobs.InDoubt && rule.Reading {
+				return answer, nil, class, &stopReason{review: answer.Code}
 			}
 			return answer, nil, class, b.haltAll(answer)
 		case tim.Slow:
-			e.pace[command].slower(ctx, slowHold)
+			e.limiters[command].slowDown(ctx, slowHold)
 			continue // it says nothing of this call
 		case tim.WaitMinute:
-			for _, p := range e.pace {
+			for _, p := range e.limiters {
 				p.hold(ctx, rule.Wait)
 			}
 		case tim.SignAgain: // at once, with the new signature
 		default:
-			if !e.backOff(ctx, b, t.times) {
-				return answer, nil, class, cut
+			if !e.backOff(ctx, b, t.count) {
+				return answer, nil, class, notNow
 			}
 		}
-		t.times++
+		t.count++
 	}
 }
 
@@ -116,20 +116,20 @@ func (e *Engine) call(
 	b *batch,
 	command tim.Command,
 	accounts []*account,
-) (answer tim.Answer, tags map[string][]string, end *ending) {
-	c := e.lineFor(b, command, accounts)
+) (answer tim.Answer, tags map[string][]string, end *stopReason) {
+	c := e.nextCall(b, command, accounts)
 	if !c.written {
 		if end := e.keep(ctx, b, c); end != nil {
 			return answer, nil, end
 		}
 	}
 	may := func() bool { return e.gate.open(b) && b.mayChange(command) }
-	left, ok := e.pace[command].next(ctx, may)
+	left, ok := e.limiters[command].next(ctx, may)
 	if !ok {
-		return answer, nil, cut
+		return answer, nil, notNow
 	}
-	e.firstLeft(b)
-	leaving := tim.Leaving{Until: time.Now().Add(connected), May: may, Written: left}
+	e.firstCallSent(b)
+	leaving := tim.Leaving{Until: time.Now().Add(connectTimeout), May: may, Written: left}
 	calling := tim.WithLeaving(context.WithoutCancel(ctx), leaving)
 	switch command {
 	case tim.GetTags:
@@ -145,7 +145,7 @@ func (e *Engine) call(
 	}
 	c.answer = answer
 	if answer.Delivery == tim.NotSent && !may() {
-		return answer, nil, cut
+		return answer, nil, notNow
 	}
 	b.answered = b.answered || answer.Delivery == tim.Answered
 	e.logCall(b, c)
@@ -155,7 +155,7 @@ func (e *Engine) call(
 // mayChange reports whether the tags that were read may still be taken for those
 // the accounts have.
 func (b *batch) mayChange(command tim.Command) bool {
-	return command == tim.GetTags || !b.job.readsFirst() || young(b.readAt, fresh)
+	return command == tim.GetTags || !b.job.readsFirst() || recent(b.readAt, maxReadAge)
 }
 
 // logCall writes what went otherwise than it mostly does into the program's log.
@@ -166,7 +166,7 @@ func (e *Engine) logCall(b *batch, c *call) {
 	}
 	e.Log.Warn("a call was not accepted for all its accounts", "job", b.job.id, "kind", b.job.kind, "batch", b.number, "call", c.id,
 		"command", c.command, "accounts", len(c.accounts), "delivery", a.Delivery, "http", a.HTTPStatus,
-		"code", a.Code, "info", a.Info, "named", len(a.AccountErrors), "was", b.was, "err", a.Err)
+		"code", a.Code, "info", a.Info, "named", len(a.AccountErrors), "was", b.claimedAs, "err", a.Err)
 }
 
 // changes are the next tags of accounts, as many as fit into a call.

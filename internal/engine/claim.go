@@ -72,7 +72,7 @@ const takeBatchesSQL = `
 
 // claimSome takes up to n batches of the job whose turn it is; none when nothing
 // may be sent, or when there is none. Trouble with the database closes the gate.
-func (e *Engine) claimSome(ctx context.Context, n int) (batches []*batch) {
+func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockApp, func(ctx context.Context, tx *store.Tx) (err error) {
 		batches, err = e.claimIn(ctx, tx, n, false)
@@ -88,7 +88,7 @@ func (e *Engine) claimSome(ctx context.Context, n int) (batches []*batch) {
 		err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.haltDamaged(ctx, tx, broken) })
 		batches = nil
 	}
-	if e.gate.note(ctx, writing, err) || len(batches) == 0 {
+	if e.gate.report(ctx, writing, err) || len(batches) == 0 {
 		return nil
 	}
 	for _, b := range batches {
@@ -143,17 +143,17 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 	}
 	if j.probing {
 		batches[0].probe = true
-		if err := e.takeProbe(ctx, tx, now); err != nil {
+		if err := e.reserveProbe(ctx, tx, now); err != nil {
 			return nil, err
 		}
 	}
-	return batches, e.intendReadings(ctx, tx, batches)
+	return batches, e.writeReadIntents(ctx, tx, batches)
 }
 
 func (e *Engine) nextJob(ctx context.Context, tx *store.Tx, now int64) (j job, err error) {
 	var only string
 	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last).
-		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.careful, &j.probing, &j.waits)
+		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.canary, &j.probing, &j.waits)
 	if err == nil && only != "" {
 		if err = json.Unmarshal([]byte(only), &j.only); err != nil {
 			err = &damaged{j.id, err}
@@ -167,7 +167,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	switch {
 	case !j.waits:
 		upTo = 0
-	case j.careful:
+	case j.canary:
 		upTo = 1
 	}
 	claim, claimed, shared := store.NewID(e.gate.time()), time.Now(), &key{}
@@ -178,7 +178,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	}
 	all, err := store.Collect(ctx, tx, func(row store.Scanner) (t taken, err error) {
 		t.batch = &batch{job: j, claim: claim, key: shared, lostCallEnds: e.LostCallEnds}
-		return t, row.Scan(&t.number, &t.was, &t.open, &t.intendedBefore, &t.lost, &t.plan)
+		return t, row.Scan(&t.number, &t.claimedAs, &t.open, &t.intendedBefore, &t.lost, &t.plan)
 	}, takeBatchesSQL, j.id, now, e.console, claim, upTo, n)
 	for _, t := range all {
 		t.claimed = claimed

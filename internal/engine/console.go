@@ -9,67 +9,67 @@ import (
 )
 
 const (
-	beatEvery = time.Second
+	heartbeatEvery = time.Second
 	// silentFor is after how long without a heartbeat a console has lost its batches.
 	// A call leaves while the heartbeat is younger than beatAge, and ends within the
 	// client's time-out of 10 s: none is under way by then.
-	silentFor = 20 * time.Second
+	consoleTimeout = 20 * time.Second
 )
 
 // heartbeat says that a console lives.
-const heartbeat = `
+const heartbeatSQL = `
 	INSERT INTO consoles (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
 
 // silent are the consoles other than $2 that have been silent since $1, or whose
 // last sign lies so far ahead that the clock was set back.
-const silent = `
+const silentConsoles = `
 	SELECT id FROM consoles WHERE id <> $2 AND (seen_at < $1 OR seen_at > $1 + 3600000)
 	UNION SELECT b.console FROM batches b LEFT JOIN consoles c ON c.id = b.console WHERE b.console <> '' AND c.id IS NULL`
 
 // enlist makes this console known, and where there can be no other ends what an
 // earlier one left. It returns false when ctx ended first.
-func (e *Engine) enlist(ctx context.Context) bool {
+func (e *Engine) register(ctx context.Context) bool {
 	for {
-		e.gate.look(ctx)
-		if e.beatOnce(ctx, !e.Store.Shared()) {
+		e.gate.poll(ctx)
+		if e.writeHeartbeat(ctx, !e.Store.Shared()) {
 			return true
 		}
-		if !sleep(ctx, beatEvery) {
+		if !sleep(ctx, heartbeatEvery) {
 			return false
 		}
 	}
 }
 
-func (e *Engine) beat(ctx context.Context) {
-	for sleep(ctx, beatEvery) {
-		e.beatOnce(ctx, false)
+func (e *Engine) writeHeartbeats(ctx context.Context) {
+	for sleep(ctx, heartbeatEvery) {
+		e.writeHeartbeat(ctx, false)
 	}
 }
 
 // beatOnce writes a heartbeat and takes from silent consoles what they had in hand;
 // alone, from all others. It returns false when it could not.
-func (e *Engine) beatOnce(ctx context.Context, alone bool) bool {
+func (e *Engine) writeHeartbeat(ctx context.Context, alone bool) bool {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockConsole, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, heartbeat, e.console, e.gate.now())
+		_, err := tx.ExecContext(ctx, heartbeatSQL, e.console, e.gate.now())
 		return err
 	})
-	if e.gate.note(ctx, beating, err) {
+	if e.gate.report(ctx, smallWrites, err) {
 		return false
 	}
-	e.gate.beat(began)
-	since := e.gate.now() - silentFor.Milliseconds()
+	e.gate.heartbeatWritten(began)
+	since := e.gate.now() - consoleTimeout.Milliseconds()
 	if alone {
 		since = 1 << 62 // whatever the clock says
 	}
 	dead, err := store.Column[string](ctx, e.Store.Reader(),
-		silent, since, e.console)
+		silentConsoles, since, e.console)
 	for _, id := range dead {
 		if err == nil {
 			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, alone) })
 		}
 	}
-	return !e.gate.note(ctx, beating, err)
+	return !e.gate.report(ctx, smallWrites, err)
 }
 
 // takeOver ends the claims of a console that is silent still. What it had an
@@ -95,12 +95,12 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 	if alone { // it died just now, and its calls may be under way
 		notBefore = e.gate.now() + e.LostCallEnds.Milliseconds()
 	}
-	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c inHand, err error) {
+	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c claimedBatch, err error) {
 		return c, row.Scan(&c.job, &c.number, &c.open, &c.outcome)
 	}, `SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 ORDER BY job_id, number`, console)
 	for _, c := range inHand {
 		if err == nil {
-			err = e.lose(ctx, tx, c, notBefore)
+			err = e.endClaim(ctx, tx, c, notBefore)
 		}
 	}
 	if err == nil && len(inHand) > 0 {
@@ -113,7 +113,7 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 }
 
 // inHand is a batch that a console had in hand.
-type inHand struct {
+type claimedBatch struct {
 	job     string
 	number  int64
 	open    int64
@@ -121,7 +121,7 @@ type inHand struct {
 }
 
 // lose ends one claim of a console that died.
-func (e *Engine) lose(ctx context.Context, tx *store.Tx, c inHand, notBefore int64) error {
+func (e *Engine) endClaim(ctx context.Context, tx *store.Tx, c claimedBatch, notBefore int64) error {
 	moves, lost := jobs.Counts{}, 0
 	if c.outcome == jobs.Sending {
 		moves = jobs.Counts{jobs.Sending: -c.open, jobs.InDoubt: c.open}

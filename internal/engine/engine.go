@@ -45,19 +45,19 @@ import (
 
 const (
 	// inFlight is the most batches in hand: enough for 97 a second that take 4 s each.
-	inFlight = 400
+	maxInFlight = 400
 	// claimAhead is for how long batches are claimed before their first calls leave.
 	claimAhead = 200 * time.Millisecond
 	// claimMost is the most batches of one claim.
-	claimMost = 100
+	maxClaim = 100
 	// idle is how long a new job waits at most to be seen.
-	idle = 200 * time.Millisecond
+	maxIdle = 200 * time.Millisecond
 	// lastWrites is how long a console that ends tries to write down its last answers.
 	lastWrites = 15 * time.Second
 )
 
 // Connections is how many connections to the service the engine can use at once.
-const Connections = 2*inFlight + 16
+const Connections = 2*maxInFlight + 16
 
 // Config is what an engine needs. All but LostCallEnds is required.
 type Config struct {
@@ -76,24 +76,24 @@ type Config struct {
 // Engine carries out the jobs of one app.
 type Engine struct {
 	Config
-	console string // names this run of this process in claims
-	gate    *gate
-	pace    map[tim.Command]*pacer
-	health  health
-	last    string        // the job that was served last
-	inHand  chan struct{} // one is taken for each batch in hand
-	waiting atomic.Int64  // batches in hand whose first call has not left
-	moved   chan struct{} // a first call has left, or a batch is settled: there may be something to claim
+	console     string // names this run of this process in claims
+	gate        *gate
+	limiters    map[tim.Command]*rateLimiter
+	health      health
+	last        string        // the job that was served last
+	inFlight    chan struct{} // one is taken for each batch in hand
+	waiting     atomic.Int64  // batches in hand whose first call has not left
+	workChanged chan struct{} // a first call has left, or a batch is settled: there may be something to claim
 }
 
 // New returns an engine that does nothing before Run.
 func New(c Config) *Engine {
 	c.LostCallEnds = cmp.Or(c.LostCallEnds, 5*time.Second)
-	e := &Engine{Config: c, console: store.NewID(time.Now()), pace: map[tim.Command]*pacer{},
-		inHand: make(chan struct{}, inFlight), moved: make(chan struct{}, 1)}
+	e := &Engine{Config: c, console: store.NewID(time.Now()), limiters: map[tim.Command]*rateLimiter{},
+		inFlight: make(chan struct{}, maxInFlight), workChanged: make(chan struct{}, 1)}
 	e.gate = newGate(e)
 	for _, command := range tim.Commands {
-		e.pace[command] = newPacer(e, command)
+		e.limiters[command] = newRateLimiter(e, command)
 	}
 	return e
 }
@@ -102,14 +102,14 @@ func New(c Config) *Engine {
 // be answered, which they are within the client's time-out, and writes down what
 // became of them. What cannot be written down is in doubt at the next start.
 func (e *Engine) Run(ctx context.Context) error {
-	if !e.enlist(ctx) {
+	if !e.register(ctx) {
 		return nil
 	}
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var watching sync.WaitGroup
 	watched, unwatch := context.WithCancel(writing)
-	watching.Go(func() { e.beat(watched) })
+	watching.Go(func() { e.writeHeartbeats(watched) })
 	watching.Go(func() { e.gate.watch(watched) })
 	workers := e.claim(ctx, writing)
 	context.AfterFunc(ctx, func() { time.AfterFunc(lastWrites, stop) })
@@ -123,26 +123,26 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) claim(ctx, writing context.Context) *sync.WaitGroup {
 	var workers sync.WaitGroup
 	for ctx.Err() == nil {
-		free := e.free(ctx)
+		free := e.reserveWorkers(ctx)
 		var batches []*batch
 		if e.Trouble() != nil {
-			sleep(ctx, idle)
+			sleep(ctx, maxIdle)
 		}
-		if free > 0 && e.gate.claims() {
-			batches = e.claimSome(ctx, free)
+		if free > 0 && e.gate.mayClaim() {
+			batches = e.claimBatches(ctx, free)
 		}
 		for range free - len(batches) {
-			<-e.inHand
+			<-e.inFlight
 		}
 		e.waiting.Add(int64(len(batches)))
 		for _, b := range batches {
 			workers.Go(func() {
-				defer func() { <-e.inHand }()
-				e.carry(ctx, writing, b)
+				defer func() { <-e.inFlight }()
+				e.runBatch(ctx, writing, b)
 			})
 		}
 		if len(batches) == 0 {
-			e.rest(ctx)
+			e.waitForWork(ctx)
 		}
 	}
 	return &workers
@@ -150,23 +150,23 @@ func (e *Engine) claim(ctx, writing context.Context) *sync.WaitGroup {
 
 // free waits until there is room for half of the batches that are claimed ahead, so
 // that one claim takes several, and takes what room there is.
-func (e *Engine) free(ctx context.Context) (n int) {
+func (e *Engine) reserveWorkers(ctx context.Context) (n int) {
 	most := 0
 	for ctx.Err() == nil {
-		slots := e.pace[tim.GetTags].slotsIn(claimAhead)
-		if most = min(claimMost, slots-int(e.waiting.Load())); most >= min(claimMost, slots/2) {
+		slots := e.limiters[tim.GetTags].slotsIn(claimAhead)
+		if most = min(maxClaim, slots-int(e.waiting.Load())); most >= min(maxClaim, slots/2) {
 			break
 		}
-		e.rest(ctx)
+		e.waitForWork(ctx)
 	}
 	select {
-	case e.inHand <- struct{}{}:
+	case e.inFlight <- struct{}{}:
 	case <-ctx.Done():
 		return 0
 	}
 	for n = 1; n < most; n++ {
 		select {
-		case e.inHand <- struct{}{}:
+		case e.inFlight <- struct{}{}:
 		default:
 			return n
 		}
@@ -175,9 +175,9 @@ func (e *Engine) free(ctx context.Context) (n int) {
 }
 
 // firstLeft says that the first call of a batch leaves, or that none does.
-func (e *Engine) firstLeft(b *batch) {
-	if !b.left {
-		b.left = true
+func (e *Engine) firstCallSent(b *batch) {
+	if !b.firstCallSent {
+		b.firstCallSent = true
 		e.waiting.Add(-1)
 		e.wake()
 	}
@@ -186,20 +186,20 @@ func (e *Engine) firstLeft(b *batch) {
 // wake lets the claim look again.
 func (e *Engine) wake() {
 	select {
-	case e.moved <- struct{}{}:
+	case e.workChanged <- struct{}{}:
 	default:
 	}
 }
 
 // rest waits while there is nothing to claim: not so long that what a person
 // changes is seen late, nor past a batch of ours that moved on.
-func (e *Engine) rest(ctx context.Context) {
-	timer := time.NewTimer(idle)
+func (e *Engine) waitForWork(ctx context.Context) {
+	timer := time.NewTimer(maxIdle)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	case <-e.moved:
+	case <-e.workChanged:
 	}
 }
 

@@ -32,7 +32,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	}
 	for place, p := range plan.Accounts {
 		if seq := plan.First() + int64(place); !settled[seq] {
-			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.was == jobs.InDoubt})
+			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.claimedAs == jobs.InDoubt})
 		}
 	}
 	if len(b.accounts) != open {
@@ -48,7 +48,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 		b.job.id, b.number)
 	for _, a := range b.accounts {
 		for _, line := range lines {
-			a.touched = a.touched || jobs.Held(line, a.place)
+			a.maybeChanged = a.maybeChanged || jobs.Held(line, a.place)
 		}
 	}
 	return err
@@ -78,28 +78,28 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 
 // recall gives a batch what is kept of its accounts: the tags to add or remove,
 // and those of before, as far as they are written down.
-func (e *Engine) recall(ctx context.Context, b *batch) *ending {
+func (e *Engine) loadTags(ctx context.Context, b *batch) *stopReason {
 	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
-	if !b.job.told() && !partly {
+	if !b.job.hasTags() && !partly {
 		return nil
 	}
-	err := e.recallTags(ctx, b, partly)
+	err := e.loadTagsOf(ctx, b, partly)
 	switch {
 	case err == nil:
 		return nil
 	case snapshot.Unreadable(err):
 		return b.unreadable(err)
 	}
-	e.gate.note(ctx, looking, err)
-	return cut
+	e.gate.report(ctx, polling, err)
+	return notNow
 }
 
-func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
+func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 	key, err := e.keyOf(ctx, b)
 	if err != nil {
 		return err
 	}
-	if b.job.told() {
+	if b.job.hasTags() {
 		wanted, err := e.Snapshots.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 		return err
 	}
 	for _, a := range b.accounts {
-		a.before, a.known = b.earlier[a.seq]
+		a.before, a.beforeKnown = b.earlier[a.seq]
 	}
 	return nil
 }
@@ -136,9 +136,9 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 		for _, a := range b.accounts {
 			_, a.protected = protected[a.name]
 			switch {
-			case !a.protected || b.was == jobs.InDoubt:
+			case !a.protected || b.claimedAs == jobs.InDoubt:
 				open = append(open, a)
-			case a.touched:
+			case a.maybeChanged:
 				touched = append(touched, a.seq)
 			default:
 				untouched = append(untouched, a.seq)
@@ -160,13 +160,13 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 }
 
 // intendReadings writes down the readings that claimed batches begin with.
-func (e *Engine) intendReadings(ctx context.Context, tx *store.Tx, batches []*batch) error {
+func (e *Engine) writeReadIntents(ctx context.Context, tx *store.Tx, batches []*batch) error {
 	var rows []any
 	for _, b := range batches {
-		if b.job.readsFirst() || b.was == jobs.InDoubt {
+		if b.job.readsFirst() || b.claimedAs == jobs.InDoubt {
 			c := e.newCall(b, tim.GetTags, b.accounts)
 			rows = append(rows, e.intent(b, c)...)
 		}
 	}
-	return store.InsertAll(ctx, tx, intended, 9, rows)
+	return store.InsertAll(ctx, tx, intentColumns, 9, rows)
 }

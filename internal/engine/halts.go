@@ -14,14 +14,14 @@ const longestProbe = int64(30_000)
 
 // takeProbe makes the claim under way the only one until it is settled, or a
 // console that dies with it has been silent for long enough.
-func (e *Engine) takeProbe(ctx context.Context, tx *store.Tx, now int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+silentFor.Milliseconds())
+func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
 	return err
 }
 
 // probed says what follows from a probe: the jobs that halted because the service
 // did not work go on, or the next one comes later.
-func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
+func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE apps SET probe_at = $2 + probe_wait, probe_wait = CASE WHEN probe_wait * 2 < $3 THEN probe_wait * 2 ELSE $3 END
@@ -36,7 +36,7 @@ func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
 
 // halt stops the job of a batch, or every job of the app: what stopped one would
 // stop them all.
-func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) error {
+func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReason) error {
 	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
 		if end.halt == jobs.CodeGained { // unless a person has said since how to go on

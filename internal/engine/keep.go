@@ -19,55 +19,55 @@ import (
 var errLost = errors.New("engine: the claim has ended")
 
 // keepIntent says of a batch that a call which changes tags may leave for it.
-const keepIntent = `
+const markSending = `
 	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`
 
 // stillOurs changes nothing: it finds out whether the claim has ended.
-const stillOurs = `
+const checkClaim = `
 	UPDATE batches SET claim = claim WHERE job_id = $1 AND number = $2 AND claim = $3`
 
 // intended is where calls are written down before they leave.
-const intended = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
+const intentColumns = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
 
 func (e *Engine) intent(b *batch, c *call) []any {
-	return []any{c.id, b.job.id, b.number, held(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
+	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
 // keepTags keeps the tags of before of a batch of the plan.
-const keepTags = `
+const saveTags = `
 	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
 
 // keep writes down what must not be lost when a call leaves: its intent, and
 // before the first that changes tags, those the accounts had. When it cannot, no
 // call leaves.
-func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
+func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	first := c.command != tim.GetTags && !b.intendedNow
-	tags, end := e.sealTags(ctx, b)
+	tags, end := e.encryptTags(ctx, b)
 	if end != nil {
 		return end
 	}
 	if !e.gate.open(b) {
-		return cut
+		return notNow
 	}
 	err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error {
-		if err := store.InsertAll(ctx, tx, intended, 9, e.intent(b, c)); err != nil {
+		if err := store.InsertAll(ctx, tx, intentColumns, 9, e.intent(b, c)); err != nil {
 			return err
 		}
 		if !first {
-			return store.One(ctx, tx, errLost, stillOurs, b.job.id, b.number, b.claim)
+			return store.One(ctx, tx, errLost, checkClaim, b.job.id, b.number, b.claim)
 		}
 		if err := tags.write(ctx, tx, b); err != nil {
 			return err
 		}
-		if err := store.One(ctx, tx, errLost, keepIntent, b.job.id, b.number, b.claim); err != nil {
+		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim); err != nil {
 			return err
 		}
 		open := int64(len(b.accounts))
-		return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
+		return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.claimedAs: -open, jobs.Sending: open}, 0)
 	})
-	if e.gate.note(ctx, writing, err) {
-		return cut
+	if e.gate.report(ctx, writing, err) {
+		return notNow
 	}
 	c.written = true
 	if first {
@@ -83,8 +83,8 @@ type sealedTags struct{ data []byte }
 
 // sealTags encrypts the tags that are not saved yet, together with those of the batch
 // that are.
-func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *ending) {
-	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unkept }) {
+func (e *Engine) encryptTags(ctx context.Context, b *batch) (s sealedTags, end *stopReason) {
+	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unsaved }) {
 		return s, nil
 	}
 	all := maps.Clone(b.earlier)
@@ -92,7 +92,7 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 		all = map[int64][]string{}
 	}
 	for _, a := range b.accounts {
-		if a.unkept {
+		if a.unsaved {
 			all[a.seq] = a.before
 		}
 	}
@@ -106,15 +106,15 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 	case snapshot.Unreadable(err):
 		return s, b.unreadable(err)
 	}
-	e.gate.note(ctx, looking, err)
-	return s, cut
+	e.gate.report(ctx, polling, err)
+	return s, notNow
 }
 
 func (s sealedTags) write(ctx context.Context, tx *store.Tx, b *batch) error {
 	if s.data == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, keepTags, b.job.id, b.number, s.data, snapshot.Digest(s.data))
+	_, err := tx.ExecContext(ctx, saveTags, b.job.id, b.number, s.data, snapshot.Digest(s.data))
 	return err
 }
 
@@ -127,8 +127,8 @@ func (s sealedTags) done(b *batch) {
 		b.earlier = map[int64][]string{}
 	}
 	for _, a := range b.accounts {
-		if a.unkept {
-			b.earlier[a.seq], a.unkept = a.before, false
+		if a.unsaved {
+			b.earlier[a.seq], a.unsaved = a.before, false
 		}
 	}
 }
@@ -150,11 +150,11 @@ func (e *Engine) keyOf(ctx context.Context, b *batch) (k snapshot.Key, err error
 
 // unreadable ends a batch whose tags can neither be read nor kept. A job that was
 // cancelled cannot halt: what it has in doubt waits for a person.
-func (b *batch) unreadable(err error) *ending {
+func (b *batch) unreadable(err error) *stopReason {
 	if b.job.state == jobs.Cancelled {
-		return &ending{ask: jobs.CodeUnreadable}
+		return &stopReason{review: jobs.CodeUnreadable}
 	}
-	return &ending{halt: jobs.CodeUnreadable, info: err.Error(), call: b.lastCall()}
+	return &stopReason{halt: jobs.CodeUnreadable, info: err.Error(), call: b.lastCall()}
 }
 
 func inOrder(tags map[int64][]string) []snapshot.Account {

@@ -124,7 +124,7 @@ func Ended(t testing.TB, s *jobstest.Console, jobID string) (j jobs.Job) {
 }
 
 // RequireTruth holds jobs against the simulator, and recounts them.
-func RequireTruth(t testing.TB, s *jobstest.Console, base string, jobIDs ...string) *timtest.Comparison {
+func RequireMatch(t testing.TB, s *jobstest.Console, base string, jobIDs ...string) *timtest.Comparison {
 	t.Helper()
 	found, err := timtest.Compare(t.Context(), s.Jobs, timtest.NewControl(base), jobIDs...)
 	require.NoError(t, err)

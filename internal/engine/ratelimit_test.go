@@ -19,7 +19,7 @@ import (
 const early = 400 * time.Millisecond
 
 // requireEven holds calls to slots of a rate: no more of them in any time than it gives.
-func (c *scene) requireEven(calls []timtest.Call, rate int) {
+func (c *fixture) requireEven(calls []timtest.Call, rate int) {
 	c.Helper()
 	interval := time.Second.Microseconds() / int64(rate)
 	for first := range calls {
@@ -31,7 +31,7 @@ func (c *scene) requireEven(calls []timtest.Call, rate int) {
 }
 
 func TestSlotsAreEvenAtTheSetRate(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`rate_set = 25`)
 		one, two := c.starts(jobs.Clear, accounts("a", 2_500)), c.starts(jobs.Clear, accounts("b", 2_500))
 		c.run()
@@ -39,13 +39,13 @@ func TestSlotsAreEvenAtTheSetRate(t *testing.T) {
 		c.ends(two, jobs.Counts{jobs.Cleared: 2_500})
 		require.Len(c, c.calls(), 50)
 		c.requireEven(c.calls(), 25)
-		c.requireTruth(one, two)
+		c.requireMatch(one, two)
 	})
 }
 
 // The first of several jobs does not keep the others waiting.
 func TestJobsAreServedInRounds(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`rate_set = 40`)
 		large, small := c.starts(jobs.Clear, accounts("a", 20_000)), c.starts(jobs.Clear, accounts("b", 100))
 		c.run()
@@ -59,7 +59,7 @@ func TestJobsAreServedInRounds(t *testing.T) {
 func TestTwoEnginesShareOneBudget(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
-	c := newScene(t, jobstest.Open(t, url))
+	c := newFixture(t, jobstest.Open(t, url))
 	other := jobstest.Open(t, url)
 	c.set(`rate_set = 40`)
 	j := c.starts(jobs.Clear, accounts("a", 10_000))
@@ -71,23 +71,23 @@ func TestTwoEnginesShareOneBudget(t *testing.T) {
 	c.ends(j, jobs.Counts{jobs.Cleared: 10_000})
 	require.Len(t, c.calls(), 100, "each batch once, whichever sent it")
 	c.requireEven(c.calls(), 40)
-	c.requireTruth(j)
+	c.requireMatch(j)
 }
 
 // By the service's own clock, and whatever else the machine does (Exceeded, which
 // the comparison looks at).
 func TestNoSecondHasMoreCallsThanTheLimit(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, jobstest.SQLite(t))
+	c := newFixture(t, jobstest.SQLite(t))
 	j := c.starts(jobs.Clear, accounts("a", 25_000))
 	c.run()
 	c.ends(j, jobs.Counts{jobs.Cleared: 25_000})
 	require.Zero(t, c.service.Stats().Commands[tim.RemoveAllTags].Exceeded)
-	c.requireTruth(j)
+	c.requireMatch(j)
 }
 
 func TestCallsTooFrequentOnlySlowThePace(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.TooOften: 1}, Most: 3})
 		j := c.starts(jobs.Clear, accounts("a", 300))
 		c.run()
@@ -100,6 +100,6 @@ func TestCallsTooFrequentOnlySlowThePace(t *testing.T) {
 		}
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
 		require.Len(c, c.calls(), 6, "each was sent again")
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // scene is an engine that may run, its store, and the simulator it calls.
-type scene struct {
+type fixture struct {
 	*testing.T
 	*jobstest.Console
 	service *timtest.Service
@@ -29,20 +29,20 @@ type scene struct {
 
 // onEach plays a scene on both engines of storage. No job of it halts for its
 // failures, nor begins carefully, unless the test says so.
-func onEach(t *testing.T, play func(*scene)) {
-	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) { play(newScene(t, s)) })
+func onEach(t *testing.T, play func(*fixture)) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) { play(newFixture(t, s)) })
 }
 
-func newScene(t *testing.T, s *jobstest.Console) *scene {
+func newFixture(t *testing.T, s *jobstest.Console) *fixture {
 	t.Helper()
 	service, base := enginetest.Simulate(t)
-	c := &scene{t, s, service, base, enginetest.New(t, s, base)}
+	c := &fixture{t, s, service, base, enginetest.New(t, s, base)}
 	c.set(`canary = 0, failure_limit = 100`)
 	return c
 }
 
 // calledAs gives the engine another client.
-func (c *scene) calledAs(base string, now func() time.Time) {
+func (c *fixture) useClient(base string, now func() time.Time) {
 	c.Helper()
 	app := jobstest.App
 	client, err := tim.New(tim.Config{SDKAppID: app.SDKAppID, SecretKey: enginetest.SecretKey, Identifier: app.Identifier, Domain: base,
@@ -53,10 +53,10 @@ func (c *scene) calledAs(base string, now func() time.Time) {
 }
 
 // set changes how the app sends.
-func (c *scene) set(columns string) { c.Helper(); c.exec(`UPDATE apps SET ` + columns) }
+func (c *fixture) set(columns string) { c.Helper(); c.exec(`UPDATE apps SET ` + columns) }
 
 // exec changes the database behind the engine's back.
-func (c *scene) exec(query string, args ...any) {
+func (c *fixture) exec(query string, args ...any) {
 	c.Helper()
 	require.NoError(c, c.DB.Tx(c.Context(), func(tx *store.Tx) error {
 		_, err := tx.ExecContext(c.Context(), query, args...)
@@ -65,18 +65,18 @@ func (c *scene) exec(query string, args ...any) {
 }
 
 // count asks the database for a number.
-func (c *scene) count(query string, args ...any) (n int) {
+func (c *fixture) count(query string, args ...any) (n int) {
 	c.Helper()
 	require.NoError(c, c.DB.Reader().QueryRowContext(c.Context(), query, args...).Scan(&n))
 	return n
 }
 
-func (c *scene) faults(f timtest.Faults) { c.Helper(); require.NoError(c, c.service.SetFaults(f)) }
+func (c *fixture) faults(f timtest.Faults) { c.Helper(); require.NoError(c, c.service.SetFaults(f)) }
 
-func (c *scene) run() (stop func()) { c.Helper(); return enginetest.Run(c, c.engine) }
+func (c *fixture) run() (stop func()) { c.Helper(); return enginetest.Run(c, c.engine) }
 
 // starts uploads a file and starts what it makes.
-func (c *scene) starts(kind jobs.Kind, file string) jobs.Job {
+func (c *fixture) starts(kind jobs.Kind, file string) jobs.Job {
 	c.Helper()
 	draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Kind: kind}, file)
 	require.NoError(c, err)
@@ -84,43 +84,43 @@ func (c *scene) starts(kind jobs.Kind, file string) jobs.Job {
 }
 
 // made reads a job that was made of another, and starts it.
-func (c *scene) made(j jobs.Job, err error) jobs.Job {
+func (c *fixture) startDerived(j jobs.Job, err error) jobs.Job {
 	c.Helper()
 	require.NoError(c, err)
 	require.NoError(c, jobstest.ReadAll(c.Console))
 	return enginetest.Start(c, c.Console, c.job(j))
 }
 
-func (c *scene) job(j jobs.Job) jobs.Job {
+func (c *fixture) job(j jobs.Job) jobs.Job {
 	c.Helper()
 	j, err := c.Get(c.Context(), j.ID)
 	require.NoError(c, err)
 	return j
 }
 
-func (c *scene) act(j jobs.Job, a jobs.Action) {
+func (c *fixture) act(j jobs.Job, a jobs.Action) {
 	c.Helper()
 	_, err := c.Act(c.Context(), audit.System, j.ID, a)
 	require.NoError(c, err)
 }
 
-func (c *scene) decide(j jobs.Job, d jobs.Decision) {
+func (c *fixture) decide(j jobs.Job, d jobs.Decision) {
 	c.Helper()
 	_, err := c.Decide(c.Context(), audit.System, j.ID, d)
 	require.NoError(c, err)
 }
 
-func (c *scene) until(what string, holds func() bool) { c.Helper(); enginetest.Until(c, what, holds) }
+func (c *fixture) until(what string, holds func() bool) { c.Helper(); enginetest.Until(c, what, holds) }
 
 // ends waits for the end of a job, and holds it to its counts.
-func (c *scene) ends(j jobs.Job, counts jobs.Counts) jobs.Job {
+func (c *fixture) ends(j jobs.Job, counts jobs.Counts) jobs.Job {
 	c.Helper()
 	j = enginetest.Ended(c, c.Console, j.ID)
 	c.requireCounts(j, counts)
 	return j
 }
 
-func (c *scene) requireCounts(j jobs.Job, counts jobs.Counts) {
+func (c *fixture) requireCounts(j jobs.Job, counts jobs.Counts) {
 	c.Helper()
 	for _, o := range jobs.Outcomes {
 		require.Equal(c, counts[o], c.job(j).Counts[o], "%s: %v", o, c.job(j).Counts)
@@ -128,7 +128,7 @@ func (c *scene) requireCounts(j jobs.Job, counts jobs.Counts) {
 }
 
 // halts waits until a job has halted, and nobody has a batch of it in hand.
-func (c *scene) halts(j jobs.Job, code int) jobs.Job {
+func (c *fixture) halts(j jobs.Job, code int) jobs.Job {
 	c.Helper()
 	c.until("the job has halted", func() bool { return c.job(j).State == jobs.Halted && c.idle(j) })
 	require.Equal(c, code, c.job(j).HaltCode)
@@ -136,12 +136,12 @@ func (c *scene) halts(j jobs.Job, code int) jobs.Job {
 }
 
 // idle reports whether nobody has a batch of a job in hand.
-func (c *scene) idle(j jobs.Job) bool {
+func (c *fixture) idle(j jobs.Job) bool {
 	return c.count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND console <> ''`, j.ID) == 0
 }
 
 // asks waits until a job asks a person about so many accounts.
-func (c *scene) asks(j jobs.Job, want jobs.NeedsReview) {
+func (c *fixture) requireReview(j jobs.Job, want jobs.NeedsReview) {
 	c.Helper()
 	var asked jobs.NeedsReview
 	c.until("a person is asked", func() bool {
@@ -154,7 +154,7 @@ func (c *scene) asks(j jobs.Job, want jobs.NeedsReview) {
 }
 
 // calls are those of some commands that have arrived; of none, all.
-func (c *scene) calls(commands ...tim.Command) (calls []timtest.Call) {
+func (c *fixture) calls(commands ...tim.Command) (calls []timtest.Call) {
 	for _, call := range c.service.Ledger() {
 		if len(commands) == 0 || call.Command == commands[0] {
 			calls = append(calls, call)
@@ -164,17 +164,17 @@ func (c *scene) calls(commands ...tim.Command) (calls []timtest.Call) {
 }
 
 // requireTruth holds jobs against the service.
-func (c *scene) requireTruth(all ...jobs.Job) *timtest.Comparison {
+func (c *fixture) requireMatch(all ...jobs.Job) *timtest.Comparison {
 	c.Helper()
 	var ids []string
 	for _, j := range all {
 		ids = append(ids, j.ID)
 	}
-	return enginetest.RequireTruth(c, c.Console, c.base, ids...)
+	return enginetest.RequireMatch(c, c.Console, c.base, ids...)
 }
 
 // results are the accounts of a job by name.
-func (c *scene) results(j jobs.Job) map[string]jobs.Result {
+func (c *fixture) results(j jobs.Job) map[string]jobs.Result {
 	c.Helper()
 	all := map[string]jobs.Result{}
 	for r, err := range c.Results(c.Context(), j.ID, "") {
@@ -213,14 +213,14 @@ func tagNames(n int) (tags []string) {
 
 // lose loses every call of a command, which does nothing. What is in doubt then
 // is read back after readBack.
-func (c *scene) lose(command tim.Command) {
+func (c *fixture) loseAnswers(command tim.Command) {
 	c.Helper()
 	c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 1}, Commands: []tim.Command{command}})
 	c.engine.LostCallEnds = time.Minute
 }
 
 // doubted waits until all open accounts of a job are in doubt.
-func (c *scene) doubted(j jobs.Job) {
+func (c *fixture) putInDoubt(j jobs.Job) {
 	c.Helper()
 	c.until("all is in doubt", func() bool {
 		counts := c.job(j).Counts
@@ -229,7 +229,7 @@ func (c *scene) doubted(j jobs.Job) {
 }
 
 // readBack lets what is in doubt be read back now.
-func (c *scene) readBack(f timtest.Faults) {
+func (c *fixture) readBack(f timtest.Faults) {
 	c.Helper()
 	c.faults(f)
 	c.exec(`UPDATE batches SET not_before = 0`)

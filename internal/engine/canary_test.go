@@ -11,7 +11,7 @@ import (
 )
 
 func TestACarefulJobSendsItsFirstBatchAlone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		c.set(`canary = 1, failure_limit = 20`)
 		j := c.starts(jobs.Clear, accounts("unknown", 20)+accounts("a", 480))
@@ -29,7 +29,7 @@ func TestACarefulJobSendsItsFirstBatchAlone(t *testing.T) {
 }
 
 func TestACarefulJobHaltsIfItsFirstBatchFails(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`canary = 1, failure_limit = 20`)
 		j := c.starts(jobs.Clear, accounts("unknown", 21)+accounts("a", 479))
 		other := c.starts(jobs.Clear, accounts("b", 200))
@@ -41,12 +41,12 @@ func TestACarefulJobHaltsIfItsFirstBatchFails(t *testing.T) {
 		require.Len(c, c.calls(), 3)
 		c.act(j, jobs.Resume)
 		c.ends(j, jobs.Counts{jobs.Cleared: 479, jobs.Failed: 21})
-		c.requireTruth(j, other)
+		c.requireMatch(j, other)
 	})
 }
 
 func TestTooManyFailuresHalt(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`failure_limit = 20, rate_set = 20`)
 		j := c.starts(jobs.Clear, accounts("unknown", 5_000))
 		c.run()

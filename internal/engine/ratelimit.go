@@ -13,43 +13,43 @@ import (
 
 const (
 	// ahead is for how long slots are reserved at once, and how early they are given away.
-	ahead = 100 * time.Millisecond
+	reserveAhead = 100 * time.Millisecond
 	// late is how long after its slot a call may leave; then it takes another.
 	// Where several consoles share the slots, none sees how late the others are.
-	late       = 80 * time.Millisecond
-	lateShared = 20 * time.Millisecond
+	maxLate       = 80 * time.Millisecond
+	maxLateShared = 20 * time.Millisecond
 	// moment is how long a call waits at most for room in the service's second.
-	moment = 20 * time.Millisecond
+	maxWindowWait = 20 * time.Millisecond
 	// aSecond is the service's second, and a little for how calls differ on their way.
-	aSecond = time.Second + 20*time.Millisecond
+	windowLength = time.Second + 20*time.Millisecond
 )
 
 // pacer gives the calls of one command their slots: evenly spaced at the set
 // rate, one persisted row for all jobs, consoles and restarts. Beyond that no more
 // calls leave this process in any second than the service takes.
-type pacer struct {
+type rateLimiter struct {
 	engine  *Engine
 	command tim.Command
-	late    time.Duration
+	maxLate time.Duration
 
-	turn     chan struct{} // held by the worker whose turn it is
-	slot     time.Time     // the next one that is reserved
-	interval time.Duration
-	left     int
-	seen     int64 // holds when these slots were reserved
+	turn      chan struct{} // held by the worker whose turn it is
+	slot      time.Time     // the next one that is reserved
+	interval  time.Duration
+	reserved  int
+	seenHolds int64 // holds when these slots were reserved
 
-	holds  atomic.Int64 // grows with each hold
-	spaced atomic.Int64 // the interval when slots were last reserved; 0: none were
+	holds   atomic.Int64 // grows with each hold
+	spacing atomic.Int64 // the interval when slots were last reserved; 0: none were
 
-	mutex sync.Mutex
-	ring  [jobs.ServiceLimit]time.Time // when the last calls left
-	at    int
+	mutex    sync.Mutex
+	window   [jobs.ServiceLimit]time.Time // when the last calls left
+	windowAt int
 }
 
-func newPacer(e *Engine, command tim.Command) *pacer {
-	p := &pacer{engine: e, command: command, late: late, turn: make(chan struct{}, 1)}
+func newRateLimiter(e *Engine, command tim.Command) *rateLimiter {
+	p := &rateLimiter{engine: e, command: command, maxLate: maxLate, turn: make(chan struct{}, 1)}
 	if e.Store.Shared() {
-		p.late = lateShared
+		p.maxLate = maxLateShared
 	}
 	return p
 }
@@ -57,23 +57,23 @@ func newPacer(e *Engine, command tim.Command) *pacer {
 // next waits for a slot in which a call may leave; left is to be told when it did. It
 // returns false when something stops calls before, ctx ended, or no slot can be
 // reserved.
-func (p *pacer) next(ctx context.Context, may func() bool) (left func(time.Time), ok bool) {
+func (p *rateLimiter) next(ctx context.Context, may func() bool) (left func(time.Time), ok bool) {
 	for {
-		slot, interval, ok := p.reach(ctx, may)
+		slot, interval, ok := p.takeSlot(ctx, may)
 		if !ok || !waitWhile(ctx, slot, may) {
 			return nil, false
 		}
-		if time.Since(slot) > p.late {
+		if time.Since(slot) > p.maxLate {
 			continue
 		}
-		if left, ok := p.room(ctx, interval); ok {
+		if left, ok := p.enterWindow(ctx, interval); ok {
 			return left, may()
 		}
 	}
 }
 
 // reach waits until the next slot is near, and takes it.
-func (p *pacer) reach(ctx context.Context, may func() bool) (slot time.Time, interval time.Duration, ok bool) {
+func (p *rateLimiter) takeSlot(ctx context.Context, may func() bool) (slot time.Time, interval time.Duration, ok bool) {
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
@@ -81,22 +81,22 @@ func (p *pacer) reach(ctx context.Context, may func() bool) (slot time.Time, int
 		return slot, 0, false
 	}
 	for {
-		if holds := p.holds.Load(); holds != p.seen {
-			p.left, p.seen = 0, holds // what was reserved before may lie within the hold
+		if holds := p.holds.Load(); holds != p.seenHolds {
+			p.reserved, p.seenHolds = 0, holds // what was reserved before may lie within the hold
 		}
-		if missed := time.Since(p.slot) - p.late; p.left > 0 && missed > 0 {
-			n := min(p.left, int(missed/p.interval)+1)
-			p.slot, p.left = p.slot.Add(time.Duration(n)*p.interval), p.left-n
+		if missed := time.Since(p.slot) - p.maxLate; p.reserved > 0 && missed > 0 {
+			n := min(p.reserved, int(missed/p.interval)+1)
+			p.slot, p.reserved = p.slot.Add(time.Duration(n)*p.interval), p.reserved-n
 		}
-		if p.left == 0 {
+		if p.reserved == 0 {
 			if !may() || !p.reserve(ctx) {
 				return slot, 0, false
 			}
 			continue
 		}
-		if waitWhile(ctx, p.slot.Add(-ahead), func() bool { return may() && p.holds.Load() == p.seen }) {
+		if waitWhile(ctx, p.slot.Add(-reserveAhead), func() bool { return may() && p.holds.Load() == p.seenHolds }) {
 			slot = p.slot
-			p.slot, p.left = p.slot.Add(p.interval), p.left-1
+			p.slot, p.reserved = p.slot.Add(p.interval), p.reserved-1
 			return slot, p.interval, true
 		}
 		if ctx.Err() != nil || !may() {
@@ -106,8 +106,8 @@ func (p *pacer) reach(ctx context.Context, may func() bool) (slot time.Time, int
 }
 
 // slotsIn is how many slots there are in a time, as they are spaced now; two at least.
-func (p *pacer) slotsIn(d time.Duration) int {
-	spaced := time.Duration(p.spaced.Load())
+func (p *rateLimiter) slotsIn(d time.Duration) int {
+	spaced := time.Duration(p.spacing.Load())
 	if spaced == 0 {
 		spaced = time.Second / jobs.ServiceLimit
 	}
@@ -116,29 +116,29 @@ func (p *pacer) slotsIn(d time.Duration) int {
 
 // room reports whether the service has room for one more call now, or in a moment
 // that it waits for. On a busy machine the call leaves later than it might.
-func (p *pacer) room(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
+func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
 	if interval < time.Second/jobs.ServiceLimit { // a rate beyond the service's own is for another service
 		return func(time.Time) {}, true
 	}
 	p.mutex.Lock()
 	now := time.Now()
-	when := p.ring[p.at].Add(aSecond)
+	when := p.window[p.windowAt].Add(windowLength)
 	if when.Before(now) {
 		when = now
 	}
-	if when.Sub(now) > moment {
+	if when.Sub(now) > maxWindowWait {
 		p.mutex.Unlock()
 		return nil, false
 	}
-	at := p.at
-	p.ring[at] = when
-	p.at = (at + 1) % len(p.ring)
+	at := p.windowAt
+	p.window[at] = when
+	p.windowAt = (at + 1) % len(p.window)
 	p.mutex.Unlock()
 	left = func(then time.Time) {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
-		if p.ring[at].Equal(when) { // it is this call's still
-			p.ring[at], when = then, then
+		if p.window[at].Equal(when) { // it is this call's still
+			p.window[at], when = then, then
 		}
 	}
 	return left, sleep(ctx, when.Sub(now))
@@ -153,36 +153,36 @@ const reserveSlots = `
 			ELSE CAST($3 AS BIGINT) END
 	RETURNING next_slot`
 
-func (p *pacer) reserve(ctx context.Context) bool {
+func (p *rateLimiter) reserve(ctx context.Context) bool {
 	e := p.engine
 	var first time.Time
 	err := e.Store.Write(ctx, lockBudget+string(p.command), func(ctx context.Context, tx *store.Tx) error {
-		rate, pace, last, err := p.set(ctx, tx)
+		rate, pace, last, err := p.rate(ctx, tx)
 		if err != nil {
 			return err
 		}
 		local := time.Now()
 		now := e.gate.time()
-		if p.spaced.Load() == 0 && now.Sub(last) < aSecond+p.late {
-			p.fill(local)
+		if p.spacing.Load() == 0 && now.Sub(last) < windowLength+p.maxLate {
+			p.fillWindow(local)
 		}
 		p.interval = time.Duration(float64(time.Second) / pace.Now(float64(rate), now))
 		if e.Store.Shared() { // consoles do not see each other's calls leave
 			p.interval += p.interval / 40
 		}
-		p.left = max(1, int(ahead/p.interval))
-		p.spaced.Store(int64(p.interval))
-		block := p.interval * time.Duration(p.left)
+		p.reserved = max(1, int(reserveAhead/p.interval))
+		p.spacing.Store(int64(p.interval))
+		block := p.interval * time.Duration(p.reserved)
 		var end int64
 		err = tx.QueryRowContext(ctx, reserveSlots, e.App.ID, string(p.command), now.UnixMicro(), block.Microseconds()).Scan(&end)
 		first = local.Add(time.UnixMicro(end).Sub(now) - block)
 		return err
 	})
-	if e.gate.note(ctx, beating, err) {
-		p.left = 0
+	if e.gate.report(ctx, smallWrites, err) {
+		p.reserved = 0
 		return false
 	}
-	if first.Before(p.slot) && p.slot.Before(first.Add(2*ahead)) { // clocks are read a little late, once more than another time
+	if first.Before(p.slot) && p.slot.Before(first.Add(2*reserveAhead)) { // clocks are read a little late, once more than another time
 		first = p.slot
 	}
 	p.slot = first
@@ -191,17 +191,17 @@ func (p *pacer) reserve(ctx context.Context) bool {
 
 // fill leaves no room for calls until a second has passed: just before this process
 // began, another made some.
-func (p *pacer) fill(now time.Time) {
+func (p *rateLimiter) fillWindow(now time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	for i := range p.ring {
-		p.ring[i] = now
+	for i := range p.window {
+		p.window[i] = now
 	}
 }
 
 // set is the rate that was set for the app, the pace the command was slowed down to,
 // and when its last reserved slots end.
-func (p *pacer) set(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
+func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
 	var thousandths, at, slot int64
 	err = tx.QueryRowContext(ctx, `
 		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END, COALESCE(b.pace, 0), COALESCE(b.paced_at,
@@ -212,11 +212,11 @@ func (p *pacer) set(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pa
 }
 
 // hold lets no call of the command leave for a while.
-func (p *pacer) hold(ctx context.Context, d time.Duration) { p.holdBack(ctx, d, false) }
+func (p *rateLimiter) hold(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, false) }
 
 // slower holds the command for a moment and lowers its pace, from which it finds
 // back by itself.
-func (p *pacer) slower(ctx context.Context, d time.Duration) { p.holdBack(ctx, d, true) }
+func (p *rateLimiter) slowDown(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, true) }
 
 // holdSlots lets no slot come before $3.
 const holdSlots = `
@@ -225,14 +225,14 @@ const holdSlots = `
 		CASE WHEN budgets.next_slot BETWEEN CAST($3 AS BIGINT) AND CAST($3 AS BIGINT) + 90000000 THEN budgets.next_slot
 			ELSE CAST($3 AS BIGINT) END`
 
-func (p *pacer) holdBack(ctx context.Context, d time.Duration, slower bool) {
+func (p *rateLimiter) moveSlots(ctx context.Context, d time.Duration, slower bool) {
 	e := p.engine
 	err := e.Store.Write(ctx, lockBudget+string(p.command), func(ctx context.Context, tx *store.Tx) error {
 		now := e.gate.time()
 		if _, err := tx.ExecContext(ctx, holdSlots, e.App.ID, string(p.command), now.Add(d).UnixMicro()); err != nil || !slower {
 			return err
 		}
-		rate, pace, _, err := p.set(ctx, tx)
+		rate, pace, _, err := p.rate(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -241,6 +241,6 @@ func (p *pacer) holdBack(ctx context.Context, d time.Duration, slower bool) {
 			e.App.ID, string(p.command), int64(pace.Rate*1000), pace.At.UnixMicro())
 		return err
 	})
-	e.gate.note(ctx, beating, err)
+	e.gate.report(ctx, smallWrites, err)
 	p.holds.Add(1)
 }

@@ -11,41 +11,41 @@ import (
 const (
 	// fresh is how long tags that were read may be taken for those an account has; a
 	// batch that takes longer is read again first.
-	fresh = 55 * time.Second
+	maxReadAge = 55 * time.Second
 	// badThroughout is how many calls of a batch must be refused for their accounts,
 	// and none accepted, before each account is sent alone: halving would cost more.
-	badThroughout = 7
+	refusalsBeforeSingles = 7
 	// fewTries is how often an account that an answer names is tried again.
-	fewTries = 3
+	maxTries = 3
 )
 
 // ending is why a batch goes no further for now; nil: it is done.
-type ending struct {
-	halt int    // the job halts with this code; 0: it does not
-	all  bool   // so does every other job of the app
-	info string // what the service said, or where it is to be looked
-	call string // id of the call that showed it
-	ask  int    // what is in doubt stays so for this code until a person decides; 0: it does not
+type stopReason struct {
+	halt   int    // the job halts with this code; 0: it does not
+	all    bool   // so does every other job of the app
+	info   string // what the service said, or where it is to be looked
+	call   string // id of the call that showed it
+	review int    // what is in doubt stays so for this code until a person decides; 0: it does not
 }
 
 // cut ends a batch that must not be sent now. It is claimed again later, unchanged.
-var cut = &ending{}
+var notNow = &stopReason{}
 
 // carry takes a batch from its claim to its settlement. Calls end with ctx; what
 // became of them is written down until writing ends.
-func (e *Engine) carry(ctx, writing context.Context, b *batch) {
-	end := e.work(ctx, b)
-	e.firstLeft(b)
+func (e *Engine) runBatch(ctx, writing context.Context, b *batch) {
+	end := e.process(ctx, b)
+	e.firstCallSent(b)
 	e.settle(writing, b, end)
 }
 
 // work reads, plans, keeps and changes.
-func (e *Engine) work(ctx context.Context, b *batch) *ending {
-	if end := e.recall(ctx, b); end != nil {
+func (e *Engine) process(ctx context.Context, b *batch) *stopReason {
+	if end := e.loadTags(ctx, b); end != nil {
 		return end
 	}
-	if b.job.readsFirst() || b.was == jobs.InDoubt {
-		if end := e.read(ctx, b, b.accounts, tried{}); end != nil {
+	if b.job.readsFirst() || b.claimedAs == jobs.InDoubt {
+		if end := e.read(ctx, b, b.accounts, attempts{}); end != nil {
 			return end
 		}
 		if end := plan(b); end != nil {
@@ -57,7 +57,7 @@ func (e *Engine) work(ctx context.Context, b *batch) *ending {
 		if len(todo) == 0 {
 			return nil
 		}
-		if end := e.change(ctx, b, todo, &seen{}, tried{}); end != nil {
+		if end := e.change(ctx, b, todo, &splitCounts{}, attempts{}); end != nil {
 			return end
 		}
 	}
@@ -66,7 +66,7 @@ func (e *Engine) work(ctx context.Context, b *batch) *ending {
 // toChange are the accounts whose tags are to be changed by the next calls.
 func toChange(b *batch) (some []*account) {
 	for _, a := range undecided(b.accounts) {
-		if !a.doubt && (b.job.kind == jobs.Clear || len(a.change) > 0) {
+		if !a.lostCall && (b.job.kind == jobs.Clear || len(a.change) > 0) {
 			some = append(some, a)
 		}
 	}
@@ -75,13 +75,13 @@ func toChange(b *batch) (some []*account) {
 
 // read learns the tags of accounts. One that the service refuses to read alone
 // has failed, unless it is in doubt and only the reading fails.
-func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t tried) *ending {
-	answer, tags, class, end := e.callUntilClear(ctx, b, tim.GetTags, accounts, &t)
+func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t attempts) *stopReason {
+	answer, tags, class, end := e.callWithRetry(ctx, b, tim.GetTags, accounts, &t)
 	switch {
 	case end != nil:
 		return end
 	case class == tim.OK:
-		return e.readEach(ctx, b, accounts, answer, tags)
+		return e.recordRead(ctx, b, accounts, answer, tags)
 	case len(accounts) > 1:
 		half := len(accounts) / 2
 		if end := e.read(ctx, b, accounts[:half], t); end != nil {
@@ -90,19 +90,19 @@ func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t trie
 		return e.read(ctx, b, accounts[half:], t)
 	case class == tim.Split: // the service finds one account too many: it is not the account
 		return b.haltAll(answer)
-	case b.was == jobs.InDoubt && !answer.Rule().BlamesAccount():
+	case b.claimedAs == jobs.InDoubt && !answer.Rule().BlamesAccount():
 		accounts[0].unread = true
 		return nil
 	}
-	return e.blame(b, tim.GetTags, accounts[0], answer)
+	return e.failAccount(b, tim.GetTags, accounts[0], answer)
 }
 
 // readEach takes down what a good answer says of each account.
-func (e *Engine) readEach(ctx context.Context, b *batch, accounts []*account, answer tim.Answer, tags map[string][]string) *ending {
+func (e *Engine) recordRead(ctx context.Context, b *batch, accounts []*account, answer tim.Answer, tags map[string][]string) *stopReason {
 	if b.readAt.IsZero() { // the parts of a batch that was halved are as old as the first
 		b.readAt = answer.SentAt
 	}
-	refused := refusals(answer)
+	refused := refusedAccounts(answer)
 	var again []*account
 	for _, a := range accounts {
 		r, named := refused[a.name]
@@ -110,10 +110,10 @@ func (e *Engine) readEach(ctx context.Context, b *batch, accounts []*account, an
 		a.unread = false
 		switch {
 		case !named:
-		case passes(a, r.Code):
-			a.tries, a.unread = a.tries+1, b.was == jobs.InDoubt
+		case isTemporary(a, r.Code):
+			a.tries, a.unread = a.tries+1, b.claimedAs == jobs.InDoubt
 			again = append(again, a)
-		case b.was == jobs.InDoubt && !tim.RuleOf(r.Code).BlamesAccount():
+		case b.claimedAs == jobs.InDoubt && !tim.RuleOf(r.Code).BlamesAccount():
 			a.unread = true
 		default:
 			a.end(jobs.Failed, r.Code, r.Info)
@@ -123,39 +123,39 @@ func (e *Engine) readEach(ctx context.Context, b *batch, accounts []*account, an
 		return nil
 	}
 	if !e.backOff(ctx, b, again[0].tries) {
-		return cut
+		return notNow
 	}
-	return e.read(ctx, b, again, tried{})
+	return e.read(ctx, b, again, attempts{})
 }
 
 // seen is how many calls for parts of a batch were refused for their accounts, and
 // how many accepted.
-type seen struct{ refused, accepted int }
+type splitCounts struct{ refused, accepted int }
 
 // change makes the calls that change the tags of accounts: one for all of them,
 // and where one of them is refused, halves, until it is alone.
-func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *seen, t tried) *ending {
+func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *splitCounts, t attempts) *stopReason {
 	command := b.job.kind.Command()
-	answer, _, class, end := e.callUntilClear(ctx, b, command, accounts, &t)
+	answer, _, class, end := e.callWithRetry(ctx, b, command, accounts, &t)
 	switch {
 	case end != nil:
 		return end
 	case class == tim.OK:
 		s.accepted++
-		return e.changed(ctx, b, accounts, answer)
+		return e.recordChanged(ctx, b, accounts, answer)
 	case class == tim.InDoubt:
 		for _, a := range accounts {
-			a.touched, a.doubt = true, true
+			a.maybeChanged, a.lostCall = true, true
 		}
 		return nil
 	case len(accounts) == 1 && class == tim.Split:
 		return b.haltAll(answer)
 	case len(accounts) == 1:
-		return e.blame(b, command, accounts[0], answer)
+		return e.failAccount(b, command, accounts[0], answer)
 	}
 	s.refused++
 	parts := 2
-	if class == tim.Account && s.accepted == 0 && s.refused >= badThroughout {
+	if class == tim.Account && s.accepted == 0 && s.refused >= refusalsBeforeSingles {
 		parts = len(accounts)
 	}
 	for i := range parts {
@@ -169,32 +169,32 @@ func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *s
 
 // changed takes down what an accepted call did. An account that its answer names
 // was not changed by it: it has failed, or is sent again with the next round.
-func (e *Engine) changed(ctx context.Context, b *batch, accounts []*account, answer tim.Answer) *ending {
-	refused := refusals(answer)
+func (e *Engine) recordChanged(ctx context.Context, b *batch, accounts []*account, answer tim.Answer) *stopReason {
+	refused := refusedAccounts(answer)
 	tries := 0
 	for _, a := range accounts {
 		r, named := refused[a.name]
 		switch {
-		case named && passes(a, r.Code):
+		case named && isTemporary(a, r.Code):
 			a.tries++
 			tries = max(tries, a.tries)
 		case named:
 			a.end(jobs.Failed, r.Code, r.Info)
 		case len(a.change) > tim.MaxTags:
-			a.touched, a.change = true, a.change[tim.MaxTags:]
+			a.maybeChanged, a.change = true, a.change[tim.MaxTags:]
 		default:
-			a.touched, a.change = true, nil
+			a.maybeChanged, a.change = true, nil
 			a.end(b.job.kind.Done(), 0, "")
 		}
 	}
 	if tries > 0 && !e.backOff(ctx, b, tries) {
-		return cut
+		return notNow
 	}
 	return nil
 }
 
 // refusals are the accounts that an otherwise accepted call names as refused.
-func refusals(a tim.Answer) map[string]tim.AccountError {
+func refusedAccounts(a tim.Answer) map[string]tim.AccountError {
 	refused := make(map[string]tim.AccountError, len(a.AccountErrors))
 	for _, e := range a.AccountErrors {
 		refused[e.Account] = e
@@ -203,18 +203,18 @@ func refusals(a tim.Answer) map[string]tim.AccountError {
 }
 
 // passes reports whether the code that an answer gave an account may pass.
-func passes(a *account, code int) bool {
+func isTemporary(a *account, code int) bool {
 	switch tim.RuleOf(code).After(a.tries) {
 	case tim.Retry, tim.Slow, tim.SignAgain, tim.WaitMinute:
-		return a.tries < fewTries
+		return a.tries < maxTries
 	}
 	return false
 }
 
 // blame ends an account that was refused alone, unless the same code has met so
 // many in a row that it is not the accounts.
-func (e *Engine) blame(b *batch, command tim.Command, a *account, answer tim.Answer) *ending {
-	if e.health.misplaced(command, answer) {
+func (e *Engine) failAccount(b *batch, command tim.Command, a *account, answer tim.Answer) *stopReason {
+	if e.health.tooManyAlike(command, answer) {
 		return b.haltAll(answer)
 	}
 	a.end(jobs.Failed, answer.Code, answer.Info)
@@ -222,8 +222,8 @@ func (e *Engine) blame(b *batch, command tim.Command, a *account, answer tim.Ans
 }
 
 // haltAll is the ending of a call after which nothing works until a person acts.
-func (b *batch) haltAll(a tim.Answer) *ending {
-	return &ending{halt: a.Code, info: a.Info, all: true, call: b.lastCall()}
+func (b *batch) haltAll(a tim.Answer) *stopReason {
+	return &stopReason{halt: a.Code, info: a.Info, all: true, call: b.lastCall()}
 }
 
 func (b *batch) lastCall() string {

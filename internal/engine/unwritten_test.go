@@ -20,7 +20,7 @@ func (e *Engine) claimed(t *testing.T, file string) *batch {
 	require.NoError(t, err)
 	_, err = e.Jobs.Start(t.Context(), audit.System, draft.ID, jobs.StartRequest{Confirm: draft.Accounts})
 	require.NoError(t, err)
-	batches := e.claimSome(t.Context(), claimMost)
+	batches := e.claimBatches(t.Context(), maxClaim)
 	require.Len(t, batches, 1)
 	require.Equal(t, draft.ID, batches[0].job.id)
 	return batches[0]
@@ -28,7 +28,7 @@ func (e *Engine) claimed(t *testing.T, file string) *batch {
 
 // news says that this console lives and that a batch's job may send.
 func (e *Engine) news(b *batch) {
-	e.gate.beat(time.Now())
+	e.gate.heartbeatWritten(time.Now())
 	e.gate.allow(b.job, time.Now())
 }
 
@@ -47,36 +47,36 @@ func TestNothingLeavesUntilAHaltIsWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := quiet(t, jobstest.SQLite(t))
-		e.enlist(t.Context())
+		e.register(t.Context())
 		halting, other := e.claimed(t, "a1\n"), e.claimed(t, "b1\n")
 		closed := func(why string) {
 			t.Helper()
 			time.Sleep(time.Millisecond)
 			e.news(other)
 			require.False(t, e.gate.open(other), why)
-			e.gate.look(t.Context())
-			require.False(t, e.gate.open(other) || e.gate.claims(), why)
-			person, _ := e.gate.openToPerson()
+			e.gate.poll(t.Context())
+			require.False(t, e.gate.open(other) || e.gate.mayClaim(), why)
+			person, _ := e.gate.openForPerson()
 			require.False(t, person, why)
 		}
 		e.news(other)
 		require.True(t, e.gate.open(other))
 		release := e.busy(t)
 		settled := make(chan struct{})
-		go func() { e.settle(t.Context(), halting, &ending{halt: 60020, all: true}); close(settled) }()
+		go func() { e.settle(t.Context(), halting, &stopReason{halt: 60020, all: true}); close(settled) }()
 		synctest.Wait()
 		closed("it is not written down")
 		time.Sleep(time.Hour)
 		closed("however long it takes")
-		e.gate.brake() // another answer says the same
+		e.gate.block() // another answer says the same
 		release()
 		<-settled
 		closed("that one is not written down")
-		e.gate.release()
-		require.False(t, e.gate.claims(), "what was seen before does not count")
+		e.gate.unblock()
+		require.False(t, e.gate.mayClaim(), "what was seen before does not count")
 		time.Sleep(time.Millisecond)
-		e.gate.look(t.Context())
-		require.True(t, e.gate.claims())
+		e.gate.poll(t.Context())
+		require.True(t, e.gate.mayClaim())
 		require.False(t, e.gate.open(other), "its job has halted too")
 	})
 }
@@ -85,22 +85,22 @@ func TestARevivedConsoleLeavesOldClaimsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := quiet(t, jobstest.SQLite(t))
-		e.enlist(t.Context())
+		e.register(t.Context())
 		old := e.claimed(t, "a1\n")
 		e.news(old)
 		require.True(t, e.gate.open(old))
-		time.Sleep(beatAge - time.Second)
-		e.beatOnce(t.Context(), false)
+		time.Sleep(maxHeartbeatAge - time.Second)
+		e.writeHeartbeat(t.Context(), false)
 		e.news(old)
 		require.True(t, e.gate.open(old), "it was never silent for too long")
-		time.Sleep(beatAge + time.Millisecond)
-		e.beatOnce(t.Context(), false)
+		time.Sleep(maxHeartbeatAge + time.Millisecond)
+		e.writeHeartbeat(t.Context(), false)
 		e.news(old)
 		require.False(t, e.gate.open(old), "it may be another console's by now")
 		recent := e.claimed(t, "b1\n")
 		e.news(recent)
 		require.True(t, e.gate.open(recent))
-		e.beatOnce(t.Context(), false)
+		e.writeHeartbeat(t.Context(), false)
 		e.news(old)
 		require.False(t, e.gate.open(old), "nor does it come back")
 	})
