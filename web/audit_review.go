@@ -51,7 +51,7 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
 	}
-	if page.Visit, err = s.Audit.LastVisit(ctx, by); err != nil {
+	if page.Visit, err = s.Audit.LastRead(ctx, by); err != nil {
 		return page, err
 	}
 	failed, err := s.since(ctx, page.Visit, audit.Filter{Result: audit.Failed})

@@ -44,7 +44,7 @@ func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamper
 		for i := range batch {
 			batch[i] = snapshot.Account{Seq: number*jobs.BatchSize + int64(i) + 1, Tags: []string{"vip", "=1+1; x"}[:i%3]}
 		}
-		sealed, err := snapshot.Seal(key, snapshot.Before, id, number+1, batch)
+		sealed, err := snapshot.Encrypt(key, snapshot.Before, id, number+1, batch)
 		require.NoError(t, err)
 		tamperWith(`INSERT INTO snapshots (job_id, number, data, digest) VALUES ('%s', %d, x'%x', '%s')`, id, number+1,
 			sealed, snapshot.Digest(sealed))

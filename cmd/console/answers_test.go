@@ -243,7 +243,7 @@ func TestAdminLockoutStopsCallsForAMinute(t *testing.T) {
 
 func TestSplitFindsOneBadAccountIn15Calls(t *testing.T) {
 	t.Parallel()
-	codes := slices.DeleteFunc(classed(tim.Account), func(code int) bool { return !tim.RuleOf(code).BlamesAccount() })
+	codes := slices.DeleteFunc(classed(tim.Account), func(code int) bool { return !tim.RuleOf(code).IsAccountError() })
 	eachCode(t, codes, func(t *testing.T, code int) {
 		a := answering(t, "all_member_push", timtest.Faults{Code: code, CodeFor: "bad"}, openly, members(200, "bad1"))
 		a.carryOut(t)

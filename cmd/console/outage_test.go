@@ -118,7 +118,7 @@ func (o *outage) ends() {
 	out, err := o.program.command("", "verify")
 	require.NoError(o, err, out)
 	found := requireTruth(o, o.program.database, o.base, o.job)
-	require.Zero(o, found.Foreign, "calls whose intent no ledger holds")
+	require.Zero(o, found.OtherCalls, "calls whose intent no ledger holds")
 	o.Logf("%d accounts agree, %d calls, %d without an answer, %d accounts were in doubt", found.Accounts, found.Calls,
 		found.Lost, found.InDoubt)
 }

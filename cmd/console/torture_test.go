@@ -102,7 +102,7 @@ func TestTorture(t *testing.T) {
 			w.report(found, len(all), killing, time.Since(began))
 			w.explain(found, books)
 			require.Empty(t, found.Wrong)
-			require.Zero(t, found.Foreign, "calls whose intent no ledger holds")
+			require.Zero(t, found.OtherCalls, "calls whose intent no ledger holds")
 			w.requireSilence()
 		})
 	}
@@ -187,11 +187,11 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 		{"times all sending was stopped", len(w.crowd.silences)},
 		{"accounts", found.Accounts}, {"calls", found.Calls}, {"faults, of so many kinds", fmt.Sprintf("%d, %d", faults, len(stats.Faults))},
 		{"calls without an answer", found.Lost}, {"accounts that were in doubt", found.InDoubt},
-		{"rows lost", found.Missing}, {"rows with two outcomes", found.Twice}, {"acknowledged accounts sent again", found.Resent},
-		{"tags removed and not kept", found.Unkept}, {"tags put back that were not there before", found.PutBack},
-		{"tags lost that an undo should have brought back", found.NotBack},
-		{"outcomes that are not true", found.Untrue}, {"accounts in two calls at once", found.Together},
-		{"calls nobody intended", found.Foreign + found.Unrecorded}, {"most calls of a command in any second", found.MaxInAnySecond},
+		{"rows lost", found.Missing}, {"rows with two outcomes", found.Duplicate}, {"acknowledged accounts sent again", found.Resent},
+		{"tags removed and not kept", found.Unsaved}, {"tags put back that were not there before", found.WronglyChanged},
+		{"tags lost that an undo should have brought back", found.NotRestored},
+		{"outcomes that are not true", found.Mismatched}, {"accounts in two calls at once", found.Concurrent},
+		{"calls nobody intended", found.OtherCalls + found.Unrecorded}, {"most calls of a command in any second", found.MaxInAnySecond},
 		{"time of killing, and until the end", fmt.Sprintf("%s, %s", killing.Round(time.Second), all.Round(time.Second))},
 	} {
 		fmt.Fprintf(table, "%s\t%v\n", row.what, row.value)

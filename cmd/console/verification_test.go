@@ -88,7 +88,7 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 		}
 		found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), timtest.NewControl(u.base), id, inspection, again)
 		require.NoError(t, err)
-		require.EqualValues(t, len(ignored), found.Untrue, "the books of the first job hold what the service said")
+		require.EqualValues(t, len(ignored), found.Mismatched, "the books of the first job hold what the service said")
 	})
 }
 

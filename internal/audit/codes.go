@@ -84,7 +84,7 @@ func (c Code) Failure() bool {
 }
 
 // Kept are the events whose entries prove something of others: they are never removed.
-var Kept = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
+var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
 
 // Ends reports whether the event ends a job or what had been published of the
 // log; a checkpoint then covers it at once.

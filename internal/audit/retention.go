@@ -118,7 +118,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	}
 	var kept int64
 	err = tx.QueryRowContext(ctx,
-		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
+		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+neverRemovedCodes, removed, e.Seq).Scan(&kept)
 	if err != nil || kept == e.Seq-removed {
 		return err
 	}
@@ -149,9 +149,9 @@ func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (
 }
 
 // keptCodes is the list of audit.Kept for SQL. The database's triggers name the same.
-var keptCodes = func() string {
+var neverRemovedCodes = func() string {
 	var list []string
-	for _, code := range Kept {
+	for _, code := range NeverRemoved {
 		list = append(list, "'"+string(code)+"'")
 	}
 	return "(" + strings.Join(list, ", ") + ")"
@@ -161,7 +161,7 @@ var keptCodes = func() string {
 func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
 	old, err := store.Collect(ctx, tx, scanEntry, `
 		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1)
-			AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
+			AND code NOT IN `+neverRemovedCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e.Seq, e.Terms())

@@ -62,9 +62,9 @@ func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review
 
 // LastVisit returns the newest entry that says that a person read or searched the
 // log in another session than this; zero when there is none.
-func (l *Log) LastVisit(ctx context.Context, by Actor) (last Entry, err error) {
+func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	for _, code := range []Code{LogRead, LogSearched} {
-		e, err := l.lastVisit(ctx, by, code)
+		e, err := l.lastRead(ctx, by, code)
 		if err != nil {
 			return Entry{}, err
 		}
@@ -75,7 +75,7 @@ func (l *Log) LastVisit(ctx context.Context, by Actor) (last Entry, err error) {
 	return last, nil
 }
 
-func (l *Log) lastVisit(ctx context.Context, by Actor, code Code) (e Entry, err error) {
+func (l *Log) lastRead(ctx context.Context, by Actor, code Code) (e Entry, err error) {
 	for before := int64(0); ; {
 		found, err := l.Entries(ctx, Filter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
 		if err != nil || len(found) == 0 {

@@ -30,7 +30,7 @@ type verifier struct {
 	erased  ranges // entries whose personal part is not there
 
 	saidErased ranges           // what the log says was erased
-	kept       []int64          // entries that are never removed
+	retained   []int64          // entries that are never removed
 	months     int              // for how many the log says that entries are kept; 0: for ever
 	removed    int64            // up to which entry the log says that it was removed
 	forks      []fork           // what the log says was lost when the database was restored
@@ -202,8 +202,8 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 
 // learn remembers what an entry says about others.
 func (w *verifier) learn(e Entry) {
-	if slices.Contains(Kept, e.Code) {
-		w.kept = append(w.kept, e.Seq)
+	if slices.Contains(NeverRemoved, e.Code) {
+		w.retained = append(w.retained, e.Seq)
 	}
 	switch e.Code {
 	case LogErased:
@@ -217,8 +217,8 @@ func (w *verifier) learn(e Entry) {
 		w.months = int(WholeNumber(e.Details["after"]))
 	case LogRemoved:
 		w.removed = WholeNumber(e.Details["to"])
-		from, _ := slices.BinarySearch(w.kept, WholeNumber(e.Details["from"]))
-		to, _ := slices.BinarySearch(w.kept, w.removed+1)
+		from, _ := slices.BinarySearch(w.retained, WholeNumber(e.Details["from"]))
+		to, _ := slices.BinarySearch(w.retained, w.removed+1)
 		if kept := WholeNumber(e.Details["kept"]); int64(to-from) != kept {
 			w.v.Add(
 				"entries %d-%d of the log: %d must always be kept, but %d were found",

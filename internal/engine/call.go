@@ -129,8 +129,8 @@ func (e *Engine) call(
 		return answer, nil, notNow
 	}
 	e.firstCallSent(b)
-	leaving := tim.Leaving{Until: time.Now().Add(connectTimeout), May: may, Written: left}
-	calling := tim.WithLeaving(context.WithoutCancel(ctx), leaving)
+	leaving := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: left}
+	calling := tim.WithSendGate(context.WithoutCancel(ctx), leaving)
 	switch command {
 	case tim.GetTags:
 		tags, answer = e.Client.GetTags(calling, c.random, names(accounts))

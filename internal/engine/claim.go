@@ -78,7 +78,7 @@ func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 		batches, err = e.claimIn(ctx, tx, n, false)
 		return err
 	})
-	if errors.Is(err, store.ErrAlone) {
+	if errors.Is(err, store.ErrExclusive) {
 		err = e.Store.Tx(ctx, func(tx *store.Tx) (err error) {
 			batches, err = e.claimIn(ctx, tx, n, true)
 			return err
@@ -116,7 +116,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 	}
 	if j.state == jobs.Queued {
 		if !alone { // it writes the job, which comes after all that a group may have locked
-			return nil, store.ErrAlone
+			return nil, store.ErrExclusive
 		}
 		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
 			return nil, err

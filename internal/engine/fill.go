@@ -100,7 +100,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 		return err
 	}
 	if b.job.hasTags() {
-		wanted, err := e.Snapshots.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
+		wanted, err := e.Snapshots.BatchTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 	if !partly {
 		return nil
 	}
-	if b.earlier, err = e.Snapshots.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
+	if b.earlier, err = e.Snapshots.BatchTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
 		return err
 	}
 	for _, a := range b.accounts {
@@ -146,7 +146,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 		}
 		if len(open) < len(b.accounts) {
 			if !alone {
-				return nil, store.ErrAlone
+				return nil, store.ErrExclusive
 			}
 			if err := e.Jobs.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
 				return nil, err

@@ -56,7 +56,7 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 	case a.Delivery == tim.Answered && (class == tim.OK || class == tim.Account || class == tim.Split):
 		delete(h.bad, command)
 		return nil
-	case a.Delivery == tim.Answered && !a.Rule().Unwell:
+	case a.Delivery == tim.Answered && !a.Rule().ServiceDown:
 		return nil
 	}
 	now := time.Now()
@@ -65,7 +65,7 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 		r = streak{since: now}
 	}
 	r.last = now
-	if r.calls < outageMinCalls || !errors.Is(a.Err, tim.ErrNotLeft) { // it may be this program that is slow
+	if r.calls < outageMinCalls || !errors.Is(a.Err, tim.ErrSentNothing) { // it may be this program that is slow
 		r.calls++
 	}
 	if h.bad == nil {
@@ -94,7 +94,7 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	most := a.Rule().Singles
+	most := a.Rule().MaxSingles
 	if most == 0 {
 		return false
 	}

@@ -190,7 +190,7 @@ func TestCallsThatDoNotLeaveAreNoOutageYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h health
 		stuck := func() *stopReason {
-			return judged(&h, tim.Answer{Delivery: tim.NotSent, Err: tim.ErrNotLeft}, tim.RemoveAllTags, false)
+			return judged(&h, tim.Answer{Delivery: tim.NotSent, Err: tim.ErrSentNothing}, tim.RemoveAllTags, false)
 		}
 		for range 5 * outageCalls {
 			require.Nil(t, stuck())

@@ -98,7 +98,7 @@ func (e *Engine) encryptTags(ctx context.Context, b *batch) (s sealedTags, end *
 	}
 	key, err := e.keyOf(ctx, b)
 	if err == nil {
-		s.data, err = snapshot.Seal(key, snapshot.Before, b.job.id, b.number, inOrder(all))
+		s.data, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
 	switch {
 	case err == nil:

@@ -90,7 +90,7 @@ func (b *batch) needsTags(a *account) (bool, *stopReason) {
 		return true, nil
 	case action == snapshot.Halt:
 		return false, &stopReason{halt: jobs.CodeGained, info: a.name, call: b.lastCall()}
-	case action != snapshot.Whole && b.partlyAdded(a):
+	case action != snapshot.Complete && b.partlyAdded(a):
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
 	case action == snapshot.Leave:
 		a.end(jobs.Skipped, 0, "")

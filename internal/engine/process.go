@@ -90,7 +90,7 @@ func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t atte
 		return e.read(ctx, b, accounts[half:], t)
 	case class == tim.Split: // the service finds one account too many: it is not the account
 		return b.haltAll(answer)
-	case b.claimedAs == jobs.InDoubt && !answer.Rule().BlamesAccount():
+	case b.claimedAs == jobs.InDoubt && !answer.Rule().IsAccountError():
 		accounts[0].unread = true
 		return nil
 	}
@@ -113,7 +113,7 @@ func (e *Engine) recordRead(ctx context.Context, b *batch, accounts []*account, 
 		case isTemporary(a, r.Code):
 			a.tries, a.unread = a.tries+1, b.claimedAs == jobs.InDoubt
 			again = append(again, a)
-		case b.claimedAs == jobs.InDoubt && !tim.RuleOf(r.Code).BlamesAccount():
+		case b.claimedAs == jobs.InDoubt && !tim.RuleOf(r.Code).IsAccountError():
 			a.unread = true
 		default:
 			a.end(jobs.Failed, r.Code, r.Info)

@@ -53,8 +53,8 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 		if !ok {
 			continue
 		}
-		leaving := tim.Leaving{Until: time.Now().Add(connectTimeout), May: open, Written: left}
-		tags, answer := e.Client.GetTags(tim.WithLeaving(ctx, leaving), rand.Uint32(), []string{account})
+		leaving := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: left}
+		tags, answer := e.Client.GetTags(tim.WithSendGate(ctx, leaving), rand.Uint32(), []string{account})
 		if class := answer.Rule().Class; class == tim.SignAgain || class == tim.WaitMinute {
 			e.Client.RenewSignature(answer.UserSigID)
 		}
@@ -81,7 +81,7 @@ func (e *Engine) tagsOf(account string, tags map[string][]string, a tim.Answer) 
 	switch {
 	case a.Delivery != tim.Answered:
 		return nil, FaultNoAnswer.Because(a.Err, account)
-	case code == 0 || rule.BlamesAccount():
+	case code == 0 || rule.IsAccountError():
 		return nil, FaultAccountMissing.With(account)
 	case rule.Reading:
 		return nil, FaultMayNotRead.With(account, code)

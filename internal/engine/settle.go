@@ -42,12 +42,12 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	}
 	began, tries := time.Now(), 0
 	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
-		err := store.ErrAlone
+		err := store.ErrExclusive
 		if !b.probe && (end == nil || end.halt == 0) {
 			s := settlementOf(b, end, b.stored())
 			err = e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, s) })
 		}
-		if errors.Is(err, store.ErrAlone) {
+		if errors.Is(err, store.ErrExclusive) {
 			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleExclusive(ctx, tx, b, tags, end) })
 		}
 		if !e.gate.report(ctx, settling, err) {
@@ -179,7 +179,7 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	if s.wait > 0 {
 		notBefore = e.gate.now() + s.wait.Milliseconds()
 	}
-	err := store.One(ctx, tx, store.ErrAlone, settleBatch, b.job.id, b.number, b.claim,
+	err := store.One(ctx, tx, store.ErrExclusive, settleBatch, b.job.id, b.number, b.claim,
 		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.needsReview), notBefore, s.lost, s.stored)
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func (m *movedCounts) Write(ctx context.Context, tx *store.Tx) error {
 	case Pass:
 		return countAnew(ctx, tx, m.job, p, 0)
 	}
-	return store.ErrAlone
+	return store.ErrExclusive
 }
 
 func writeCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) (Progress, error) {

@@ -181,7 +181,7 @@ func (s *Jobs) sealWanted(ctx context.Context, im *Import, batches []PlannedBatc
 		for i, a := range b.Accounts {
 			wanted[i] = snapshot.Account{Seq: b.First() + int64(i), Tags: a.Tags}
 		}
-		data, err := snapshot.Seal(key, snapshot.Wanted, im.JobID, b.Number, wanted)
+		data, err := snapshot.Encrypt(key, snapshot.Wanted, im.JobID, b.Number, wanted)
 		if err != nil {
 			return nil, err
 		}

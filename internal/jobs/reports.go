@@ -197,7 +197,7 @@ func (s *Jobs) blamed(ctx context.Context, jobID string, from, to int64) (map[in
 	all, err := s.placed(ctx, jobID, from, to)
 	places := map[int64]struct{}{}
 	for _, a := range all {
-		if a.Outcome == Failed && a.Code > 0 && tim.RuleOf(a.Code).BlamesAccount() {
+		if a.Outcome == Failed && a.Code > 0 && tim.RuleOf(a.Code).IsAccountError() {
 			places[(a.Batch-1)*BatchSize+int64(a.Place)] = struct{}{}
 		}
 	}

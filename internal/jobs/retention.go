@@ -35,7 +35,7 @@ func (s *Jobs) Erase(ctx context.Context, by audit.Actor, jobID string) error {
 // time has come; what an earlier one left half done it completes. Any number of
 // consoles may sweep at the same time.
 func (s *Jobs) Sweep(ctx context.Context) error {
-	waiting, err := s.snapshots.Waiting(ctx)
+	waiting, err := s.snapshots.Due(ctx)
 	errs := []error{err}
 	for _, w := range waiting {
 		if err := s.sweepOne(ctx, w); err != nil {
@@ -45,7 +45,7 @@ func (s *Jobs) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (s *Jobs) sweepOne(ctx context.Context, w snapshot.Waiting) error {
+func (s *Jobs) sweepOne(ctx context.Context, w snapshot.Erasure) error {
 	j, err := s.Get(ctx, w.JobID)
 	switch {
 	case err != nil:

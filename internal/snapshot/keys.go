@@ -72,22 +72,22 @@ func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (K
 }
 
 // sealedIn are the tables of what is kept a batch of the plan a row.
-var sealedIn = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
+var tables = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
 // sealedTags returns the tags that are kept for some batches of the plan, by number.
-func sealedTags(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
+func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	type sealed struct {
 		number int64
 		data   []byte
 	}
 	rows, err := store.Collect(ctx, q, func(row store.Scanner) (r sealed, err error) { return r, row.Scan(&r.number, &r.data) },
-		`SELECT number, data FROM `+sealedIn[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
+		`SELECT number, data FROM `+tables[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
 	if err != nil {
 		return nil, err
 	}
 	all := map[int64][]Account{}
 	for _, r := range rows {
-		if all[r.number], err = Open(key, purpose, jobID, r.number, r.data); err != nil {
+		if all[r.number], err = Decrypt(key, purpose, jobID, r.number, r.data); err != nil {
 			return nil, err
 		}
 	}
@@ -102,8 +102,8 @@ func (s *Snapshots) KeyOf(ctx context.Context, jobID string) (Key, error) {
 
 // SealedTags returns the tags that are kept for a batch of the plan, by place in
 // the job; nil when none are.
-func (s *Snapshots) SealedTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
-	all, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, number, number)
+func (s *Snapshots) BatchTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
+	all, err := readBatches(ctx, s.db.Reader(), key, purpose, jobID, number, number)
 	if err != nil || all[number] == nil {
 		return nil, err
 	}

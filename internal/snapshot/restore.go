@@ -36,11 +36,11 @@ func ParsePolicy(name string) (Policy, error) {
 type Action int
 
 const (
-	Whole   Action = iota + 1 // it has all its old tags: nothing to add
-	Add                       // add the missing tags
-	Leave                     // it has gained other tags: skip it
-	Halt                      // it has gained other tags: stop the restore
-	TooFull                   // it has gained so many that not all its old ones fit: add none
+	Complete Action = iota + 1 // it has all its old tags: nothing to add
+	Add                        // add the missing tags
+	Leave                      // it has gained other tags: skip it
+	Halt                       // it has gained other tags: stop the restore
+	TooFull                    // it has gained so many that not all its old ones fit: add none
 )
 
 // Plan says what to do with an account, and which tags to add when it is Add:
@@ -52,7 +52,7 @@ func (p Policy) Plan(was, only, now []string) (Action, []string) {
 	add = Chosen(add, only)
 	switch {
 	case len(add) == 0:
-		return Whole, nil
+		return Complete, nil
 	case len(gained) == 0 || p == Merge:
 	case p == Skip:
 		return Leave, nil

@@ -17,7 +17,7 @@ import (
 const sliceErased = 250
 
 // Waiting is a job whose tags are to be erased once, or by now.
-type Waiting struct {
+type Erasure struct {
 	JobID string
 	Due   bool
 }
@@ -25,8 +25,8 @@ type Waiting struct {
 // Waiting lists the jobs that have ended whose tags are to be erased by now, and
 // those of which no report is kept yet, first those that are due first. A key whose
 // erasing has begun is due until all it encrypted is gone.
-func (s *Snapshots) Waiting(ctx context.Context) ([]Waiting, error) {
-	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Waiting, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
+func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
+	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Erasure, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
 		SELECT erase_at <= $1, job_id FROM snapshot_keys k
 		WHERE erased_at = 0 AND erase_at > 0
 			AND (erase_at <= $1 OR NOT EXISTS (SELECT 1 FROM tag_reports r WHERE r.job_id = k.job_id))

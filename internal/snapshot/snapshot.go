@@ -21,7 +21,7 @@ const (
 	MaxAccounts = 100      // accounts in a snapshot
 	MaxTags     = 1_000    // tags of an account
 	maxBytes    = 1 << 16  // of an account's tags together
-	maxForm     = 48 << 20 // bytes before compression, above what MaxAccounts with so many need
+	maxPacked   = 48 << 20 // bytes before compression, above what MaxAccounts with so many need
 )
 
 // Account is an account and the tags it had.

@@ -85,7 +85,7 @@ func TestLimitsOfAccountsFitAFullBatch(t *testing.T) {
 		}
 		require.True(t, Fits(full[i].Tags))
 	}
-	_, err := Seal(NewKey(), Before, "job", 1, full)
+	_, err := Encrypt(NewKey(), Before, "job", 1, full)
 	require.NoError(t, err)
 
 	require.False(t, Fits(append(full[0].Tags, "")), "one tag more")

@@ -11,18 +11,18 @@ import (
 
 const (
 	// groupMost is the most transactions that share one commit.
-	groupMost = 128
+	maxGroup = 128
 	// groupLeast is how many are waited for, for no longer than groupWait: a commit
 	// costs as much as all that it writes.
-	groupLeast = 8
-	groupWait  = 10 * time.Millisecond
+	minGroup  = 8
+	groupWait = 10 * time.Millisecond
 	// groupWithin is how long a group may take; then the database is in trouble.
-	groupWithin = 10 * time.Second
+	groupTimeout = 10 * time.Second
 )
 
 // ErrAlone is of a body that must not share a commit: it locks the log, or more than
 // one job, and is to be run by Tx.
-var ErrAlone = errors.New("store: it is to be written alone")
+var ErrExclusive = errors.New("store: it is to be written alone")
 
 var errClosed = errors.New("store: the database is closed")
 
@@ -74,7 +74,7 @@ func (s *DB) group(first *write) []*write {
 	group := []*write{first}
 	moment := time.NewTimer(groupWait)
 	defer moment.Stop()
-	for len(group) < groupLeast {
+	for len(group) < minGroup {
 		select {
 		case w := <-s.writes:
 			group = append(group, w)
@@ -84,7 +84,7 @@ func (s *DB) group(first *write) []*write {
 		}
 		break
 	}
-	for len(group) < groupMost {
+	for len(group) < maxGroup {
 		select {
 		case w := <-s.writes:
 			group = append(group, w)
@@ -119,7 +119,7 @@ func (s *DB) commit(group []*write) (works bool) {
 func (s *DB) writeAll(group []*write) error {
 	ctx := context.Background()
 	if s.postgres { // SQLite's own waits for locks end as soon
-		within, cancel := context.WithTimeout(ctx, groupWithin)
+		within, cancel := context.WithTimeout(ctx, groupTimeout)
 		defer cancel()
 		ctx = within
 	}

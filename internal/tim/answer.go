@@ -56,7 +56,7 @@ func (a Answer) Rule() Rule {
 	case Answered:
 		return RuleOf(a.Code)
 	case NotSent:
-		return Rule{Class: Retry, Unwell: true}
+		return Rule{Class: Retry, ServiceDown: true}
 	}
 	return Rule{Class: InDoubt}
 }

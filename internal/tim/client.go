@@ -154,8 +154,8 @@ func (c *Client) exchange(
 
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	wire := &wire{leaving: leavingOf(ctx), cancel: cancel}
-	if until := wire.leaving.Until; !until.IsZero() {
+	wire := &sendTrace{gate: sendGateOf(ctx), cancel: cancel}
+	if until := wire.gate.Until; !until.IsZero() {
 		defer time.AfterFunc(time.Until(until), wire.expire).Stop()
 	}
 	request, err := http.NewRequestWithContext(
@@ -174,8 +174,8 @@ func (c *Client) exchange(
 	if err != nil {
 		if wire.wrote() {
 			answer.Delivery = Lost
-		} else if wire.notLeft() {
-			err = ErrNotLeft
+		} else if wire.wasRefused() {
+			err = ErrSentNothing
 		}
 		return reply{}, hide.error(err)
 	}

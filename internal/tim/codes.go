@@ -35,10 +35,10 @@ type Rule struct {
 	ThenTries int
 	Last      Class
 
-	Wait    time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
-	Singles int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
-	Unwell  bool          // the service itself does not work for now
-	Reading bool          // as answer to GetTags: this app may not read tags
+	Wait        time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
+	MaxSingles  int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
+	ServiceDown bool          // the service itself does not work for now
+	Reading     bool          // as answer to GetTags: this app may not read tags
 }
 
 // After returns the class to apply to a batch that has been sent again tries
@@ -54,11 +54,11 @@ func (r Rule) After(tries int) Class {
 }
 
 // BlamesAccount reports whether the code by itself says that an account is bad.
-func (r Rule) BlamesAccount() bool { return r.Class == Account && r.Singles == 0 }
+func (r Rule) IsAccountError() bool { return r.Class == Account && r.MaxSingles == 0 }
 
 const (
-	few  = 3  // tries that outlast a hiccup
-	many = 10 // tries that outlast a restart of the service, with a growing back-off
+	fewTries  = 3  // tries that outlast a hiccup
+	manyTries = 10 // tries that outlast a restart of the service, with a growing back-off
 )
 
 var (
@@ -67,8 +67,8 @@ var (
 	account   = Rule{Class: Account}
 	split     = Rule{Class: Split}
 	forbids   = Rule{Class: Halt, Reading: true}
-	retry     = Rule{Class: Retry, Tries: many, Then: Halt, Unwell: true} // Tencent itself says: retry
-	unsure    = Rule{Class: Retry, Tries: few, Then: Halt}
+	retry     = Rule{Class: Retry, Tries: manyTries, Then: Halt, ServiceDown: true} // Tencent itself says: retry
+	unsure    = Rule{Class: Retry, Tries: fewTries, Then: Halt}
 	signAgain = Rule{Class: SignAgain, Tries: 1, Then: Halt}
 )
 
@@ -91,12 +91,12 @@ var table = []struct {
 		70398, 72000, 72002, // quota of accounts, daily or monthly users over plan
 		90045, // the push feature is not switched on
 	}},
-	{Rule{Class: Account, Singles: few}, []int{60003, 90001}}, // JSON could not be parsed
+	{Rule{Class: Account, MaxSingles: fewTries}, []int{60003, 90001}}, // JSON could not be parsed
 	// Older pages: account or signature wrong. The newest: account check failed, retry.
-	{Rule{Class: SignAgain, Tries: 1, Then: Retry, ThenTries: few, Last: Account}, []int{60004, 60005}},
+	{Rule{Class: SignAgain, Tries: 1, Then: Retry, ThenTries: fewTries, Last: Account}, []int{60004, 60005}},
 	{slow, []int{60007, 60011, 60018, 60019}}, // too frequent
 	// Timed out, or the HTTP format is wrong, which the accounts may cause.
-	{Rule{Class: Retry, Tries: many, Then: Account, Unwell: true}, []int{60008}},
+	{Rule{Class: Retry, Tries: manyTries, Then: Account, ServiceDown: true}, []int{60008}},
 	{unsure, []int{60013}}, // the backend's answer could not be parsed
 	{retry, []int{
 		60014,                                           // account check timed out

@@ -29,7 +29,7 @@ func (s *Console) KeepTags(ctx context.Context, jobID string, before map[int64][
 	}
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
 		for number, accounts := range batches {
-			data, err := snapshot.Seal(key, snapshot.Before, jobID, number, accounts)
+			data, err := snapshot.Encrypt(key, snapshot.Before, jobID, number, accounts)
 			if err != nil {
 				return err
 			}

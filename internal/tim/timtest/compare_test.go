@@ -17,7 +17,7 @@ import (
 
 // requireWrong wants each check of "Counter: words; Counter: words" to have
 // tripped once, and no other: what only one check finds is lost with that check.
-func (s *scene) requireWrong(wrong string) {
+func (s *fixture) requireWrong(wrong string) {
 	found, err := s.compare(s.sim.Handler())
 	require.NoError(s, err)
 	all, counts := 0, map[string]int64{}
@@ -36,36 +36,36 @@ func (s *scene) requireWrong(wrong string) {
 }
 
 func TestCompareFindsTamperedBooks(t *testing.T) {
-	two := func(b *book) { b.Rows, b.Accounts, b.Counts[jobs.Inspected] = 2, 2, 2 }
+	two := func(b *jobRecords) { b.Rows, b.Accounts, b.Counts[jobs.Inspected] = 2, 2, 2 }
 	for name, c := range map[string]struct {
-		tamper func(*book)
+		tamper func(*jobRecords)
 		wrong  string
 	}{
-		"not": {func(*book) {}, ""},
+		"not": {func(*jobRecords) {}, ""},
 		"an account too many": {two,
 			"Missing: 1 accounts have no result; Unsound: 1 accounts are inspected, the job says 2; Unsound: the sums"},
-		"two results": {func(b *book) { two(b); b.with("amy", jobs.Inspected) },
+		"two results": {func(b *jobRecords) { two(b); b.with("amy", jobs.Inspected) },
 			"Twice: account amy has two results; Missing: 1 accounts"},
-		"counted as failed": {func(b *book) { b.Counts = jobs.Counts{jobs.Failed: 1} },
+		"counted as failed": {func(b *jobRecords) { b.Counts = jobs.Counts{jobs.Failed: 1} },
 			"Unsound: 1 accounts are inspected, the job says 0; Unsound: 0 accounts are failed, the job says 1"},
-		"counted as odd":   {func(b *book) { b.Counts["odd"] = 1 }, "Unsound: the sums do not add up: 1 results"},
-		"an odd result":    {func(b *book) { b.with("bob", "odd") }, "Unsound: the sums do not add up: 2 results"},
-		"a row of nothing": {func(b *book) { b.Rows++ }, "Unsound: the sums do not add up: 1 results"},
-		"finished too soon": {func(b *book) {
+		"counted as odd":   {func(b *jobRecords) { b.Counts["odd"] = 1 }, "Unsound: the sums do not add up: 1 results"},
+		"an odd result":    {func(b *jobRecords) { b.with("bob", "odd") }, "Unsound: the sums do not add up: 2 results"},
+		"a row of nothing": {func(b *jobRecords) { b.Rows++ }, "Unsound: the sums do not add up: 1 results"},
+		"finished too soon": {func(b *jobRecords) {
 			b.State, b.results, b.Counts = jobs.Finished, nil, jobs.Counts{jobs.InDoubt: 1}
 			b.with("amy", jobs.InDoubt)
 		}, "Unsound: job inspect is finished, and 1 accounts are open"},
-		"said not sent": {func(b *book) { b.calls[0].Delivery = "not_sent" },
+		"said not sent": {func(b *jobRecords) { b.calls[0].Delivery = "not_sent" },
 			"Unrecorded: call 1 arrived, and the ledger says not_sent"},
-		"said intended": {func(b *book) { b.calls[0].Delivery = "intended" },
+		"said intended": {func(b *jobRecords) { b.calls[0].Delivery = "intended" },
 			"Unrecorded: call 1 arrived, and the ledger says intended"},
-		"an answer from nowhere": {func(b *book) { b.calls = append(b.calls, jobs.Call{Delivery: "answered"}) },
+		"an answer from nowhere": {func(b *jobRecords) { b.calls = append(b.calls, jobs.Call{Delivery: "answered"}) },
 			"Unrecorded: the ledger of job inspect holds an answer to a call that never arrived"},
-		"of another batch": {func(b *book) { b.calls[0].Batch = 2 }, "Unrecorded: holds an answer to a call"},
-		"of two accounts":  {func(b *book) { b.calls[0].Accounts = 2 }, "Unrecorded: holds an answer to a call"},
+		"of another batch": {func(b *jobRecords) { b.calls[0].Batch = 2 }, "Unrecorded: holds an answer to a call"},
+		"of two accounts":  {func(b *jobRecords) { b.calls[0].Accounts = 2 }, "Unrecorded: holds an answer to a call"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			staged(t, "inspect", func(s *scene) {
+			withFixture(t, "inspect", func(s *fixture) {
 				s.run("read read")
 				c.tamper(s.books[0])
 				s.requireWrong(c.wrong)
@@ -151,7 +151,7 @@ func TestCompareTellsRightFromWrong(t *testing.T) {
 		{"add unadd=unchanged", "read add=new 1:read", `NotBack: account amy is unchanged, and still has "new"`},
 	} {
 		t.Run(c.jobs+" "+c.script, func(t *testing.T) {
-			staged(t, c.jobs, func(s *scene) {
+			withFixture(t, c.jobs, func(s *fixture) {
 				s.run(c.script)
 				s.requireWrong(c.wrong)
 			})
@@ -160,7 +160,7 @@ func TestCompareTellsRightFromWrong(t *testing.T) {
 }
 
 func TestCompareHoldsLimitsAndTags(t *testing.T) {
-	staged(t, "inspect", func(s *scene) {
+	withFixture(t, "inspect", func(s *fixture) {
 		script := "read="
 		for i := range jobs.BatchSize {
 			script += fmt.Sprintf("user%d,", i)
@@ -170,7 +170,7 @@ func TestCompareHoldsLimitsAndTags(t *testing.T) {
 		s.run(script)
 		s.requireWrong("Unsound: a call with 101 accounts")
 	})
-	staged(t, "", func(s *scene) {
+	withFixture(t, "", func(s *fixture) {
 		for range 101 {
 			s.sim.arrive(request{command: tim.GetTags, accounts: []string{"bob"}})
 			time.Sleep(9_999 * time.Microsecond)
@@ -178,7 +178,7 @@ func TestCompareHoldsLimitsAndTags(t *testing.T) {
 		s.requireWrong("Unsound: 101 calls of get_tags in one second, 1 more than the limit")
 	})
 	for _, tags := range [][]string{{"vip", "gold", "odd"}, {"vip"}} {
-		staged(t, "inspect", func(s *scene) {
+		withFixture(t, "inspect", func(s *fixture) {
 			s.run("read")
 			s.sim.state.set("amy", tags)
 			s.requireWrong(fmt.Sprintf(`Unsound: amy has %q, and after all that was done to it should have ["vip" "gold"]`, tags))
@@ -187,14 +187,14 @@ func TestCompareHoldsLimitsAndTags(t *testing.T) {
 }
 
 func TestCompareCountsWhatItSaw(t *testing.T) {
-	staged(t, "clear inspect=untagged", func(s *scene) {
+	withFixture(t, "clear inspect=untagged", func(s *fixture) {
 		s.run("read clear!reset_after read!bad_gateway read 1:read x:read")
 		found, err := s.compare(s.sim.Handler())
 		require.NoError(s, err)
-		want := &Comparison{Accounts: 2, Calls: 5, Lost: 2, InDoubt: 1, Foreign: 1, Largest: 1, MaxInAnySecond: 1}
+		want := &Comparison{Accounts: 2, Calls: 5, Lost: 2, InDoubt: 1, OtherCalls: 1, Largest: 1, MaxInAnySecond: 1}
 		require.Equal(s, want, found)
 	})
-	staged(t, "inspect", func(s *scene) {
+	withFixture(t, "inspect", func(s *fixture) {
 		s.run(strings.Repeat("read ", 8))
 		for i := range s.books[0].calls {
 			s.books[0].calls[i].Delivery = "not_sent"
@@ -210,7 +210,7 @@ func TestCompareCountsWhatItSaw(t *testing.T) {
 // What cannot be asked must not pass for what is empty.
 func TestCompareFailsWithTheSimulator(t *testing.T) {
 	for _, broken := range []string{"settled", "accounts", "edits", "ledger", "stats"} {
-		staged(t, "inspect", func(s *scene) {
+		withFixture(t, "inspect", func(s *fixture) {
 			s.run("read")
 			_, err := s.compare(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, broken) {

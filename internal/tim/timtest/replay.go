@@ -21,18 +21,18 @@ type replayed struct {
 // accountResult is the result of one account of one job: what the books say of
 // it, and what the replay shows.
 type accountResult struct {
-	batch   int64
-	place   int
-	outcome jobs.Outcome
-	code    int
-	doubted bool     // it was in a call without an answer
-	changed bool     // a change of this job was carried out on it, soon or late
-	told    []string // tags whose change was acknowledged and which no reading has belied since; "" of a removal of all
-	readAt  int64    // when its tags were last read for this job, Unix microseconds; 0: never
-	seen    []string // every tag such a reading has shown
-	named   []string // every tag that calls of this job were to add or remove; of a removal of all, those there were
-	took    []string // those that were really added or removed
-	after   []string // what it had after the last call of this job
+	batch        int64
+	place        int
+	outcome      jobs.Outcome
+	code         int
+	lostCall     bool     // it was in a call without an answer
+	changed      bool     // a change of this job was carried out on it, soon or late
+	acknowledged []string // tags whose change was acknowledged and which no reading has belied since; "" of a removal of all
+	readAt       int64    // when its tags were last read for this job, Unix microseconds; 0: never
+	seen         []string // every tag such a reading has shown
+	named        []string // every tag that calls of this job were to add or remove; of a removal of all, those there were
+	applied      []string // those that were really added or removed
+	after        []string // what it had after the last call of this job
 }
 
 // union is a and what b has beside.
@@ -50,7 +50,7 @@ func union(a, b []string) []string {
 }
 
 // minus is a without what b has.
-func minus(a, b []string) (left []string) {
+func difference(a, b []string) (left []string) {
 	for _, tag := range a {
 		if !slices.Contains(b, tag) {
 			left = append(left, tag)
@@ -60,7 +60,7 @@ func minus(a, b []string) (left []string) {
 }
 
 // readAccounts learns what every account of the jobs had at first and has now.
-func (c *comparing) readAccounts(ctx context.Context) error {
+func (c *comparer) readAccounts(ctx context.Context) error {
 	var names []string
 	for _, results := range c.results {
 		for name := range results {
@@ -88,7 +88,7 @@ type later struct {
 	edits []Edit
 }
 
-func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
+func (c *comparer) laterEffects(ctx context.Context) (l later, err error) {
 	if l.edits, err = c.sim.Edits(ctx); err != nil {
 		return l, err
 	}
@@ -105,7 +105,7 @@ func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
 }
 
 // until has those before an order take effect.
-func (l *later) until(c *comparing, order int64) {
+func (l *later) until(c *comparer, order int64) {
 	for {
 		edit := len(l.edits) > 0 && l.edits[0].Order < order
 		call := len(l.calls) > 0 && l.calls[0].Order < order
@@ -129,26 +129,26 @@ func (l *later) until(c *comparing, order int64) {
 const freshFor = 62 * time.Second
 
 // arrive holds a change that arrives against what was acknowledged and read before.
-func (c *comparing) arrive(call Call, record *recorded) {
+func (c *comparer) arrive(call Call, record *recorded) {
 	job := c.jobs[record.job]
 	if call.Command != tim.GetTags && call.Command != job.Kind.Command() {
-		c.differ(&c.Unsound, "a job of kind %s made a call of %s", job.Kind, call.Command)
+		c.report(&c.Inconsistent, "a job of kind %s made a call of %s", job.Kind, call.Command)
 	}
 	for i, account := range call.Accounts {
 		r := c.results[record.job][account]
 		if r == nil {
 			continue
 		}
-		r.doubted = r.doubted || record.delivery == "lost"
+		r.lostCall = r.lostCall || record.delivery == "lost"
 		if call.Command == tim.GetTags {
 			continue
 		}
-		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(r.told, tag) }) {
-			c.differ(&c.Resent, "account %s was sent again after it was acknowledged", account)
+		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(r.acknowledged, tag) }) {
+			c.report(&c.Resent, "account %s was sent again after it was acknowledged", account)
 		}
 		readsFirst := job.Kind != jobs.Clear || job.Snapshot
 		if readsFirst && (r.readAt == 0 || call.At-r.readAt > freshFor.Microseconds()) {
-			c.differ(&c.Unsound, "account %s was sent in call %d, and its tags were not read just before", account, call.Number)
+			c.report(&c.Inconsistent, "account %s was sent in call %d, and its tags were not read just before", account, call.Number)
 		}
 	}
 }
@@ -162,14 +162,14 @@ func tagsOf(call Call, i int) []string {
 }
 
 // take has a call take effect that does so when it arrives.
-func (c *comparing) take(call Call, record *recorded) {
+func (c *comparer) take(call Call, record *recorded) {
 	if call.Order > 0 && call.Fault != LateApply {
 		c.effect(call, record)
 	}
 }
 
 // effect is what a call did, to the accounts and to what is known of them.
-func (c *comparing) effect(call Call, record *recorded) {
+func (c *comparer) effect(call Call, record *recorded) {
 	for i, account := range call.Accounts {
 		s := c.accounts[account]
 		if s == nil || slices.Contains(call.ErrorAccounts, account) {
@@ -183,7 +183,7 @@ func (c *comparing) effect(call Call, record *recorded) {
 			case tim.AddTags:
 				s.now = union(before, call.Tags[i])
 			case tim.RemoveTags:
-				s.now = minus(before, call.Tags[i])
+				s.now = difference(before, call.Tags[i])
 			}
 		}
 		// A reading that nobody got an answer to tells nothing, and a late one may come
@@ -205,10 +205,10 @@ func (c *comparing) effect(call Call, record *recorded) {
 }
 
 // read notes what a reading that was answered has shown.
-func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
+func (c *comparer) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
 	r.readAt = call.At
 	r.seen = union(r.seen, tags)
-	r.told = slices.DeleteFunc(r.told, func(tag string) bool {
+	r.acknowledged = slices.DeleteFunc(r.acknowledged, func(tag string) bool {
 		switch kind {
 		case jobs.Clear:
 			return len(tags) > 0
@@ -220,31 +220,31 @@ func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []str
 }
 
 // change notes what a change has done.
-func (c *comparing) change(r *accountResult, job int, account string, call Call, i int, before, now []string) {
+func (c *comparer) change(r *accountResult, job int, account string, call Call, i int, before, now []string) {
 	r.changed = r.changed || call.Applied && !slices.Contains(call.Ignored, account)
 	named := before
 	if call.Command != tim.RemoveAllTags {
 		named = call.Tags[i]
 	}
 	r.named = union(r.named, named)
-	r.took = union(r.took, union(minus(before, now), minus(now, before)))
+	r.applied = union(r.applied, union(difference(before, now), difference(now, before)))
 	if c.jobs[job].Snapshot && call.Command == tim.RemoveAllTags {
-		for _, tag := range minus(minus(before, now), r.seen) {
-			c.differ(&c.Unkept, "tag %q of account %s was removed in call %d, and was never read before",
+		for _, tag := range difference(difference(before, now), r.seen) {
+			c.report(&c.Unsaved, "tag %q of account %s was removed in call %d, and was never read before",
 				tag, account, call.Number)
 		}
 	}
 	if call.Acknowledged() {
-		r.told = append(r.told, tagsOf(call, i)...)
+		r.acknowledged = append(r.acknowledged, tagsOf(call, i)...)
 	}
 }
 
 // compareAccounts holds what the accounts should have after all calls and edits
 // against what the simulator says they have.
-func (c *comparing) compareAccounts() {
+func (c *comparer) compareAccounts() {
 	for name, s := range c.accounts {
-		if len(minus(s.now, s.end))+len(minus(s.end, s.now)) > 0 {
-			c.differ(&c.Unsound, "account %s has %q, and after all that was done to it should have %q", name, s.end, s.now)
+		if len(difference(s.now, s.end))+len(difference(s.end, s.now)) > 0 {
+			c.report(&c.Inconsistent, "account %s has %q, and after all that was done to it should have %q", name, s.end, s.now)
 		}
 	}
 }

@@ -48,9 +48,9 @@ type Service struct {
 	control *http.ServeMux
 	keys    *verifier
 
-	closing chan struct{}
-	server  *http.Server
-	looking sync.Once
+	closing  chan struct{}
+	server   *http.Server
+	watching sync.Once
 
 	mu      sync.Mutex
 	closed  bool
@@ -58,13 +58,13 @@ type Service struct {
 	windows map[tim.Command]*window
 	faults  Faults
 	drawn   int // faults drawn since they were set
-	dice    *rand.Rand
+	random  *rand.Rand
 	calls   []*Call
 	edits   []Edit
 	order   int64 // readings and changes of tags so far
 	sums    sums
 
-	standstills []standstill
+	stalls []stall
 
 	open int64         // calls being answered and changes to come
 	idle chan struct{} // closed when open falls to 0; nil before the first call
@@ -86,7 +86,7 @@ func New(config Config) (*Service, error) {
 		state:   newState(config),
 		windows: map[tim.Command]*window{},
 		sums:    newSums(),
-		dice:    rand.New(rand.NewPCG(config.Seed, 1)),
+		random:  rand.New(rand.NewPCG(config.Seed, 1)),
 	}
 	s.control = s.controlRoutes()
 	if err := s.SetFaults(config.Faults); err != nil {
@@ -110,7 +110,7 @@ func (s *Service) Start(addr string) (string, error) {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	go s.server.Serve(listener) // ends with Close
-	s.looking.Do(func() { go s.look() })
+	s.watching.Do(func() { go s.watchStalls() })
 	return "http://" + listener.Addr().String(), nil
 }
 
@@ -285,7 +285,7 @@ func (s *Service) note(call *Call, result result, at int64) {
 // applyLate carries a call out some time later. The caller holds the lock.
 func (s *Service) applyLate(request request, call *Call) {
 	within := max(s.faults.LateWithin, time.Millisecond)
-	late := time.Duration(s.dice.Int64N(int64(within)))
+	late := time.Duration(s.random.Int64N(int64(within)))
 	unknown := s.faults.Unknown
 	s.enter()
 	go func() {

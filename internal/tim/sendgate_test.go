@@ -34,13 +34,13 @@ func TestCallWithoutAConnectionIsNotSent(t *testing.T) {
 	first := make(chan Answer)
 	go func() { first <- c.RemoveAllTags(t.Context(), 1, []string{"ann"}) }()
 	require.Eventually(t, func() bool { return arrived.Load() == 1 }, 10*time.Second, time.Millisecond)
-	late := c.RemoveAllTags(WithLeaving(t.Context(), Leaving{Until: time.Now().Add(20 * time.Millisecond)}), 2, []string{"bob"})
+	late := c.RemoveAllTags(WithSendGate(t.Context(), SendGate{Until: time.Now().Add(20 * time.Millisecond)}), 2, []string{"bob"})
 	require.Equal(t, NotSent, late.Delivery)
-	require.ErrorIs(t, late.Err, ErrNotLeft)
+	require.ErrorIs(t, late.Err, ErrSentNothing)
 	close(answer)
 	require.Equal(t, Answered, (<-first).Delivery)
 	// One that has left takes its time.
-	require.Equal(t, Answered, c.RemoveAllTags(WithLeaving(t.Context(), Leaving{Until: time.Now().Add(10 * time.Second)}),
+	require.Equal(t, Answered, c.RemoveAllTags(WithSendGate(t.Context(), SendGate{Until: time.Now().Add(10 * time.Second)}),
 		3, []string{"cid"}).Delivery)
 	require.EqualValues(t, 2, arrived.Load())
 }
@@ -50,8 +50,8 @@ func TestLeavingIsAskedJustBefore(t *testing.T) {
 	close(answer)
 	require.Equal(t, Answered, c.RemoveAllTags(t.Context(), 1, []string{"ann"}).Delivery)
 	asked := 0
-	stopped := Leaving{May: func() bool { asked++; return false }, Written: func(time.Time) { t.Error("nothing was written") }}
-	require.Equal(t, NotSent, c.RemoveAllTags(WithLeaving(t.Context(), stopped), 2, []string{"bob"}).Delivery)
+	stopped := SendGate{May: func() bool { asked++; return false }, Sent: func(time.Time) { t.Error("nothing was written") }}
+	require.Equal(t, NotSent, c.RemoveAllTags(WithSendGate(t.Context(), stopped), 2, []string{"bob"}).Delivery)
 	require.Equal(t, 1, asked, "it is not tried on one connection after the other")
 	require.EqualValues(t, 1, arrived.Load())
 	require.Equal(t, Answered, c.RemoveAllTags(t.Context(), 3, []string{"cid"}).Delivery)
@@ -66,7 +66,7 @@ func TestCallGivenUpLeavesTheNetwork(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	written := WithLeaving(ctx, Leaving{Written: func(time.Time) { cancel() }})
+	written := WithSendGate(ctx, SendGate{Sent: func(time.Time) { cancel() }})
 	require.Equal(t, Lost, c.RemoveAllTags(written, 1, []string{"ann"}).Delivery)
 	conn, err := listener.Accept()
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ const serviceLimit = 100
 
 // standstill is a time, in Unix microseconds, in which the simulator did not get
 // to run: what arrived meanwhile was seen only after it, all together.
-type standstill struct{ from, to int64 }
+type stall struct{ from, to int64 }
 
 // burst is calls of one command that were seen within a second.
 type burst struct {
@@ -18,16 +18,16 @@ type burst struct {
 }
 
 const (
-	lookEvery = 5 * time.Millisecond
+	stallCheckEvery = 5 * time.Millisecond
 	// longestLook is longer than it takes when the machine has time for the simulator.
-	longestLook = 15 * time.Millisecond
+	maxCheckGap = 15 * time.Millisecond
 	// after is how long after a standstill the last of what had waited is seen.
-	after = 50 * time.Millisecond
+	stallTail = 50 * time.Millisecond
 )
 
 // look notes standstills until the simulator closes.
-func (s *Service) look() {
-	tick := time.NewTicker(lookEvery)
+func (s *Service) watchStalls() {
+	tick := time.NewTicker(stallCheckEvery)
 	defer tick.Stop()
 	for last := s.config.Now(); ; {
 		select {
@@ -36,9 +36,9 @@ func (s *Service) look() {
 		case <-tick.C:
 		}
 		now := s.config.Now()
-		if now.Sub(last) > longestLook {
+		if now.Sub(last) > maxCheckGap {
 			s.mu.Lock()
-			s.standstills = append(s.standstills, standstill{last.UnixMicro(), now.UnixMicro()})
+			s.stalls = append(s.stalls, stall{last.UnixMicro(), now.UnixMicro()})
 			s.mu.Unlock()
 		}
 		last = now
@@ -49,8 +49,8 @@ func (s *Service) look() {
 // those that standstills may have brought together do not count.
 func (s *Service) excess(b burst) int {
 	held := int64(0)
-	for _, still := range s.standstills {
-		if still.to+after.Microseconds() >= b.first && still.from <= b.last {
+	for _, still := range s.stalls {
+		if still.to+stallTail.Microseconds() >= b.first && still.from <= b.last {
 			held += still.to - still.from
 		}
 	}

@@ -61,7 +61,7 @@ func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, 
 	if err != nil {
 		return nil, err
 	}
-	kept, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, from, to)
+	kept, err := readBatches(ctx, s.db.Reader(), key, purpose, jobID, from, to)
 	if _, gone := s.keyOf(ctx, s.db.Reader(), jobID); gone != nil {
 		return nil, gone
 	}

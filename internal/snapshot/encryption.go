@@ -52,8 +52,8 @@ const (
 // ascend by their places; tags that repeat within an account are kept once. Two
 // seals of the same accounts differ. What cannot be kept is FaultTooMany or
 // FaultTooLarge.
-func Seal(key Key, purpose Purpose, job string, batch int64, accounts []Account) ([]byte, error) {
-	form, err := encode(accounts)
+func Encrypt(key Key, purpose Purpose, job string, batch int64, accounts []Account) ([]byte, error) {
+	form, err := pack(accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func Seal(key Key, purpose Purpose, job string, batch int64, accounts []Account)
 
 // Open returns the accounts of a snapshot, nil Tags for one that had none. An
 // error is FaultErased when key is the zero Key, else FaultChanged.
-func Open(key Key, purpose Purpose, job string, batch int64, sealed []byte) ([]Account, error) {
+func Decrypt(key Key, purpose Purpose, job string, batch int64, sealed []byte) ([]Account, error) {
 	if key == (Key{}) {
 		return nil, FaultErased.With(job)
 	}
@@ -83,7 +83,7 @@ func Open(key Key, purpose Purpose, job string, batch int64, sealed []byte) ([]A
 	if err != nil {
 		return changed(err)
 	}
-	accounts, err := decode(form)
+	accounts, err := unpack(form)
 	if err != nil {
 		return changed(err)
 	}

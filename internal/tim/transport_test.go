@@ -86,7 +86,7 @@ func TestOneByteIsEnoughToBeInDoubt(t *testing.T) {
 	conn := &countedConn{Conn: near}
 	conn.written.Store(1000) // of earlier calls
 
-	w := new(wire)
+	w := new(sendTrace)
 	require.False(t, w.wrote(), "no connection yet")
 	w.gotConn(httptrace.GotConnInfo{Conn: conn})
 	require.False(t, w.wrote(), "a connection, and nothing written")
@@ -100,7 +100,7 @@ func TestOneByteIsEnoughToBeInDoubt(t *testing.T) {
 func TestUnwatchedConnectionIsInDoubt(t *testing.T) {
 	near, _ := net.Pipe()
 	t.Cleanup(func() { near.Close() })
-	w := new(wire)
+	w := new(sendTrace)
 	w.gotConn(httptrace.GotConnInfo{Conn: near})
 	require.True(t, w.wrote())
 }

@@ -51,7 +51,7 @@ func counting(next dial) dial {
 		if err != nil {
 			return nil, err
 		}
-		takeBack(conn)
+		discardOnClose(conn)
 		return &countedConn{Conn: conn}, nil
 	}
 }
@@ -59,7 +59,7 @@ func counting(next dial) dial {
 // takeBack lets the system forget what is not delivered yet when a connection is
 // closed: else it would go on trying for minutes, long after the accounts of a
 // call that was given up were read back.
-func takeBack(conn net.Conn) {
+func discardOnClose(conn net.Conn) {
 	if secure, is := conn.(*tls.Conn); is {
 		conn = secure.NetConn()
 	}
@@ -73,20 +73,20 @@ func takeBack(conn net.Conn) {
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
-	call    atomic.Pointer[wire] // the call that has the connection now
+	call    atomic.Pointer[sendTrace] // the call that has the connection now
 }
 
 // Write counts what was handed on, partly written requests included. Of a call
 // that may no longer leave it hands on nothing.
 func (c *countedConn) Write(p []byte) (int, error) {
 	call := c.call.Load()
-	if call != nil && !call.leaves() {
-		return 0, ErrNotLeft
+	if call != nil && !call.maySend() {
+		return 0, ErrSentNothing
 	}
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
 	if call != nil {
-		call.handedOn(n)
+		call.recordSent(n)
 	}
 	return n, err
 }
@@ -95,91 +95,91 @@ func (c *countedConn) Write(p []byte) (int, error) {
 // its request was written. The transport's own hooks cannot tell: they fire
 // when the request has entered a buffer. Whoever asks must have the transport's
 // verdict already: RoundTrip fails only after its writer has ended.
-type wire struct {
-	leaving Leaving
-	cancel  func() // ends the call
+type sendTrace struct {
+	gate   SendGate
+	cancel func() // ends the call
 
-	mu      sync.Mutex
-	conn    *countedConn
-	before  int64
-	dirty   bool // an earlier connection was written to, or one could not be watched
-	left    bool // or is being written
-	refused bool // it may not leave any more
+	mu             sync.Mutex
+	conn           *countedConn
+	before         int64
+	writtenEarlier bool // an earlier connection was written to, or one could not be watched
+	sent           bool // or is being written
+	refused        bool // it may not leave any more
 }
 
 // leaves reports whether bytes of the call may be handed to the network. It ends
 // the call when none was and none may be: the transport would try another connection.
-func (w *wire) leaves() bool {
+func (w *sendTrace) maySend() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.left:
-	case w.refused || w.leaving.May != nil && !w.leaving.May():
+	case w.sent:
+	case w.refused || w.gate.May != nil && !w.gate.May():
 		w.refused = true
 		w.cancel()
 	default:
-		w.left = true
+		w.sent = true
 	}
-	return w.left
+	return w.sent
 }
 
 // handedOn notes that so many bytes were written; after none the call may be
 // tried on another connection, and has to ask again.
-func (w *wire) handedOn(n int) {
+func (w *sendTrace) recordSent(n int) {
 	w.mu.Lock()
-	w.left = n > 0 || w.dirtied()
+	w.sent = n > 0 || w.wasWritten()
 	w.mu.Unlock()
-	if n > 0 && w.leaving.Written != nil {
-		w.leaving.Written(time.Now())
+	if n > 0 && w.gate.Sent != nil {
+		w.gate.Sent(time.Now())
 	}
 }
 
 // expire ends a call that still waits for a connection.
-func (w *wire) expire() {
+func (w *sendTrace) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.left {
+	if !w.sent {
 		w.refused = true
 		w.cancel()
 	}
 }
 
 // notLeft reports whether the call was ended before it left.
-func (w *wire) notLeft() bool {
+func (w *sendTrace) wasRefused() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.refused
 }
 
-func (w *wire) gotConn(info httptrace.GotConnInfo) {
+func (w *sendTrace) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.dirty = w.dirtied()
-	w.conn = watched(info.Conn)
+	w.writtenEarlier = w.wasWritten()
+	w.conn = countedConnOf(info.Conn)
 	if w.conn == nil {
-		w.dirty = true
+		w.writtenEarlier = true
 		return
 	}
 	w.before = w.conn.written.Load()
 	w.conn.call.Store(w)
 }
 
-func (w *wire) wrote() bool {
+func (w *sendTrace) wrote() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.dirtied()
+	return w.wasWritten()
 }
 
-func (w *wire) dirtied() bool {
-	return w.dirty || w.conn != nil && w.conn.written.Load() > w.before
+func (w *sendTrace) wasWritten() bool {
+	return w.writtenEarlier || w.conn != nil && w.conn.written.Load() > w.before
 }
 
-func watched(conn net.Conn) *countedConn {
+func countedConnOf(conn net.Conn) *countedConn {
 	switch conn := conn.(type) {
 	case *countedConn:
 		return conn
 	case *tls.Conn: // through a proxy
-		return watched(conn.NetConn())
+		return countedConnOf(conn.NetConn())
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // form is a batch as it is kept, in JSON: for each account from place First on, which
 // of the Names it has; null where its tags were not read.
-type form struct {
+type packed struct {
 	First int64    `json:"first"`
 	Names []string `json:"names"`
 	Tags  [][]int  `json:"tags"`
@@ -19,8 +19,8 @@ type form struct {
 
 // encode writes accounts, whose places must ascend within a batch, and their tags
 // once each.
-func encode(accounts []Account) ([]byte, error) {
-	f := form{Names: []string{}, Tags: [][]int{}}
+func pack(accounts []Account) ([]byte, error) {
+	f := packed{Names: []string{}, Tags: [][]int{}}
 	numbers := map[string]int{}
 	for i, account := range accounts {
 		if i == 0 {
@@ -50,15 +50,15 @@ func encode(accounts []Account) ([]byte, error) {
 		f.Tags = append(append(f.Tags, make([][]int, int(place)-len(f.Tags))...), tags)
 	}
 	text, err := json.Marshal(f)
-	if err == nil && len(text) > maxForm {
-		err = FaultTooLarge.With(maxForm >> 20)
+	if err == nil && len(text) > maxPacked {
+		err = FaultTooLarge.With(maxPacked >> 20)
 	}
 	return text, err
 }
 
 // decode reads what encode wrote.
-func decode(text []byte) ([]Account, error) {
-	var f form
+func unpack(text []byte) ([]Account, error) {
+	var f packed
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, err
 	}
@@ -85,5 +85,5 @@ var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
 })
 
 var decompressor = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxForm))
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPacked))
 })

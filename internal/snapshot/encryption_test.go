@@ -19,9 +19,9 @@ func TestWhatIsOpenedIsWhatWasSealed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		accounts := anyAccounts(MaxAccounts, 30).Draw(t, "accounts")
 		key, job, number := NewKey(), rapid.String().Draw(t, "job"), rapid.Int64().Draw(t, "batch")
-		sealed, err := Seal(key, Before, job, number, accounts)
+		sealed, err := Encrypt(key, Before, job, number, accounts)
 		require.NoError(t, err)
-		opened, err := Open(key, Before, job, number, sealed)
+		opened, err := Decrypt(key, Before, job, number, sealed)
 		require.NoError(t, err)
 		require.Equal(t, kept(accounts), opened)
 	})
@@ -37,20 +37,20 @@ func TestLargestBatchIsKept(t *testing.T) {
 		accounts = append(accounts, Account{i, tags})
 	}
 	key := NewKey()
-	sealed, err := Seal(key, Before, "job", 1, accounts)
+	sealed, err := Encrypt(key, Before, "job", 1, accounts)
 	require.NoError(t, err)
-	opened, err := Open(key, Before, "job", 1, sealed)
+	opened, err := Decrypt(key, Before, "job", 1, sealed)
 	require.NoError(t, err)
 	require.Equal(t, accounts, opened)
 }
 
 func TestWhatCannotBeKeptIsRefused(t *testing.T) {
-	_, err := Seal(NewKey(), Before, "job", 1, []Account{{1, nil}, {2, names(MaxTags + 1)}})
+	_, err := Encrypt(NewKey(), Before, "job", 1, []Account{{1, nil}, {2, names(MaxTags + 1)}})
 	require.True(t, FaultTooMany.Is(err))
 	require.Contains(t, err.Error(), "account number 2 of the job has 1001 tags")
-	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, slices.Repeat(names(MaxTags), 2)}})
+	_, err = Encrypt(NewKey(), Before, "job", 1, []Account{{1, slices.Repeat(names(MaxTags), 2)}})
 	require.NoError(t, err, "repetitions do not count")
-	_, err = Seal(NewKey(), Before, "job", 1, []Account{{1, []string{strings.Repeat("x", maxForm)}}})
+	_, err = Encrypt(NewKey(), Before, "job", 1, []Account{{1, []string{strings.Repeat("x", maxPacked)}}})
 	require.True(t, FaultTooLarge.Is(err))
 
 	for name, accounts := range map[string][]Account{
@@ -60,28 +60,28 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 		"negative place": {{-1, nil}},
 		"not UTF-8":      {{1, []string{"\xff"}}},
 	} {
-		_, err := Seal(NewKey(), Before, "job", 1, accounts)
+		_, err := Encrypt(NewKey(), Before, "job", 1, accounts)
 		require.Error(t, err, name)
 		require.Zero(t, fault.KindOf(err), name)
 	}
-	_, err = Seal(Key{}, Before, "job", 1, nil)
+	_, err = Encrypt(Key{}, Before, "job", 1, nil)
 	require.ErrorIs(t, err, errNoKey)
 }
 
 func TestSealIsBoundToKeyJobAndBatch(t *testing.T) {
 	key, accounts := NewKey(), []Account{{1, []string{"vip"}}}
-	sealed, err := Seal(key, Before, "job", 1, accounts)
+	sealed, err := Encrypt(key, Before, "job", 1, accounts)
 	require.NoError(t, err)
 	for name, open := range map[string]func() ([]Account, error){
-		"another key":      func() ([]Account, error) { return Open(NewKey(), Before, "job", 1, sealed) },
-		"another job":      func() ([]Account, error) { return Open(key, Before, "jab", 1, sealed) },
-		"a longer job":     func() ([]Account, error) { return Open(key, Before, "job1", 1, sealed) },
-		"another batch":    func() ([]Account, error) { return Open(key, Before, "job", 2, sealed) },
-		"nothing":          func() ([]Account, error) { return Open(key, Before, "job", 1, nil) },
+		"another key":      func() ([]Account, error) { return Decrypt(NewKey(), Before, "job", 1, sealed) },
+		"another job":      func() ([]Account, error) { return Decrypt(key, Before, "jab", 1, sealed) },
+		"a longer job":     func() ([]Account, error) { return Decrypt(key, Before, "job1", 1, sealed) },
+		"another batch":    func() ([]Account, error) { return Decrypt(key, Before, "job", 2, sealed) },
+		"nothing":          func() ([]Account, error) { return Decrypt(key, Before, "job", 1, nil) },
 		"the key's bytes":  func() ([]Account, error) { return openWrapped(key) },
-		"more at its end":  func() ([]Account, error) { return Open(key, Before, "job", 1, append(slices.Clone(sealed), 0)) },
-		"less at its end":  func() ([]Account, error) { return Open(key, Before, "job", 1, sealed[:len(sealed)-1]) },
-		"the version only": func() ([]Account, error) { return Open(key, Before, "job", 1, sealed[:1]) },
+		"more at its end":  func() ([]Account, error) { return Decrypt(key, Before, "job", 1, append(slices.Clone(sealed), 0)) },
+		"less at its end":  func() ([]Account, error) { return Decrypt(key, Before, "job", 1, sealed[:len(sealed)-1]) },
+		"the version only": func() ([]Account, error) { return Decrypt(key, Before, "job", 1, sealed[:1]) },
 	} {
 		_, err := open()
 		require.True(t, FaultChanged.Is(err), name)
@@ -94,19 +94,19 @@ func openWrapped(key Key) ([]Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Open(key, Before, "job", 1, wrapped)
+	return Decrypt(key, Before, "job", 1, wrapped)
 }
 
 func TestEveryChangedBitIsNoticed(t *testing.T) {
 	key, master := NewKey(), [32]byte{1}
-	sealed, err := Seal(key, Before, "job", 1, []Account{{1, []string{"vip", "gold"}}})
+	sealed, err := Encrypt(key, Before, "job", 1, []Account{{1, []string{"vip", "gold"}}})
 	require.NoError(t, err)
 	wrapped, err := Wrap(master, "job", key)
 	require.NoError(t, err)
 	for bit := range 8 * len(sealed) {
 		changed := slices.Clone(sealed)
 		changed[bit/8] ^= 1 << (bit % 8)
-		_, err := Open(key, Before, "job", 1, changed)
+		_, err := Decrypt(key, Before, "job", 1, changed)
 		require.True(t, FaultChanged.Is(err), bit)
 		require.NotEqual(t, Digest(sealed), Digest(changed))
 	}
@@ -136,7 +136,7 @@ func TestWhyAKeyCannotBeHadIsTold(t *testing.T) {
 	}
 	none, err := Unwrap(master, "job", nil)
 	require.True(t, FaultErased.Is(err))
-	_, err = Open(none, Before, "job", 1, []byte{version})
+	_, err = Decrypt(none, Before, "job", 1, []byte{version})
 	require.True(t, FaultErased.Is(err))
 	_, err = Wrap(master, "job", Key{})
 	require.ErrorIs(t, err, errNoKey)
@@ -144,9 +144,9 @@ func TestWhyAKeyCannotBeHadIsTold(t *testing.T) {
 
 func TestSealDiffersEachTime(t *testing.T) {
 	key := NewKey()
-	one, err := Seal(key, Before, "job", 1, nil)
+	one, err := Encrypt(key, Before, "job", 1, nil)
 	require.NoError(t, err)
-	two, err := Seal(key, Before, "job", 1, nil)
+	two, err := Encrypt(key, Before, "job", 1, nil)
 	require.NoError(t, err)
 	require.NotEqual(t, Digest(one), Digest(two))
 	require.Len(t, Digest(one), 64)
@@ -170,10 +170,10 @@ func FuzzOpen(f *testing.F) {
 	key := NewKey()
 	zip, err := compressor()
 	require.NoError(f, err)
-	form, err := encode(batch(rand.New(rand.NewPCG(1, 2)), names(20), 10, 0, 5))
+	form, err := pack(batch(rand.New(rand.NewPCG(1, 2)), names(20), 10, 0, 5))
 	require.NoError(f, err)
-	bomb := zip.EncodeAll(make([]byte, 4*maxForm), nil)
-	sealed, err := Seal(key, Before, "job", 1, []Account{{7, []string{"vip", "会员"}}})
+	bomb := zip.EncodeAll(make([]byte, 4*maxPacked), nil)
+	sealed, err := Encrypt(key, Before, "job", 1, []Account{{7, []string{"vip", "会员"}}})
 	require.NoError(f, err)
 	for _, seed := range [][]byte{nil, {1}, form, zip.EncodeAll(form, nil), bomb, sealed} {
 		f.Add(seed)
@@ -187,15 +187,15 @@ func FuzzOpen(f *testing.F) {
 		}
 		for _, sealed := range stored {
 			requireBounded(t, func() {
-				accounts, err := Open(key, Before, "job", 1, sealed)
+				accounts, err := Decrypt(key, Before, "job", 1, sealed)
 				if err != nil {
 					require.True(t, FaultChanged.Is(err))
 					return
 				}
-				again, err := encode(accounts)
+				again, err := pack(accounts)
 				require.NoError(t, err)
-				require.LessOrEqual(t, len(again), maxForm)
-				twice, err := decode(again)
+				require.LessOrEqual(t, len(again), maxPacked)
+				twice, err := unpack(again)
 				require.NoError(t, err)
 				require.Equal(t, accounts, twice)
 				require.Equal(t, accounts, kept(accounts))
@@ -208,11 +208,11 @@ func TestBombIsNotUnpacked(t *testing.T) {
 	key := NewKey()
 	zip, err := compressor()
 	require.NoError(t, err)
-	packed := zip.EncodeAll(make([]byte, 4*maxForm), nil)
+	packed := zip.EncodeAll(make([]byte, 4*maxPacked), nil)
 	sealed, err := encrypt(key, batchData(Before, "job", 1), packed)
 	require.NoError(t, err)
 	requireBounded(t, func() {
-		_, err := Open(key, Before, "job", 1, sealed)
+		_, err := Decrypt(key, Before, "job", 1, sealed)
 		require.True(t, FaultChanged.Is(err))
 		require.ErrorContains(t, errors.Unwrap(err), "exceeds")
 	})

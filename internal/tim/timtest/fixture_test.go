@@ -19,14 +19,14 @@ import (
 )
 
 // book is what a console says of one job.
-type book struct {
+type jobRecords struct {
 	jobs.Job
 	results []jobs.Result
 	calls   []jobs.Call
 }
 
 // with adds a result, and does not count it.
-func (b *book) with(account string, outcome jobs.Outcome) {
+func (b *jobRecords) with(account string, outcome jobs.Outcome) {
 	code := 0
 	if outcome == jobs.Failed {
 		code = NoAnswer // a reason of the console's own
@@ -46,19 +46,19 @@ func heldOf(accounts []string) []byte {
 	return bits
 }
 
-type books []*book
+type allRecords []*jobRecords
 
-func (b books) of(id string) *book {
-	return b[slices.IndexFunc(b, func(of *book) bool { return of.ID == id })]
+func (b allRecords) of(id string) *jobRecords {
+	return b[slices.IndexFunc(b, func(of *jobRecords) bool { return of.ID == id })]
 }
 
-func (b books) Get(_ context.Context, id string) (jobs.Job, error) { return b.of(id).Job, nil }
+func (b allRecords) Get(_ context.Context, id string) (jobs.Job, error) { return b.of(id).Job, nil }
 
-func (b books) Results(_ context.Context, id string, _ jobs.Outcome) iter.Seq2[jobs.Result, error] {
+func (b allRecords) Results(_ context.Context, id string, _ jobs.Outcome) iter.Seq2[jobs.Result, error] {
 	return each(b.of(id).results)
 }
 
-func (b books) Calls(_ context.Context, id string) iter.Seq2[jobs.Call, error] {
+func (b allRecords) Calls(_ context.Context, id string) iter.Seq2[jobs.Call, error] {
 	return each(b.of(id).calls)
 }
 
@@ -89,25 +89,25 @@ var jobsOf = map[string]jobs.Job{
 }
 
 // scene is a simulator, and the honest books of the calls it gets.
-type scene struct {
+type fixture struct {
 	*testing.T
 	sim    *Service
-	books  books
+	books  allRecords
 	random uint32
 }
 
 // staged runs body in a bubble of time, in which waiting costs none, with jobs
 // of jobsOf: "clear restore=skipped" are two of which amy is the only account,
 // and amy is done by the one and was skipped by the other.
-func staged(t *testing.T, list string, body func(*scene)) {
+func withFixture(t *testing.T, list string, body func(*fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		// With this seed amy has the tags vip and gold.
 		sim, err := New(Config{SDKAppID: 1, SecretKey: "k", Identifier: "a", Seed: 4559, RateLimit: -1})
 		require.NoError(t, err)
-		s := &scene{T: t, sim: sim}
+		s := &fixture{T: t, sim: sim}
 		for entry := range strings.FieldsSeq(list) {
 			id, said, _ := strings.Cut(entry, "=")
-			b := &book{Job: jobsOf[id]}
+			b := &jobRecords{Job: jobsOf[id]}
 			outcome := jobs.Outcome(said)
 			if said == "" {
 				outcome = b.Kind.Done()
@@ -130,7 +130,7 @@ func staged(t *testing.T, list string, body func(*scene)) {
 //	read@63s                               so long after the call before
 //	read( … )                              while others are made
 //	edit=vip                               somebody gives her these tags instead
-func (s *scene) run(script string) {
+func (s *fixture) run(script string) {
 	var open []func()
 	for token := range strings.FieldsSeq(script) {
 		if token == ")" {
@@ -165,7 +165,7 @@ func (s *scene) run(script string) {
 	}
 }
 
-func (s *scene) call(job, verb string, list []string, fault string) (end func()) {
+func (s *fixture) call(job, verb string, list []string, fault string) (end func()) {
 	if job != "again" {
 		s.random++
 	}
@@ -205,7 +205,7 @@ func (s *scene) call(job, verb string, list []string, fault string) (end func())
 	}
 }
 
-func (s *scene) compare(handler http.Handler) (*Comparison, error) {
+func (s *fixture) compare(handler http.Handler) (*Comparison, error) {
 	var ids []string
 	for _, b := range s.books {
 		ids = append(ids, b.ID)
@@ -214,7 +214,7 @@ func (s *scene) compare(handler http.Handler) (*Comparison, error) {
 }
 
 // control asks a handler without a network, which no bubble could hold.
-func (s *scene) control(handler http.Handler) *Control {
+func (s *fixture) control(handler http.Handler) *Control {
 	return &Control{"http://simulator", &http.Client{Transport: direct{handler}}}
 }
 
