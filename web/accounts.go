@@ -25,7 +25,7 @@ var faultNoAccount = fault.Declare(fault.Invalid, "account.none",
 
 // findAccounts shows what was done with one account, exact to the letter, else
 // the accounts that begin as was typed.
-func (s *Server) findAccounts(v *visit) error {
+func (s *Server) findAccounts(v *request) error {
 	found, err := s.find(v, v.QueryParam("q"))
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (s *Server) findAccounts(v *visit) error {
 	return s.accountPage(v, http.StatusOK, found, nil)
 }
 
-func (s *Server) find(v *visit, account string) (found templates.Found, err error) {
+func (s *Server) find(v *request, account string) (found templates.Found, err error) {
 	found = templates.Found{Query: account, Limit: placesShown}
 	if account == "" {
 		return found, nil
@@ -53,7 +53,7 @@ func (s *Server) find(v *visit, account string) (found templates.Found, err erro
 	return found, err
 }
 
-func (s *Server) accountPage(v *visit, status int, found templates.Found, f *fault.Error) error {
+func (s *Server) accountPage(v *request, status int, found templates.Found, f *fault.Error) error {
 	view := s.view(v, "accounts")
 	view.Here = "/accounts?q=" + url.QueryEscape(found.Query)
 	if f != nil {
@@ -64,7 +64,7 @@ func (s *Server) accountPage(v *visit, status int, found templates.Found, f *fau
 
 // readAccount asks the service for the tags that an account has now. What
 // cannot be recorded is not asked.
-func (s *Server) readAccount(v *visit) error {
+func (s *Server) readAccount(v *request) error {
 	ctx, account := v.Request().Context(), v.FormValue("account")
 	now := &templates.TagsNow{}
 	err := s.readNow(v, account, now)
@@ -90,7 +90,7 @@ func (s *Server) readAccount(v *visit) error {
 	return s.accountPage(v, http.StatusOK, found, nil)
 }
 
-func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err error) {
+func (s *Server) readNow(v *request, account string, now *templates.TagsNow) (err error) {
 	if account == "" {
 		return faultNoAccount.With()
 	}
@@ -139,7 +139,7 @@ type callJSON struct {
 	Accounts   int        `json:"accounts"`
 }
 
-func (s *Server) asFoundJSON(v *visit, found templates.Found) (foundJSON, error) {
+func (s *Server) asFoundJSON(v *request, found templates.Found) (foundJSON, error) {
 	out := foundJSON{Accounts: make([]placedJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
 	for i, e := range found.Events {
 		job, err := s.asJobJSON(v, e.Job)
@@ -151,7 +151,7 @@ func (s *Server) asFoundJSON(v *visit, found templates.Found) (foundJSON, error)
 	return out, nil
 }
 
-func asPlacedJSON(v *visit, e jobs.Event, job jobJSON) placedJSON {
+func asPlacedJSON(v *request, e jobs.Event, job jobJSON) placedJSON {
 	out := placedJSON{
 		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Job, e.Account),
 		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: job,

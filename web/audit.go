@@ -20,7 +20,7 @@ const (
 	entriesOnAPage = 50
 )
 
-func (s *Server) listAudit(v *visit) error {
+func (s *Server) listAudit(v *request) error {
 	form, filter, err := s.auditFilter(v)
 	if err != nil {
 		return s.refuseSearch(v, form, err)
@@ -59,7 +59,7 @@ func entriesJSON(entries []audit.Entry) []audit.Entry {
 	return entries
 }
 
-func (s *Server) auditPage(v *visit, status int, page templates.AuditPage, f *fault.Error) error {
+func (s *Server) auditPage(v *request, status int, page templates.AuditPage, f *fault.Error) error {
 	view := s.view(v, "audit")
 	if f != nil {
 		view.Problem = v.text.Fault(f)
@@ -68,7 +68,7 @@ func (s *Server) auditPage(v *visit, status int, page templates.AuditPage, f *fa
 }
 
 // refuseSearch shows the filter again that cannot be searched by.
-func (s *Server) refuseSearch(v *visit, form templates.AuditForm, err error) error {
+func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || v.wantsJSON() {
 		return err
@@ -80,7 +80,7 @@ func (s *Server) refuseSearch(v *visit, form templates.AuditForm, err error) err
 
 // recordReading says in the log that it is read; what cannot be recorded is not
 // shown. Further pages of what the person has just begun to read say nothing.
-func (s *Server) recordReading(v *visit, form templates.AuditForm, further bool) error {
+func (s *Server) recordReading(v *request, form templates.AuditForm, further bool) error {
 	ctx, by := v.Request().Context(), v.actor()
 	e := audit.Entry{Code: audit.LogRead, Actor: by}
 	if form.Filtered() {
@@ -110,7 +110,7 @@ func (s *Server) recordLook(ctx context.Context, e audit.Entry) error {
 
 // withQuery is the address of this page with one parameter changed, or taken
 // away when the value is "".
-func withQuery(v *visit, name, value string) string {
+func withQuery(v *request, name, value string) string {
 	u, q := url.URL{Path: v.Request().URL.Path}, v.QueryParams()
 	changed := url.Values{}
 	for key, values := range q {

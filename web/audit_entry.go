@@ -25,7 +25,7 @@ var (
 const neighbours = 10 // on either side
 
 // showEntry shows one entry in full, among its neighbours.
-func (s *Server) showEntry(v *visit) error {
+func (s *Server) showEntry(v *request) error {
 	ctx := v.Request().Context()
 	seq, err := strconv.ParseInt(v.Param("seq"), 10, 64)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Server) showEntry(v *visit) error {
 	return s.entryPage(v, around, at, covers)
 }
 
-func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers audit.SignedCheckpoint) error {
+func (s *Server) entryPage(v *request, around []audit.Entry, at int, covers audit.SignedCheckpoint) error {
 	page := templates.EntryPage{Entry: around[at], Covers: covers}
 	if at > 0 {
 		page.Earlier = around[at-1].Seq
@@ -66,7 +66,7 @@ func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers audit.
 }
 
 // noEntry says whether an entry was removed, or never was.
-func (s *Server) noEntry(v *visit, seq int64) error {
+func (s *Server) noEntry(v *request, seq int64) error {
 	keeping, err := s.Audit.Retention(v.Request().Context())
 	switch {
 	case err != nil:

@@ -33,8 +33,8 @@ var (
 
 // exportAudit hands out all entries that fit the filter of the address, newest
 // first. It says so in the log first, and that entry is not among them.
-func exportAudit(to export) func(*Server, *visit) error {
-	return func(s *Server, v *visit) error {
+func exportAudit(to export) func(*Server, *request) error {
+	return func(s *Server, v *request) error {
 		ctx := v.Request().Context()
 		form, filter, err := s.auditFilter(v)
 		if err != nil {
@@ -64,7 +64,7 @@ func exportAudit(to export) func(*Server, *visit) error {
 	}
 }
 
-func (s *Server) writeEntries(v *visit, to export, filter audit.Filter, page []audit.Entry) (err error) {
+func (s *Server) writeEntries(v *request, to export, filter audit.Filter, page []audit.Entry) (err error) {
 	h := v.Response().Header()
 	h.Set("Content-Type", to.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "audit-log." + to.name}))

@@ -15,7 +15,7 @@ var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice",
 
 // auditFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the database.
-func (s *Server) auditFilter(v *visit) (form templates.AuditForm, f audit.Filter, err error) {
+func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	form = templates.AuditForm{
 		From:    trimmed("from"),

@@ -24,11 +24,11 @@ const (
 	reviewLimit = 500
 )
 
-func (s *Server) showReview(v *visit) error { return s.reviewPage(v, http.StatusOK, nil) }
+func (s *Server) showReview(v *request) error { return s.reviewPage(v, http.StatusOK, nil) }
 
 // reviewPage shows what an auditor has to look at, and above it why a sign-off
 // was not taken.
-func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
+func (s *Server) reviewPage(v *request, status int, f *fault.Error) error {
 	page, err := s.reviewNow(v.Request().Context(), v.actor())
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *Server) since(ctx context.Context, visit audit.Entry, f audit.Filter) (
 }
 
 // signOff says in the log that a person reviewed all entries up to one.
-func (s *Server) signOff(v *visit) error {
+func (s *Server) signOff(v *request) error {
 	upTo, note := typedCount(v.FormValue("to")), strings.TrimSpace(v.FormValue("note"))
 	var err error
 	if utf8.RuneCountInString(note) > reviewLimit {

@@ -177,7 +177,7 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, s.HoldSending)
 	require.NoError(t, err)
 	require.True(t, held)
-	c.web.standing.changed()
+	c.web.status.changed()
 	operator, admin := c.as(auth.Operator), c.as(auth.Admin)
 	for _, page := range everyPage(id) {
 		for _, b := range []*browser{operator, admin} {

@@ -27,7 +27,7 @@ var resultColumns = []string{"row", "account", "outcome", "code", "message", "ba
 // words for an account: a mended file can be uploaded as it is.
 var rejectColumns = []string{"row", "line", "kind", "reason", "repeats_row"}
 
-func (s *Server) downloadResults(v *visit) error {
+func (s *Server) downloadResults(v *request) error {
 	ctx, outcome := v.Request().Context(), jobs.Outcome(v.QueryParam("outcome"))
 	if outcome != "" && !slices.Contains(jobs.Outcomes, outcome) {
 		return faultNoOutcome.With(string(outcome))
@@ -71,7 +71,7 @@ func (s *Server) downloadResults(v *visit) error {
 	return file.Flush()
 }
 
-func (s *Server) downloadRejects(v *visit) error {
+func (s *Server) downloadRejects(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.jobWithRows(v)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Server) downloadRejects(v *visit) error {
 }
 
 // jobWithRows is a job whose file has been read.
-func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
+func (s *Server) jobWithRows(v *request) (jobs.Job, error) {
 	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	switch {
 	case err != nil:
@@ -134,7 +134,7 @@ func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
 
 // ownColumns names the user's own columns: as in the file, else so that the
 // columns of accounts and tags are recognised again when the file comes back.
-func ownColumns(v *visit, understood jobs.Understood, names []string, least int) []string {
+func ownColumns(v *request, understood jobs.Understood, names []string, least int) []string {
 	if names == nil {
 		for i := range max(least, understood.Columns, understood.Column+1, understood.TagColumn) {
 			names = append(names, v.text.T("rejects.column.other", i+1))
@@ -152,7 +152,7 @@ func ownColumns(v *visit, understood jobs.Understood, names []string, least int)
 
 // beginDownload records the download and only then sends the first byte: what
 // cannot be recorded is not handed out.
-func (s *Server) beginDownload(v *visit, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
+func (s *Server) beginDownload(v *request, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
 	details["sha256"], details["file"] = j.FileSHA256, j.FileName
 	err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
 	if err != nil {

@@ -38,7 +38,7 @@ var (
 )
 
 // fail answers a request that went wrong: with a page, a piece of one, or JSON.
-func (s *Server) fail(v *visit, err error) {
+func (s *Server) fail(v *request, err error) {
 	ctx := v.Request().Context()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
 		return // nobody is there to read an answer
@@ -56,7 +56,7 @@ func (s *Server) fail(v *visit, err error) {
 }
 
 // statusOf is the one place that turns errors into statuses.
-func statusOf(v *visit, err error) (int, *fault.Error) {
+func statusOf(v *request, err error) (int, *fault.Error) {
 	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
 		switch h.Code {
 		case http.StatusNotFound:
@@ -90,7 +90,7 @@ func statusOf(v *visit, err error) (int, *fault.Error) {
 	return http.StatusServiceUnavailable, f
 }
 
-func (s *Server) sayFault(v *visit, status int, f *fault.Error) error {
+func (s *Server) sayFault(v *request, status int, f *fault.Error) error {
 	sentence := v.text.Fault(f)
 	switch {
 	case v.wantsJSON():
@@ -122,7 +122,7 @@ type errorBody struct {
 }
 
 // signInPath leads to the sign-in and from there back to the page asked for.
-func signInPath(v *visit) string {
+func signInPath(v *request) string {
 	next := here(v)
 	if next == "/" || next == "/jobs" {
 		return "/login"
@@ -131,7 +131,7 @@ func signInPath(v *visit) string {
 }
 
 // wayBack is where to go on after an error.
-func wayBack(v *visit) (path, text string) {
+func wayBack(v *request) (path, text string) {
 	id := v.Param("id")
 	switch {
 	case !v.signedIn():
@@ -149,6 +149,6 @@ func wayBack(v *visit) (path, text string) {
 }
 
 // retryAfter tells programs how long to wait.
-func retryAfter(v *visit, seconds int64) {
+func retryAfter(v *request, seconds int64) {
 	v.Response().Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
 }

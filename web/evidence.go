@@ -26,7 +26,7 @@ var faultSample = fault.Declare(fault.Invalid, "sample.form",
 		"symbols. Leave it empty for a new seed.")
 
 // downloadEvidence sends the evidence pack of a sealed job.
-func (s *Server) downloadEvidence(v *visit) error {
+func (s *Server) downloadEvidence(v *request) error {
 	pack, err := s.Evidence.Pack(v.Request().Context(), v.actor(), v.Param("id"))
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (s *Server) downloadEvidence(v *visit) error {
 
 // drawSample shows rows of a job that were drawn by chance. Without a seed a new
 // one is made, and the address that holds it shows the rows.
-func (s *Server) drawSample(v *visit) error {
+func (s *Server) drawSample(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func seedFits(seed string) bool {
 	return len(seed) <= longestSeed
 }
 
-func (s *Server) samplePage(v *visit, status int, page templates.SamplePage, f *fault.Error) error {
+func (s *Server) samplePage(v *request, status int, page templates.SamplePage, f *fault.Error) error {
 	view := s.view(v, "jobs")
 	if f != nil {
 		view.Problem = v.text.Fault(f)
@@ -106,7 +106,7 @@ type sampledRowJSON struct {
 	Calls   []callJSON `json:"calls"`
 }
 
-func asSampleJSON(v *visit, page templates.SamplePage) sampleJSON {
+func asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
 	out := sampleJSON{Job: page.Job.ID, Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
 	for i, r := range page.Rows {
 		if a := r.Aside; a != nil {

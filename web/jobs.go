@@ -24,7 +24,7 @@ const (
 	historyShown   = 30
 )
 
-func (s *Server) listJobs(v *visit) error {
+func (s *Server) listJobs(v *request) error {
 	list, filter, err := jobFilter(v)
 	if err != nil {
 		return s.refuseJobSearch(v, list, err)
@@ -62,7 +62,7 @@ func (s *Server) listJobs(v *visit) error {
 
 // jobFilter reads the filter of the address: as typed, for the page, and as
 // meant, for the database.
-func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
+func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	list = templates.JobList{
 		State: jobs.State(v.QueryParam("state")),
@@ -87,7 +87,7 @@ func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
 }
 
 // refuseJobSearch shows the filter again that cannot be searched by.
-func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) error {
+func (s *Server) refuseJobSearch(v *request, list templates.JobList, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
 		return err
@@ -98,7 +98,7 @@ func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) er
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Jobs(view, list) })
 }
 
-func (s *Server) showJob(v *visit) error {
+func (s *Server) showJob(v *request) error {
 	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Server) showJob(v *visit) error {
 }
 
 // jobPage shows a job: as its file is read, as a draft to review, or as it runs.
-func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error {
+func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
 	if f != nil {
@@ -147,7 +147,7 @@ func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error
 
 // review gathers what a person looks at before a job is started. With a fault
 // it holds what was typed.
-func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
+func (s *Server) review(v *request, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
 	ctx := v.Request().Context()
 	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
 		return r, err
@@ -185,7 +185,7 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 	return r, err
 }
 
-func (s *Server) startJob(v *visit) error {
+func (s *Server) startJob(v *request) error {
 	id := v.Param("id")
 	at, err := startAt(v)
 	if err == nil {
@@ -205,20 +205,20 @@ func (s *Server) startJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-func actOnJob(a jobs.Action) func(*Server, *visit) error {
-	return func(s *Server, v *visit) error {
+func actOnJob(a jobs.Action) func(*Server, *request) error {
+	return func(s *Server, v *request) error {
 		id := v.Param("id")
 		if _, err := s.Jobs.Act(v.Request().Context(), v.actor(), id, a); err != nil {
 			return err
 		}
-		s.standing.changed() // resuming may have the service tried at once
+		s.status.changed() // resuming may have the service tried at once
 		return v.Redirect(http.StatusSeeOther, jobPath(id))
 	}
 }
 
 // startAt reads the time of a start, in the zone that the pages show; zero
 // means at once.
-func startAt(v *visit) (time.Time, error) {
+func startAt(v *request) (time.Time, error) {
 	typed := strings.TrimSpace(v.FormValue("at"))
 	if typed == "" {
 		return time.Time{}, nil
@@ -230,7 +230,7 @@ func startAt(v *visit) (time.Time, error) {
 }
 
 // decideJob settles what becomes of the accounts that wait in doubt for a person.
-func (s *Server) decideJob(v *visit) error {
+func (s *Server) decideJob(v *request) error {
 	id := v.Param("id")
 	n, err := s.Jobs.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
 	if err != nil {
@@ -252,12 +252,12 @@ func (s *Server) decideJob(v *visit) error {
 }
 
 // putJobFirst lets a job go before all others, or no longer.
-func (s *Server) putJobFirst(v *visit) error {
+func (s *Server) putJobFirst(v *request) error {
 	id := v.Param("id")
 	if err := s.Jobs.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {
 		return err
 	}
-	s.standing.changed()
+	s.status.changed()
 	if v.FormValue("from") == sendingPath {
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	}

@@ -30,7 +30,7 @@ type jobJSON struct {
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
 	StartAt    *time.Time             `json:"start_at"` // nothing is sent before
-	Careful    bool                   `json:"careful"`  // only its first batch may be sent yet
+	Canary     bool                   `json:"canary"`   // only its first batch may be sent yet
 	Source     *string                `json:"source"`   // the job whose accounts these are
 	Read       *int                   `json:"read"`     // in thousandths, while the file is being read
 	ReadRows   *int64                 `json:"read_rows"`
@@ -54,13 +54,13 @@ type verificationJSON struct {
 // wholeJobJSON says more of a job that was asked for by its id.
 type wholeJobJSON struct {
 	jobJSON
-	Retries  []string     `json:"retries"`   // ids of all jobs made of accounts of this one
-	Kept     *keptJSON    `json:"kept"`      // tags of before; null: none are, or the job has not come to rest
-	Asked    *askedJSON   `json:"asked"`     // accounts in doubt that wait for a person
-	WaitsFor *overlapJSON `json:"waits_for"` // the job that goes first, since both hold the same accounts
+	Retries      []string          `json:"retries"`       // ids of all jobs made of accounts of this one
+	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"` // tags of before; null: none are, or the job has not come to rest
+	NeedsReview  *needsReviewJSON  `json:"needs_review"`  // accounts in doubt that wait for a person
+	WaitsFor     *overlapJSON      `json:"waits_for"`     // the job that goes first, since both hold the same accounts
 }
 
-type askedJSON struct {
+type needsReviewJSON struct {
 	Accounts   int64 `json:"accounts"`
 	Tagged     int64 `json:"tagged"`     // they have tags that were not there before
 	Unreadable int64 `json:"unreadable"` // their tags may not be read
@@ -68,7 +68,7 @@ type askedJSON struct {
 	Code       int   `json:"code"`       // why not
 }
 
-type keptJSON struct {
+type snapshotInfoJSON struct {
 	Batches  int64      `json:"batches"`
 	Bytes    int64      `json:"bytes"`
 	Digest   string     `json:"digest"`
@@ -112,14 +112,14 @@ type haltJSON struct {
 	Recovers bool   `json:"recovers"` // it goes on by itself
 }
 
-func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
+func (s *Server) asJobJSON(v *request, j jobs.Job) (jobJSON, error) {
 	out := jobJSON{
 		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
 		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
 		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
 		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
-		StartAt: moment(j.StartAt), Careful: j.Careful,
+		StartAt: moment(j.StartAt), Canary: j.Careful,
 	}
 	for _, o := range jobs.Outcomes {
 		out.Outcomes[o] = j.Counts[o]
@@ -162,7 +162,7 @@ func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
 	return out, nil
 }
 
-func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
+func (s *Server) jobAsJSON(v *request, j jobs.Job) error {
 	shown, err := s.asJobJSON(v, j)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 			return err
 		}
 		if kept.Batches > 0 {
-			whole.Kept = &keptJSON{
+			whole.SnapshotInfo = &snapshotInfoJSON{
 				Batches:  kept.Batches,
 				Bytes:    kept.Bytes,
 				Digest:   kept.Digest,
@@ -196,7 +196,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 			return err
 		}
 		if n := asked.Sum(); n > 0 {
-			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Lost: asked.Lost, Code: asked.Code}
+			whole.NeedsReview = &needsReviewJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Lost: asked.Lost, Code: asked.Code}
 		}
 	}
 	waits, err := s.live.waitsFor(v.Request().Context(), j)

@@ -18,7 +18,7 @@ func languageOf(r *http.Request) *messages.Text {
 }
 
 // setLanguage keeps the choice and returns to the page it was made on.
-func (s *Server) setLanguage(v *visit) error {
+func (s *Server) setLanguage(v *request) error {
 	http.SetCookie(v.Response(), &http.Cookie{
 		Name: languageCookie, Value: messages.Choose(v.FormValue("lang"), "").Lang, Path: "/",
 		MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, Secure: s.SecureCookies, SameSite: http.SameSiteLaxMode,

@@ -33,12 +33,12 @@ const (
 // live follows jobs for the pages that show them: one reader for each job that
 // is watched, however many watch it, and none when nobody does.
 type live struct {
-	audit    *audit.Log
-	jobs     *jobs.Jobs
-	standing *standings
-	log      *slog.Logger
-	ended    context.Context
-	close    func()
+	audit  *audit.Log
+	jobs   *jobs.Jobs
+	status *statusCache
+	log    *slog.Logger
+	ended  context.Context
+	close  func()
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -88,9 +88,9 @@ func (p *published) parts(ctx context.Context, a audience, of func() []templates
 	return all, nil
 }
 
-func newLive(c Config, standing *standings) *live {
+func newLive(c Config, status *statusCache) *live {
 	ended, end := context.WithCancel(context.Background())
-	return &live{audit: c.Audit, jobs: c.Jobs, standing: standing, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
+	return &live{audit: c.Audit, jobs: c.Jobs, status: status, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
 // look reads what the page of a job shows.
@@ -107,7 +107,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
-		if view.Asked, err = l.jobs.NeedsReview(ctx, j.ID); err != nil {
+		if view.NeedsReview, err = l.jobs.NeedsReview(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
@@ -120,7 +120,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if j.Settled() {
-		if view.Made, err = l.jobs.DerivedFrom(ctx, j.ID); err != nil {
+		if view.Derived, err = l.jobs.DerivedFrom(ctx, j.ID); err != nil {
 			return view, err
 		}
 		if view.Sealed, err = l.jobs.Sealed(ctx, j.ID); err != nil {
@@ -131,10 +131,10 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if rests(j) {
-		if view.Kept, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
+		if view.SnapshotInfo, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
 			return view, err
 		}
-		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
+		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.ReportFault) { // no page is lost for what it keeps
 			return view, err
 		}
 	}
@@ -151,7 +151,7 @@ func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (e
 	if i := view.Inspection; err == nil && i != nil && i.Settled() && i.Told() && i.Counts[jobs.Inspected] > 0 {
 		var kept snapshot.Info
 		kept, err = l.jobs.SnapshotInfo(ctx, *i)
-		view.Forgotten = !kept.ErasedAt.IsZero()
+		view.TagsErased = !kept.ErasedAt.IsZero()
 	}
 	return err
 }
@@ -216,19 +216,19 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	var last templates.JobView
-	var stood templates.Standing
+	var lastStatus templates.SendStatus
 	var shown jobs.State // which changes by itself when the time of a start comes
 	for first := true; ; first = false {
 		view, err := l.step(ctx, id, last)
-		standing := l.standing.now(ctx)
+		status := l.status.now(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
-		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Asked != last.Asked ||
-			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
-			last, stood, shown = view, standing, view.Job.Shown()
+		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.NeedsReview != last.NeedsReview ||
+			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(status, lastStatus):
+			last, lastStatus, shown = view, status, view.Job.Shown()
 			l.publish(ctx, t, view)
 		}
 		select {
@@ -259,11 +259,11 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	if err == nil {
 		view.Waits, err = l.waitsFor(ctx, j)
 	}
-	view.Asked = jobs.NeedsReview{}
+	view.NeedsReview = jobs.NeedsReview{}
 	if err == nil && j.Counts[jobs.InDoubt] > 0 {
-		view.Asked, err = l.jobs.NeedsReview(ctx, id)
+		view.NeedsReview, err = l.jobs.NeedsReview(ctx, id)
 	}
-	if err == nil && view.Asked != last.Asked {
+	if err == nil && view.NeedsReview != last.NeedsReview {
 		return l.look(ctx, j)
 	}
 	return view, err
@@ -299,7 +299,7 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 }
 
 // followJob streams what changes on the page of a job.
-func (s *Server) followJob(v *visit) error {
+func (s *Server) followJob(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.Jobs.Get(ctx, v.Param("id"))
 	if err != nil {
@@ -349,7 +349,7 @@ func (s *Server) followJob(v *visit) error {
 // eventStream remembers what a watcher was sent, so that only what has changed
 // is sent again.
 type eventStream struct {
-	v          *visit
+	v          *request
 	connection *http.ResponseController
 	sent       map[string]string
 }

@@ -30,7 +30,7 @@ func typedTime(typed string) (at time.Time, is bool) {
 
 // period reads from and to: times of a form, days, or times of a script (RFC
 // 3339). A day is meant whole.
-func period(v *visit) (from, to time.Time, err error) {
+func period(v *request) (from, to time.Time, err error) {
 	if from, err = edge(v.QueryParam("from"), 0); err != nil {
 		return from, to, err
 	}

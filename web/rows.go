@@ -15,7 +15,7 @@ import (
 const rowsOnAPage = 100
 
 // listRows shows the accounts of a job that fit, in the order of its file.
-func (s *Server) listRows(v *visit) error {
+func (s *Server) listRows(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ type rowJSON struct {
 	At      *time.Time   `json:"at"`
 }
 
-func asRowsJSON(v *visit, j jobs.Job, list []jobs.Account) []rowJSON {
+func asRowsJSON(v *request, j jobs.Job, list []jobs.Account) []rowJSON {
 	out := make([]rowJSON, len(list))
 	for i, a := range list {
 		out[i] = rowJSON{a.Row, a.Account, a.Outcome, a.Code, v.text.Explain(j, a), a.Batch, moment(a.At)}

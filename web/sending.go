@@ -26,11 +26,11 @@ const (
 	reasonLongest = 300
 )
 
-func (s *Server) showSending(v *visit) error { return s.sendingPage(v, http.StatusOK, nil) }
+func (s *Server) showSending(v *request) error { return s.sendingPage(v, http.StatusOK, nil) }
 
 // sendingPage shows how the app sends, and above it what was not done. A page
 // that is open asks for the part of it that moves.
-func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
+func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	page, err := s.sendingNow(v.Request().Context())
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	view := s.view(v, "sending")
 	switch {
 	case v.wantsJSON():
-		return v.JSON(status, asSendingJSON(v, view.Standing, page))
+		return v.JSON(status, asSendingJSON(v, view.SendStatus, page))
 	case v.fromHTMX() && f == nil:
 		return s.render(v, status, templates.SendingParts(view, page))
 	}
@@ -104,7 +104,7 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 	return page, nil
 }
 
-func (s *Server) changeSending(v *visit) error {
+func (s *Server) changeSending(v *request) error {
 	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
 		Snapshot: v.FormValue(
 			"snapshot",
@@ -144,7 +144,7 @@ func typedShare(typed string) snapshot.Share {
 
 // stopSending throws the kill switch. Whoever does is in a hurry: the reason
 // may stay empty, and a long one is cut.
-func (s *Server) stopSending(v *visit) error {
+func (s *Server) stopSending(v *request) error {
 	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
 	reason = reason[:min(len(reason), reasonLongest)]
 	return s.governed(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
@@ -152,7 +152,7 @@ func (s *Server) stopSending(v *visit) error {
 	})
 }
 
-func (s *Server) liftSending(v *visit) error {
+func (s *Server) liftSending(v *request) error {
 	return s.governed(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
 		s.notice(v, v.text.T("stop.lifted"))
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
@@ -160,8 +160,8 @@ func (s *Server) liftSending(v *visit) error {
 }
 
 // governed goes on after a change to the sending, or shows why it was not made.
-func (s *Server) governed(v *visit, err error, done func() error) error {
-	s.standing.changed()
+func (s *Server) governed(v *request, err error, done func() error) error {
+	s.status.changed()
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		return s.sendingPage(v, http.StatusUnprocessableEntity, f)
 	}
@@ -225,7 +225,7 @@ type openJobJSON struct {
 	CallsPerSecond float64    `json:"calls_per_second"`
 }
 
-func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage) sendingJSON {
+func asSendingJSON(v *request, now templates.SendStatus, page templates.SendingPage) sendingJSON {
 	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
 		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays, VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
 	if k := now.Stopped; k.Thrown() {

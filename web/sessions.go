@@ -129,7 +129,7 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 }
 
 // recognise finds out who makes a request.
-func (s *sessionStore) recognise(v *visit) error {
+func (s *sessionStore) recognise(v *request) error {
 	session, err := s.Get(v.Request(), s.name)
 	if err != nil {
 		return faultBusy.Because(err)
@@ -150,7 +150,7 @@ func (s *sessionStore) recognise(v *visit) error {
 // keep writes down what a visit's session holds. A page is shown, and what was
 // done stays done, also when that cannot be written: the disk may be full, or
 // another program may hold the database.
-func (s *sessionStore) keep(v *visit) {
+func (s *sessionStore) keep(v *request) {
 	if s.trouble() != nil {
 		return // and again once it can be
 	}
@@ -163,7 +163,7 @@ func (s *sessionStore) keep(v *visit) {
 
 // begin opens a session with a new id and a new secret, whatever the browser
 // brought along, so that nobody can plant one.
-func (s *sessionStore) begin(v *visit, by audit.Actor, user auth.User) error {
+func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
 	session.ID, session.Options = newSessionID(), &s.cookie
@@ -181,14 +181,14 @@ func (s *sessionStore) begin(v *visit, by audit.Actor, user auth.User) error {
 
 // alive reports whether a session that was recognised still stands: its user
 // may have been disabled, or have signed out elsewhere.
-func (s *sessionStore) alive(v *visit) bool {
+func (s *sessionStore) alive(v *request) bool {
 	record := v.session.Values[recordKey{}].(auth.Session)
 	_, _, err := s.users.Session(v.Request().Context(), record.TokenHash)
 	return err == nil
 }
 
 // forget takes the cookie back.
-func (s *sessionStore) forget(v *visit) {
+func (s *sessionStore) forget(v *request) {
 	gone := s.cookie
 	gone.MaxAge = -1
 	http.SetCookie(v.Response(), sessions.NewCookie(s.name, "", &gone))

@@ -42,7 +42,7 @@ var assets = func() assetSet {
 // path is the address of a file.
 func (a assetSet) path(name string) string { return "/static/" + name + "?v=" + a["static/"+name] }
 
-func (s *Server) static(v *visit) error {
+func (s *Server) static(v *request) error {
 	name := path.Join("static", path.Clean("/"+v.Param("*")))
 	hash, known := assets[name]
 	if !known {

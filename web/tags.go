@@ -18,7 +18,7 @@ var faultNoReport = fault.Declare(fault.Conflict, "report.none",
 
 // downloadReport hands out what a job's accounts had in tags, summed up: first
 // the sums, then every tag with the number of accounts that had it.
-func (s *Server) downloadReport(v *visit) error {
+func (s *Server) downloadReport(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func reportRows(r *snapshot.Report) [][]string {
 var tagColumns = []string{"row", "account", "outcome", "known", "count", "tags"}
 
 // downloadTags hands out the tags every account had before the job changed them.
-func (s *Server) downloadTags(v *visit) error {
+func (s *Server) downloadTags(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.jobWithRows(v)
 	if err != nil {

@@ -93,7 +93,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	}
 	defer console.close()
 	passwords := &strings.Builder{}
-	operator, err := demoUsers(ctx, console.rooms, passwords)
+	operator, err := demoUsers(ctx, console.components, passwords)
 	if err != nil {
 		return err
 	}
@@ -281,7 +281,7 @@ func awaitEnd(ctx context.Context, all *jobs.Jobs, id string) (jobs.Job, error) 
 }
 
 // demoUsers makes a user for each role, prints them, and returns the operator.
-func demoUsers(ctx context.Context, r *rooms, out io.Writer) (operator audit.Actor, err error) {
+func demoUsers(ctx context.Context, r *components, out io.Writer) (operator audit.Actor, err error) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "USER\tROLE\tPASSWORD")
 	for _, u := range []struct {

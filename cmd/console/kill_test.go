@@ -54,7 +54,7 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 		operator = p.signIn("olga")
 		until(t, "the job is finished", func() bool { return operator.ended(id) })
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		found := requireTruth(t, database, base, id)
+		found := requireMatch(t, database, base, id)
 		t.Logf("%d kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest "+
 			"restart made its first call after %s",
 			kills, found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
@@ -87,7 +87,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 		return err
 	})
 	require.NoError(t, group.Wait())
-	found := requireTruth(t, database, base, id)
+	found := requireMatch(t, database, base, id)
 	t.Logf("%d accounts agree, at most %d calls in any second", found.Accounts, found.MaxInAnySecond)
 }
 
@@ -108,7 +108,7 @@ func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
 		j := operator.job(id)
 		require.Zero(t, j.Outcomes["in_doubt"], "every call was answered and written down")
 		until(t, "the job is finished", func() bool { return operator.ended(id) })
-		found := requireTruth(t, database, base, id)
+		found := requireMatch(t, database, base, id)
 		require.Zero(t, found.Lost)
 	})
 }

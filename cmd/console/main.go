@@ -1,6 +1,6 @@
 // Command console is Tagsweep: an admin web console that removes all tags from
 // lists of accounts in Tencent Cloud Chat, and can prove what happened to each.
-// Each subcommand has a file of its own; rooms.go is the wiring.
+// Each subcommand has a file of its own; components.go connects the packages.
 package main
 
 import (

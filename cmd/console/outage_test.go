@@ -30,7 +30,7 @@ type outage struct {
 	simulator *timtest.Service
 	base      string
 	program   *program
-	operator  *visitor
+	operator  *apiClient
 	job       string
 }
 
@@ -117,7 +117,7 @@ func (o *outage) ends() {
 	require.NoError(o, o.program.stop(syscall.SIGTERM))
 	out, err := o.program.command("", "verify")
 	require.NoError(o, err, out)
-	found := requireTruth(o, o.program.database, o.base, o.job)
+	found := requireMatch(o, o.program.database, o.base, o.job)
 	require.Zero(o, found.OtherCalls, "calls whose intent no ledger holds")
 	o.Logf("%d accounts agree, %d calls, %d without an answer, %d accounts were in doubt", found.Accounts, found.Calls,
 		found.Lost, found.InDoubt)
@@ -213,7 +213,7 @@ func TestOutageByDiskErrorsLosesNothing(t *testing.T) {
 				if round == 1 { // what the disk has taken of the last transactions is all there is
 					require.Error(t, o.program.stop(syscall.SIGKILL))
 				}
-				disk.mend()
+				disk.fix()
 				t.Logf("%d writes or syncs failed", disk.failures())
 				if round == 1 {
 					o.program.start()
@@ -241,7 +241,7 @@ func (o *outage) breakDisk(inject string) *badDisk {
 	said, err := d.trace.StderrPipe()
 	require.NoError(o, err)
 	require.NoError(o, d.trace.Start(), "`make setup` installs strace")
-	o.Cleanup(d.mend)
+	o.Cleanup(d.fix)
 	lines := bufio.NewReader(said)
 	line, err := lines.ReadString('\n')
 	require.NoError(o, err)
@@ -256,8 +256,8 @@ func (d *badDisk) failures() int {
 	return bytes.Count(log, []byte("(INJECTED)"))
 }
 
-// mend lets the disk work again; a console that lives goes on untraced.
-func (d *badDisk) mend() {
+// fix lets the disk work again; a console that lives goes on untraced.
+func (d *badDisk) fix() {
 	if d.trace != nil {
 		d.trace.Process.Signal(syscall.SIGTERM)
 		d.trace.Wait() // says that a signal ended it

@@ -223,9 +223,9 @@ func databaseOf(t testing.TB, engine string) string {
 	return storetest.SQLiteFile(t)
 }
 
-// requireTruth holds finished jobs, and the inspections of their samples, against
+// requireMatch holds finished jobs, and the inspections of their samples, against
 // the simulator and recounts them.
-func requireTruth(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
+func requireMatch(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
 	t.Helper()
 	s := jobstest.Open(t, database)
 	for _, id := range ids {

@@ -44,12 +44,12 @@ func (c *serveCommand) Run(ctx context.Context, s *streams) error {
 
 // console is the running program: what serve, demo and nothing else put together.
 type console struct {
-	*rooms
+	*components
 	release  func()
 	client   *tim.Client
 	engine   *engine.Engine
 	importer *jobs.Importer
-	log      *logKeeper
+	logTasks *logTasks
 	web      *web.Server
 	listener net.Listener
 	logger   *slog.Logger
@@ -76,7 +76,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.listener, err = listen(c.Listen); err != nil {
 		return nil, err
 	}
-	if con.rooms, err = openRooms(ctx, c.Database); err != nil {
+	if con.components, err = openComponents(ctx, c.Database); err != nil {
 		return nil, err
 	}
 	con.snapshots.UseKey(keys.snapshots)
@@ -92,7 +92,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.release, err = con.db.ExclusiveLock(ctx); err != nil {
 		return nil, err
 	}
-	if err = clean(ctx, con.rooms, s.log); err != nil {
+	if err = clean(ctx, con.components, s.log); err != nil {
 		return nil, err
 	}
 	if err = con.jobs.SaveApp(ctx, app); err != nil {
@@ -105,7 +105,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
-	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
+	if con.logTasks, err = c.openLogTasks(ctx, con.components, keys, s.log); err != nil {
 		return nil, err
 	}
 	con.engine = engine.New(
@@ -122,7 +122,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 			App:            app,
 			Trouble:        con.engine.Trouble,
 			ReadTags:       con.engine.ReadTags,
-			Verify:         con.log.verify,
+			Verify:         con.logTasks.verify,
 			CookieKey:      keys.cookies,
 			Log:            s.log,
 			Version:        version,
@@ -137,7 +137,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 
 // clean ends what an earlier console left behind. Where others may be at work,
 // only what is surely abandoned is touched.
-func clean(ctx context.Context, r *rooms, log *slog.Logger) error {
+func clean(ctx context.Context, r *components, log *slog.Logger) error {
 	before := time.Now()
 	if r.db.Shared() {
 		before = before.Add(-24 * time.Hour)
@@ -160,7 +160,7 @@ func (c *console) run(ctx context.Context) error {
 	group.Go(func() error { return c.engine.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error { c.sweep(ctx); return nil })
-	group.Go(func() error { c.log.run(ctx); return nil })
+	group.Go(func() error { c.logTasks.run(ctx); return nil })
 	group.Go(func() error {
 		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -214,7 +214,7 @@ func (c *console) close() {
 	if c.release != nil {
 		c.release()
 	}
-	if c.rooms != nil {
+	if c.components != nil {
 		if err := c.db.Close(); err != nil {
 			c.logger.Error("the database could not be closed", "err", err)
 		}

@@ -142,7 +142,7 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 		"nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
-	requireTruth(t, p.database, base, job)
+	requireMatch(t, p.database, base, job)
 	name, content := w.download(".outcomes tfoot a")
 	require.Equal(t, "members-results.csv", name)
 	requireResults(t, p, job, content, 4_000)

@@ -33,10 +33,10 @@ const everyFault = "server_error=0.01,timeout=0.005,too_often=0.0005,bad_gateway
 // again while people work with them and the service misbehaves.
 type torture struct {
 	*testing.T
-	dice      *rand.Rand
+	random    *rand.Rand
 	simulator *timtest.Control
 	consoles  []*program
-	crowd     *crowd
+	users     *chaosUsers
 	kills     int
 }
 
@@ -67,17 +67,17 @@ func TestTorture(t *testing.T) {
 				"--late-within", "3s", "--faults", everyFault)
 			one := newProgram(t, base, database)
 			one.start()
-			w := &torture{T: t, dice: rand.New(rand.NewPCG(seed, uint64(consoles))), simulator: simulator, consoles: []*program{one}}
+			w := &torture{T: t, random: rand.New(rand.NewPCG(seed, uint64(consoles))), simulator: simulator, consoles: []*program{one}}
 			for range consoles - 1 {
 				another := one.another()
 				t.Cleanup(another.end)
 				another.start()
 				w.consoles = append(w.consoles, another)
 			}
-			w.crowd = newCrowd(w, w.dice.Uint64())
-			w.crowd.firstJobs(10_000 + 2_500*kills)
+			w.users = newChaosUsers(w, w.random.Uint64())
+			w.users.firstJobs(10_000 + 2_500*kills)
 			atWork, leave := context.WithCancel(t.Context())
-			w.crowd.begin(atWork)
+			w.users.start(atWork)
 			began := time.Now()
 			for w.kills < kills {
 				w.round()
@@ -90,7 +90,7 @@ func TestTorture(t *testing.T) {
 				}
 				require.True(t, p.listens())
 			}
-			all := w.crowd.finish()
+			all := w.users.finish()
 			for _, p := range w.consoles {
 				require.NoError(t, p.stop(syscall.SIGTERM))
 			}
@@ -112,10 +112,10 @@ func TestTorture(t *testing.T) {
 // starts what was killed.
 func (w *torture) round() {
 	victims := w.consoles[w.kills%len(w.consoles):][:1]
-	if len(w.consoles) > 1 && w.dice.IntN(8) == 0 {
+	if len(w.consoles) > 1 && w.random.IntN(8) == 0 {
 		victims = w.consoles
 	}
-	switch w.dice.IntN(10) {
+	switch w.random.IntN(10) {
 	case 0, 1: // perhaps before it listens
 		w.wait(400 * time.Millisecond)
 	case 2, 3: // while answers to the calls just made come in
@@ -132,18 +132,18 @@ func (w *torture) round() {
 		w.wait(1500 * time.Millisecond)
 	}
 	for _, p := range victims {
-		w.crowd.without(p, func() { require.Error(w, p.stop(syscall.SIGKILL)) })
+		w.users.killConsole(p, func() { require.Error(w, p.stop(syscall.SIGKILL)) })
 		w.kills++
 	}
 	for _, p := range victims {
 		p.launch()
-		w.crowd.with(p)
+		w.users.addConsole(p)
 	}
 }
 
 // wait lets a random time pass.
 func (w *torture) wait(most time.Duration) {
-	timer := time.NewTimer(time.Duration(w.dice.Int64N(int64(most))))
+	timer := time.NewTimer(time.Duration(w.random.Int64N(int64(most))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -162,7 +162,7 @@ func (w *torture) calls() int64 {
 func (w *torture) requireSilence() {
 	for call, err := range w.simulator.Ledger(w.Context(), 0) {
 		require.NoError(w, err)
-		for _, s := range w.crowd.silences {
+		for _, s := range w.users.quietTimes {
 			at := time.UnixMicro(call.At)
 			require.False(w, at.After(s.from) && at.Before(s.to), "call %d arrived %s after all sending was stopped",
 				call.Number, at.Sub(s.from)+time.Second)
@@ -183,8 +183,8 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 		what  string
 		value any
 	}{
-		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.crowd.said()},
-		{"times all sending was stopped", len(w.crowd.silences)},
+		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.users.summary()},
+		{"times all sending was stopped", len(w.users.quietTimes)},
 		{"accounts", found.Accounts}, {"calls", found.Calls}, {"faults, of so many kinds", fmt.Sprintf("%d, %d", faults, len(stats.Faults))},
 		{"calls without an answer", found.Lost}, {"accounts that were in doubt", found.InDoubt},
 		{"rows lost", found.Missing}, {"rows with two outcomes", found.Duplicate}, {"acknowledged accounts sent again", found.Resent},

@@ -16,7 +16,7 @@ import (
 )
 
 // outcomes is what became of each account of a job.
-func (u *undoing) outcomes(id string) map[string]string {
+func (u *undoTest) outcomes(id string) map[string]string {
 	_, body := u.olga.get("/jobs/" + id + "/results.csv")
 	names, found := column(u.t, body, "account"), column(u.t, body, "outcome")
 	outcomes := make(map[string]string, len(names))
@@ -34,7 +34,7 @@ func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(3_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		all := u.withTags()
 		for i, policy := range []string{"merge", "skip", "stop"} {
 			names := all[i*800 : (i+1)*800]
@@ -87,7 +87,7 @@ func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 				require.Equal(t, "skipped", outcomes[full])
 			}
 		}
-		u.requireTruth()
+		u.requireMatch()
 	})
 }
 
@@ -109,7 +109,7 @@ func TestAnUndoCanBeUndone(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		names := u.withTags()
 		clearing := u.cleared(names...)
 		between := map[string][]string{}
@@ -134,7 +134,7 @@ func TestAnUndoCanBeUndone(t *testing.T) {
 
 		u.run(u.undo(again, url.Values{"policy": {"merge"}}, nil))
 		u.requireTags(after)
-		u.requireTruth()
+		u.requireMatch()
 	})
 }
 
@@ -143,7 +143,7 @@ func TestAnUndoCanBeUndone(t *testing.T) {
 func TestAPartOfAJobIsTakenBack(t *testing.T) {
 	t.Parallel()
 	_, tags := tagged(2_000)
-	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
+	u := newUndoTest(t, databaseOf(t, "sqlite"), tags, nil)
 	names := u.withTags()
 	clearing := u.cleared(names...)
 	want := map[string][]string{}
@@ -193,7 +193,7 @@ func TestAPartOfAJobIsTakenBack(t *testing.T) {
 	}
 	require.Equal(t, whole, j.Outcomes["unchanged"], "what is there is not sent again")
 	u.requireTags(want)
-	u.requireTruth()
+	u.requireMatch()
 }
 
 // Files with a column of tags: the tags named are added, or removed, and no
@@ -203,7 +203,7 @@ func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 	plain := strings.NewReplacer("a,b", "city", `"q"`, "plan") // nothing that would part a cell
 	onEach(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_500)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		names := slices.Sorted(maps.Keys(tags))
 		for _, kind := range []string{"add_tags", "remove_tags"} {
 			var file strings.Builder
@@ -253,6 +253,6 @@ func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 			}
 		}
 		require.Empty(t, u.calls(tim.RemoveAllTags))
-		u.requireTruth()
+		u.requireMatch()
 	})
 }

@@ -83,7 +83,7 @@ func (c Code) Failure() bool {
 	return false
 }
 
-// Kept are the events whose entries prove something of others: they are never removed.
+// NeverRemoved are the events whose entries prove something of others: they are never removed.
 var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
 
 // Ends reports whether the event ends a job or what had been published of the

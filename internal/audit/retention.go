@@ -148,7 +148,7 @@ func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (
 	return e, nil
 }
 
-// keptCodes is the list of audit.Kept for SQL. The database's triggers name the same.
+// neverRemovedCodes is the list of audit.Kept for SQL. The database's triggers name the same.
 var neverRemovedCodes = func() string {
 	var list []string
 	for _, code := range NeverRemoved {

@@ -60,7 +60,7 @@ func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review
 	}
 }
 
-// LastVisit returns the newest entry that says that a person read or searched the
+// LastRead returns the newest entry that says that a person read or searched the
 // log in another session than this; zero when there is none.
 func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	for _, code := range []Code{LogRead, LogSearched} {

@@ -49,7 +49,7 @@ type job struct {
 // readsFirst reports whether tags are read before they are changed.
 func (j job) readsFirst() bool { return j.kind.First(j.snapshot) == tim.GetTags }
 
-// told reports whether the job was told tags for each account.
+// hasTags reports whether the job was told tags for each account.
 func (j job) hasTags() bool { return j.kind.Tagged() || j.checks.Tagged() }
 
 // account is an account of a batch on its way to an outcome.
@@ -114,7 +114,7 @@ func names(accounts []*account) []string {
 	return list
 }
 
-// held says which accounts of its batch a call holds: bit 0 of byte 0 is the first.
+// accountBits says which accounts of its batch a call holds: bit 0 of byte 0 is the first.
 func accountBits(accounts []*account) []byte {
 	bits := make([]byte, (jobs.BatchSize+7)/8)
 	for _, a := range accounts {

@@ -13,7 +13,7 @@ import (
 const (
 	firstBackOff = 250 * time.Millisecond
 	longestWait  = 30 * time.Second
-	// connected is how long a call may wait for a connection.
+	// connectTimeout is how long a call may wait for a connection.
 	connectTimeout = 600 * time.Millisecond
 	// slowHold is how long no call of a command leaves once one was too frequent.
 	slowHold = 300 * time.Millisecond
@@ -35,7 +35,7 @@ func (e *Engine) newCall(b *batch, command tim.Command, accounts []*account) *ca
 	return c
 }
 
-// lineFor is the ledger's line of the next call: that of the claim, while it is
+// nextCall is the ledger's line of the next call: that of the claim, while it is
 // still to be made, or a new one.
 func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *call {
 	if n := len(b.calls); n > 0 {
@@ -46,14 +46,14 @@ func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *c
 	return e.newCall(b, command, accounts)
 }
 
-// tried is how often in a row calls gave codes of one rule. The parts of a batch
+// attempts is how often in a row calls gave codes of one rule. The parts of a batch
 // that was halved go on counting where the whole stood.
 type attempts struct {
 	rule  tim.Rule
 	count int
 }
 
-// callUntilClear makes a call, retrying temporary errors, until its answer says something of
+// callWithRetry makes a call, retrying temporary errors, until its answer says something of
 // its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
 // or needs a person, is an ending.
 func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *attempts) (

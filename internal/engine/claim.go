@@ -70,7 +70,7 @@ const takeBatchesSQL = `
 	RETURNING number, outcome, accounts, sent = 1, lost,
 		(SELECT p.accounts FROM planned_batches p WHERE p.job_id = batches.job_id AND p.number = batches.number)`
 
-// claimSome takes up to n batches of the job whose turn it is; none when nothing
+// claimBatches takes up to n batches of the job whose turn it is; none when nothing
 // may be sent, or when there is none. Trouble with the database closes the gate.
 func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 	began := time.Now()

@@ -10,23 +10,23 @@ import (
 
 const (
 	heartbeatEvery = time.Second
-	// silentFor is after how long without a heartbeat a console has lost its batches.
+	// consoleTimeout is after how long without a heartbeat a console has lost its batches.
 	// A call leaves while the heartbeat is younger than beatAge, and ends within the
 	// client's time-out of 10 s: none is under way by then.
 	consoleTimeout = 20 * time.Second
 )
 
-// heartbeat says that a console lives.
+// heartbeatSQL says that a console lives.
 const heartbeatSQL = `
 	INSERT INTO consoles (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
 
-// silent are the consoles other than $2 that have been silent since $1, or whose
+// silentConsoles are the consoles other than $2 that have been silent since $1, or whose
 // last sign lies so far ahead that the clock was set back.
 const silentConsoles = `
 	SELECT id FROM consoles WHERE id <> $2 AND (seen_at < $1 OR seen_at > $1 + 3600000)
 	UNION SELECT b.console FROM batches b LEFT JOIN consoles c ON c.id = b.console WHERE b.console <> '' AND c.id IS NULL`
 
-// enlist makes this console known, and where there can be no other ends what an
+// register makes this console known, and where there can be no other ends what an
 // earlier one left. It returns false when ctx ended first.
 func (e *Engine) register(ctx context.Context) bool {
 	for {
@@ -46,7 +46,7 @@ func (e *Engine) writeHeartbeats(ctx context.Context) {
 	}
 }
 
-// beatOnce writes a heartbeat and takes from silent consoles what they had in hand;
+// writeHeartbeat writes a heartbeat and takes from silent consoles what they had in hand;
 // alone, from all others. It returns false when it could not.
 func (e *Engine) writeHeartbeat(ctx context.Context, alone bool) bool {
 	began := time.Now()

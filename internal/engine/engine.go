@@ -44,13 +44,13 @@ import (
 )
 
 const (
-	// inFlight is the most batches in hand: enough for 97 a second that take 4 s each.
+	// maxInFlight is the most batches in hand: enough for 97 a second that take 4 s each.
 	maxInFlight = 400
 	// claimAhead is for how long batches are claimed before their first calls leave.
 	claimAhead = 200 * time.Millisecond
-	// claimMost is the most batches of one claim.
+	// maxClaim is the most batches of one claim.
 	maxClaim = 100
-	// idle is how long a new job waits at most to be seen.
+	// maxIdle is how long a new job waits at most to be seen.
 	maxIdle = 200 * time.Millisecond
 	// lastWrites is how long a console that ends tries to write down its last answers.
 	lastWrites = 15 * time.Second
@@ -148,7 +148,7 @@ func (e *Engine) claim(ctx, writing context.Context) *sync.WaitGroup {
 	return &workers
 }
 
-// free waits until there is room for half of the batches that are claimed ahead, so
+// reserveWorkers waits until there is room for half of the batches that are claimed ahead, so
 // that one claim takes several, and takes what room there is.
 func (e *Engine) reserveWorkers(ctx context.Context) (n int) {
 	most := 0
@@ -174,7 +174,7 @@ func (e *Engine) reserveWorkers(ctx context.Context) (n int) {
 	return n
 }
 
-// firstLeft says that the first call of a batch leaves, or that none does.
+// firstCallSent says that the first call of a batch leaves, or that none does.
 func (e *Engine) firstCallSent(b *batch) {
 	if !b.firstCallSent {
 		b.firstCallSent = true
@@ -191,7 +191,7 @@ func (e *Engine) wake() {
 	}
 }
 
-// rest waits while there is nothing to claim: not so long that what a person
+// waitForWork waits while there is nothing to claim: not so long that what a person
 // changes is seen late, nor past a batch of ours that moved on.
 func (e *Engine) waitForWork(ctx context.Context) {
 	timer := time.NewTimer(maxIdle)

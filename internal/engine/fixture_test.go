@@ -18,7 +18,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// scene is an engine that may run, its store, and the simulator it calls.
+// fixture is an engine that may run, its store, and the simulator it calls.
 type fixture struct {
 	*testing.T
 	*jobstest.Console
@@ -41,7 +41,7 @@ func newFixture(t *testing.T, s *jobstest.Console) *fixture {
 	return c
 }
 
-// calledAs gives the engine another client.
+// useClient gives the engine another client.
 func (c *fixture) useClient(base string, now func() time.Time) {
 	c.Helper()
 	app := jobstest.App
@@ -83,7 +83,7 @@ func (c *fixture) starts(kind jobs.Kind, file string) jobs.Job {
 	return enginetest.Start(c, c.Console, draft)
 }
 
-// made reads a job that was made of another, and starts it.
+// startDerived reads a job that was made of another, and starts it.
 func (c *fixture) startDerived(j jobs.Job, err error) jobs.Job {
 	c.Helper()
 	require.NoError(c, err)
@@ -140,7 +140,7 @@ func (c *fixture) idle(j jobs.Job) bool {
 	return c.count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND console <> ''`, j.ID) == 0
 }
 
-// asks waits until a job asks a person about so many accounts.
+// requireReview waits until a job asks a person about so many accounts.
 func (c *fixture) requireReview(j jobs.Job, want jobs.NeedsReview) {
 	c.Helper()
 	var asked jobs.NeedsReview
@@ -163,7 +163,7 @@ func (c *fixture) calls(commands ...tim.Command) (calls []timtest.Call) {
 	return calls
 }
 
-// requireTruth holds jobs against the service.
+// requireMatch holds jobs against the service.
 func (c *fixture) requireMatch(all ...jobs.Job) *timtest.Comparison {
 	c.Helper()
 	var ids []string
@@ -211,7 +211,7 @@ func tagNames(n int) (tags []string) {
 	return tags
 }
 
-// lose loses every call of a command, which does nothing. What is in doubt then
+// loseAnswers loses every call of a command, which does nothing. What is in doubt then
 // is read back after readBack.
 func (c *fixture) loseAnswers(command tim.Command) {
 	c.Helper()
@@ -219,7 +219,7 @@ func (c *fixture) loseAnswers(command tim.Command) {
 	c.engine.LostCallEnds = time.Minute
 }
 
-// doubted waits until all open accounts of a job are in doubt.
+// putInDoubt waits until all open accounts of a job are in doubt.
 func (c *fixture) putInDoubt(j jobs.Job) {
 	c.Helper()
 	c.until("all is in doubt", func() bool {

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// lookEvery is how often the gate asks the database what stops calls.
+	// pollEvery is how often the gate asks the database what stops calls.
 	pollEvery = 150 * time.Millisecond
-	// lookAge is how old its answer may be for a call to leave by: with the look
+	// maxPollAge is how old its answer may be for a call to leave by: with the look
 	// itself and a wait for a connection, none leaves a second after a person has
 	// stopped it.
 	maxPollAge = 500 * time.Millisecond
-	// beatAge is how old the heartbeat may be: a call that leaves then has ended
+	// maxHeartbeatAge is how old the heartbeat may be: a call that leaves then has ended
 	// before another console takes its batch over.
 	maxHeartbeatAge = 5 * time.Second
 )
@@ -76,7 +76,7 @@ func (g *gate) open(b *batch) bool {
 		job.cancelled == (b.job.state == jobs.Cancelled)
 }
 
-// openToPerson reports whether a call that belongs to no job may leave, or why not.
+// openForPerson reports whether a call that belongs to no job may leave, or why not.
 func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -89,7 +89,7 @@ func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	return g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge), nil
 }
 
-// claims reports whether a claim may be tried. One also finds out whether the
+// mayClaim reports whether a claim may be tried. One also finds out whether the
 // database can be written again.
 func (g *gate) mayClaim() bool {
 	g.mutex.Lock()
@@ -101,20 +101,20 @@ func (g *gate) mayClaim() bool {
 	return others == 0 && g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge)
 }
 
-// young reports whether something is not older than that by the monotonic clock
+// recent reports whether something is not older than that by the monotonic clock
 // and by the wall's: the first stands still while a machine is suspended.
 func recent(at time.Time, age time.Duration) bool {
 	return !at.IsZero() && time.Since(at) <= age && time.Now().Round(0).Sub(at.Round(0)).Abs() <= age
 }
 
-// brake stops all calls of this process until release is called.
+// block stops all calls of this process until release is called.
 func (g *gate) block() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.blocks++
 }
 
-// release says that what stops calls is written down: what is seen from now on counts.
+// unblock says that what stops calls is written down: what is seen from now on counts.
 func (g *gate) unblock() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -220,7 +220,7 @@ func (g *gate) time() time.Time {
 // now is the database's time in unix milliseconds.
 func (g *gate) now() int64 { return g.time().UnixMilli() }
 
-// note tells how some work ended and returns whether it failed. Shutdown and lost
+// report tells how some work ended and returns whether it failed. Shutdown and lost
 // claims are not errors of the database.
 func (g *gate) report(ctx context.Context, w operation, err error) (failed bool) {
 	g.mutex.Lock()
@@ -244,7 +244,7 @@ func (g *gate) report(ctx context.Context, w operation, err error) (failed bool)
 	return true
 }
 
-// holding counts the batches whose end waits to be written down.
+// addUnwritten counts the batches whose end waits to be written down.
 func (g *gate) addUnwritten(more int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

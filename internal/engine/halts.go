@@ -12,14 +12,14 @@ import (
 // wait in milliseconds.
 const longestProbe = int64(30_000)
 
-// takeProbe makes the claim under way the only one until it is settled, or a
+// reserveProbe makes the claim under way the only one until it is settled, or a
 // console that dies with it has been silent for long enough.
 func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) error {
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
 	return err
 }
 
-// probed says what follows from a probe: the jobs that halted because the service
+// afterProbe says what follows from a probe: the jobs that halted because the service
 // did not work go on, or the next one comes later.
 func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {

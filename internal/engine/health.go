@@ -28,7 +28,7 @@ type health struct {
 	singles map[accountCode]int // single accounts in a row
 }
 
-// row is of calls of one command without a good answer.
+// streak is of calls of one command without a good answer.
 type streak struct {
 	calls       int
 	since, last time.Time
@@ -89,7 +89,7 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 	return end
 }
 
-// misplaced counts the single accounts in a row that a code was given to, and
+// tooManyAlike counts the single accounts in a row that a code was given to, and
 // reports whether it is not the accounts any more.
 func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	h.mutex.Lock()

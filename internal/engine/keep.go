@@ -18,22 +18,22 @@ import (
 // others took it for dead. What they have written down stands.
 var errLost = errors.New("engine: the claim has ended")
 
-// keepIntent says of a batch that a call which changes tags may leave for it.
+// markSending says of a batch that a call which changes tags may leave for it.
 const markSending = `
 	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// stillOurs changes nothing: it finds out whether the claim has ended.
+// checkClaim changes nothing: it finds out whether the claim has ended.
 const checkClaim = `
 	UPDATE batches SET claim = claim WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// intended is where calls are written down before they leave.
+// intentColumns is where calls are written down before they leave.
 const intentColumns = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
 
 func (e *Engine) intent(b *batch, c *call) []any {
 	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
-// keepTags keeps the tags of before of a batch of the plan.
+// saveTags keeps the tags of before of a batch of the plan.
 const saveTags = `
 	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
@@ -81,7 +81,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 // all of them are saved.
 type sealedTags struct{ data []byte }
 
-// sealTags encrypts the tags that are not saved yet, together with those of the batch
+// encryptTags encrypts the tags that are not saved yet, together with those of the batch
 // that are.
 func (e *Engine) encryptTags(ctx context.Context, b *batch) (s sealedTags, end *stopReason) {
 	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unsaved }) {

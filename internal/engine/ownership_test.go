@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// dies leaves the first batch of a job of three as a console that died while it
+// consoleDies leaves the first batch of a job of three as a console that died while it
 // was sent, and the second as one that had only claimed it.
 func (c *fixture) consoleDies(j jobs.Job) {
 	c.Helper()
@@ -80,7 +80,7 @@ func TestADeadConsolesCancelledJobIsReadBack(t *testing.T) {
 	})
 }
 
-// loses ends the claims on a job as another console would, while calls are under way.
+// losesClaims ends the claims on a job as another console would, while calls are under way.
 func (c *fixture) losesClaims(j jobs.Job, notBefore time.Time) {
 	c.Helper()
 	c.exec(`UPDATE batches SET console = '', claim = '', outcome = 'in_doubt', lost = 1, not_before = $2 WHERE job_id = $1`, j.ID,

@@ -7,7 +7,7 @@ import (
 	"tagsweep/internal/snapshot"
 )
 
-// mostLost is how many calls in a row that change a batch may stay without an
+// maxLostCalls is how many calls in a row that change a batch may stay without an
 // answer before a person decides.
 const maxLostCalls = 10
 
@@ -102,7 +102,7 @@ func (b *batch) needsTags(a *account) (bool, *stopReason) {
 	return false, nil
 }
 
-// leaveCancelled ends an account of a cancelled job that would have to be changed.
+// endCancelled ends an account of a cancelled job that would have to be changed.
 func (b *batch) endCancelled(a *account) {
 	if b.job.kind.Tagged() && a.maybeChanged {
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
@@ -111,7 +111,7 @@ func (b *batch) endCancelled(a *account) {
 	a.end(jobs.Unsent, 0, "")
 }
 
-// asItShould ends an account that needs no change: by this job, or from the first.
+// endUnchanged ends an account that needs no change: by this job, or from the first.
 func (b *batch) endUnchanged(a *account) {
 	if a.maybeChanged {
 		a.end(b.job.kind.Done(), 0, "")
@@ -123,18 +123,18 @@ func (b *batch) endUnchanged(a *account) {
 // target returns which tags of an account are to be added or removed.
 func (b *batch) target(a *account) []string { return snapshot.Chosen(a.wanted, b.job.only) }
 
-// begun reports whether the job may have added some of its tags to an account already.
+// partlyAdded reports whether the job may have added some of its tags to an account already.
 func (b *batch) partlyAdded(a *account) bool {
 	added, _ := snapshot.Missing(snapshot.Common(b.target(a), a.now), a.before)
 	return a.maybeChanged && len(added) > 0
 }
 
-// gained reports whether an account has tags that an earlier reading did not find.
+// hasNewTags reports whether an account has tags that an earlier reading did not find.
 func (a *account) hasNewTags() bool {
 	return a.beforeKnown && slices.ContainsFunc(a.now, func(tag string) bool { return !slices.Contains(a.before, tag) })
 }
 
-// remember saves the current tags of an account as those it had before. If the account
+// saveBefore saves the current tags of an account as those it had before. If the account
 // may be changed already, it adds them, and only for a job that removes all tags. It
 // returns false when they are too many to keep.
 func (b *batch) saveBefore(a *account) bool {

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// fresh is how long tags that were read may be taken for those an account has; a
+	// maxReadAge is how long tags that were read may be taken for those an account has; a
 	// batch that takes longer is read again first.
 	maxReadAge = 55 * time.Second
-	// badThroughout is how many calls of a batch must be refused for their accounts,
+	// refusalsBeforeSingles is how many calls of a batch must be refused for their accounts,
 	// and none accepted, before each account is sent alone: halving would cost more.
 	refusalsBeforeSingles = 7
-	// fewTries is how often an account that an answer names is tried again.
+	// maxTries is how often an account that an answer names is tried again.
 	maxTries = 3
 )
 
-// ending is why a batch goes no further for now; nil: it is done.
+// stopReason is why a batch goes no further for now; nil: it is done.
 type stopReason struct {
 	halt   int    // the job halts with this code; 0: it does not
 	all    bool   // so does every other job of the app
@@ -28,10 +28,10 @@ type stopReason struct {
 	review int    // what is in doubt stays so for this code until a person decides; 0: it does not
 }
 
-// cut ends a batch that must not be sent now. It is claimed again later, unchanged.
+// notNow ends a batch that must not be sent now. It is claimed again later, unchanged.
 var notNow = &stopReason{}
 
-// carry takes a batch from its claim to its settlement. Calls end with ctx; what
+// runBatch takes a batch from its claim to its settlement. Calls end with ctx; what
 // became of them is written down until writing ends.
 func (e *Engine) runBatch(ctx, writing context.Context, b *batch) {
 	end := e.process(ctx, b)
@@ -39,7 +39,7 @@ func (e *Engine) runBatch(ctx, writing context.Context, b *batch) {
 	e.settle(writing, b, end)
 }
 
-// work reads, plans, keeps and changes.
+// process reads, plans, keeps and changes.
 func (e *Engine) process(ctx context.Context, b *batch) *stopReason {
 	if end := e.loadTags(ctx, b); end != nil {
 		return end
@@ -97,7 +97,7 @@ func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t atte
 	return e.failAccount(b, tim.GetTags, accounts[0], answer)
 }
 
-// readEach takes down what a good answer says of each account.
+// recordRead takes down what a good answer says of each account.
 func (e *Engine) recordRead(ctx context.Context, b *batch, accounts []*account, answer tim.Answer, tags map[string][]string) *stopReason {
 	if b.readAt.IsZero() { // the parts of a batch that was halved are as old as the first
 		b.readAt = answer.SentAt
@@ -167,7 +167,7 @@ func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *s
 	return nil
 }
 
-// changed takes down what an accepted call did. An account that its answer names
+// recordChanged takes down what an accepted call did. An account that its answer names
 // was not changed by it: it has failed, or is sent again with the next round.
 func (e *Engine) recordChanged(ctx context.Context, b *batch, accounts []*account, answer tim.Answer) *stopReason {
 	refused := refusedAccounts(answer)
@@ -193,7 +193,7 @@ func (e *Engine) recordChanged(ctx context.Context, b *batch, accounts []*accoun
 	return nil
 }
 
-// refusals are the accounts that an otherwise accepted call names as refused.
+// refusedAccounts are the accounts that an otherwise accepted call names as refused.
 func refusedAccounts(a tim.Answer) map[string]tim.AccountError {
 	refused := make(map[string]tim.AccountError, len(a.AccountErrors))
 	for _, e := range a.AccountErrors {
@@ -202,7 +202,7 @@ func refusedAccounts(a tim.Answer) map[string]tim.AccountError {
 	return refused
 }
 
-// passes reports whether the code that an answer gave an account may pass.
+// isTemporary reports whether the code that an answer gave an account may pass.
 func isTemporary(a *account, code int) bool {
 	switch tim.RuleOf(code).After(a.tries) {
 	case tim.Retry, tim.Slow, tim.SignAgain, tim.WaitMinute:

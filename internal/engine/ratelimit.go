@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// ahead is for how long slots are reserved at once, and how early they are given away.
+	// reserveAhead is for how long slots are reserved at once, and how early they are given away.
 	reserveAhead = 100 * time.Millisecond
-	// late is how long after its slot a call may leave; then it takes another.
+	// maxLate is how long after its slot a call may leave; then it takes another.
 	// Where several consoles share the slots, none sees how late the others are.
 	maxLate       = 80 * time.Millisecond
 	maxLateShared = 20 * time.Millisecond
-	// moment is how long a call waits at most for room in the service's second.
+	// maxWindowWait is how long a call waits at most for room in the service's second.
 	maxWindowWait = 20 * time.Millisecond
-	// aSecond is the service's second, and a little for how calls differ on their way.
+	// windowLength is the service's second, and a little for how calls differ on their way.
 	windowLength = time.Second + 20*time.Millisecond
 )
 
-// pacer gives the calls of one command their slots: evenly spaced at the set
+// rateLimiter gives the calls of one command their slots: evenly spaced at the set
 // rate, one persisted row for all jobs, consoles and restarts. Beyond that no more
 // calls leave this process in any second than the service takes.
 type rateLimiter struct {
@@ -72,7 +72,7 @@ func (p *rateLimiter) next(ctx context.Context, may func() bool) (left func(time
 	}
 }
 
-// reach waits until the next slot is near, and takes it.
+// takeSlot waits until the next slot is near, and takes it.
 func (p *rateLimiter) takeSlot(ctx context.Context, may func() bool) (slot time.Time, interval time.Duration, ok bool) {
 	select {
 	case p.turn <- struct{}{}:
@@ -114,7 +114,7 @@ func (p *rateLimiter) slotsIn(d time.Duration) int {
 	return max(2, int(d/spaced))
 }
 
-// room reports whether the service has room for one more call now, or in a moment
+// enterWindow reports whether the service has room for one more call now, or in a moment
 // that it waits for. On a busy machine the call leaves later than it might.
 func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
 	if interval < time.Second/jobs.ServiceLimit { // a rate beyond the service's own is for another service
@@ -189,7 +189,7 @@ func (p *rateLimiter) reserve(ctx context.Context) bool {
 	return true
 }
 
-// fill leaves no room for calls until a second has passed: just before this process
+// fillWindow leaves no room for calls until a second has passed: just before this process
 // began, another made some.
 func (p *rateLimiter) fillWindow(now time.Time) {
 	p.mutex.Lock()
@@ -199,7 +199,7 @@ func (p *rateLimiter) fillWindow(now time.Time) {
 	}
 }
 
-// set is the rate that was set for the app, the pace the command was slowed down to,
+// rate is the rate that was set for the app, the pace the command was slowed down to,
 // and when its last reserved slots end.
 func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
 	var thousandths, at, slot int64
@@ -214,7 +214,7 @@ func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace 
 // hold lets no call of the command leave for a while.
 func (p *rateLimiter) hold(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, false) }
 
-// slower holds the command for a moment and lowers its pace, from which it finds
+// slowDown holds the command for a moment and lowers its pace, from which it finds
 // back by itself.
 func (p *rateLimiter) slowDown(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, true) }
 

@@ -9,7 +9,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// askWithin is how long a person waits for a slot at most.
+// maxSlotWait is how long a person waits for a slot at most.
 const maxSlotWait = 4 * time.Second
 
 // Faults of reading the tags of one account for a person.

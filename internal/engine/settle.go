@@ -83,7 +83,7 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	e.wake()
 }
 
-// forget gives the accounts of a batch back as they were claimed, but for what
+// discardReadings gives the accounts of a batch back as they were claimed, but for what
 // calls have changed.
 func (b *batch) discardReadings() {
 	for _, a := range b.accounts {
@@ -132,7 +132,7 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 	return e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
 }
 
-// settleAlone is settleIn of what locks more than one job, or the log.
+// settleExclusive is settleIn of what locks more than one job, or the log.
 func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *stopReason) error {
 	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// answered is the answer of a call; one that was not made was not sent.
+// result is the answer of a call; one that was not made was not sent.
 func (c *call) result() tim.Answer {
 	a := c.answer
 	if a.Delivery == 0 {
@@ -234,7 +234,7 @@ func (b *batch) sentCalls() (n int64) {
 	return n
 }
 
-// settleLost is for a claim that has ended: only the ledger learns of the answers.
+// settleExpired is for a claim that has ended: only the ledger learns of the answers.
 // That of a sealed job is not changed; the log tells of what came late.
 func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
@@ -263,7 +263,7 @@ func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) erro
 	return nil
 }
 
-// completeLost completes lines of the ledger that were taken for lost meanwhile.
+// completeExpired completes lines of the ledger that were taken for lost meanwhile.
 // Those that never left were counted, and are no more.
 func (e *Engine) completeExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	var uncounted int64

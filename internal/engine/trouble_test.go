@@ -18,7 +18,7 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-// troubled makes a store unusable in the middle of a job, and usable again.
+// requireTrouble makes a store unusable in the middle of a job, and usable again.
 func (c *fixture) requireTrouble(spoil, mend func(), want *fault.Sentence) {
 	c.Helper()
 	c.set(`rate_set = 25`)

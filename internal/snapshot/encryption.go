@@ -47,7 +47,7 @@ const (
 	Wanted Purpose = 'w' // those a job is to add or remove
 )
 
-// Seal returns the snapshot of a batch: AES-256-GCM over zstd, so that it opens
+// Encrypt returns the snapshot of a batch: AES-256-GCM over zstd, so that it opens
 // under the same key and purpose, for the same job and batch only. Accounts
 // ascend by their places; tags that repeat within an account are kept once. Two
 // seals of the same accounts differ. What cannot be kept is FaultTooMany or
@@ -64,7 +64,7 @@ func Encrypt(key Key, purpose Purpose, job string, batch int64, accounts []Accou
 	return encrypt(key, batchData(purpose, job, batch), zip.EncodeAll(form, nil))
 }
 
-// Open returns the accounts of a snapshot, nil Tags for one that had none. An
+// Decrypt returns the accounts of a snapshot, nil Tags for one that had none. An
 // error is FaultErased when key is the zero Key, else FaultChanged.
 func Decrypt(key Key, purpose Purpose, job string, batch int64, sealed []byte) ([]Account, error) {
 	if key == (Key{}) {

@@ -71,10 +71,10 @@ func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (K
 	return Unwrap(s.master, jobID, wrapped)
 }
 
-// sealedIn are the tables of what is kept a batch of the plan a row.
+// tables are the tables of what is kept a batch of the plan a row.
 var tables = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
-// sealedTags returns the tags that are kept for some batches of the plan, by number.
+// readBatches returns the tags that are kept for some batches of the plan, by number.
 func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	type sealed struct {
 		number int64
@@ -100,7 +100,7 @@ func (s *Snapshots) KeyOf(ctx context.Context, jobID string) (Key, error) {
 	return s.keyOf(ctx, s.db.Reader(), jobID)
 }
 
-// SealedTags returns the tags that are kept for a batch of the plan, by place in
+// BatchTags returns the tags that are kept for a batch of the plan, by place in
 // the job; nil when none are.
 func (s *Snapshots) BatchTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
 	all, err := readBatches(ctx, s.db.Reader(), key, purpose, jobID, number, number)

@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// form is a batch as it is kept, in JSON: for each account from place First on, which
+// packed is a batch as it is kept, in JSON: for each account from place First on, which
 // of the Names it has; null where its tags were not read.
 type packed struct {
 	First int64    `json:"first"`
@@ -17,7 +17,7 @@ type packed struct {
 	Tags  [][]int  `json:"tags"`
 }
 
-// encode writes accounts, whose places must ascend within a batch, and their tags
+// pack writes accounts, whose places must ascend within a batch, and their tags
 // once each.
 func pack(accounts []Account) ([]byte, error) {
 	f := packed{Names: []string{}, Tags: [][]int{}}
@@ -56,7 +56,7 @@ func pack(accounts []Account) ([]byte, error) {
 	return text, err
 }
 
-// decode reads what encode wrote.
+// unpack reads what encode wrote.
 func unpack(text []byte) ([]Account, error) {
 	var f packed
 	if err := json.Unmarshal(text, &f); err != nil {

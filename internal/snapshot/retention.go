@@ -16,13 +16,13 @@ import (
 // sliceErased is how many batches are emptied at a time, so that nobody waits long.
 const sliceErased = 250
 
-// Waiting is a job whose tags are to be erased once, or by now.
+// Erasure is a job whose tags are to be erased once, or by now.
 type Erasure struct {
 	JobID string
 	Due   bool
 }
 
-// Waiting lists the jobs that have ended whose tags are to be erased by now, and
+// Erasure lists the jobs that have ended whose tags are to be erased by now, and
 // those of which no report is kept yet, first those that are due first. A key whose
 // erasing has begun is due until all it encrypted is gone.
 func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {

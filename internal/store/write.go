@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// groupMost is the most transactions that share one commit.
+	// maxGroup is the most transactions that share one commit.
 	maxGroup = 128
-	// groupLeast is how many are waited for, for no longer than groupWait: a commit
+	// minGroup is how many are waited for, for no longer than groupWait: a commit
 	// costs as much as all that it writes.
 	minGroup  = 8
 	groupWait = 10 * time.Millisecond
-	// groupWithin is how long a group may take; then the database is in trouble.
+	// groupTimeout is how long a group may take; then the database is in trouble.
 	groupTimeout = 10 * time.Second
 )
 
-// ErrAlone is of a body that must not share a commit: it locks the log, or more than
+// ErrExclusive is of a body that must not share a commit: it locks the log, or more than
 // one job, and is to be run by Tx.
 var ErrExclusive = errors.New("store: it is to be written alone")
 

@@ -53,7 +53,7 @@ func (r Rule) After(tries int) Class {
 	return r.Last
 }
 
-// BlamesAccount reports whether the code by itself says that an account is bad.
+// IsAccountError reports whether the code by itself says that an account is bad.
 func (r Rule) IsAccountError() bool { return r.Class == Account && r.MaxSingles == 0 }
 
 const (

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// ErrNotLeft is why a call was not sent that could have been, but too late. It
+// ErrSentNothing is why a call was not sent that could have been, but too late. It
 // says little of the service: this program may have been slow.
 var ErrSentNothing = errors.New("no connection was free in time, or the call was stopped while it waited for one")
 
-// Leaving says when a call may leave, and hears when it does.
+// SendGate says when a call may leave, and hears when it does.
 type SendGate struct {
 	// Until is the latest time: a call that waits for a connection until then is
 	// not sent. The zero time is none.
@@ -18,14 +18,14 @@ type SendGate struct {
 	// May is asked just before the first byte is handed to the network; false
 	// and the call is not sent. nil: it always may.
 	May func() bool
-	// Written is told each time a part of the request was handed to the network,
+	// Sent is told each time a part of the request was handed to the network,
 	// when that was. Calls arrive in the order of their last such times. May be nil.
 	Sent func(time.Time)
 }
 
 type sendGateKey struct{}
 
-// WithLeaving returns a context for one call.
+// WithSendGate returns a context for one call.
 func WithSendGate(ctx context.Context, l SendGate) context.Context {
 	return context.WithValue(ctx, sendGateKey{}, l)
 }

@@ -56,7 +56,7 @@ func counting(next dial) dial {
 	}
 }
 
-// takeBack lets the system forget what is not delivered yet when a connection is
+// discardOnClose lets the system forget what is not delivered yet when a connection is
 // closed: else it would go on trying for minutes, long after the accounts of a
 // call that was given up were read back.
 func discardOnClose(conn net.Conn) {
@@ -91,7 +91,7 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// wire watches the connections one call is given and tells whether any byte of
+// sendTrace watches the connections one call is given and tells whether any byte of
 // its request was written. The transport's own hooks cannot tell: they fire
 // when the request has entered a buffer. Whoever asks must have the transport's
 // verdict already: RoundTrip fails only after its writer has ended.
@@ -107,7 +107,7 @@ type sendTrace struct {
 	refused        bool // it may not leave any more
 }
 
-// leaves reports whether bytes of the call may be handed to the network. It ends
+// maySend reports whether bytes of the call may be handed to the network. It ends
 // the call when none was and none may be: the transport would try another connection.
 func (w *sendTrace) maySend() bool {
 	w.mu.Lock()
@@ -123,7 +123,7 @@ func (w *sendTrace) maySend() bool {
 	return w.sent
 }
 
-// handedOn notes that so many bytes were written; after none the call may be
+// recordSent notes that so many bytes were written; after none the call may be
 // tried on another connection, and has to ask again.
 func (w *sendTrace) recordSent(n int) {
 	w.mu.Lock()
@@ -144,7 +144,7 @@ func (w *sendTrace) expire() {
 	}
 }
 
-// notLeft reports whether the call was ended before it left.
+// wasRefused reports whether the call was ended before it left.
 func (w *sendTrace) wasRefused() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

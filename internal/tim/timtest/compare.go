@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Books are what a console says of its jobs. Compare believes none of it.
+// Records are what a console says of its jobs. Compare believes none of it.
 type Records interface {
 	// Get returns a job with the sums over its accounts.
 	Get(ctx context.Context, id string) (jobs.Job, error)
@@ -63,7 +63,7 @@ type recorded struct {
 	arrived  bool
 }
 
-// comparing holds all accounts of the jobs in memory.
+// comparer holds all accounts of the jobs in memory.
 type comparer struct {
 	*Comparison
 	sim      *Control
@@ -190,7 +190,7 @@ type openCall struct {
 	call     string
 }
 
-// disturbs reports whether two calls for one account may not be open at once:
+// conflictsWith reports whether two calls for one account may not be open at once:
 // two of one job, or two of which one changes what the other acts on.
 func (o openCall) conflictsWith(other openCall) bool {
 	bothRead := o.reads && other.reads

@@ -18,7 +18,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// book is what a console says of one job.
+// jobRecords is what a console says of one job.
 type jobRecords struct {
 	jobs.Job
 	results []jobs.Result
@@ -88,7 +88,7 @@ var jobsOf = map[string]jobs.Job{
 	"inspect": {Kind: jobs.Inspect},
 }
 
-// scene is a simulator, and the honest books of the calls it gets.
+// fixture is a simulator, and the honest books of the calls it gets.
 type fixture struct {
 	*testing.T
 	sim    *Service
@@ -96,7 +96,7 @@ type fixture struct {
 	random uint32
 }
 
-// staged runs body in a bubble of time, in which waiting costs none, with jobs
+// withFixture runs body in a bubble of time, in which waiting costs none, with jobs
 // of jobsOf: "clear restore=skipped" are two of which amy is the only account,
 // and amy is done by the one and was skipped by the other.
 func withFixture(t *testing.T, list string, body func(*fixture)) {

@@ -49,7 +49,7 @@ func union(a, b []string) []string {
 	return out
 }
 
-// minus is a without what b has.
+// difference is a without what b has.
 func difference(a, b []string) (left []string) {
 	for _, tag := range a {
 		if !slices.Contains(b, tag) {

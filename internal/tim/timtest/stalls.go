@@ -7,7 +7,7 @@ import (
 // serviceLimit is how many calls of a command the service takes in any second.
 const serviceLimit = 100
 
-// standstill is a time, in Unix microseconds, in which the simulator did not get
+// stall is a time, in Unix microseconds, in which the simulator did not get
 // to run: what arrived meanwhile was seen only after it, all together.
 type stall struct{ from, to int64 }
 
@@ -19,13 +19,13 @@ type burst struct {
 
 const (
 	stallCheckEvery = 5 * time.Millisecond
-	// longestLook is longer than it takes when the machine has time for the simulator.
+	// maxCheckGap is longer than it takes when the machine has time for the simulator.
 	maxCheckGap = 15 * time.Millisecond
-	// after is how long after a standstill the last of what had waited is seen.
+	// stallTail is how long after a standstill the last of what had waited is seen.
 	stallTail = 50 * time.Millisecond
 )
 
-// look notes standstills until the simulator closes.
+// watchStalls notes standstills until the simulator closes.
 func (s *Service) watchStalls() {
 	tick := time.NewTicker(stallCheckEvery)
 	defer tick.Stop()

@@ -17,8 +17,8 @@ import (
 	"tagsweep/internal/jobs/jobstest"
 )
 
-// visitor is a signed-in person who uses scripts instead of a browser.
-type visitor struct {
+// apiClient is the client of a signed-in person who uses scripts instead of a browser.
+type apiClient struct {
 	t       testing.TB
 	program *program
 	client  *http.Client
@@ -29,16 +29,16 @@ func (p *program) another() *program {
 	return &program{t: p.t, database: p.database, settings: p.settings, log: p.log}
 }
 
-func (p *program) signIn(user string) *visitor {
+func (p *program) signIn(user string) *apiClient {
 	jar, err := cookiejar.New(nil)
 	require.NoError(p.t, err)
-	v := &visitor{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	v := &apiClient{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {jobstest.Password}})
 	require.Equal(p.t, http.StatusSeeOther, answer.StatusCode)
 	return v
 }
 
-func (v *visitor) do(request *http.Request) (*http.Response, string) {
+func (v *apiClient) do(request *http.Request) (*http.Response, string) {
 	answer, err := v.client.Do(request)
 	require.NoError(v.t, err)
 	defer answer.Body.Close()
@@ -47,25 +47,25 @@ func (v *visitor) do(request *http.Request) (*http.Response, string) {
 	return answer, string(body)
 }
 
-func (v *visitor) post(path string, form url.Values) (*http.Response, string) {
+func (v *apiClient) post(path string, form url.Values) (*http.Response, string) {
 	request, err := http.NewRequest(http.MethodPost, v.program.address+path, strings.NewReader(form.Encode()))
 	require.NoError(v.t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return v.do(request)
 }
 
-func (v *visitor) get(path string) (*http.Response, string) {
+func (v *apiClient) get(path string) (*http.Response, string) {
 	request, err := http.NewRequest(http.MethodGet, v.program.address+path, nil)
 	require.NoError(v.t, err)
 	return v.do(request)
 }
 
 // upload sends a file and returns the answer.
-func (v *visitor) upload(name string, content []byte) (*http.Response, string) {
+func (v *apiClient) upload(name string, content []byte) (*http.Response, string) {
 	return v.do(v.uploading(name, content))
 }
 
-func (v *visitor) uploading(name string, content []byte) *http.Request {
+func (v *apiClient) uploading(name string, content []byte) *http.Request {
 	var around bytes.Buffer
 	form := multipart.NewWriter(&around)
 	require.NoError(v.t, form.WriteField("note", "from a test"))
@@ -82,7 +82,7 @@ func (v *visitor) uploading(name string, content []byte) *http.Request {
 }
 
 // paste uploads text and returns the id of its job.
-func (v *visitor) paste(text string) string {
+func (v *apiClient) paste(text string) string {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	require.NoError(v.t, form.WriteField("text", text))
@@ -96,7 +96,7 @@ func (v *visitor) paste(text string) string {
 }
 
 // draft uploads a file and returns the id of its job.
-func (v *visitor) draft(content []byte) string {
+func (v *apiClient) draft(content []byte) string {
 	answer, body := v.upload("users.csv", content)
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
@@ -124,7 +124,7 @@ type jobJSON struct {
 }
 
 // ended reports whether a job is finished, and the inspection of its sample too.
-func (v *visitor) ended(id string) bool {
+func (v *apiClient) ended(id string) bool {
 	j := v.job(id)
 	if j.State != "finished" || j.awaitsInspection() {
 		return false
@@ -132,7 +132,7 @@ func (v *visitor) ended(id string) bool {
 	return j.Verification == nil || j.Verification.Job == nil || v.job(*j.Verification.Job).State == "finished"
 }
 
-func (v *visitor) job(id string) (j jobJSON) {
+func (v *apiClient) job(id string) (j jobJSON) {
 	request, err := http.NewRequest(http.MethodGet, v.program.address+"/jobs/"+id, nil)
 	require.NoError(v.t, err)
 	request.Header.Set("Accept", "application/json")
@@ -144,7 +144,7 @@ func (v *visitor) job(id string) (j jobJSON) {
 
 // start waits until a job's file is read, confirms the number of its accounts and
 // starts it.
-func (v *visitor) start(id string) {
+func (v *apiClient) start(id string) {
 	until(v.t, "the file is read", func() bool { return v.job(id).State != "reading" })
 	answer, body := v.post("/jobs/"+id+"/start", url.Values{"confirm": {strconv.FormatInt(v.job(id).Accounts, 10)}})
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)

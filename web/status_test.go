@@ -65,10 +65,10 @@ func TestKillSwitchOfOtherConsoleIsSeen(t *testing.T) {
 	b := c.as(auth.Operator)
 	require.NotContains(t, b.get("/jobs").body, "All sending is stopped")
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "elsewhere"))
-	require.LessOrEqual(t, standingFor, time.Second, "what was read is asked for anew by then")
+	require.LessOrEqual(t, statusMaxAge, time.Second, "what was read is asked for anew by then")
 	require.Eventually(t, func() bool {
-		return c.web.standing.now(t.Context()).Stopped.Thrown()
-	}, 10*standingFor, 10*time.Millisecond)
+		return c.web.status.now(t.Context()).Stopped.Thrown()
+	}, 10*statusMaxAge, 10*time.Millisecond)
 	require.Contains(t, b.get("/jobs").body, "elsewhere")
 }
 
@@ -81,7 +81,7 @@ func TestAnOpenJobPageLearnsOfAStop(t *testing.T) {
 	require.NotContains(t, open.next(), "All sending is stopped")
 	c.as(auth.Admin).post("/sending/stop", "reason", "why")
 	event := open.next()
-	require.Contains(t, parts(event), "standing")
+	require.Contains(t, parts(event), "send-status")
 	require.Contains(t, event, "All sending is stopped. See the top of the page.", "in the job's progress")
 }
 
@@ -118,7 +118,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 	require.Equal(t, healthJSON{Status: "ok", Version: "test", Sending: "running"}, c.health(http.StatusOK))
 
 	require.NoError(t, c.store.ThrowKillSwitch(t.Context(), audit.System, "why"))
-	c.web.standing.changed()
+	c.web.status.changed()
 	stopped := c.health(http.StatusOK)
 	require.Equal(t, "stopped", stopped.Sending, "what a person wants is no fault")
 	require.NotNil(t, stopped.Since)
@@ -130,7 +130,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 		require.NoError(t, c.store.Audit.Record(context.Background(),
 			audit.Entry{Code: code, Actor: audit.System, Details: map[string]any{"code": jobs.CodeDown}}))
 	}
-	c.web.standing.changed()
+	c.web.status.changed()
 	probing := c.health(http.StatusOK)
 	require.Equal(t, "probing", probing.Sending)
 	halts := c.recorded(audit.Filter{Code: audit.JobHalted})

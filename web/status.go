@@ -11,47 +11,47 @@ import (
 )
 
 const (
-	standingFor  = time.Second     // how old what every page says of the sending may be
-	readStanding = 2 * time.Second // a page waits no longer for it
-	haltsOfOne   = 20              // jobs that one outage halts, at most, to find when it began
+	statusMaxAge     = time.Second     // how old what every page says of the sending may be
+	statusTimeout    = 2 * time.Second // a page waits no longer for it
+	maxHaltsOfOutage = 20              // jobs that one outage halts, at most, to find when it began
 )
 
-// standings reads how the sending stands, once a second at most, however many
+// statusCache reads what keeps the console from sending, once a second at most, however many
 // pages ask.
-type standings struct {
+type statusCache struct {
 	Config
 	mutex sync.Mutex
 	at    time.Time
-	last  templates.Standing
+	last  templates.SendStatus
 }
 
-// now returns how the sending stands. What cannot be read is as it last was:
+// now returns what keeps the console from sending. What cannot be read is as it last was:
 // no page fails for it.
-func (s *standings) now(ctx context.Context) templates.Standing {
+func (s *statusCache) now(ctx context.Context) templates.SendStatus {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if time.Since(s.at) >= standingFor {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readStanding)
+	if time.Since(s.at) >= statusMaxAge {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTimeout)
 		defer cancel()
 		if err := s.read(ctx); err != nil {
-			s.Log.Error("how the sending stands cannot be read", "error", err)
+			s.Log.Error("what keeps the console from sending cannot be read", "error", err)
 		}
 		s.at = time.Now()
 	}
-	standing := s.last
-	standing.Trouble = s.Trouble()
-	return standing
+	sending := s.last
+	sending.Trouble = s.Trouble()
+	return sending
 }
 
 // changed has it read anew at once.
-func (s *standings) changed() {
+func (s *statusCache) changed() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.at = time.Time{}
 }
 
-func (s *standings) read(ctx context.Context) (err error) {
-	var now templates.Standing
+func (s *statusCache) read(ctx context.Context) (err error) {
+	var now templates.SendStatus
 	if now.Stopped, err = s.Jobs.KillSwitch(ctx); err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func (s *standings) read(ctx context.Context) (err error) {
 
 // downSince is when the service last stopped working: the first halt for it
 // since it was last well.
-func (s *standings) downSince(ctx context.Context) (since time.Time, err error) {
+func (s *statusCache) downSince(ctx context.Context) (since time.Time, err error) {
 	well, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.ServiceWell, Limit: 1})
 	if err != nil {
 		return since, err
 	}
-	halts, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobHalted, Limit: haltsOfOne})
+	halts, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.JobHalted, Limit: maxHaltsOfOutage})
 	for _, halt := range halts {
 		if len(well) > 0 && halt.Seq < well[0].Seq {
 			break

@@ -11,8 +11,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// rooms are what a console keeps in its database, each noun in a package of its own.
-type rooms struct {
+// components are the packages that share the database of a console.
+type components struct {
 	db        *store.DB
 	audit     *audit.Log
 	users     *auth.Users
@@ -21,17 +21,17 @@ type rooms struct {
 	evidence  *evidence.Evidence
 }
 
-// openRooms opens a database. Close its db at the end.
-func openRooms(ctx context.Context, database string) (*rooms, error) {
+// openComponents opens a database. Close its db at the end.
+func openComponents(ctx context.Context, database string) (*components, error) {
 	db, err := store.Open(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	return newRooms(db), nil
+	return newComponents(db), nil
 }
 
-func newRooms(db *store.DB) *rooms {
-	r := &rooms{db: db, audit: audit.New(db, jobs.AppOf), snapshots: snapshot.New(db)}
+func newComponents(db *store.DB) *components {
+	r := &components{db: db, audit: audit.New(db, jobs.AppOf), snapshots: snapshot.New(db)}
 	r.users = auth.New(db, r.audit)
 	r.jobs = jobs.New(db, r.audit, r.snapshots)
 	r.evidence = evidence.New(db, r.audit, r.jobs)

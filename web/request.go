@@ -19,8 +19,8 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-// visit is one request: who makes it, in which language, under which id.
-type visit struct {
+// request is one request: who makes it, in which language, under which id.
+type request struct {
 	echo.Context
 	requestID string
 	text      *messages.Text
@@ -28,19 +28,19 @@ type visit struct {
 	user      auth.User         // zero when signed out
 }
 
-const visitKey = "visit"
+const requestKey = "request"
 
-func (s *Server) visitOf(c echo.Context) *visit {
-	if v, ok := c.Get(visitKey).(*visit); ok {
+func (s *Server) requestOf(c echo.Context) *request {
+	if v, ok := c.Get(requestKey).(*request); ok {
 		return v
 	}
-	return &visit{Context: c, text: messages.English}
+	return &request{Context: c, text: messages.English}
 }
 
-func (v *visit) signedIn() bool { return v.session != nil }
+func (v *request) signedIn() bool { return v.session != nil }
 
 // actor is who acts, for the log.
-func (v *visit) actor() audit.Actor {
+func (v *request) actor() audit.Actor {
 	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
 	if v.signedIn() {
 		a.ID, a.Name, a.Role, a.SignedIn, a.Session = v.user.ID, v.user.Name, string(v.user.Role), audit.ByPassword, v.session.ID
@@ -49,27 +49,27 @@ func (v *visit) actor() audit.Actor {
 }
 
 // wantsJSON reports whether a script asks.
-func (v *visit) wantsJSON() bool {
+func (v *request) wantsJSON() bool {
 	accept := v.Request().Header.Get(echo.HeaderAccept)
 	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
 }
 
 // fromHTMX reports whether a page asks for a piece of itself.
-func (v *visit) fromHTMX() bool { return v.Request().Header.Get("HX-Request") == "true" }
+func (v *request) fromHTMX() bool { return v.Request().Header.Get("HX-Request") == "true" }
 
 // enter begins every request, and turns whatever goes wrong in it into an answer.
 func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		v := &visit{Context: c, requestID: newRequestID(), text: languageOf(c.Request())}
-		c.Set(visitKey, v)
+		v := &request{Context: c, requestID: newRequestID(), text: languageOf(c.Request())}
+		c.Set(requestKey, v)
 		v.Response().Header().Set(echo.HeaderXRequestID, v.requestID)
 		setHeaders(v)
 		if err := s.proceed(v, next); err != nil {
 			s.fail(v, err)
 		}
 		level := slog.LevelInfo
-		if unattended(v) {
+		if withoutSession(v) {
 			level = slog.LevelDebug
 		}
 		s.Log.Log(
@@ -95,7 +95,7 @@ func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (s *Server) proceed(v *visit, next echo.HandlerFunc) (err error) {
+func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 	defer func() {
 		switch p := recover(); {
 		case p == http.ErrAbortHandler:
@@ -107,7 +107,7 @@ func (s *Server) proceed(v *visit, next echo.HandlerFunc) (err error) {
 	if err := s.origin.Check(v.Request()); err != nil {
 		return faultCrossSite.Because(err)
 	}
-	if !unattended(v) {
+	if !withoutSession(v) {
 		if err := s.sessions.recognise(v); err != nil {
 			return err
 		}
@@ -115,15 +115,15 @@ func (s *Server) proceed(v *visit, next echo.HandlerFunc) (err error) {
 	return next(v)
 }
 
-// unattended reports whether it does not matter who asks.
-func unattended(v *visit) bool {
+// withoutSession reports whether it does not matter who asks.
+func withoutSession(v *request) bool {
 	return strings.HasPrefix(v.Request().URL.Path, "/static/") || v.Request().URL.Path == "/healthz"
 }
 
 // guard lets only those pass who may use the route.
 func (s *Server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		v := s.visitOf(c)
+		v := s.requestOf(c)
 		switch {
 		case r.permission == auth.Public:
 		case !v.signedIn():
@@ -149,7 +149,7 @@ const (
 	protectLimit = 4 << 20
 )
 
-func readForm(v *visit) error {
+func readForm(v *request) error {
 	limit := int64(formLimit)
 	if v.Path() == protectPath {
 		limit = protectLimit

@@ -10,35 +10,35 @@ import (
 )
 
 const (
-	sealEvery       = time.Second
-	publishEvery    = time.Second
-	retryEvery      = 10 * time.Second
-	checkpointEvery = time.Minute
-	verifyEvery     = 12 * time.Hour
-	lookEvery       = time.Minute // whether it is time to verify
+	sealEvery        = time.Second
+	publishEvery     = time.Second
+	retryEvery       = 10 * time.Second
+	checkpointEvery  = time.Minute
+	verifyEvery      = 12 * time.Hour
+	verifyCheckEvery = time.Minute // whether it is time to verify
 )
 
-// logKeeper does for the log what nobody asks for: it seals jobs that have
+// logTasks runs the regular tasks of the log: it seals jobs that have
 // ended, signs checkpoints, sends them away, and verifies all of it.
-type logKeeper struct {
-	*rooms
-	destinations []*destination
-	asked        chan audit.Actor // who wants it verified now
-	logger       *slog.Logger
+type logTasks struct {
+	*components
+	destinations   []*destination
+	verifyRequests chan audit.Actor // who wants it verified now
+	logger         *slog.Logger
 
-	mutex sync.Mutex
-	said  map[string]string // what last failed, by what it was
+	mutex      sync.Mutex
+	lastErrors map[string]string // what last failed, by what it was
 }
 
-// openLog holds sending back when the database is older than its log's last
+// openLogTasks holds sending back when the database is older than its log's last
 // published checkpoint.
-func (c *serveCommand) openLog(ctx context.Context, r *rooms, k keys, logger *slog.Logger) (*logKeeper, error) {
+func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, logger *slog.Logger) (*logTasks, error) {
 	r.audit.SignWith(k.log)
 	destinations, err := c.destinations()
 	if err != nil {
 		return nil, err
 	}
-	keeper := &logKeeper{rooms: r, destinations: destinations, asked: make(chan audit.Actor, 1), logger: logger, said: map[string]string{}}
+	tasks := &logTasks{components: r, destinations: destinations, verifyRequests: make(chan audit.Actor, 1), logger: logger, lastErrors: map[string]string{}}
 	public, err := r.audit.Key(ctx)
 	if err != nil {
 		return nil, err
@@ -47,16 +47,16 @@ func (c *serveCommand) openLog(ctx context.Context, r *rooms, k keys, logger *sl
 		if d.file == "" {
 			continue
 		}
-		if err := keeper.resume(ctx, d, public); err != nil {
+		if err := tasks.resume(ctx, d, public); err != nil {
 			return nil, err
 		}
 	}
-	return keeper, nil
+	return tasks, nil
 }
 
 // resume finds out up to where a file has the checkpoints, and whether it has
 // some that the database lacks.
-func (k *logKeeper) resume(ctx context.Context, d *destination, public string) error {
+func (k *logTasks) resume(ctx context.Context, d *destination, public string) error {
 	p, err := readPublished(ctx, k.audit, d.file, public)
 	if err != nil {
 		return err
@@ -96,9 +96,9 @@ func (k *logKeeper) resume(ctx context.Context, d *destination, public string) e
 }
 
 // verify asks for a verification; false when one is asked for already.
-func (k *logKeeper) verify(by audit.Actor) bool {
+func (k *logTasks) verify(by audit.Actor) bool {
 	select {
-	case k.asked <- by:
+	case k.verifyRequests <- by:
 		return true
 	default:
 		return false
@@ -107,25 +107,25 @@ func (k *logKeeper) verify(by audit.Actor) bool {
 
 // run keeps the log until ctx ends. Verifying and sending away may take long, and
 // nothing waits for them.
-func (k *logKeeper) run(ctx context.Context) {
+func (k *logTasks) run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { k.each(ctx, sealEvery, "seal", k.evidence.Seal) })
-	all.Go(func() { k.each(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
+	all.Go(func() { k.repeat(ctx, sealEvery, "seal", k.evidence.Seal) })
+	all.Go(func() { k.repeat(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
 	for _, d := range k.destinations {
 		all.Go(func() {
-			k.each(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.audit, d) })
+			k.repeat(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.audit, d) })
 		})
 	}
-	all.Go(func() { k.watch(ctx) })
+	all.Go(func() { k.verifyRegularly(ctx) })
 	all.Wait()
 }
 
-// each does something now and from then on; what fails is left alone for a while.
-func (k *logKeeper) each(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
+// repeat does something now and from then on; what fails is left alone for a while.
+func (k *logTasks) repeat(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
 	for ctx.Err() == nil {
 		wait := every
 		err := do(ctx)
-		if k.note(ctx, what, err); err != nil {
+		if k.report(ctx, what, err); err != nil {
 			wait = max(every, retryEvery)
 		}
 		next := time.NewTimer(wait)
@@ -137,26 +137,26 @@ func (k *logKeeper) each(ctx context.Context, every time.Duration, what string, 
 	}
 }
 
-// watch verifies every few hours and whenever somebody asks for it.
-func (k *logKeeper) watch(ctx context.Context) {
-	look := time.NewTicker(lookEvery)
+// verifyRegularly verifies every few hours and whenever somebody asks for it.
+func (k *logTasks) verifyRegularly(ctx context.Context) {
+	look := time.NewTicker(verifyCheckEvery)
 	defer look.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case by := <-k.asked:
-			k.note(ctx, "verify", k.verifyNow(ctx, by))
+		case by := <-k.verifyRequests:
+			k.report(ctx, "verify", k.verifyNow(ctx, by))
 		case <-look.C:
 			last, err := k.audit.LastVerified(ctx)
 			if err == nil && (last == nil || time.Since(last.At) > verifyEvery) {
 				err = k.verifyNow(ctx, audit.System)
 			}
-			k.note(ctx, "verify", err)
+			k.report(ctx, "verify", err)
 		}
 	}
 }
 
-func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
+func (k *logTasks) verifyNow(ctx context.Context, by audit.Actor) error {
 	found, err := k.evidence.Verify(ctx, audit.Proofs{})
 	if err != nil {
 		return err
@@ -168,14 +168,14 @@ func (k *logKeeper) verifyNow(ctx context.Context, by audit.Actor) error {
 }
 
 // note says once what fails, until it is something else.
-func (k *logKeeper) note(ctx context.Context, what string, err error) {
+func (k *logTasks) report(ctx context.Context, what string, err error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	switch {
 	case err == nil:
-		delete(k.said, what)
-	case ctx.Err() == nil && k.said[what] != err.Error():
-		k.said[what] = err.Error()
+		delete(k.lastErrors, what)
+	case ctx.Err() == nil && k.lastErrors[what] != err.Error():
+		k.lastErrors[what] = err.Error()
 		k.logger.Error("a task of the audit log failed and will be retried", "what", what, "err", err)
 	}
 }

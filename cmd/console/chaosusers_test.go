@@ -18,58 +18,58 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crowd are people who work with consoles that die under their hands: they
-// upload, start, pause, resume and cancel jobs and stop all sending, at random.
-type crowd struct {
+// crowd are people who work at random with consoles that are killed: they
+// upload, start, pause, resume and cancel jobs, and stop all sending.
+type chaosUsers struct {
 	*torture
-	dice    *rand.Rand
-	visitor *visitor
+	random  *rand.Rand
+	client  *apiClient
 	files   []sentFile
 	undone  map[string]bool // jobs that were taken back
-	done    map[string]int  // answers by what was asked
+	answers map[string]int  // answers by what was asked
 
 	mutex    sync.Mutex // of consoles
 	consoles map[*program]*listening
 
 	stopped    bool      // perhaps
-	silentFrom time.Time // since when no call may arrive; zero: unknown
-	silences   []silence
-	left       sync.WaitGroup
+	quietFrom  time.Time // since when no call may arrive; zero: unknown
+	quietTimes []quietTime
+	working    sync.WaitGroup
 }
 
-// silence is a time in which no call may arrive.
-type silence struct{ from, to time.Time }
+// quietTime is a time in which no call may arrive.
+type quietTime struct{ from, to time.Time }
 
 const (
-	mostJobs = 45     // all on one page
-	enough   = 15_000 // waiting accounts, that no kill finds consoles idle
+	maxJobs    = 45     // all on one page
+	minWaiting = 15_000 // waiting accounts, that no kill finds consoles idle
 )
 
-func newCrowd(w *torture, seed uint64) *crowd {
-	c := &crowd{torture: w, dice: rand.New(rand.NewPCG(seed, 1)), done: map[string]int{}, undone: map[string]bool{},
+func newChaosUsers(w *torture, seed uint64) *chaosUsers {
+	c := &chaosUsers{torture: w, random: rand.New(rand.NewPCG(seed, 1)), answers: map[string]int{}, undone: map[string]bool{},
 		consoles: map[*program]*listening{}}
 	for _, p := range w.consoles {
-		c.with(p)
+		c.addConsole(p)
 	}
-	c.visitor = w.consoles[0].signIn("adam")
-	c.visitor.client.Timeout = 10 * time.Second
+	c.client = w.consoles[0].signIn("adam")
+	c.client.client.Timeout = 10 * time.Second
 	return c
 }
 
 // firstJobs starts jobs of about n accounts together: a large one, the same file
 // again, one that shares half its accounts, and a small one.
-func (c *crowd) firstJobs(n int) {
+func (c *chaosUsers) firstJobs(n int) {
 	c.files = []sentFile{{"clear", accountsFrom(0, n/2)}, {"clear", accountsFrom(n/4, n/4)}, {"clear", accountsFrom(n, 500)}}
 	for _, file := range []sentFile{c.files[0], c.files[0], c.files[1], c.files[2]} {
-		id := c.visitor.draft(file.content)
-		until(c, "the file is read", func() bool { return c.visitor.job(id).State == "draft" })
-		c.visitor.start(id)
+		id := c.client.draft(file.content)
+		until(c, "the file is read", func() bool { return c.client.job(id).State == "draft" })
+		c.client.start(id)
 	}
 }
 
-// begin lets the crowd work until ctx ends.
-func (c *crowd) begin(ctx context.Context) {
-	c.left.Go(func() {
+// start lets the users work until ctx ends.
+func (c *chaosUsers) start(ctx context.Context) {
+	c.working.Go(func() {
 		for tick := time.NewTicker(300 * time.Millisecond); ; {
 			select {
 			case <-ctx.Done():
@@ -82,23 +82,23 @@ func (c *crowd) begin(ctx context.Context) {
 	})
 }
 
-// without takes a console away while it is killed.
-func (c *crowd) without(p *program, kill func()) {
+// killConsole takes a console away while it is killed.
+func (c *chaosUsers) killConsole(p *program, kill func()) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	delete(c.consoles, p)
 	kill()
 }
 
-// with gives the crowd a console, which it uses once it listens.
-func (c *crowd) with(p *program) {
+// addConsole gives the users a console, which they use once it listens.
+func (c *chaosUsers) addConsole(p *program) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.consoles[p] = p.listening
 }
 
-// door is the address of one of the consoles that listen, "" when none does.
-func (c *crowd) door() string {
+// pickAddress is the address of one of the consoles that listen, "" when none does.
+func (c *chaosUsers) pickAddress() string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	var open []string
@@ -114,12 +114,12 @@ func (c *crowd) door() string {
 	if len(open) == 0 {
 		return ""
 	}
-	return open[c.dice.IntN(len(open))]
+	return open[c.random.IntN(len(open))]
 }
 
 // act does one thing at one of the consoles that are there.
-func (c *crowd) act() {
-	address := c.door()
+func (c *chaosUsers) act() {
+	address := c.pickAddress()
 	if address == "" {
 		return
 	}
@@ -133,8 +133,8 @@ func (c *crowd) act() {
 		}
 	}
 	if c.stopped {
-		if time.Since(c.silentFrom) > time.Second/2 {
-			c.lift(address)
+		if time.Since(c.quietFrom) > time.Second/2 {
+			c.liftKillSwitch(address)
 		}
 		return
 	}
@@ -145,10 +145,10 @@ func (c *crowd) act() {
 			cancelled++
 		}
 	}
-	j := jobs[c.dice.IntN(len(jobs))]
-	switch n := c.dice.IntN(100); {
-	case (n < 5 || waiting < enough) && len(jobs) < mostJobs:
-		c.upload(address, 1+c.dice.IntN(enough))
+	j := jobs[c.random.IntN(len(jobs))]
+	switch n := c.random.IntN(100); {
+	case (n < 5 || waiting < minWaiting) && len(jobs) < maxJobs:
+		c.upload(address, 1+c.random.IntN(minWaiting))
 	case n < 40:
 		if j.State == "running" || j.State == "queued" {
 			c.post(address, "/jobs/"+j.ID+"/pause", nil)
@@ -157,66 +157,66 @@ func (c *crowd) act() {
 		c.resumeAll(address, jobs)
 	case n < 83 && cancelled < len(jobs)/5:
 		c.post(address, "/jobs/"+j.ID+"/cancel", nil)
-	case n < 90 && len(jobs) < mostJobs:
-		c.takeBack(address, jobs)
+	case n < 90 && len(jobs) < maxJobs:
+		c.undoOne(address, jobs)
 	case n < 92:
 		c.decideAll(address, jobs)
 	case n < 97:
-		c.stop(address)
+		c.throwKillSwitch(address)
 	}
 }
 
-// stop throws the kill switch; a second after the answer no call may arrive.
-func (c *crowd) stop(address string) {
-	c.stopped, c.silentFrom = true, time.Time{} // without an answer, whether it was thrown is not known
+// throwKillSwitch throws the kill switch; a second after the answer no call may arrive.
+func (c *chaosUsers) throwKillSwitch(address string) {
+	c.stopped, c.quietFrom = true, time.Time{} // without an answer, whether it was thrown is not known
 	if c.post(address, "/sending/stop", url.Values{"reason": {"torture"}}) == http.StatusSeeOther {
-		c.silentFrom = time.Now().Add(time.Second)
+		c.quietFrom = time.Now().Add(time.Second)
 	}
 }
 
-// lift lets sending go on, however the last attempt to stop it ended.
-func (c *crowd) lift(address string) {
+// liftKillSwitch lets sending go on, however the last attempt to stop it ended.
+func (c *chaosUsers) liftKillSwitch(address string) {
 	before := time.Now()
 	status := c.post(address, "/sending/lift", nil)
-	if !c.silentFrom.IsZero() {
-		c.silences = append(c.silences, silence{c.silentFrom, before})
+	if !c.quietFrom.IsZero() {
+		c.quietTimes = append(c.quietTimes, quietTime{c.quietFrom, before})
 	}
-	c.stopped, c.silentFrom = status == 0, time.Time{} // without an answer, it is lifted once more
+	c.stopped, c.quietFrom = status == 0, time.Time{} // without an answer, it is lifted once more
 }
 
-func (c *crowd) resumeAll(address string, jobs []jobJSON) {
+func (c *chaosUsers) resumeAll(address string, jobs []jobJSON) {
 	for _, j := range jobs {
 		if j.State == "paused" || j.State == "halted" {
-			c.post(address, "/jobs/"+j.ID+"/resume", c.howOn(j))
+			c.post(address, "/jobs/"+j.ID+"/resume", c.resumeForm(j))
 		}
 	}
 }
 
-func (c *crowd) post(address, path string, form url.Values) int {
+func (c *chaosUsers) post(address, path string, form url.Values) int {
 	request, err := http.NewRequest(http.MethodPost, address+path, strings.NewReader(form.Encode()))
 	require.NoError(c, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	status := c.send(request)
-	c.note(path[strings.LastIndex(path, "/")+1:], status)
+	c.count(path[strings.LastIndex(path, "/")+1:], status)
 	return status
 }
 
-// note counts an answer. What was asked may not fit the job any more, and a
+// count counts an answer. What was asked may not fit the job any more, and a
 // console that was killed gives none; anything else is a defect.
-func (c *crowd) note(asked string, status int) {
+func (c *chaosUsers) count(asked string, status int) {
 	switch status {
 	case http.StatusOK, http.StatusSeeOther:
-		c.done[asked]++
+		c.answers[asked]++
 	case 0, http.StatusConflict:
-		c.done["in vain"]++
+		c.answers["in vain"]++
 	default:
 		c.Errorf("%s was answered with status %d", asked, status)
 	}
 }
 
 // send returns the answer's status, 0 when there was none.
-func (c *crowd) send(request *http.Request) int {
-	answer, err := c.visitor.client.Do(request)
+func (c *chaosUsers) send(request *http.Request) int {
+	answer, err := c.client.client.Do(request)
 	if err != nil {
 		return 0
 	}
@@ -225,7 +225,7 @@ func (c *crowd) send(request *http.Request) int {
 }
 
 // list returns every job there is, newest first; nil when the console did not answer.
-func (c *crowd) list(address string) []jobJSON {
+func (c *chaosUsers) list(address string) []jobJSON {
 	var list struct {
 		Jobs []jobJSON
 		Next *string
@@ -241,11 +241,11 @@ func (c *crowd) list(address string) []jobJSON {
 
 // finish lets every job come to its end, holds the results people can download
 // against the files they sent, and returns the ids.
-func (c *crowd) finish() (ids []string) {
-	c.left.Wait()
+func (c *chaosUsers) finish() (ids []string) {
+	c.working.Wait()
 	address := c.torture.consoles[0].address
 	if c.stopped {
-		c.lift(address)
+		c.liftKillSwitch(address)
 	}
 	var jobs []jobJSON
 	c.within(10*time.Minute, "every job has ended", func() bool {
@@ -281,14 +281,14 @@ func (j jobJSON) awaitsInspection() bool {
 // requireResults wants every account of the file in the downloaded results once,
 // with one outcome, in the order of the file; of a job that takes back another,
 // accounts of that one.
-func (c *crowd) requireResults(address string, j jobJSON, jobs []jobJSON) {
+func (c *chaosUsers) requireResults(address string, j jobJSON, jobs []jobJSON) {
 	if j.Accounts == 0 { // cancelled before its file was read
 		require.Equal(c, "cancelled", j.State)
 		return
 	}
 	request, err := http.NewRequest(http.MethodGet, address+"/jobs/"+j.ID+"/results.csv", nil)
 	require.NoError(c, err)
-	_, body := c.visitor.do(request)
+	_, body := c.client.do(request)
 	rows, err := csv.NewReader(bytes.NewReader([]byte(strings.TrimPrefix(body, "\uFEFF")))).ReadAll()
 	require.NoError(c, err)
 	require.Equal(c, []string{"row", "account", "outcome"}, rows[0][:3])
@@ -313,7 +313,7 @@ func (c *crowd) requireResults(address string, j jobJSON, jobs []jobJSON) {
 }
 
 // within polls until the condition holds, longer than until.
-func (c *crowd) within(most time.Duration, what string, holds func() bool) {
+func (c *chaosUsers) within(most time.Duration, what string, holds func() bool) {
 	ctx, cancel := context.WithTimeout(c.Context(), most)
 	defer cancel()
 	for tick := time.NewTicker(200 * time.Millisecond); !holds(); {
@@ -325,10 +325,10 @@ func (c *crowd) within(most time.Duration, what string, holds func() bool) {
 	}
 }
 
-func (c *crowd) said() string {
+func (c *chaosUsers) summary() string {
 	var all []string
-	for _, asked := range slices.Sorted(maps.Keys(c.done)) {
-		all = append(all, fmt.Sprintf("%s %d", asked, c.done[asked]))
+	for _, asked := range slices.Sorted(maps.Keys(c.answers)) {
+		all = append(all, fmt.Sprintf("%s %d", asked, c.answers[asked]))
 	}
 	return strings.Join(all, ", ")
 }
