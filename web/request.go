@@ -72,25 +72,9 @@ func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 		if withoutSession(v) {
 			level = slog.LevelDebug
 		}
-		s.Log.Log(
-			c.Request().Context(),
-			level,
-			"request",
-			"method",
-			v.Request().Method,
-			"path",
-			v.Request().URL.Path,
-			"status",
-			v.Response().Status,
-			"took",
-			time.Since(began),
-			"user",
-			v.user.Name,
-			"address",
-			v.RealIP(),
-			"request",
-			v.requestID,
-		)
+		s.Log.Log(c.Request().Context(), level, "request", "method", v.Request().Method, "path", v.Request().URL.Path,
+			"status", v.Response().Status, "took", time.Since(began), "user", v.user.Name, "address", v.RealIP(),
+			"request", v.requestID)
 		return nil
 	}
 }

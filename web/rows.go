@@ -25,11 +25,8 @@ func (s *Server) listRows(v *request) error {
 		return faultNoOutcome.With(string(page.Outcome))
 	}
 	after, _ := strconv.ParseInt(v.QueryParam("after"), 10, 64) // not a number: from the first
-	found, err := s.Jobs.Rows(
-		v.Request().Context(),
-		j.ID,
-		jobs.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1},
-	)
+	found, err := s.Jobs.Rows(v.Request().Context(), j.ID,
+		jobs.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1})
 	if err != nil {
 		return err
 	}

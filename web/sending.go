@@ -106,9 +106,7 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 
 func (s *Server) changeSending(v *request) error {
 	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
-		Snapshot: v.FormValue(
-			"snapshot",
-		) != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
+		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
@@ -245,10 +243,8 @@ func asSendingJSON(v *request, now templates.SendStatus, page templates.SendingP
 			Used: g.Used, Reserved: g.Reserved, InFlight: g.InFlight, HeldUntil: moment(g.HeldUntil)})
 	}
 	for _, open := range page.Open {
-		out.Jobs = append(
-			out.Jobs,
-			openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate},
-		)
+		out.Jobs = append(out.Jobs,
+			openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate})
 	}
 	return out
 }

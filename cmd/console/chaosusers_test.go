@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crowd are people who work at random with consoles that are killed: they
+// chaosUsers are people who work at random with consoles that are killed: they
 // upload, start, pause, resume and cancel jobs, and stop all sending.
 type chaosUsers struct {
 	*torture

@@ -71,10 +71,8 @@ func (s *pageTest) control() {
 	olga.start(big)
 	until(s.t, "some accounts are cleared", func() bool { return olga.job(big).Outcomes["cleared"] > 1_500 })
 	s.do(adam, "/sending/stop", url.Values{"reason": {"OPS-4711: the list is not the right one"}})
-	s.check(
-		pageState{"stopped", "olga", job, nil},
-		pageState{"stopped-lift", "adam", "/sending", open(".banner summary")},
-	)
+	s.check(pageState{"stopped", "olga", job, nil},
+		pageState{"stopped-lift", "adam", "/sending", open(".banner summary")})
 	s.do(olga, job+"/pause", nil)
 	s.do(adam, job+"/first", url.Values{"first": {"1"}})
 	s.do(adam, "/sending/lift", nil)
@@ -107,10 +105,8 @@ func (s *pageTest) control() {
 func (s *pageTest) restored(adam *apiClient) {
 	tamper(s.t, s.database, `UPDATE kill_switch SET thrown_at = 1790000000000, thrown_by = 'system', reason = 'restored'`)
 	s.untilSending("stopped")
-	s.check(
-		pageState{"restored", "aida", "/jobs", nil},
-		pageState{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }},
-	)
+	s.check(pageState{"restored", "aida", "/jobs", nil},
+		pageState{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }})
 	s.do(adam, "/sending/lift", nil)
 }
 
@@ -138,18 +134,13 @@ func (s *pageTest) decisions(olga *apiClient, id string) {
 	tamper(s.t, s.database,
 		`UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = `+
 			`version + 1 WHERE id = '`+id+`'`)
-	s.check(
-		pageState{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
-		pageState{"decide-auditor", "aida", job, nil},
-	)
+	s.check(pageState{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
+		pageState{"decide-auditor", "aida", job, nil})
 	s.do(olga, job+"/decide", url.Values{"decision": {"leave"}})
 	s.do(olga, job+"/cancel", nil)
 	until(s.t, "the job has ended", func() bool { o := olga.job(id).Outcomes; return o["cancelled"] > 0 && o["in_doubt"] == 0 })
 	made := s.do(olga, job+"/retry", url.Values{"outcome": {"failed"}})
-	s.check(
-		pageState{"retried", "olga", job, nil},
-		pageState{"review-retry", "olga", made, nil},
-	)
+	s.check(pageState{"retried", "olga", job, nil}, pageState{"review-retry", "olga", made, nil})
 }
 
 // halts has a job halt for its failures, the service go down, and the database
@@ -166,10 +157,7 @@ func (s *pageTest) halts(olga *apiClient, failed string) {
 	down := olga.draft(memberFile(5_000))
 	olga.start(down)
 	s.untilSending("probing")
-	s.check(
-		pageState{"probing", "aida", "/accounts", nil},
-		pageState{"halted-down", "olga", "/jobs/" + down, nil},
-	)
+	s.check(pageState{"probing", "aida", "/accounts", nil}, pageState{"halted-down", "olga", "/jobs/" + down, nil})
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
 	s.untilSending("running")
 	until(s.t, "the job went on by itself", func() bool { return olga.ended(down) })
@@ -183,10 +171,7 @@ func (s *pageTest) halts(olga *apiClient, failed string) {
 	require.Equal(s.t, http.StatusServiceUnavailable, status)
 	require.Equal(s.t, "held", said.Sending)
 	require.NotEmpty(s.t, said.Message)
-	s.check(
-		pageState{"trouble", "olga", "/jobs/" + last, nil},
-		pageState{"trouble-admin", "adam", "/sending", nil},
-	)
+	s.check(pageState{"trouble", "olga", "/jobs/" + last, nil}, pageState{"trouble-admin", "adam", "/sending", nil})
 	release()
 	s.untilSending("running")
 	until(s.t, "the job goes on by itself", func() bool { return olga.ended(last) })

@@ -201,16 +201,8 @@ func sampleFile(accounts int, prefix string) string {
 
 // once runs the job to its end and compares.
 func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
-	fmt.Fprintf(
-		s.out,
-		"Job %s: %d rows, %d rejected, %d repeated, %d accounts in %d batches\n",
-		job.ID,
-		job.Rows,
-		job.Rejected,
-		job.Duplicate,
-		job.Accounts,
-		job.Batches,
-	)
+	fmt.Fprintf(s.out, "Job %s: %d rows, %d rejected, %d repeated, %d accounts in %d batches\n", job.ID, job.Rows,
+		job.Rejected, job.Duplicate, job.Accounts, job.Batches)
 	started := time.Now()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -241,13 +233,8 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	fmt.Fprintf(s.out,
 		"The job is %s after %s. The console sent %d calls; %d had no answer and were settled by reading the tags "+
 			"again.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
-	fmt.Fprintf(
-		s.out,
-		"The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n",
-		found.Calls,
-		found.Largest,
-		found.MaxInAnySecond,
-	)
+	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n",
+		found.Calls, found.Largest, found.MaxInAnySecond)
 	wrong := found.Wrong
 	if job.State != jobs.Finished {
 		wrong = append(wrong, fmt.Sprintf("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo))

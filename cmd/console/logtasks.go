@@ -81,12 +81,8 @@ func (k *logTasks) resume(ctx context.Context, d *destination, public string) er
 	if before > 0 { // an earlier part of the file may have been put elsewhere
 		lost.After = min(lost.After, before)
 	}
-	held, err := k.audit.HoldRestored(
-		ctx,
-		p.last,
-		audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)},
-		k.jobs.HoldSending,
-	)
+	held, err := k.audit.HoldRestored(ctx, p.last,
+		audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)}, k.jobs.HoldSending)
 	if held {
 		k.logger.Error(
 			"the database is older than the last published checkpoint: it is an older copy, and accounts shown as "+

@@ -252,12 +252,9 @@ func (s *pageTest) underWay() {
 	olga = s.signIn("olga")
 	olga.post("/jobs/"+id+"/resume", nil)
 	until(s.t, "the job runs", func() bool { return olga.job(id).State == "running" })
-	s.check(
-		pageState{"running", "olga", "/jobs/" + id, nil},
+	s.check(pageState{"running", "olga", "/jobs/" + id, nil},
 		pageState{"running-cancel", "olga", "/jobs/" + id, func(w *tab) { w.do(click(".ask summary")) }},
-		pageState{"running-auditor", "aida", "/jobs/" + id, nil},
-		pageState{"jobs-running", "olga", "/jobs", nil},
-	)
+		pageState{"running-auditor", "aida", "/jobs/" + id, nil}, pageState{"jobs-running", "olga", "/jobs", nil})
 	s.listKeepsFocus(id)
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.SilentAfter: 1}}))
 	until(s.t, "an account is in doubt", func() bool { return olga.job(id).Outcomes["in_doubt"] > 0 })

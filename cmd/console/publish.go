@@ -45,10 +45,8 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 		if problem != nil {
 			err = errors.Join(err, faultCheckpointFile.Because(problem, c.CheckpointFile))
 		}
-		all = append(
-			all,
-			&destination{name: "file " + path, file: path, send: func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }},
-		)
+		all = append(all,
+			&destination{name: "file " + path, file: path, send: func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }})
 	}
 	if c.CheckpointHook != "" {
 		u, wrong := url.Parse(c.CheckpointHook)

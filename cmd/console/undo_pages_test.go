@@ -48,19 +48,16 @@ func TestPagesOfTags(t *testing.T) {
 	u.run(unkept)
 	adam.changeSettings(url.Values{"verify_share": {"100"}})
 	u.run(clearing)
-	s.check(
-		pageState{"inspected", "olga", "/jobs/" + inspection, nil},
+	s.check(pageState{"inspected", "olga", "/jobs/" + inspection, nil},
 		pageState{"inspected-auditor", "aida", "/jobs/" + inspection, nil},
-		pageState{"unkept", "olga", "/jobs/" + unkept, nil},
-		pageState{"undo", "olga", "/jobs/" + clearing, nil},
+		pageState{"unkept", "olga", "/jobs/" + unkept, nil}, pageState{"undo", "olga", "/jobs/" + clearing, nil},
 		pageState{"undo-part", "olga", "/jobs/" + clearing, open("#undo-form details summary")},
 		pageState{"undo-no-policy", "olga", "/jobs/" + clearing, submitted("#undo-form", 422)},
 		pageState{"undo-auditor", "aida", "/jobs/" + clearing, nil},
 		pageState{"erase", "adam", "/jobs/" + clearing, open("#job-snapshot .ask summary")},
 		pageState{"accounts-history", "olga", "/accounts?q=member_0000002", nil},
 		pageState{"accounts-like", "olga", "/accounts?q=member_00000", nil},
-		pageState{"accounts-now", "aida", "/accounts?q=member_0000002", submitted("#tags-now form", 200)},
-	)
+		pageState{"accounts-now", "aida", "/accounts?q=member_0000002", submitted("#tags-now form", 200)})
 
 	// Somebody has given one of the accounts other tags.
 	has := s.simulator.Ledger()
@@ -70,24 +67,17 @@ func TestPagesOfTags(t *testing.T) {
 	s.check(pageState{"review-undo", "olga", "/jobs/" + undo, nil})
 	olga.start(undo)
 	until(t, "the job stops", func() bool { return olga.job(undo).State == "halted" })
-	s.check(
-		pageState{"gained", "olga", "/jobs/" + undo, nil},
+	s.check(pageState{"gained", "olga", "/jobs/" + undo, nil},
 		pageState{"gained-no-choice", "olga", "/jobs/" + undo, submitted("form[action$=resume]", 422)},
-		pageState{"gained-auditor", "aida", "/jobs/" + undo, nil},
-	)
+		pageState{"gained-auditor", "aida", "/jobs/" + undo, nil})
 	olga.must("/jobs/"+undo+"/resume", url.Values{"policy": {"skip"}})
 	u.finished(undo)
-	s.check(
-		pageState{"restored", "olga", "/jobs/" + undo, nil},
-		pageState{"undone", "olga", "/jobs/" + clearing, nil},
-		pageState{"accounts-undone", "olga", "/accounts?q=" + name, nil},
-	)
+	s.check(pageState{"restored", "olga", "/jobs/" + undo, nil}, pageState{"undone", "olga", "/jobs/" + clearing, nil},
+		pageState{"accounts-undone", "olga", "/accounts?q=" + name, nil})
 
 	tags := u.upload("add_tags", []byte("account,tags\nmember_0000001,\"spring;summer\"\nmember_0000002,\nmember_0000003,vip\n"))
-	s.check(
-		pageState{"review-tags", "olga", "/jobs/" + tags, nil},
-		pageState{"new-tags", "olga", "/jobs/new", func(w *tab) { w.do(click("input[name=kind][value=add_tags]")) }},
-	)
+	s.check(pageState{"review-tags", "olga", "/jobs/" + tags, nil},
+		pageState{"new-tags", "olga", "/jobs/new", func(w *tab) { w.do(click("input[name=kind][value=add_tags]")) }})
 	u.run(tags)
 	s.check(pageState{"added", "olga", "/jobs/" + tags, nil})
 
@@ -97,20 +87,16 @@ func TestPagesOfTags(t *testing.T) {
 	u.run(ignored)
 	verification := olga.job(ignored).Verification
 	require.Positive(t, verification.Differ)
-	s.check(
-		pageState{"verified", "olga", "/jobs/" + ignored, nil},
+	s.check(pageState{"verified", "olga", "/jobs/" + ignored, nil},
 		pageState{"verifies", "olga", "/jobs/" + *verification.Job, nil},
-		pageState{"verifies-auditor", "aida", "/jobs/" + *verification.Job, nil},
-	)
+		pageState{"verifies-auditor", "aida", "/jobs/" + *verification.Job, nil})
 	require.NoError(t, s.simulator.SetFaults(timtest.Faults{}))
 	again := u.startDerived(olga.must("/jobs/"+*verification.Job+"/retry", url.Values{"kind": {"clear"}, "outcome": {"inspected"}}))
 	s.check(pageState{"review-again", "olga", "/jobs/" + again, nil})
 	u.run(again)
 
 	adam.must("/jobs/"+clearing+"/erase", nil)
-	s.check(
-		pageState{"erased", "olga", "/jobs/" + clearing, nil},
+	s.check(pageState{"erased", "olga", "/jobs/" + clearing, nil},
 		pageState{"accounts-erased", "aida", "/accounts?q=member_0000002", nil},
-		pageState{"audit-tags", "aida", "/audit", func(w *tab) { w.do(click("details.entry summary")) }},
-	)
+		pageState{"audit-tags", "aida", "/audit", func(w *tab) { w.do(click("details.entry summary")) }})
 }

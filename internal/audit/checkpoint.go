@@ -47,12 +47,8 @@ func NewSigner(origin string, seed [ed25519.SeedSize]byte) (*Signer, error) {
 	}
 	const ed25519Key = "\x01"
 	signer, err := note.NewSigner(
-		fmt.Sprintf(
-			"PRIVATE+KEY+%s+%08x+%s",
-			origin,
-			verifier.KeyHash(),
-			base64.StdEncoding.EncodeToString([]byte(ed25519Key+string(seed[:]))),
-		),
+		fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, verifier.KeyHash(),
+			base64.StdEncoding.EncodeToString([]byte(ed25519Key+string(seed[:])))),
 	)
 	if err != nil {
 		return nil, errors.New("audit: the key to sign with cannot be made") // the error itself holds the key

@@ -24,12 +24,8 @@ type Lost struct{ After, UpTo int64 }
 // it has waiting may have been sent. Then all sending is held back until an
 // admin lets it go on, which hold sees to, and the log says so, once for what was
 // published so far.
-func (l *Log) HoldRestored(
-	ctx context.Context,
-	published Checkpoint,
-	lost Lost,
-	hold func(context.Context) error,
-) (held bool, err error) {
+func (l *Log) HoldRestored(ctx context.Context, published Checkpoint, lost Lost,
+	hold func(context.Context) error) (held bool, err error) {
 	said, err := store.Collect(ctx, l.db.Reader(), scanEntry,
 		`SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, LogRestored)
 	if err != nil {

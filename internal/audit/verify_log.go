@@ -50,10 +50,8 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified)
 	var months int
 	var edge []byte
 	var name string
-	err = tx.QueryRowContext(
-		ctx,
-		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`,
-	).Scan(&head, &edge, &reached, &removed, &months, &name)
+	err = tx.QueryRowContext(ctx,
+		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +218,8 @@ func (w *verifier) learn(e Entry) {
 		from, _ := slices.BinarySearch(w.retained, WholeNumber(e.Details["from"]))
 		to, _ := slices.BinarySearch(w.retained, w.removed+1)
 		if kept := WholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.Add(
-				"entries %d-%d of the log: %d must always be kept, but %d were found",
-				WholeNumber(e.Details["from"]),
-				w.removed,
-				kept,
-				to-from,
-			)
+			w.v.Add("entries %d-%d of the log: %d must always be kept, but %d were found",
+				WholeNumber(e.Details["from"]), w.removed, kept, to-from)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
 		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {

@@ -111,12 +111,8 @@ func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
 }
 
 // call makes one call at its slot. It is not sent when something stops calls.
-func (e *Engine) call(
-	ctx context.Context,
-	b *batch,
-	command tim.Command,
-	accounts []*account,
-) (answer tim.Answer, tags map[string][]string, end *stopReason) {
+func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
+	accounts []*account) (answer tim.Answer, tags map[string][]string, end *stopReason) {
 	c := e.nextCall(b, command, accounts)
 	if !c.written {
 		if end := e.keep(ctx, b, c); end != nil {

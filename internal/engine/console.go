@@ -81,13 +81,9 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 	}
 	var seen int64
 	// It is written first, so that of two consoles that take it over one waits.
-	err := tx.QueryRowContext(
-		ctx,
+	err := tx.QueryRowContext(ctx,
 		`INSERT INTO consoles (id, seen_at) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at = consoles.seen_at RETURNING seen_at`,
-		console,
-	).Scan(
-		&seen,
-	)
+		console).Scan(&seen)
 	if err != nil || seen >= since && seen <= since+3_600_000 {
 		return err // it lives
 	}

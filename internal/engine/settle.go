@@ -55,15 +55,8 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 		}
 		switch {
 		case tries == 0:
-			e.Log.Error(
-				"what became of a batch could not be written down; no call is made until it is",
-				"job",
-				b.job.id,
-				"batch",
-				b.number,
-				"err",
-				err,
-			)
+			e.Log.Error("what became of a batch could not be written down; no call is made until it is", "job",
+				b.job.id, "batch", b.number, "err", err)
 		case fault.KindOf(store.AsTrouble(err)) == 0 && ctx.Err() == nil && time.Since(began) > time.Minute: // it is not the database
 			e.Log.Error("a batch is given up; its accounts are in doubt at the next start", "job", b.job.id, "batch", b.number, "err", err)
 			e.gate.report(ctx, settling, nil)
@@ -138,16 +131,9 @@ func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, ta
 		return err
 	}
 	var stored jobs.Outcome
-	err := tx.QueryRowContext(
-		ctx,
-		`SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`,
-		b.job.id,
-		b.number,
-		b.claim,
-	).
-		Scan(
-			&stored,
-		)
+	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`,
+		b.job.id, b.number, b.claim).
+		Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e.settleExpired(ctx, tx, b)
 	}

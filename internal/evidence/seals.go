@@ -74,14 +74,9 @@ func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 		}
 		details := jobs.Summary(j)
 		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(
-			approvals,
-			", ",
-		)
-		seq, err := ev.log.Append(
-			ctx,
-			tx,
-			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details},
-		)
+			approvals, ", ")
+		seq, err := ev.log.Append(ctx, tx,
+			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details})
 		if err != nil {
 			return err
 		}

@@ -79,13 +79,8 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 				AND length(data) > 0`,
 				jobID, from, from+sliceErased-1, []byte{})
 			if err == nil {
-				_, err = tx.ExecContext(
-					ctx,
-					`DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
-					jobID,
-					from,
-					from+sliceErased-1,
-				)
+				_, err = tx.ExecContext(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+					jobID, from, from+sliceErased-1)
 			}
 			return err
 		})

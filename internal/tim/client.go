@@ -137,14 +137,8 @@ func (c *Client) call(ctx context.Context, command Command, random uint32, accou
 	return said, answer
 }
 
-func (c *Client) exchange(
-	ctx context.Context,
-	command Command,
-	random uint32,
-	accounts []string,
-	payload []byte,
-	answer *Answer,
-) (reply, error) {
+func (c *Client) exchange(ctx context.Context, command Command, random uint32, accounts []string, payload []byte,
+	answer *Answer) (reply, error) {
 	signature, err := c.signer.current()
 	if err != nil {
 		return reply{}, err
