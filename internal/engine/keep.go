@@ -14,33 +14,33 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// errLost is of a claim that has ended: this console was silent for so long that
-// others took it for dead. What they have written down stands.
+// errLost means that the claim has ended: this console sent no heartbeat for so
+// long that another one took its batches over. What that one has written stands.
 var errLost = errors.New("engine: the claim has ended")
 
-// markSending says of a batch that a call which changes tags may leave for it.
+// markSending records that a call which changes tags may leave for a batch.
 const markSending = `
 	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// checkClaim changes nothing: it finds out whether the claim has ended.
+// checkClaim changes no value. It matches no row when the claim has ended.
 const checkClaim = `
 	UPDATE batches SET claim = claim WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// intentColumns is where calls are written down before they leave.
+// intentColumns are those of a call that is recorded before it leaves.
 const intentColumns = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
 
 func (e *Engine) intent(b *batch, c *call) []any {
 	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
-// saveTags keeps the tags of before of a batch of the plan.
+// saveTags saves the tags that the accounts of a batch had.
 const saveTags = `
 	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
 
-// keep writes down what must not be lost when a call leaves: its intent, and
-// before the first that changes tags, those the accounts had. When it cannot, no
-// call leaves.
+// keep saves what must not be lost when a call leaves: its intent, and before the
+// first call that changes tags, the tags the accounts had. If that fails, the call
+// is not sent.
 func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	first := c.command != tim.GetTags && !b.intendedNow
 	tags, end := e.encryptTags(ctx, b)
@@ -57,7 +57,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 		if !first {
 			return store.One(ctx, tx, errLost, checkClaim, b.job.id, b.number, b.claim)
 		}
-		if err := tags.write(ctx, tx, b); err != nil {
+		if err := b.writeTags(ctx, tx, tags); err != nil {
 			return err
 		}
 		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim); err != nil {
@@ -72,20 +72,16 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	c.written = true
 	if first {
 		b.intendedNow = true
-		tags.done(b)
+		b.tagsWritten(tags)
 	}
 	return nil
 }
 
-// sealedTags are the encrypted tags that a batch's accounts had before; data is nil when
-// all of them are saved.
-type sealedTags struct{ data []byte }
-
 // encryptTags encrypts the tags that are not saved yet, together with those of the batch
-// that are.
-func (e *Engine) encryptTags(ctx context.Context, b *batch) (s sealedTags, end *stopReason) {
+// that are. It returns nil when all are saved.
+func (e *Engine) encryptTags(ctx context.Context, b *batch) (encrypted []byte, end *stopReason) {
 	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unsaved }) {
-		return s, nil
+		return nil, nil
 	}
 	all := maps.Clone(b.earlier)
 	if all == nil {
@@ -98,29 +94,29 @@ func (e *Engine) encryptTags(ctx context.Context, b *batch) (s sealedTags, end *
 	}
 	key, err := e.keyOf(ctx, b)
 	if err == nil {
-		s.data, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, inOrder(all))
+		encrypted, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
 	switch {
 	case err == nil:
-		return s, nil
+		return encrypted, nil
 	case snapshot.Unreadable(err):
-		return s, b.unreadable(err)
+		return nil, b.unreadable(err)
 	}
 	e.gate.report(ctx, polling, err)
-	return s, notNow
+	return nil, notNow
 }
 
-func (s sealedTags) write(ctx context.Context, tx *store.Tx, b *batch) error {
-	if s.data == nil {
+func (b *batch) writeTags(ctx context.Context, tx *store.Tx, encrypted []byte) error {
+	if encrypted == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, saveTags, b.job.id, b.number, s.data, snapshot.Digest(s.data))
+	_, err := tx.ExecContext(ctx, saveTags, b.job.id, b.number, encrypted, snapshot.Digest(encrypted))
 	return err
 }
 
-// done says that they are written down.
-func (s sealedTags) done(b *batch) {
-	if s.data == nil {
+// tagsWritten records that the encrypted tags are in the database.
+func (b *batch) tagsWritten(encrypted []byte) {
+	if encrypted == nil {
 		return
 	}
 	if b.earlier == nil {
@@ -133,7 +129,7 @@ func (s sealedTags) done(b *batch) {
 	}
 }
 
-// key is that of a job's tags, once it was read.
+// key is the key of a job's tags. It is read once for all batches of a claim.
 type key struct {
 	mutex sync.Mutex
 	read  snapshot.Key
@@ -148,8 +144,8 @@ func (e *Engine) keyOf(ctx context.Context, b *batch) (k snapshot.Key, err error
 	return b.key.read, err
 }
 
-// unreadable ends a batch whose tags can neither be read nor kept. A job that was
-// cancelled cannot halt: what it has in doubt waits for a person.
+// unreadable stops a batch whose tags can neither be read nor saved. A cancelled
+// job cannot halt: its accounts in doubt wait for a person.
 func (b *batch) unreadable(err error) *stopReason {
 	if b.job.state == jobs.Cancelled {
 		return &stopReason{review: jobs.CodeUnreadable}

@@ -112,8 +112,8 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	return err
 }
 
-func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, s settlement) error {
-	if err := tags.write(ctx, tx, b); err != nil {
+func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags []byte, s settlement) error {
+	if err := b.writeTags(ctx, tx, tags); err != nil {
 		return err
 	}
 	if err := e.writeSettlement(ctx, tx, b, s); err != nil {
@@ -126,7 +126,7 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 }
 
 // settleExclusive is settleIn of what locks more than one job, or the log.
-func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *stopReason) error {
+func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, tags []byte, end *stopReason) error {
 	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
 	}
