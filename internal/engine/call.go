@@ -125,8 +125,8 @@ func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
 		return answer, nil, notNow
 	}
 	e.firstCallSent(b)
-	leaving := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: left}
-	calling := tim.WithSendGate(context.WithoutCancel(ctx), leaving)
+	gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: left}
+	calling := tim.WithSendGate(context.WithoutCancel(ctx), gate)
 	switch command {
 	case tim.GetTags:
 		tags, answer = e.Client.GetTags(calling, c.random, names(accounts))

@@ -101,7 +101,7 @@ func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 	return batches
 }
 
-func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) ([]*batch, error) {
+func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive bool) ([]*batch, error) {
 	// One claim of an app at a time, whichever console makes it.
 	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		return nil, err
 	}
 	if j.state == jobs.Queued {
-		if !alone { // it writes the job, which comes after all that a group may have locked
+		if !exclusive { // it writes the job, which comes after all that a group may have locked
 			return nil, store.ErrExclusive
 		}
 		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
@@ -130,7 +130,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		return nil, err
 	}
 	taken := len(batches)
-	if batches, err = e.setAsideProtected(ctx, tx, batches, alone); err != nil {
+	if batches, err = e.setAsideProtected(ctx, tx, batches, exclusive); err != nil {
 		return nil, err
 	}
 	if len(batches) < taken { // it may have been the last of its job

@@ -1,26 +1,26 @@
-// Package engine carries jobs out.
+// Package engine runs jobs.
 //
-// A worker claims a batch of up to 100 accounts and carries it to its end, alone
-// and from top to bottom (carry.go):
+// A worker claims a batch of up to 100 accounts and runs it to its end, alone
+// and from top to bottom (process.go):
 //
 //	claim   one transaction: the next batches of the job whose turn it is; they
 //	        are ours while our heartbeat lives (claim.go, console.go)
 //	read    the tags of its accounts (call.go)
 //	plan    which account needs what; pure (plan.go)
-//	keep    one transaction: the tags of before, and the intent of the call (keep.go)
+//	keep    one transaction: the snapshot, and the intent of the call (keep.go)
 //	change  the call: tags ten at a time, an account that is refused by halves
 //	settle  one transaction: an outcome for every account, counts, the ledger;
 //	        the claim ends (settle.go)
 //
 // A batch is never divided in the database. What happens inside is the worker's
-// stack and the ledger's lines, which say of each call which accounts it held. A
+// stack and the ledger's lines, which list the accounts of each call. A
 // console that dies leaves its batches to others: those without an intent are
 // free, the others in doubt, and reading back tells account by account.
 //
 // Whether a call may leave is one question (gate.go), asked in the claim and again
-// before each call. When it leaves is decided by the pace (pace.go). What an answer
+// before each call. When it leaves is decided by the rate limiter (ratelimit.go). What an answer
 // means is decided by the table of codes in package tim, and for accounts by
-// carry.go and plan.go; whether the service works at all, by health.go. What
+// process.go and plan.go; whether the service works at all, by health.go. What
 // follows for a job from its counts is decided by jobs.Progress.
 //
 // Not promised: tags that somebody gives an account between its reading and the
@@ -44,15 +44,15 @@ import (
 )
 
 const (
-	// maxInFlight is the most batches in hand: enough for 97 a second that take 4 s each.
+	// maxInFlight is the in-flight limit for batches: enough for 97 a second that take 4 s each.
 	maxInFlight = 400
-	// claimAhead is for how long batches are claimed before their first calls leave.
+	// claimAhead is how long before their first calls batches are claimed.
 	claimAhead = 200 * time.Millisecond
-	// maxClaim is the most batches of one claim.
+	// maxClaim is the maximum number of batches in one claim.
 	maxClaim = 100
-	// maxIdle is how long a new job waits at most to be seen.
+	// maxIdle is how long a new job waits at most until the engine sees it.
 	maxIdle = 200 * time.Millisecond
-	// lastWrites is how long a console that ends tries to write down its last answers.
+	// lastWrites is how long a console that shuts down tries to save its last answers.
 	lastWrites = 15 * time.Second
 )
 
@@ -76,13 +76,13 @@ type Config struct {
 // Engine carries out the jobs of one app.
 type Engine struct {
 	Config
-	console     string // names this run of this process in claims
+	console     string // the id of this run of this process, in claims
 	gate        *gate
 	limiters    map[tim.Command]*rateLimiter
 	health      health
 	last        string        // the job that was served last
-	inFlight    chan struct{} // one is taken for each batch in hand
-	waiting     atomic.Int64  // batches in hand whose first call has not left
+	inFlight    chan struct{} // holds one value for each batch in flight
+	waiting     atomic.Int64  // batches in flight whose first call has not left
 	workChanged chan struct{} // a first call has left, or a batch is settled: there may be something to claim
 }
 
@@ -98,9 +98,9 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Run works until ctx ends. It then claims nothing more, lets the calls in flight
-// be answered, which they are within the client's time-out, and writes down what
-// became of them. What cannot be written down is in doubt at the next start.
+// Run works until ctx ends. It then claims nothing more, waits for the answers of
+// the calls in flight, at most the client's time-out, and saves them. Accounts whose
+// answers cannot be saved are in doubt at the next start.
 func (e *Engine) Run(ctx context.Context) error {
 	if !e.register(ctx) {
 		return nil
@@ -109,8 +109,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stop()
 	var watching sync.WaitGroup
 	watched, unwatch := context.WithCancel(writing)
-	watching.Go(func() { e.writeHeartbeats(watched) })
-	watching.Go(func() { e.gate.watch(watched) })
+	watching.Go(func() {
+		for sleep(watched, heartbeatEvery) {
+			e.writeHeartbeat(watched, false)
+		}
+	})
+	watching.Go(func() {
+		for sleep(watched, pollEvery) {
+			e.gate.poll(watched)
+		}
+	})
 	workers := e.claim(ctx, writing)
 	context.AfterFunc(ctx, func() { time.AfterFunc(lastWrites, stop) })
 	workers.Wait()
@@ -183,7 +191,7 @@ func (e *Engine) firstCallSent(b *batch) {
 	}
 }
 
-// wake lets the claim look again.
+// wake makes the claim look again.
 func (e *Engine) wake() {
 	select {
 	case e.workChanged <- struct{}{}:
@@ -191,8 +199,8 @@ func (e *Engine) wake() {
 	}
 }
 
-// waitForWork waits while there is nothing to claim: not so long that what a person
-// changes is seen late, nor past a batch of ours that moved on.
+// waitForWork waits while there is nothing to claim: at most maxIdle, or until a
+// batch of this console makes progress.
 func (e *Engine) waitForWork(ctx context.Context) {
 	timer := time.NewTimer(maxIdle)
 	defer timer.Stop()

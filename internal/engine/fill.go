@@ -125,7 +125,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 
 // setAsideProtected takes protected accounts out of batches that are about to be
 // sent. In a batch in doubt they are marked, and only read back.
-func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, alone bool) (rest []*batch, err error) {
+func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, exclusive bool) (rest []*batch, err error) {
 	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 			}
 		}
 		if len(open) < len(b.accounts) {
-			if !alone {
+			if !exclusive {
 				return nil, store.ErrExclusive
 			}
 			if err := e.Jobs.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {

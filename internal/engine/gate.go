@@ -14,52 +14,52 @@ import (
 const (
 	// pollEvery is how often the gate asks the database what stops calls.
 	pollEvery = 150 * time.Millisecond
-	// maxPollAge is how old its answer may be for a call to leave by: with the look
-	// itself and a wait for a connection, none leaves a second after a person has
-	// stopped it.
+	// maxPollAge is the age up to which calls may rely on the answer. Even with the
+	// query and the wait for a connection, no call leaves a second after a person
+	// has stopped it.
 	maxPollAge = 500 * time.Millisecond
-	// maxHeartbeatAge is how old the heartbeat may be: a call that leaves then has ended
-	// before another console takes its batch over.
+	// maxHeartbeatAge is the age of a heartbeat up to which calls may leave. They end
+	// before another console takes the batch over.
 	maxHeartbeatAge = 5 * time.Second
 )
 
-// FaultStore is what the engine says of an error of storage that is none of the known ones.
+// FaultStore is shown for a storage error of unknown kind.
 var FaultStore = fault.Declare(fault.Unavailable, "engine.store",
 	"Sending is paused because results cannot be saved. No data is lost. See the program log for the cause. "+
 		"Sending resumes automatically.")
 
-// work is what the engine asks of the database. Each kind is in trouble by itself.
+// operation is a kind of database access. Each kind fails and recovers by itself.
 type operation string
 
 const (
 	polling     operation = "look"
-	smallWrites operation = "heartbeat" // and what else is small and changes one row
+	smallWrites operation = "heartbeat" // and other writes of one row
 	writing     operation = "write"
 	settling    operation = "settle"
 )
 
-// gate is the one place that says whether a call may leave.
+// gate is the send gate: the one place that decides whether a call may leave.
 type gate struct {
 	engine *Engine
 
 	mutex         sync.Mutex
 	offset        time.Duration         // of the database's clock from this one
 	allowed       map[string]permission // jobs that may send
-	killSwitch    bool                  // the kill switch, when last looked
-	polledAt      time.Time             // when the last look began
+	killSwitch    bool                  // as of the last poll
+	polledAt      time.Time             // when the last poll began
 	probing       bool                  // one batch at a time
-	blocks        int                   // answers that stop all calls and are not written down yet
-	unblockedAt   time.Time             // observations older than this do not count
-	validSince    time.Time             // batches claimed before may be another console's: this one was silent too long
-	lastHeartbeat time.Time             // when the last heartbeat began that was written
+	blocks        int                   // answers that stop all calls and are not saved yet
+	unblockedAt   time.Time             // polls before this do not count
+	validSince    time.Time             // earlier claims may belong to another console: heartbeats were missing too long
+	lastHeartbeat time.Time             // when the last saved heartbeat began
 	failing       map[operation]*jobs.Trouble
-	unwritten     int // batches whose end is not written down
+	unwritten     int // batches whose outcome is not saved
 }
 
-// permission is that of a job to send, and when it was seen.
+// permission allows a job to send, as of a time.
 type permission struct {
 	at        time.Time
-	cancelled bool // only for what is in doubt
+	cancelled bool // only accounts in doubt may be read
 }
 
 func newGate(e *Engine) *gate {
@@ -76,7 +76,7 @@ func (g *gate) open(b *batch) bool {
 		job.cancelled == (b.job.state == jobs.Cancelled)
 }
 
-// openForPerson reports whether a call that belongs to no job may leave, or why not.
+// openForPerson reports whether a call outside any job may leave, or why not.
 func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -89,8 +89,8 @@ func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	return g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge), nil
 }
 
-// mayClaim reports whether a claim may be tried. One also finds out whether the
-// database can be written again.
+// mayClaim reports whether to try a claim. When only writes have failed, the claim
+// shows whether they work again.
 func (g *gate) mayClaim() bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -101,20 +101,20 @@ func (g *gate) mayClaim() bool {
 	return others == 0 && g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge)
 }
 
-// recent reports whether something is not older than that by the monotonic clock
-// and by the wall's: the first stands still while a machine is suspended.
+// recent reports whether a time is not older than age by the monotonic clock and by
+// the wall clock. The monotonic clock stops while a machine is suspended.
 func recent(at time.Time, age time.Duration) bool {
 	return !at.IsZero() && time.Since(at) <= age && time.Now().Round(0).Sub(at.Round(0)).Abs() <= age
 }
 
-// block stops all calls of this process until release is called.
+// block stops all calls of this process until unblock is called.
 func (g *gate) block() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.blocks++
 }
 
-// unblock says that what stops calls is written down: what is seen from now on counts.
+// unblock ends a block once its reason is saved. Only later polls count.
 func (g *gate) unblock() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -122,15 +122,14 @@ func (g *gate) unblock() {
 	g.unblockedAt = time.Now()
 }
 
-// allow counts a claim that began then as a fresh look at its job.
+// allow counts a claim that began then as a poll of its job.
 func (g *gate) allow(j job, began time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.allowed[j.id] = permission{began, j.state == jobs.Cancelled}
 }
 
-// wait waits while calls of the batch may leave, until a time. It returns false
-// when something stops them before.
+// wait waits until a time. It returns false when calls of the batch are stopped before.
 func (g *gate) wait(ctx context.Context, b *batch, until time.Time) bool {
 	return waitWhile(ctx, until, func() bool { return g.open(b) })
 }
@@ -150,15 +149,8 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 	}
 }
 
-// watch looks until ctx ends.
-func (g *gate) watch(ctx context.Context) {
-	for sleep(ctx, pollEvery) {
-		g.poll(ctx)
-	}
-}
-
-// maySend are the jobs of the app $1 that may send, whether the kill switch is
-// thrown, and whether the app probes; one line at least.
+// maySend returns the jobs of the app $1 that may send, whether the kill switch is
+// thrown, and whether the app probes. It returns at least one row.
 const maySend = `
 	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0, a.probe_at > 0
 	FROM apps a JOIN kill_switch k ON k.id = 1 LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
@@ -188,7 +180,7 @@ func (g *gate) poll(ctx context.Context) {
 	defer g.mutex.Unlock()
 	allowed := map[string]permission{}
 	for id, p := range g.allowed {
-		if p.at.After(began) { // a claim that this look may not have seen
+		if p.at.After(began) { // a claim that this poll may have missed
 			allowed[id] = p
 		}
 	}
@@ -200,7 +192,7 @@ func (g *gate) poll(ctx context.Context) {
 	g.polledAt, g.offset, g.allowed = began, offset, allowed
 }
 
-// beat says that a heartbeat that began then is written.
+// heartbeatWritten records that a heartbeat which began then is saved.
 func (g *gate) heartbeatWritten(began time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -220,8 +212,8 @@ func (g *gate) time() time.Time {
 // now is the database's time in unix milliseconds.
 func (g *gate) now() int64 { return g.time().UnixMilli() }
 
-// report tells how some work ended and returns whether it failed. Shutdown and lost
-// claims are not errors of the database.
+// report records the result of a database operation and returns whether it failed.
+// A shutdown or an ended claim is no error of the database.
 func (g *gate) report(ctx context.Context, w operation, err error) (failed bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -244,7 +236,7 @@ func (g *gate) report(ctx context.Context, w operation, err error) (failed bool)
 	return true
 }
 
-// addUnwritten counts the batches whose end waits to be written down.
+// addUnwritten counts batches whose outcome waits to be saved.
 func (g *gate) addUnwritten(more int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

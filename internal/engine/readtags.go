@@ -53,8 +53,8 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 		if !ok {
 			continue
 		}
-		leaving := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: left}
-		tags, answer := e.Client.GetTags(tim.WithSendGate(ctx, leaving), rand.Uint32(), []string{account})
+		gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: left}
+		tags, answer := e.Client.GetTags(tim.WithSendGate(ctx, gate), rand.Uint32(), []string{account})
 		if class := answer.Rule().Class; class == tim.SignAgain || class == tim.WaitMinute {
 			e.Client.RenewSignature(answer.UserSigID)
 		}
