@@ -191,7 +191,7 @@ func openSQLite(path string) (*sql.DB, error) {
 	return db, err
 }
 
-// outcomes is where the others write what became of a batch: its code, and the
+// outcomes is where the others write the result of a batch: its code, and the
 // accounts that were refused.
 const outcomes = `CREATE TABLE outcomes (batch INTEGER PRIMARY KEY, code INTEGER NOT NULL, refused TEXT NOT NULL)`
 

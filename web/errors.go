@@ -130,7 +130,7 @@ func signInPath(v *request) string {
 	return "/login?next=" + url.QueryEscape(next)
 }
 
-// wayBack is where to go on after an error.
+// wayBack is where to continue after an error.
 func wayBack(v *request) (path, text string) {
 	id := v.Param("id")
 	switch {

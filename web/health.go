@@ -20,7 +20,7 @@ type healthJSON struct {
 	Message string     `json:"message,omitempty"` // why it is held
 }
 
-// health answers 200 while what is done can be written down, stopped or not.
+// health answers 200 while what is done can be saved, stopped or not.
 func (s *Server) health(v *request) error {
 	ctx := v.Request().Context()
 	now := s.status.now(ctx)

@@ -36,9 +36,9 @@ type jobJSON struct {
 	ReadRows   *int64                 `json:"read_rows"`
 	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
 	Halt       *haltJSON              `json:"halt"`
-	Snapshot   bool                   `json:"snapshot"`  // tags are kept before they are changed
+	Snapshot   bool                   `json:"snapshot"`  // tags are saved before they are changed
 	Policy     *snapshot.Policy       `json:"policy"`    // of a restore: what becomes of accounts that have gained other tags
-	OnlyTags   []string               `json:"only_tags"` // of what is put back or taken away: these alone; null: all
+	OnlyTags   []string               `json:"only_tags"` // of what is restored or taken away: these alone; null: all
 	Verify     *verificationJSON      `json:"verification"`
 	Checks     *jobs.Kind             `json:"checks"` // of an inspection that verifies its source: the kind of that job
 }
@@ -55,7 +55,7 @@ type verificationJSON struct {
 type wholeJobJSON struct {
 	jobJSON
 	Retries      []string          `json:"retries"`       // ids of all jobs made of accounts of this one
-	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"` // tags of before; null: none are, or the job has not come to rest
+	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"` // earlier tags; null: none are, or the job has not come to rest
 	NeedsReview  *needsReviewJSON  `json:"needs_review"`  // accounts in doubt that wait for a person
 	WaitsFor     *overlapJSON      `json:"waits_for"`     // the job that goes first, since both hold the same accounts
 }
@@ -109,7 +109,7 @@ type haltJSON struct {
 	Code     int    `json:"code"`
 	Message  string `json:"message"`  // in plain words
 	Info     string `json:"info"`     // what the service said
-	Recovers bool   `json:"recovers"` // it goes on by itself
+	Recovers bool   `json:"recovers"` // it continues by itself
 }
 
 func (s *Server) asJobJSON(v *request, j jobs.Job) (jobJSON, error) {

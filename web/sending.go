@@ -157,7 +157,7 @@ func (s *Server) liftSending(v *request) error {
 	})
 }
 
-// governed goes on after a change to the sending, or shows why it was not made.
+// governed continues after a change to the sending, or shows why it was not made.
 func (s *Server) governed(v *request, err error, done func() error) error {
 	s.status.changed()
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
@@ -178,7 +178,7 @@ type sendingJSON struct {
 	Configured   int           `json:"configured"` // calls a second
 	FailureLimit int           `json:"failure_limit"`
 	Canary       bool          `json:"canary"`
-	Snapshot     bool          `json:"snapshot"`     // tags are kept before they are changed
+	Snapshot     bool          `json:"snapshot"`     // tags are saved before they are changed
 	KeepDays     int           `json:"keep_days"`    // after a job's end
 	VerifyShare  int64         `json:"verify_share"` // millionths of a job's batches
 	FirstJob     *string       `json:"first_job"`

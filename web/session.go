@@ -66,7 +66,7 @@ func (s *Server) signIn(v *request) error {
 		}
 		return s.refuseSignIn(v, faultWrongSignIn.With())
 	}
-	if v.signedIn() { // the person signs in anew: the old session ends
+	if v.signedIn() { // the person signs in again: the old session ends
 		if err := s.Users.SignOut(ctx, v.actor()); err != nil && !auth.FaultNoSession.Is(err) {
 			return err
 		}

@@ -25,7 +25,7 @@ import (
 const (
 	sessionIdle = 12 * time.Hour
 	sessionLife = 24 * time.Hour
-	seenEvery   = time.Minute // how often being seen is written down
+	seenEvery   = time.Minute // how often being seen is saved
 	keepWithin  = 2 * time.Second
 )
 
@@ -147,7 +147,7 @@ func (s *sessionStore) recognise(v *request) error {
 	return nil
 }
 
-// keep writes down what a visit's session holds. A page is shown, and what was
+// keep saves what a request's session holds. A page is shown, and what was
 // done stays done, also when that cannot be written: the disk may be full, or
 // another program may hold the database.
 func (s *sessionStore) keep(v *request) {

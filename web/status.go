@@ -43,7 +43,7 @@ func (s *statusCache) now(ctx context.Context) templates.SendStatus {
 	return sending
 }
 
-// changed has it read anew at once.
+// changed has it read again at once.
 func (s *statusCache) changed() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -140,7 +140,7 @@ func TestHealthSaysWhetherTheConsoleSends(t *testing.T) {
 }
 
 // A page is read, not written: who reads is shown it although nothing can be
-// written down, not even that they were there.
+// saved, not even that they were there.
 func TestPagesOpenOnReadOnlyDatabase(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	c := newConsole(t, jobstest.Open(t, file))

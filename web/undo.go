@@ -50,7 +50,7 @@ func chosenOutcomes(v *request) (list []jobs.Outcome) {
 	return list
 }
 
-// undoJob makes a job that takes back what an ended one did, and leads to it.
+// undoJob makes a job that undoes what an ended one did, and leads to it.
 func (s *Server) undoJob(v *request) error {
 	list, err := s.readUndo(v)
 	defer list.discard()
@@ -141,7 +141,7 @@ func undoTyped(v *request, f *fault.Error) templates.UndoForm {
 		Mistaken: true, NoPolicy: snapshot.FaultPolicy.Is(f)}
 }
 
-// resumeJob lets a job go on. One that met an account with other tags has to be
+// resumeJob lets a job continue. One that met an account with other tags has to be
 // told what to do with such accounts.
 func (s *Server) resumeJob(v *request) error {
 	id := v.Param("id")

@@ -25,7 +25,7 @@ type chaosUsers struct {
 	random  *rand.Rand
 	client  *apiClient
 	files   []sentFile
-	undone  map[string]bool // jobs that were taken back
+	undone  map[string]bool // jobs that were undone
 	answers map[string]int  // answers by what was asked
 
 	mutex    sync.Mutex // of consoles
@@ -174,7 +174,7 @@ func (c *chaosUsers) throwKillSwitch(address string) {
 	}
 }
 
-// liftKillSwitch lets sending go on, however the last attempt to stop it ended.
+// liftKillSwitch lets sending continue, however the last attempt to stop it ended.
 func (c *chaosUsers) liftKillSwitch(address string) {
 	before := time.Now()
 	status := c.post(address, "/sending/lift", nil)
@@ -279,7 +279,7 @@ func (j jobJSON) awaitsInspection() bool {
 }
 
 // requireResults wants every account of the file in the downloaded results once,
-// with one outcome, in the order of the file; of a job that takes back another,
+// with one outcome, in the order of the file; of a job that undoes another,
 // accounts of that one.
 func (c *chaosUsers) requireResults(address string, j jobJSON, jobs []jobJSON) {
 	if j.Accounts == 0 { // cancelled before its file was read

@@ -60,7 +60,7 @@ func (c *chaosUsers) taggedFile(names []string) []byte {
 	return []byte(file.String())
 }
 
-// undoOne makes the job that takes back what one that has ended did, an undo
+// undoOne makes a job that undoes one that has ended, an undo
 // perhaps, whole or only a tag of it.
 func (c *chaosUsers) undoOne(address string, jobs []jobJSON) {
 	for _, at := range c.random.Perm(len(jobs)) {
@@ -83,7 +83,7 @@ func (c *chaosUsers) undoOne(address string, jobs []jobJSON) {
 	}
 }
 
-// resumeForm is what a person says who lets a job go on that has met accounts with
+// resumeForm is what a person says who lets a job continue that has met accounts with
 // other tags.
 func (c *chaosUsers) resumeForm(j jobJSON) url.Values {
 	if j.Halt == nil || j.Halt.Code != engine.CodeGained {
@@ -115,7 +115,7 @@ func (c *chaosUsers) asks(address, id string) bool {
 }
 
 // accountsOf are those of the file that a job began with, its own or that of the
-// job which it takes back.
+// job which it undoes.
 func (c *chaosUsers) accountsOf(j jobJSON, jobs []jobJSON) []string {
 	for j.Source != nil {
 		at := slices.IndexFunc(jobs, func(other jobJSON) bool { return other.ID == *j.Source })

@@ -43,7 +43,7 @@ func (v *apiClient) whole(id string) (j wholeJob) {
 	return j
 }
 
-// changeSettings changes how the app's jobs are from now on: as at first, but for what is
+// changeSettings changes how the app's jobs are from now on: as at first, except what is
 // given; a box that is to be empty is given as "".
 func (v *apiClient) changeSettings(but url.Values) {
 	form := url.Values{"failure_limit": {"20"}, "canary": {"1"}, "snapshot": {"1"}, "keep_days": {"30"}, "verify_share": {"1"}}
@@ -65,7 +65,7 @@ func (v *apiClient) must(path string, form url.Values) string {
 
 // The measure of the kill switch: a job runs at the full rate, an admin throws
 // the switch, and no call arrives more than a second later. It holds through
-// kill -9, and what it stopped goes on where it stood, with nothing lost.
+// kill -9, and what it stopped continues where it stood, with nothing lost.
 func TestKillSwitchStopsWithinASecond(t *testing.T) {
 	onEach(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Latency: 200 * time.Millisecond} })

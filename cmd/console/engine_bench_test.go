@@ -76,7 +76,7 @@ func snapshotBytes(b *testing.B, database string) (bytes float64) {
 
 // The real program carries out a job of 1,000,000 accounts at the rate that is
 // set, at several latencies of the service. It reads and keeps the tags of each
-// batch before it removes them, but for the last, beside which to hold the others.
+// batch before it removes them, except the last, beside which to hold the others.
 // The careful start, at which it waits for the answers of the first batch, is in
 // the share from the first removal to the last.
 func BenchmarkShareOfTheRate(b *testing.B) {

@@ -18,7 +18,7 @@ import (
 )
 
 // The console is killed again and again at random moments of one job. Each time the
-// job goes on by itself, and in the end every account is what the simulator says.
+// job continues by itself, and in the end every account is what the simulator says.
 func TestKill9JobResumesCorrectly(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {

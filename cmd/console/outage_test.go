@@ -110,7 +110,7 @@ func (o *outage) goesOn() {
 	until(o, "/healthz says that all is well", func() bool { return o.health().status == 200 })
 }
 
-// ends waits for the end of the job and holds every account against the simulator.
+// ends waits for the end of the job and compares every account with the simulator.
 func (o *outage) ends() {
 	o.Helper()
 	until(o, "the job is finished", func() bool { return o.operator.ended(o.job) })
@@ -256,7 +256,7 @@ func (d *badDisk) failures() int {
 	return bytes.Count(log, []byte("(INJECTED)"))
 }
 
-// fix lets the disk work again; a console that lives goes on untraced.
+// fix lets the disk work again; a console that lives continues untraced.
 func (d *badDisk) fix() {
 	if d.trace != nil {
 		d.trace.Process.Signal(syscall.SIGTERM)

@@ -320,7 +320,7 @@ func (s *pageTest) requireLayout(w *tab, name, lang string, l appearance) {
 const violations = `axe.run({runOnly: %s, resultTypes: ["violations"]})
 	.then(result => result.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary)))`
 
-// rules are those of axe that a page is held against. The dark scheme has other
+// rules are those of axe that a page is compared with. The dark scheme has other
 // colours, and nothing else.
 var rules = map[string]string{
 	"light": `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`,

@@ -150,7 +150,7 @@ func clean(ctx context.Context, r *components, log *slog.Logger) error {
 }
 
 // run serves and works until ctx ends, then stops in order: no new requests, no
-// new calls, the calls in hand answered and written down.
+// new calls, the calls in hand answered and saved.
 func (c *console) run(ctx context.Context) error {
 	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}

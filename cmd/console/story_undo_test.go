@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// review waits for the page to go on to the review, once the file is read.
+// review waits for the page to continue to the review, once the file is read.
 func (w *tab) review() {
 	w.t.Helper()
 	until(w.t, "the file is read", func() bool {

@@ -14,7 +14,7 @@ import (
 // suspend stops the process where it stands, with calls claimed and in flight.
 func (p *program) suspend() { require.NoError(p.t, p.process.Process.Signal(syscall.SIGSTOP)) }
 
-// wake lets it go on as if no time had passed.
+// wake lets it continue as if no time had passed.
 func (p *program) wake() { require.NoError(p.t, p.process.Process.Signal(syscall.SIGCONT)) }
 
 // While a console is suspended somebody stops all sending. What it had claimed
@@ -102,7 +102,7 @@ func TestSuspendedTooLongChangesNone(t *testing.T) {
 	one.wake()
 	client := one.signIn("olga")
 	require.Equal(t, "finished", client.job(id).State)
-	require.NoError(t, one.stop(syscall.SIGTERM)) // its answers are written down by then
+	require.NoError(t, one.stop(syscall.SIGTERM)) // its answers are saved by then
 	require.Len(t, simulator.Ledger(), before, "nothing is sent late")
 	found := requireMatch(t, database, base, id)
 	t.Logf("%d accounts agree, %d calls, %d without an answer", found.Accounts, found.Calls, found.Lost)

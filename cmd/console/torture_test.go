@@ -52,7 +52,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // Consoles are killed with kill -9 at random moments, while every kind of fault
-// goes on, several jobs run, some over the same accounts, and people pause,
+// continues, several jobs run, some over the same accounts, and people pause,
 // resume, cancel and stop everything. In the end console and simulator agree on
 // every account. A seed repeats the choices, though not their timing.
 func TestTorture(t *testing.T) {
@@ -157,7 +157,7 @@ func (w *torture) calls() int64 {
 	return stats.Calls
 }
 
-// requireSilence holds the simulator's ledger against the times in which the
+// requireSilence compares the simulator's ledger with the times in which the
 // kill switch was thrown.
 func (w *torture) requireSilence() {
 	for call, err := range w.simulator.Ledger(w.Context(), 0) {

@@ -15,7 +15,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// outcomes is what became of each account of a job.
+// outcomes is the result of each account of a job.
 func (u *undoTest) outcomes(id string) map[string]string {
 	_, body := u.olga.get("/jobs/" + id + "/results.csv")
 	names, found := column(u.t, body, "account"), column(u.t, body, "outcome")
@@ -29,7 +29,7 @@ func (u *undoTest) outcomes(id string) map[string]string {
 
 // Accounts that somebody has given other tags since are treated as was chosen
 // before the undo began: they get their old tags beside the new ones, they are
-// left alone, or the job stops, until a person says how to go on.
+// left alone, or the job stops, until a person says how to continue.
 func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, database string) {
@@ -138,7 +138,7 @@ func TestAnUndoCanBeUndone(t *testing.T) {
 	})
 }
 
-// A part of a job is taken back: single tags, accounts with an outcome, those of
+// A part of a job is undone: single tags, accounts with an outcome, those of
 // a list. The rest stays as it is.
 func TestAPartOfAJobIsTakenBack(t *testing.T) {
 	t.Parallel()
@@ -197,7 +197,7 @@ func TestAPartOfAJobIsTakenBack(t *testing.T) {
 }
 
 // Files with a column of tags: the tags named are added, or removed, and no
-// others; taken back, every account has what it had.
+// others; undone, every account has what it had.
 func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 	t.Parallel()
 	plain := strings.NewReplacer("a,b", "city", `"q"`, "plan") // nothing that would part a cell

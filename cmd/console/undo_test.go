@@ -90,7 +90,7 @@ func (u *undoTest) upload(kind string, content []byte) (id string) {
 	return u.startDerived(u.olga.mustForm("/jobs", url.Values{"kind": {kind}}, map[string][]byte{"file": content}))
 }
 
-// undo makes the job that takes back what another did.
+// undo makes the job that undoes what another did.
 func (u *undoTest) undo(id string, form url.Values, list []byte) string {
 	files := map[string][]byte{}
 	if list != nil {
@@ -124,7 +124,7 @@ func (u *undoTest) cleared(names ...string) (id string) {
 	return id
 }
 
-// requireTags holds what every account has against what it should have.
+// requireTags compares what every account has with what it should have.
 func (u *undoTest) requireTags(want map[string][]string) {
 	u.t.Helper()
 	for name, tags := range want {
@@ -132,7 +132,7 @@ func (u *undoTest) requireTags(want map[string][]string) {
 	}
 }
 
-// requireMatch holds all jobs so far against the simulator.
+// requireMatch compares all jobs so far with the simulator.
 func (u *undoTest) requireMatch() {
 	u.t.Helper()
 	requireMatch(u.t, u.database, u.base, u.jobs...)
@@ -242,7 +242,7 @@ func (u *undoTest) kill(id string, n, times int) {
 	}
 }
 
-// Accounts with known tags are inspected, cleared and put back, while calls go
+// Accounts with known tags are inspected, cleared and restored, while calls go
 // wrong and the console is killed in each phase. The report is what is true, no
 // account without tags is sent, and in the end each account has the tags it had.
 // UNDO_ACCOUNTS and UNDO_KILLS make it larger.
@@ -305,7 +305,7 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 }
 
 // The calls of an undo are as few as can be: an account with t tags needs t/10 of
-// them, a call serves 100 accounts, and none is made beyond that but for the one
+// them, a call serves 100 accounts, and none is made beyond that except the one
 // account that needs the most.
 func TestAnUndoTakesAsFewCallsAsCanBe(t *testing.T) {
 	t.Parallel()

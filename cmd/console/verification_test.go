@@ -92,7 +92,7 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 	})
 }
 
-// A share is inspected, drawn with a seed that stands in the log: whoever has it
+// A share is inspected, drawn with a seed that is in the log: whoever has it
 // draws the same batches, and no other account is read.
 func TestVerificationSampleIsReproducible(t *testing.T) {
 	t.Parallel()
@@ -132,7 +132,7 @@ func TestVerificationSampleIsReproducible(t *testing.T) {
 	require.ElementsMatch(t, drawn, read, "nobody else was read")
 }
 
-// Tags that were kept are erased when somebody says so: they cannot be put back
+// Tags that were kept are erased when somebody says so: they cannot be restored
 // any more, and the page says why. Counts and digests stay.
 func TestUndoImpossibleAfterErasure(t *testing.T) {
 	t.Parallel()

@@ -164,7 +164,7 @@ func (l *Log) Around(ctx context.Context, seq int64, neighbours int) ([]Entry, e
 	return append(before, after...), store.AsTrouble(err)
 }
 
-// Stored is an entry as it stands in the database.
+// Stored is an entry as it is in the database.
 type Stored struct {
 	Seq int64
 	Written

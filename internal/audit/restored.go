@@ -22,7 +22,7 @@ type Lost struct{ After, UpTo int64 }
 // HoldRestored is called when the log does not include the last checkpoint that
 // was published: the database was restored from an older copy, and batches that
 // it has waiting may have been sent. Then all sending is held back until an
-// admin lets it go on, which hold sees to, and the log says so, once for what was
+// admin lets it continue, which hold sees to, and the log says so, once for what was
 // published so far.
 func (l *Log) HoldRestored(ctx context.Context, published Checkpoint, lost Lost,
 	hold func(context.Context) error) (held bool, err error) {

@@ -37,7 +37,7 @@ const mostKeepMonths = 1_200
 // Retention is how long entries are kept, and what was removed.
 type Retention struct {
 	Months  int   // 0: for ever
-	Removed int64 // entries up to this one were, but for those of audit.Kept
+	Removed int64 // entries up to this one were, except those of audit.Kept
 }
 
 // Retention returns how long entries are kept.

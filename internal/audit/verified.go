@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Proofs are what a log is held against besides itself.
+// Proofs are what a log is compared with besides itself.
 type Proofs struct {
 	Checkpoints iter.Seq2[string, error] // signed notes, as they were published or kept elsewhere; nil for none
 	Key         string                   // the public key they were signed with; "": that of SignWith

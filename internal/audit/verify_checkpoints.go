@@ -18,14 +18,14 @@ type fork struct {
 	at              time.Time
 }
 
-// given is a checkpoint that the log is held against.
+// given is a checkpoint that the log is compared with.
 type given struct {
 	size int64
 	root tlog.Hash
 	at   time.Time
 }
 
-// published reads the checkpoints the log is held against.
+// published reads the checkpoints the log is compared with.
 func (w *verifier) published(p Proofs, name string) error {
 	if p.Checkpoints == nil {
 		return nil

@@ -42,7 +42,7 @@ type verifier struct {
 	lastAt  time.Time
 }
 
-// VerifyIn replays the log and holds it against its checkpoints. It returns the
+// VerifyIn replays the log and compares it with its checkpoints. It returns the
 // entries that end jobs which no entry seals, though their end is an hour ago.
 func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) (unsealed []Entry, err error) {
 	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]given{}}

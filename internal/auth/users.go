@@ -110,7 +110,7 @@ func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHa
 	})
 }
 
-// SetRole gives a user another role; sessions go on with it.
+// SetRole gives a user another role; sessions continue with it.
 func (us *Users) SetRole(ctx context.Context, by audit.Actor, id string, role Role) error {
 	if !role.Valid() {
 		return FaultUserRole.With()

@@ -15,12 +15,12 @@ type batch struct {
 	claim          string             // every write of this worker names it
 	claimed        time.Time          // not before this
 	claimedAs      jobs.Outcome       // of its open accounts when it was claimed: waiting or in doubt
-	intendedBefore bool               // an intent to change it was written down under an earlier claim
+	intendedBefore bool               // an intent to change it was saved under an earlier claim
 	lost           int                // how many changes in a row stayed without an answer
 	probe          bool               // the only call for now: whether the service works again is not known
 	plan           jobs.PlannedBatch  // those with an outcome included
 	accounts       []*account         // those that were open, in file order
-	earlier        map[int64][]string // by place in the job: the tags of before that are kept already
+	earlier        map[int64][]string // by place in the job: the earlier tags that are saved already
 	key            *key               // shared by the batches of one claim
 
 	lostCallEnds time.Duration // see Config
@@ -37,10 +37,10 @@ type job struct {
 	id       string
 	kind     jobs.Kind
 	state    jobs.State // when it was claimed
-	checks   jobs.Kind  // of an inspection: what its accounts are held against; "": clear
+	checks   jobs.Kind  // of an inspection: what its accounts are compared with; "": clear
 	policy   snapshot.Policy
 	only     []string // of the tags to add or remove only these; nil: all
-	snapshot bool     // tags are kept before they are changed
+	snapshot bool     // tags are saved before they are changed
 	canary   bool     // only its first batch may be sent yet
 	probing  bool     // whether the service works is not known
 	waits    bool     // waiting batches may be claimed, too
@@ -60,7 +60,7 @@ type account struct {
 	wanted      []string // where the job was told: the tags to add or remove
 	before      []string // the tags it had before it was changed, as far as they are known
 	beforeKnown bool     // before was read
-	unsaved     bool     // before is not written down yet
+	unsaved     bool     // before is not saved yet
 
 	now          []string // as last read
 	listed       bool     // the service listed it then

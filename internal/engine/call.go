@@ -47,7 +47,7 @@ func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *c
 }
 
 // attempts is how often in a row calls gave codes of one rule. The parts of a batch
-// that was halved go on counting where the whole stood.
+// that was halved continue counting where the whole stood.
 type attempts struct {
 	rule  tim.Rule
 	count int

@@ -24,7 +24,7 @@
 // follows for a job from its counts is decided by jobs.Progress.
 //
 // Not promised: tags that somebody gives an account between its reading and the
-// call that removes all are removed and not kept; where no tags are kept, also
+// call that removes all are removed and not kept; where no tags are saved, also
 // those given between a lost call that did its work and the first reading.
 package engine
 

@@ -77,7 +77,7 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 }
 
 // loadTags gives a batch what is kept of its accounts: the tags to add or remove,
-// and those of before, as far as they are written down.
+// and those of before, as far as they are saved.
 func (e *Engine) loadTags(ctx context.Context, b *batch) *stopReason {
 	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
 	if !b.job.hasTags() && !partly {
@@ -159,7 +159,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 	return rest, nil
 }
 
-// writeReadIntents writes down the readings that claimed batches begin with.
+// writeReadIntents saves the readings that claimed batches begin with.
 func (e *Engine) writeReadIntents(ctx context.Context, tx *store.Tx, batches []*batch) error {
 	var rows []any
 	for _, b := range batches {

@@ -163,7 +163,7 @@ func (c *fixture) calls(commands ...tim.Command) (calls []timtest.Call) {
 	return calls
 }
 
-// requireMatch holds jobs against the service.
+// requireMatch compares jobs with the service.
 func (c *fixture) requireMatch(all ...jobs.Job) *timtest.Comparison {
 	c.Helper()
 	var ids []string

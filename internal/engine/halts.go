@@ -20,7 +20,7 @@ func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) erro
 }
 
 // afterProbe says what follows from a probe: the jobs that halted because the service
-// did not work go on, or the next one comes later.
+// did not work continue, or the next one comes later.
 func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {
 		_, err := tx.ExecContext(ctx, `
@@ -39,7 +39,7 @@ func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error 
 func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReason) error {
 	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
-		if end.halt == jobs.CodeGained { // unless a person has said since how to go on
+		if end.halt == jobs.CodeGained { // unless a person has said since how to continue
 			var policy string
 			err := tx.QueryRowContext(ctx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id).Scan(&policy)
 			if err != nil || policy != string(b.job.policy) {

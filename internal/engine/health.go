@@ -21,7 +21,7 @@ const (
 )
 
 // health is what the last answers say of the service: what no call shows by
-// itself. It belongs to one process and begins anew with it.
+// itself. It belongs to one process and begins again with it.
 type health struct {
 	mutex   sync.Mutex
 	bad     map[tim.Command]streak
@@ -105,6 +105,6 @@ func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	if h.singles[b]++; h.singles[b] < most {
 		return false
 	}
-	delete(h.singles, b) // a person who resumes has them counted anew
+	delete(h.singles, b) // a person who resumes has them counted again
 	return true
 }

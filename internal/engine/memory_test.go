@@ -147,7 +147,7 @@ func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	stop := enginetest.Run(t, enginetest.New(t, other, c.base))
 	c.until("some are done", func() bool { return c.job(all[0]).Counts[jobs.Cleared] > 0 })
 	stop()
-	enginetest.Run(t, enginetest.New(t, other, c.base)) // it was started anew
+	enginetest.Run(t, enginetest.New(t, other, c.base)) // it was started again
 	for _, j := range all {
 		c.until("the job has ended", func() bool {
 			c.exec(`UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
@@ -196,7 +196,7 @@ func TestUnreadableTagsInDoubtAskAPerson(t *testing.T) {
 	})
 }
 
-// What was read is written down together with what it led to, or not at all.
+// What was read is saved together with what it led to, or not at all.
 func TestNoOutcomeIsSettledWithoutItsTags(t *testing.T) {
 	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Latency: 300 * time.Millisecond})

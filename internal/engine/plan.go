@@ -64,7 +64,7 @@ func (b *batch) needs(a *account) (bool, *stopReason) {
 }
 
 // inspect says what an inspection found: an account as the kind that it is held
-// against wants it, or not; with nothing to hold it against, one without tags.
+// against wants it, or not; with nothing to compare it with, one without tags.
 func (b *batch) inspect(a *account) {
 	against := b.job.checks
 	if against == "" {

@@ -297,7 +297,7 @@ func TestAProtectedAccountIsNotSentAgain(t *testing.T) {
 	require.Equal(t, []*account{cid}, toChange(b))
 }
 
-// What a job that may go on would halt for does not halt one that was cancelled.
+// What a job that may continue would halt for does not halt one that was cancelled.
 func TestACancelledRestoreHaltsForNobody(t *testing.T) {
 	gained, sent, whole, apart := listed("ann", "x"), listed("bob", "a", "x"), listed("cid", "a", "b"), listed("dot")
 	sent.maybeChanged, whole.maybeChanged = true, true

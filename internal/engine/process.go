@@ -32,7 +32,7 @@ type stopReason struct {
 var notNow = &stopReason{}
 
 // runBatch takes a batch from its claim to its settlement. Calls end with ctx; what
-// became of them is written down until writing ends.
+// became of them is saved until writing ends.
 func (e *Engine) runBatch(ctx, writing context.Context, b *batch) {
 	end := e.process(ctx, b)
 	e.firstCallSent(b)

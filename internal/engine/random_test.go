@@ -89,7 +89,7 @@ func TestWhateverTheServiceDoesIsToldTruly(t *testing.T) {
 	})
 }
 
-// A restore that is to stop does so, and a person says how it goes on.
+// A restore that is to stop does so, and a person says how it continues.
 func TestARestoreThatStopsGoesOnAsChosen(t *testing.T) {
 	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)

@@ -45,7 +45,7 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 		switch {
 		case why != nil:
 			return nil, why
-		case !is: // for a moment, while what stopped calls is being written down
+		case !is: // for a moment, while what stopped calls is being saved
 			sleep(waiting, pollEvery)
 			continue
 		}

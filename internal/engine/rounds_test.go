@@ -54,7 +54,7 @@ func newModel(t *rapid.T, kind jobs.Kind) *model {
 	return m
 }
 
-// claim claims the batch, reads it and plans. A person goes on where a restore stops.
+// claim claims the batch, reads it and plans. A person continues where a restore stops.
 func (m *model) claim(was jobs.Outcome) {
 	m.b.claimedAs = was
 	var open []*account

@@ -21,12 +21,12 @@ const settleBatch = `
 		console = '', claim = ''
 	WHERE job_id = $1 AND number = $2 AND claim = $3 AND outcome = $12`
 
-// completeCall writes what became of a call into the ledger.
+// completeCall writes the result of a call into the ledger.
 const completeCall = `
 	UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`
 
-// settle writes down what became of a batch. It tries until it is written, or ctx
-// ends: while it cannot, no call leaves. What is not written down is in doubt at
+// settle saves the result of a batch. It tries until it is written, or ctx
+// ends: while it cannot, no call leaves. What is not saved is in doubt at
 // the next start.
 func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	tags, failed := e.encryptTags(ctx, b)
@@ -38,7 +38,7 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 		b.discardReadings()
 	}
 	if end != nil && end.all {
-		e.gate.block() // for good, when it cannot be written down
+		e.gate.block() // for good, when it cannot be saved
 	}
 	began, tries := time.Now(), 0
 	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
@@ -76,7 +76,7 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	e.wake()
 }
 
-// discardReadings gives the accounts of a batch back as they were claimed, but for what
+// discardReadings gives the accounts of a batch back as they were claimed, except what
 // calls have changed.
 func (b *batch) discardReadings() {
 	for _, a := range b.accounts {
@@ -178,7 +178,7 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	return store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows)
 }
 
-// complete writes into the ledger what became of the batch's calls.
+// complete writes into the ledger the result of the batch's calls.
 func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	for _, c := range b.calls {
 		a := c.result()

@@ -100,7 +100,7 @@ func TestTwoJobsInDoubtDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-// What is in doubt of a later job is read back before the earlier one goes on, and
+// What is in doubt of a later job is read back before the earlier one continues, and
 // nothing else of it is sent by then.
 func TestDoubtsBringNoWaitingBatchesAlong(t *testing.T) {
 	onEach(t, func(c *fixture) {
@@ -127,7 +127,7 @@ func (c *fixture) laterInDoubt(first jobs.Job) {
 	require.NoError(c, c.PutFirst(c.Context(), audit.System, second.ID, true))
 	c.run()
 	c.until("it is read back", func() bool { return c.job(second).Counts[jobs.Changed] >= 100 })
-	apart := c.starts(jobs.Clear, accounts("b", 1)) // and claims go on
+	apart := c.starts(jobs.Clear, accounts("b", 1)) // and claims continue
 	c.ends(apart, jobs.Counts{jobs.Cleared: 1})
 	c.exec(`UPDATE apps SET probe_at = 1 WHERE EXISTS (SELECT 1 FROM jobs WHERE state = 'halted')`)
 	c.ends(first, jobs.Counts{jobs.Cleared: 250})

@@ -102,7 +102,7 @@ func TestAnIdleEngineSaysWhatIsWrong(t *testing.T) {
 	c.until("all is well", func() bool { return c.engine.Trouble() == nil })
 }
 
-// What is not written down when an engine has to end is in doubt at the next start.
+// What is not saved when an engine has to end is in doubt at the next start.
 func TestUnwritableAnswersAreReadBack(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)

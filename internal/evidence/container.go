@@ -43,7 +43,7 @@ func (c *checker) parts() (ok bool) {
 
 var errLong = errors.New("evidence: longer than it may be")
 
-// metered reads so many bytes and no more; whoever reads in pieces sets it anew
+// metered reads so many bytes and no more; whoever reads in pieces sets it again
 // for each.
 type metered struct {
 	from io.Reader

@@ -35,13 +35,13 @@ type Job struct {
 	StartAt     *time.Time       `json:"start_at,omitempty"` // nothing was sent before
 	FinishedAt  time.Time        `json:"finished_at"`
 	Source      string           `json:"source,omitempty"` // the job whose accounts these are
-	Policy      string           `json:"policy,omitempty"` // what became of accounts that had gained other tags
+	Policy      string           `json:"policy,omitempty"` // what happens to accounts with new tags
 	OnlyTags    []string         `json:"only_tags,omitempty"`
-	Snapshot    bool             `json:"snapshot"` // tags were kept before they were changed
+	Snapshot    bool             `json:"snapshot"` // tags were saved before they were changed
 	VerifyShare int64            `json:"verify_share"`
 	VerifySeed  string           `json:"verify_seed,omitempty"`
 	Sealed      int64            `json:"sealed"`  // the number of the entry that seals the job
-	Entries     []int64          `json:"entries"` // the numbers of those in log.jsonl, but for the last
+	Entries     []int64          `json:"entries"` // the numbers of those in log.jsonl, except the last
 	PageSHA256  string           `json:"page_sha256"`
 }
 

@@ -1,7 +1,7 @@
-// Package evidence proves what became of a job. It seals the jobs that have ended in
+// Package evidence proves the result of a job. It seals the jobs that have ended in
 // the log (seals.go), verifies everything in the database against the log and the
 // log against itself (verify.go), and writes the evidence pack of a job (gather.go,
-// pack.go): one ZIP file with what the job was made of, what became of every row,
+// pack.go): one ZIP file with what the job was made of, the result of every row,
 // and the entries of the log with the proofs that they are in it. Somebody who has
 // nothing but the pack and the log's public key can check all of it ([Check], which
 // needs no database). docs/audit.md describes the pack for somebody who checks one

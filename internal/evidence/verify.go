@@ -9,7 +9,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Verify recomputes the log from its entries and holds it against its
+// Verify recomputes the log from its entries and compares it with its
 // checkpoints, every job against the entry that seals it, and recounts every job
 // from its accounts and rows. A job may run meanwhile.
 func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {

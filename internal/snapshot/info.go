@@ -54,7 +54,7 @@ func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) 
 	return k, store.AsTrouble(err)
 }
 
-// Batches returns the accounts of some batches with the tags that are kept
+// Batches returns the accounts of some batches with the tags that are saved
 // of them, by batch. All of them were there: the key is destroyed before they are.
 func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	key, err := s.keyOf(ctx, s.db.Reader(), jobID)

@@ -28,7 +28,7 @@ func New(db *store.DB) *Snapshots { return &Snapshots{db: db} }
 // anything else.
 func (s *Snapshots) UseKey(master [32]byte) { s.master = master }
 
-// IsOwnKey reports whether the tags that were kept last, if any, are kept under
+// IsOwnKey reports whether the tags that were saved last, if any, are kept under
 // the key that was set.
 func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	var last string
@@ -46,7 +46,7 @@ func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	return true, store.AsTrouble(err)
 }
 
-// MakeKey makes the key under which a job's tags are kept.
+// MakeKey makes the key under which a job's tags are saved.
 func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) error {
 	if s.master == [32]byte{} {
 		return FaultNoMaster.With()
@@ -58,7 +58,7 @@ func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) err
 	return err
 }
 
-// keyOf returns the key under which a job's tags are kept, or FaultErased.
+// keyOf returns the key under which a job's tags are saved, or FaultErased.
 func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (Key, error) {
 	var wrapped []byte
 	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
@@ -74,7 +74,7 @@ func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (K
 // tables are the tables of what is kept a batch of the plan a row.
 var tables = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
-// readBatches returns the tags that are kept for some batches of the plan, by number.
+// readBatches returns the tags that are saved for some batches of the plan, by number.
 func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	type sealed struct {
 		number int64
@@ -94,13 +94,13 @@ func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose,
 	return all, nil
 }
 
-// KeyOf returns the key under which a job's tags are kept; Unreadable errors say
+// KeyOf returns the key under which a job's tags are saved; Unreadable errors say
 // that there is none.
 func (s *Snapshots) KeyOf(ctx context.Context, jobID string) (Key, error) {
 	return s.keyOf(ctx, s.db.Reader(), jobID)
 }
 
-// BatchTags returns the tags that are kept for a batch of the plan, by place in
+// BatchTags returns the tags that are saved for a batch of the plan, by place in
 // the job; nil when none are.
 func (s *Snapshots) BatchTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
 	all, err := readBatches(ctx, s.db.Reader(), key, purpose, jobID, number, number)
@@ -119,7 +119,7 @@ func Unreadable(err error) bool {
 	return Lost(err) || FaultNoMaster.Is(err) || FaultTooMany.Is(err) || FaultTooLarge.Is(err)
 }
 
-// Lost reports whether tags that were kept cannot be read, whenever it is tried.
+// Lost reports whether tags that were saved cannot be read, whenever it is tried.
 func Lost(err error) bool {
 	return FaultErased.Is(err) || FaultOtherKey.Is(err) || FaultKeyChanged.Is(err) || FaultChanged.Is(err)
 }

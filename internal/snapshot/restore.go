@@ -45,8 +45,8 @@ const (
 
 // Plan says what to do with an account, and which tags to add when it is Add:
 // of those it had only those that are chosen, nil: all. Gained is what it had
-// none of, chosen or not. Planned anew from the tags as they are after some were
-// added, it goes on where it stopped. A policy that is none stops.
+// none of, chosen or not. Planned again from the tags as they are after some were
+// added, it continues where it stopped. A policy that is none stops.
 func (p Policy) Plan(was, only, now []string) (Action, []string) {
 	add, gained := Missing(was, now)
 	add = Chosen(add, only)

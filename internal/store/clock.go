@@ -21,7 +21,7 @@ func (s *DB) Now() time.Time { return s.now() }
 func (s *DB) Clock() string { return s.clock }
 
 // ShiftClocks sets both clocks forward or back, as setting a machine's does:
-// monotonic time goes on as before. Tests call it, while nobody else uses the
+// monotonic time continues as before. Tests call it, while nobody else uses the
 // database.
 func (s *DB) ShiftClocks(by time.Duration) {
 	now := s.now

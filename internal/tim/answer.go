@@ -16,7 +16,7 @@ type Delivery int
 const (
 	NotSent  Delivery = iota + 1 // no byte of the request was written: making the call again is safe
 	Answered                     // the service's own answer was read
-	Lost                         // the request was written, wholly or in part, and no answer of the service says what became of it
+	Lost                         // the request was written, wholly or in part, and no answer of the service gives its result
 )
 
 func (d Delivery) String() string {

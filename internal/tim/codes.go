@@ -18,7 +18,7 @@ const (
 	Halt                        // nothing will work until a person acts
 	Account                     // an account of the call is bad: halve until it is alone, then it has failed
 	Split                       // too many accounts: halve; with one account left, Halt
-	InDoubt                     // nobody knows what became of the call: read the tags back
+	InDoubt                     // nobody knows the result of the call: read the tags back
 )
 
 func (c Class) String() string {

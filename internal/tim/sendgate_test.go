@@ -57,7 +57,7 @@ func TestLeavingIsAskedJustBefore(t *testing.T) {
 	require.Equal(t, Answered, c.RemoveAllTags(t.Context(), 3, []string{"cid"}).Delivery)
 }
 
-// Else the system would go on delivering it, for minutes where the way is blocked.
+// Else the system would continue delivering it, for minutes where the way is blocked.
 func TestCallGivenUpLeavesTheNetwork(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

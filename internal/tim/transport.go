@@ -57,7 +57,7 @@ func counting(next dial) dial {
 }
 
 // discardOnClose lets the system forget what is not delivered yet when a connection is
-// closed: else it would go on trying for minutes, long after the accounts of a
+// closed. Otherwise it would continue trying for minutes, long after the accounts of a
 // call that was given up were read back.
 func discardOnClose(conn net.Conn) {
 	if secure, is := conn.(*tls.Conn); is {

@@ -39,7 +39,7 @@ func rendered(t *testing.T, c templ.Component) string {
 	return html.UnescapeString(out.String())
 }
 
-// ended is a job of a kind that has ended, with tags that are kept.
+// ended is a job of a kind that has ended, with tags that are saved.
 func ended(k jobs.Kind) JobView {
 	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
 	j := jobs.Job{ID: "job1", Kind: k, State: jobs.Finished, FileName: "users.csv", Accounts: 10, Rows: 10, Snapshot: true,

@@ -38,7 +38,7 @@ type View struct {
 type SendStatus struct {
 	Stopped   jobs.KillSwitch
 	Sending   jobs.SendStatus
-	DownSince time.Time     // while single calls find out whether the service works again; zero: not known since when
+	DownSince time.Time     // while single calls check whether the service works again; zero: not known since when
 	Trouble   *jobs.Trouble // nil: none
 }
 

@@ -78,12 +78,12 @@ type callKey struct {
 	random  uint32
 }
 
-// Compare holds the outcome of every account of some jobs against what the
+// Compare compares the outcome of every account of some jobs with what the
 // simulator did and its state, and the ledger of their calls against the
 // simulator's. It waits until the simulator is settled; nobody else may change
 // the accounts after these jobs have. A job that takes another back needs the
 // other among jobIDs, before or after it. An error says that books or simulator
-// could not be read; what differs is no error, and stands in Comparison.Wrong.
+// could not be read; what differs is no error, and is in Comparison.Wrong.
 func Compare(ctx context.Context, books Records, sim *Control, jobIDs ...string) (*Comparison, error) {
 	if err := sim.Settled(ctx); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func Compare(ctx context.Context, books Records, sim *Control, jobIDs ...string)
 	return c.Comparison, nil
 }
 
-// readResults reads what became of each account of a job, and adds it up.
+// readResults reads the result of each account of a job, and adds it up.
 func (c *comparer) readResults(ctx context.Context, books Records, id string) error {
 	results, outcomes := map[string]*accountResult{}, jobs.Counts{}
 	for a, err := range books.Results(ctx, id, "") {
@@ -197,7 +197,7 @@ func (o openCall) conflictsWith(other openCall) bool {
 	return o.job == other.job || !bothRead && !o.inspects && !other.inspects
 }
 
-// compareCalls holds every call that arrived against the ledgers, and has what
+// compareCalls compares every call that arrived with the ledgers, and has what
 // it did take effect on the accounts, in the order in which that happened.
 func (c *comparer) compareCalls(ctx context.Context) error {
 	effects, err := c.laterEffects(ctx)

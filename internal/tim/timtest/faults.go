@@ -124,7 +124,7 @@ func (s *Service) Faults() Faults {
 	return s.faults.clone()
 }
 
-// SetFaults replaces the faults; Most counts anew.
+// SetFaults replaces the faults; Most counts again.
 func (s *Service) SetFaults(f Faults) error {
 	if err := f.check(); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// replayed is what an account has, as the replay of all calls goes on. Lists of
+// replayed is what an account has, as the replay of all calls continues. Lists of
 // tags are never changed, only replaced.
 type replayed struct {
 	known bool
@@ -128,7 +128,7 @@ func (l *later) until(c *comparer, order int64) {
 // a minute when the change is claimed, and 0.9 s until its first byte.
 const freshFor = 62 * time.Second
 
-// arrive holds a change that arrives against what was acknowledged and read before.
+// arrive compares a change that arrives with what was acknowledged and read before.
 func (c *comparer) arrive(call Call, record *recorded) {
 	job := c.jobs[record.job]
 	if call.Command != tim.GetTags && call.Command != job.Kind.Command() {

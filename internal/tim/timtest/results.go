@@ -6,7 +6,7 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// compareAccount holds what the books say became of an account against what
+// compareAccount compares what the books say became of an account with what
 // was done to it, and what it had then. Where no other job called for it later,
 // what it has now counts: nobody else may have changed it.
 func (c *comparer) compareAccount(job int, name string, r *accountResult) {
@@ -48,7 +48,7 @@ func (c *comparer) compareAccount(job int, name string, r *accountResult) {
 	}
 }
 
-// sourceOf returns what the job that a job takes back did to an account.
+// sourceOf returns what the job that a job undoes did to an account.
 func (c *comparer) sourceOf(job int, name string) *accountResult {
 	for {
 		at := slices.IndexFunc(c.jobs, func(j jobs.Job) bool { return c.jobs[job].Source != "" && j.ID == c.jobs[job].Source })

@@ -1,5 +1,5 @@
 // Package timtest is a simulator of the tag commands of Tencent Cloud Chat, and
-// Compare, which holds what a console says of its jobs against what really
+// Compare, which compares what a console says of its jobs with what really
 // happened. The simulator is strict where the service is (docs/tim-api.md), keeps
 // the tags of any number of accounts, misbehaves on demand, and records every
 // call.
@@ -270,7 +270,7 @@ func (s *Service) carryOut(request request, call *Call, reply *reply) {
 	}
 }
 
-// note writes down what a call read or changed. The caller holds the lock.
+// note saves what a call read or changed. The caller holds the lock.
 func (s *Service) note(call *Call, result result, at int64) {
 	if result.code != 0 {
 		return
