@@ -88,26 +88,8 @@ func (s *Server) writeEntries(v *request, to export, filter audit.Filter, page [
 }
 
 // entryColumns have these names in every language.
-var entryColumns = []string{
-	"seq",
-	"at",
-	"code",
-	"result",
-	"actor",
-	"actor_id",
-	"role",
-	"signed_in",
-	"session",
-	"address",
-	"user_agent",
-	"request_id",
-	"job",
-	"target",
-	"app",
-	"domain",
-	"details",
-	"erased",
-}
+var entryColumns = []string{"seq", "at", "code", "result", "actor", "actor_id", "role", "signed_in", "session",
+	"address", "user_agent", "request_id", "job", "target", "app", "domain", "details", "erased"}
 
 // millisecond is RFC 3339 as exact as entries are.
 const millisecond = "2006-01-02T15:04:05.000Z07:00"

@@ -19,20 +19,8 @@ import (
 // Columns of the two lists. docs/audit.md describes them.
 var (
 	RowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "place", "at"}
-	CallColumns = []string{
-		"call",
-		"batch",
-		"held",
-		"accounts",
-		"command",
-		"random",
-		"delivery",
-		"sent_at",
-		"microseconds",
-		"http_status",
-		"code",
-		"message",
-	}
+	CallColumns = []string{"call", "batch", "held", "accounts", "command", "random", "delivery", "sent_at",
+		"microseconds", "http_status", "code", "message"}
 )
 
 // counts is how many rows were set aside or have an outcome, by its name.
