@@ -19,8 +19,8 @@ import (
 // Origins begins the names of all logs, and so the first line of a checkpoint.
 const Origins = "tagsweep/"
 
-// Checkpoint says what the log was at a time. Signed, it is a note in the format
-// of C2SP's tlog-checkpoint, with the time as a further line.
+// Checkpoint is the state of the log at a time. Signed, it is a note in the format of
+// C2SP's tlog-checkpoint, with the time as an additional line.
 type Checkpoint struct {
 	Origin string // names the log
 	Size   int64  // entries
@@ -108,9 +108,8 @@ const signature = "\u2014 "
 // longestLine is more than any line of a checkpoint.
 const longestLine = 10_000
 
-// Checkpoints reads notes that stand one after the other, as in the file they
-// are appended to, each after an empty line. One that was cut off in writing is
-// left out.
+// Checkpoints reads the notes of a checkpoint file, each after an empty line. It
+// skips one that was cut off while it was written.
 func Checkpoints(published io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		lines := bufio.NewScanner(published)
@@ -138,7 +137,7 @@ func Checkpoints(published io.Reader) iter.Seq2[string, error] {
 	}
 }
 
-// whole reports whether a signature was written to its end.
+// whole reports whether a signature is complete.
 func whole(signed string) bool {
 	_, text, _ := strings.Cut(signed, " ")
 	signature, err := base64.StdEncoding.DecodeString(text)

@@ -19,8 +19,7 @@ type Log struct {
 	signer func(origin string) (*Signer, error) // see SignWith; nil: no checkpoints are made
 }
 
-// AppOf names the app of a job as an entry does, and its domain; "" for a job that
-// there is none of.
+// AppOf returns the app of a job as entries name it, and its domain; "" for an unknown job.
 type AppOf func(ctx context.Context, q store.Querier, jobID string) (name, domain string, err error)
 
 // New returns the log of a database. AppOf may be nil where no jobs are.
@@ -32,14 +31,14 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	return l.db.Tx(ctx, func(tx *store.Tx) error { return l.RecordIn(ctx, tx, e) })
 }
 
-// Bounds of what an entry says, in bytes: of one text, and of all of it.
+// Limits of an entry's details in bytes: of one text, and of all together.
 const (
 	longestText    = 2_000
 	longestDetails = 20_000
 )
 
-// RecordIn is called last in a transaction: it locks the head of the log. What
-// ends a job gets a checkpoint.
+// RecordIn is called last in a transaction: it locks the head of the log. An entry
+// that ends a job gets a checkpoint.
 func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, e Entry) error {
 	_, err := l.Append(ctx, tx, e)
 	return err
@@ -57,7 +56,7 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, e Entry) (seq int64, err
 	return tree.Size, err
 }
 
-// complete shortens what an entry says and adds where it happened.
+// complete shortens the texts of an entry and adds its time and app.
 func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error) {
 	short := map[string]any{}
 	for name, value := range e.Details {

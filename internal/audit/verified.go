@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Proofs are what a log is compared with besides itself.
+// Proofs are compared with the log.
 type Proofs struct {
-	Checkpoints iter.Seq2[string, error] // signed notes, as they were published or kept elsewhere; nil for none
+	Checkpoints iter.Seq2[string, error] // signed notes that were published or stored elsewhere; nil for none
 	Key         string                   // the public key they were signed with; "": that of SignWith
 }
 
-// Verified is what came of a verification.
+// Verified is the result of a verification.
 type Verified struct {
 	Wrong       []string  `json:"wrong"`              // a sentence for each thing that is wrong, the place first
 	More        int       `json:"more,omitempty"`     // further things that are wrong
@@ -26,7 +26,7 @@ type Verified struct {
 	Seals       int64     `json:"seals"`
 }
 
-// mostWrong is how many things are told one by one.
+// mostWrong is how many findings are listed.
 const mostWrong = 200
 
 // Add adds a sentence about something that is wrong.

@@ -189,17 +189,6 @@ func (c *Control) Settled(ctx context.Context) error {
 	return c.ask(ctx, http.MethodGet, "settled", nil, nil)
 }
 
-// Faults returns the faults as they are set.
-func (c *Control) Faults(ctx context.Context) (faults Faults, err error) {
-	err = c.ask(ctx, http.MethodGet, "faults", nil, &faults)
-	return faults, err
-}
-
-// SetFaults replaces the faults.
-func (c *Control) SetFaults(ctx context.Context, faults Faults) error {
-	return c.ask(ctx, http.MethodPut, "faults", faults, nil)
-}
-
 func (c *Control) ask(ctx context.Context, method, path string, send, receive any) error {
 	body, err := c.open(ctx, method, path, send)
 	if err != nil {
