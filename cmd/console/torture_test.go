@@ -208,7 +208,7 @@ func (w *torture) explain(found *timtest.Comparison, books *jobstest.Console) {
 		return
 	}
 	var text strings.Builder
-	events, err := books.History(w.Context(), wrong[1], mostJobs)
+	events, err := books.History(w.Context(), wrong[1], maxJobs)
 	require.NoError(w, err)
 	for _, e := range slices.Backward(events) {
 		fmt.Fprintf(&text, "%s job %s, source %q, policy %q, only %q, started %s, ended %s: %+v\n", e.Job.Kind, e.Job.ID,
