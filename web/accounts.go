@@ -160,18 +160,9 @@ func asPlacedJSON(v *request, e jobs.Event, job jobJSON) placedJSON {
 		out.Before = listOf(e.Before)
 	}
 	for i, c := range e.Calls {
-		out.Calls[i] = callJSON{
-			ID:         c.ID,
-			Command:    string(c.Command),
-			Random:     c.Random,
-			At:         moment(c.At),
-			DurationMS: float64(c.Duration.Microseconds()) / 1000,
-			Delivery:   c.Delivery,
-			HTTPStatus: c.HTTPStatus,
-			Code:       c.Code,
-			Message:    c.Message,
-			Accounts:   c.Accounts,
-		}
+		out.Calls[i] = callJSON{ID: c.ID, Command: string(c.Command), Random: c.Random,
+			At: moment(c.At), DurationMS: float64(c.Duration.Microseconds()) / 1000, Delivery: c.Delivery,
+			HTTPStatus: c.HTTPStatus, Code: c.Code, Message: c.Message, Accounts: c.Accounts}
 	}
 	return out
 }

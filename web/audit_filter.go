@@ -17,16 +17,9 @@ var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice",
 // meant, for the database.
 func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
-	form = templates.AuditForm{
-		From:    trimmed("from"),
-		To:      trimmed("to"),
-		Code:    audit.Code(trimmed("code")),
-		Actor:   trimmed("actor"),
-		Job:     trimmed("job"),
-		Account: v.QueryParam("account"),
-		Result:  trimmed("result"),
-		Words:   trimmed("q"),
-	}
+	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")),
+		Actor: trimmed("actor"), Job: trimmed("job"), Account: v.QueryParam("account"),
+		Result: trimmed("result"), Words: trimmed("q")}
 	f = audit.Filter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
 	if f.From, f.To, err = period(v); err != nil {
 		return form, f, err

@@ -110,27 +110,14 @@ func asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
 	out := sampleJSON{Job: page.Job.ID, Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
 	for i, r := range page.Rows {
 		if a := r.Aside; a != nil {
-			out.Rows[i] = sampledRowJSON{
-				Row:     r.Row,
-				Value:   a.Value,
-				Outcome: string(a.Kind),
-				Code:    a.Reason,
-				Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats),
-				Calls:   []callJSON{},
-			}
+			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason,
+				Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
 			continue
 		}
 		placed := asPlacedJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
-		out.Rows[i] = sampledRowJSON{
-			Row:     r.Row,
-			Value:   placed.Account,
-			Outcome: string(placed.Outcome),
-			Code:    strconv.Itoa(placed.Code),
-			Message: placed.Message,
-			Batch:   placed.Batch,
-			At:      placed.At,
-			Calls:   placed.Calls,
-		}
+		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome),
+			Code: strconv.Itoa(placed.Code), Message: placed.Message, Batch: placed.Batch, At: placed.At,
+			Calls: placed.Calls}
 	}
 	return out
 }

@@ -64,14 +64,8 @@ func (s *Server) listJobs(v *request) error {
 // meant, for the database.
 func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
-	list = templates.JobList{
-		State: jobs.State(v.QueryParam("state")),
-		Kind:  jobs.Kind(trimmed("kind")),
-		By:    trimmed("by"),
-		From:  trimmed("from"),
-		To:    trimmed("to"),
-		Text:  trimmed("q"),
-	}
+	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")),
+		By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
 	f = jobs.Filter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
 	if list.State != "" && !slices.Contains(jobs.States, list.State) {
 		return list, f, faultNoPage.With()

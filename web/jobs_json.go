@@ -181,13 +181,8 @@ func (s *Server) jobAsJSON(v *request, j jobs.Job) error {
 			return err
 		}
 		if kept.Batches > 0 {
-			whole.SnapshotInfo = &snapshotInfoJSON{
-				Batches:  kept.Batches,
-				Bytes:    kept.Bytes,
-				Digest:   kept.Digest,
-				EraseAt:  moment(kept.EraseAt),
-				ErasedAt: moment(kept.ErasedAt),
-			}
+			whole.SnapshotInfo = &snapshotInfoJSON{Batches: kept.Batches, Bytes: kept.Bytes, Digest: kept.Digest,
+				EraseAt: moment(kept.EraseAt), ErasedAt: moment(kept.ErasedAt)}
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {

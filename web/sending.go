@@ -45,15 +45,9 @@ func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	page.Form = formOf(page.Sending.Settings)
 	if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
-		page.Form = templates.SendingForm{
-			Rate:         v.FormValue("rate"),
-			FailureLimit: v.FormValue("failure_limit"),
-			Canary:       v.FormValue("canary") != "",
-			Snapshot:     v.FormValue("snapshot") != "",
-			KeepDays:     v.FormValue("keep_days"),
-			Verify:       v.FormValue("verify_share"),
-			Wrong:        f.Sentence,
-		}
+		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"),
+			Canary: v.FormValue("canary") != "", Snapshot: v.FormValue("snapshot") != "",
+			KeepDays: v.FormValue("keep_days"), Verify: v.FormValue("verify_share"), Wrong: f.Sentence}
 	}
 	// What an admin types must stay: only for others the page reloads itself where scripts are off.
 	view.Refresh = !view.Governs()

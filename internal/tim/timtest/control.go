@@ -32,12 +32,8 @@ func (s *Service) Accounts(accounts []string) []AccountState {
 	defer s.mu.Unlock()
 	states := make([]AccountState, len(accounts))
 	for i, account := range accounts {
-		states[i] = AccountState{
-			account,
-			s.state.known(account),
-			append([]string{}, s.state.tags(account)...),
-			append([]string{}, s.state.first(account)...),
-		}
+		states[i] = AccountState{account, s.state.known(account), append([]string{}, s.state.tags(account)...),
+			append([]string{}, s.state.first(account)...)}
 	}
 	return states
 }

@@ -79,15 +79,9 @@ func New(config Config) (*Service, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	s := &Service{
-		config:  config,
-		keys:    &verifier{config: config},
-		closing: make(chan struct{}),
-		state:   newState(config),
-		windows: map[tim.Command]*window{},
-		sums:    newSums(),
-		random:  rand.New(rand.NewPCG(config.Seed, 1)),
-	}
+	s := &Service{config: config, keys: &verifier{config: config}, closing: make(chan struct{}),
+		state: newState(config), windows: map[tim.Command]*window{}, sums: newSums(),
+		random: rand.New(rand.NewPCG(config.Seed, 1))}
 	s.control = s.controlRoutes()
 	if err := s.SetFaults(config.Faults); err != nil {
 		return nil, err
@@ -102,13 +96,8 @@ func (s *Service) Start(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("timtest: %w", err)
 	}
-	s.server = &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
+	s.server = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0)}
 	go s.server.Serve(listener) // ends with Close
 	s.watching.Do(func() { go s.watchStalls() })
 	return "http://" + listener.Addr().String(), nil

@@ -99,15 +99,9 @@ func (s *sums) applied(command tim.Command) { s.commands[command].Applied++ }
 func (s *Service) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats := Stats{
-		Calls:    s.sums.calls,
-		Open:     s.open,
-		Largest:  s.sums.largest,
-		Commands: map[tim.Command]CommandStats{},
-		Codes:    maps.Clone(s.sums.codes),
-		Faults:   maps.Clone(s.sums.faults),
-		Changed:  int64(len(s.state.changed)),
-	}
+	stats := Stats{Calls: s.sums.calls, Open: s.open, Largest: s.sums.largest,
+		Commands: map[tim.Command]CommandStats{}, Codes: maps.Clone(s.sums.codes),
+		Faults: maps.Clone(s.sums.faults), Changed: int64(len(s.state.changed))}
 	for command, c := range s.sums.commands {
 		sums := c.CommandStats
 		for _, b := range c.bursts {
