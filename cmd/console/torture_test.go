@@ -96,11 +96,11 @@ func TestTorture(t *testing.T) {
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			books := jobstest.Open(t, database)
-			found, err := timtest.Compare(t.Context(), books, simulator, all...)
+			records := jobstest.Open(t, database)
+			found, err := timtest.Compare(t.Context(), records, simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))
-			w.explain(found, books)
+			w.explain(found, records)
 			require.Empty(t, found.Wrong)
 			require.Zero(t, found.OtherCalls, "calls whose intent no ledger holds")
 			w.requireSilence()
@@ -200,15 +200,15 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 	w.Logf("the truth after the torture:\n%s", text.String())
 }
 
-// explain tells all that the books and the simulator know of the first account
-// that is wrong: hardly any run repeats another.
-func (w *torture) explain(found *timtest.Comparison, books *jobstest.Console) {
+// explain logs all that the records and the simulator have on the first account
+// that is wrong: runs are random and cannot be repeated.
+func (w *torture) explain(found *timtest.Comparison, records *jobstest.Console) {
 	wrong := regexp.MustCompile(`account (member_\d+)`).FindStringSubmatch(strings.Join(found.Wrong, "\n"))
 	if wrong == nil {
 		return
 	}
 	var text strings.Builder
-	events, err := books.History(w.Context(), wrong[1], maxJobs)
+	events, err := records.History(w.Context(), wrong[1], maxJobs)
 	require.NoError(w, err)
 	for _, e := range slices.Backward(events) {
 		fmt.Fprintf(&text, "%s job %s, source %q, policy %q, only %q, started %s, ended %s: %+v\n", e.Job.Kind, e.Job.ID,

@@ -11,28 +11,27 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Records are what a console says of its jobs. Compare believes none of it.
+// Records are the records of a console. Compare checks them and trusts none.
 type Records interface {
 	// Get returns a job with the sums over its accounts.
 	Get(ctx context.Context, id string) (jobs.Job, error)
-	// Results lists every account of a job with its outcome; Compare asks for
-	// outcome "", which stands for all.
+	// Results lists the accounts of a job with an outcome; "" means all.
 	Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[jobs.Result, error]
-	// Calls lists the job's ledger: every call that was intended, whatever became of it.
+	// Calls lists the job's ledger: every call that was intended.
 	Calls(ctx context.Context, jobID string) iter.Seq2[jobs.Call, error]
 }
 
-// Comparison is what books say of some jobs beside what the simulator knows.
-// They agree when Wrong is empty.
+// Comparison compares the records of some jobs with the simulator. They agree when
+// Wrong is empty.
 type Comparison struct {
 	Accounts, Calls int64
-	Lost            int64 // calls the books have no answer to
+	Lost            int64 // calls without an answer in the records
 	InDoubt         int64 // accounts that were in one of these
-	OtherCalls      int64 // calls that arrived and that no ledger of these jobs holds; not wrong in itself
+	OtherCalls      int64 // calls that arrived and are in no ledger of these jobs; no fault by itself
 	Largest         int   // accounts in one call
 	MaxInAnySecond  int   // calls of one command, by the simulator's clock
 
-	// How many are wrong, by what is wrong with them.
+	// How many are wrong, by kind.
 	Missing        int64 // accounts without a result
 	Duplicate      int64 // accounts with more than one
 	Mismatched     int64 // accounts that are not what the simulator says
@@ -78,13 +77,12 @@ type callKey struct {
 	random  uint32
 }
 
-// Compare compares the outcome of every account of some jobs with what the
-// simulator did and its state, and the ledger of their calls against the
-// simulator's. It waits until the simulator is settled; nobody else may change
-// the accounts after these jobs have. A job that takes another back needs the
-// other among jobIDs, before or after it. An error says that books or simulator
-// could not be read; what differs is no error, and is in Comparison.Wrong.
-func Compare(ctx context.Context, books Records, sim *Control, jobIDs ...string) (*Comparison, error) {
+// Compare compares the outcome of every account of some jobs with the actions and the
+// state of the simulator, and the ledgers with the simulator's. It waits until the
+// simulator is settled; nobody else may change the accounts after these jobs. For a
+// job that undoes another, jobIDs must contain both. An error means that the records
+// or the simulator could not be read; differences are in Comparison.Wrong.
+func Compare(ctx context.Context, records Records, sim *Control, jobIDs ...string) (*Comparison, error) {
 	if err := sim.Settled(ctx); err != nil {
 		return nil, err
 	}
@@ -92,10 +90,10 @@ func Compare(ctx context.Context, books Records, sim *Control, jobIDs ...string)
 		Comparison: &Comparison{}, sim: sim, ledger: map[callKey][]*recorded{}, accounts: map[string]*replayed{},
 	}
 	for _, id := range jobIDs {
-		if err := c.readResults(ctx, books, id); err != nil {
+		if err := c.readResults(ctx, records, id); err != nil {
 			return nil, err
 		}
-		if err := c.readLedger(ctx, books, id); err != nil {
+		if err := c.readLedger(ctx, records, id); err != nil {
 			return nil, err
 		}
 	}
@@ -114,10 +112,10 @@ func Compare(ctx context.Context, books Records, sim *Control, jobIDs ...string)
 	return c.Comparison, nil
 }
 
-// readResults reads the result of each account of a job, and adds it up.
-func (c *comparer) readResults(ctx context.Context, books Records, id string) error {
+// readResults reads the results of a job and checks its sums.
+func (c *comparer) readResults(ctx context.Context, records Records, id string) error {
 	results, outcomes := map[string]*accountResult{}, jobs.Counts{}
-	for a, err := range books.Results(ctx, id, "") {
+	for a, err := range records.Results(ctx, id, "") {
 		if err != nil {
 			return err
 		}
@@ -128,7 +126,7 @@ func (c *comparer) readResults(ctx context.Context, books Records, id string) er
 		}
 		results[a.Account.Account] = &accountResult{batch: a.Batch, place: a.Place, outcome: a.Outcome, code: a.Code}
 	}
-	j, err := books.Get(ctx, id)
+	j, err := records.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -152,8 +150,8 @@ func (c *comparer) readResults(ctx context.Context, books Records, id string) er
 	return nil
 }
 
-func (c *comparer) readLedger(ctx context.Context, books Records, id string) error {
-	for call, err := range books.Calls(ctx, id) {
+func (c *comparer) readLedger(ctx context.Context, records Records, id string) error {
+	for call, err := range records.Calls(ctx, id) {
 		if err != nil {
 			return err
 		}
@@ -167,7 +165,7 @@ func (c *comparer) readLedger(ctx context.Context, books Records, id string) err
 	return nil
 }
 
-// recordOf finds the books' record of a call that arrived. Random numbers
+// recordOf finds the records' record of a call that arrived. Random numbers
 // repeat now and then, also between jobs; the batch then tells calls apart.
 func (c *comparer) recordOf(call Call) *recorded {
 	for _, r := range c.ledger[callKey{call.Command, call.Random}] {
@@ -197,8 +195,8 @@ func (o openCall) conflictsWith(other openCall) bool {
 	return o.job == other.job || !bothRead && !o.inspects && !other.inspects
 }
 
-// compareCalls compares every call that arrived with the ledgers, and has what
-// it did take effect on the accounts, in the order in which that happened.
+// compareCalls compares every call that arrived with the ledgers, and replays its
+// effects on the accounts in their order.
 func (c *comparer) compareCalls(ctx context.Context) error {
 	effects, err := c.laterEffects(ctx)
 	if err != nil {
@@ -266,7 +264,7 @@ func (c *comparer) compareCalls(ctx context.Context) error {
 		c.MaxInAnySecond = max(c.MaxInAnySecond, sums.MaxInAnySecond)
 		if sums.Exceeded > 0 {
 			c.report(&c.Inconsistent,
-				"%d calls of %s in one second, %d more than the limit and the simulator's own standstills explain",
+				"%d calls of %s in one second, %d more than the limit and the simulator's own stalls explain",
 				sums.MaxInAnySecond, command, sums.Exceeded)
 		}
 	}

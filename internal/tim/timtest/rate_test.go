@@ -45,8 +45,8 @@ func TestOnlyStandstillsExcuseABurst(t *testing.T) {
 	s := &Service{}
 	require.Equal(t, 1, s.excess(burst{0, second - 1, 101}))
 	s.stalls = []stall{{2 * second, 3 * second}}
-	require.Equal(t, 1, s.excess(burst{0, second - 1, 101}), "a standstill after it")
-	require.Equal(t, 1, s.excess(burst{4 * second, 5*second - 1, 101}), "a standstill before it")
+	require.Equal(t, 1, s.excess(burst{0, second - 1, 101}), "a stall after it")
+	require.Equal(t, 1, s.excess(burst{4 * second, 5*second - 1, 101}), "a stall before it")
 	s.stalls = []stall{{second / 2, second/2 + 70_000}}
 	require.Equal(t, 0, s.excess(burst{0, second - 1, 107}))
 	require.Equal(t, 1, s.excess(burst{0, second - 1, 108}))

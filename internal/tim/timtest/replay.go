@@ -9,8 +9,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// replayed is what an account has, as the replay of all calls continues. Lists of
-// tags are never changed, only replaced.
+// replayed is the state of an account during the replay of all calls. Lists of tags
+// are replaced, never changed.
 type replayed struct {
 	known bool
 	now   []string
@@ -18,8 +18,8 @@ type replayed struct {
 	last  int      // the job that called for it last; -1: none
 }
 
-// accountResult is the result of one account of one job: what the books say of
-// it, and what the replay shows.
+// accountResult is the result of one account of one job: from the records, and from
+// the replay.
 type accountResult struct {
 	batch        int64
 	place        int
@@ -27,15 +27,15 @@ type accountResult struct {
 	code         int
 	lostCall     bool     // it was in a call without an answer
 	changed      bool     // a change of this job was carried out on it, soon or late
-	acknowledged []string // tags whose change was acknowledged and which no reading has belied since; "" of a removal of all
+	acknowledged []string // tags whose change was acknowledged, unless a later reading showed otherwise; "" for a removal of all
 	readAt       int64    // when its tags were last read for this job, Unix microseconds; 0: never
 	seen         []string // every tag such a reading has shown
-	named        []string // every tag that calls of this job were to add or remove; of a removal of all, those there were
+	named        []string // every tag in calls of this job; for a removal of all, the tags there were
 	applied      []string // those that were really added or removed
 	after        []string // what it had after the last call of this job
 }
 
-// union is a and what b has beside.
+// union is a and the tags of b that are not in a.
 func union(a, b []string) []string {
 	if len(a) == 0 {
 		return b
@@ -49,7 +49,7 @@ func union(a, b []string) []string {
 	return out
 }
 
-// difference is a without what b has.
+// difference is a without the tags of b.
 func difference(a, b []string) (left []string) {
 	for _, tag := range a {
 		if !slices.Contains(b, tag) {
@@ -82,7 +82,7 @@ func (c *comparer) readAccounts(ctx context.Context) error {
 	return nil
 }
 
-// later are the effects that come when no call arrives: late ones, and edits.
+// later are effects without an arriving call: late ones, and edits.
 type later struct {
 	calls []Call
 	edits []Edit
@@ -104,7 +104,7 @@ func (c *comparer) laterEffects(ctx context.Context) (l later, err error) {
 	return l, nil
 }
 
-// until has those before an order take effect.
+// until applies the effects before an order.
 func (l *later) until(c *comparer, order int64) {
 	for {
 		edit := len(l.edits) > 0 && l.edits[0].Order < order
@@ -161,14 +161,14 @@ func tagsOf(call Call, i int) []string {
 	return call.Tags[i]
 }
 
-// take has a call take effect that does so when it arrives.
+// take applies the effect of a call that has it on arrival.
 func (c *comparer) take(call Call, record *recorded) {
 	if call.Order > 0 && call.Fault != LateApply {
 		c.effect(call, record)
 	}
 }
 
-// effect is what a call did, to the accounts and to what is known of them.
+// effect applies a call to the accounts and to the results.
 func (c *comparer) effect(call Call, record *recorded) {
 	for i, account := range call.Accounts {
 		s := c.accounts[account]
@@ -239,8 +239,7 @@ func (c *comparer) change(r *accountResult, job int, account string, call Call, 
 	}
 }
 
-// compareAccounts holds what the accounts should have after all calls and edits
-// against what the simulator says they have.
+// compareAccounts compares the tags after all calls and edits with the simulator's.
 func (c *comparer) compareAccounts() {
 	for name, s := range c.accounts {
 		if len(difference(s.now, s.end))+len(difference(s.end, s.now)) > 0 {

@@ -6,9 +6,8 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// compareAccount compares what the books say became of an account with what
-// was done to it, and what it had then. Where no other job called for it later,
-// what it has now counts: nobody else may have changed it.
+// compareAccount compares the recorded outcome of an account with what was done to
+// it and with its tags: the current ones, unless another job called for it later.
 func (c *comparer) compareAccount(job int, name string, r *accountResult) {
 	if r.lostCall {
 		c.InDoubt++
@@ -48,7 +47,7 @@ func (c *comparer) compareAccount(job int, name string, r *accountResult) {
 	}
 }
 
-// sourceOf returns what the job that a job undoes did to an account.
+// sourceOf returns the result of an account in the job that this job undoes.
 func (c *comparer) sourceOf(job int, name string) *accountResult {
 	for {
 		at := slices.IndexFunc(c.jobs, func(j jobs.Job) bool { return c.jobs[job].Source != "" && j.ID == c.jobs[job].Source })
@@ -62,7 +61,7 @@ func (c *comparer) sourceOf(job int, name string) *accountResult {
 	}
 }
 
-// only leaves out the tags that a job was not to put back or take away again.
+// only returns the tags that the job was told to restore or remove.
 func (c *comparer) only(job int, tags []string) []string {
 	chosen := c.jobs[job].Only
 	if chosen == nil {
@@ -99,7 +98,7 @@ func (c *comparer) compareRemoved(job int, name string, r *accountResult, has []
 		return
 	}
 	source := c.sourceOf(job, name)
-	if source == nil { // made again of a job that was told its tags by a file
+	if source == nil { // a retry of a job with a file of tags
 		return
 	}
 	for _, tag := range difference(r.named, c.only(job, source.named)) {

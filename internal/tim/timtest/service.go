@@ -5,7 +5,7 @@
 // call.
 //
 // The simulator is its own reading of the documentation: it shares no path, limit
-// or code with the client it tests. Compare asks the books for jobs in the
+// or code with the client it tests. Compare asks the records for jobs in the
 // engine's words, and believes only the simulator's ledger.
 package timtest
 
@@ -26,7 +26,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Config says what app the simulator stands for and how it behaves at first.
+// Config is the app that the simulator serves, and its first behaviour.
 type Config struct {
 	SDKAppID   uint32
 	SecretKey  string
@@ -139,7 +139,7 @@ func (s *Service) Settled(ctx context.Context) error {
 	}
 }
 
-// enter counts one more open thing. The caller holds the lock.
+// enter counts one more open call or late change. The caller holds the lock.
 func (s *Service) enter() {
 	if s.open == 0 {
 		s.idle = make(chan struct{})
@@ -259,7 +259,7 @@ func (s *Service) carryOut(request request, call *Call, reply *reply) {
 	}
 }
 
-// note saves what a call read or changed. The caller holds the lock.
+// note records the effect of a call. The caller holds the lock.
 func (s *Service) note(call *Call, result result, at int64) {
 	if result.code != 0 {
 		return
@@ -290,7 +290,7 @@ func (s *Service) applyLate(request request, call *Call) {
 		result := s.state.apply(request, unknown, nil)
 		s.note(call, result, s.config.Now().UnixMicro())
 		if result.applied {
-			s.sums.applied(call.Command)
+			s.sums.commands[call.Command].Applied++
 		}
 	}()
 }

@@ -21,11 +21,11 @@ const (
 	stallCheckEvery = 5 * time.Millisecond
 	// maxCheckGap is longer than it takes when the machine has time for the simulator.
 	maxCheckGap = 15 * time.Millisecond
-	// stallTail is how long after a standstill the last of what had waited is seen.
+	// stallTail is how long after a stall the last of what had waited is seen.
 	stallTail = 50 * time.Millisecond
 )
 
-// watchStalls notes standstills until the simulator closes.
+// watchStalls notes stalls until the simulator closes.
 func (s *Service) watchStalls() {
 	tick := time.NewTicker(stallCheckEvery)
 	defer tick.Stop()
@@ -46,7 +46,7 @@ func (s *Service) watchStalls() {
 }
 
 // excess is how many calls beyond the limit surely arrived within one second:
-// those that standstills may have brought together do not count.
+// those that stalls may have brought together do not count.
 func (s *Service) excess(b burst) int {
 	held := int64(0)
 	for _, still := range s.stalls {

@@ -26,7 +26,7 @@ type CommandStats struct {
 	FirstAt        int64 `json:"first_at"`  // arrival of the first call, Unix microseconds
 	LastAt         int64 `json:"last_at"`   // and of the last
 	MaxInAnySecond int   `json:"max_in_any_second"`
-	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, except those that only a standstill of the simulator may have brought together
+	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, except those that only a stall of the simulator may have brought together
 }
 
 // sums are kept call by call, so that they cost the same after a million. The
@@ -45,7 +45,7 @@ type commandSums struct {
 	bursts     []burst
 }
 
-// mostBursts is how many are looked at: of a simulator without a limit every second is one.
+// mostBursts limits the list: without a rate limit every second is a burst.
 const mostBursts = 10_000
 
 func newSums() sums {
@@ -91,9 +91,6 @@ func (s *sums) recode(from, to int) {
 	}
 	s.codes[to]++
 }
-
-// applied counts a call that is carried out late.
-func (s *sums) applied(command tim.Command) { s.commands[command].Applied++ }
 
 // Stats returns the sums of all calls so far.
 func (s *Service) Stats() Stats {
