@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	placesShown  = 100
-	namesShown   = 50
-	readTagsPath = "/accounts/read"
+	accountsShown = 100
+	namesShown    = 50
+	readTagsPath  = "/accounts/read"
 )
 
 var faultNoAccount = fault.Declare(fault.Invalid, "account.none",
@@ -41,12 +41,12 @@ func (s *Server) findAccounts(v *request) error {
 }
 
 func (s *Server) find(v *request, account string) (found templates.Found, err error) {
-	found = templates.Found{Query: account, Limit: placesShown}
+	found = templates.Found{Query: account, Limit: accountsShown}
 	if account == "" {
 		return found, nil
 	}
 	ctx := v.Request().Context()
-	if found.Events, err = s.Jobs.History(ctx, account, placesShown); err != nil || len(found.Events) > 0 {
+	if found.Events, err = s.Jobs.History(ctx, account, accountsShown); err != nil || len(found.Events) > 0 {
 		return found, err
 	}
 	found.Names, found.More, err = s.Jobs.AccountsLike(ctx, account, namesShown)
@@ -106,12 +106,12 @@ func (s *Server) readNow(v *request, account string, now *templates.TagsNow) (er
 // foundJSON is what is known of an account; names are those that begin with
 // what was asked for, when no account is exactly that.
 type foundJSON struct {
-	Accounts []placedJSON `json:"accounts"`
-	Names    []string     `json:"names"`
-	More     bool         `json:"more"` // there are more names
+	Accounts []accountJSON `json:"accounts"`
+	Names    []string      `json:"names"`
+	More     bool          `json:"more"` // there are more names
 }
 
-type placedJSON struct {
+type accountJSON struct {
 	Account string       `json:"account"`
 	Row     int64        `json:"row"`
 	Outcome jobs.Outcome `json:"outcome"`
@@ -140,19 +140,19 @@ type callJSON struct {
 }
 
 func (s *Server) asFoundJSON(v *request, found templates.Found) (foundJSON, error) {
-	out := foundJSON{Accounts: make([]placedJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
+	out := foundJSON{Accounts: make([]accountJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
 	for i, e := range found.Events {
 		job, err := s.asJobJSON(v, e.Job)
 		if err != nil {
 			return out, err
 		}
-		out.Accounts[i] = asPlacedJSON(v, e, job)
+		out.Accounts[i] = asAccountJSON(v, e, job)
 	}
 	return out, nil
 }
 
-func asPlacedJSON(v *request, e jobs.Event, job jobJSON) placedJSON {
-	out := placedJSON{
+func asAccountJSON(v *request, e jobs.Event, job jobJSON) accountJSON {
+	out := accountJSON{
 		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Job, e.Account),
 		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: job,
 	}

@@ -31,7 +31,7 @@ func (s *Server) listAudit(v *request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recordReading(v, form, filter.Before > 0); err != nil {
+	if err := s.recordPage(v, form, filter.Before > 0); err != nil {
 		return err
 	}
 	var next *int64
@@ -78,30 +78,30 @@ func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) e
 	return s.auditPage(v, status, templates.AuditPage{Form: form}, f)
 }
 
-// recordReading says in the log that it is read; what cannot be recorded is not
+// recordPage says in the log that it is read; what cannot be recorded is not
 // shown. Further pages of what the person has just begun to read say nothing.
-func (s *Server) recordReading(v *request, form templates.AuditForm, further bool) error {
+func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) error {
 	ctx, by := v.Request().Context(), v.actor()
 	e := audit.Entry{Code: audit.LogRead, Actor: by}
 	if form.Filtered() {
-		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": saidFilter(form)}
+		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": filterDetails(form)}
 	}
 	if further {
-		if said, err := s.saidAlready(ctx, e); err != nil || said {
+		if said, err := s.alreadyRecorded(ctx, e); err != nil || said {
 			return err
 		}
 	}
-	return s.recordLook(ctx, e)
+	return s.recordRead(ctx, e)
 }
 
-// saidAlready reports whether the last entry of its kind by the person says the
+// alreadyRecorded reports whether the last entry of its kind by the person says the
 // same, in the same session.
-func (s *Server) saidAlready(ctx context.Context, e audit.Entry) (bool, error) {
+func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry) (bool, error) {
 	last, err := s.Audit.Entries(ctx, audit.Filter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
 	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
 }
 
-func (s *Server) recordLook(ctx context.Context, e audit.Entry) error {
+func (s *Server) recordRead(ctx context.Context, e audit.Entry) error {
 	if err := s.Audit.Record(ctx, e); err != nil {
 		return faultBusy.Because(err)
 	}

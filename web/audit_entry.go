@@ -42,7 +42,7 @@ func (s *Server) showEntry(v *request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recordLook(ctx, audit.Entry{Code: audit.LogRead, Actor: v.actor(), Details: map[string]any{"seq": seq}}); err != nil {
+	if err := s.recordRead(ctx, audit.Entry{Code: audit.LogRead, Actor: v.actor(), Details: map[string]any{"seq": seq}}); err != nil {
 		return err
 	}
 	at := slices.IndexFunc(around, func(e audit.Entry) bool { return e.Seq == seq })

@@ -49,12 +49,12 @@ func exportAudit(to export) func(*Server, *request) error {
 		if err != nil {
 			return err
 		}
-		err = s.recordLook(
+		err = s.recordRead(
 			ctx,
 			audit.Entry{
 				Code:    audit.LogExported,
 				Actor:   v.actor(),
-				Details: map[string]any{"filter": saidFilter(form), "format": to.name, "to": size},
+				Details: map[string]any{"filter": filterDetails(form), "format": to.name, "to": size},
 			},
 		)
 		if err != nil {

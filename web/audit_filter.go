@@ -47,19 +47,19 @@ func timeShown(at time.Time) string {
 	return at.Local().Format(timesTyped[1])
 }
 
-// longestSaid is how much of what was searched for is kept, in bytes.
-const longestSaid = 300
+// maxFilterText is how much of what was searched for is kept, in bytes.
+const maxFilterText = 300
 
-// saidFilter is a filter as an entry of the log keeps it: times in UTC.
-func saidFilter(form templates.AuditForm) map[string]any {
+// filterDetails is a filter as an entry of the log keeps it: times in UTC.
+func filterDetails(form templates.AuditForm) map[string]any {
 	said := map[string]any{}
 	for _, part := range form.Parts() {
 		value := part.Value
 		if at, is := typedTime(value); is && (part.Name == "from" || part.Name == "to") {
 			value = at.UTC().Format(time.RFC3339)
 		}
-		if len(value) > longestSaid {
-			value = strings.ToValidUTF8(value[:longestSaid], "")
+		if len(value) > maxFilterText {
+			value = strings.ToValidUTF8(value[:maxFilterText], "")
 		}
 		said[part.Name] = value
 	}

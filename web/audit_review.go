@@ -51,15 +51,15 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
 	}
-	if page.Visit, err = s.Audit.LastRead(ctx, by); err != nil {
+	if page.LastRead, err = s.Audit.LastRead(ctx, by); err != nil {
 		return page, err
 	}
-	failed, err := s.since(ctx, page.Visit, audit.Filter{Result: audit.Failed})
+	failed, err := s.since(ctx, page.LastRead, audit.Filter{Result: audit.Failed})
 	if err != nil {
 		return page, err
 	}
 	page.Failed = len(failed)
-	if page.Ended, err = s.since(ctx, page.Visit, audit.Filter{Code: audit.JobFinished}); err != nil {
+	if page.Ended, err = s.since(ctx, page.LastRead, audit.Filter{Code: audit.JobFinished}); err != nil {
 		return page, err
 	}
 	if page.Own, err = s.Audit.FurthestReview(ctx, by.Name); err != nil {
@@ -70,12 +70,12 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	return page, err
 }
 
-// since returns entries after a visit, one more than are shown when there are more.
-func (s *Server) since(ctx context.Context, visit audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
-	f.From, f.Limit = visit.At, newShown+1
+// since returns entries after another, one more than are shown when there are more.
+func (s *Server) since(ctx context.Context, last audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
+	f.From, f.Limit = last.At, newShown+1
 	found, err := s.Audit.Entries(ctx, f)
 	for _, e := range found {
-		if e.Seq > visit.Seq {
+		if e.Seq > last.Seq {
 			list = append(list, e)
 		}
 	}

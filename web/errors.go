@@ -50,7 +50,7 @@ func (s *Server) fail(v *request, err error) {
 	if v.Response().Committed {
 		panic(http.ErrAbortHandler) // half an answer must not look whole
 	}
-	if err := s.sayFault(v, status, f); err != nil {
+	if err := s.writeFault(v, status, f); err != nil {
 		s.Log.Error("error page failed", "error", err, "request", v.requestID)
 	}
 }
@@ -90,7 +90,7 @@ func statusOf(v *request, err error) (int, *fault.Error) {
 	return http.StatusServiceUnavailable, f
 }
 
-func (s *Server) sayFault(v *request, status int, f *fault.Error) error {
+func (s *Server) writeFault(v *request, status int, f *fault.Error) error {
 	sentence := v.text.Fault(f)
 	switch {
 	case v.wantsJSON():
@@ -105,7 +105,7 @@ func (s *Server) sayFault(v *request, status int, f *fault.Error) error {
 		v.Response().Header().Set("HX-Reswap", "innerHTML")
 		return s.render(v, status, templates.Alert(s.view(v, ""), sentence))
 	}
-	back, text := wayBack(v)
+	back, text := backLink(v)
 	return s.render(v, status, templates.Error(s.view(v, ""), templates.Problem{
 		Status: status, Sentence: sentence, RequestID: v.requestID, Back: back, BackText: text,
 	}))
@@ -130,8 +130,8 @@ func signInPath(v *request) string {
 	return "/login?next=" + url.QueryEscape(next)
 }
 
-// wayBack is where to continue after an error.
-func wayBack(v *request) (path, text string) {
+// backLink is where to continue after an error.
+func backLink(v *request) (path, text string) {
 	id := v.Param("id")
 	switch {
 	case !v.signedIn():

@@ -114,7 +114,7 @@ func asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
 				Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
 			continue
 		}
-		placed := asPlacedJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
+		placed := asAccountJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
 		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome),
 			Code: strconv.Itoa(placed.Code), Message: placed.Message, Batch: placed.Batch, At: placed.At,
 			Calls: placed.Calls}

@@ -110,7 +110,7 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}
-	shown, err := s.live.look(ctx, j)
+	shown, err := s.live.read(ctx, j)
 	if err != nil {
 		return err
 	}

@@ -175,7 +175,7 @@ func (s *Server) jobAsJSON(v *request, j jobs.Job) error {
 	for _, m := range made {
 		whole.Retries = append(whole.Retries, m.ID)
 	}
-	if rests(j) {
+	if atRest(j) {
 		kept, err := s.Jobs.SnapshotInfo(v.Request().Context(), j)
 		if err != nil {
 			return err

@@ -124,7 +124,7 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 	require.Nil(t, list.Next)
 
 	var found struct {
-		Accounts []placedJSON `json:"accounts"`
+		Accounts []accountJSON `json:"accounts"`
 	}
 	b.json("/accounts?q=ann", &found)
 	require.Len(t, found.Accounts, 1)

@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	lookEvery  = time.Second
-	heartbeat  = 15 * time.Second
-	toldAtOnce = 50 // watchers
-	toldApart  = 20 * time.Millisecond
-	sendWithin = 10 * time.Second // a watcher that takes longer is gone
+	pollEvery     = time.Second
+	heartbeat     = 15 * time.Second
+	publishAtOnce = 50 // watchers
+	publishPause  = 20 * time.Millisecond
+	sendTimeout   = 10 * time.Second // a watcher that takes longer is gone
 )
 
 // live follows jobs for the pages that show them: one reader for each job that
@@ -93,8 +93,8 @@ func newLive(c Config, status *statusCache) *live {
 	return &live{audit: c.Audit, jobs: c.Jobs, status: status, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
-// look reads what the page of a job shows.
-func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
+// read reads what the page of a job shows.
+func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
 	view = templates.JobView{Job: j, Now: time.Now()}
 	if j.Counts[jobs.Failed] > 0 {
 		if view.Reasons, err = l.jobs.Reasons(ctx, j.ID); err != nil {
@@ -126,11 +126,11 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		if view.Sealed, err = l.jobs.Sealed(ctx, j.ID); err != nil {
 			return view, err
 		}
-		if err = l.lookAtInspection(ctx, &view); err != nil {
+		if err = l.readInspection(ctx, &view); err != nil {
 			return view, err
 		}
 	}
-	if rests(j) {
+	if atRest(j) {
 		if view.SnapshotInfo, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
 			return view, err
 		}
@@ -142,8 +142,8 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 	return view, err
 }
 
-// lookAtInspection reads what the inspection of a sample of an ended job found.
-func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (err error) {
+// readInspection reads what the inspection of a sample of an ended job found.
+func (l *live) readInspection(ctx context.Context, view *templates.JobView) (err error) {
 	if view.Job.Verify.Share == 0 {
 		return nil
 	}
@@ -165,17 +165,17 @@ func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) 
 	return l.jobs.WaitsFor(ctx, j.ID)
 }
 
-// sameWait reports whether both say the same of a job.
-func sameWait(a, b *jobs.Overlap) bool {
+// sameOverlap reports whether both say the same of a job.
+func sameOverlap(a, b *jobs.Overlap) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return a.Job.ID == b.Job.ID && a.Accounts == b.Accounts
 }
 
-// rests reports whether a job stands still, so that what is kept of it can be
+// atRest reports whether a job stands still, so that what is kept of it can be
 // summed up: while it moves, that would be done again and again.
-func rests(j jobs.Job) bool {
+func atRest(j jobs.Job) bool {
 	return j.Settled() || (j.State == jobs.Paused || j.State == jobs.Halted) && j.Counts[jobs.Sending] == 0
 }
 
@@ -213,7 +213,7 @@ func (l *live) leave(id string, t *topic, watcher chan *published) {
 
 // follow reads the job until nobody watches it any more.
 func (l *live) follow(ctx context.Context, id string, t *topic) {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	var last templates.JobView
 	var lastStatus templates.SendStatus
@@ -227,7 +227,7 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
 		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.NeedsReview != last.NeedsReview ||
-			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(status, lastStatus):
+			!sameOverlap(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(status, lastStatus):
 			last, lastStatus, shown = view, status, view.Job.Shown()
 			l.publish(ctx, t, view)
 		}
@@ -249,7 +249,7 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	sameState := last.Job.ID != "" && j.Shown() == last.Job.Shown()
 	sameFailures := j.Counts[jobs.Failed] == last.Job.Counts[jobs.Failed]
 	if !sameState || !sameFailures {
-		return l.look(ctx, j)
+		return l.read(ctx, j)
 	}
 	view := last
 	view.Job, view.Now = j, time.Now()
@@ -264,7 +264,7 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 		view.NeedsReview, err = l.jobs.NeedsReview(ctx, id)
 	}
 	if err == nil && view.NeedsReview != last.NeedsReview {
-		return l.look(ctx, j)
+		return l.read(ctx, j)
 	}
 	return view, err
 }
@@ -278,7 +278,7 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	t.latest = latest
 	watchers := slices.Collect(maps.Keys(t.watchers))
 	l.mu.Unlock()
-	for some := range slices.Chunk(watchers, toldAtOnce) {
+	for some := range slices.Chunk(watchers, publishAtOnce) {
 		l.mu.Lock()
 		for _, watcher := range some {
 			select {
@@ -288,11 +288,11 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 			watcher <- latest // one that has left takes it and is forgotten with it
 		}
 		l.mu.Unlock()
-		if len(watchers) > toldAtOnce {
+		if len(watchers) > publishAtOnce {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(toldApart):
+			case <-time.After(publishPause):
 			}
 		}
 	}
@@ -378,7 +378,7 @@ func (e *eventStream) send(view *published, to audience, of func() []templates.P
 }
 
 func (e *eventStream) write(text string) error {
-	e.connection.SetWriteDeadline(time.Now().Add(sendWithin)) // not every writer has deadlines
+	e.connection.SetWriteDeadline(time.Now().Add(sendTimeout)) // not every writer has deadlines
 	if _, err := e.v.Response().Write([]byte(text)); err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ func TestReviewFindsColumnOfMendedFile(t *testing.T) {
 	require.Zero(t, c.job(again).Accounts, "what was not mended is set aside again")
 	mended := b.draftOf(strings.ReplaceAll(rejects, strings.Repeat("m", 33), "m3"))
 	require.Equal(t, int64(1), c.job(mended).Accounts)
-	var found struct{ Accounts []placedJSON }
+	var found struct{ Accounts []accountJSON }
 	b.json("/accounts?q=m3", &found)
 	require.Equal(t, mended, found.Accounts[0].Job.ID)
 }

@@ -21,7 +21,7 @@ import (
 
 const (
 	sendingPath   = "/sending"
-	openShown     = 25 // jobs of each state
+	openJobsShown = 25 // jobs of each state
 	stopsShown    = 3  // of each kind
 	reasonLongest = 300
 )
@@ -69,7 +69,7 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 		return page, err
 	}
 	for _, state := range []jobs.State{jobs.Running, jobs.Queued, jobs.Halted, jobs.Paused} {
-		found, err := s.Jobs.List(ctx, jobs.Filter{State: state, Limit: openShown})
+		found, err := s.Jobs.List(ctx, jobs.Filter{State: state, Limit: openJobsShown})
 		if err != nil {
 			return page, err
 		}
@@ -104,7 +104,7 @@ func (s *Server) changeSending(v *request) error {
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
-	return s.governed(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+	return s.sendingChanged(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
 		s.notice(v, v.text.T("sending.done"))
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	})
@@ -139,20 +139,20 @@ func typedShare(typed string) snapshot.Share {
 func (s *Server) stopSending(v *request) error {
 	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
 	reason = reason[:min(len(reason), reasonLongest)]
-	return s.governed(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
+	return s.sendingChanged(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})
 }
 
 func (s *Server) liftSending(v *request) error {
-	return s.governed(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
+	return s.sendingChanged(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
 		s.notice(v, v.text.T("stop.lifted"))
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})
 }
 
-// governed continues after a change to the sending, or shows why it was not made.
-func (s *Server) governed(v *request, err error, done func() error) error {
+// sendingChanged continues after a change to the sending, or shows why it was not made.
+func (s *Server) sendingChanged(v *request, err error, done func() error) error {
 	s.status.changed()
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		return s.sendingPage(v, http.StatusUnprocessableEntity, f)

@@ -67,7 +67,7 @@ func (v *apiClient) must(path string, form url.Values) string {
 // the switch, and no call arrives more than a second later. It holds through
 // kill -9, and what it stopped continues where it stood, with nothing lost.
 func TestKillSwitchStopsWithinASecond(t *testing.T) {
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Latency: 200 * time.Millisecond} })
 		p := newProgram(t, base, database)
 		p.start()
@@ -117,7 +117,7 @@ func TestKillSwitchStopsWithinASecond(t *testing.T) {
 
 func TestScheduledJobStartsOnTimeOrByHand(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
@@ -143,7 +143,7 @@ func TestScheduledJobStartsOnTimeOrByHand(t *testing.T) {
 
 func TestRetryJobTakesFailedAccounts(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.05 })
 		p := newProgram(t, base, database)
 		p.start()
@@ -198,7 +198,7 @@ func number(t *testing.T, text string) int64 {
 // and each decision does what it says.
 func TestInDoubtDecisionsDoWhatTheySay(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.3}, Most: 5, Commands: []tim.Command{tim.RemoveAllTags}}
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults, c.UnknownShare = lost, 0 })
 		p := newProgram(t, base, database)

@@ -166,7 +166,7 @@ func TestAFileMayComePackedOrPasted(t *testing.T) {
 // under way sends them no more.
 func TestProtectedAccountsAreNeverSent(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
 		p := newProgram(t, base, database)
 		p.settings = append(p.settings, "CONSOLE_TIM_RATE=20")

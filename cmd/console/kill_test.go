@@ -21,7 +21,7 @@ import (
 // job continues by itself, and in the end every account is what the simulator says.
 func TestKill9JobResumesCorrectly(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
 			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.01, timtest.ResetAfter: 0.01, timtest.ResetBefore: 0.01}
 		})
@@ -93,7 +93,7 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 
 func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 300 * time.Millisecond })
 		p := newProgram(t, base, database)
 		p.start()

@@ -64,24 +64,24 @@ func run(ctx context.Context, args []string, s *streams) int {
 		kong.Bind(s),
 	)
 	if err != nil {
-		return complain(s, err)
+		return printError(s, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		complain(s, err)
+		printError(s, err)
 		return 2
 	}
 	if err := command.Run(); err != nil {
-		return complain(s, err)
+		return printError(s, err)
 	}
 	return 0
 }
 
-// complain prints each fault as its sentence; what is behind it goes to the log.
-func complain(s *streams, err error) int {
+// printError prints each fault as its sentence; what is behind it goes to the log.
+func printError(s *streams, err error) int {
 	for _, each := range split(err) {
 		fmt.Fprintln(s.err, "console:", each)
 		if f, known := errors.AsType[*fault.Error](each); known && f.Cause != nil {

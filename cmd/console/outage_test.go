@@ -309,7 +309,7 @@ func TestOutageOfDatabaseStopsCalls(t *testing.T) {
 
 func TestOutageOfServiceIsProbed(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		o := beginOutage(t, database, sized(15_000, 30_000))
 		require.NoError(t, o.simulator.Stop())
 		o.halts(jobs.CodeDown)

@@ -205,8 +205,8 @@ func simulate(t testing.TB, change func(*timtest.Config)) (*timtest.Service, str
 	return simulator, base
 }
 
-// onEach runs a test on both engines, side by side.
-func onEach(t *testing.T, body func(t *testing.T, database string)) {
+// onEachDatabase runs a test on both engines, side by side.
+func onEachDatabase(t *testing.T, body func(t *testing.T, database string)) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()

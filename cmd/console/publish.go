@@ -77,10 +77,10 @@ func appendTo(path, text string) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-const longestSending = 10 * time.Second
+const sendTimeout = 10 * time.Second
 
 func toWebhook(ctx context.Context, address, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, longestSending)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(note))
 	if err != nil {
@@ -103,7 +103,7 @@ func toWebhook(ctx context.Context, address, note string) error {
 
 // toSyslog sends a note as one message: its lines are joined as in a JSON text.
 func toSyslog(ctx context.Context, network, address, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, longestSending)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	done := make(chan error, 1) // the package waits for a server as long as the system does
 	go func() {

@@ -69,7 +69,7 @@ func (v *apiClient) beginUpload(name string, content []byte) (id string) {
 // was answered nothing of it is lost, and no row is read twice.
 func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
@@ -105,7 +105,7 @@ func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 
 func TestImportCancelLeavesNothing(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()

@@ -140,7 +140,7 @@ func TestUnknownAccountsFailAlone(t *testing.T) {
 
 func TestHaltResumesWithoutLoss(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90045} })
 		con := opened(t, database, base, "all_member_push")
 		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(5_000)).ID)
@@ -183,7 +183,7 @@ func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 
 func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
 			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond,
 				Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
@@ -208,7 +208,7 @@ func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 
 func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
 		id := startedJob(t, con.jobs, accountFile(10_000)).ID

@@ -32,7 +32,7 @@ func (u *undoTest) outcomes(id string) map[string]string {
 // left alone, or the job stops, until a person says how to continue.
 func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(3_000)
 		u := newUndoTest(t, database, tags, nil)
 		all := u.withTags()
@@ -107,7 +107,7 @@ func numberedTags(n int) (tags []string) {
 // each undo brings the tags to where they were before, and touches no others.
 func TestAnUndoCanBeUndone(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_000)
 		u := newUndoTest(t, database, tags, nil)
 		names := u.withTags()
@@ -201,7 +201,7 @@ func TestAPartOfAJobIsTakenBack(t *testing.T) {
 func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 	t.Parallel()
 	plain := strings.NewReplacer("a,b", "city", `"q"`, "plan") // nothing that would part a cell
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_500)
 		u := newUndoTest(t, database, tags, nil)
 		names := slices.Sorted(maps.Keys(tags))

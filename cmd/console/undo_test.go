@@ -248,7 +248,7 @@ func (u *undoTest) kill(id string, n, times int) {
 // UNDO_ACCOUNTS and UNDO_KILLS make it larger.
 func TestUndoPutsBackEveryTag(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		n, kills := int(setting(t, "UNDO_ACCOUNTS", 6_000)), int(setting(t, "UNDO_KILLS", 1))
 		file, tags := tagged(n)
 		u := newUndoTest(t, database, tags, func(c *timtest.Config) {

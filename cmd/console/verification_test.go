@@ -68,7 +68,7 @@ func (u *undoTest) endedAs(id, outcome string) (names []string) {
 // inspected: exactly those accounts are offered, and cleared when a person says so.
 func TestVerificationFindsFalseSuccess(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(4_000)
 		u := newUndoTest(t, database, tags, nil)
 		u.verify("100")
@@ -136,7 +136,7 @@ func TestVerificationSampleIsReproducible(t *testing.T) {
 // any more, and the page says why. Counts and digests stay.
 func TestUndoImpossibleAfterErasure(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		file, tags := tagged(1_000)
 		u := newUndoTest(t, database, tags, nil)
 		clearing := u.upload("clear", file)

@@ -105,15 +105,15 @@ func OpenCheckpoint(text, public string) (c Checkpoint, err error) {
 // signature begins the line that ends a note.
 const signature = "\u2014 "
 
-// longestLine is more than any line of a checkpoint.
-const longestLine = 10_000
+// maxLine is more than any line of a checkpoint.
+const maxLine = 10_000
 
 // Checkpoints reads the notes of a checkpoint file, each after an empty line. It
 // skips one that was cut off while it was written.
 func Checkpoints(published io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		lines := bufio.NewScanner(published)
-		lines.Buffer(nil, longestLine)
+		lines.Buffer(nil, maxLine)
 		var note strings.Builder
 		for lines.Scan() {
 			line := lines.Text()

@@ -33,8 +33,8 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 
 // Limits of an entry's details in bytes: of one text, and of all together.
 const (
-	longestText    = 2_000
-	longestDetails = 20_000
+	maxText    = 2_000
+	maxDetails = 20_000
 )
 
 // RecordIn is called last in a transaction: it locks the head of the log. An entry
@@ -61,7 +61,7 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 	short := map[string]any{}
 	for name, value := range e.Details {
 		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
-			value = store.Clean(text, longestText)
+			value = store.Clean(text, maxText)
 		}
 		short[name] = value
 	}
@@ -69,7 +69,7 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 	if err != nil {
 		return e, err
 	}
-	if len(details) > longestDetails {
+	if len(details) > maxDetails {
 		return e, fmt.Errorf("audit: the details of a %s entry have %d bytes", e.Code, len(details))
 	}
 	e.Details = nil // as they will be read: numbers are numbers of JSON
@@ -183,8 +183,8 @@ func (l *Log) Has(ctx context.Context, q store.Querier, seq int64, code Code, jo
 	return n > 0, err
 }
 
-// mostOfJob is how many entries of a job SeqsOf returns.
-const mostOfJob = 100
+// maxOfJob is how many entries of a job SeqsOf returns.
+const maxOfJob = 100
 
 // SeqsOf returns the numbers of a job's entries of some events, in ascending order.
 func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes ...Code) ([]int64, error) {
@@ -196,6 +196,6 @@ func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes .
 		}
 		query.Text += query.Arg(code)
 	}
-	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(mostOfJob)
+	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(maxOfJob)
 	return store.Column[int64](ctx, q, query.Text, query.Args...)
 }

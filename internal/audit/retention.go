@@ -14,8 +14,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// LeastKeepMonths is how long entries are kept at least.
-const LeastKeepMonths = 12
+// MinKeepMonths is how long entries are kept at least.
+const MinKeepMonths = 12
 
 // Faults of keeping and erasing.
 var (
@@ -31,8 +31,8 @@ var (
 		"Nothing was erased: enter the reason, and the full name of the user or account.")
 )
 
-// mostKeepMonths is a hundred years.
-const mostKeepMonths = 1_200
+// maxKeepMonths is a hundred years.
+const maxKeepMonths = 1_200
 
 // Retention is how long entries are kept, and what was removed.
 type Retention struct {
@@ -48,8 +48,8 @@ func (l *Log) Retention(ctx context.Context) (k Retention, err error) {
 
 // SetRetention sets for how many months entries are kept; 0 is for ever.
 func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
-	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
-		return FaultKeepMonths.With(LeastKeepMonths)
+	if months != 0 && (months < MinKeepMonths || months > maxKeepMonths) {
+		return FaultKeepMonths.With(MinKeepMonths)
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var before int

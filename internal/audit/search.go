@@ -34,8 +34,8 @@ const (
 	Succeeded = "succeeded"
 )
 
-// mostWords is how many words of a search count.
-const mostWords = 10
+// maxWords is how many words of a search count.
+const maxWords = 10
 
 // query uses the index of the most selective condition, newest first.
 func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
@@ -129,7 +129,7 @@ func (l *Log) reachedAt(ctx context.Context, t time.Time) (seq int64, err error)
 func (l *Log) rarestFirst(ctx context.Context, words []string, f Filter) (sorted []string, rarer bool, err error) {
 	slices.Sort(words)
 	words = slices.Compact(words)
-	words = words[:min(len(words), mostWords)]
+	words = words[:min(len(words), maxWords)]
 	if len(words) == 0 {
 		return nil, false, nil
 	}

@@ -26,12 +26,12 @@ type Verified struct {
 	Seals       int64     `json:"seals"`
 }
 
-// mostWrong is how many findings are listed.
-const mostWrong = 200
+// maxFindings is how many findings are listed.
+const maxFindings = 200
 
 // Add adds a sentence about something that is wrong.
 func (v *Verified) Add(format string, args ...any) {
-	if len(v.Wrong) == mostWrong {
+	if len(v.Wrong) == maxFindings {
 		v.More++
 		return
 	}

@@ -18,8 +18,8 @@ type fork struct {
 	at              time.Time
 }
 
-// given is a checkpoint that the log is compared with.
-type given struct {
+// publishedCheckpoint is a checkpoint that the log is compared with.
+type publishedCheckpoint struct {
 	size int64
 	root tlog.Hash
 	at   time.Time
@@ -44,8 +44,8 @@ func (w *verifier) published(p Proofs, name string) error {
 			w.v.Add("published checkpoint %d: it belongs to another log (%s); this log is %s", number, c.Origin, name)
 		default:
 			w.v.Published++
-			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
-				w.given[c.Size] = append(w.given[c.Size], given{c.Size, c.Root, c.At})
+			if !slices.ContainsFunc(w.given[c.Size], func(g publishedCheckpoint) bool { return g.root == c.Root }) {
+				w.given[c.Size] = append(w.given[c.Size], publishedCheckpoint{c.Size, c.Root, c.At})
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 	}
 	for _, g := range w.given[size] {
 		if g.root != w.tree.Root() {
-			w.strange = append(w.strange, g)
+			w.mismatched = append(w.mismatched, g)
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 // forked reports whether the log records the loss of the entries of a published
 // checkpoint. The record counts only when a later checkpoint covers it: without the
 // key, somebody could write the entry but not the checkpoint.
-func (w *verifier) forked(g given) bool {
+func (w *verifier) forked(g publishedCheckpoint) bool {
 	return slices.ContainsFunc(w.forks, func(f fork) bool {
 		return f.said <= w.signed && f.after < g.size && g.size <= f.to && g.at.Before(f.at)
 	})
@@ -124,7 +124,7 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 	if c != nil {
 		w.v.Add("audit log: the last entry is %d, but a checkpoint covers %d entries", head, c.Size)
 	}
-	for _, g := range w.strange { // the recorded losses are known only now
+	for _, g := range w.mismatched { // the recorded losses are known only now
 		if !w.forked(g) {
 			w.v.Add("published checkpoint of %d entries: the signed entries were changed", g.size)
 		}

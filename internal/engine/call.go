@@ -12,7 +12,7 @@ import (
 
 const (
 	firstBackOff = 250 * time.Millisecond
-	longestWait  = 30 * time.Second
+	maxBackOff   = 30 * time.Second
 	// connectTimeout is how long a call may wait for a connection.
 	connectTimeout = 600 * time.Millisecond
 	// slowHold is how long no call of a command leaves once one was too frequent.
@@ -106,7 +106,7 @@ func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Comman
 // that batches that failed together do not return together. It returns false when
 // something stops calls meanwhile.
 func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
-	wait := min(longestWait, firstBackOff<<min(tries, 10))
+	wait := min(maxBackOff, firstBackOff<<min(tries, 10))
 	return e.gate.wait(ctx, b, time.Now().Add(wait/2+rand.N(wait/2)))
 }
 

@@ -10,7 +10,7 @@ import (
 // While it is not known whether the service works, an app probes: one batch at a
 // time, each after a longer wait, until one goes through. longestProbe is the longest
 // wait in milliseconds.
-const longestProbe = int64(30_000)
+const maxProbeWait = int64(30_000)
 
 // reserveProbe makes the claim under way the only one until it is settled, or a
 // console that dies with it has been silent for long enough.
@@ -25,7 +25,7 @@ func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error 
 	if !well {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE apps SET probe_at = $2 + probe_wait, probe_wait = CASE WHEN probe_wait * 2 < $3 THEN probe_wait * 2 ELSE $3 END
-			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), longestProbe)
+			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), maxProbeWait)
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {

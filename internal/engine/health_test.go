@@ -79,7 +79,7 @@ func TestAnOutageOfFewCallsTakesTenSeconds(t *testing.T) {
 				var h health
 				began := time.Now()
 				for wait := firstBackOff; judged(&h, answer, tim.RemoveAllTags, false) == nil; wait *= 2 {
-					time.Sleep(min(wait, longestWait))
+					time.Sleep(min(wait, maxBackOff))
 				}
 				require.GreaterOrEqual(t, time.Since(began), outageDuration)
 				require.Less(t, time.Since(began), 3*outageDuration, "with the wait that is under way by then")

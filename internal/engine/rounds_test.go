@@ -256,7 +256,7 @@ func TestBackOffGrowsIsSpreadAndCapped(t *testing.T) {
 		for tries := range 40 {
 			began := time.Now()
 			require.True(t, e.backOff(t.Context(), b, tries))
-			full := min(longestWait, firstBackOff<<min(tries, 10))
+			full := min(maxBackOff, firstBackOff<<min(tries, 10))
 			require.GreaterOrEqual(t, time.Since(began), full/2)
 			require.LessOrEqual(t, time.Since(began), full)
 			different[time.Since(began)] = true

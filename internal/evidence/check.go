@@ -27,12 +27,12 @@ type Checked struct {
 	Calls      int64
 }
 
-// mostWrong is how many things are told one by one.
-const mostWrong = 50
+// maxFindings is how many things are told one by one.
+const maxFindings = 50
 
 // checker gathers what is wrong. A missing input was already reported by the check of its own part.
 type checker struct {
-	held heldAccounts // nil: the calls were not read
+	called calledAccounts // nil: the calls were not read
 	Checked
 	pack    io.ReaderAt
 	size    int64
@@ -44,7 +44,7 @@ type checker struct {
 }
 
 func (c *checker) wrong(place, what string, args ...any) {
-	if len(c.Wrong) == mostWrong {
+	if len(c.Wrong) == maxFindings {
 		c.More++
 		return
 	}
@@ -70,7 +70,7 @@ func Check(pack io.ReaderAt, size int64, key string) Checked {
 
 func (c *checker) key(given string) {
 	c.Key, c.OwnKey = given, given == ""
-	own, ok := c.whole(keyName, mostNote)
+	own, ok := c.whole(keyName, maxNote)
 	switch {
 	case !ok:
 	case given == "":
@@ -81,7 +81,7 @@ func (c *checker) key(given string) {
 }
 
 func (c *checker) checkpoint() {
-	note, ok := c.whole(checkpointName, mostNote)
+	note, ok := c.whole(checkpointName, maxNote)
 	if !ok || c.Key == "" {
 		return
 	}
@@ -107,7 +107,7 @@ func signedOnce(note string) bool {
 
 // job reads job.json and returns it as it stands.
 func (c *checker) job() []byte {
-	content, ok := c.whole(jobName, mostText)
+	content, ok := c.whole(jobName, maxText)
 	if !ok {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (c *checker) job() []byte {
 }
 
 func (c *checker) page() {
-	if content, ok := c.whole(pageName, mostText); ok && c.described && digest(content) != c.Job.PageSHA256 {
+	if content, ok := c.whole(pageName, maxText); ok && c.described && digest(content) != c.Job.PageSHA256 {
 		c.wrong(pageName, "the page does not match %s", jobName)
 	}
 }

@@ -78,8 +78,8 @@ func (j Job) text() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// longestName is how many characters of a file's name a pack keeps.
-const longestName = 100
+// maxName is how many characters of a file's name a pack keeps.
+const maxName = 100
 
 // member is where the file stands in the pack, under a name that is safe on
 // every system: letters, digits, dots, hyphens and low lines.
@@ -91,8 +91,8 @@ func (f File) member() string {
 		}
 		return '-'
 	}, name), ".-")
-	if runes := []rune(name); len(runes) > longestName { // its end says what it is
-		name = string(runes[len(runes)-longestName:])
+	if runes := []rune(name); len(runes) > maxName { // its end says what it is
+		name = string(runes[len(runes)-maxName:])
 	}
 	if name == "" {
 		name = "upload"

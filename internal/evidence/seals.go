@@ -17,15 +17,15 @@ import (
 // sealsAtOnce is how many jobs or seals are read between two queries.
 const sealsAtOnce = 100
 
-// sealOf is what a seal commits to.
-type sealOf struct{ rows, calls string } // SHA-256 in hex, of WriteRows and WriteCalls
+// jobDigests is what a seal commits to.
+type jobDigests struct{ rows, calls string } // SHA-256 in hex, of WriteRows and WriteCalls
 
-func (ev *Evidence) digests(ctx context.Context, jobID string) (d sealOf, err error) {
+func (ev *Evidence) digests(ctx context.Context, jobID string) (d jobDigests, err error) {
 	rows, calls := sha256.New(), sha256.New()
 	if err = ev.WriteRows(ctx, rows, jobID); err == nil {
 		err = ev.WriteCalls(ctx, calls, jobID)
 	}
-	return sealOf{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
+	return jobDigests{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
 }
 
 // Seal seals the jobs that have ended: an entry for each commits to what became

@@ -100,8 +100,8 @@ type statements struct {
 	prepared map[string]*sql.Stmt // nil: to be prepared
 }
 
-// mostStatements bounds the memory.
-const mostStatements = 300
+// maxStatements bounds the memory.
+const maxStatements = 300
 
 // of returns a statement once it is prepared, and else notes it.
 func (s *statements) of(query string) *sql.Stmt {
@@ -111,7 +111,7 @@ func (s *statements) of(query string) *sql.Stmt {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	statement, known := s.prepared[query]
-	if !known && len(s.prepared) < mostStatements {
+	if !known && len(s.prepared) < maxStatements {
 		s.prepared[query] = nil
 	}
 	return statement

@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// Part is a piece of a job's page that is sent anew when it has changed.
+// Part is a piece of a job's page that is sent again when it has changed.
 type Part struct {
 	ID   string
 	Body templ.Component

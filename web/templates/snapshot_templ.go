@@ -299,7 +299,7 @@ func inspectFirst(v View, j jobs.Job) templ.Component {
 	})
 }
 
-// jobSnapshot says until when the tags of before are kept, or since when they are gone.
+// jobSnapshot says until when the earlier tags are saved, or since when they are gone.
 func jobSnapshot(v View, j JobView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -45,8 +45,8 @@ type commandSums struct {
 	bursts     []burst
 }
 
-// mostBursts limits the list: without a rate limit every second is a burst.
-const mostBursts = 10_000
+// maxBursts limits the list: without a rate limit every second is a burst.
+const maxBursts = 10_000
 
 func newSums() sums {
 	return sums{commands: map[tim.Command]*commandSums{}, codes: map[int]int64{}, faults: map[Fault]int64{}}
@@ -79,7 +79,7 @@ func (s *sums) add(call *Call) {
 	}
 	c.lastSecond = append(c.lastSecond, call.At)
 	c.MaxInAnySecond = max(c.MaxInAnySecond, len(c.lastSecond))
-	if len(c.lastSecond) > serviceLimit && len(c.bursts) < mostBursts {
+	if len(c.lastSecond) > serviceLimit && len(c.bursts) < maxBursts {
 		c.bursts = append(c.bursts, burst{c.lastSecond[0], call.At, len(c.lastSecond)})
 	}
 }
