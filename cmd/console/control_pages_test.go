@@ -61,7 +61,7 @@ func (v *apiClient) json(path string, into any) {
 	require.NoError(v.t, json.Unmarshal([]byte(body), into))
 }
 
-// control looks at what people steer the sending with, and at what they see
+// control checks the pages that control sending, and what people see
 // while something keeps the console from it.
 func (s *pageTest) control() {
 	olga, adam := s.signIn("olga"), s.signIn("adam")
@@ -101,7 +101,7 @@ func (s *pageTest) control() {
 	}
 }
 
-// restored looks at what is said when the database turns out to be an older copy.
+// restored checks the messages after the database was replaced by an older copy.
 func (s *pageTest) restored(adam *apiClient) {
 	tamper(s.t, s.database, `UPDATE kill_switch SET thrown_at = 1790000000000, thrown_by = 'system', reason = 'restored'`)
 	s.untilSending("stopped")

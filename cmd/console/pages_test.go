@@ -20,7 +20,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// screenshotsFolder is where the pages are pictured, for people to look at; "" for nowhere.
+// screenshotsFolder is where screenshots are saved, for people to look at; "": none are.
 var screenshotsFolder = os.Getenv("TAGSWEEP_PICTURES")
 
 // appearance is a way to see a page.
@@ -31,7 +31,7 @@ type appearance struct {
 
 var appearances = []appearance{{1280, "light"}, {1280, "dark"}, {360, "dark"}, {360, "light"}}
 
-// screenshots are the looks that pictures are taken of.
+// screenshots are the appearances that screenshots are taken of.
 var screenshots = map[string]bool{"en-1280-light": true, "zh-Hans-1280-dark": true, "en-360-light": true}
 
 // pageState is a page, or a state of one, that somebody can come to.
@@ -215,7 +215,7 @@ func (s *pageTest) others() []pageState {
 
 func (s *pageTest) language(w *tab) string { return read[string](w, "document.documentElement.lang") }
 
-// underWay looks at a job under way with accounts in doubt: paused, resumed so
+// underWay checks a running job with accounts in doubt: paused, resumed so
 // slowly that it lasts, and cancelled while nothing can be read back.
 func (s *pageTest) underWay() {
 	olga, w := s.signIn("olga"), s.tabs["olga"]
@@ -224,7 +224,7 @@ func (s *pageTest) underWay() {
 	w.do(fill("#note", "Accounts without a visit for two years"))
 	accounts := 48_000
 	if screenshotsFolder != "" {
-		accounts = 90_000 // long enough for the rate on the picture to be the usual one
+		accounts = 90_000 // long enough for the rate in the screenshot to be the usual one
 	}
 	w.chooseFile("churned-users-2026-06.csv", memberFile(accounts))
 	w.follow(click("form[data-upload] button[type=submit]"))
@@ -272,30 +272,30 @@ func post(path string, status int) func(w *tab) {
 	}
 }
 
-// visit looks at scenes in both languages. axe looks once in light and in dark, and
-// the looks are held to the layout; `make prove` has axe look at each.
-func (s *pageTest) check(scenes ...pageState) {
-	for _, scene := range scenes {
-		w := s.tabs[scene.user]
+// check checks page states in both languages, and their layout in each appearance.
+// axe runs once in light and once in dark; with `make prove`, in every appearance.
+func (s *pageTest) check(states ...pageState) {
+	for _, state := range states {
+		w := s.tabs[state.user]
 		for _, lang := range []string{"en", "zh-Hans"} {
 			w.setCookie("lang", lang)
 			w.do(emulateSize(1280, 800), emulateScheme("light"))
-			w.open(scene.path)
-			if scene.prepare != nil {
-				scene.prepare(w)
+			w.open(state.path)
+			if state.prepare != nil {
+				state.prepare(w)
 			}
-			s.requireLanguage(w, scene.name, lang)
+			s.requireLanguage(w, state.name, lang)
 			if lang == "en" || proving {
 				w.do(chromedp.Evaluate[chromedp.Void](s.axe))
 			}
-			for _, look := range appearances {
-				if lang == "en" || look.scheme == "light" || proving { // colours do not depend on the language
-					s.requireLayout(w, scene.name, lang, look)
+			for _, a := range appearances {
+				if lang == "en" || a.scheme == "light" || proving { // colours do not depend on the language
+					s.requireLayout(w, state.name, lang, a)
 				}
 			}
 			if lang == "en" {
 				w.do(emulateSize(1280, 800), emulateScheme("light"))
-				s.requireKeyboard(w, scene.name)
+				s.requireKeyboard(w, state.name)
 			}
 		}
 	}
