@@ -15,7 +15,7 @@ const (
 	maxBackOff   = 30 * time.Second
 	// connectTimeout is how long a call may wait for a connection.
 	connectTimeout = 600 * time.Millisecond
-	// slowHold is how long no call of a command leaves once one was too frequent.
+	// slowHold is how long calls of a command pause after one was too frequent.
 	slowHold = 300 * time.Millisecond
 )
 
@@ -35,8 +35,8 @@ func (e *Engine) newCall(b *batch, command tim.Command, accounts []*account) *ca
 	return c
 }
 
-// nextCall is the ledger's line of the next call: that of the claim, while it is
-// still to be made, or a new one.
+// nextCall returns the ledger line of the next call: the line that the claim wrote,
+// if that call was not made yet, or a new one.
 func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *call {
 	if n := len(b.calls); n > 0 {
 		if c := b.calls[n-1]; c.answer.Delivery == 0 && c.command == command {
@@ -46,16 +46,16 @@ func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *c
 	return e.newCall(b, command, accounts)
 }
 
-// attempts is how often in a row calls gave codes of one rule. The parts of a batch
-// that was halved continue counting where the whole stood.
+// attempts counts the codes of one rule in a row. The halves of a batch continue the
+// count of the whole.
 type attempts struct {
 	rule  tim.Rule
 	count int
 }
 
-// callWithRetry makes a call, retrying temporary errors, until its answer says something of
-// its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
-// or needs a person, is an ending.
+// callWithRetry makes a call, and repeats it after temporary errors, until the answer is
+// about its accounts: OK, Account, Split, or InDoubt for a change. Otherwise it returns
+// a stopReason: all calls must stop, or a person is needed.
 func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *attempts) (
 	answer tim.Answer, tags map[string][]string, class tim.Class, end *stopReason) {
 	for {
@@ -87,7 +87,7 @@ func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Comman
 			return answer, nil, class, b.haltAll(answer)
 		case tim.Slow:
 			e.limiters[command].slowDown(ctx, slowHold)
-			continue // it says nothing of this call
+			continue // this attempt does not count
 		case tim.WaitMinute:
 			for _, p := range e.limiters {
 				p.hold(ctx, rule.Wait)
@@ -102,15 +102,15 @@ func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Comman
 	}
 }
 
-// backOff waits before a batch is tried again: longer each time, and spread, so
-// that batches that failed together do not return together. It returns false when
-// something stops calls meanwhile.
+// backOff waits before a batch is tried again: longer each time, and with a random
+// part, so that batches that failed together return at different times. It returns
+// false when calls are stopped in the meantime.
 func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
 	wait := min(maxBackOff, firstBackOff<<min(tries, 10))
 	return e.gate.wait(ctx, b, time.Now().Add(wait/2+rand.N(wait/2)))
 }
 
-// call makes one call at its slot. It is not sent when something stops calls.
+// call makes one call at its slot, unless calls are stopped.
 func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
 	accounts []*account) (answer tim.Answer, tags map[string][]string, end *stopReason) {
 	c := e.nextCall(b, command, accounts)
@@ -148,13 +148,12 @@ func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
 	return answer, tags, nil
 }
 
-// mayChange reports whether the tags that were read may still be taken for those
-// the accounts have.
+// mayChange reports whether the reading is recent enough for a change.
 func (b *batch) mayChange(command tim.Command) bool {
 	return command == tim.GetTags || !b.job.readsFirst() || recent(b.readAt, maxReadAge)
 }
 
-// logCall writes what went otherwise than it mostly does into the program's log.
+// logCall writes a call that was not fully accepted to the program log.
 func (e *Engine) logCall(b *batch, c *call) {
 	a := c.answer
 	if a.OK() && len(a.AccountErrors) == 0 {

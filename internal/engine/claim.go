@@ -14,15 +14,15 @@ import (
 // nextJobSQL finds the job of the app $1 whose turn it is at the time $2 of the
 // database, in rounds: the one after the job $3.
 //
-//   - One that is paused, halted or scheduled has no turn. While the app probes, one
-//     that waits for the service may be the probe.
-//   - Of jobs that share accounts one at a time has some in hand.
-//   - doubts: it has accounts in doubt that may be read back by now.
-//   - waits: it has others that may be sent. They wait for what is in doubt of the
-//     jobs they share accounts with, and for those of them that were started before.
+//   - A paused, halted or scheduled job has no turn. While the app probes, a job that
+//     halted for the service may be the probe.
+//   - Of jobs that share accounts, only one at a time has claimed batches.
+//   - doubts: the job has accounts in doubt that may be read again now.
+//   - waits: it has waiting accounts that may be sent. They wait for accounts in doubt
+//     of jobs with the same accounts, and for those of these jobs that started earlier.
 //
-// A time more than 90 s ahead counts as come: the clock was set back. What is asked
-// of a batch names all that an index of batches holds, or it would not be taken.
+// A time more than 90 s ahead counts as reached: the clock was set back. Conditions on
+// batches repeat the conditions of an index, so that the database uses it.
 const nextJobSQL = `
 	SELECT id, kind, state, checks, policy, only_tags, snapshot, careful, probing, waits
 	FROM (
@@ -58,8 +58,8 @@ const nextJobSQL = `
 	ORDER BY place, id
 	LIMIT 1`
 
-// takeBatchesSQL takes up to $6 batches of the job $1 for the console $3 under the
-// claim $4: those in doubt first, and those that wait up to the batch $5.
+// takeBatchesSQL claims up to $6 batches of the job $1 for the console $3 under the
+// claim $4: first those in doubt, then waiting ones up to the batch $5.
 const takeBatchesSQL = `
 	UPDATE batches SET console = $3, claim = $4
 	WHERE job_id = $1 AND console = '' AND number IN (
@@ -70,8 +70,8 @@ const takeBatchesSQL = `
 	RETURNING number, outcome, accounts, sent = 1, lost,
 		(SELECT p.accounts FROM planned_batches p WHERE p.job_id = batches.job_id AND p.number = batches.number)`
 
-// claimBatches takes up to n batches of the job whose turn it is; none when nothing
-// may be sent, or when there is none. Trouble with the database closes the gate.
+// claimBatches claims up to n batches of the next job. It returns none when there are
+// none to send. A database error closes the gate.
 func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockApp, func(ctx context.Context, tx *store.Tx) (err error) {
@@ -84,7 +84,7 @@ func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 			return err
 		})
 	}
-	if broken, is := errors.AsType[*damaged](err); is { // the other jobs are not to wait for it
+	if broken, is := errors.AsType[*damaged](err); is { // the other jobs must not wait for it
 		err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.haltDamaged(ctx, tx, broken) })
 		batches = nil
 	}
@@ -115,7 +115,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 		return nil, err
 	}
 	if j.state == jobs.Queued {
-		if !exclusive { // it writes the job, which comes after all that a group may have locked
+		if !exclusive { // it writes the job's row, which must be locked before others
 			return nil, store.ErrExclusive
 		}
 		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
@@ -133,7 +133,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 	if batches, err = e.setAsideProtected(ctx, tx, batches, exclusive); err != nil {
 		return nil, err
 	}
-	if len(batches) < taken { // it may have been the last of its job
+	if len(batches) < taken { // the excluded batch may have been the last one
 		if err := e.Jobs.Advance(ctx, tx, j.id); err != nil {
 			return nil, err
 		}

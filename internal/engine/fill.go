@@ -10,8 +10,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// fill gives a claimed batch its open accounts, of the plan as it is kept, and
-// says of each whether a call may have changed it.
+// fill reads the open accounts of a claimed batch from the stored plan, and marks
+// those that a call may have changed.
 func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) error {
 	plan, err := jobs.ReadPlannedBatch(b.number, text)
 	if err != nil {
@@ -41,7 +41,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	if !b.intendedBefore {
 		return nil
 	}
-	// A code other than 0 says that nothing was done; none of them leaves it open.
+	// Any code other than 0 means that nothing was done.
 	lines, err := store.Collect(ctx, tx, func(row store.Scanner) (held []byte, err error) { return held, row.Scan(&held) }, `
 		SELECT held FROM calls
 		WHERE job_id = $1 AND batch = $2 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
@@ -62,7 +62,7 @@ type damaged struct {
 
 func (d *damaged) Error() string { return d.why.Error() }
 
-// haltDamaged halts such a job. What a cancelled one has in doubt waits for a person.
+// haltDamaged halts such a job. The accounts in doubt of a cancelled one wait for a person.
 func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) error {
 	if err := e.lock(ctx, tx, false); err != nil {
 		return err
@@ -76,8 +76,8 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 	return e.Jobs.Halt(ctx, tx, d.job, jobs.HaltReason{Code: jobs.CodeUnreadable, Info: d.Error()})
 }
 
-// loadTags gives a batch what is kept of its accounts: the tags to add or remove,
-// and those of before, as far as they are saved.
+// loadTags loads the stored tags of a batch: the tags to add or remove, and the saved
+// earlier tags.
 func (e *Engine) loadTags(ctx context.Context, b *batch) *stopReason {
 	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
 	if !b.job.hasTags() && !partly {
@@ -104,7 +104,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 		if err != nil {
 			return err
 		}
-		if wanted == nil { // without them it would seem that nothing is to be done
+		if wanted == nil { // without them the accounts would seem to need nothing
 			return snapshot.FaultChanged.With(b.number, b.job.id)
 		}
 		for _, a := range b.accounts {
@@ -123,8 +123,8 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 	return nil
 }
 
-// setAsideProtected takes protected accounts out of batches that are about to be
-// sent. In a batch in doubt they are marked, and only read back.
+// setAsideProtected excludes protected accounts from batches that are about to be
+// sent. In a batch in doubt they are only read again.
 func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, exclusive bool) (rest []*batch, err error) {
 	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
@@ -159,7 +159,7 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 	return rest, nil
 }
 
-// writeReadIntents saves the readings that claimed batches begin with.
+// writeReadIntents records the first readings of claimed batches.
 func (e *Engine) writeReadIntents(ctx context.Context, tx *store.Tx, batches []*batch) error {
 	var rows []any
 	for _, b := range batches {

@@ -7,20 +7,18 @@ import (
 	"tagsweep/internal/store"
 )
 
-// While it is not known whether the service works, an app probes: one batch at a
-// time, each after a longer wait, until one goes through. longestProbe is the longest
-// wait in milliseconds.
+// After an outage an app probes: one batch at a time, each after a longer wait, until
+// one succeeds. maxProbeWait is in milliseconds.
 const maxProbeWait = int64(30_000)
 
-// reserveProbe makes the claim under way the only one until it is settled, or a
-// console that dies with it has been silent for long enough.
+// reserveProbe blocks other claims until this one is settled, or until the timeout of
+// a console that dies with it.
 func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) error {
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
 	return err
 }
 
-// afterProbe says what follows from a probe: the jobs that halted because the service
-// did not work continue, or the next one comes later.
+// afterProbe continues the jobs that halted for the service, or schedules the next probe.
 func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {
 		_, err := tx.ExecContext(ctx, `
@@ -34,12 +32,11 @@ func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error 
 	return e.Jobs.Recover(ctx, tx, e.App.ID)
 }
 
-// halt stops the job of a batch, or every job of the app: what stopped one would
-// stop them all.
+// halt stops the job of a batch, or every job of the app.
 func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReason) error {
 	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
-		if end.halt == jobs.CodeGained { // unless a person has said since how to continue
+		if end.halt == jobs.CodeGained { // unless a person has chosen how to continue since
 			var policy string
 			err := tx.QueryRowContext(ctx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id).Scan(&policy)
 			if err != nil || policy != string(b.job.policy) {

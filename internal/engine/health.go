@@ -12,7 +12,7 @@ import (
 )
 
 // An outage is ten calls of a command in a row without a good answer, or three over ten
-// seconds where few calls are made. A call long after the last one begins a new row.
+// seconds. A call long after the last one begins a new streak.
 const (
 	outageCalls    = 10
 	outageMinCalls = 3
@@ -20,15 +20,14 @@ const (
 	streakExpires  = time.Minute // longer than any back-off and the call after it
 )
 
-// health is what the last answers say of the service: what no call shows by
-// itself. It belongs to one process and begins again with it.
+// health judges the service by its last answers. It is not stored.
 type health struct {
 	mutex   sync.Mutex
 	bad     map[tim.Command]streak
-	singles map[accountCode]int // single accounts in a row
+	singles map[accountCode]int // refused single accounts in a row
 }
 
-// streak is of calls of one command without a good answer.
+// streak counts calls of one command in a row without a good answer.
 type streak struct {
 	calls       int
 	since, last time.Time
@@ -39,9 +38,9 @@ type accountCode struct {
 	code    int
 }
 
-// judge returns why every job of the app halts after an answer; nil: none does.
-// Answers that say nothing of the service's health, such as that calls come too
-// often, neither count nor end the row. To a probe one bad answer is enough.
+// judge returns why every job of the app must halt after an answer; nil: none must.
+// Answers that do not show the service's health, such as "too frequent", neither count
+// nor end the streak. For a probe one bad answer is enough.
 func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe bool) *stopReason {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -65,7 +64,7 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 		r = streak{since: now}
 	}
 	r.last = now
-	if r.calls < outageMinCalls || !errors.Is(a.Err, tim.ErrSentNothing) { // it may be this program that is slow
+	if r.calls < outageMinCalls || !errors.Is(a.Err, tim.ErrSentNothing) { // this program may be the slow one
 		r.calls++
 	}
 	if h.bad == nil {
@@ -89,8 +88,8 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 	return end
 }
 
-// tooManyAlike counts the single accounts in a row that a code was given to, and
-// reports whether it is not the accounts any more.
+// tooManyAlike counts single accounts in a row with the same code, and reports whether
+// there are so many that the accounts cannot be the cause.
 func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -105,6 +104,6 @@ func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	if h.singles[b]++; h.singles[b] < most {
 		return false
 	}
-	delete(h.singles, b) // a person who resumes has them counted again
+	delete(h.singles, b) // after Resume the count starts again
 	return true
 }

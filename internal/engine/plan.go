@@ -7,15 +7,15 @@ import (
 	"tagsweep/internal/snapshot"
 )
 
-// maxLostCalls is how many calls in a row that change a batch may stay without an
-// answer before a person decides.
+// maxLostCalls is the number of changes of a batch in a row without an answer, after
+// which a person decides.
 const maxLostCalls = 10
 
-// plan says of every account, by the tags it has, whether it needs a change and which.
+// plan decides from the tags of each account whether it needs a change, and which.
 func plan(b *batch) *stopReason {
 	for _, a := range undecided(b.accounts) {
 		if b.claimedAs == jobs.InDoubt && b.job.kind == jobs.Clear && a.maybeChanged && a.hasNewTags() {
-			a.needsReview = true // somebody has tagged it since it was read: only a person knows
+			a.needsReview = true // somebody has tagged it since it was read: a person decides
 			continue
 		}
 		if a.listed && !b.saveBefore(a) {
@@ -39,16 +39,15 @@ func plan(b *batch) *stopReason {
 	return nil
 }
 
-// needs reports whether an account must be changed, and says how; one that need
-// not be gets its outcome.
+// needs reports whether an account must be changed, and sets the change. An account
+// that needs none gets its outcome.
 func (b *batch) needs(a *account) (bool, *stopReason) {
 	switch b.job.kind {
 	case jobs.Inspect:
 		b.inspect(a)
 		return false, nil
 	case jobs.Clear:
-		// One that was left out has shown no tags that could be lost, and nothing
-		// that proves it clear: the call settles it.
+		// An account that the answer left out is sent: its tags are not known.
 		if len(a.now) > 0 || !a.listed {
 			return true, nil
 		}
@@ -63,8 +62,8 @@ func (b *batch) needs(a *account) (bool, *stopReason) {
 	return false, nil
 }
 
-// inspect says what an inspection found: an account as the kind that it is held
-// against wants it, or not; with nothing to compare it with, one without tags.
+// inspect gives an inspected account its outcome: as the verified job left it, or not.
+// Without such a job, it is compared with an account without tags.
 func (b *batch) inspect(a *account) {
 	against := b.job.checks
 	if against == "" {
@@ -77,7 +76,7 @@ func (b *batch) inspect(a *account) {
 	a.end(jobs.Inspected, 0, "")
 }
 
-// needsTags is needs of an account that is to get tags.
+// needsTags is needs for jobs that add tags.
 func (b *batch) needsTags(a *account) (bool, *stopReason) {
 	policy := b.job.policy
 	if b.job.kind == jobs.AddTags {
@@ -102,7 +101,7 @@ func (b *batch) needsTags(a *account) (bool, *stopReason) {
 	return false, nil
 }
 
-// endCancelled ends an account of a cancelled job that would have to be changed.
+// endCancelled ends an account of a cancelled job that would need a change.
 func (b *batch) endCancelled(a *account) {
 	if b.job.kind.Tagged() && a.maybeChanged {
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
@@ -111,7 +110,7 @@ func (b *batch) endCancelled(a *account) {
 	a.end(jobs.Unsent, 0, "")
 }
 
-// endUnchanged ends an account that needs no change: by this job, or from the first.
+// endUnchanged ends an account that needs no more change, or never needed one.
 func (b *batch) endUnchanged(a *account) {
 	if a.maybeChanged {
 		a.end(b.job.kind.Done(), 0, "")
@@ -136,7 +135,7 @@ func (a *account) hasNewTags() bool {
 
 // saveBefore saves the current tags of an account as those it had before. If the account
 // may be changed already, it adds them, and only for a job that removes all tags. It
-// returns false when they are too many to keep.
+// returns false when there are too many to save.
 func (b *batch) saveBefore(a *account) bool {
 	before := a.now
 	if a.maybeChanged {

@@ -9,37 +9,37 @@ import (
 )
 
 const (
-	// maxReadAge is how long tags that were read may be taken for those an account has; a
-	// batch that takes longer is read again first.
+	// maxReadAge is the age of a reading up to which accounts may be changed. After that,
+	// the batch is read again first.
 	maxReadAge = 55 * time.Second
-	// refusalsBeforeSingles is how many calls of a batch must be refused for their accounts,
-	// and none accepted, before each account is sent alone: halving would cost more.
+	// refusalsBeforeSingles is the number of refused calls of a batch, with none accepted,
+	// after which each account is sent alone: halving would cost more.
 	refusalsBeforeSingles = 7
-	// maxTries is how often an account that an answer names is tried again.
+	// maxTries is how often an account is tried again after a temporary error of its own.
 	maxTries = 3
 )
 
-// stopReason is why a batch goes no further for now; nil: it is done.
+// stopReason is why a batch cannot continue for now; nil: it is done.
 type stopReason struct {
 	halt   int    // the job halts with this code; 0: it does not
 	all    bool   // so does every other job of the app
-	info   string // what the service said, or where it is to be looked
+	info   string // what the service said, or where to look
 	call   string // id of the call that showed it
-	review int    // what is in doubt stays so for this code until a person decides; 0: it does not
+	review int    // the code for which accounts in doubt wait for a person; 0: they do not
 }
 
-// notNow ends a batch that must not be sent now. It is claimed again later, unchanged.
+// notNow is for a batch that must not be sent now. It is claimed again later, unchanged.
 var notNow = &stopReason{}
 
-// runBatch takes a batch from its claim to its settlement. Calls end with ctx; what
-// became of them is saved until writing ends.
+// runBatch processes and settles a claimed batch. Calls end with ctx; their results
+// are saved until writing ends.
 func (e *Engine) runBatch(ctx, writing context.Context, b *batch) {
 	end := e.process(ctx, b)
 	e.firstCallSent(b)
 	e.settle(writing, b, end)
 }
 
-// process reads, plans, keeps and changes.
+// process reads, plans, saves and changes.
 func (e *Engine) process(ctx context.Context, b *batch) *stopReason {
 	if end := e.loadTags(ctx, b); end != nil {
 		return end
@@ -63,7 +63,7 @@ func (e *Engine) process(ctx context.Context, b *batch) *stopReason {
 	}
 }
 
-// toChange are the accounts whose tags are to be changed by the next calls.
+// toChange returns the accounts of the next calls that change tags.
 func toChange(b *batch) (some []*account) {
 	for _, a := range undecided(b.accounts) {
 		if !a.lostCall && (b.job.kind == jobs.Clear || len(a.change) > 0) {
@@ -73,8 +73,8 @@ func toChange(b *batch) (some []*account) {
 	return some
 }
 
-// read learns the tags of accounts. One that the service refuses to read alone
-// has failed, unless it is in doubt and only the reading fails.
+// read reads the tags of accounts. An account that the service refuses alone has
+// failed, unless it is in doubt and only reading it fails.
 func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t attempts) *stopReason {
 	answer, tags, class, end := e.callWithRetry(ctx, b, tim.GetTags, accounts, &t)
 	switch {
@@ -88,7 +88,7 @@ func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t atte
 			return end
 		}
 		return e.read(ctx, b, accounts[half:], t)
-	case class == tim.Split: // the service finds one account too many: it is not the account
+	case class == tim.Split: // "too many" for one account: the account is not the cause
 		return b.haltAll(answer)
 	case b.claimedAs == jobs.InDoubt && !answer.Rule().IsAccountError():
 		accounts[0].unread = true
@@ -97,9 +97,9 @@ func (e *Engine) read(ctx context.Context, b *batch, accounts []*account, t atte
 	return e.failAccount(b, tim.GetTags, accounts[0], answer)
 }
 
-// recordRead takes down what a good answer says of each account.
+// recordRead records a good answer for each account.
 func (e *Engine) recordRead(ctx context.Context, b *batch, accounts []*account, answer tim.Answer, tags map[string][]string) *stopReason {
-	if b.readAt.IsZero() { // the parts of a batch that was halved are as old as the first
+	if b.readAt.IsZero() { // the age of a batch is that of its first reading
 		b.readAt = answer.SentAt
 	}
 	refused := refusedAccounts(answer)
@@ -128,12 +128,11 @@ func (e *Engine) recordRead(ctx context.Context, b *batch, accounts []*account, 
 	return e.read(ctx, b, again, attempts{})
 }
 
-// seen is how many calls for parts of a batch were refused for their accounts, and
-// how many accepted.
+// splitCounts counts the refused and accepted calls for parts of a batch.
 type splitCounts struct{ refused, accepted int }
 
-// change makes the calls that change the tags of accounts: one for all of them,
-// and where one of them is refused, halves, until it is alone.
+// change sends the calls that change tags: one for all accounts, or halves when one
+// account is refused, until it is alone.
 func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *splitCounts, t attempts) *stopReason {
 	command := b.job.kind.Command()
 	answer, _, class, end := e.callWithRetry(ctx, b, command, accounts, &t)
@@ -167,8 +166,8 @@ func (e *Engine) change(ctx context.Context, b *batch, accounts []*account, s *s
 	return nil
 }
 
-// recordChanged takes down what an accepted call did. An account that its answer names
-// was not changed by it: it has failed, or is sent again with the next round.
+// recordChanged records an accepted call. An account that the answer names as refused
+// was not changed: it has failed, or is sent again in the next round.
 func (e *Engine) recordChanged(ctx context.Context, b *batch, accounts []*account, answer tim.Answer) *stopReason {
 	refused := refusedAccounts(answer)
 	tries := 0
@@ -193,7 +192,7 @@ func (e *Engine) recordChanged(ctx context.Context, b *batch, accounts []*accoun
 	return nil
 }
 
-// refusedAccounts are the accounts that an otherwise accepted call names as refused.
+// refusedAccounts returns the accounts that an accepted call names as refused.
 func refusedAccounts(a tim.Answer) map[string]tim.AccountError {
 	refused := make(map[string]tim.AccountError, len(a.AccountErrors))
 	for _, e := range a.AccountErrors {
@@ -202,7 +201,7 @@ func refusedAccounts(a tim.Answer) map[string]tim.AccountError {
 	return refused
 }
 
-// isTemporary reports whether the code that an answer gave an account may pass.
+// isTemporary reports whether an account may be tried again after a code.
 func isTemporary(a *account, code int) bool {
 	switch tim.RuleOf(code).After(a.tries) {
 	case tim.Retry, tim.Slow, tim.SignAgain, tim.WaitMinute:
@@ -211,8 +210,8 @@ func isTemporary(a *account, code int) bool {
 	return false
 }
 
-// blame ends an account that was refused alone, unless the same code has met so
-// many in a row that it is not the accounts.
+// failAccount ends an account that was refused alone, unless too many in a row have
+// the same code.
 func (e *Engine) failAccount(b *batch, command tim.Command, a *account, answer tim.Answer) *stopReason {
 	if e.health.tooManyAlike(command, answer) {
 		return b.haltAll(answer)
@@ -221,7 +220,7 @@ func (e *Engine) failAccount(b *batch, command tim.Command, a *account, answer t
 	return nil
 }
 
-// haltAll is the ending of a call after which nothing works until a person acts.
+// haltAll stops all jobs of the app until a person acts.
 func (b *batch) haltAll(a tim.Answer) *stopReason {
 	return &stopReason{halt: a.Code, info: a.Info, all: true, call: b.lastCall()}
 }

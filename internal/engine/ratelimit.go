@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// reserveAhead is for how long slots are reserved at once, and how early they are given away.
+	// reserveAhead is the time for which slots are reserved at once, and how early workers take them.
 	reserveAhead = 100 * time.Millisecond
-	// maxLate is how long after its slot a call may leave; then it takes another.
-	// Where several consoles share the slots, none sees how late the others are.
+	// maxLate is how long after its slot a call may leave. Later it takes another slot.
+	// It is shorter when consoles share the slots: none sees how late the others are.
 	maxLate       = 80 * time.Millisecond
 	maxLateShared = 20 * time.Millisecond
-	// maxWindowWait is how long a call waits at most for room in the service's second.
+	// maxWindowWait is how long a call waits at most for the service's one-second window.
 	maxWindowWait = 20 * time.Millisecond
-	// windowLength is the service's second, and a little for how calls differ on their way.
+	// windowLength is the service's second, plus a margin for different delays on the way.
 	windowLength = time.Second + 20*time.Millisecond
 )
 
-// rateLimiter gives the calls of one command their slots: evenly spaced at the set
-// rate, one persisted row for all jobs, consoles and restarts. Beyond that no more
-// calls leave this process in any second than the service takes.
+// rateLimiter gives the calls of one command evenly spaced slots at the set rate. One
+// database row is shared by all jobs, consoles and restarts. In addition, this process
+// never sends more calls in any second than the service accepts.
 type rateLimiter struct {
 	engine  *Engine
 	command tim.Command
@@ -38,7 +38,7 @@ type rateLimiter struct {
 	reserved  int
 	seenHolds int64 // holds when these slots were reserved
 
-	holds   atomic.Int64 // grows with each hold
+	holds   atomic.Int64 // the number of holds so far
 	spacing atomic.Int64 // the interval when slots were last reserved; 0: none were
 
 	mutex    sync.Mutex
@@ -54,9 +54,8 @@ func newRateLimiter(e *Engine, command tim.Command) *rateLimiter {
 	return p
 }
 
-// next waits for a slot in which a call may leave; left is to be told when it did. It
-// returns false when something stops calls before, ctx ended, or no slot can be
-// reserved.
+// next waits for a slot of a call. The caller calls left when the call leaves. It
+// returns false when calls are stopped, ctx ends, or no slot can be reserved.
 func (p *rateLimiter) next(ctx context.Context, may func() bool) (left func(time.Time), ok bool) {
 	for {
 		slot, interval, ok := p.takeSlot(ctx, may)
@@ -82,7 +81,7 @@ func (p *rateLimiter) takeSlot(ctx context.Context, may func() bool) (slot time.
 	}
 	for {
 		if holds := p.holds.Load(); holds != p.seenHolds {
-			p.reserved, p.seenHolds = 0, holds // what was reserved before may lie within the hold
+			p.reserved, p.seenHolds = 0, holds // earlier slots may be within the hold
 		}
 		if missed := time.Since(p.slot) - p.maxLate; p.reserved > 0 && missed > 0 {
 			n := min(p.reserved, int(missed/p.interval)+1)
@@ -105,7 +104,7 @@ func (p *rateLimiter) takeSlot(ctx context.Context, may func() bool) (slot time.
 	}
 }
 
-// slotsIn is how many slots there are in a time, as they are spaced now; two at least.
+// slotsIn returns the number of slots in a time at the current rate, at least two.
 func (p *rateLimiter) slotsIn(d time.Duration) int {
 	spaced := time.Duration(p.spacing.Load())
 	if spaced == 0 {
@@ -114,10 +113,10 @@ func (p *rateLimiter) slotsIn(d time.Duration) int {
 	return max(2, int(d/spaced))
 }
 
-// enterWindow reports whether the service has room for one more call now, or in a moment
-// that it waits for. On a busy machine the call leaves later than it might.
+// enterWindow reserves one call in the service's one-second window, and waits a moment
+// if needed. It returns false when the window is full for longer.
 func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
-	if interval < time.Second/jobs.ServiceLimit { // a rate beyond the service's own is for another service
+	if interval < time.Second/jobs.ServiceLimit { // a higher rate than the service's is for a simulator
 		return func(time.Time) {}, true
 	}
 	p.mutex.Lock()
@@ -137,15 +136,15 @@ func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (
 	left = func(then time.Time) {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
-		if p.window[at].Equal(when) { // it is this call's still
+		if p.window[at].Equal(when) { // the place still belongs to this call
 			p.window[at], when = then, then
 		}
 	}
 	return left, sleep(ctx, when.Sub(now))
 }
 
-// reserveSlots takes $4 microseconds of slots from now, $3, on, or from where the
-// last ones ended, unless that lies further ahead than any hold lasts.
+// reserveSlots reserves $4 microseconds of slots, starting now ($3) or at the end of the
+// last ones, unless that is further ahead than any hold.
 const reserveSlots = `
 	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT) + CAST($4 AS BIGINT))
 	ON CONFLICT (app_id, command) DO UPDATE SET next_slot = CAST($4 AS BIGINT) +
@@ -167,7 +166,7 @@ func (p *rateLimiter) reserve(ctx context.Context) bool {
 			p.fillWindow(local)
 		}
 		p.interval = time.Duration(float64(time.Second) / pace.Now(float64(rate), now))
-		if e.Store.Shared() { // consoles do not see each other's calls leave
+		if e.Store.Shared() { // consoles do not see each other's calls
 			p.interval += p.interval / 40
 		}
 		p.reserved = max(1, int(reserveAhead/p.interval))
@@ -182,15 +181,15 @@ func (p *rateLimiter) reserve(ctx context.Context) bool {
 		p.reserved = 0
 		return false
 	}
-	if first.Before(p.slot) && p.slot.Before(first.Add(2*reserveAhead)) { // clocks are read a little late, once more than another time
+	if first.Before(p.slot) && p.slot.Before(first.Add(2*reserveAhead)) { // clock readings have different delays
 		first = p.slot
 	}
 	p.slot = first
 	return true
 }
 
-// fillWindow leaves no room for calls until a second has passed: just before this process
-// began, another made some.
+// fillWindow blocks calls for a second: another process may have made some just before
+// this one started.
 func (p *rateLimiter) fillWindow(now time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -199,8 +198,8 @@ func (p *rateLimiter) fillWindow(now time.Time) {
 	}
 }
 
-// rate is the rate that was set for the app, the pace the command was slowed down to,
-// and when its last reserved slots end.
+// rate returns the rate set for the app, the current reduced pace of the command, and
+// the end of its last reserved slots.
 func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
 	var thousandths, at, slot int64
 	err = tx.QueryRowContext(ctx, `
@@ -211,14 +210,13 @@ func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace 
 	return rate, jobs.Pace{Rate: float64(thousandths) / 1000, At: time.UnixMicro(at)}, time.UnixMicro(slot), err
 }
 
-// hold lets no call of the command leave for a while.
+// hold pauses the calls of the command.
 func (p *rateLimiter) hold(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, false) }
 
-// slowDown holds the command for a moment and lowers its pace, from which it finds
-// back by itself.
+// slowDown pauses the calls of the command and lowers its pace, which recovers by itself.
 func (p *rateLimiter) slowDown(ctx context.Context, d time.Duration) { p.moveSlots(ctx, d, true) }
 
-// holdSlots lets no slot come before $3.
+// holdSlots moves the next slot to $3 or later.
 const holdSlots = `
 	INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, CAST($3 AS BIGINT))
 	ON CONFLICT (app_id, command) DO UPDATE SET next_slot =

@@ -25,9 +25,8 @@ const settleBatch = `
 const completeCall = `
 	UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`
 
-// settle saves the result of a batch. It tries until it is written, or ctx
-// ends: while it cannot, no call leaves. What is not saved is in doubt at
-// the next start.
+// settle saves the result of a batch. It tries until that succeeds or ctx ends. In the
+// meantime no call leaves. A result that is not saved is in doubt at the next start.
 func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	tags, failed := e.encryptTags(ctx, b)
 	for failed == notNow && sleep(ctx, pollEvery) { // without the tags that were read no outcome counts
