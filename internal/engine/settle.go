@@ -94,8 +94,8 @@ const (
 	lockBudget  = " 2 "
 )
 
-// lock locks first what a transaction of its own may write later: the app, and
-// where all its jobs may change those, by id.
+// lock locks what a separate transaction may write later: the app, and if all is set,
+// its open jobs by id.
 func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID)
 	if err != nil || !all {
@@ -124,7 +124,7 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags []by
 	return e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
 }
 
-// settleExclusive is settleIn of what locks more than one job, or the log.
+// settleExclusive is settleIn for a batch whose end locks several jobs, or the log.
 func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, tags []byte, end *stopReason) error {
 	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
@@ -173,11 +173,11 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	for _, a := range s.own {
 		rows = append(rows, b.job.id, a.seq, a.outcome, a.code, store.Clean(a.message, 500), now)
 	}
-	// An account cannot get a second outcome of its own: its key is taken.
+	// The primary key prevents a second outcome of an account.
 	return store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows)
 }
 
-// complete writes into the ledger the result of the batch's calls.
+// complete writes the results of the batch's calls into the ledger.
 func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	for _, c := range b.calls {
 		a := c.result()
@@ -190,7 +190,7 @@ func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// result is the answer of a call; one that was not made was not sent.
+// result returns the answer of a call. A call that was not made counts as not sent.
 func (c *call) result() tim.Answer {
 	a := c.answer
 	if a.Delivery == 0 {
@@ -219,8 +219,8 @@ func (b *batch) sentCalls() (n int64) {
 	return n
 }
 
-// settleExpired is for a claim that has ended: only the ledger learns of the answers.
-// That of a sealed job is not changed; the log tells of what came late.
+// settleExpired is for a claim that has ended: it only writes the answers to the ledger.
+// The ledger of a sealed job is not changed. Late answers are logged instead.
 func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
 	var sealed int64
@@ -248,8 +248,8 @@ func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) erro
 	return nil
 }
 
-// completeExpired completes lines of the ledger that were taken for lost meanwhile.
-// Those that never left were counted, and are no more.
+// completeExpired completes ledger lines that were marked as lost in the meantime.
+// Calls that never left are no longer counted.
 func (e *Engine) completeExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	var uncounted int64
 	for _, c := range b.calls {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	version = 1 // the first byte of what is sealed and of a wrapped key
+	version = 1 // the first byte of encrypted data and of a wrapped key
 
 	idBytes  = 8 // of a wrapped key: which master it was wrapped under
 	sumBytes = 4 // of a wrapped key: tells damage from another master
@@ -38,20 +38,17 @@ func NewKey() (key Key) {
 // Format hides the key.
 func (Key) Format(f fmt.State, _ rune) { io.WriteString(f, "[hidden]") }
 
-// Purpose says what the tags of a sealed batch are.
+// Purpose says what the tags of an encrypted batch are.
 type Purpose byte
 
-// The purposes.
 const (
 	Before Purpose = 'b' // those that accounts had before a job changed them
 	Wanted Purpose = 'w' // those a job is to add or remove
 )
 
-// Encrypt returns the snapshot of a batch: AES-256-GCM over zstd, so that it opens
-// under the same key and purpose, for the same job and batch only. Accounts
-// ascend by their places; tags that repeat within an account are kept once. Two
-// seals of the same accounts differ. What cannot be kept is FaultTooMany or
-// FaultTooLarge.
+// Encrypt returns the snapshot of a batch: AES-256-GCM over zstd, bound to its key,
+// purpose, job and batch. Accounts ascend by their places; repeated tags of an account
+// are stored once. Each result is different. Faults: FaultTooMany, FaultTooLarge.
 func Encrypt(key Key, purpose Purpose, job string, batch int64, accounts []Account) ([]byte, error) {
 	form, err := pack(accounts)
 	if err != nil {
@@ -90,15 +87,15 @@ func Decrypt(key Key, purpose Purpose, job string, batch int64, sealed []byte) (
 	return accounts, nil
 }
 
-// Digest returns the SHA-256 of a sealed snapshot in hex. It may outlive the
-// key: without one, sealed bytes say nothing of the tags.
+// Digest returns the SHA-256 of an encrypted snapshot in hex. It may outlive the key:
+// without the key, it reveals nothing about the tags.
 func Digest(sealed []byte) string {
 	sum := sha256.Sum256(sealed)
 	return hex.EncodeToString(sum[:])
 }
 
-// Wrap encrypts a job's key under the console's master, for keeping. Deleting
-// every copy of what it returns erases the job's snapshots.
+// Wrap encrypts a job's key with the console's master key. Deleting every copy of the
+// result erases the job's snapshots.
 func Wrap(master [32]byte, job string, key Key) ([]byte, error) {
 	if key == (Key{}) {
 		return nil, errNoKey
@@ -140,15 +137,15 @@ func Unwrap(master [32]byte, job string, wrapped []byte) (key Key, err error) {
 	return key, nil
 }
 
-// masterID names a master without giving it away.
+// masterID identifies a master key without revealing it.
 func masterID(master [32]byte) []byte {
 	mac := hmac.New(sha256.New, master[:])
 	mac.Write([]byte("tagsweep snapshot master"))
 	return mac.Sum(nil)[:idBytes]
 }
 
-// batchData and keyData are authenticated with what is encrypted. The job comes
-// last, so that no two of them read the same.
+// batchData and keyData are authenticated with the encrypted data. The job comes last,
+// so that two different inputs never give the same bytes.
 func batchData(purpose Purpose, job string, batch int64) []byte {
 	return append(binary.BigEndian.AppendUint64(append([]byte("tagsweep batch "), byte(purpose)), uint64(batch)), job...)
 }
@@ -156,7 +153,7 @@ func batchData(purpose Purpose, job string, batch int64) []byte {
 func keyData(job string) []byte { return append([]byte("tagsweep snapshot key\x00"), job...) }
 
 // encrypt returns the version, a random nonce and the encrypted text. Random
-// nonces are safe for 2^32 texts of a key; a batch may be sealed more than once.
+// nonces are safe for 2^32 texts of a key; a batch may be encrypted more than once.
 func encrypt(key Key, data, plain []byte) ([]byte, error) {
 	if key == (Key{}) {
 		return nil, errNoKey

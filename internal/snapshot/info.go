@@ -12,18 +12,18 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Info says what is kept of the tags that a job's accounts had. Batches and Digest
-// outlive the tags; the zero Info is of a job that keeps none.
+// Info describes the tag snapshot of a job. Batches and Digest outlive the tags. It is
+// zero for a job without a snapshot.
 type Info struct {
-	Batches  int64     // of the plan of which tags are, or were, kept
-	Bytes    int64     // as they are stored; 0 once they were erased
+	Batches  int64     // that have, or had, a snapshot
+	Bytes    int64     // stored; 0 after they were erased
 	Digest   string    // SHA-256 of the batches' digests, in order, a line each
 	EraseAt  time.Time // when they are erased; zero until the job has ended
 	ErasedAt time.Time // zero while they are not
 	ErasedBy string    // user name
 }
 
-// Info returns what is kept of the tags that a job's accounts had.
+// Info returns the Info of a job.
 func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) {
 	var eraseAt, erasedAt, wrapped int64
 	err = s.db.Reader().QueryRowContext(ctx, `SELECT erase_at, erased_at, erased_by, length(wrapped) FROM snapshot_keys WHERE job_id = $1`,
@@ -54,8 +54,8 @@ func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) 
 	return k, store.AsTrouble(err)
 }
 
-// Batches returns the accounts of some batches with the tags that are saved
-// of them, by batch. All of them were there: the key is destroyed before they are.
+// Batches returns the saved tags of some batches, by batch. The result is complete: the
+// key is destroyed before any of the tags.
 func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	key, err := s.keyOf(ctx, s.db.Reader(), jobID)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, 
 	return kept, err
 }
 
-// Tags is Batches by the accounts' places.
+// Tags returns the tags of Batches by the accounts' places.
 func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]string, error) {
 	batches, err := s.Batches(ctx, purpose, jobID, from, to)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, fro
 	return tags, nil
 }
 
-// Changed returns the batches whose kept tags do not fit their digest.
+// Changed returns the batches whose stored data does not match its digest.
 func Changed(ctx context.Context, tx *store.Tx, jobID string) (changed []int64, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
 	if err != nil {

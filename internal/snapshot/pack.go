@@ -9,16 +9,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// packed is a batch as it is kept, in JSON: for each account from place First on, which
-// of the Names it has; null where its tags were not read.
+// packed is the JSON of a batch: for each account from place First on, the numbers of
+// its Names; null if its tags were not read.
 type packed struct {
 	First int64    `json:"first"`
 	Names []string `json:"names"`
 	Tags  [][]int  `json:"tags"`
 }
 
-// pack writes accounts, whose places must ascend within a batch, and their tags
-// once each.
+// pack writes accounts, whose places must ascend within a batch, and each tag once.
 func pack(accounts []Account) ([]byte, error) {
 	f := packed{Names: []string{}, Tags: [][]int{}}
 	numbers := map[string]int{}
@@ -56,7 +55,7 @@ func pack(accounts []Account) ([]byte, error) {
 	return text, err
 }
 
-// unpack reads what encode wrote.
+// unpack reads what pack wrote.
 func unpack(text []byte) ([]Account, error) {
 	var f packed
 	if err := json.Unmarshal(text, &f); err != nil {

@@ -13,10 +13,10 @@ import (
 // later backup either. Then their storage is freed in small steps. The digest of each
 // batch stays, and the report of the job. Package jobs says when.
 
-// sliceErased is how many batches are emptied at a time, so that nobody waits long.
+// sliceErased is how many batches are emptied at a time, so that others do not wait long.
 const sliceErased = 250
 
-// Erasure is a job whose tags are to be erased once, or by now.
+// Erasure is a job whose tags are due to be erased, or will be.
 type Erasure struct {
 	JobID string
 	Due   bool
@@ -34,14 +34,13 @@ func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
 	return all, store.AsTrouble(err)
 }
 
-// KeepUntil says until when the tags of a job are kept.
+// KeepUntil sets when the tags of a job will be erased.
 func (s *Snapshots) KeepUntil(ctx context.Context, tx *store.Tx, jobID string, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, jobID, store.Millis(at))
 	return err
 }
 
-// Drop removes the tags of a job that keeps none: what was read back of accounts in
-// doubt.
+// Drop removes the tags of a job without a snapshot: those read for accounts in doubt.
 func (s *Snapshots) Drop(ctx context.Context, tx *store.Tx, jobID string) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM snapshots WHERE job_id = $1`, jobID)
 	return err
@@ -62,7 +61,7 @@ func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by stri
 	return n > 0, err
 }
 
-// Empty gives back what tags filled whose key is destroyed.
+// Empty frees the storage of tags whose key is destroyed.
 func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 	var last int64
 	err := s.db.Reader().QueryRowContext(ctx, `
@@ -71,7 +70,7 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 		jobID).Scan(&last)
 	for from := int64(1); err == nil && from <= last; from += sliceErased {
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
-			// Consoles take turns, since each may take the rows in an order of its own.
+			// Consoles take turns, since each may lock the rows in a different order.
 			if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erased_at = erased_at WHERE job_id = $1`, jobID); err != nil {
 				return err
 			}
