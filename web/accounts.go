@@ -23,8 +23,8 @@ const (
 var faultNoAccount = fault.Declare(fault.Invalid, "account.none",
 	"No tags were read: no account was entered. Enter the account exactly as in the service.")
 
-// findAccounts shows what was done with one account, exact to the letter, else
-// the accounts that begin as was typed.
+// findAccounts shows the history of one account. If there is no exact match, it shows
+// the accounts that begin with the typed text.
 func (s *Server) findAccounts(v *request) error {
 	found, err := s.find(v, v.QueryParam("q"))
 	if err != nil {
@@ -62,8 +62,8 @@ func (s *Server) accountPage(v *request, status int, found templates.Found, f *f
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Accounts(view, found) })
 }
 
-// readAccount asks the service for the tags that an account has now. What
-// cannot be recorded is not asked.
+// readAccount reads the current tags of an account from the service, after recording
+// it in the log.
 func (s *Server) readAccount(v *request) error {
 	ctx, account := v.Request().Context(), v.FormValue("account")
 	now := &templates.TagsNow{}
@@ -103,8 +103,8 @@ func (s *Server) readNow(v *request, account string, now *templates.TagsNow) (er
 	return err
 }
 
-// foundJSON is what is known of an account; names are those that begin with
-// what was asked for, when no account is exactly that.
+// foundJSON is the history of an account. Names are the accounts that begin with the
+// typed text, if there is no exact match.
 type foundJSON struct {
 	Accounts []accountJSON `json:"accounts"`
 	Names    []string      `json:"names"`
@@ -167,7 +167,7 @@ func asAccountJSON(v *request, e jobs.Event, job jobJSON) accountJSON {
 	return out
 }
 
-// listOf is an empty list, not null, for a list that is known to be empty.
+// listOf makes nil an empty list, which JSON does not show as null.
 func listOf(list []string) []string {
 	if list == nil {
 		return []string{}
@@ -175,7 +175,7 @@ func listOf(list []string) []string {
 	return list
 }
 
-// moment is null for a time that has not come.
+// moment is null for the zero time.
 func moment(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil

@@ -67,7 +67,7 @@ func (s *Server) auditPage(v *request, status int, page templates.AuditPage, f *
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Audit(view, page) })
 }
 
-// refuseSearch shows the filter again that cannot be searched by.
+// refuseSearch shows the invalid filter again.
 func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || v.wantsJSON() {
@@ -78,8 +78,8 @@ func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) e
 	return s.auditPage(v, status, templates.AuditPage{Form: form}, f)
 }
 
-// recordPage says in the log that it is read; what cannot be recorded is not
-// shown. Further pages of what the person has just begun to read say nothing.
+// recordPage records in the log that a person reads it. If that fails, the page is not
+// shown. Further pages of the same list are not recorded.
 func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) error {
 	ctx, by := v.Request().Context(), v.actor()
 	e := audit.Entry{Code: audit.LogRead, Actor: by}
@@ -94,8 +94,8 @@ func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) 
 	return s.recordRead(ctx, e)
 }
 
-// alreadyRecorded reports whether the last entry of its kind by the person says the
-// same, in the same session.
+// alreadyRecorded reports whether the person's last entry of this kind is the same, in
+// the same session.
 func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry) (bool, error) {
 	last, err := s.Audit.Entries(ctx, audit.Filter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
 	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
@@ -108,8 +108,8 @@ func (s *Server) recordRead(ctx context.Context, e audit.Entry) error {
 	return nil
 }
 
-// withQuery is the address of this page with one parameter changed, or taken
-// away when the value is "".
+// withQuery returns the address of this page with one parameter changed, or removed if
+// the value is "".
 func withQuery(v *request, name, value string) string {
 	u, q := url.URL{Path: v.Request().URL.Path}, v.QueryParams()
 	changed := url.Values{}

@@ -65,7 +65,7 @@ func (s *Server) entryPage(v *request, around []audit.Entry, at int, covers audi
 	return s.page(v, http.StatusOK, s.view(v, "audit"), func(view templates.View) templ.Component { return templates.Entry(view, page) })
 }
 
-// noEntry says whether an entry was removed, or never was.
+// noEntry says whether an entry was removed or never existed.
 func (s *Server) noEntry(v *request, seq int64) error {
 	keeping, err := s.Audit.Retention(v.Request().Context())
 	switch {

@@ -13,8 +13,8 @@ import (
 var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice",
 	"The search failed: %q is not a valid option. Choose one from the list.")
 
-// auditFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the database.
+// auditFilter reads the filter in the address: as typed for the page, and parsed for
+// the database.
 func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")),
@@ -47,10 +47,10 @@ func timeShown(at time.Time) string {
 	return at.Local().Format(timesTyped[1])
 }
 
-// maxFilterText is how much of what was searched for is kept, in bytes.
+// maxFilterText is how many bytes of a filter are logged.
 const maxFilterText = 300
 
-// filterDetails is a filter as an entry of the log keeps it: times in UTC.
+// filterDetails is a filter for an entry of the log: times in UTC.
 func filterDetails(form templates.AuditForm) map[string]any {
 	said := map[string]any{}
 	for _, part := range form.Parts() {

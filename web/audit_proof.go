@@ -16,7 +16,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-// Faults of what can be done with the log as a whole.
+// Faults of the page.
 var (
 	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint",
 		"There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
@@ -32,7 +32,7 @@ const (
 	maxVerification = time.Hour // one that has not ended by then has failed: the program's log says why
 )
 
-// verifyRequest remembers when a verification was asked for here.
+// verifyRequest remembers when a verification was requested here.
 type verifyRequest struct {
 	mutex sync.Mutex
 	at    time.Time
@@ -44,7 +44,7 @@ func (a *verifyRequest) record() {
 	a.at = time.Now()
 }
 
-// pending reports whether what was asked for has not come yet.
+// pending reports whether the requested verification has no result yet.
 func (a *verifyRequest) pending(last *audit.Verified) bool {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -54,8 +54,7 @@ func (a *verifyRequest) pending(last *audit.Verified) bool {
 
 func (s *Server) showProof(v *request) error { return s.proofPage(v, http.StatusOK, nil) }
 
-// proofPage shows what proves that the log was not changed, and above it what
-// was not done.
+// proofPage shows the proofs that the log was not changed, and an error above them.
 func (s *Server) proofPage(v *request, status int, f *fault.Error) error {
 	page, err := s.proofNow(v.Request().Context())
 	if err != nil {
@@ -99,8 +98,7 @@ func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err er
 	return page, err
 }
 
-// downloadCheckpoint hands out the newest checkpoint as it was signed, for
-// somebody to keep elsewhere.
+// downloadCheckpoint sends the newest signed checkpoint, to be stored elsewhere.
 func (s *Server) downloadCheckpoint(v *request) error {
 	last, err := s.Audit.LastCheckpoint(v.Request().Context(), 0)
 	switch {
@@ -112,7 +110,7 @@ func (s *Server) downloadCheckpoint(v *request) error {
 	return v.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(last.Note))
 }
 
-// verifyAll has the whole database verified in the background.
+// verifyAll starts a verification of the whole database in the background.
 func (s *Server) verifyAll(v *request) error {
 	s.verifyRequest.record()
 	if s.Verify(v.actor()) {
@@ -123,7 +121,7 @@ func (s *Server) verifyAll(v *request) error {
 	return v.Redirect(http.StatusSeeOther, proofPath)
 }
 
-// keepAudit sets for how long entries are kept; no number of months is for ever.
+// keepAudit sets the retention period of entries; empty means forever.
 func (s *Server) keepAudit(v *request) error {
 	months := 0
 	if typed := strings.TrimSpace(v.FormValue("months")); typed != "" {
@@ -132,7 +130,7 @@ func (s *Server) keepAudit(v *request) error {
 	return s.proofChanged(v, s.Audit.SetRetention(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
 }
 
-// eraseFromAudit erases what is personal in the entries that name somebody.
+// eraseFromAudit erases the personal data in the entries that name somebody.
 func (s *Server) eraseFromAudit(v *request) error {
 	if v.FormValue("confirm") == "" {
 		return s.proofChanged(v, faultEraseConfirm.With(), "")
@@ -141,7 +139,7 @@ func (s *Server) eraseFromAudit(v *request) error {
 	return s.proofChanged(v, err, "audit.proof.erase.done", int64(n))
 }
 
-// proofChanged leads back to the page: with what was done, or with why it was not.
+// proofChanged returns to the page with a confirmation or an error.
 func (s *Server) proofChanged(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)

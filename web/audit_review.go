@@ -26,8 +26,7 @@ const (
 
 func (s *Server) showReview(v *request) error { return s.reviewPage(v, http.StatusOK, nil) }
 
-// reviewPage shows what an auditor has to look at, and above it why a sign-off
-// was not taken.
+// reviewPage shows what an auditor must review, and an error above it.
 func (s *Server) reviewPage(v *request, status int, f *fault.Error) error {
 	page, err := s.reviewNow(v.Request().Context(), v.actor())
 	if err != nil {
@@ -45,8 +44,8 @@ func (s *Server) reviewPage(v *request, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.AuditReview(view, page) })
 }
 
-// reviewNow gathers what has happened since the person last read the log, and
-// since it was last signed off.
+// reviewNow collects what happened since the person last read the log, and since the
+// last sign-off.
 func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.ReviewPage, err error) {
 	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
@@ -70,7 +69,7 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	return page, err
 }
 
-// since returns entries after another, one more than are shown when there are more.
+// since returns the entries after another: at most one more than the page shows.
 func (s *Server) since(ctx context.Context, last audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
 	f.From, f.Limit = last.At, newShown+1
 	found, err := s.Audit.Entries(ctx, f)
@@ -82,7 +81,7 @@ func (s *Server) since(ctx context.Context, last audit.Entry, f audit.Filter) (l
 	return list, err
 }
 
-// signOff says in the log that a person reviewed all entries up to one.
+// signOff records that a person reviewed all entries up to one.
 func (s *Server) signOff(v *request) error {
 	upTo, note := typedCount(v.FormValue("to")), strings.TrimSpace(v.FormValue("note"))
 	var err error

@@ -15,7 +15,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-// Faults of the edge itself.
+// Faults of package web.
 var (
 	faultNoPage = fault.Declare(fault.NotFound, "page.none",
 		"This page does not exist. Check the address, or go to the list of jobs.")
@@ -37,7 +37,7 @@ var (
 			"an admin the request ID below.")
 )
 
-// fail answers a request that went wrong: with a page, a piece of one, or JSON.
+// fail answers a failed request with a page, a fragment, or JSON.
 func (s *Server) fail(v *request, err error) {
 	ctx := v.Request().Context()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
@@ -121,7 +121,7 @@ type errorBody struct {
 	RequestID string `json:"request_id"`
 }
 
-// signInPath leads to the sign-in and from there back to the page asked for.
+// signInPath is the sign-in page, which then returns to the requested page.
 func signInPath(v *request) string {
 	next := here(v)
 	if next == "/" || next == "/jobs" {

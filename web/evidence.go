@@ -38,8 +38,8 @@ func (s *Server) downloadEvidence(v *request) error {
 	return pack.Write(slowReader{v.Response(), http.NewResponseController(v.Response())})
 }
 
-// drawSample shows rows of a job that were drawn by chance. Without a seed a new
-// one is made, and the address that holds it shows the rows.
+// drawSample shows a random sample of the rows of a job. Without a seed it makes one and
+// redirects to the address with that seed.
 func (s *Server) drawSample(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Server) drawSample(v *request) error {
 	return s.samplePage(v, http.StatusOK, page, nil)
 }
 
-// seedFits reports whether a seed is one that people can copy from a page.
+// seedFits reports whether people can copy a seed from a page.
 func seedFits(seed string) bool {
 	for _, c := range seed {
 		if c <= ' ' || c > '~' {

@@ -11,7 +11,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-// healthJSON says whether the console can do its work, and whether it sends.
+// healthJSON says whether the console works, and whether it sends.
 type healthJSON struct {
 	Status  string     `json:"status"` // ok, unavailable
 	Version string     `json:"version"`
@@ -20,7 +20,7 @@ type healthJSON struct {
 	Message string     `json:"message,omitempty"` // why it is held
 }
 
-// health answers 200 while what is done can be saved, stopped or not.
+// health answers 200 while the database works, even if sending is stopped.
 func (s *Server) health(v *request) error {
 	ctx := v.Request().Context()
 	now := s.status.now(ctx)
@@ -50,8 +50,7 @@ func (s *Server) health(v *request) error {
 	return v.JSON(status, out)
 }
 
-// readiness remembers an answer for a second: anybody may ask, and to find out
-// is a write.
+// readiness caches an answer for a second: anybody may ask, and the check is a write.
 type readiness struct {
 	mutex   sync.Mutex
 	at      time.Time

@@ -60,8 +60,8 @@ func (s *Server) listJobs(v *request) error {
 	})
 }
 
-// jobFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the database.
+// jobFilter reads the filter in the address: as typed for the page, and parsed for the
+// database.
 func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")),
@@ -80,7 +80,7 @@ func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	return list, f, err
 }
 
-// refuseJobSearch shows the filter again that cannot be searched by.
+// refuseJobSearch shows the invalid filter again.
 func (s *Server) refuseJobSearch(v *request, list templates.JobList, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
@@ -103,7 +103,7 @@ func (s *Server) showJob(v *request) error {
 	return s.jobPage(v, http.StatusOK, j, nil)
 }
 
-// jobPage shows a job: as its file is read, as a draft to review, or as it runs.
+// jobPage shows a job: reading its file, as a draft to review, or running.
 func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
@@ -114,7 +114,7 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 	if err != nil {
 		return err
 	}
-	// What a person chooses must stay where scripts are off.
+	// A page with choices must not reload itself.
 	view.Refresh = shown.Live() && !(j.State == jobs.Halted && j.HaltCode == jobs.CodeGained)
 	if f != nil && v.Path() == undoPath {
 		shown.Undo = undoTyped(v, f)
@@ -139,8 +139,8 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 	return s.page(v, status, view, func(view templates.View) templ.Component { return page(view, shown) })
 }
 
-// review gathers what a person looks at before a job is started. With a fault
-// it holds what was typed.
+// review collects what a person reviews before a job starts, and after a fault the
+// typed values.
 func (s *Server) review(v *request, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
 	ctx := v.Request().Context()
 	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
@@ -210,8 +210,7 @@ func actOnJob(a jobs.Action) func(*Server, *request) error {
 	}
 }
 
-// startAt reads the time of a start, in the zone that the pages show; zero
-// means at once.
+// startAt reads the start time in the time zone of the pages; zero means now.
 func startAt(v *request) (time.Time, error) {
 	typed := strings.TrimSpace(v.FormValue("at"))
 	if typed == "" {
@@ -223,7 +222,7 @@ func startAt(v *request) (time.Time, error) {
 	return time.Time{}, jobs.FaultStartTime.With()
 }
 
-// decideJob settles what becomes of the accounts that wait in doubt for a person.
+// decideJob decides the accounts in doubt that wait for a person.
 func (s *Server) decideJob(v *request) error {
 	id := v.Param("id")
 	n, err := s.Jobs.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
@@ -245,7 +244,7 @@ func (s *Server) decideJob(v *request) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// putJobFirst lets a job go before all others, or no longer.
+// putJobFirst sets or removes the priority of a job.
 func (s *Server) putJobFirst(v *request) error {
 	id := v.Param("id")
 	if err := s.Jobs.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {

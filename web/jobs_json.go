@@ -51,7 +51,7 @@ type verificationJSON struct {
 	Differ int64   `json:"differ"` // of them: those that are not as they should be
 }
 
-// wholeJobJSON says more of a job that was asked for by its id.
+// wholeJobJSON has more fields, for a single job.
 type wholeJobJSON struct {
 	jobJSON
 	Retries      []string          `json:"retries"`       // ids of all jobs made of accounts of this one
@@ -76,7 +76,7 @@ type snapshotInfoJSON struct {
 	ErasedAt *time.Time `json:"erased_at"`
 }
 
-// draftJSON says more of a draft: what a person reviews.
+// draftJSON also has what a person reviews of a draft.
 type draftJSON struct {
 	wholeJobJSON
 	Understanding accounts.Understanding `json:"understanding"`

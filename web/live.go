@@ -30,8 +30,7 @@ const (
 	sendTimeout   = 10 * time.Second // a watcher that takes longer is gone
 )
 
-// live follows jobs for the pages that show them: one reader for each job that
-// is watched, however many watch it, and none when nobody does.
+// live reads jobs for the pages that show them, with one reader for each watched job.
 type live struct {
 	audit  *audit.Log
 	jobs   *jobs.Jobs
@@ -51,25 +50,25 @@ type topic struct {
 	stop     context.CancelFunc
 }
 
-// published is what the page of a job shows at one moment. However many watch, it
-// is rendered once for all who are shown the same.
+// published is the content of a job's page at one moment. It is rendered once for each
+// audience.
 type published struct {
 	templates.JobView
 	mutex    sync.Mutex
 	rendered map[audience][]rendered
 }
 
-// audience is all who are shown the same.
+// audience is a group of watchers who see the same page.
 type audience struct {
 	language *messages.Text
 	role     auth.Role
 	address  string
 }
 
-// rendered is a part of a page as it is sent.
+// rendered is a part of a page, ready to send.
 type rendered struct{ id, html string }
 
-// parts returns the parts of the page as an audience sees them.
+// parts returns the parts of the page for an audience.
 func (p *published) parts(ctx context.Context, a audience, of func() []templates.Part) ([]rendered, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -93,7 +92,7 @@ func newLive(c Config, status *statusCache) *live {
 	return &live{audit: c.Audit, jobs: c.Jobs, status: status, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
-// read reads what the page of a job shows.
+// read reads the content of a job's page.
 func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
 	view = templates.JobView{Job: j, Now: time.Now()}
 	if j.Counts[jobs.Failed] > 0 {
@@ -134,7 +133,7 @@ func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		if view.SnapshotInfo, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
 			return view, err
 		}
-		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.ReportFault) { // no page is lost for what it keeps
+		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.ReportFault) { // the page is shown without its report
 			return view, err
 		}
 	}
@@ -142,7 +141,7 @@ func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, er
 	return view, err
 }
 
-// readInspection reads what the inspection of a sample of an ended job found.
+// readInspection reads the inspection of a sample of an ended job.
 func (l *live) readInspection(ctx context.Context, view *templates.JobView) (err error) {
 	if view.Job.Verify.Share == 0 {
 		return nil
@@ -156,8 +155,7 @@ func (l *live) readInspection(ctx context.Context, view *templates.JobView) (err
 	return err
 }
 
-// waitsFor returns the job that another waits for, since both hold the same
-// accounts; nil when it waits for none.
+// waitsFor returns the job with the same accounts that this job waits for; nil for none.
 func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) {
 	if j.State != jobs.Queued && j.State != jobs.Running || j.Counts[jobs.Waiting] == 0 {
 		return nil, nil
@@ -165,7 +163,7 @@ func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) 
 	return l.jobs.WaitsFor(ctx, j.ID)
 }
 
-// sameOverlap reports whether both say the same of a job.
+// sameOverlap compares two overlaps.
 func sameOverlap(a, b *jobs.Overlap) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -173,14 +171,14 @@ func sameOverlap(a, b *jobs.Overlap) bool {
 	return a.Job.ID == b.Job.ID && a.Accounts == b.Accounts
 }
 
-// atRest reports whether a job stands still, so that what is kept of it can be
-// summed up: while it moves, that would be done again and again.
+// atRest reports whether a job does not change at the moment. Only then is its tag
+// report computed.
 func atRest(j jobs.Job) bool {
 	return j.Settled() || (j.State == jobs.Paused || j.State == jobs.Halted) && j.Counts[jobs.Sending] == 0
 }
 
-// watch returns a channel with the newest view of a job, whenever it changes.
-// Call leave when it is no longer read.
+// watch returns a channel with the newest view of a job after each change. Call leave
+// at the end.
 func (l *live) watch(id string) (views <-chan *published, leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,7 +209,7 @@ func (l *live) leave(id string, t *topic, watcher chan *published) {
 	}
 }
 
-// follow reads the job until nobody watches it any more.
+// follow reads the job while somebody watches it.
 func (l *live) follow(ctx context.Context, id string, t *topic) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -239,8 +237,8 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 	}
 }
 
-// step looks again. Why accounts failed and what was done to the job cost more
-// to read than the numbers, and are read only when they can have changed.
+// step reads the job again. It reads the expensive parts, the failure reasons and the
+// history, only when they can have changed.
 func (l *live) step(ctx context.Context, id string, last templates.JobView) (templates.JobView, error) {
 	j, err := l.jobs.Get(ctx, id)
 	if err != nil {
@@ -269,9 +267,8 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	return view, err
 }
 
-// publish gives every watcher the newest view; one that has not taken the view
-// before it skips that one.
-// It tells a few of many at a time, so that rendering does not delay calls.
+// publish sends every watcher the newest view, and drops an older one that was not read.
+// It sends to a few watchers at a time, so that rendering does not delay calls.
 func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	l.mu.Lock()
 	latest := &published{JobView: view, rendered: map[audience][]rendered{}}
@@ -298,7 +295,7 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	}
 }
 
-// followJob streams what changes on the page of a job.
+// followJob streams the changes of a job's page.
 func (s *Server) followJob(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.Jobs.Get(ctx, v.Param("id"))
@@ -346,8 +343,7 @@ func (s *Server) followJob(v *request) error {
 	}
 }
 
-// eventStream remembers what a watcher was sent, so that only what has changed
-// is sent again.
+// eventStream remembers the sent parts, and sends only changed ones.
 type eventStream struct {
 	v          *request
 	connection *http.ResponseController

@@ -35,7 +35,7 @@ const (
 
 func (s *Server) listProtected(v *request) error { return s.protectedPage(v, http.StatusOK, nil) }
 
-// protectedPage shows the list, and above it what was not done.
+// protectedPage shows the list, and an error above it.
 func (s *Server) protectedPage(v *request, status int, f *fault.Error) error {
 	ctx, after := v.Request().Context(), v.QueryParam("after")
 	page := templates.ProtectedPage{Query: v.QueryParam("q"), NoteLimit: noteCharacters}
@@ -95,7 +95,7 @@ func (s *Server) unprotectAccount(v *request) error {
 	return s.protectionChanged(v, err, "protected.done.removed", account)
 }
 
-// protectionChanged leads back to the list: with what was done, or with why it was not.
+// protectionChanged returns to the list with a confirmation or an error.
 func (s *Server) protectionChanged(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)

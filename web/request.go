@@ -19,7 +19,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-// request is one request: who makes it, in which language, under which id.
+// request is an HTTP request with its user, language and id.
 type request struct {
 	echo.Context
 	requestID string
@@ -39,7 +39,7 @@ func (s *Server) requestOf(c echo.Context) *request {
 
 func (v *request) signedIn() bool { return v.session != nil }
 
-// actor is who acts, for the log.
+// actor is the user, for the log.
 func (v *request) actor() audit.Actor {
 	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
 	if v.signedIn() {
@@ -48,16 +48,16 @@ func (v *request) actor() audit.Actor {
 	return a
 }
 
-// wantsJSON reports whether a script asks.
+// wantsJSON reports whether the client is a script.
 func (v *request) wantsJSON() bool {
 	accept := v.Request().Header.Get(echo.HeaderAccept)
 	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
 }
 
-// fromHTMX reports whether a page asks for a piece of itself.
+// fromHTMX reports whether a page requests a fragment of itself.
 func (v *request) fromHTMX() bool { return v.Request().Header.Get("HX-Request") == "true" }
 
-// enter begins every request, and turns whatever goes wrong in it into an answer.
+// enter begins every request, and answers its errors.
 func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
@@ -99,12 +99,12 @@ func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 	return next(v)
 }
 
-// withoutSession reports whether it does not matter who asks.
+// withoutSession reports whether the route needs no session.
 func withoutSession(v *request) bool {
 	return strings.HasPrefix(v.Request().URL.Path, "/static/") || v.Request().URL.Path == "/healthz"
 }
 
-// guard lets only those pass who may use the route.
+// guard checks the permission of the route.
 func (s *Server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		v := s.requestOf(c)

@@ -14,7 +14,7 @@ import (
 
 const rowsOnAPage = 100
 
-// listRows shows the accounts of a job that fit, in the order of its file.
+// listRows shows the accounts of a job that match a filter, in the order of its file.
 func (s *Server) listRows(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {

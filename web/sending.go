@@ -28,8 +28,8 @@ const (
 
 func (s *Server) showSending(v *request) error { return s.sendingPage(v, http.StatusOK, nil) }
 
-// sendingPage shows how the app sends, and above it what was not done. A page
-// that is open asks for the part of it that moves.
+// sendingPage shows how the app sends, and an error above it. An open page requests its
+// moving part again.
 func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	page, err := s.sendingNow(v.Request().Context())
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 			Canary: v.FormValue("canary") != "", Snapshot: v.FormValue("snapshot") != "",
 			KeepDays: v.FormValue("keep_days"), Verify: v.FormValue("verify_share"), Wrong: f.Sentence}
 	}
-	// What an admin types must stay: only for others the page reloads itself where scripts are off.
+	// Without scripts the page reloads itself, but not for admins, who may be typing.
 	view.Refresh = !view.Governs()
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Sending(view, page) })
 }
@@ -63,7 +63,7 @@ func formOf(set jobs.Settings) (form templates.SendingForm) {
 	return form
 }
 
-// sendingNow gathers what the page shows.
+// sendingNow collects the content of the page.
 func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, err error) {
 	if page.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
 		return page, err
@@ -110,7 +110,7 @@ func (s *Server) changeSending(v *request) error {
 	})
 }
 
-// typedSetting is -1, which no setting may be, for what is no number from 1.
+// typedSetting reads a number from 1; -1, which is never valid, for anything else.
 func typedSetting(typed string) int {
 	n, err := strconv.Atoi(strings.TrimSpace(typed))
 	if err != nil || n < 1 {
@@ -134,8 +134,8 @@ func typedShare(typed string) snapshot.Share {
 	return snapshot.Share(n)
 }
 
-// stopSending throws the kill switch. Whoever does is in a hurry: the reason
-// may stay empty, and a long one is cut.
+// stopSending throws the kill switch. It must work in a hurry: the reason may be empty,
+// and a long one is shortened.
 func (s *Server) stopSending(v *request) error {
 	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
 	reason = reason[:min(len(reason), reasonLongest)]
@@ -151,7 +151,7 @@ func (s *Server) liftSending(v *request) error {
 	})
 }
 
-// sendingChanged continues after a change to the sending, or shows why it was not made.
+// sendingChanged returns to the page with a confirmation or an error.
 func (s *Server) sendingChanged(v *request, err error, done func() error) error {
 	s.status.changed()
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {

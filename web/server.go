@@ -170,8 +170,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// addressOf finds the address of a client: the connection's, or behind proxies of
-// ours the last one that none of them added.
+// addressOf returns the address of a client: that of the connection, or behind trusted
+// proxies the last one that none of them added.
 func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect()
@@ -186,7 +186,7 @@ func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Close ends the event streams, which would otherwise hold up a shutdown.
+// Close ends the event streams, which would otherwise delay a shutdown.
 func (s *Server) Close() { s.live.close() }
 
 func (s *Server) home(v *request) error { return v.Redirect(http.StatusSeeOther, "/jobs") }

@@ -15,8 +15,8 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// assetSet knows the content hash of every file, so that a browser may keep
-// each for ever and still gets a new one at once.
+// assetSet puts a hash of the content into the address of every file, so that browsers
+// can cache it forever.
 type assetSet map[string]string
 
 var assets = func() assetSet {

@@ -16,8 +16,7 @@ const (
 	maxHaltsOfOutage = 20              // jobs that one outage halts, at most, to find when it began
 )
 
-// statusCache reads what keeps the console from sending, once a second at most, however many
-// pages ask.
+// statusCache reads what keeps the console from sending, at most once a second.
 type statusCache struct {
 	Config
 	mutex sync.Mutex
@@ -25,8 +24,8 @@ type statusCache struct {
 	last  templates.SendStatus
 }
 
-// now returns what keeps the console from sending. What cannot be read is as it last was:
-// no page fails for it.
+// now returns what keeps the console from sending. If it cannot be read, the last known
+// status is returned, and no page fails.
 func (s *statusCache) now(ctx context.Context) templates.SendStatus {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -43,7 +42,7 @@ func (s *statusCache) now(ctx context.Context) templates.SendStatus {
 	return sending
 }
 
-// changed has it read again at once.
+// changed makes the next call read the status again.
 func (s *statusCache) changed() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -67,8 +66,8 @@ func (s *statusCache) read(ctx context.Context) (err error) {
 	return nil
 }
 
-// downSince is when the service last stopped working: the first halt for it
-// since it was last well.
+// downSince is when the service stopped working: the first halt for that since it last
+// worked.
 func (s *statusCache) downSince(ctx context.Context) (since time.Time, err error) {
 	well, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.ServiceWell, Limit: 1})
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 const undoPath = "/jobs/:id/undo"
 
-// retryJob makes a new job of accounts of another and leads to it: of those that
-// ended in some way, or, to inspect or clear them, of all.
+// retryJob makes a new job of accounts of another: those with an outcome, or all of them
+// to inspect or clear them.
 func (s *Server) retryJob(v *request) error {
 	ctx, id := v.Request().Context(), v.Param("id")
 	again := jobs.RetryRequest{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
@@ -50,7 +50,7 @@ func chosenOutcomes(v *request) (list []jobs.Outcome) {
 	return list
 }
 
-// undoJob makes a job that undoes what an ended one did, and leads to it.
+// undoJob makes a job that undoes an ended one.
 func (s *Server) undoJob(v *request) error {
 	list, err := s.readUndo(v)
 	defer list.discard()
@@ -75,8 +75,8 @@ func (s *Server) undoJob(v *request) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(made.ID))
 }
 
-// readUndo reads the form and the list of accounts that may come with it; the
-// other values are then found as those of any form.
+// readUndo reads the form, and the list of accounts if there is one. The other values
+// are then in the form as usual.
 func (s *Server) readUndo(v *request) (*upload, error) {
 	list := &upload{}
 	kind, _, _ := mime.ParseMediaType(v.Request().Header.Get(echo.HeaderContentType))
@@ -112,7 +112,7 @@ func (s *Server) readUndo(v *request) (*upload, error) {
 	return list, nil
 }
 
-// readTyped reads one value of a form that has room for so many bytes more.
+// readTyped reads one value of a form, up to the number of bytes left.
 func readTyped(part *multipart.Part, typed url.Values, room *int64) error {
 	value, err := io.ReadAll(io.LimitReader(part, *room+1))
 	if err != nil {
@@ -135,14 +135,14 @@ func typedLines(text string) (list []string) {
 	return list
 }
 
-// undoTyped is what the form shows again that was not taken.
+// undoTyped returns the refused values, to show the form again.
 func undoTyped(v *request, f *fault.Error) templates.UndoForm {
 	return templates.UndoForm{Policy: v.FormValue("policy"), Tags: v.FormValue("tags"), Outcomes: v.Request().Form["outcome"],
 		Mistaken: true, NoPolicy: snapshot.FaultPolicy.Is(f)}
 }
 
-// resumeJob lets a job continue. One that met an account with other tags has to be
-// told what to do with such accounts.
+// resumeJob resumes a job. If it halted at an account with new tags, a choice for such
+// accounts is required.
 func (s *Server) resumeJob(v *request) error {
 	id := v.Param("id")
 	if _, err := s.Jobs.Resume(v.Request().Context(), v.actor(), id, snapshot.Policy(v.FormValue("policy"))); err != nil {
@@ -152,7 +152,7 @@ func (s *Server) resumeJob(v *request) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// eraseTags erases the tags kept for an ended job before their time.
+// eraseTags erases the saved tags of an ended job early.
 func (s *Server) eraseTags(v *request) error {
 	id := v.Param("id")
 	if err := s.Jobs.Erase(v.Request().Context(), v.actor(), id); err != nil {
@@ -162,8 +162,7 @@ func (s *Server) eraseTags(v *request) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// jobAgain shows the job's page again after a form that was not taken, with what
-// was typed.
+// jobAgain shows the job's page again after a refused form, with the typed values.
 func (s *Server) jobAgain(v *request, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid && !jobs.FaultNothingToUndo.Is(f) || v.wantsJSON() {

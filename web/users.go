@@ -14,7 +14,7 @@ import (
 
 func (s *Server) listUsers(v *request) error { return s.userPage(v, http.StatusOK, nil) }
 
-// userPage shows the users, and above them what was not done.
+// userPage shows the users, and an error above them.
 func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 	users, err := s.Users.List(v.Request().Context())
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Users(view, page) })
 }
 
-// changed leads back to the list: with what was done, or with why it was not.
+// changed returns to the list with a confirmation or an error.
 func (s *Server) changed(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
