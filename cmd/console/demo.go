@@ -47,8 +47,8 @@ type demoCommand struct {
 	simulation
 }
 
-// demoFaults go wrong in a demo unless --faults says otherwise: enough of each
-// kind to see accounts in doubt come and go.
+// demoFaults are the default faults of a demo: enough of each kind to show accounts in
+// doubt.
 const demoFaults = "server_error=0.02,timeout=0.01,bad_gateway=0.01,reset_before=0.01,reset_after=0.01,half_answer=0.005"
 
 func (c *demoCommand) Run(ctx context.Context, s *streams) error {
@@ -133,7 +133,7 @@ func (c *demoCommand) prepareFolder(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(c.Data, demoMarker), nil, 0o600)
 }
 
-// demoEnded makes sure that no console works on an earlier demo's database.
+// demoEnded checks that no console uses the database of an earlier demo.
 func demoEnded(ctx context.Context, folder string) error {
 	path := filepath.Join(folder, "console.db")
 	if _, err := os.Stat(path); err != nil {
@@ -178,7 +178,7 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of
-// their own, and a few rows that need mending.
+// their own, and a few rows with errors.
 func sampleFile(accounts int, prefix string) string {
 	var file strings.Builder
 	file.WriteString("user_id,city,last_visit\r\n")

@@ -30,8 +30,8 @@ type logTasks struct {
 	lastErrors map[string]string // what last failed, by what it was
 }
 
-// openLogTasks holds sending back when the database is older than its log's last
-// published checkpoint.
+// openLogTasks stops sending when the database is older than the last published
+// checkpoint of its log.
 func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, logger *slog.Logger) (*logTasks, error) {
 	r.audit.SignWith(k.log)
 	destinations, err := c.destinations()
@@ -54,8 +54,8 @@ func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, 
 	return tasks, nil
 }
 
-// resume finds out up to where a file has the checkpoints, and whether it has
-// some that the database lacks.
+// resume reads which checkpoints a file already has, and whether the database lacks
+// some of them.
 func (k *logTasks) resume(ctx context.Context, d *destination, public string) error {
 	p, err := readPublished(ctx, k.audit, d.file, public)
 	if err != nil {
@@ -101,8 +101,8 @@ func (k *logTasks) verify(by audit.Actor) bool {
 	}
 }
 
-// run keeps the log until ctx ends. Verifying and sending away may take long, and
-// nothing waits for them.
+// run runs the tasks until ctx ends. Nothing waits for verifying and publishing, which
+// may take long.
 func (k *logTasks) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { k.repeat(ctx, sealEvery, "seal", k.evidence.Seal) })
@@ -116,7 +116,7 @@ func (k *logTasks) run(ctx context.Context) {
 	all.Wait()
 }
 
-// repeat does something now and from then on; what fails is left alone for a while.
+// repeat runs a task now and then regularly, after an error with a longer wait.
 func (k *logTasks) repeat(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
 	for ctx.Err() == nil {
 		wait := every
@@ -133,7 +133,7 @@ func (k *logTasks) repeat(ctx context.Context, every time.Duration, what string,
 	}
 }
 
-// verifyRegularly verifies every few hours and whenever somebody asks for it.
+// verifyRegularly verifies every few hours, and on request.
 func (k *logTasks) verifyRegularly(ctx context.Context) {
 	look := time.NewTicker(verifyCheckEvery)
 	defer look.Stop()
@@ -163,7 +163,7 @@ func (k *logTasks) verifyNow(ctx context.Context, by audit.Actor) error {
 	return k.audit.SaveVerified(ctx, by, found)
 }
 
-// note says once what fails, until it is something else.
+// report logs an error once, until another one follows.
 func (k *logTasks) report(ctx context.Context, what string, err error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()

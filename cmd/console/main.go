@@ -29,7 +29,7 @@ type commands struct {
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
-// streams are what the commands read and write, and the log for engineers.
+// streams are the input and output of the commands, and the program log.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -49,8 +49,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 }
 
-// run carries out a command line and returns the exit status: 0 done, 1 it
-// could not be done, 2 the command line is wrong.
+// run runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command
+// line.
 func run(ctx context.Context, args []string, s *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("console"),
@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, s *streams) int {
 	return 0
 }
 
-// printError prints each fault as its sentence; what is behind it goes to the log.
+// printError prints the sentence of each fault, and logs its cause.
 func printError(s *streams, err error) int {
 	for _, each := range split(err) {
 		fmt.Fprintln(s.err, "console:", each)
@@ -91,7 +91,7 @@ func printError(s *streams, err error) int {
 	return 1
 }
 
-// split takes joined errors apart.
+// split returns the parts of a joined error.
 func split(err error) []error {
 	joined, is := err.(interface{ Unwrap() []error })
 	if !is {

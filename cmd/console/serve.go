@@ -42,7 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, s *streams) error {
 	return console.run(ctx)
 }
 
-// console is the running program: what serve, demo and nothing else put together.
+// console is the running program of serve and demo.
 type console struct {
 	*components
 	release  func()
@@ -55,7 +55,7 @@ type console struct {
 	logger   *slog.Logger
 }
 
-// open checks everything that can be wrong before anything runs.
+// open checks all settings before anything runs.
 func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err error) {
 	app, client, err := c.app.read()
 	proxies, wrong := ranges(c.TrustedProxies)
@@ -133,8 +133,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	return con, err
 }
 
-// clean ends what an earlier console left behind. Where others may be at work,
-// only what is surely abandoned is touched.
+// clean ends what an earlier console left unfinished. If other consoles may be running,
+// it only touches what is surely abandoned.
 func clean(ctx context.Context, r *components, log *slog.Logger) error {
 	before := time.Now()
 	if r.db.Shared() {
@@ -150,7 +150,7 @@ func clean(ctx context.Context, r *components, log *slog.Logger) error {
 }
 
 // run serves and works until ctx ends, then stops in order: no new requests, no
-// new calls, the calls in hand answered and saved.
+// new calls, then the open calls answered and saved.
 func (c *console) run(ctx context.Context) error {
 	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}
@@ -182,8 +182,8 @@ func (c *console) run(ctx context.Context) error {
 // sweepEvery is how often expired tags are erased.
 const sweepEvery = time.Minute
 
-// sweep erases tags whose time has come, until ctx ends. What fails is tried
-// again; it is said once, until it is something else.
+// sweep erases expired tags until ctx ends. Errors are retried, and logged once until
+// another one follows.
 func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()

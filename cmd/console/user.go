@@ -96,7 +96,7 @@ func (c *userList) Run(ctx context.Context, s *streams) error {
 	})
 }
 
-// commandLine is the actor of changes made on the machine itself.
+// commandLine is the actor of changes by the command line.
 func commandLine() audit.Actor {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

@@ -12,11 +12,11 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// Checked is what came of checking a pack.
+// Checked is the result of checking a pack.
 type Checked struct {
 	Wrong      []string // a sentence for each thing that is wrong, the place first
 	More       int      // further things that are wrong
-	OwnKey     bool     // nobody gave a key: the pack's own was believed
+	OwnKey     bool     // no key was given: the key in the pack was used
 	Key        string   // the public key that was used
 	Checkpoint audit.Checkpoint
 	Job        Job
@@ -27,10 +27,10 @@ type Checked struct {
 	Calls      int64
 }
 
-// maxFindings is how many things are told one by one.
+// maxFindings is how many findings are listed.
 const maxFindings = 50
 
-// checker gathers what is wrong. A missing input was already reported by the check of its own part.
+// checker collects findings. A missing input was already reported by the check of its part.
 type checker struct {
 	called calledAccounts // nil: the calls were not read
 	Checked
@@ -51,8 +51,8 @@ func (c *checker) wrong(place, what string, args ...any) {
 	c.Wrong = append(c.Wrong, place+": "+fmt.Sprintf(what, args...))
 }
 
-// Check verifies a pack of so many bytes with the public key of its log, or with
-// the pack's own when key is "". Whatever the pack holds, memory stays bounded.
+// Check verifies a pack with the public key of its log, or with the key in the pack when
+// key is "". It uses bounded memory for any input.
 func Check(pack io.ReaderAt, size int64, key string) Checked {
 	c := &checker{pack: pack, size: size}
 	if c.parts() {
@@ -93,8 +93,8 @@ func (c *checker) checkpoint() {
 	c.signed = true
 }
 
-// signedOnce reports whether a note has one signature, written in the one way
-// there is: readers of notes pass over others.
+// signedOnce reports whether a note has exactly one signature in the canonical form.
+// Other readers of notes ignore additional ones.
 func signedOnce(note string) bool {
 	lines := strings.Split(note, "\n")
 	if len(lines) != 7 || lines[6] != "" {
@@ -105,7 +105,7 @@ func signedOnce(note string) bool {
 	return err == nil
 }
 
-// job reads job.json and returns it as it stands.
+// job reads job.json and returns its bytes.
 func (c *checker) job() []byte {
 	content, ok := c.whole(jobName, maxText)
 	if !ok {

@@ -23,10 +23,10 @@ var (
 		"microseconds", "http_status", "code", "message"}
 )
 
-// counts is how many rows were set aside or have an outcome, by its name.
+// counts are the numbers of rows by outcome or kind of exclusion.
 type counts map[string]int64
 
-// maxOutcomes is more than there are: a pack may hold anything.
+// maxOutcomes is more than there are: a pack may contain anything.
 const maxOutcomes = 100
 
 var setAsides = []string{"rejected", "duplicate", "protected"}
@@ -134,7 +134,7 @@ func (c *checker) rows() {
 	}
 }
 
-// countsOf reads the counts that a seal holds.
+// countsOf reads the counts of a seal.
 func countsOf(details map[string]any) counts {
 	said := counts{"": audit.WholeNumber(details["rows"]), "accounts": audit.WholeNumber(details["accounts"])}
 	for _, aside := range setAsides {
@@ -147,8 +147,8 @@ func countsOf(details map[string]any) counts {
 	return said
 }
 
-// sameCounts compares what was counted with what is said: all rows, those set
-// aside, all accounts, and every outcome.
+// sameCounts compares the counted numbers with the stated ones: all rows, excluded rows,
+// accounts, and every outcome.
 func (c *checker) sameCounts(rows int64, counted, said counts, by string) {
 	all := maps.Clone(counted)
 	all[""], all["accounts"] = rows, rows-counted[setAsides[0]]-counted[setAsides[1]]-counted[setAsides[2]]
@@ -176,8 +176,8 @@ func label(name string) string {
 // changed are the outcomes of accounts that a call has changed.
 var changed = []string{"cleared", "restored", "changed"}
 
-// calledAccounts are those that calls held which may have changed tags: of each
-// batch, by its number as it stands there, a bit for each place.
+// calledAccounts are the accounts in calls that may have changed tags: for each batch, by
+// its number as text, one bit per place.
 type calledAccounts map[string][]byte
 
 func (h calledAccounts) add(batch string, more []byte) {

@@ -17,7 +17,7 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// logState is what is learnt from log.jsonl.
+// logState is the information from log.jsonl.
 type logState struct {
 	line    int
 	last    audit.Entry
@@ -131,7 +131,7 @@ func (c *checker) included(seq int64, r record) error {
 	return tlog.CheckRecord(proof, c.Checkpoint.Size, c.Checkpoint.Root, seq-1, audit.Written{Line: r.Line}.Leaf())
 }
 
-// learn remembers what an entry says about others.
+// learn remembers what an entry says about other entries.
 func (c *checker) learn(place string, e audit.Entry, l *logState) {
 	if e.JobID == "" && (e.Code == audit.LogErased || e.Code == audit.LogRemoved) {
 		if e.Code == audit.LogErased {
@@ -153,8 +153,7 @@ func (c *checker) learn(place string, e audit.Entry, l *logState) {
 	}
 }
 
-// complete compares the entries with those that the last one says were put into
-// the pack.
+// complete compares the entries with the list that the last one commits to.
 func (c *checker) complete(l logState, job []byte) {
 	if l.last.Code != audit.EvidenceDownloaded {
 		c.wrong(logName, "the last entry is not the download of this pack")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// parts opens the pack and finds its members by the directory at its end, as every
-// program does; what is missing or does not belong there is wrong.
+// parts opens the pack and finds its members by the directory at its end, like every
+// program. It reports missing and unexpected members.
 func (c *checker) parts() (ok bool) {
 	opened, err := zip.NewReader(c.pack, c.size)
 	if err != nil {
@@ -43,8 +43,7 @@ func (c *checker) parts() (ok bool) {
 
 var errLong = errors.New("evidence: longer than it may be")
 
-// limited reads so many bytes and no more; whoever reads in pieces sets it again
-// for each.
+// limited reads at most a number of bytes, which the caller may set again.
 type limited struct {
 	from io.Reader
 	left int64
@@ -116,7 +115,7 @@ func listBytes(f *zip.File) uint64 {
 	return f.CompressedSize64*maxRatio + extraBytes
 }
 
-// shown is a name from a pack that may be anything.
+// shown makes any name from a pack safe to show.
 func shown(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	clean := strings.Map(func(c rune) rune {

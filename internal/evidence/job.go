@@ -78,11 +78,11 @@ func (j Job) text() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// maxName is how many characters of a file's name a pack keeps.
+// maxName is how many characters of a file's name are in a pack.
 const maxName = 100
 
-// member is where the file stands in the pack, under a name that is safe on
-// every system: letters, digits, dots, hyphens and low lines.
+// member is the path of the file in the pack. Its name is safe on every system: letters,
+// digits, dots, hyphens and underscores.
 func (f File) member() string {
 	name := path.Base(strings.ReplaceAll(f.Name, `\`, "/"))
 	name = strings.TrimLeft(strings.Map(func(c rune) rune {

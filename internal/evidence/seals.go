@@ -28,9 +28,9 @@ func (ev *Evidence) digests(ctx context.Context, jobID string) (d jobDigests, er
 	return jobDigests{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
 }
 
-// Seal seals the jobs that have ended: an entry for each commits to what became
-// of every row, to its file, its ledger and who let it run. From then on nothing
-// of that changes; what comes later is an entry of its own.
+// Seal seals the jobs that have ended. An entry for each commits to the result of every
+// row, its file, its ledger and its approvals. These never change afterwards; a later
+// answer is a separate entry.
 func (ev *Evidence) Seal(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Class is what an answer asks of the caller.
+// Class is how the caller must react to an answer.
 type Class int
 
 const (
@@ -18,7 +18,7 @@ const (
 	Halt                        // nothing will work until a person acts
 	Account                     // an account of the call is bad: halve until it is alone, then it has failed
 	Split                       // too many accounts: halve; with one account left, Halt
-	InDoubt                     // nobody knows the result of the call: read the tags back
+	InDoubt                     // the result of the call is unknown: read the tags again
 )
 
 func (c Class) String() string {
@@ -126,8 +126,8 @@ var rules = func() map[int]Rule {
 	return rules
 }()
 
-// RuleOf returns the rule of a code of the service. A code that is not in the
-// table is tried a few times, then shown to a person.
+// RuleOf returns the rule of a code. A call with an unknown code is retried a few times,
+// then a person must act.
 func RuleOf(code int) Rule {
 	if code == 0 {
 		return Rule{Class: OK}

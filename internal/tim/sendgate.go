@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// ErrSentNothing is why a call was not sent that could have been, but too late. It
-// says little of the service: this program may have been slow.
+// ErrSentNothing means that a call was not sent because it would have been too late. The
+// cause may be this program, not the service.
 var ErrSentNothing = errors.New("no connection was free in time, or the call was stopped while it waited for one")
 
-// SendGate says when a call may leave, and hears when it does.
+// SendGate decides when a call may leave, and is told when it does.
 type SendGate struct {
 	// Until is the latest time: a call that waits for a connection until then is
 	// not sent. The zero time is none.
 	Until time.Time
-	// May is asked just before the first byte is handed to the network; false
-	// and the call is not sent. nil: it always may.
+	// May is called just before the first byte is written. If it returns false, the
+	// call is not sent. nil: always true.
 	May func() bool
-	// Sent is told each time a part of the request was handed to the network,
-	// when that was. Calls arrive in the order of their last such times. May be nil.
+	// Sent is called with the time of each written part of the request. Calls arrive
+	// in the order of their last such times. It may be nil.
 	Sent func(time.Time)
 }
 
 type sendGateKey struct{}
 
-// WithSendGate returns a context for one call.
+// WithSendGate returns a context for a single call.
 func WithSendGate(ctx context.Context, l SendGate) context.Context {
 	return context.WithValue(ctx, sendGateKey{}, l)
 }

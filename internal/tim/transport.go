@@ -56,9 +56,9 @@ func counting(next dial) dial {
 	}
 }
 
-// discardOnClose lets the system forget what is not delivered yet when a connection is
-// closed. Otherwise it would continue trying for minutes, long after the accounts of a
-// call that was given up were read back.
+// discardOnClose makes the system discard undelivered data when a connection is closed.
+// Otherwise it would try to deliver for minutes, long after the accounts of an abandoned
+// call were read again.
 func discardOnClose(conn net.Conn) {
 	if secure, is := conn.(*tls.Conn); is {
 		conn = secure.NetConn()
@@ -68,16 +68,16 @@ func discardOnClose(conn net.Conn) {
 	}
 }
 
-// countedConn counts the bytes written to it. It lies above TLS where it can,
-// so that handshakes and alerts do not count.
+// countedConn counts the bytes written to it. It is above TLS if possible, so that
+// handshakes and alerts do not count.
 type countedConn struct {
 	net.Conn
 	written atomic.Int64
 	call    atomic.Pointer[sendTrace] // the call that has the connection now
 }
 
-// Write counts what was handed on, partly written requests included. Of a call
-// that may no longer leave it hands on nothing.
+// Write counts the written bytes, also of partly written requests. It writes nothing of
+// a call that may no longer leave.
 func (c *countedConn) Write(p []byte) (int, error) {
 	call := c.call.Load()
 	if call != nil && !call.maySend() {
@@ -91,10 +91,10 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sendTrace watches the connections one call is given and tells whether any byte of
-// its request was written. The transport's own hooks cannot tell: they fire
-// when the request has entered a buffer. Whoever asks must have the transport's
-// verdict already: RoundTrip fails only after its writer has ended.
+// sendTrace watches the connections of one call and knows whether any byte of its
+// request was written. The transport's own hooks do not know it: they fire when the
+// request is in a buffer. Ask only after RoundTrip has returned: then its writer has
+// ended.
 type sendTrace struct {
 	gate   SendGate
 	cancel func() // ends the call
@@ -107,8 +107,8 @@ type sendTrace struct {
 	refused        bool // it may not leave any more
 }
 
-// maySend reports whether bytes of the call may be handed to the network. It ends
-// the call when none was and none may be: the transport would try another connection.
+// maySend reports whether bytes of the call may be written. If none was written and none
+// may be, it ends the call, because the transport would try another connection.
 func (w *sendTrace) maySend() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -123,8 +123,8 @@ func (w *sendTrace) maySend() bool {
 	return w.sent
 }
 
-// recordSent notes that so many bytes were written; after none the call may be
-// tried on another connection, and has to ask again.
+// recordSent records written bytes. After 0 bytes the call may be tried on another
+// connection, and maySend is asked again.
 func (w *sendTrace) recordSent(n int) {
 	w.mu.Lock()
 	w.sent = n > 0 || w.wasWritten()

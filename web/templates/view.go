@@ -101,21 +101,21 @@ func (v View) EnvironmentName() string {
 
 // JobView is a job with what its page shows beside it.
 type JobView struct {
-	Job     jobs.Job
-	Rate    float64 // calls per second, over the last few seconds
-	Reasons []jobs.Reason
-	NeedsReview   jobs.NeedsReview // accounts in doubt that wait for a person
-	Origin  jobs.Job         // the job whose accounts these are; without id for an upload
-	Derived    []jobs.Job       // of accounts of this one
-	Report  *snapshot.Report // nil: nothing was read, or the job still runs
-	ReportFault *fault.Error     // why what is kept cannot be summed up
-	SnapshotInfo    snapshot.Info    // zero while the job runs
-	Undo    UndoForm
-	History []audit.Entry
-	Waits   *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
+	Job          jobs.Job
+	Rate         float64 // calls per second, over the last few seconds
+	Reasons      []jobs.Reason
+	NeedsReview  jobs.NeedsReview // accounts in doubt that wait for a person
+	Origin       jobs.Job         // the job whose accounts these are; without id for an upload
+	Derived      []jobs.Job       // of accounts of this one
+	Report       *snapshot.Report // nil: nothing was read, or the job still runs
+	ReportFault  *fault.Error     // why what is kept cannot be summed up
+	SnapshotInfo snapshot.Info    // zero while the job runs
+	Undo         UndoForm
+	History      []audit.Entry
+	Waits        *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
 
 	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
-	TagsErased  bool      // the inspection no longer has the tags that its accounts should have
+	TagsErased bool      // the inspection no longer has the tags that its accounts should have
 	Sealed     int64     // the number of the entry that seals the job; 0: none does yet
 	Now        time.Time
 }
