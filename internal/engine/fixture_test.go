@@ -27,8 +27,8 @@ type fixture struct {
 	engine  *engine.Engine
 }
 
-// onEach plays a scene on both engines of storage. No job of it halts for its
-// failures, nor begins carefully, unless the test says so.
+// onEach runs a test on both databases. No job halts for failures or starts with a
+// canary, unless the test says so.
 func onEach(t *testing.T, play func(*fixture)) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) { play(newFixture(t, s)) })
 }

@@ -22,7 +22,7 @@ func scanProgress(row store.Scanner) (p Progress, err error) {
 
 // MoveCounts adds changes that sum up to zero to the counts of a job, and calls
 // that were made. Of transactions that share a commit they are added up and written
-// once; if the job must also end or halt, it returns store.ErrAlone.
+// once; if the job must also end or halt, it returns store.ErrExclusive.
 // A transaction of its own calls Advance next.
 func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) error {
 	if by.Sum() != 0 {

@@ -22,9 +22,8 @@ type Erasure struct {
 	Due   bool
 }
 
-// Erasure lists the jobs that have ended whose tags are to be erased by now, and
-// those of which no report is kept yet, first those that are due first. A key whose
-// erasing has begun is due until all it encrypted is gone.
+// Due lists the ended jobs whose tags are due to be erased, and those without a saved
+// report, the earliest first. A destroyed key is due until all its tags are gone.
 func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
 	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Erasure, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
 		SELECT erase_at <= $1, job_id FROM snapshot_keys k
@@ -46,9 +45,8 @@ func (s *Snapshots) Drop(ctx context.Context, tx *store.Tx, jobID string) error 
 	return err
 }
 
-// DestroyKey destroys the key of a job's tags; false: it was so already. Until
-// Empty is done erased_at is 0 and erase_at has come, by which Waiting finds what is
-// left.
+// DestroyKey destroys the key of a job's tags; false: it was destroyed already. Until
+// Empty is done, erased_at is 0 and erase_at is in the past, so that Due finds the rest.
 func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by string) (destroyed bool, err error) {
 	result, err := tx.ExecContext(ctx, `
 		UPDATE snapshot_keys SET wrapped = $2, erase_at = $3, erased_by = $4

@@ -20,9 +20,9 @@ const (
 	groupTimeout = 10 * time.Second
 )
 
-// ErrExclusive is of a body that must not share a commit: it locks the log, or more than
-// one job, and is to be run by Tx.
-var ErrExclusive = errors.New("store: it is to be written alone")
+// ErrExclusive is returned by a body that must not share a commit, because it locks the
+// log or several jobs. Run it with Tx.
+var ErrExclusive = errors.New("store: this write needs its own transaction")
 
 var errClosed = errors.New("store: the database is closed")
 
@@ -36,7 +36,7 @@ type write struct {
 // Write runs body in a transaction and groups concurrent ones into one commit. If a
 // body fails, each of the group is run alone; so a body may run twice. If the database
 // fails, all fail. A body that writes a job's row names the job, so that consoles lock
-// jobs in one order; "" comes first. It must not write the log, see ErrAlone. Totals
+// jobs in one order; "" comes first. It must not write the log, see ErrExclusive. Totals
 // are written after the bodies, see Total.
 func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
