@@ -290,7 +290,8 @@ func TestSameCodeForSingleAccountsHalts(t *testing.T) {
 		a.carryOut(t)
 		require.Equal(t, jobs.Halted, a.job.State)
 		require.Equal(t, code, a.job.HaltCode)
-		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(2))
+		// One more for each call that left before the answer to the one before was known.
+		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(10))
 		require.Less(t, len(a.Ledger()), 50)
 	})
 }
