@@ -46,7 +46,7 @@ func newConsole(t *testing.T, s *jobstest.Console, change ...func(*Config)) *con
 func (c *console) readAll() {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	importer := &jobs.Importer{Store: c.store, TempDir: c.t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	importer := &jobs.Importer{Jobs: c.store.Jobs, TempDir: c.t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	go func() { ended <- importer.Run(ctx) }()
 	c.t.Cleanup(func() {
 		stop()

@@ -33,11 +33,6 @@ func (e *Engine) intent(b *batch, c *call) []any {
 	return []any{c.id, b.job.id, b.number, held(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
-// keepTags keeps the tags of before of a batch of the plan.
-const keepTags = `
-	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
-	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
-
 // keep writes down what must not be lost when a call leaves: its intent, and
 // before the first that changes tags, those the accounts had. When it cannot, no
 // call leaves.
@@ -57,7 +52,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
 		if !first {
 			return store.One(ctx, tx, errLost, stillOurs, b.job.id, b.number, b.claim)
 		}
-		if err := tags.write(ctx, tx, b); err != nil {
+		if err := e.saveTags(ctx, tx, b, tags); err != nil {
 			return err
 		}
 		if err := store.One(ctx, tx, errLost, keepIntent, b.job.id, b.number, b.claim); err != nil {
@@ -110,12 +105,11 @@ func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *end
 	return s, cut
 }
 
-func (s sealedTags) write(ctx context.Context, tx *store.Tx, b *batch) error {
+func (e *Engine) saveTags(ctx context.Context, tx *store.Tx, b *batch, s sealedTags) error {
 	if s.data == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, keepTags, b.job.id, b.number, s.data, snapshot.Digest(s.data))
-	return err
+	return e.Snapshots.SaveBefore(ctx, tx, b.job.id, b.number, s.data)
 }
 
 // done says that they are written down.

@@ -71,6 +71,14 @@ func (s *Jobs) ForgetReports() {
 	s.reports.folded = nil
 }
 
+// BeforeSave lets something happen before each slice is saved.
+func (i *Importer) BeforeSave(happens func() error) { i.beforeSave = happens }
+
+// Read reads a file that was taken.
+func (i *Importer) Read(ctx context.Context, im *Import) (Imported, error) {
+	return i.readSafely(ctx, im)
+}
+
 // ErrMoreToCompare is of a reading that must be compared with another job first.
 var ErrMoreToCompare = errMoreToCompare
 

@@ -25,7 +25,8 @@ func (s *Jobs) ReleaseImports(ctx context.Context) error {
 	return err
 }
 
-// TakeImport implements jobs.ImportStore.
+// TakeImport returns the oldest import whose file has at most so many bytes (0: any) and that nobody reads,
+// emptied of what an earlier reading left; nil when there is none.
 func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error) {
 	now := store.Millis(s.db.Now())
 	// Without a lock first, since mostly there is none. A job that is no longer
@@ -89,18 +90,19 @@ func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
 
 // emptyJob removes what an earlier reading of the file left, a little at a time.
 func (s *Jobs) emptyJob(ctx context.Context, im *Import) error {
-	for _, t := range []struct{ table, key string }{
-		{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "number"}, {"account_names", "first"}, {"planned_batches", "number"}, {"wanted_tags", "number"}, {"shared_accounts", "other_id"},
-	} {
+	const atOnce = 2_000
+	for _, t := range []struct{ name, key string }{{"set_asides", "row_number"}, {"set_aside_groups", "kind"}, {"batches", "number"},
+		{"account_names", "first"}, {"planned_batches", "number"}, {"shared_accounts", "other_id"}, {"wanted_tags", ""}} {
 		for removed := int64(1); removed > 0; {
 			err := s.db.Tx(ctx, func(tx *store.Tx) error {
-				if _, err := s.keepReading(ctx, tx, im, 0, 0); err != nil {
-					return err
-				}
-				result, err := tx.ExecContext(ctx, `DELETE FROM `+t.table+` WHERE job_id = $1 AND `+t.key+` IN (
-					SELECT `+t.key+` FROM `+t.table+` WHERE job_id = $1 ORDER BY `+t.key+` LIMIT 2000)`, im.JobID)
-				if err == nil {
-					removed, err = result.RowsAffected()
+				_, err := s.keepReading(ctx, tx, im, 0, 0)
+				switch {
+				case err != nil:
+				case t.name == "wanted_tags":
+					removed, err = s.snapshots.RemoveWanted(ctx, tx, im.JobID, atOnce)
+				default:
+					removed, err = tx.Changed(ctx, `DELETE FROM `+t.name+` WHERE job_id = $1 AND `+t.key+` IN (
+						SELECT `+t.key+` FROM `+t.name+` WHERE job_id = $1 ORDER BY `+t.key+` LIMIT $2)`, im.JobID, atOnce)
 				}
 				return err
 			})
@@ -109,8 +111,7 @@ func (s *Jobs) emptyJob(ctx context.Context, im *Import) error {
 			}
 		}
 	}
-	err := s.db.Exec(ctx, `DELETE FROM shared_accounts WHERE other_id = $1`, im.JobID)
-	return err
+	return s.db.Exec(ctx, `DELETE FROM shared_accounts WHERE other_id = $1`, im.JobID)
 }
 
 // keepReading extends the lease and shows how far the reading is.
@@ -125,7 +126,7 @@ func (s *Jobs) keepReading(ctx context.Context, tx *store.Tx, im *Import, read i
 	return state, err
 }
 
-// SaveSlice implements jobs.ImportStore.
+// SaveSlice adds a part and keeps the import for a while longer.
 func (s *Jobs) SaveSlice(ctx context.Context, im *Import, slice ImportSlice) error {
 	var aside, planned, batches, names []any
 	for _, a := range slice.SetAsides {
@@ -139,7 +140,7 @@ func (s *Jobs) SaveSlice(ctx context.Context, im *Import, slice ImportSlice) err
 	for _, n := range slice.Names {
 		names = append(names, im.JobID, []byte(n[0].Account), n.Text())
 	}
-	wanted, err := s.sealWanted(ctx, im, slice.Batches)
+	wanted, err := s.encryptWanted(ctx, im, slice.Batches)
 	if err != nil {
 		return err
 	}
@@ -148,49 +149,47 @@ func (s *Jobs) SaveSlice(ctx context.Context, im *Import, slice ImportSlice) err
 		if err == nil && state != Reading {
 			err = ErrImportGone // cancelled meanwhile
 		}
-		if err == nil {
-			err = store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, aside)
+		for _, t := range []struct {
+			into    string
+			columns int
+			rows    []any
+		}{
+			{`set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, aside},
+			{`planned_batches (job_id, number, first_row, size, accounts)`, 5, planned},
+			{`batches (job_id, number, accounts, outcome)`, 4, batches},
+			{`account_names (job_id, first, names)`, 3, names},
+		} {
+			if err == nil {
+				err = store.InsertAll(ctx, tx, t.into, t.columns, t.rows)
+			}
 		}
 		if err == nil {
-			err = store.InsertAll(ctx, tx, `planned_batches (job_id, number, first_row, size, accounts)`, 5, planned)
-		}
-		if err == nil {
-			err = store.InsertAll(ctx, tx, `batches (job_id, number, accounts, outcome)`, 4, batches)
-		}
-		if err == nil {
-			err = store.InsertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, wanted)
-		}
-		if err == nil {
-			err = store.InsertAll(ctx, tx, `account_names (job_id, first, names)`, 3, names)
+			err = s.snapshots.SaveWanted(ctx, tx, im.JobID, wanted)
 		}
 		return err
 	})
 }
 
-// sealWanted returns the rows of wanted_tags for batches of a job that needs to be told tags.
-func (s *Jobs) sealWanted(ctx context.Context, im *Import, batches []PlannedBatch) (rows []any, err error) {
+// encryptWanted returns the tags of batches of a job that needs to be told tags, by batch.
+func (s *Jobs) encryptWanted(ctx context.Context, im *Import, batches []PlannedBatch) (map[int64][]byte, error) {
 	if !im.Told || len(batches) == 0 {
 		return nil, nil
 	}
 	key, err := s.snapshots.KeyOf(ctx, im.JobID)
-	if err != nil {
-		return nil, err
-	}
+	encrypted := map[int64][]byte{}
 	for _, b := range batches {
 		wanted := make([]snapshot.Account, len(b.Accounts))
 		for i, a := range b.Accounts {
 			wanted[i] = snapshot.Account{Seq: b.First() + int64(i), Tags: a.Tags}
 		}
-		data, err := snapshot.Seal(key, snapshot.Wanted, im.JobID, b.Number, wanted)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			encrypted[b.Number], err = snapshot.Seal(key, snapshot.Wanted, im.JobID, b.Number, wanted)
 		}
-		rows = append(rows, im.JobID, b.Number, data)
 	}
-	return rows, nil
+	return encrypted, err
 }
 
-// FinishImport implements jobs.ImportStore.
+// FinishImport compares the accounts with other jobs' and makes the draft.
 func (s *Jobs) FinishImport(ctx context.Context, im *Import, read Imported) error {
 	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[readJob]int64{}, kept: time.Now()}
 	for {
@@ -280,7 +279,7 @@ func briefly(u accounts.Understanding) map[string]any {
 	}
 }
 
-// RefuseImport implements jobs.ImportStore.
+// RefuseImport ends the job of a file that cannot be read.
 func (s *Jobs) RefuseImport(ctx context.Context, im *Import, why *fault.Error) error {
 	if err := s.emptyJob(ctx, im); err != nil {
 		return err

@@ -93,19 +93,11 @@ func TestImportSortsOnDisk(t *testing.T) {
 	requireSums(t, s)
 }
 
-// interrupting lets something happen between two steps of a reading.
-type interrupting struct {
-	*jobstest.Console
-	saves  int
-	before func(save int) error
-}
-
-func (i *interrupting) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.ImportSlice) error {
-	if err := i.before(i.saves); err != nil {
-		return err
-	}
-	i.saves++
-	return i.Console.SaveSlice(ctx, im, slice)
+// interrupted returns an importer that lets something happen before each time it saves.
+func interrupted(s *jobstest.Console, before func(save int) error) *jobs.Importer {
+	importer, save := &jobs.Importer{Jobs: s.Jobs, Log: slog.New(slog.DiscardHandler)}, -1
+	importer.BeforeSave(func() error { save++; return before(save) })
+	return importer
 }
 
 var errKilled = errors.New("killed")
@@ -120,13 +112,12 @@ func TestImportRestartsWithSameResult(t *testing.T) {
 		j, err := create(ctx, s, section(content))
 		require.NoError(t, err)
 		for kill := 0; ; kill++ {
-			interrupted := &interrupting{Console: s, before: func(save int) error {
+			importer := interrupted(s, func(save int) error {
 				if save == kill {
 					return errKilled
 				}
 				return nil
-			}}
-			importer := jobs.Importer{Store: interrupted, Log: slog.New(slog.DiscardHandler)}
+			})
 			read, err := importer.Next(ctx, 0)
 			if err == nil {
 				require.True(t, read)
@@ -152,13 +143,13 @@ func TestImportCancelledLeavesNoRows(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		j, err := create(ctx, s, section("account\n"+strings.Repeat("ann\n\nbob bob\n x\n", 4_000)))
 		require.NoError(t, err)
-		importer := jobs.Importer{Log: slog.New(slog.DiscardHandler), Store: &interrupting{Console: s, before: func(save int) error {
+		importer := interrupted(s, func(save int) error {
 			if save == 1 {
 				_, err := s.Act(ctx, operator, j.ID, jobs.Cancel)
 				return err
 			}
 			return nil
-		}}}
+		})
 		read, err := importer.Next(ctx, 0)
 		require.NoError(t, err)
 		require.True(t, read)

@@ -89,25 +89,6 @@ type SetAsideGroup struct {
 // ErrImportGone ends a reading whose job was cancelled or taken over.
 var ErrImportGone = errors.New("jobs: the import is no longer this reader's")
 
-// ImportStore is what the importer needs of storage.
-type ImportStore interface {
-	// TakeImport returns the oldest import whose file has at most so many bytes
-	// (0: any) and that nobody reads, emptied of what an earlier reading left;
-	// nil when there is none.
-	TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
-	// Mapping returns what was said about files of this shape, nil for nothing.
-	Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error)
-	// SaveSlice adds a part and keeps the import for a while longer.
-	SaveSlice(ctx context.Context, im *Import, slice ImportSlice) error
-	// FinishImport compares the accounts with other jobs' and makes the draft.
-	FinishImport(ctx context.Context, im *Import, read Imported) error
-	// RefuseImport ends the job of a file that cannot be read.
-	RefuseImport(ctx context.Context, im *Import, why *fault.Error) error
-	// MakeInspection makes the job that inspects a sample of one that has ended, if
-	// one is due; its file is on its way in tempDir.
-	MakeInspection(ctx context.Context, tempDir string) (made bool, err error)
-}
-
 // FaultReading is for a file that a defect of the program keeps from being read.
 var FaultReading = fault.Declare(fault.Invalid, "file.defect",
 	"The file could not be read because of a defect in Tagsweep. No accounts were imported. Save it as “CSV UTF-8” "+
@@ -116,9 +97,11 @@ var FaultReading = fault.Declare(fault.Invalid, "file.defect",
 // Importer reads uploaded files into drafts, and makes the inspections of what has
 // ended, in the background.
 type Importer struct {
-	Store   ImportStore
+	Jobs    *Jobs
 	TempDir string // for sorting; "" = the system's
 	Log     *slog.Logger
+
+	beforeSave func() error // tests let something happen between two slices
 }
 
 // smallBytes is how large a file may be that never waits behind larger ones.
@@ -142,7 +125,7 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 		wait := importIdle
 		read, err := i.Next(ctx, most)
 		if !read && err == nil && most == 0 {
-			read, err = i.Store.MakeInspection(ctx, i.TempDir)
+			read, err = i.Jobs.MakeInspection(ctx, i.TempDir)
 		}
 		switch {
 		case read:
@@ -157,17 +140,17 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 
 // Next reads one file of at most so many bytes (0: any), if one waits.
 func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
-	im, err := i.Store.TakeImport(ctx, mostBytes)
+	im, err := i.Jobs.TakeImport(ctx, mostBytes)
 	if err != nil || im == nil {
 		return false, err
 	}
 	imported, err := i.readSafely(ctx, im)
 	if err == nil {
-		err = i.Store.FinishImport(ctx, im, imported)
+		err = i.Jobs.FinishImport(ctx, im, imported)
 	}
 	if f, known := errors.AsType[*fault.Error](err); known && f.Kind != fault.Unavailable { // else it is not the file
 		i.Log.Warn("a file was refused", "job", im.JobID, "fault", f.Code, "cause", f.Cause)
-		err = i.Store.RefuseImport(ctx, im, f)
+		err = i.Jobs.RefuseImport(ctx, im, f)
 	}
 	if errors.Is(err, ErrImportGone) {
 		return true, nil // the next TakeImport removes what was read
@@ -191,7 +174,7 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 		return read, err
 	}
 	defer rows.Close()
-	r := &reading{store: i.Store, im: im, tempDir: i.TempDir, rows: rows}
+	r := &reading{Importer: i, im: im, rows: rows}
 	r.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
 	err = r.run(ctx)
 	return r.imported, err
@@ -218,7 +201,7 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 	if shape == "" {
 		return nil, nil, nil
 	}
-	mapping, err := i.Store.Mapping(ctx, im, shape)
+	mapping, err := i.Jobs.Mapping(ctx, im, shape)
 	if err != nil || mapping == nil {
 		return nil, nil, err
 	}

@@ -33,9 +33,8 @@ const (
 //     others are duplicates, sorted by row.
 //  3. In file order again, what is no duplicate is planned into batches.
 type reading struct {
-	store    ImportStore
+	*Importer
 	im       *Import
-	tempDir  string
 	rows     *accounts.Reader
 	imported Imported
 	groups   map[groupKey]*SetAsideGroup
@@ -57,7 +56,7 @@ type duplicate struct{ row, repeats int64 }
 func (r *reading) run(ctx context.Context) error {
 	r.groups = map[groupKey]*SetAsideGroup{}
 	r.saved = time.Now()
-	notes, err := newNotes(r.tempDir)
+	notes, err := newNotes(r.TempDir)
 	if err != nil {
 		return err
 	}
@@ -65,11 +64,11 @@ func (r *reading) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer r.saving.Wait()
 	defer stop() // ends the sorting and saving when something else fails
-	byAccount := sortRows(ctx, r.tempDir)
+	byAccount := sortRows(ctx, r.TempDir)
 	if err := r.readRows(ctx, notes, byAccount); err != nil {
 		return err
 	}
-	byRow := sortDuplicates(ctx, r.tempDir)
+	byRow := sortDuplicates(ctx, r.TempDir)
 	if err := r.name(ctx, byAccount, byRow); err != nil {
 		return err
 	}
@@ -267,7 +266,14 @@ func (r *reading) save(ctx context.Context, read int, all bool) error {
 	slice := r.slice
 	slice.Read, slice.Rows = read, r.imported.Rows
 	r.slice, r.tags, r.saved = ImportSlice{}, 0, time.Now()
-	r.saving.Go(func() error { return r.store.SaveSlice(ctx, r.im, slice) })
+	r.saving.Go(func() error {
+		if r.beforeSave != nil {
+			if err := r.beforeSave(); err != nil {
+				return err
+			}
+		}
+		return r.Jobs.SaveSlice(ctx, r.im, slice)
+	})
 	if all {
 		return r.saving.Wait()
 	}

@@ -51,7 +51,7 @@ func understood(ctx context.Context, q store.Querier, jobID string) (u Understoo
 	return u, err
 }
 
-// Mapping implements jobs.ImportStore.
+// Mapping returns what was said about files of this shape, nil for nothing.
 func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error) {
 	var m Mapping
 	var choices, header string

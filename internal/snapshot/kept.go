@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"tagsweep/internal/store"
@@ -81,6 +83,32 @@ func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, fro
 		}
 	}
 	return tags, nil
+}
+
+// SaveBefore keeps the tags that the accounts of a batch had, as Seal encrypted them,
+// in place of those kept earlier.
+func (s *Snapshots) SaveBefore(ctx context.Context, tx *store.Tx, jobID string, number int64, sealed []byte) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`,
+		jobID, number, sealed, Digest(sealed))
+	return err
+}
+
+// SaveWanted keeps the tags that a job is to add or remove, as Seal encrypted them, by batch.
+func (s *Snapshots) SaveWanted(ctx context.Context, tx *store.Tx, jobID string, sealed map[int64][]byte) error {
+	var rows []any
+	for _, number := range slices.Sorted(maps.Keys(sealed)) {
+		rows = append(rows, jobID, number, sealed[number])
+	}
+	return store.InsertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, rows)
+}
+
+// RemoveWanted removes the tags that a job is to add or remove of up to so many
+// batches, and returns of how many.
+func (s *Snapshots) RemoveWanted(ctx context.Context, tx *store.Tx, jobID string, most int) (int64, error) {
+	return tx.Changed(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number IN (
+		SELECT number FROM wanted_tags WHERE job_id = $1 ORDER BY number LIMIT $2)`, jobID, most)
 }
 
 // Changed returns the batches whose kept tags do not fit their digest.

@@ -12,11 +12,7 @@ import (
 
 // One runs a statement that must change exactly one row, else it returns otherwise.
 func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any) error {
-	result, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
+	n, err := tx.Changed(ctx, query, args...)
 	if err == nil && n != 1 {
 		return otherwise
 	}

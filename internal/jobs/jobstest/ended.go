@@ -33,11 +33,7 @@ func (s *Console) KeepTags(ctx context.Context, jobID string, before map[int64][
 			if err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, `
-				INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`,
-				jobID, number, data, snapshot.Digest(data))
-			if err != nil {
+			if err := s.Snapshots.SaveBefore(ctx, tx, jobID, number, data); err != nil {
 				return err
 			}
 		}
