@@ -63,7 +63,7 @@ func (c *console) untilRead(id string) {
 // refuse ends the reading of a file with a fault.
 func (c *console) refuse(id string, why *fault.Error) {
 	c.t.Helper()
-	im, err := c.store.TakeImport(c.t.Context(), 0)
+	im, err := c.store.ClaimImport(c.t.Context(), 0)
 	require.NoError(c.t, err)
 	require.Equal(c.t, id, im.JobID)
 	require.NoError(c.t, c.store.RefuseImport(c.t.Context(), im, why))

@@ -347,7 +347,7 @@ func TestInDoubtAsksAPersonIfUnreadable(t *testing.T) {
 		require.Equal(t, jobs.Running, a.job.State)
 		require.Len(t, a.Ledger(), 3)
 
-		_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Again)
+		_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Retry)
 		require.NoError(t, err)
 		a.carryOut(t)
 		a.requireFinished(t, 0)

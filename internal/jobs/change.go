@@ -66,7 +66,7 @@ func (c *change) may(a Action) error {
 	to, fits := c.was.State.Next(a)
 	switch {
 	case c.was.State == Reading && !fits:
-		return FaultStillReads.With()
+		return FaultImporting.With()
 	case !fits:
 		return FaultWrongState.With(c.was.Shown())
 	}

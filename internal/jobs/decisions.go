@@ -44,7 +44,7 @@ func (s *Jobs) NeedsReview(ctx context.Context, jobID string) (a NeedsReview, er
 }
 
 // decided says what becomes of batches that waited for a person.
-var decided = map[Decision]Outcome{Again: Waiting, Leave: Failed, ReadBack: InDoubt}
+var decided = map[Decision]Outcome{Retry: Waiting, Leave: Failed, ReadBack: InDoubt}
 
 // Decide settles, for all accounts of a job that wait for a person, what becomes
 // of them, and returns how many.
@@ -59,7 +59,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		switch {
 		case err != nil:
 			return err
-		case d == Again && c.was.State == Cancelled:
+		case d == Retry && c.was.State == Cancelled:
 			return FaultDecision.With()
 		}
 		code, settledAt := 0, int64(0)

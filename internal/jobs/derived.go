@@ -170,10 +170,10 @@ var oneALine = accounts.Choices{
 	Column:    1,
 }
 
-// makeJob keeps a new job with the accounts that are chosen. Its file is on its way
+// derive keeps a new job with the accounts that are chosen. Its file is on its way
 // in tempDir, "" for the system's, and called after the other job's. Entry is
 // what the log says; none is the error when nothing was chosen.
-func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy snapshot.Policy, prefix, tempDir string,
+func (s *Jobs) derive(ctx context.Context, by audit.Actor, m derivation, policy snapshot.Policy, prefix, tempDir string,
 	chosen func(sourceAccount) bool, none error, entry func(accounts int64) audit.Entry) (made Job, err error) {
 	file, err := os.CreateTemp(tempDir, "made-*")
 	if err != nil {
@@ -191,7 +191,7 @@ func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy
 		return made, err
 	}
 	if now, err := s.Get(ctx, m.of.ID); err != nil || now.Reading != m.of.Reading || now.State != m.of.State {
-		return made, errors.Join(err, FaultStillReads.With()) // a draft that was read again meanwhile
+		return made, errors.Join(err, FaultImporting.With()) // a draft that was read again meanwhile
 	}
 	choices, err := json.Marshal(oneALine)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Jobs) makeJob(ctx context.Context, by audit.Actor, m derivation, policy
 	if n.AccountBytes, err = s.accountBytes(ctx, m.of.ID); err != nil {
 		return made, err
 	}
-	return s.keepJob(
+	return s.insertJob(
 		ctx,
 		by,
 		n,

@@ -25,9 +25,9 @@ func (s *Jobs) ReleaseImports(ctx context.Context) error {
 	return err
 }
 
-// TakeImport returns the oldest import whose file has at most so many bytes (0: any) and that nobody reads,
+// ClaimImport returns the oldest import whose file has at most so many bytes (0: any) and that nobody reads,
 // emptied of what an earlier reading left; nil when there is none.
-func (s *Jobs) TakeImport(ctx context.Context, mostBytes int64) (*Import, error) {
+func (s *Jobs) ClaimImport(ctx context.Context, mostBytes int64) (*Import, error) {
 	now := store.Millis(s.db.Now())
 	// Without a lock first, since mostly there is none. A job that is no longer
 	// reading but has a reader was cancelled: what was read of it is removed.
@@ -95,7 +95,7 @@ func (s *Jobs) emptyJob(ctx context.Context, im *Import) error {
 		{"account_names", "first"}, {"planned_batches", "number"}, {"shared_accounts", "other_id"}, {"wanted_tags", ""}} {
 		for removed := int64(1); removed > 0; {
 			err := s.db.Tx(ctx, func(tx *store.Tx) error {
-				_, err := s.keepReading(ctx, tx, im, 0, 0)
+				_, err := s.extendLease(ctx, tx, im, 0, 0)
 				switch {
 				case err != nil:
 				case t.name == "wanted_tags":
@@ -114,8 +114,8 @@ func (s *Jobs) emptyJob(ctx context.Context, im *Import) error {
 	return s.db.Exec(ctx, `DELETE FROM shared_accounts WHERE other_id = $1`, im.JobID)
 }
 
-// keepReading extends the lease and shows how far the reading is.
-func (s *Jobs) keepReading(ctx context.Context, tx *store.Tx, im *Import, read int, rows int64) (state State, err error) {
+// extendLease extends the lease and shows how far the reading is.
+func (s *Jobs) extendLease(ctx context.Context, tx *store.Tx, im *Import, read int, rows int64) (state State, err error) {
 	err = tx.QueryRowContext(ctx, `
 		UPDATE jobs SET read_done = $3, read_rows = $4, reader_until = $5, version = version + 1 WHERE id = $1
 			AND reader = $2 RETURNING state`,
@@ -145,7 +145,7 @@ func (s *Jobs) SaveSlice(ctx context.Context, im *Import, slice ImportSlice) err
 		return err
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		state, err := s.keepReading(ctx, tx, im, slice.Read, slice.Rows)
+		state, err := s.extendLease(ctx, tx, im, slice.Read, slice.Rows)
 		if err == nil && state != Reading {
 			err = ErrImportGone // cancelled meanwhile
 		}
@@ -191,7 +191,7 @@ func (s *Jobs) encryptWanted(ctx context.Context, im *Import, batches []PlannedB
 
 // FinishImport compares the accounts with other jobs' and makes the draft.
 func (s *Jobs) FinishImport(ctx context.Context, im *Import, read Imported) error {
-	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[readJob]int64{}, kept: time.Now()}
+	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[importedJob]int64{}, kept: time.Now()}
 	for {
 		others, err := with.missing(ctx, s.db.Reader())
 		if err == nil {

@@ -89,8 +89,8 @@ type SetAsideGroup struct {
 // ErrImportGone ends a reading whose job was cancelled or taken over.
 var ErrImportGone = errors.New("jobs: the import is no longer this reader's")
 
-// FaultReading is for a file that a defect of the program keeps from being read.
-var FaultReading = fault.Declare(fault.Invalid, "file.defect",
+// FaultImport is for a file that a defect of the program keeps from being read.
+var FaultImport = fault.Declare(fault.Invalid, "file.defect",
 	"The file could not be read because of a defect in Tagsweep. No accounts were imported. Save it as “CSV UTF-8” "+
 		"and upload it again, and tell an admin the job ID.")
 
@@ -125,7 +125,7 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 		wait := importIdle
 		read, err := i.Next(ctx, most)
 		if !read && err == nil && most == 0 {
-			read, err = i.Jobs.MakeInspection(ctx, i.TempDir)
+			read, err = i.Jobs.DeriveInspection(ctx, i.TempDir)
 		}
 		switch {
 		case read:
@@ -140,11 +140,11 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 
 // Next reads one file of at most so many bytes (0: any), if one waits.
 func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
-	im, err := i.Jobs.TakeImport(ctx, mostBytes)
+	im, err := i.Jobs.ClaimImport(ctx, mostBytes)
 	if err != nil || im == nil {
 		return false, err
 	}
-	imported, err := i.readSafely(ctx, im)
+	imported, err := i.parse(ctx, im)
 	if err == nil {
 		err = i.Jobs.FinishImport(ctx, im, imported)
 	}
@@ -153,7 +153,7 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 		err = i.Jobs.RefuseImport(ctx, im, f)
 	}
 	if errors.Is(err, ErrImportGone) {
-		return true, nil // the next TakeImport removes what was read
+		return true, nil // the next ClaimImport removes what was read
 	}
 	if err != nil {
 		return false, fmt.Errorf("job %s: %w", im.JobID, err)
@@ -161,12 +161,12 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 	return true, nil
 }
 
-// readSafely keeps a defect that one file brings to light from ending the console.
-func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, err error) {
+// parse keeps a defect that one file brings to light from ending the console.
+func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err error) {
 	defer func() {
 		if defect := recover(); defect != nil {
 			i.Log.Error("reading a file panicked", "job", im.JobID, "panic", defect, "stack", string(debug.Stack()))
-			err = FaultReading.With()
+			err = FaultImport.With()
 		}
 	}()
 	rows, mapping, err := i.open(ctx, im)
@@ -174,10 +174,10 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 		return read, err
 	}
 	defer rows.Close()
-	r := &reading{Importer: i, im: im, rows: rows}
-	r.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
-	err = r.run(ctx)
-	return r.imported, err
+	p := &parsing{Importer: i, im: im, rows: rows}
+	p.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
+	err = p.run(ctx)
+	return p.imported, err
 }
 
 // open detects how the file is to be read, unless a person said it, of this

@@ -17,9 +17,9 @@ import (
 // batches that its seed draws, the accounts that were changed. It starts by itself
 // once its accounts are planned. A person can redo the mismatches, like the accounts of any inspection.
 
-// MakeInspection makes the inspection of one finished job that is to be verified,
+// DeriveInspection makes the inspection of one finished job that is to be verified,
 // and reports whether there was one. Its file is on its way in tempDir.
-func (s *Jobs) MakeInspection(ctx context.Context, tempDir string) (found bool, err error) {
+func (s *Jobs) DeriveInspection(ctx context.Context, tempDir string) (found bool, err error) {
 	due, err := store.Collect(ctx, s.db.Reader(), scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.verify_due = 1 ORDER BY j.id LIMIT 1`)
 	if err != nil || len(due) == 0 {
 		return false, err
@@ -35,7 +35,7 @@ func (s *Jobs) MakeInspection(ctx context.Context, tempDir string) (found bool, 
 	}
 	m := derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind}
 	chosen := func(a sourceAccount) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }
-	_, err = s.makeJob(ctx, audit.System, m, of.Policy, "verify", tempDir, chosen, errInspected, func(accounts int64) audit.Entry {
+	_, err = s.derive(ctx, audit.System, m, of.Policy, "verify", tempDir, chosen, errInspected, func(accounts int64) audit.Entry {
 		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": Inspect, "accounts": accounts,
 			"verify_share": of.Verify.Share, "verify_seed": of.Verify.Seed, "batches": len(batches)}}
 	})

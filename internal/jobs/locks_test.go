@@ -54,7 +54,7 @@ func personDoes(s *jobstest.Console, dice *rand.Rand, id string) (err error) {
 	case 1, 2, 3:
 		_, err = s.Act(ctx, operator, id, jobs.Resume)
 	case 4:
-		_, err = s.Decide(ctx, operator, id, []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}[dice.IntN(3)])
+		_, err = s.Decide(ctx, operator, id, []jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack}[dice.IntN(3)])
 	case 5:
 		err = s.PutFirst(ctx, operator, id, dice.IntN(2) == 0)
 	case 6:

@@ -192,10 +192,10 @@ func (m *machine) decide(r *rapid.T) {
 	asked, err := m.s.NeedsReview(ctx, m.id)
 	require.NoError(r, err)
 	before := m.now(r)
-	d := rapid.SampledFrom([]jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")
+	d := rapid.SampledFrom([]jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")
 	n, err := m.s.Decide(ctx, operator, m.id, d)
 	switch {
-	case d == jobs.Again && before.State == jobs.Cancelled:
+	case d == jobs.Retry && before.State == jobs.Cancelled:
 		require.True(r, jobs.FaultDecision.Is(err), "%v", err)
 	case asked.Sum() == 0:
 		require.True(r, jobs.FaultNothingAsked.Is(err), "%v", err)

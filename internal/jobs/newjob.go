@@ -56,7 +56,7 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 		}
 		from.choices = string(said)
 	}
-	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
+	return s.insertJob(ctx, by, n, from, func(created Job) audit.Entry {
 		return audit.Entry{
 			Code: audit.JobUploaded,
 			Details: map[string]any{
@@ -82,8 +82,8 @@ type origin struct {
 	checks  Kind
 }
 
-// keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
-func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origin, entry func(Job) audit.Entry) (created Job, err error) {
+// insertJob keeps a file and the job that is to be made of it. Entry is what the log says.
+func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, from origin, entry func(Job) audit.Entry) (created Job, err error) {
 	now := s.db.Now()
 	id, only := store.NewID(now), ""
 	if from.only != nil {
@@ -93,7 +93,7 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 		}
 		only = string(text)
 	}
-	err = s.keepUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
+	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
 		var err error
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,

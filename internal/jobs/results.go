@@ -139,7 +139,7 @@ func (s *Jobs) rereadFile(ctx context.Context, jobID string) (*fileReader, error
 	if err != nil {
 		return nil, err
 	}
-	file, options, err := s.keptFileOf(ctx, j)
+	file, options, err := s.storedFileOf(ctx, j)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (f *fileReader) stillReads(ctx context.Context, s *Jobs) error {
 	return err
 }
 
-func (s *Jobs) keptFileOf(ctx context.Context, j Job) (file *io.SectionReader, o accounts.Options, err error) {
+func (s *Jobs) storedFileOf(ctx context.Context, j Job) (file *io.SectionReader, o accounts.Options, err error) {
 	o.Tags = tagColumn(j.Kind, j.Source)
 	if o.AccountBytes, err = s.accountBytes(ctx, j.ID); err != nil {
 		return nil, o, err

@@ -28,7 +28,7 @@ func (s *Jobs) Erase(ctx context.Context, by audit.Actor, jobID string) error {
 	if j.FinishedAt.IsZero() {
 		return FaultEraseEarly.With()
 	}
-	return s.summedUpAndErased(ctx, by, j)
+	return s.reportAndErase(ctx, by, j)
 }
 
 // Sweep keeps the reports of jobs that have ended, and erases the tags whose
@@ -51,14 +51,14 @@ func (s *Jobs) sweepOne(ctx context.Context, w snapshot.Waiting) error {
 	case err != nil:
 		return err
 	case w.Due:
-		return s.summedUpAndErased(ctx, audit.System, j)
+		return s.reportAndErase(ctx, audit.System, j)
 	}
 	return s.saveReport(ctx, j)
 }
 
-// summedUpAndErased erases tags once their report is kept. Tags that cannot be
+// reportAndErase erases tags once their report is kept. Tags that cannot be
 // read any more are erased without one.
-func (s *Jobs) summedUpAndErased(ctx context.Context, by audit.Actor, j Job) error {
+func (s *Jobs) reportAndErase(ctx context.Context, by audit.Actor, j Job) error {
 	if err := s.saveReport(ctx, j); err != nil && !snapshot.Lost(err) {
 		return err
 	}

@@ -55,7 +55,7 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 	chosen := func(account sourceAccount) bool {
 		return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome)
 	}
-	return s.makeJob(
+	return s.derive(
 		ctx,
 		by,
 		m,

@@ -123,48 +123,48 @@ func (s *sorter[T]) pull() (next func() (T, error), stop func()) {
 	}, stop
 }
 
-// notes holds rows in file order, in a temporary file that has no name any
+// spool holds rows in file order, in a temporary file that has no name any
 // more: accounts do not outlive the process that reads them.
-type notes struct {
+type spool struct {
 	file *os.File
 	out  *bufio.Writer
 	last Planned
-	note []byte
+	line []byte
 }
 
-func newNotes(tempDir string) (*notes, error) {
+func newSpool(tempDir string) (*spool, error) {
 	file, err := os.CreateTemp(tempDir, "rows-*")
 	if err != nil {
 		return nil, err
 	}
-	return &notes{file: file, out: bufio.NewWriterSize(file, 64<<10)}, os.Remove(file.Name())
+	return &spool{file: file, out: bufio.NewWriterSize(file, 64<<10)}, os.Remove(file.Name())
 }
 
-func (n *notes) close() { n.file.Close() }
+func (s *spool) close() { s.file.Close() }
 
-func (n *notes) add(p Planned) error {
-	n.note = binary.AppendUvarint(n.note[:0], uint64(p.Row-n.last.Row))
-	n.note = binary.AppendUvarint(n.note, uint64(p.Line-n.last.Line))
-	n.note = binary.AppendUvarint(n.note, uint64(len(p.Tags)))
-	n.last = p
+func (s *spool) add(p Planned) error {
+	s.line = binary.AppendUvarint(s.line[:0], uint64(p.Row-s.last.Row))
+	s.line = binary.AppendUvarint(s.line, uint64(p.Line-s.last.Line))
+	s.line = binary.AppendUvarint(s.line, uint64(len(p.Tags)))
+	s.last = p
 	for _, text := range append([]string{p.Account}, p.Tags...) {
-		n.note = append(binary.AppendUvarint(n.note, uint64(len(text))), text...)
+		s.line = append(binary.AppendUvarint(s.line, uint64(len(text))), text...)
 	}
-	_, err := n.out.Write(n.note)
+	_, err := s.out.Write(s.line)
 	return err
 }
 
 // all returns the rows; nothing may be added any more.
-func (n *notes) all() iter.Seq2[Planned, error] {
+func (s *spool) all() iter.Seq2[Planned, error] {
 	return func(yield func(Planned, error) bool) {
-		err := n.out.Flush()
+		err := s.out.Flush()
 		if err == nil {
-			_, err = n.file.Seek(0, io.SeekStart)
+			_, err = s.file.Seek(0, io.SeekStart)
 		}
-		in := bufio.NewReaderSize(n.file, 64<<10)
+		in := bufio.NewReaderSize(s.file, 64<<10)
 		var last Planned
 		for err == nil {
-			if last, err = readNote(in, last); errors.Is(err, io.EOF) {
+			if last, err = readSpooled(in, last); errors.Is(err, io.EOF) {
 				return
 			}
 			if err == nil && !yield(last, nil) {
@@ -177,8 +177,8 @@ func (n *notes) all() iter.Seq2[Planned, error] {
 	}
 }
 
-// readNote reads the row after the last one; io.EOF is the end, and nothing else is.
-func readNote(in *bufio.Reader, last Planned) (p Planned, err error) {
+// readSpooled reads the row after the last one; io.EOF is the end, and nothing else is.
+func readSpooled(in *bufio.Reader, last Planned) (p Planned, err error) {
 	row, err := binary.ReadUvarint(in)
 	if err != nil {
 		return p, err

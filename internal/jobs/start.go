@@ -18,8 +18,8 @@ type StartRequest struct {
 
 // Start queues a draft that is as the person has seen it. One that was read before
 // the protected list changed is read again, just as it was. It returns
-// FaultStartTime, FaultNoJob, FaultStillReads, FaultWrongState, FaultNoAccounts,
-// FaultReadAgain, FaultConfirm and FaultProtectedNew.
+// FaultStartTime, FaultNoJob, FaultImporting, FaultWrongState, FaultNoAccounts,
+// FaultReimported, FaultConfirm and FaultProtectedNew.
 func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequest) (Job, error) {
 	if now := s.db.Now(); !r.At.IsZero() && (!r.At.After(now) || r.At.After(now.AddDate(1, 0, 0))) {
 		return Job{}, FaultStartTime.With()
@@ -29,7 +29,7 @@ func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequ
 		case j.Accounts == 0:
 			return FaultNoAccounts.With()
 		case r.Reading != "" && r.Reading != j.Reading:
-			return FaultReadAgain.With()
+			return FaultReimported.With()
 		case r.Confirm != j.Accounts:
 			return FaultConfirm.With(j.Accounts)
 		case j.listVersion != c.app.listVersion:

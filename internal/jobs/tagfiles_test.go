@@ -113,7 +113,7 @@ func TestTagFileOutOfOrderIsRefused(t *testing.T) {
 		require.NoError(t, jobstest.ReadAll(s))
 		made, err = s.Get(ctx, made.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Refused, jobs.FaultReading.Code}, []any{made.State, made.Refusal.Code},
+		require.Equal(t, []any{jobs.Refused, jobs.FaultImport.Code}, []any{made.State, made.Refusal.Code},
 			"no account may get the tags of another")
 	})
 }

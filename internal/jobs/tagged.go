@@ -28,7 +28,7 @@ func (s *Jobs) TagsBefore(ctx context.Context, jobID string) iter.Seq2[TaggedAcc
 	return func(yield func(TaggedAccount, error) bool) {
 		j, err := s.Get(ctx, jobID)
 		if err == nil && !j.Snapshot {
-			err = FaultNotKept.With(j.ID)
+			err = FaultNoSnapshot.With(j.ID)
 		}
 		if err != nil {
 			yield(TaggedAccount{}, err)

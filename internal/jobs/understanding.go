@@ -13,8 +13,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// FaultMadeFile is for a file that a person cannot say anything about.
-var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file",
+// FaultDerivedFile is for a file that a person cannot say anything about.
+var FaultDerivedFile = fault.Declare(fault.Conflict, "job.made_file",
 	"Nothing was changed: Tagsweep created this file from another job, so it can only be read in one way.")
 
 // Understood is how a job's file was read, and who decided it.
@@ -107,9 +107,9 @@ func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (h
 		return nil, err // change says what is wrong
 	}
 	if j.Source != "" {
-		return nil, FaultMadeFile.With()
+		return nil, FaultDerivedFile.With()
 	}
-	file, options, err := s.keptFileOf(ctx, j)
+	file, options, err := s.storedFileOf(ctx, j)
 	if err != nil {
 		return nil, err
 	}

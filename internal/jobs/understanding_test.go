@@ -97,7 +97,7 @@ func TestRereadCancelledLeavesNoRows(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
 		require.NoError(t, err)
-		im, err := s.TakeImport(ctx, 0)
+		im, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
 		require.Equal(t, j.ID, im.JobID)
 		requireSums(t, s)
@@ -122,7 +122,7 @@ func TestRereadEndsListingsWithError(t *testing.T) {
 			if listed++; listed == 10 {
 				_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Column: 1})
 				require.NoError(t, err)
-				_, err = s.TakeImport(ctx, 0)
+				_, err = s.ClaimImport(ctx, 0)
 				require.NoError(t, err)
 			}
 		}

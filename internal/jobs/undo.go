@@ -27,7 +27,7 @@ const (
 
 // Faults of undoing.
 var (
-	FaultNotKept = fault.Declare(fault.Conflict, "undo.not_kept",
+	FaultNoSnapshot = fault.Declare(fault.Conflict, "undo.not_kept",
 		"No job was created: no tag snapshot was saved for job %s, so it cannot be undone.")
 	FaultNothingToUndo = fault.Declare(fault.Conflict, "undo.nothing",
 		"No job was created: there is nothing to undo. The job changed nothing, or nothing of what you selected. "+
@@ -75,7 +75,7 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 	case err != nil:
 		return made, err
 	case !of.Snapshot:
-		return made, FaultNotKept.With(of.ID)
+		return made, FaultNoSnapshot.With(of.ID)
 	}
 	details := map[string]any{"of": of.ID, "kind": m.kind, "outcomes": named([]Outcome{of.Kind.Done(), InDoubt})}
 	if u.Outcomes != nil {
@@ -106,7 +106,7 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 		}
 	}
 	chosen := func(a sourceAccount) bool { return u.ended(of.Kind, a.Account) && list.holds(a.Account.Account) }
-	return s.makeJob(ctx, by, m, policy, "undo", tempDir, chosen, FaultNothingToUndo.With(), func(accounts int64) audit.Entry {
+	return s.derive(ctx, by, m, policy, "undo", tempDir, chosen, FaultNothingToUndo.With(), func(accounts int64) audit.Entry {
 		details["accounts"] = accounts
 		return audit.Entry{Code: audit.JobUndone, Details: details}
 	})

@@ -97,7 +97,7 @@ func TestAClearJobIsUndone(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 1)
 		_, err = s.Reread(ctx, operator, made.ID, accountsIn(2))
-		require.True(t, jobs.FaultMadeFile.Is(err), "%v", err)
+		require.True(t, jobs.FaultDerivedFile.Is(err), "%v", err)
 	})
 }
 
@@ -162,7 +162,7 @@ func TestAnUndoThatCannotBeIsRefused(t *testing.T) {
 			{"unknown", "nonsense", merge, jobs.FaultNoJob},
 			{"not ended", running.ID, merge, jobs.FaultUnsettled},
 			{"nothing changed", inspected.ID, merge, jobs.FaultNothingToUndo},
-			{"not kept", notKept.ID, merge, jobs.FaultNotKept},
+			{"not kept", notKept.ID, merge, jobs.FaultNoSnapshot},
 			{"erased", erased.ID, merge, snapshot.FaultErased},
 			{"no policy", of.ID, jobs.UndoRequest{}, snapshot.FaultPolicy},
 			{"no such policy", of.ID, jobs.UndoRequest{Policy: "overwrite"}, snapshot.FaultPolicy},

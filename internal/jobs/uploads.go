@@ -19,16 +19,16 @@ import (
 // that neither writing nor reading it needs more memory than one.
 const chunkBytes = 1 << 20
 
-// keepUpload stores a file under its SHA-256, once, a chunk a transaction, and
+// storeUpload stores a file under its SHA-256, once, a chunk a transaction, and
 // then runs use in the transaction that makes sure that all of it is there.
-func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
+func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
 		return err
 	}
 	digest := hex.EncodeToString(hash.Sum(nil))
 	for {
-		if err := s.keepChunks(ctx, digest, file); err != nil {
+		if err := s.storeChunks(ctx, digest, file); err != nil {
 			return err
 		}
 		err := s.db.Tx(ctx, func(tx *store.Tx) error {
@@ -56,7 +56,7 @@ var errUploadRemoved = errors.New("jobs: another upload of the same file was giv
 
 func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
 
-func (s *Jobs) keepChunks(ctx context.Context, digest string, file *io.SectionReader) error {
+func (s *Jobs) storeChunks(ctx context.Context, digest string, file *io.SectionReader) error {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return err
@@ -113,11 +113,11 @@ func (s *Jobs) upload(ctx context.Context, digest string, size int64) (*io.Secti
 	if err != nil {
 		return nil, err
 	}
-	return io.NewSectionReader(&keptFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
+	return io.NewSectionReader(&storedFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
 }
 
-// keptFile holds one chunk at a time, unpacked.
-type keptFile struct {
+// storedFile holds one chunk at a time, unpacked.
+type storedFile struct {
 	ctx     context.Context
 	store   *Jobs
 	digest  string
@@ -127,7 +127,7 @@ type keptFile struct {
 }
 
 // ReadAt implements io.ReaderAt.
-func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
+func (f *storedFile) ReadAt(p []byte, at int64) (n int, err error) {
 	for n < len(p) {
 		if err := f.hold(at / chunkBytes); err != nil {
 			return n, err
@@ -142,7 +142,7 @@ func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
-func (f *keptFile) hold(number int64) error {
+func (f *storedFile) hold(number int64) error {
 	if number == f.number {
 		return nil
 	}

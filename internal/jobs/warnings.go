@@ -89,17 +89,17 @@ type comparing struct {
 	store    *Jobs
 	im       *Import
 	rows     int64 // read
-	others   []readJob
-	compared map[readJob]int64 // accounts in common
+	others   []importedJob
+	compared map[importedJob]int64 // accounts in common
 	kept     time.Time
 }
 
-// readJob is a job as one reading of its file has made it.
-type readJob struct{ id, reading string }
+// importedJob is a job as one reading of its file has made it.
+type importedJob struct{ id, reading string }
 
 // missing looks for the other jobs, and returns those that were not compared yet.
-func (c *comparing) missing(ctx context.Context, q store.Querier) (missing []readJob, err error) {
-	c.others, err = store.Collect(ctx, q, func(row store.Scanner) (j readJob, err error) { return j, row.Scan(&j.id, &j.reading) }, `
+func (c *comparing) missing(ctx context.Context, q store.Querier) (missing []importedJob, err error) {
+	c.others, err = store.Collect(ctx, q, func(row store.Scanner) (j importedJob, err error) { return j, row.Scan(&j.id, &j.reading) }, `
 		SELECT j.id, j.reading FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
 			AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY j.id`,
@@ -112,7 +112,7 @@ func (c *comparing) missing(ctx context.Context, q store.Querier) (missing []rea
 	return missing, err
 }
 
-func (c *comparing) compare(ctx context.Context, others []readJob) error {
+func (c *comparing) compare(ctx context.Context, others []importedJob) error {
 	for _, other := range others {
 		common, err := c.inCommon(ctx, other.id)
 		if err == nil {
@@ -171,7 +171,7 @@ func (c *comparing) keep(ctx context.Context) error {
 	}
 	c.kept = time.Now()
 	return c.store.db.Tx(ctx, func(tx *store.Tx) error {
-		state, err := c.store.keepReading(ctx, tx, c.im, 995, c.rows)
+		state, err := c.store.extendLease(ctx, tx, c.im, 995, c.rows)
 		if err == nil && state != Reading {
 			err = ErrImportGone
 		}

@@ -105,7 +105,7 @@ func TestWarningsSeeAReadingMeanwhile(t *testing.T) {
 				require.NoError(t, err)
 				two, err := create(ctx, s, section("account\nann\ncid\ndan\n"))
 				require.NoError(t, err)
-				im, err := s.TakeImport(ctx, 0)
+				im, err := s.ClaimImport(ctx, 0)
 				require.NoError(t, err)
 				read, err := (&jobs.Importer{Jobs: s.Jobs, Log: slog.New(slog.DiscardHandler)}).Read(ctx, im)
 				require.NoError(t, err)

@@ -24,7 +24,7 @@ const (
 	sliceEvery     = 250 * time.Millisecond
 )
 
-// reading turns the rows of one file into a plan. Sorting finds the duplicates,
+// parsing turns the rows of one file into a plan. Sorting finds the duplicates,
 // on disk, so that memory does not grow with the file:
 //
 //  1. Rows are read; rejected and protected ones are set aside, the others are
@@ -32,7 +32,7 @@ const (
 //  2. In the order of accounts the first row of each becomes a name, and the
 //     others are duplicates, sorted by row.
 //  3. In file order again, what is no duplicate is planned into batches.
-type reading struct {
+type parsing struct {
 	*Importer
 	im       *Import
 	rows     *accounts.Reader
@@ -53,72 +53,72 @@ type groupKey struct {
 // duplicate is a row whose account stands in an earlier one.
 type duplicate struct{ row, repeats int64 }
 
-func (r *reading) run(ctx context.Context) error {
-	r.groups = map[groupKey]*SetAsideGroup{}
-	r.saved = time.Now()
-	notes, err := newNotes(r.TempDir)
+func (p *parsing) run(ctx context.Context) error {
+	p.groups = map[groupKey]*SetAsideGroup{}
+	p.saved = time.Now()
+	spool, err := newSpool(p.TempDir)
 	if err != nil {
 		return err
 	}
-	defer notes.close()
+	defer spool.close()
 	ctx, stop := context.WithCancel(ctx)
-	defer r.saving.Wait()
+	defer p.saving.Wait()
 	defer stop() // ends the sorting and saving when something else fails
-	byAccount := sortRows(ctx, r.TempDir)
-	if err := r.readRows(ctx, notes, byAccount); err != nil {
+	byAccount := sortRows(ctx, p.TempDir)
+	if err := p.parseRows(ctx, spool, byAccount); err != nil {
 		return err
 	}
-	byRow := sortDuplicates(ctx, r.TempDir)
-	if err := r.name(ctx, byAccount, byRow); err != nil {
+	byRow := sortDuplicates(ctx, p.TempDir)
+	if err := p.name(ctx, byAccount, byRow); err != nil {
 		return err
 	}
-	if err := r.plan(ctx, notes, byRow); err != nil {
+	if err := p.plan(ctx, spool, byRow); err != nil {
 		return err
 	}
-	for _, group := range r.groups {
-		r.imported.Groups = append(r.imported.Groups, *group)
+	for _, group := range p.groups {
+		p.imported.Groups = append(p.imported.Groups, *group)
 	}
-	slices.SortFunc(r.imported.Groups, func(a, b SetAsideGroup) int {
+	slices.SortFunc(p.imported.Groups, func(a, b SetAsideGroup) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Reason, b.Reason))
 	})
 	return nil
 }
 
-func (r *reading) readRows(ctx context.Context, notes *notes, byAccount *sorter[Named]) error {
+func (p *parsing) parseRows(ctx context.Context, spool *spool, byAccount *sorter[Named]) error {
 	defer byAccount.end()
 	for {
-		row, err := r.rows.Next()
+		row, err := p.rows.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		r.imported.Rows++
-		_, protected := r.im.Protected[row.Account]
+		p.imported.Rows++
+		_, protected := p.im.Protected[row.Account]
 		switch {
 		case row.Reason != "":
-			r.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Rejected, Value: row.Value, Reason: string(row.Reason)})
+			p.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Rejected, Value: row.Value, Reason: string(row.Reason)})
 		case protected:
-			r.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Protected, Value: row.Account})
+			p.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Protected, Value: row.Account})
 		default:
 			if row.Unusual {
-				u := &r.imported.Unusual
+				u := &p.imported.Unusual
 				if u.Rows++; len(u.First) < GroupFirst {
 					u.First = append(u.First, Named{strings.Clone(row.Account), row.Number})
 				}
 			}
 			// A clone, so that the row's other cells are not kept while it is sorted.
 			account := strings.Clone(row.Account)
-			if err := notes.add(Planned{row.Number, row.Line, account, row.Tags}); err != nil {
+			if err := spool.add(Planned{row.Number, row.Line, account, row.Tags}); err != nil {
 				return err
 			}
 			if err := byAccount.add(ctx, Named{account, row.Number}); err != nil {
 				return err
 			}
 		}
-		if r.imported.Rows%1024 == 0 || len(r.slice.SetAsides) >= sliceSetAsides {
-			if err := r.save(ctx, r.rows.Read()*6/10, false); err != nil {
+		if p.imported.Rows%1024 == 0 || len(p.slice.SetAsides) >= sliceSetAsides {
+			if err := p.save(ctx, p.rows.Read()*6/10, false); err != nil {
 				return err
 			}
 		}
@@ -126,7 +126,7 @@ func (r *reading) readRows(ctx context.Context, notes *notes, byAccount *sorter[
 }
 
 // name saves the accounts in order and passes on the rows that repeat one.
-func (r *reading) name(ctx context.Context, byAccount *sorter[Named], byRow *sorter[duplicate]) error {
+func (p *parsing) name(ctx context.Context, byAccount *sorter[Named], byRow *sorter[duplicate]) error {
 	defer byRow.end()
 	var last Named
 	names, done := make(Names, 0, NamesSize), int64(0)
@@ -144,33 +144,33 @@ func (r *reading) name(ctx context.Context, byAccount *sorter[Named], byRow *sor
 		if names = append(names, named); len(names) < NamesSize {
 			continue
 		}
-		r.slice.Names, names = append(r.slice.Names, names), make(Names, 0, NamesSize)
-		if err := r.save(ctx, 600+r.share(done, 200), false); err != nil {
+		p.slice.Names, names = append(p.slice.Names, names), make(Names, 0, NamesSize)
+		if err := p.save(ctx, 600+p.share(done, 200), false); err != nil {
 			return err
 		}
 	}
 	if len(names) > 0 {
-		r.slice.Names = append(r.slice.Names, names)
+		p.slice.Names = append(p.slice.Names, names)
 	}
-	return r.save(ctx, 800, true)
+	return p.save(ctx, 800, true)
 }
 
-func (r *reading) plan(ctx context.Context, notes *notes, byRow *sorter[duplicate]) error {
+func (p *parsing) plan(ctx context.Context, spool *spool, byRow *sorter[duplicate]) error {
 	repeated, stop := byRow.pull()
 	defer stop()
 	next, err := repeated()
 	if err != nil {
 		return err
 	}
-	give, end := r.tagged(ctx)
+	give, end := p.tagged(ctx)
 	defer end()
 	batch := PlannedBatch{Number: 1}
-	for planned, err := range notes.all() {
+	for planned, err := range spool.all() {
 		if err != nil {
 			return err
 		}
 		if planned.Row == next.row {
-			r.setAside(SetAside{Row: planned.Row, Line: planned.Line, Kind: Duplicate, Value: planned.Account, Repeats: next.repeats})
+			p.setAside(SetAside{Row: planned.Row, Line: planned.Line, Kind: Duplicate, Value: planned.Account, Repeats: next.repeats})
 			if next, err = repeated(); err != nil {
 				return err
 			}
@@ -179,43 +179,43 @@ func (r *reading) plan(ctx context.Context, notes *notes, byRow *sorter[duplicat
 				return err
 			}
 			for _, tag := range planned.Tags {
-				r.tags += len(tag)
+				p.tags += len(tag)
 			}
-			r.imported.Accounts++
+			p.imported.Accounts++
 			batch.Accounts = append(batch.Accounts, planned)
 		}
 		if len(batch.Accounts) == BatchSize {
-			r.slice.Batches = append(r.slice.Batches, batch)
+			p.slice.Batches = append(p.slice.Batches, batch)
 			batch = PlannedBatch{Number: batch.Number + 1}
 		}
-		if err := r.save(ctx, 800+r.share(planned.Row, 190), false); err != nil {
+		if err := p.save(ctx, 800+p.share(planned.Row, 190), false); err != nil {
 			return err
 		}
 	}
 	if len(batch.Accounts) > 0 {
-		r.slice.Batches = append(r.slice.Batches, batch)
+		p.slice.Batches = append(p.slice.Batches, batch)
 	}
-	return r.save(ctx, 990, true)
+	return p.save(ctx, 990, true)
 }
 
 var errNotOfSource = errors.New("jobs: an account is not where the job it was taken from has it")
 
 // tagged returns what gives accounts their tags, in file order, where a row does
 // not name them: both lists have one order, so one walk along each is enough.
-func (r *reading) tagged(ctx context.Context) (give func(*Planned) error, stop func()) {
-	if r.im.TagsOf == nil {
+func (p *parsing) tagged(ctx context.Context) (give func(*Planned) error, stop func()) {
+	if p.im.TagsOf == nil {
 		return func(*Planned) error { return nil }, func() {}
 	}
-	next, stop := iter.Pull2(r.im.TagsOf(ctx))
-	return func(p *Planned) error {
+	next, stop := iter.Pull2(p.im.TagsOf(ctx))
+	return func(planned *Planned) error {
 		for {
 			switch from, err, more := next(); {
 			case err != nil:
 				return err
 			case !more:
-				return FaultReading.Because(errNotOfSource)
-			case from.Account == p.Account:
-				p.Tags = from.Tags
+				return FaultImport.Because(errNotOfSource)
+			case from.Account == planned.Account:
+				planned.Tags = from.Tags
 				return nil
 			}
 		}
@@ -223,30 +223,30 @@ func (r *reading) tagged(ctx context.Context) (give func(*Planned) error, stop f
 }
 
 // share is how much of a part of the work so many rows are.
-func (r *reading) share(rows int64, part int) int {
-	return int(rows * int64(part) / max(1, r.imported.Rows))
+func (p *parsing) share(rows int64, part int) int {
+	return int(rows * int64(part) / max(1, p.imported.Rows))
 }
 
-func (r *reading) setAside(a SetAside) {
+func (p *parsing) setAside(a SetAside) {
 	switch a.Kind {
 	case Rejected:
-		r.imported.Rejected++
+		p.imported.Rejected++
 	case Duplicate:
-		r.imported.Duplicate++
+		p.imported.Duplicate++
 	case Protected:
-		r.imported.Protected++
+		p.imported.Protected++
 	}
 	key := groupKey{a.Kind, a.Reason}
-	group := r.groups[key]
+	group := p.groups[key]
 	if group == nil {
 		group = &SetAsideGroup{Kind: a.Kind, Reason: a.Reason}
-		r.groups[key] = group
+		p.groups[key] = group
 	}
 	group.Rows++
 	if len(group.First) < GroupFirst {
 		group.First = append(group.First, a.Row)
 	}
-	r.slice.SetAsides = append(r.slice.SetAsides, a)
+	p.slice.SetAsides = append(p.slice.SetAsides, a)
 }
 
 // GroupFirst is how many rows a group names.
@@ -254,28 +254,28 @@ const GroupFirst = 10
 
 // save writes the slice down when it is full, when it is time, or in any case,
 // while reading goes on. All waits for it.
-func (r *reading) save(ctx context.Context, read int, all bool) error {
-	s := &r.slice
-	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || r.tags >= sliceTags || len(s.Names) >= sliceNames
-	if !all && !full && time.Since(r.saved) < sliceEvery {
+func (p *parsing) save(ctx context.Context, read int, all bool) error {
+	s := &p.slice
+	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || p.tags >= sliceTags || len(s.Names) >= sliceNames
+	if !all && !full && time.Since(p.saved) < sliceEvery {
 		return nil
 	}
-	if err := r.saving.Wait(); err != nil {
+	if err := p.saving.Wait(); err != nil {
 		return err
 	}
-	slice := r.slice
-	slice.Read, slice.Rows = read, r.imported.Rows
-	r.slice, r.tags, r.saved = ImportSlice{}, 0, time.Now()
-	r.saving.Go(func() error {
-		if r.beforeSave != nil {
-			if err := r.beforeSave(); err != nil {
+	slice := p.slice
+	slice.Read, slice.Rows = read, p.imported.Rows
+	p.slice, p.tags, p.saved = ImportSlice{}, 0, time.Now()
+	p.saving.Go(func() error {
+		if p.beforeSave != nil {
+			if err := p.beforeSave(); err != nil {
 				return err
 			}
 		}
-		return r.Jobs.SaveSlice(ctx, r.im, slice)
+		return p.Jobs.SaveSlice(ctx, p.im, slice)
 	})
 	if all {
-		return r.saving.Wait()
+		return p.saving.Wait()
 	}
 	return nil
 }
