@@ -65,7 +65,7 @@ func (c *console) refuse(id string, why *fault.Error) {
 	c.t.Helper()
 	im, err := c.store.ClaimImport(c.t.Context(), 0)
 	require.NoError(c.t, err)
-	require.Equal(c.t, id, im.JobID)
+	require.Equal(c.t, id, im.ID)
 	require.NoError(c.t, c.store.RefuseImport(c.t.Context(), im, why))
 }
 

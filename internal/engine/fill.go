@@ -126,7 +126,7 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 // setAsideProtected takes protected accounts out of batches that are about to be
 // sent. In a batch in doubt they are marked, and only read back.
 func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, alone bool) (rest []*batch, err error) {
-	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
+	protected, _, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
 		return nil, err
 	}

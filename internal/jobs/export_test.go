@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -85,7 +84,7 @@ var ErrMoreToCompare = errMoreToCompare
 // CompareThen compares what was read with the other jobs, and finishes the reading
 // after something has happened in between.
 func (s *Jobs) CompareThen(ctx context.Context, im *Import, read Imported, between func() error) error {
-	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[importedJob]int64{}, kept: time.Now()}
+	with := s.newComparison(im, read)
 	others, err := with.missing(ctx, s.db.Reader())
 	if err == nil {
 		err = with.compare(ctx, others)

@@ -197,10 +197,10 @@ func TestImportSmallFilesPassLargeOnes(t *testing.T) {
 		require.NoError(t, err)
 		im, err := s.ClaimImport(ctx, 100)
 		require.NoError(t, err)
-		require.Equal(t, small.ID, im.JobID)
+		require.Equal(t, small.ID, im.ID)
 		im, err = s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
-		require.Equal(t, large.ID, im.JobID)
+		require.Equal(t, large.ID, im.ID)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -17,30 +16,16 @@ import (
 	"tagsweep/internal/fault"
 )
 
-// Import is a file that is to be read into a draft.
+// Import is a job whose file is to be imported.
 type Import struct {
-	JobID        string
-	Reader       string // the token of whoever reads it
+	Job
+	Reader       string // the token of whoever imports it
 	File         *io.SectionReader
 	AccountBytes int
-	Told         bool                    // the job is told tags for each account
-	TagColumn    bool                    // each row of the file names tags beside its account
 	Choices      accounts.Choices        // what a person said about this file
-	Understood   *accounts.Understanding // it is to be read exactly as before
+	Understood   *accounts.Understanding // it is to be parsed exactly as before
 
-	Protected        map[string]struct{} // accounts no job may touch
-	ProtectedVersion int64               // of that list
-
-	// TagsOf lists the accounts of the job that this one was made of, with the tags
-	// that this one is to add or remove, in the order of the file; those that the
-	// file leaves out may stand between. Nil when nobody has to be asked for tags.
-	TagsOf func(context.Context) iter.Seq2[Tagged, error]
-}
-
-// Tagged is an account and tags that are to be added to it or removed from it.
-type Tagged struct {
-	Account string
-	Tags    []string
+	untouchable map[string]struct{} // the protected accounts of the app
 }
 
 // Mapping is what a person said about an earlier file with the same header.
@@ -63,12 +48,11 @@ type ImportSlice struct {
 
 // Imported is what a file came to.
 type Imported struct {
-	Understanding                        accounts.Understanding
-	Mapping                              *Mapping // when it decided how the file was read
-	Rows, Rejected, Duplicate, Protected int64
-	Accounts                             int64
-	Groups                               []SetAsideGroup
-	Unusual                              Unusual
+	Understanding  accounts.Understanding
+	Mapping        *Mapping // when it decided how the file was parsed
+	Rows, Accounts int64
+	Groups         []SetAsideGroup
+	Unusual        Unusual
 }
 
 // Unusual counts the rows whose account holds characters that are allowed and
@@ -134,7 +118,10 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 			i.Log.Error("a file could not be read yet; it will be tried again", "err", err)
 			wait = 2 * time.Second
 		}
-		sleepUntil(ctx, time.Now().Add(wait))
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
 	}
 }
 
@@ -149,14 +136,14 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 		err = i.Jobs.FinishImport(ctx, im, imported)
 	}
 	if f, known := errors.AsType[*fault.Error](err); known && f.Kind != fault.Unavailable { // else it is not the file
-		i.Log.Warn("a file was refused", "job", im.JobID, "fault", f.Code, "cause", f.Cause)
+		i.Log.Warn("a file was refused", "job", im.ID, "fault", f.Code, "cause", f.Cause)
 		err = i.Jobs.RefuseImport(ctx, im, f)
 	}
 	if errors.Is(err, ErrImportGone) {
 		return true, nil // the next ClaimImport removes what was read
 	}
 	if err != nil {
-		return false, fmt.Errorf("job %s: %w", im.JobID, err)
+		return false, fmt.Errorf("job %s: %w", im.ID, err)
 	}
 	return true, nil
 }
@@ -165,7 +152,7 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err error) {
 	defer func() {
 		if defect := recover(); defect != nil {
-			i.Log.Error("reading a file panicked", "job", im.JobID, "panic", defect, "stack", string(debug.Stack()))
+			i.Log.Error("reading a file panicked", "job", im.ID, "panic", defect, "stack", string(debug.Stack()))
 			err = FaultImport.With()
 		}
 	}()
@@ -183,7 +170,7 @@ func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err er
 // open detects how the file is to be read, unless a person said it, of this
 // file or of an earlier one with the same header.
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
-	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: im.Choices, Understood: im.Understood}
+	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: im.Choices, Understood: im.Understood}
 	detected, err := accounts.Open(im.File, options)
 	if err != nil || im.Understood != nil || im.Choices != (accounts.Choices{}) {
 		return detected, nil, err
@@ -211,7 +198,7 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		if choices == (accounts.Choices{}) {
 			break
 		}
-		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: choices})
+		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: choices})
 		switch {
 		case fault.KindOf(err) != 0:
 			continue
@@ -229,16 +216,4 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		}
 	}
 	return nil, nil, nil
-}
-
-// sleepUntil returns false when ctx ended first.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

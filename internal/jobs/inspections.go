@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"strconv"
 	"time"
@@ -20,11 +21,13 @@ import (
 // DeriveInspection makes the inspection of one finished job that is to be verified,
 // and reports whether there was one. Its file is on its way in tempDir.
 func (s *Jobs) DeriveInspection(ctx context.Context, tempDir string) (found bool, err error) {
-	due, err := store.Collect(ctx, s.db.Reader(), scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.verify_due = 1 ORDER BY j.id LIMIT 1`)
-	if err != nil || len(due) == 0 {
+	of, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs WHERE verify_due = 1 ORDER BY id LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	of := due[0]
 	batches, err := s.drawn(ctx, of)
 	if err != nil {
 		return true, err
@@ -33,12 +36,12 @@ func (s *Jobs) DeriveInspection(ctx context.Context, tempDir string) (found bool
 		err := s.db.Exec(ctx, `UPDATE jobs SET verify_due = 0 WHERE id = $1`, of.ID)
 		return true, err
 	}
-	m := derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind}
-	chosen := func(a sourceAccount) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }
-	_, err = s.derive(ctx, audit.System, m, of.Policy, "verify", tempDir, chosen, errInspected, func(accounts int64) audit.Entry {
-		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": Inspect, "accounts": accounts,
-			"verify_share": of.Verify.Share, "verify_seed": of.Verify.Seed, "batches": len(batches)}}
-	})
+	_, err = s.derive(ctx, audit.System, derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind, policy: of.Policy, prefix: "verify",
+		chosen: func(a Account) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }, none: errInspected,
+		entry: func(accounts int64) audit.Entry {
+			return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": Inspect, "accounts": accounts,
+				"verify_share": of.Verify.Share, "verify_seed": of.Verify.Seed, "batches": len(batches)}}
+		}}, tempDir)
 	if errors.Is(err, errInspected) {
 		return true, nil
 	}
@@ -74,35 +77,22 @@ func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
 // startInspection starts an inspection that was made for another job, once its
 // accounts are planned. With none it ends at once.
 func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) error {
-	c, err := s.begin(ctx, tx, jobID)
-	if err == nil {
-		err = c.may(Start)
-	}
+	_, err := s.changeIn(ctx, tx, audit.System, jobID, Start, func(c *change) error {
+		s.start(c, audit.System, time.Time{})
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	s.start(c, audit.System, time.Time{})
-	j, err := c.write(ctx)
-	if err == nil {
-		err = s.record(ctx, c, audit.System, audit.JobStarted, j)
-	}
-	if err != nil {
-		return err
-	}
-	return s.Advance(ctx, tx, j.ID)
+	return s.Advance(ctx, tx, jobID)
 }
 
 // InspectionOf returns the job that inspects the sample of another; nil for none.
 func (s *Jobs) InspectionOf(ctx context.Context, jobID string) (*Job, error) {
-	made, err := store.Collect(
-		ctx,
-		s.db.Reader(),
-		scanJob,
-		`SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1 AND j.checks <> '' ORDER BY j.id LIMIT 1`,
-		store.Clean(jobID, 100),
-	)
-	if err != nil || len(made) == 0 {
-		return nil, store.AsTrouble(err)
+	j, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs
+		WHERE source <> '' AND source = $1 AND checks <> '' ORDER BY id LIMIT 1`, store.Clean(jobID, 100)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
-	return &made[0], nil
+	return &j, store.AsTrouble(err)
 }

@@ -225,6 +225,9 @@ type Account struct {
 	At      time.Time
 }
 
+// Seq is the account's place in the job, from 1.
+func (a Account) Seq() int64 { return (a.Batch-1)*BatchSize + int64(a.Place) }
+
 // Result is an account with its outcome and the user's own cells.
 type Result struct {
 	Account

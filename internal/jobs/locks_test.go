@@ -74,7 +74,7 @@ func consoleDoes(s *jobstest.Console, dice *rand.Rand, id string) error {
 	case 0:
 		return s.Halts(ctx, id, []int{jobs.CodeDown, 60020}[dice.IntN(2)], "why")
 	case 1:
-		return s.DB.Tx(ctx, func(tx *store.Tx) error { return s.Recover(ctx, tx, jobstest.App.ID) })
+		return s.Recovers(ctx)
 	case 2: // what several workers write at once shares a commit
 		var workers errgroup.Group
 		for range 5 {

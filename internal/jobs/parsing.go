@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -37,24 +36,13 @@ type parsing struct {
 	im       *Import
 	rows     *accounts.Reader
 	imported Imported
-	groups   map[groupKey]*SetAsideGroup
 	slice    ImportSlice
 	tags     int            // bytes of the slice
 	saving   errgroup.Group // of the slice before
 	saved    time.Time
 }
 
-// groupKey tells groups apart.
-type groupKey struct {
-	Kind   SetAsideKind
-	Reason string
-}
-
-// duplicate is a row whose account stands in an earlier one.
-type duplicate struct{ row, repeats int64 }
-
 func (p *parsing) run(ctx context.Context) error {
-	p.groups = map[groupKey]*SetAsideGroup{}
 	p.saved = time.Now()
 	spool, err := newSpool(p.TempDir)
 	if err != nil {
@@ -64,28 +52,19 @@ func (p *parsing) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer p.saving.Wait()
 	defer stop() // ends the sorting and saving when something else fails
-	byAccount := sortRows(ctx, p.TempDir)
-	if err := p.parseRows(ctx, spool, byAccount); err != nil {
+	accounts := newSorter(ctx, p.TempDir, byAccount)
+	if err := p.parseRows(ctx, spool, accounts); err != nil {
 		return err
 	}
-	byRow := sortDuplicates(ctx, p.TempDir)
-	if err := p.name(ctx, byAccount, byRow); err != nil {
+	duplicates := newSorter(ctx, p.TempDir, byRow)
+	if err := p.name(ctx, accounts, duplicates); err != nil {
 		return err
 	}
-	if err := p.plan(ctx, spool, byRow); err != nil {
-		return err
-	}
-	for _, group := range p.groups {
-		p.imported.Groups = append(p.imported.Groups, *group)
-	}
-	slices.SortFunc(p.imported.Groups, func(a, b SetAsideGroup) int {
-		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Reason, b.Reason))
-	})
-	return nil
+	return p.plan(ctx, spool, duplicates)
 }
 
-func (p *parsing) parseRows(ctx context.Context, spool *spool, byAccount *sorter[Named]) error {
-	defer byAccount.end()
+func (p *parsing) parseRows(ctx context.Context, spool *spool, accounts *sorter) error {
+	defer accounts.end()
 	for {
 		row, err := p.rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -95,7 +74,7 @@ func (p *parsing) parseRows(ctx context.Context, spool *spool, byAccount *sorter
 			return err
 		}
 		p.imported.Rows++
-		_, protected := p.im.Protected[row.Account]
+		_, protected := p.im.untouchable[row.Account]
 		switch {
 		case row.Reason != "":
 			p.setAside(SetAside{Row: row.Number, Line: row.Line, Kind: Rejected, Value: row.Value, Reason: string(row.Reason)})
@@ -113,7 +92,7 @@ func (p *parsing) parseRows(ctx context.Context, spool *spool, byAccount *sorter
 			if err := spool.add(Planned{row.Number, row.Line, account, row.Tags}); err != nil {
 				return err
 			}
-			if err := byAccount.add(ctx, Named{account, row.Number}); err != nil {
+			if err := accounts.add(ctx, sortable{account: account, row: row.Number}); err != nil {
 				return err
 			}
 		}
@@ -126,22 +105,22 @@ func (p *parsing) parseRows(ctx context.Context, spool *spool, byAccount *sorter
 }
 
 // name saves the accounts in order and passes on the rows that repeat one.
-func (p *parsing) name(ctx context.Context, byAccount *sorter[Named], byRow *sorter[duplicate]) error {
-	defer byRow.end()
-	var last Named
+func (p *parsing) name(ctx context.Context, accounts, duplicates *sorter) error {
+	defer duplicates.end()
+	var last sortable
 	names, done := make(Names, 0, NamesSize), int64(0)
-	for named, err := range byAccount.sorted() {
+	for named, err := range accounts.sorted() {
 		if err != nil {
 			return err
 		}
-		if done++; last.Row > 0 && named.Account == last.Account {
-			if err := byRow.add(ctx, duplicate{named.Row, last.Row}); err != nil {
+		if done++; last.row > 0 && named.account == last.account {
+			if err := duplicates.add(ctx, sortable{row: named.row, repeats: last.row}); err != nil {
 				return err
 			}
 			continue
 		}
 		last = named
-		if names = append(names, named); len(names) < NamesSize {
+		if names = append(names, Named{named.account, named.row}); len(names) < NamesSize {
 			continue
 		}
 		p.slice.Names, names = append(p.slice.Names, names), make(Names, 0, NamesSize)
@@ -155,14 +134,17 @@ func (p *parsing) name(ctx context.Context, byAccount *sorter[Named], byRow *sor
 	return p.save(ctx, 800, true)
 }
 
-func (p *parsing) plan(ctx context.Context, spool *spool, byRow *sorter[duplicate]) error {
-	repeated, stop := byRow.pull()
+func (p *parsing) plan(ctx context.Context, spool *spool, duplicates *sorter) error {
+	nextRepeated, stop := iter.Pull2(duplicates.sorted())
 	defer stop()
-	next, err := repeated()
+	next, err, _ := nextRepeated()
 	if err != nil {
 		return err
 	}
-	give, end := p.tagged(ctx)
+	give, end, err := p.tagged(ctx)
+	if err != nil {
+		return err
+	}
 	defer end()
 	batch := PlannedBatch{Number: 1}
 	for planned, err := range spool.all() {
@@ -171,7 +153,7 @@ func (p *parsing) plan(ctx context.Context, spool *spool, byRow *sorter[duplicat
 		}
 		if planned.Row == next.row {
 			p.setAside(SetAside{Row: planned.Row, Line: planned.Line, Kind: Duplicate, Value: planned.Account, Repeats: next.repeats})
-			if next, err = repeated(); err != nil {
+			if next, err, _ = nextRepeated(); err != nil {
 				return err
 			}
 		} else {
@@ -202,24 +184,25 @@ var errNotOfSource = errors.New("jobs: an account is not where the job it was ta
 
 // tagged returns what gives accounts their tags, in file order, where a row does
 // not name them: both lists have one order, so one walk along each is enough.
-func (p *parsing) tagged(ctx context.Context) (give func(*Planned) error, stop func()) {
-	if p.im.TagsOf == nil {
-		return func(*Planned) error { return nil }, func() {}
+func (p *parsing) tagged(ctx context.Context) (give func(*Planned) error, stop func(), err error) {
+	if !p.im.Told() || p.im.tagColumn() {
+		return func(*Planned) error { return nil }, func() {}, nil
 	}
-	next, stop := iter.Pull2(p.im.TagsOf(ctx))
+	d, err := p.Jobs.derivationOf(ctx, p.im.Job)
+	next, stop := iter.Pull2(p.Jobs.inOrder(ctx, d))
 	return func(planned *Planned) error {
-		for {
+		for { // those that the file leaves out may stand between
 			switch from, err, more := next(); {
 			case err != nil:
 				return err
 			case !more:
 				return FaultImport.Because(errNotOfSource)
-			case from.Account == planned.Account:
-				planned.Tags = from.Tags
+			case from.Account.Account == planned.Account:
+				planned.Tags = from.tags
 				return nil
 			}
 		}
-	}, stop
+	}, stop, err
 }
 
 // share is how much of a part of the work so many rows are.
@@ -228,22 +211,13 @@ func (p *parsing) share(rows int64, part int) int {
 }
 
 func (p *parsing) setAside(a SetAside) {
-	switch a.Kind {
-	case Rejected:
-		p.imported.Rejected++
-	case Duplicate:
-		p.imported.Duplicate++
-	case Protected:
-		p.imported.Protected++
+	groups := &p.imported.Groups
+	at := slices.IndexFunc(*groups, func(g SetAsideGroup) bool { return g.Kind == a.Kind && g.Reason == a.Reason })
+	if at < 0 {
+		at, *groups = len(*groups), append(*groups, SetAsideGroup{Kind: a.Kind, Reason: a.Reason})
 	}
-	key := groupKey{a.Kind, a.Reason}
-	group := p.groups[key]
-	if group == nil {
-		group = &SetAsideGroup{Kind: a.Kind, Reason: a.Reason}
-		p.groups[key] = group
-	}
-	group.Rows++
-	if len(group.First) < GroupFirst {
+	group := &(*groups)[at]
+	if group.Rows++; len(group.First) < GroupFirst {
 		group.First = append(group.First, a.Row)
 	}
 	p.slice.SetAsides = append(p.slice.SetAsides, a)

@@ -59,7 +59,7 @@ func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping,
 	err := s.db.Reader().QueryRowContext(ctx, `
 		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id
 			WHERE j.id = $1 AND m.shape = $2`,
-		im.JobID, shape).Scan(&choices, &header, &m.By, &at)
+		im.ID, shape).Scan(&choices, &header, &m.By, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -93,8 +93,8 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 		if _, err := ch.tx.ExecContext(ctx, `UPDATE jobs SET understanding = '' WHERE id = $1`, ch.was.ID); err != nil {
 			return err
 		}
-		ch.say("before", before.Choices)
-		ch.say("after", c)
+		ch.details["before"] = before.Choices
+		ch.details["after"] = c
 		return saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
 	})
 }

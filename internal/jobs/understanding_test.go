@@ -99,7 +99,7 @@ func TestRereadCancelledLeavesNoRows(t *testing.T) {
 		require.NoError(t, err)
 		im, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
-		require.Equal(t, j.ID, im.JobID)
+		require.Equal(t, j.ID, im.ID)
 		requireSums(t, s)
 		j, err = s.Act(ctx, operator, j.ID, jobs.Cancel)
 		require.NoError(t, err)
@@ -126,9 +126,9 @@ func TestRereadEndsListingsWithError(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		require.ErrorContains(t, ended, "read again")
+		require.ErrorContains(t, ended, "imported again")
 		for _, err := range s.Results(ctx, j.ID, "") {
-			require.ErrorContains(t, err, "read again", "how its rows are to be read is not known yet")
+			require.ErrorContains(t, err, "imported again", "how its rows are to be read is not known yet")
 		}
 	})
 }

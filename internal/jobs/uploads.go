@@ -37,8 +37,8 @@ func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func
 			if err != nil {
 				return err
 			}
-			var chunks int64
-			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest).Scan(&chunks); err != nil {
+			chunks, err := storedChunks(ctx, tx, digest)
+			if err != nil {
 				return err
 			}
 			if chunks != chunksOf(file.Size()) {
@@ -53,6 +53,10 @@ func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func
 }
 
 var errUploadRemoved = errors.New("jobs: another upload of the same file was given up meanwhile")
+
+func storedChunks(ctx context.Context, q store.Querier, digest string) (int64, error) {
+	return store.Value[int64](ctx, q, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest)
+}
 
 func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
 
@@ -90,15 +94,12 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 		}
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
 			// A job may have taken it meanwhile: then there is nothing to do.
-			err := store.One(ctx, tx, errUploadRemoved,
-				`UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
-			if errors.Is(err, errUploadRemoved) {
-				return nil
+			still, err := tx.Changed(ctx, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
+			if err != nil || still == 0 {
+				return err
 			}
-			for _, table := range []string{"upload_chunks", "uploads"} {
-				if err == nil {
-					_, err = tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sha256 = $1`, digest)
-				}
+			if _, err = tx.ExecContext(ctx, `DELETE FROM upload_chunks WHERE sha256 = $1`, digest); err == nil {
+				_, err = tx.ExecContext(ctx, `DELETE FROM uploads WHERE sha256 = $1`, digest)
 			}
 			return err
 		})
@@ -106,20 +107,21 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 	return len(digests), err
 }
 
-// upload opens a kept file, byte for byte as it was uploaded. It may be read by
+// File opens the file of a job, byte for byte as it was uploaded. It may be read by
 // one goroutine at a time.
-func (s *Jobs) upload(ctx context.Context, digest string, size int64) (*io.SectionReader, error) {
+func (s *Jobs) File(ctx context.Context, j Job) (*io.SectionReader, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(16*chunkBytes))
 	if err != nil {
 		return nil, err
 	}
-	return io.NewSectionReader(&storedFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
+	file := &storedFile{ctx: ctx, db: s.db, digest: j.FileSHA256, decoder: decoder, number: -1}
+	return io.NewSectionReader(file, 0, j.FileBytes), nil
 }
 
 // storedFile holds one chunk at a time, unpacked.
 type storedFile struct {
 	ctx     context.Context
-	store   *Jobs
+	db      *store.DB
 	digest  string
 	decoder *zstd.Decoder
 	number  int64 // of the chunk held
@@ -146,14 +148,13 @@ func (f *storedFile) hold(number int64) error {
 	if number == f.number {
 		return nil
 	}
-	var data []byte
-	err := f.store.db.Reader().QueryRowContext(f.ctx,
-		`SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
-	if err != nil {
-		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
-	}
 	f.number = -1
-	if f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0]); err != nil {
+	data, err := store.Value[[]byte](f.ctx, f.db.Reader(),
+		`SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number)
+	if err == nil {
+		f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0])
+	}
+	if err != nil {
 		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
 	}
 	f.number = number
@@ -162,31 +163,27 @@ func (f *storedFile) hold(number int64) error {
 
 // verifyUploads hashes every file that a job holds on to.
 func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
-	type kept struct {
-		digest, job string
-		bytes       int64
-	}
-	for last := ""; ; {
-		some, err := store.Collect(ctx, tx, func(row store.Scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
+	holders := paged(func(last Job) ([]Job, error) {
+		return store.Collect(ctx, tx, func(row store.Scanner) (j Job, err error) { return j, row.Scan(&j.FileSHA256, &j.FileBytes, &j.ID) }, `
 			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256
-				ORDER BY file_sha256 LIMIT 100`, last)
-		if err != nil || len(some) == 0 {
+			ORDER BY file_sha256 LIMIT 100`, last.FileSHA256)
+	})
+	for j, err := range holders {
+		if err != nil {
 			return err
 		}
-		for _, k := range some {
-			last = k.digest
-			file, err := s.upload(ctx, k.digest, k.bytes)
-			if err != nil {
-				return err
-			}
-			hash := sha256.New()
-			_, err = io.Copy(hash, file)
-			if ctx.Err() != nil {
-				return err
-			}
-			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
-				v.Add("job %s: the stored file is not the uploaded file", k.job)
-			}
+		file, err := s.File(ctx, j)
+		if err != nil {
+			return err
+		}
+		hash := sha256.New()
+		_, err = io.Copy(hash, file)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil || hex.EncodeToString(hash.Sum(nil)) != j.FileSHA256 {
+			v.Add("job %s: the stored file is not the uploaded file", j.ID)
 		}
 	}
+	return nil
 }
