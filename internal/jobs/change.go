@@ -144,7 +144,10 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable:
 			return nil
 		case c.was.HaltCode == CodeFailures:
-			return c.forgive(ctx)
+			// Counting starts anew, with a higher limit, so that the same bad list does not halt it again.
+			c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
+			c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
+			return err
 		case c.was.HaltCode == CodeGained:
 			c.to.Policy, err = snapshot.ParsePolicy(string(policy))
 			c.details["policy"] = c.to.Policy
@@ -158,14 +161,6 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 
 // FirstProbe is how long the first probe waits after a person has resumed a job, in milliseconds.
 const FirstProbe = 1_000
-
-// forgive lets a job that halted for its failures go on: counting starts anew,
-// with a higher limit, so that the same bad list does not halt it again.
-func (c *change) forgive(ctx context.Context) (err error) {
-	c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
-	c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
-	return err
-}
 
 // Act pauses, resumes or cancels a job, or starts it before its time. Cancelling
 // leaves calls in flight to end; what was never sent becomes cancelled at once.

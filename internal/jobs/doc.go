@@ -1,17 +1,17 @@
-// Package jobs is all there is about a job: what it is, how its file is read, who
+// Package jobs is all there is about a job: what it is, how its file is imported, who
 // starts and changes it, and what became of its accounts.
 //
-// A job is one upload and what is done with its accounts. The [Importer] reads
+// A job is one upload and what is done with its accounts. The [Importer] parses
 // its file in the background and plans it into batches of up to 100 accounts in
 // file order. Sorting on disk finds what repeats, so that memory does not grow
-// with the file; a reading that broke off begins anew.
+// with the file; an import that broke off begins anew.
 //
 // What a job does with an account is its [Kind] (operation.go), where it stands its
 // [State]. One table says which actions change the state and how, whoever acts
 // ([State.Next]), and one function what follows from the counts of a job
-// ([Progress.Judge]). A change that a person makes reads as check, write, log
-// (change.go): the row of the job is written once, and the log says so in the same
-// transaction. The package engine carries jobs out.
+// ([Progress.Judge]). A change reads as check, write, log (change.go for what a person
+// does, advance.go for what the program does): the row of the job is written once, and
+// the log says so in the same transaction. The package engine carries jobs out.
 //
 // A job's accounts are kept twice as its file gave them, many to a row: in file
 // order as the batches of its plan, and sorted by name to find them by. Neither

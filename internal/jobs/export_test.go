@@ -85,10 +85,7 @@ var ErrMoreToCompare = errMoreToCompare
 // after something has happened in between.
 func (s *Jobs) CompareThen(ctx context.Context, im *Import, read Imported, between func() error) error {
 	with := s.newComparison(im, read)
-	others, err := with.missing(ctx, s.db.Reader())
-	if err == nil {
-		err = with.compare(ctx, others)
-	}
+	err := with.compareMissing(ctx)
 	if err == nil {
 		err = between()
 	}

@@ -15,17 +15,17 @@ import (
 	"tagsweep/internal/store"
 )
 
-// importLease is how long an import stays its reader's after each slice.
+// importLease is how long an import stays its importer's after each slice.
 const importLease = time.Minute
 
 // ReleaseImports lets the imports of an earlier process be taken at once. Call
-// it only where no other console can be reading.
+// it only where no other console can be importing.
 func (s *Jobs) ReleaseImports(ctx context.Context) error {
 	return s.db.Exec(ctx, `UPDATE jobs SET reader_until = 0 WHERE reader_until > 0`)
 }
 
-// ClaimImport returns the oldest import whose file has at most so many bytes (0: any) and that nobody reads,
-// emptied of what an earlier reading left; nil when there is none.
+// ClaimImport returns the oldest import whose file has at most so many bytes (0: any) and that nobody imports,
+// emptied of what an earlier import left; nil when there is none.
 func (s *Jobs) ClaimImport(ctx context.Context, mostBytes int64) (*Import, error) {
 	now := store.Millis(s.db.Now())
 	// Without a lock first, since mostly there is none. A job that is no longer
@@ -181,10 +181,7 @@ func (s *Jobs) encryptWanted(ctx context.Context, im *Import, batches []PlannedB
 func (s *Jobs) FinishImport(ctx context.Context, im *Import, read Imported) error {
 	with := s.newComparison(im, read)
 	for {
-		others, err := with.missing(ctx, s.db.Reader())
-		if err == nil {
-			err = with.compare(ctx, others)
-		}
+		err := with.compareMissing(ctx)
 		if err == nil {
 			err = s.db.Tx(ctx, func(tx *store.Tx) error { return s.finishImport(ctx, tx, im, read, with) })
 		}
@@ -194,7 +191,7 @@ func (s *Jobs) FinishImport(ctx context.Context, im *Import, read Imported) erro
 	}
 }
 
-var errMoreToCompare = errors.New("jobs: another file was read meanwhile")
+var errMoreToCompare = errors.New("jobs: another file was imported meanwhile")
 
 func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read Imported, with *comparison) error {
 	// One import of an app finishes at a time: of two, the later one knows of the earlier.
@@ -206,11 +203,8 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 		return cmp.Or(err, errMoreToCompare)
 	}
 	understanding, err := json.Marshal(read.Understanding)
-	if err != nil {
-		return err
-	}
-	unusual, err := json.Marshal(read.Unusual)
-	if err != nil {
+	unusual, failed := json.Marshal(read.Unusual)
+	if err = cmp.Or(err, failed); err != nil {
 		return err
 	}
 	aside := map[SetAsideKind]int64{}
@@ -255,13 +249,13 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	return s.startInspection(ctx, tx, draft.ID)
 }
 
-// briefly is what an entry of the log says about how a file was read.
+// briefly is what an entry of the log says about how a file was parsed.
 func briefly(u accounts.Understanding) map[string]any {
 	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote, "sheet": store.Clean(u.Sheet, 100),
 		"entry": store.Clean(u.Entry, 200), "first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
 }
 
-// RefuseImport ends the job of a file that cannot be read.
+// RefuseImport ends the job of a file that cannot be parsed.
 func (s *Jobs) RefuseImport(ctx context.Context, im *Import, why *fault.Error) error {
 	if err := s.emptyJob(ctx, im); err != nil {
 		return err

@@ -36,14 +36,14 @@ type Mapping struct {
 	At      time.Time
 }
 
-// ImportSlice is a part of what was read. Slices are small, so that running
+// ImportSlice is a part of what was parsed. Slices are small, so that running
 // jobs and pages never wait long behind one.
 type ImportSlice struct {
 	SetAsides []SetAside
 	Batches   []PlannedBatch
 	Names     []Names
 	Read      int   // thousandths of the work
-	Rows      int64 // read so far
+	Rows      int64 // parsed so far
 }
 
 // Imported is what a file came to.
@@ -70,15 +70,15 @@ type SetAsideGroup struct {
 	First  []int64 // the numbers of the first ten
 }
 
-// ErrImportGone ends a reading whose job was cancelled or taken over.
-var ErrImportGone = errors.New("jobs: the import is no longer this reader's")
+// ErrImportGone ends an import whose job was cancelled or taken over.
+var ErrImportGone = errors.New("jobs: the import is no longer this importer's")
 
-// FaultImport is for a file that a defect of the program keeps from being read.
+// FaultImport is for a file that a defect of the program keeps from being imported.
 var FaultImport = fault.Declare(fault.Invalid, "file.defect",
 	"The file could not be read because of a defect in Tagsweep. No accounts were imported. Save it as “CSV UTF-8” "+
 		"and upload it again, and tell an admin the job ID.")
 
-// Importer reads uploaded files into drafts, and makes the inspections of what has
+// Importer imports uploaded files into drafts, and makes the inspections of what has
 // ended, in the background.
 type Importer struct {
 	Jobs    *Jobs
@@ -94,14 +94,14 @@ const smallBytes = 8 << 20
 // importIdle is how long an upload waits at most to be seen; looking costs little.
 const importIdle = 50 * time.Millisecond
 
-// Run reads files until ctx ends: one of any size at a time, and beside it one
-// small one. What it leaves unread is read from its beginning by the next Run.
+// Run imports files until ctx ends: one of any size at a time, and beside it one
+// small one. What it leaves unfinished the next Run imports from its beginning.
 func (i *Importer) Run(ctx context.Context) error {
-	var readers errgroup.Group
+	var imports errgroup.Group
 	for _, most := range []int64{0, smallBytes} {
-		readers.Go(func() error { i.loop(ctx, most); return nil })
+		imports.Go(func() error { i.loop(ctx, most); return nil })
 	}
-	return readers.Wait()
+	return imports.Wait()
 }
 
 func (i *Importer) loop(ctx context.Context, most int64) {
@@ -115,7 +115,7 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 		case read:
 			wait = 0
 		case err != nil && ctx.Err() == nil:
-			i.Log.Error("a file could not be read yet; it will be tried again", "err", err)
+			i.Log.Error("a file could not be imported yet; it will be tried again", "err", err)
 			wait = 2 * time.Second
 		}
 		select {
@@ -125,7 +125,7 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 	}
 }
 
-// Next reads one file of at most so many bytes (0: any), if one waits.
+// Next imports one file of at most so many bytes (0: any), if one waits.
 func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
 	im, err := i.Jobs.ClaimImport(ctx, mostBytes)
 	if err != nil || im == nil {
@@ -140,7 +140,7 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 		err = i.Jobs.RefuseImport(ctx, im, f)
 	}
 	if errors.Is(err, ErrImportGone) {
-		return true, nil // the next ClaimImport removes what was read
+		return true, nil // the next ClaimImport removes what was imported
 	}
 	if err != nil {
 		return false, fmt.Errorf("job %s: %w", im.ID, err)
@@ -152,7 +152,7 @@ func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err er
 func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err error) {
 	defer func() {
 		if defect := recover(); defect != nil {
-			i.Log.Error("reading a file panicked", "job", im.ID, "panic", defect, "stack", string(debug.Stack()))
+			i.Log.Error("parsing a file panicked", "job", im.ID, "panic", defect, "stack", string(debug.Stack()))
 			err = FaultImport.With()
 		}
 	}()

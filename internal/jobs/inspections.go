@@ -1,12 +1,11 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"strconv"
+	"slices"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -57,19 +56,15 @@ func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
 	numbers, err := store.Column[int64](ctx, s.db.Reader(), `
 		SELECT number FROM batches WHERE job_id = $1 AND outcome = $2 AND accounts > 0
 		UNION SELECT (seq - 1) / 100 + 1 FROM own_outcomes WHERE job_id = $1 AND outcome = $2 ORDER BY 1`, j.ID, j.Kind.Done())
-	batches, lowest, least := map[int64]bool{}, int64(0), ""
+	batches := map[int64]bool{}
 	for _, n := range numbers {
 		if snapshot.Sample(j.Verify.Seed, n, j.Verify.Share) {
 			batches[n] = true
 		}
-		mac := hmac.New(sha256.New, []byte(j.Verify.Seed))
-		mac.Write(strconv.AppendInt(nil, n, 10))
-		if draw := string(mac.Sum(nil)); least == "" || draw < least {
-			lowest, least = n, draw
-		}
 	}
-	if len(batches) == 0 && lowest > 0 {
-		batches[lowest] = true
+	if len(batches) == 0 && len(numbers) > 0 {
+		draw := func(n int64) uint64 { return snapshot.Draw(j.Verify.Seed, n) }
+		batches[slices.MinFunc(numbers, func(a, b int64) int { return cmp.Compare(draw(a), draw(b)) })] = true
 	}
 	return batches, err
 }

@@ -30,8 +30,8 @@ var FaultKind = fault.Declare(fault.Invalid, "job.kind",
 	"No job was created: the operation does not exist, or it cannot be used here. Choose one of the options on the "+
 		"page.")
 
-// Create keeps the file and makes a job whose file is to be read. A file
-// that cannot be read is refused: nothing is kept but an entry in the log.
+// Create keeps the file and makes a job whose file is to be imported. A file
+// that cannot be parsed is refused: nothing is kept but an entry in the log.
 func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
 		return created, FaultKind.With()

@@ -26,7 +26,7 @@ const (
 // parsing turns the rows of one file into a plan. Sorting finds the duplicates,
 // on disk, so that memory does not grow with the file:
 //
-//  1. Rows are read; rejected and protected ones are set aside, the others are
+//  1. Rows are parsed; rejected and protected ones are set aside, the others are
 //     noted in file order and sorted by account.
 //  2. In the order of accounts the first row of each becomes a name, and the
 //     others are duplicates, sorted by row.
@@ -227,7 +227,7 @@ func (p *parsing) setAside(a SetAside) {
 const GroupFirst = 10
 
 // save writes the slice down when it is full, when it is time, or in any case,
-// while reading goes on. All waits for it.
+// while parsing goes on. All waits for it.
 func (p *parsing) save(ctx context.Context, read int, all bool) error {
 	s := &p.slice
 	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || p.tags >= sliceTags || len(s.Names) >= sliceNames

@@ -129,7 +129,8 @@ func (s *Jobs) List(ctx context.Context, f Filter) ([]Job, error) {
 		where = append(where, `j.created_at < `+q.Arg(f.To.UnixMilli()))
 	}
 	if f.Text != "" {
-		like := ` LIKE LOWER(CAST(` + q.Arg("%"+literally(store.Clean(f.Text, 300))+"%") + ` AS TEXT)) ESCAPE '!'`
+		literally := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(store.Clean(f.Text, 300))
+		like := ` LIKE LOWER(CAST(` + q.Arg("%"+literally+"%") + ` AS TEXT)) ESCAPE '!'`
 		where = append(where, `(LOWER(j.file_name)`+like+` OR LOWER(j.note)`+like+` OR j.id`+like+`)`)
 	}
 	if f.Before != "" {
@@ -141,9 +142,4 @@ func (s *Jobs) List(ctx context.Context, f Filter) ([]Job, error) {
 	}
 	q.Text += ` ORDER BY j.id DESC LIMIT ` + q.Arg(f.Limit)
 	return store.Collect(ctx, s.db.Reader(), scanJob, q.Text, q.Args...)
-}
-
-// literally is a text in a pattern whose signs mean themselves.
-func literally(text string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
 }

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 
@@ -32,7 +31,13 @@ func (s *Jobs) Rows(ctx context.Context, jobID string, f RowFilter) (found []Acc
 			return nil, store.AsTrouble(err)
 		}
 		if few {
-			candidates = s.accountsInRows(ctx, jobID, rows)
+			candidates = func(yield func(Account, error) bool) {
+				for _, row := range rows {
+					if !yield(s.accountInRow(ctx, jobID, row)) {
+						return
+					}
+				}
+			}
 		}
 	}
 	for a, err := range candidates {
@@ -60,16 +65,6 @@ func (s *Jobs) pageWith(ctx context.Context, jobID string, f RowFilter, number i
 		return nil, err
 	}
 	return s.placed(ctx, jobID, number, number+pageBatches-1)
-}
-
-func (s *Jobs) accountsInRows(ctx context.Context, jobID string, rows []int64) iter.Seq2[Account, error] {
-	return func(yield func(Account, error) bool) {
-		for _, row := range rows {
-			if !yield(s.accountInRow(ctx, jobID, row)) {
-				return
-			}
-		}
-	}
 }
 
 // rowsLike returns the rows after one of the accounts that begin with a prefix, in file

@@ -46,7 +46,7 @@ type Settings struct {
 // mostKeepDays is ten years.
 const mostKeepDays = 3_650
 
-const settingsColumns = `a.rate_set, a.failure_limit, a.canary = 1, a.snapshot = 1, a.keep_days, a.verify_share`
+const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share`
 
 func (s *Settings) dest() []any {
 	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
@@ -152,14 +152,10 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		return FaultVerifyShare.With()
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		// Writes first, so that what is read next is locked and current.
-		if _, err := tx.ExecContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1`, appID); err != nil {
-			return err
-		}
 		var before Settings
 		var name string
-		err := tx.QueryRowContext(ctx, `SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`,
-			appID).Scan(append(before.dest(), &name)...)
+		err := tx.QueryRowContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1
+			RETURNING `+settingsColumns+`, name || ' (' || environment || ')'`, appID).Scan(append(before.dest(), &name)...)
 		if err != nil || before == to {
 			return err
 		}

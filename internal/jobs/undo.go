@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
@@ -161,11 +159,11 @@ func (l *undoList) holds(account string) bool {
 
 // readList reads a file of accounts of any form that jobs are uploaded in.
 func readList(file *io.SectionReader, longest int) (*undoList, error) {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+	digest, err := digestOf(file)
+	if err != nil {
 		return nil, err
 	}
-	list := &undoList{accounts: map[string]struct{}{}, sha256: hex.EncodeToString(hash.Sum(nil))}
+	list := &undoList{accounts: map[string]struct{}{}, sha256: digest}
 	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest})
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func ended(t checker, s *jobstest.Console, kind jobs.Kind, n int, before map[int
 
 func end(t checker, s *jobstest.Console, j jobs.Job, before map[int64][]string, rest jobs.Outcome, own ...jobstest.Own) jobs.Job {
 	t.Helper()
-	require.NoError(t, s.KeepTags(ctx, j.ID, before))
+	require.NoError(t, keepTags(s, j.ID, before))
 	require.NoError(t, s.End(ctx, j.ID, rest, own...))
 	j, err := s.Get(ctx, j.ID)
 	require.NoError(t, err)
@@ -237,7 +237,7 @@ func TestUndoOfErasedTagsIsRefused(t *testing.T) {
 		require.Equal(t, []any{jobs.Refused, snapshot.FaultErased.Code}, []any{made.State, made.Refusal.Code})
 		requireSums(t, s)
 		require.NoError(t, s.Sweep(ctx))
-		wrapped, err := s.Wrapped(ctx, made.ID)
+		wrapped, err := wrapped(s, made.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped, "a job that never was keeps no key")
 	})

@@ -22,11 +22,10 @@ const chunkBytes = 1 << 20
 // storeUpload stores a file under its SHA-256, once, a chunk a transaction, and
 // then runs use in the transaction that makes sure that all of it is there.
 func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+	digest, err := digestOf(file)
+	if err != nil {
 		return err
 	}
-	digest := hex.EncodeToString(hash.Sum(nil))
 	for {
 		if err := s.storeChunks(ctx, digest, file); err != nil {
 			return err
@@ -37,7 +36,7 @@ func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func
 			if err != nil {
 				return err
 			}
-			chunks, err := storedChunks(ctx, tx, digest)
+			chunks, err := store.Value[int64](ctx, tx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest)
 			if err != nil {
 				return err
 			}
@@ -52,11 +51,14 @@ func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func
 	}
 }
 
-var errUploadRemoved = errors.New("jobs: another upload of the same file was given up meanwhile")
-
-func storedChunks(ctx context.Context, q store.Querier, digest string) (int64, error) {
-	return store.Value[int64](ctx, q, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest)
+// digestOf is the SHA-256 of a file in hex.
+func digestOf(file *io.SectionReader) (string, error) {
+	hash := sha256.New()
+	_, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size()))
+	return hex.EncodeToString(hash.Sum(nil)), err
 }
+
+var errUploadRemoved = errors.New("jobs: another upload of the same file was given up meanwhile")
 
 func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
 
@@ -176,12 +178,11 @@ func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verifie
 		if err != nil {
 			return err
 		}
-		hash := sha256.New()
-		_, err = io.Copy(hash, file)
+		digest, err := digestOf(file)
 		if ctx.Err() != nil {
 			return err
 		}
-		if err != nil || hex.EncodeToString(hash.Sum(nil)) != j.FileSHA256 {
+		if err != nil || digest != j.FileSHA256 {
 			v.Add("job %s: the stored file is not the uploaded file", j.ID)
 		}
 	}

@@ -115,18 +115,17 @@ func (c *comparison) missing(ctx context.Context, q store.Querier) (missing []im
 	return missing, err
 }
 
-func (c *comparison) compare(ctx context.Context, others []importedJob) error {
-	for _, other := range others {
-		common, err := c.inCommon(ctx, other.id)
+func (c *comparison) compareMissing(ctx context.Context) error {
+	missing, err := c.missing(ctx, c.db.Reader())
+	for _, other := range missing {
+		if err == nil {
+			c.compared[other], err = c.inCommon(ctx, other.id)
+		}
 		if err == nil {
 			err = c.extend(ctx)
 		}
-		if err != nil {
-			return err
-		}
-		c.compared[other] = common
 	}
-	return nil
+	return err
 }
 
 // shared are the rows of the table, of the other jobs as they were last looked for.

@@ -4,39 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
-
-// KeepTags writes down the tags that a reading found, by place, as the engine does.
-func (s *Console) KeepTags(ctx context.Context, jobID string, before map[int64][]string) error {
-	batches := map[int64][]snapshot.Account{}
-	for _, seq := range slices.Sorted(maps.Keys(before)) {
-		number := (seq-1)/jobs.BatchSize + 1
-		batches[number] = append(batches[number], snapshot.Account{Seq: seq, Tags: before[seq]})
-	}
-	key, err := s.Snapshots.KeyOf(ctx, jobID)
-	if err != nil {
-		return err
-	}
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		for number, accounts := range batches {
-			data, err := snapshot.Seal(key, snapshot.Before, jobID, number, accounts)
-			if err != nil {
-				return err
-			}
-			if err := s.Snapshots.SaveBefore(ctx, tx, jobID, number, data); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
 
 // End ends a draft as if it had run: every account has the outcome, but for some
 // with one of their own. A call held all accounts of each batch.
@@ -84,11 +56,6 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 		}
 		return err
 	})
-}
-
-// Wrapped returns the encrypted key of a job's tags as it is stored.
-func (s *Console) Wrapped(ctx context.Context, jobID string) (wrapped []byte, err error) {
-	return wrapped, s.DB.Reader().QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
 }
 
 // LedgerCall writes a call of a batch that held some accounts into the ledger.
