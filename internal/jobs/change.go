@@ -113,7 +113,8 @@ func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, 
 	return after, err
 }
 
-func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id string, a Action, rule func(*change) error) (after Job, err error) {
+func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id string, a Action,
+	rule func(*change) error) (after Job, err error) {
 	c, err := s.begin(ctx, tx, id)
 	if err == nil {
 		err = c.may(a)

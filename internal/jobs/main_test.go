@@ -79,7 +79,7 @@ func keepTags(s *jobstest.Console, jobID string, before map[int64][]string) erro
 	})
 }
 
-// wrapped returns the encrypted key of a job's tags as it is stored.
-func wrapped(s *jobstest.Console, jobID string) ([]byte, error) {
+// wrappedKey returns the encrypted key of a job's tags as it is stored.
+func wrappedKey(s *jobstest.Console, jobID string) ([]byte, error) {
 	return store.Value[[]byte](ctx, s.DB.Reader(), `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID)
 }

@@ -57,7 +57,8 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 func (j Job) tagColumn() bool { return j.Kind.Tagged() && j.Source == "" }
 
 // insertJob keeps a file and the job whose file it is, which may be derived. Entry is what the log says.
-func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d derivation, entry func(Job) audit.Entry) (created Job, err error) {
+func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d derivation,
+	entry func(Job) audit.Entry) (created Job, err error) {
 	now := s.db.Now()
 	id, choices, only := store.NewID(now), []byte(nil), []byte(nil)
 	if n.Choices != (accounts.Choices{}) {

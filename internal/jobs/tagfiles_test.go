@@ -64,7 +64,7 @@ func TestAJobIsOfAKindThatCanBeUploaded(t *testing.T) {
 				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "account,tags\nann,vip\n")
 				require.NoError(t, err)
 				require.Equal(t, keep || kind != jobs.Clear, j.Snapshot, kind)
-				key, err := wrapped(s, j.ID)
+				key, err := wrappedKey(s, j.ID)
 				require.NoError(t, err)
 				require.NotEmpty(t, key, kind)
 			}

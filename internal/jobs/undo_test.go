@@ -237,7 +237,7 @@ func TestUndoOfErasedTagsIsRefused(t *testing.T) {
 		require.Equal(t, []any{jobs.Refused, snapshot.FaultErased.Code}, []any{made.State, made.Refusal.Code})
 		requireSums(t, s)
 		require.NoError(t, s.Sweep(ctx))
-		wrapped, err := wrapped(s, made.ID)
+		wrapped, err := wrappedKey(s, made.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped, "a job that never was keeps no key")
 	})
