@@ -18,6 +18,16 @@
 // is ever changed. What becomes of them stands beside them: a batch holds the
 // outcome of all its accounts but those with one of their own. So a million
 // accounts are read in a second, and a batch that goes through is one row.
+//
+// Where to find what:
+//
+//   - an upload becomes a draft: newjob.go, uploads.go, importer.go, parsing.go, import.go
+//   - a person acts on a job: start.go, change.go, decisions.go, protected.go, killswitch.go, sending.go
+//   - a job is derived from another: derived.go, retry.go, undo.go, inspections.go
+//   - the engine moves a job on: advance.go
+//   - what pages, downloads and searches show: row.go, rows.go, listing.go, results.go, find.go,
+//     ledger.go, reports.go, warnings.go
+//   - what is proved, kept and erased: verify.go, seals.go, retention.go
 package jobs
 
 import (
