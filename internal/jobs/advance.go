@@ -164,7 +164,8 @@ type HaltReason struct {
 }
 
 // Halt stops a job that may send, and says so in the log. A job that would recover by
-// itself stays halted if this reason needs a person.
+// itself stays halted if this reason needs a person. Its transaction has locked the
+// app, like those of Begin, Recover and Advance.
 func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReason) error {
 	was, err := job(ctx, tx, jobID)
 	if err != nil || was.State == Halted && (!Recovers(was.HaltCode) || Recovers(h.Code)) {

@@ -189,6 +189,9 @@ func (p *parsing) tagged(ctx context.Context) (give func(*Planned) error, stop f
 		return func(*Planned) error { return nil }, func() {}, nil
 	}
 	d, err := p.Jobs.derivationOf(ctx, p.im.Job)
+	if err != nil {
+		return nil, nil, err
+	}
 	next, stop := iter.Pull2(p.Jobs.inOrder(ctx, d))
 	return func(planned *Planned) error {
 		for { // those that the file leaves out may stand between
@@ -202,7 +205,7 @@ func (p *parsing) tagged(ctx context.Context) (give func(*Planned) error, stop f
 				return nil
 			}
 		}
-	}, stop, err
+	}, stop, nil
 }
 
 // share is how much of a part of the work so many rows are.
