@@ -67,7 +67,7 @@ func prepareOurs(l load) error {
 	if err != nil {
 		return err
 	}
-	importer := jobs.Importer{Store: s, Log: slog.New(slog.DiscardHandler)}
+	importer := jobs.Importer{Jobs: s, Log: slog.New(slog.DiscardHandler)}
 	if _, err := importer.Next(ctx, 0); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		said   string
 		counts jobs.Counts
 	}{
-		jobs.Again:    {"Removing the tags of 100 accounts again.", counts(300, 0, 0)},
+		jobs.Retry:    {"Removing the tags of 100 accounts again.", counts(300, 0, 0)},
 		jobs.Leave:    {"100 accounts were left unchanged.", counts(200, 0, 100)},
 		jobs.ReadBack: {"Reading the tags of 100 accounts again.", counts(200, 100, 0)},
 	} {

@@ -125,7 +125,7 @@ func (s *Server) jobWithRows(v *request) (jobs.Job, error) {
 	case err != nil:
 		return j, err
 	case j.State == jobs.Reading:
-		return j, jobs.FaultStillReads.With()
+		return j, jobs.FaultImporting.With()
 	case templates.JobView{Job: j}.Unread():
 		return j, faultUnread.With()
 	}

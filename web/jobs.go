@@ -230,7 +230,7 @@ func (s *Server) decideJob(v *request) error {
 		return err
 	}
 	switch jobs.Decision(v.FormValue("decision")) {
-	case jobs.Again:
+	case jobs.Retry:
 		j, err := s.Jobs.Get(v.Request().Context(), id)
 		if err != nil {
 			return err

@@ -290,7 +290,8 @@ func TestSameCodeForSingleAccountsHalts(t *testing.T) {
 		a.carryOut(t)
 		require.Equal(t, jobs.Halted, a.job.State)
 		require.Equal(t, code, a.job.HaltCode)
-		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(2))
+		// One more for each call that left before the answer to the one before was known.
+		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(10))
 		require.Less(t, len(a.Ledger()), 50)
 	})
 }
@@ -346,7 +347,7 @@ func TestInDoubtAsksAPersonIfUnreadable(t *testing.T) {
 		require.Equal(t, jobs.Running, a.job.State)
 		require.Len(t, a.Ledger(), 3)
 
-		_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Again)
+		_, err := a.jobs.Decide(t.Context(), commandLine(), a.job.ID, jobs.Retry)
 		require.NoError(t, err)
 		a.carryOut(t)
 		a.requireFinished(t, 0)

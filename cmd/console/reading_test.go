@@ -137,7 +137,7 @@ func TestImportOutlivesALockedDatabase(t *testing.T) {
 	content, rows, _, _ := fileWithEverything(150_000)
 	id := olga.beginUpload("users.csv", content)
 	release := lockDatabase(t, p.database, "EXCLUSIVE")
-	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be read yet") })
+	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be imported yet") })
 	release()
 	until(t, "the file is read", func() bool { return olga.job(id).State != "reading" })
 	require.Equal(t, "draft", olga.job(id).State)

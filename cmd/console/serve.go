@@ -109,7 +109,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		return nil, err
 	}
 	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
-	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
+	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log}
 	con.web, err = web.New(
 		web.Config{
 			DB:             con.db,

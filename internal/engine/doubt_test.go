@@ -57,7 +57,7 @@ func TestTagsGainedSinceAreForAPerson(t *testing.T) {
 		c.requireReview(j, jobs.NeedsReview{Tagged: 1})
 		c.requireCounts(j, jobs.Counts{jobs.Cleared: 2, jobs.InDoubt: 1})
 		require.Equal(c, []string{"old", "new"}, c.service.Tags("a1"))
-		c.decide(j, jobs.Again)
+		c.decide(j, jobs.Retry)
 		c.ends(j, jobs.Counts{jobs.Cleared: 3})
 		for a, err := range c.TagsBefore(c.Context(), j.ID) {
 			require.NoError(c, err)
@@ -118,7 +118,7 @@ func TestTenLostCallsInARowAreForAPerson(t *testing.T) {
 		c.readBack(timtest.Faults{})
 		c.requireReview(j, jobs.NeedsReview{Lost: 2})
 		require.Len(c, c.calls(tim.RemoveTags), 2)
-		c.decide(j, jobs.Again)
+		c.decide(j, jobs.Retry)
 		c.ends(j, jobs.Counts{jobs.Changed: 2})
 		require.Equal(c, []string{"x"}, c.service.Tags("a0"))
 		c.requireMatch(j)

@@ -126,7 +126,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 // setAsideProtected excludes protected accounts from batches that are about to be
 // sent. In a batch in doubt they are only read again.
 func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, exclusive bool) (rest []*batch, err error) {
-	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
+	protected, _, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 func (c *fixture) inspects(of jobs.Job) jobs.Job {
 	c.Helper()
 	for range 2 { // once, however often it is asked for
-		_, err := c.MakeInspection(c.Context(), c.TempDir())
+		_, err := c.DeriveInspection(c.Context(), c.TempDir())
 		require.NoError(c, err)
 		require.NoError(c, jobstest.ReadAll(c.Console))
 	}
@@ -100,7 +100,7 @@ func TestNothingIsInspectedIfNothingWasDone(t *testing.T) {
 		c.ends(looked, jobs.Counts{jobs.Inspected: 3})
 		for found := true; found; {
 			var err error
-			found, err = c.MakeInspection(c.Context(), c.TempDir())
+			found, err = c.DeriveInspection(c.Context(), c.TempDir())
 			require.NoError(c, err)
 		}
 		for _, j := range []jobs.Job{failed, looked} {

@@ -33,11 +33,6 @@ func (e *Engine) intent(b *batch, c *call) []any {
 	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
-// saveTags saves the tags that the accounts of a batch had.
-const saveTags = `
-	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
-	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
-
 // keep saves what must not be lost when a call leaves: its intent, and before the
 // first call that changes tags, the tags the accounts had. If that fails, the call
 // is not sent.
@@ -57,7 +52,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 		if !first {
 			return store.One(ctx, tx, errLost, checkClaim, b.job.id, b.number, b.claim)
 		}
-		if err := b.writeTags(ctx, tx, tags); err != nil {
+		if err := e.saveTags(ctx, tx, b, tags); err != nil {
 			return err
 		}
 		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim); err != nil {
@@ -106,12 +101,11 @@ func (e *Engine) encryptTags(ctx context.Context, b *batch) (encrypted []byte, e
 	return nil, notNow
 }
 
-func (b *batch) writeTags(ctx context.Context, tx *store.Tx, encrypted []byte) error {
+func (e *Engine) saveTags(ctx context.Context, tx *store.Tx, b *batch, encrypted []byte) error {
 	if encrypted == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, saveTags, b.job.id, b.number, encrypted, snapshot.Digest(encrypted))
-	return err
+	return e.Snapshots.SaveBefore(ctx, tx, b.job.id, b.number, encrypted)
 }
 
 // tagsWritten records that the encrypted tags are in the database.

@@ -77,7 +77,7 @@ func TestAProtectedAccountThatWasSentFails(t *testing.T) {
 		c.readBack(timtest.Faults{})
 		c.requireReview(j, jobs.NeedsReview{Tagged: 1})
 		c.protect("a1")
-		c.decide(j, jobs.Again)
+		c.decide(j, jobs.Retry)
 		ended := c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})
 		require.Equal(c, jobs.Finished, ended.State, "a person said so: it is no failure of the list")
 		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)

@@ -112,7 +112,7 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 }
 
 func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags []byte, s settlement) error {
-	if err := b.writeTags(ctx, tx, tags); err != nil {
+	if err := e.saveTags(ctx, tx, b, tags); err != nil {
 		return err
 	}
 	if err := e.writeSettlement(ctx, tx, b, s); err != nil {

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"tagsweep/internal/store"
@@ -81,6 +83,31 @@ func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, fro
 		}
 	}
 	return tags, nil
+}
+
+// SaveBefore saves the encrypted earlier tags of a batch, and replaces those saved before.
+func (s *Snapshots) SaveBefore(ctx context.Context, tx *store.Tx, jobID string, number int64, encrypted []byte) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`,
+		jobID, number, encrypted, Digest(encrypted))
+	return err
+}
+
+// SaveWanted saves the encrypted tags that a job must add or remove, by batch.
+func (s *Snapshots) SaveWanted(ctx context.Context, tx *store.Tx, jobID string, encrypted map[int64][]byte) error {
+	var rows []any
+	for _, number := range slices.Sorted(maps.Keys(encrypted)) {
+		rows = append(rows, jobID, number, encrypted[number])
+	}
+	return store.InsertAll(ctx, tx, `wanted_tags (job_id, number, data)`, 3, rows)
+}
+
+// RemoveWanted removes the tags that a job must add or remove for some batches, and
+// returns for how many.
+func (s *Snapshots) RemoveWanted(ctx context.Context, tx *store.Tx, jobID string, most int) (int64, error) {
+	return tx.Changed(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number IN (
+		SELECT number FROM wanted_tags WHERE job_id = $1 ORDER BY number LIMIT $2)`, jobID, most)
 }
 
 // Changed returns the batches whose stored data does not match its digest.

@@ -48,14 +48,10 @@ func (s *Snapshots) Drop(ctx context.Context, tx *store.Tx, jobID string) error 
 // DestroyKey destroys the key of a job's tags; false: it was destroyed already. Until
 // Empty is done, erased_at is 0 and erase_at is in the past, so that Due finds the rest.
 func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by string) (destroyed bool, err error) {
-	result, err := tx.ExecContext(ctx, `
+	n, err := tx.Changed(ctx, `
 		UPDATE snapshot_keys SET wrapped = $2, erase_at = $3, erased_by = $4
 		WHERE job_id = $1 AND erased_at = 0 AND length(wrapped) > 0`,
 		jobID, []byte{}, store.Millis(s.db.Now()), store.Clean(by, 100))
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
 	return n > 0, err
 }
 

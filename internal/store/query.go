@@ -12,11 +12,7 @@ import (
 
 // One runs a statement that must change exactly one row. If it does not, One returns otherwise.
 func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any) error {
-	result, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
+	n, err := tx.Changed(ctx, query, args...)
 	if err == nil && n != 1 {
 		return otherwise
 	}
@@ -25,25 +21,54 @@ func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any
 
 // Collect runs a query and scans each of its rows.
 func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
+	var all []T
+	err := Each(ctx, q, func(row Scanner) error {
+		t, err := scan(row)
+		all = append(all, t)
+		return err
+	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		t, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
+	return all, nil
+}
+
+// Each runs a query and gives each of its rows to scan.
+func Each(ctx context.Context, q Querier, scan func(Scanner) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
 	}
-	return all, rows.Err()
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // Column returns the values of a query with one column.
 func Column[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
 	return Collect(ctx, q, func(row Scanner) (t T, err error) { return t, row.Scan(&t) }, query, args...)
+}
+
+// Value runs a query and returns the one value of its one row, or sql.ErrNoRows.
+func Value[T any](ctx context.Context, q Querier, query string, args ...any) (value T, err error) {
+	err = q.QueryRowContext(ctx, query, args...).Scan(&value)
+	return value, err
+}
+
+// Sums runs a query for keys and numbers, and adds up the numbers of each key.
+func Sums[K comparable](ctx context.Context, q Querier, query string, args ...any) (map[K]int64, error) {
+	sums := map[K]int64{}
+	return sums, Each(ctx, q, func(row Scanner) error {
+		var key K
+		var n int64
+		err := row.Scan(&key, &n)
+		sums[key] += n
+		return err
+	}, query, args...)
 }
 
 // Querier is a *sql.DB or *Tx.

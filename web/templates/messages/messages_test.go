@@ -78,7 +78,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, outcome := range jobs.Outcomes {
 		keys = append(keys, "outcome."+string(outcome), "outcome."+string(outcome)+".why")
 	}
-	for _, decision := range []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack} {
+	for _, decision := range []jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack} {
 		keys = append(keys, "decision."+string(decision))
 	}
 	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags} {

@@ -11,9 +11,8 @@ import (
 // Package evidence seals; what is sealed does not change any more.
 
 // Sealed returns the number of the entry that seals a job; 0 when none does yet.
-func (s *Jobs) Sealed(ctx context.Context, jobID string) (seq int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT sealed FROM jobs WHERE id = $1`, jobID).Scan(&seq)
-	return seq, err
+func (s *Jobs) Sealed(ctx context.Context, jobID string) (int64, error) {
+	return store.Value[int64](ctx, s.db.Reader(), `SELECT sealed FROM jobs WHERE id = $1`, jobID)
 }
 
 // SealedJob is a job with the number of the entry that seals it.
@@ -40,8 +39,7 @@ func (s *Jobs) UnsealedAfter(ctx context.Context, id string, limit int) ([]strin
 
 // Unsealed reports whether a job is to be sealed.
 func (s *Jobs) Unsealed(ctx context.Context, q store.Querier, jobID string) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM jobs WHERE id = $1 AND `+unsealed, jobID).Scan(&n)
+	n, err := store.Value[int](ctx, q, `SELECT COUNT(*) FROM jobs WHERE id = $1 AND `+unsealed, jobID)
 	return n > 0, err
 }
 
