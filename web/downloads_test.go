@@ -95,7 +95,7 @@ func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 		mended := strings.ReplaceAll(rejects, "a-name-that-is-longer-than-32-bytes", "short")
 		second := b.draftOf(mended)
 		var found struct {
-			Accounts []placedJSON `json:"accounts"`
+			Accounts []accountJSON `json:"accounts"`
 		}
 		b.json("/accounts?q=short", &found)
 		require.NotEmpty(t, found.Accounts, "%s: %s", name, mended)

@@ -37,7 +37,7 @@ const (
 
 // awaitRead returns when the file of a job has been read, or when it takes too
 // long to wait for.
-func (s *Server) awaitRead(v *visit, id string) error {
+func (s *Server) awaitRead(v *request, id string) error {
 	ctx, patience := v.Request().Context(), scriptWaits
 	if strings.Contains(v.Request().Header.Get("Accept"), "text/html") {
 		patience = browserWaits
@@ -61,7 +61,7 @@ func (s *Server) awaitRead(v *visit, id string) error {
 }
 
 // rereadJob has the file of a draft read again as the person says.
-func (s *Server) rereadJob(v *visit) error {
+func (s *Server) rereadJob(v *request) error {
 	id := v.Param("id")
 	choices, err := choicesOf(v)
 	if err == nil {
@@ -85,7 +85,7 @@ func (s *Server) rereadJob(v *visit) error {
 
 // choicesOf reads the form: an empty field leaves it to the console. With a
 // fault it returns what could be read, so that the form can show it again.
-func choicesOf(v *visit) (c accounts.Choices, err error) {
+func choicesOf(v *request) (c accounts.Choices, err error) {
 	one := func(name string, known []string) string {
 		value := v.FormValue(name)
 		if value != "" && !slices.Contains(known, value) {

@@ -10,7 +10,6 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
@@ -31,13 +30,13 @@ var FaultKind = fault.Declare(fault.Invalid, "job.kind",
 	"No job was created: the operation does not exist, or it cannot be used here. Choose one of the options on the "+
 		"page.")
 
-// Create keeps the file and makes a job whose file is to be read. A file
-// that cannot be read is refused: nothing is kept but an entry in the log.
+// Create keeps the file and makes a job whose file is to be imported. A file
+// that cannot be parsed is refused: nothing is kept but an entry in the log.
 func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
 		return created, FaultKind.With()
 	}
-	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tagColumn(n.Kind, "")})
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: n.Kind.Tagged()})
 	if f, known := errors.AsType[*fault.Error](err); known {
 		return created, errors.Join(err, s.log.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
 			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
@@ -48,53 +47,30 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	if err != nil {
 		return created, err
 	}
-	var from origin
-	if !n.Choices.IsZero() {
-		said, err := json.Marshal(n.Choices)
-		if err != nil {
-			return created, err
-		}
-		from.choices = string(said)
-	}
-	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
-		return audit.Entry{
-			Code: audit.JobUploaded,
-			Details: map[string]any{
-				"kind":   created.Kind,
-				"file":   created.FileName,
-				"sha256": created.FileSHA256,
-				"bytes":  created.FileBytes,
-				"note":   created.Note,
-			},
-		}
+	return s.insertJob(ctx, by, n, derivation{}, func(created Job) audit.Entry {
+		return audit.Entry{Code: audit.JobUploaded, Details: map[string]any{"kind": created.Kind, "file": created.FileName,
+			"sha256": created.FileSHA256, "bytes": created.FileBytes, "note": created.Note}}
 	})
 }
 
-// tagColumn reports whether the file of such a job names tags beside its accounts.
-func tagColumn(k Kind, source string) bool { return k.Tagged() && source == "" }
+// tagColumn reports whether the file of the job names tags beside its accounts.
+func (j Job) tagColumn() bool { return j.Kind.Tagged() && j.Source == "" }
 
-// origin describes the source job of a derived job; that of an upload is zero.
-type origin struct {
-	source  string
-	choices string // JSON: how to read the file
-	policy  snapshot.Policy
-	only    []string
-	checks  Kind
-}
-
-// keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
-func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origin, entry func(Job) audit.Entry) (created Job, err error) {
+// insertJob keeps a file and the job whose file it is, which may be derived. Entry is what the log says.
+func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d derivation,
+	entry func(Job) audit.Entry) (created Job, err error) {
 	now := s.db.Now()
-	id, only := store.NewID(now), ""
-	if from.only != nil {
-		text, err := json.Marshal(from.only)
-		if err != nil {
-			return created, err
-		}
-		only = string(text)
+	id, choices, only := store.NewID(now), []byte(nil), []byte(nil)
+	if !n.Choices.IsZero() {
+		choices, err = json.Marshal(n.Choices)
 	}
-	err = s.keepUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
-		var err error
+	if err == nil && d.only != nil {
+		only, err = json.Marshal(d.only)
+	}
+	if err != nil {
+		return created, err
+	}
+	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
 				choices, source, policy, only_tags, checks, snapshot)
@@ -102,9 +78,9 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 				CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)
 			RETURNING `+jobFields,
 			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes,
-			store.Clean(by.Name, 100), store.Millis(now), from.choices, from.source, from.policy, only, from.checks))
-		if err == nil && from.checks != "" {
-			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
+			store.Clean(by.Name, 100), store.Millis(now), string(choices), d.of.ID, d.policy, string(only), d.checks))
+		if err == nil && d.checks != "" {
+			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, d.of.ID)
 		}
 		if err == nil {
 			err = s.snapshots.MakeKey(ctx, tx, id)
