@@ -153,7 +153,7 @@ func newClient(l load, conns int) (*tim.Client, error) {
 		Family: tim.AllMemberPush, MaxConns: conns})
 }
 
-// inFlight is how many calls the others make at once; with more or fewer, they were slower.
+// inFlight is how many calls the other queues make at once. With more or fewer they were slower.
 const inFlight = 32
 
 // batch is what the others keep of the work: a number and its accounts.
@@ -191,7 +191,7 @@ func openSQLite(path string) (*sql.DB, error) {
 	return db, err
 }
 
-// outcomes is where the others write what became of a batch: its code, and the
+// outcomes is where the others write the result of a batch: its code, and the
 // accounts that were refused.
 const outcomes = `CREATE TABLE outcomes (batch INTEGER PRIMARY KEY, code INTEGER NOT NULL, refused TEXT NOT NULL)`
 

@@ -25,7 +25,7 @@ func ourApp(l load) jobs.App {
 // keepingTags is ours when every batch's tags are read and kept before they are removed.
 const keepingTags = "tagsweep keeping tags"
 
-// openOurs opens the database with a key for the tags that are kept.
+// openOurs opens the database with a key for the tags that are saved.
 func openOurs(ctx context.Context, l load) (*store.DB, *jobs.Jobs, error) {
 	db, err := store.Open(ctx, l.Database)
 	if err != nil {
@@ -67,7 +67,7 @@ func prepareOurs(l load) error {
 	if err != nil {
 		return err
 	}
-	importer := jobs.Importer{Store: s, Log: slog.New(slog.DiscardHandler)}
+	importer := jobs.Importer{Jobs: s, Log: slog.New(slog.DiscardHandler)}
 	if _, err := importer.Next(ctx, 0); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func prepareOurs(l load) error {
 	return err
 }
 
-// drainOurs is the engine as the console runs it, but for the service's limit.
+// drainOurs is the engine as the console runs it, except the service's limit.
 func drainOurs(l load) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

@@ -351,7 +351,7 @@ CREATE INDEX snapshot_keys_due ON snapshot_keys (erase_at) WHERE erased_at = 0;
 CREATE TABLE snapshots (
     job_id TEXT   NOT NULL REFERENCES jobs (id),
     number BIGINT NOT NULL,
-    data   BYTEA  NOT NULL, -- sealed, see snapshot.Seal; empty once it was erased
+    data   BYTEA  NOT NULL, -- encrypted, see snapshot.Encrypt; empty once it was erased
     digest TEXT   NOT NULL, -- SHA-256 of data, which stays
     PRIMARY KEY (job_id, number)
 );
@@ -360,7 +360,7 @@ CREATE TABLE snapshots (
 CREATE TABLE wanted_tags (
     job_id TEXT   NOT NULL REFERENCES jobs (id),
     number BIGINT NOT NULL,
-    data   BYTEA  NOT NULL, -- sealed
+    data   BYTEA  NOT NULL, -- encrypted
     PRIMARY KEY (job_id, number)
 );
 

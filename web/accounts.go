@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	placesShown  = 100
-	namesShown   = 50
-	readTagsPath = "/accounts/read"
+	accountsShown = 100
+	namesShown    = 50
+	readTagsPath  = "/accounts/read"
 )
 
 var faultNoAccount = fault.Declare(fault.Invalid, "account.none",
 	"No tags were read: no account was entered. Enter the account exactly as in the service.")
 
-// findAccounts shows what was done with one account, exact to the letter, else
-// the accounts that begin as was typed.
-func (s *Server) findAccounts(v *visit) error {
+// findAccounts shows the history of one account. If there is no exact match, it shows
+// the accounts that begin with the typed text.
+func (s *Server) findAccounts(v *request) error {
 	found, err := s.find(v, v.QueryParam("q"))
 	if err != nil {
 		return err
@@ -40,20 +40,20 @@ func (s *Server) findAccounts(v *visit) error {
 	return s.accountPage(v, http.StatusOK, found, nil)
 }
 
-func (s *Server) find(v *visit, account string) (found templates.Found, err error) {
-	found = templates.Found{Query: account, Limit: placesShown}
+func (s *Server) find(v *request, account string) (found templates.Found, err error) {
+	found = templates.Found{Query: account, Limit: accountsShown}
 	if account == "" {
 		return found, nil
 	}
 	ctx := v.Request().Context()
-	if found.Events, err = s.Jobs.History(ctx, account, placesShown); err != nil || len(found.Events) > 0 {
+	if found.Events, err = s.Jobs.History(ctx, account, accountsShown); err != nil || len(found.Events) > 0 {
 		return found, err
 	}
 	found.Names, found.More, err = s.Jobs.AccountsLike(ctx, account, namesShown)
 	return found, err
 }
 
-func (s *Server) accountPage(v *visit, status int, found templates.Found, f *fault.Error) error {
+func (s *Server) accountPage(v *request, status int, found templates.Found, f *fault.Error) error {
 	view := s.view(v, "accounts")
 	view.Here = "/accounts?q=" + url.QueryEscape(found.Query)
 	if f != nil {
@@ -62,9 +62,9 @@ func (s *Server) accountPage(v *visit, status int, found templates.Found, f *fau
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Accounts(view, found) })
 }
 
-// readAccount asks the service for the tags that an account has now. What
-// cannot be recorded is not asked.
-func (s *Server) readAccount(v *visit) error {
+// readAccount reads the current tags of an account from the service, after recording
+// it in the log.
+func (s *Server) readAccount(v *request) error {
 	ctx, account := v.Request().Context(), v.FormValue("account")
 	now := &templates.TagsNow{}
 	err := s.readNow(v, account, now)
@@ -90,7 +90,7 @@ func (s *Server) readAccount(v *visit) error {
 	return s.accountPage(v, http.StatusOK, found, nil)
 }
 
-func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err error) {
+func (s *Server) readNow(v *request, account string, now *templates.TagsNow) (err error) {
 	if account == "" {
 		return faultNoAccount.With()
 	}
@@ -103,15 +103,15 @@ func (s *Server) readNow(v *visit, account string, now *templates.TagsNow) (err 
 	return err
 }
 
-// foundJSON is what is known of an account; names are those that begin with
-// what was asked for, when no account is exactly that.
+// foundJSON is the history of an account. Names are the accounts that begin with the
+// typed text, if there is no exact match.
 type foundJSON struct {
-	Accounts []placedJSON `json:"accounts"`
-	Names    []string     `json:"names"`
-	More     bool         `json:"more"` // there are more names
+	Accounts []accountJSON `json:"accounts"`
+	Names    []string      `json:"names"`
+	More     bool          `json:"more"` // there are more names
 }
 
-type placedJSON struct {
+type accountJSON struct {
 	Account string       `json:"account"`
 	Row     int64        `json:"row"`
 	Outcome jobs.Outcome `json:"outcome"`
@@ -139,20 +139,20 @@ type callJSON struct {
 	Accounts   int        `json:"accounts"`
 }
 
-func (s *Server) asFoundJSON(v *visit, found templates.Found) (foundJSON, error) {
-	out := foundJSON{Accounts: make([]placedJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
+func (s *Server) asFoundJSON(v *request, found templates.Found) (foundJSON, error) {
+	out := foundJSON{Accounts: make([]accountJSON, len(found.Events)), Names: listOf(found.Names), More: found.More}
 	for i, e := range found.Events {
 		job, err := s.asJobJSON(v, e.Job)
 		if err != nil {
 			return out, err
 		}
-		out.Accounts[i] = asPlacedJSON(v, e, job)
+		out.Accounts[i] = asAccountJSON(v, e, job)
 	}
 	return out, nil
 }
 
-func asPlacedJSON(v *visit, e jobs.Event, job jobJSON) placedJSON {
-	out := placedJSON{
+func asAccountJSON(v *request, e jobs.Event, job jobJSON) accountJSON {
+	out := accountJSON{
 		Account: e.Account.Account, Row: e.Row, Outcome: e.Outcome, Code: e.Code, Message: v.text.Explain(e.Job, e.Account),
 		Batch: e.Batch, At: moment(e.At), Wanted: e.Wanted, Erased: e.Erased, Calls: make([]callJSON, len(e.Calls)), Job: job,
 	}
@@ -160,23 +160,14 @@ func asPlacedJSON(v *visit, e jobs.Event, job jobJSON) placedJSON {
 		out.Before = listOf(e.Before)
 	}
 	for i, c := range e.Calls {
-		out.Calls[i] = callJSON{
-			ID:         c.ID,
-			Command:    string(c.Command),
-			Random:     c.Random,
-			At:         moment(c.At),
-			DurationMS: float64(c.Duration.Microseconds()) / 1000,
-			Delivery:   c.Delivery,
-			HTTPStatus: c.HTTPStatus,
-			Code:       c.Code,
-			Message:    c.Message,
-			Accounts:   c.Accounts,
-		}
+		out.Calls[i] = callJSON{ID: c.ID, Command: string(c.Command), Random: c.Random,
+			At: moment(c.At), DurationMS: float64(c.Duration.Microseconds()) / 1000, Delivery: c.Delivery,
+			HTTPStatus: c.HTTPStatus, Code: c.Code, Message: c.Message, Accounts: c.Accounts}
 	}
 	return out
 }
 
-// listOf is an empty list, not null, for a list that is known to be empty.
+// listOf makes nil an empty list, which JSON does not show as null.
 func listOf(list []string) []string {
 	if list == nil {
 		return []string{}
@@ -184,7 +175,7 @@ func listOf(list []string) []string {
 	return list
 }
 
-// moment is null for a time that has not come.
+// moment is null for the zero time.
 func moment(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil

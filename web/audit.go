@@ -20,7 +20,7 @@ const (
 	entriesOnAPage = 50
 )
 
-func (s *Server) listAudit(v *visit) error {
+func (s *Server) listAudit(v *request) error {
 	form, filter, err := s.auditFilter(v)
 	if err != nil {
 		return s.refuseSearch(v, form, err)
@@ -31,7 +31,7 @@ func (s *Server) listAudit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recordReading(v, form, filter.Before > 0); err != nil {
+	if err := s.recordPage(v, form, filter.Before > 0); err != nil {
 		return err
 	}
 	var next *int64
@@ -59,7 +59,7 @@ func entriesJSON(entries []audit.Entry) []audit.Entry {
 	return entries
 }
 
-func (s *Server) auditPage(v *visit, status int, page templates.AuditPage, f *fault.Error) error {
+func (s *Server) auditPage(v *request, status int, page templates.AuditPage, f *fault.Error) error {
 	view := s.view(v, "audit")
 	if f != nil {
 		view.Problem = v.text.Fault(f)
@@ -67,8 +67,8 @@ func (s *Server) auditPage(v *visit, status int, page templates.AuditPage, f *fa
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Audit(view, page) })
 }
 
-// refuseSearch shows the filter again that cannot be searched by.
-func (s *Server) refuseSearch(v *visit, form templates.AuditForm, err error) error {
+// refuseSearch shows the invalid filter again.
+func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || v.wantsJSON() {
 		return err
@@ -78,39 +78,39 @@ func (s *Server) refuseSearch(v *visit, form templates.AuditForm, err error) err
 	return s.auditPage(v, status, templates.AuditPage{Form: form}, f)
 }
 
-// recordReading says in the log that it is read; what cannot be recorded is not
-// shown. Further pages of what the person has just begun to read say nothing.
-func (s *Server) recordReading(v *visit, form templates.AuditForm, further bool) error {
+// recordPage records in the log that a person reads it. If that fails, the page is not
+// shown. Further pages of the same list are not recorded.
+func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) error {
 	ctx, by := v.Request().Context(), v.actor()
 	e := audit.Entry{Code: audit.LogRead, Actor: by}
 	if form.Filtered() {
-		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": saidFilter(form)}
+		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": filterDetails(form)}
 	}
 	if further {
-		if said, err := s.saidAlready(ctx, e); err != nil || said {
+		if said, err := s.alreadyRecorded(ctx, e); err != nil || said {
 			return err
 		}
 	}
-	return s.recordLook(ctx, e)
+	return s.recordRead(ctx, e)
 }
 
-// saidAlready reports whether the last entry of its kind by the person says the
-// same, in the same session.
-func (s *Server) saidAlready(ctx context.Context, e audit.Entry) (bool, error) {
+// alreadyRecorded reports whether the person's last entry of this kind is the same, in
+// the same session.
+func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry) (bool, error) {
 	last, err := s.Audit.Entries(ctx, audit.Filter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
 	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
 }
 
-func (s *Server) recordLook(ctx context.Context, e audit.Entry) error {
+func (s *Server) recordRead(ctx context.Context, e audit.Entry) error {
 	if err := s.Audit.Record(ctx, e); err != nil {
 		return faultBusy.Because(err)
 	}
 	return nil
 }
 
-// withQuery is the address of this page with one parameter changed, or taken
-// away when the value is "".
-func withQuery(v *visit, name, value string) string {
+// withQuery returns the address of this page with one parameter changed, or removed if
+// the value is "".
+func withQuery(v *request, name, value string) string {
 	u, q := url.URL{Path: v.Request().URL.Path}, v.QueryParams()
 	changed := url.Values{}
 	for key, values := range q {

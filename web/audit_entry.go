@@ -25,7 +25,7 @@ var (
 const neighbours = 10 // on either side
 
 // showEntry shows one entry in full, among its neighbours.
-func (s *Server) showEntry(v *visit) error {
+func (s *Server) showEntry(v *request) error {
 	ctx := v.Request().Context()
 	seq, err := strconv.ParseInt(v.Param("seq"), 10, 64)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Server) showEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recordLook(ctx, audit.Entry{Code: audit.LogRead, Actor: v.actor(), Details: map[string]any{"seq": seq}}); err != nil {
+	if err := s.recordRead(ctx, audit.Entry{Code: audit.LogRead, Actor: v.actor(), Details: map[string]any{"seq": seq}}); err != nil {
 		return err
 	}
 	at := slices.IndexFunc(around, func(e audit.Entry) bool { return e.Seq == seq })
@@ -52,7 +52,7 @@ func (s *Server) showEntry(v *visit) error {
 	return s.entryPage(v, around, at, covers)
 }
 
-func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers audit.SignedCheckpoint) error {
+func (s *Server) entryPage(v *request, around []audit.Entry, at int, covers audit.SignedCheckpoint) error {
 	page := templates.EntryPage{Entry: around[at], Covers: covers}
 	if at > 0 {
 		page.Earlier = around[at-1].Seq
@@ -65,8 +65,8 @@ func (s *Server) entryPage(v *visit, around []audit.Entry, at int, covers audit.
 	return s.page(v, http.StatusOK, s.view(v, "audit"), func(view templates.View) templ.Component { return templates.Entry(view, page) })
 }
 
-// noEntry says whether an entry was removed, or never was.
-func (s *Server) noEntry(v *visit, seq int64) error {
+// noEntry says whether an entry was removed or never existed.
+func (s *Server) noEntry(v *request, seq int64) error {
 	keeping, err := s.Audit.Retention(v.Request().Context())
 	switch {
 	case err != nil:

@@ -12,7 +12,7 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// entriesAtOnce is how much of an export is in memory.
+// entriesAtOnce is how many entries of an export are in memory.
 const entriesAtOnce = 1000
 
 // export is a format of exported entries.
@@ -31,10 +31,10 @@ var (
 	jsonLinesExport = export{"jsonl", "application/jsonl; charset=utf-8", beginJSONLines}
 )
 
-// exportAudit hands out all entries that fit the filter of the address, newest
-// first. It says so in the log first, and that entry is not among them.
-func exportAudit(to export) func(*Server, *visit) error {
-	return func(s *Server, v *visit) error {
+// exportAudit sends all entries that match the filter, newest first. It records the
+// export in the log first; that entry is not included.
+func exportAudit(to export) func(*Server, *request) error {
+	return func(s *Server, v *request) error {
 		ctx := v.Request().Context()
 		form, filter, err := s.auditFilter(v)
 		if err != nil {
@@ -49,12 +49,12 @@ func exportAudit(to export) func(*Server, *visit) error {
 		if err != nil {
 			return err
 		}
-		err = s.recordLook(
+		err = s.recordRead(
 			ctx,
 			audit.Entry{
 				Code:    audit.LogExported,
 				Actor:   v.actor(),
-				Details: map[string]any{"filter": saidFilter(form), "format": to.name, "to": size},
+				Details: map[string]any{"filter": filterDetails(form), "format": to.name, "to": size},
 			},
 		)
 		if err != nil {
@@ -64,7 +64,7 @@ func exportAudit(to export) func(*Server, *visit) error {
 	}
 }
 
-func (s *Server) writeEntries(v *visit, to export, filter audit.Filter, page []audit.Entry) (err error) {
+func (s *Server) writeEntries(v *request, to export, filter audit.Filter, page []audit.Entry) (err error) {
 	h := v.Response().Header()
 	h.Set("Content-Type", to.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "audit-log." + to.name}))
@@ -88,28 +88,10 @@ func (s *Server) writeEntries(v *visit, to export, filter audit.Filter, page []a
 }
 
 // entryColumns have these names in every language.
-var entryColumns = []string{
-	"seq",
-	"at",
-	"code",
-	"result",
-	"actor",
-	"actor_id",
-	"role",
-	"signed_in",
-	"session",
-	"address",
-	"user_agent",
-	"request_id",
-	"job",
-	"target",
-	"app",
-	"domain",
-	"details",
-	"erased",
-}
+var entryColumns = []string{"seq", "at", "code", "result", "actor", "actor_id", "role", "signed_in", "session",
+	"address", "user_agent", "request_id", "job", "target", "app", "domain", "details", "erased"}
 
-// millisecond is RFC 3339 as exact as entries are.
+// millisecond is RFC 3339 with milliseconds, like the times of entries.
 const millisecond = "2006-01-02T15:04:05.000Z07:00"
 
 type csvEntries struct{ *accounts.Writer }

@@ -13,20 +13,13 @@ import (
 var faultFilterChoice = fault.Declare(fault.Invalid, "filter.choice",
 	"The search failed: %q is not a valid option. Choose one from the list.")
 
-// auditFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the database.
-func (s *Server) auditFilter(v *visit) (form templates.AuditForm, f audit.Filter, err error) {
+// auditFilter reads the filter in the address: as typed for the page, and parsed for
+// the database.
+func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
-	form = templates.AuditForm{
-		From:    trimmed("from"),
-		To:      trimmed("to"),
-		Code:    audit.Code(trimmed("code")),
-		Actor:   trimmed("actor"),
-		Job:     trimmed("job"),
-		Account: v.QueryParam("account"),
-		Result:  trimmed("result"),
-		Words:   trimmed("q"),
-	}
+	form = templates.AuditForm{From: trimmed("from"), To: trimmed("to"), Code: audit.Code(trimmed("code")),
+		Actor: trimmed("actor"), Job: trimmed("job"), Account: v.QueryParam("account"),
+		Result: trimmed("result"), Words: trimmed("q")}
 	f = audit.Filter{Code: form.Code, Actor: form.Actor, JobID: form.Job, Account: form.Account, Result: form.Result, Words: form.Words}
 	if f.From, f.To, err = period(v); err != nil {
 		return form, f, err
@@ -54,19 +47,19 @@ func timeShown(at time.Time) string {
 	return at.Local().Format(timesTyped[1])
 }
 
-// longestSaid is how much of what was searched for is kept, in bytes.
-const longestSaid = 300
+// maxFilterText is how many bytes of a filter are logged.
+const maxFilterText = 300
 
-// saidFilter is a filter as an entry of the log keeps it: times in UTC.
-func saidFilter(form templates.AuditForm) map[string]any {
+// filterDetails is a filter for an entry of the log: times in UTC.
+func filterDetails(form templates.AuditForm) map[string]any {
 	said := map[string]any{}
 	for _, part := range form.Parts() {
 		value := part.Value
 		if at, is := typedTime(value); is && (part.Name == "from" || part.Name == "to") {
 			value = at.UTC().Format(time.RFC3339)
 		}
-		if len(value) > longestSaid {
-			value = strings.ToValidUTF8(value[:longestSaid], "")
+		if len(value) > maxFilterText {
+			value = strings.ToValidUTF8(value[:maxFilterText], "")
 		}
 		said[part.Name] = value
 	}

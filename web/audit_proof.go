@@ -16,7 +16,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-// Faults of what can be done with the log as a whole.
+// Faults of the page.
 var (
 	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint",
 		"There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
@@ -29,34 +29,33 @@ const (
 	keepPath  = auditPath + "/keep"
 	erasePath = auditPath + "/erase"
 
-	verifyingAtMost = time.Hour // one that has not ended by then has failed: the program's log says why
+	maxVerification = time.Hour // one that has not ended by then has failed: the program's log says why
 )
 
-// asked remembers when a verification was asked for here.
-type asked struct {
+// verifyRequest remembers when a verification was requested here.
+type verifyRequest struct {
 	mutex sync.Mutex
 	at    time.Time
 }
 
-func (a *asked) now() {
+func (a *verifyRequest) record() {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	a.at = time.Now()
 }
 
-// waits reports whether what was asked for has not come yet.
-func (a *asked) waits(last *audit.Verified) bool {
+// pending reports whether the requested verification has no result yet.
+func (a *verifyRequest) pending(last *audit.Verified) bool {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	const clock = time.Millisecond // as exact as the store keeps times
-	return time.Since(a.at) < verifyingAtMost && (last == nil || last.At.Before(a.at.Add(-clock)))
+	return time.Since(a.at) < maxVerification && (last == nil || last.At.Before(a.at.Add(-clock)))
 }
 
-func (s *Server) showProof(v *visit) error { return s.proofPage(v, http.StatusOK, nil) }
+func (s *Server) showProof(v *request) error { return s.proofPage(v, http.StatusOK, nil) }
 
-// proofPage shows what proves that the log was not changed, and above it what
-// was not done.
-func (s *Server) proofPage(v *visit, status int, f *fault.Error) error {
+// proofPage shows the proofs that the log was not changed, and an error above them.
+func (s *Server) proofPage(v *request, status int, f *fault.Error) error {
 	page, err := s.proofNow(v.Request().Context())
 	if err != nil {
 		return err
@@ -91,7 +90,7 @@ func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err er
 	if page.Verified, err = s.Audit.LastVerified(ctx); err != nil {
 		return page, err
 	}
-	page.Verifying = s.asked.waits(page.Verified)
+	page.Verifying = s.verifyRequest.pending(page.Verified)
 	page.Keeping, err = s.Audit.Retention(ctx)
 	if page.Keeping.Months > 0 {
 		page.Months = strconv.Itoa(page.Keeping.Months)
@@ -99,9 +98,8 @@ func (s *Server) proofNow(ctx context.Context) (page templates.ProofPage, err er
 	return page, err
 }
 
-// downloadCheckpoint hands out the newest checkpoint as it was signed, for
-// somebody to keep elsewhere.
-func (s *Server) downloadCheckpoint(v *visit) error {
+// downloadCheckpoint sends the newest signed checkpoint, to be stored elsewhere.
+func (s *Server) downloadCheckpoint(v *request) error {
 	last, err := s.Audit.LastCheckpoint(v.Request().Context(), 0)
 	switch {
 	case err != nil:
@@ -112,9 +110,9 @@ func (s *Server) downloadCheckpoint(v *visit) error {
 	return v.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(last.Note))
 }
 
-// verifyAll has the whole database verified in the background.
-func (s *Server) verifyAll(v *visit) error {
-	s.asked.now()
+// verifyAll starts a verification of the whole database in the background.
+func (s *Server) verifyAll(v *request) error {
+	s.verifyRequest.record()
 	if s.Verify(v.actor()) {
 		s.notice(v, v.text.T("audit.proof.verify.asked"))
 	} else {
@@ -123,8 +121,8 @@ func (s *Server) verifyAll(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, proofPath)
 }
 
-// keepAudit sets for how long entries are kept; no number of months is for ever.
-func (s *Server) keepAudit(v *visit) error {
+// keepAudit sets the retention period of entries; empty means forever.
+func (s *Server) keepAudit(v *request) error {
 	months := 0
 	if typed := strings.TrimSpace(v.FormValue("months")); typed != "" {
 		months = typedSetting(typed)
@@ -132,8 +130,8 @@ func (s *Server) keepAudit(v *visit) error {
 	return s.proofChanged(v, s.Audit.SetRetention(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
 }
 
-// eraseFromAudit erases what is personal in the entries that name somebody.
-func (s *Server) eraseFromAudit(v *visit) error {
+// eraseFromAudit erases the personal data in the entries that name somebody.
+func (s *Server) eraseFromAudit(v *request) error {
 	if v.FormValue("confirm") == "" {
 		return s.proofChanged(v, faultEraseConfirm.With(), "")
 	}
@@ -141,8 +139,8 @@ func (s *Server) eraseFromAudit(v *visit) error {
 	return s.proofChanged(v, err, "audit.proof.erase.done", int64(n))
 }
 
-// proofChanged leads back to the page: with what was done, or with why it was not.
-func (s *Server) proofChanged(v *visit, err error, key string, args ...any) error {
+// proofChanged returns to the page with a confirmation or an error.
+func (s *Server) proofChanged(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
 		return s.proofPage(v, status, f)

@@ -24,11 +24,10 @@ const (
 	reviewLimit = 500
 )
 
-func (s *Server) showReview(v *visit) error { return s.reviewPage(v, http.StatusOK, nil) }
+func (s *Server) showReview(v *request) error { return s.reviewPage(v, http.StatusOK, nil) }
 
-// reviewPage shows what an auditor has to look at, and above it why a sign-off
-// was not taken.
-func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
+// reviewPage shows what an auditor must review, and an error above it.
+func (s *Server) reviewPage(v *request, status int, f *fault.Error) error {
 	page, err := s.reviewNow(v.Request().Context(), v.actor())
 	if err != nil {
 		return err
@@ -45,21 +44,21 @@ func (s *Server) reviewPage(v *visit, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.AuditReview(view, page) })
 }
 
-// reviewNow gathers what has happened since the person last read the log, and
-// since it was last signed off.
+// reviewNow collects what happened since the person last read the log, and since the
+// last sign-off.
 func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.ReviewPage, err error) {
 	if page.Size, err = s.Audit.Size(ctx); err != nil {
 		return page, err
 	}
-	if page.Visit, err = s.Audit.LastVisit(ctx, by); err != nil {
+	if page.LastRead, err = s.Audit.LastRead(ctx, by); err != nil {
 		return page, err
 	}
-	failed, err := s.since(ctx, page.Visit, audit.Filter{Result: audit.Failed})
+	failed, err := s.since(ctx, page.LastRead, audit.Filter{Result: audit.Failed})
 	if err != nil {
 		return page, err
 	}
 	page.Failed = len(failed)
-	if page.Ended, err = s.since(ctx, page.Visit, audit.Filter{Code: audit.JobFinished}); err != nil {
+	if page.Ended, err = s.since(ctx, page.LastRead, audit.Filter{Code: audit.JobFinished}); err != nil {
 		return page, err
 	}
 	if page.Own, err = s.Audit.FurthestReview(ctx, by.Name); err != nil {
@@ -70,20 +69,20 @@ func (s *Server) reviewNow(ctx context.Context, by audit.Actor) (page templates.
 	return page, err
 }
 
-// since returns entries after a visit, one more than are shown when there are more.
-func (s *Server) since(ctx context.Context, visit audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
-	f.From, f.Limit = visit.At, newShown+1
+// since returns the entries after another: at most one more than the page shows.
+func (s *Server) since(ctx context.Context, last audit.Entry, f audit.Filter) (list []audit.Entry, err error) {
+	f.From, f.Limit = last.At, newShown+1
 	found, err := s.Audit.Entries(ctx, f)
 	for _, e := range found {
-		if e.Seq > visit.Seq {
+		if e.Seq > last.Seq {
 			list = append(list, e)
 		}
 	}
 	return list, err
 }
 
-// signOff says in the log that a person reviewed all entries up to one.
-func (s *Server) signOff(v *visit) error {
+// signOff records that a person reviewed all entries up to one.
+func (s *Server) signOff(v *request) error {
 	upTo, note := typedCount(v.FormValue("to")), strings.TrimSpace(v.FormValue("note"))
 	var err error
 	if utf8.RuneCountInString(note) > reviewLimit {

@@ -78,7 +78,7 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
-	for _, said := range []string{"No checkpoint yet", "Nothing is signed", "No copies have been sent yet",
+	for _, said := range []string{"No checkpoint yet", "Checkpoints are not signed", "No copies have been sent yet",
 		"Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
 		require.Contains(t, page, said)
 	}
@@ -177,7 +177,7 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, s.HoldSending)
 	require.NoError(t, err)
 	require.True(t, held)
-	c.web.standing.changed()
+	c.web.status.changed()
 	operator, admin := c.as(auth.Operator), c.as(auth.Admin)
 	for _, page := range everyPage(id) {
 		for _, b := range []*browser{operator, admin} {

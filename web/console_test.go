@@ -46,7 +46,7 @@ func newConsole(t *testing.T, s *jobstest.Console, change ...func(*Config)) *con
 func (c *console) readAll() {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	importer := &jobs.Importer{Store: c.store, TempDir: c.t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	importer := &jobs.Importer{Jobs: c.store.Jobs, TempDir: c.t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	go func() { ended <- importer.Run(ctx) }()
 	c.t.Cleanup(func() {
 		stop()
@@ -63,9 +63,9 @@ func (c *console) untilRead(id string) {
 // refuse ends the reading of a file with a fault.
 func (c *console) refuse(id string, why *fault.Error) {
 	c.t.Helper()
-	im, err := c.store.TakeImport(c.t.Context(), 0)
+	im, err := c.store.ClaimImport(c.t.Context(), 0)
 	require.NoError(c.t, err)
-	require.Equal(c.t, id, im.JobID)
+	require.Equal(c.t, id, im.ID)
 	require.NoError(c.t, c.store.RefuseImport(c.t.Context(), im, why))
 }
 

@@ -86,7 +86,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		said   string
 		counts jobs.Counts
 	}{
-		jobs.Again:    {"Removing the tags of 100 accounts again.", counts(300, 0, 0)},
+		jobs.Retry:    {"Removing the tags of 100 accounts again.", counts(300, 0, 0)},
 		jobs.Leave:    {"100 accounts were left unchanged.", counts(200, 0, 100)},
 		jobs.ReadBack: {"Reading the tags of 100 accounts again.", counts(200, 100, 0)},
 	} {
@@ -103,7 +103,7 @@ func TestInDoubtDecisionsFromThePage(t *testing.T) {
 		require.NotContains(t, c.as(auth.Auditor).get("/jobs/"+id).body, "/decide")
 		var job map[string]any
 		b.json("/jobs/"+id, &job)
-		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "lost": 0.0, "code": 60027.0}, job["asked"])
+		require.Equal(t, map[string]any{"accounts": 100.0, "tagged": 0.0, "unreadable": 100.0, "lost": 0.0, "code": 60027.0}, job["needs_review"])
 
 		require.Equal(t, http.StatusUnprocessableEntity, b.post("/jobs/"+id+"/decide", "decision", "destroy").StatusCode)
 		require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/decide", "decision", string(decision)).location())
@@ -123,7 +123,7 @@ func TestLiveJobPageShowsDecisions(t *testing.T) {
 	for event := open.next(); ; event = open.next() {
 		require.NotEmpty(t, event)
 		if slices.Contains(parts(event), "job-decision") {
-			require.Contains(t, event, "100 accounts have new tags")
+			require.Contains(t, event, "100 accounts received new tags")
 			return
 		}
 	}
@@ -176,7 +176,7 @@ func TestAHaltedJobSaysWhatToDoAndWhere(t *testing.T) {
 	next := time.Now().Add(30 * time.Second)
 	tamperWith(`UPDATE apps SET probe_at = %d`, next.UnixMilli())
 	tamperWith(`UPDATE jobs SET halt_code = -10, version = version + 1 WHERE id = '%s'`, id)
-	c.web.standing.changed()
+	c.web.status.changed()
 	require.Contains(t, b.get("/jobs/"+id).body, "Next test call: "+messages.English.Time(next))
 
 	tamperWith(`UPDATE jobs SET state = 'running', halt_code = 0, careful = 1, version = version + 1 WHERE id = '%s'`, id)

@@ -23,11 +23,11 @@ var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome",
 
 var resultColumns = []string{"row", "account", "outcome", "code", "message", "batch", "at"}
 
-// rejectColumns stand after the user's own columns, under names that are no
-// words for an account: a mended file can be uploaded as it is.
+// rejectColumns come after the user's own columns. Their names are not words for an
+// account, so a corrected file can be uploaded unchanged.
 var rejectColumns = []string{"row", "line", "kind", "reason", "repeats_row"}
 
-func (s *Server) downloadResults(v *visit) error {
+func (s *Server) downloadResults(v *request) error {
 	ctx, outcome := v.Request().Context(), jobs.Outcome(v.QueryParam("outcome"))
 	if outcome != "" && !slices.Contains(jobs.Outcomes, outcome) {
 		return faultNoOutcome.With(string(outcome))
@@ -71,7 +71,7 @@ func (s *Server) downloadResults(v *visit) error {
 	return file.Flush()
 }
 
-func (s *Server) downloadRejects(v *visit) error {
+func (s *Server) downloadRejects(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.jobWithRows(v)
 	if err != nil {
@@ -118,23 +118,23 @@ func (s *Server) downloadRejects(v *visit) error {
 	return file.Flush()
 }
 
-// jobWithRows is a job whose file has been read.
-func (s *Server) jobWithRows(v *visit) (jobs.Job, error) {
+// jobWithRows returns the job, if its file has been read.
+func (s *Server) jobWithRows(v *request) (jobs.Job, error) {
 	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	switch {
 	case err != nil:
 		return j, err
 	case j.State == jobs.Reading:
-		return j, jobs.FaultStillReads.With()
+		return j, jobs.FaultImporting.With()
 	case templates.JobView{Job: j}.Unread():
 		return j, faultUnread.With()
 	}
 	return j, nil
 }
 
-// ownColumns names the user's own columns: as in the file, else so that the
-// columns of accounts and tags are recognised again when the file comes back.
-func ownColumns(v *visit, understood jobs.Understood, names []string, least int) []string {
+// ownColumns names the user's own columns: as in the file, or so that the columns of
+// accounts and tags are recognized when the file is uploaded again.
+func ownColumns(v *request, understood jobs.Understood, names []string, least int) []string {
 	if names == nil {
 		for i := range max(least, understood.Columns, understood.Column+1, understood.TagColumn) {
 			names = append(names, v.text.T("rejects.column.other", i+1))
@@ -151,9 +151,8 @@ func ownColumns(v *visit, understood jobs.Understood, names []string, least int)
 	return names
 }
 
-// beginDownload records the download and only then sends the first byte: what
-// cannot be recorded is not handed out.
-func (s *Server) beginDownload(v *visit, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
+// beginDownload records the download before it sends the first byte.
+func (s *Server) beginDownload(v *request, j jobs.Job, code audit.Code, what string, details map[string]any) (*accounts.Writer, error) {
 	details["sha256"], details["file"] = j.FileSHA256, j.FileName
 	err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: code, Actor: v.actor(), JobID: j.ID, Target: j.FileName, Details: details})
 	if err != nil {
@@ -184,8 +183,7 @@ func downloadName(j jobs.Job, what string) string {
 	return name + "-" + what + ".csv"
 }
 
-// slowReader lets a download take as long as the person's connection needs, as
-// long as it moves.
+// slowReader lets a download take any time, while bytes move.
 type slowReader struct {
 	http.ResponseWriter
 	connection *http.ResponseController

@@ -105,7 +105,7 @@ func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 		mended := strings.NewReplacer("⚠ a-name-that-is-longer-than-32-bytes", "short", "a-name-that-is-longer-than-32-bytes", "short").Replace(rejects)
 		second := b.draftOf(mended)
 		var found struct {
-			Accounts []placedJSON `json:"accounts"`
+			Accounts []accountJSON `json:"accounts"`
 		}
 		b.json("/accounts?q=short", &found)
 		require.NotEmpty(t, found.Accounts, "%s: %s", name, mended)

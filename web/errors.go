@@ -15,7 +15,7 @@ import (
 	"tagsweep/web/templates"
 )
 
-// Faults of the edge itself.
+// Faults of package web.
 var (
 	faultNoPage = fault.Declare(fault.NotFound, "page.none",
 		"This page does not exist. Check the address, or go to the list of jobs.")
@@ -37,8 +37,8 @@ var (
 			"an admin the request ID below.")
 )
 
-// fail answers a request that went wrong: with a page, a piece of one, or JSON.
-func (s *Server) fail(v *visit, err error) {
+// fail answers a failed request with a page, a fragment, or JSON.
+func (s *Server) fail(v *request, err error) {
 	ctx := v.Request().Context()
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
 		return // nobody is there to read an answer
@@ -50,13 +50,13 @@ func (s *Server) fail(v *visit, err error) {
 	if v.Response().Committed {
 		panic(http.ErrAbortHandler) // half an answer must not look whole
 	}
-	if err := s.sayFault(v, status, f); err != nil {
+	if err := s.writeFault(v, status, f); err != nil {
 		s.Log.Error("error page failed", "error", err, "request", v.requestID)
 	}
 }
 
 // statusOf is the one place that turns errors into statuses.
-func statusOf(v *visit, err error) (int, *fault.Error) {
+func statusOf(v *request, err error) (int, *fault.Error) {
 	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
 		switch h.Code {
 		case http.StatusNotFound:
@@ -90,7 +90,7 @@ func statusOf(v *visit, err error) (int, *fault.Error) {
 	return http.StatusServiceUnavailable, f
 }
 
-func (s *Server) sayFault(v *visit, status int, f *fault.Error) error {
+func (s *Server) writeFault(v *request, status int, f *fault.Error) error {
 	sentence := v.text.Fault(f)
 	switch {
 	case v.wantsJSON():
@@ -105,7 +105,7 @@ func (s *Server) sayFault(v *visit, status int, f *fault.Error) error {
 		v.Response().Header().Set("HX-Reswap", "innerHTML")
 		return s.render(v, status, templates.Alert(s.view(v, ""), sentence))
 	}
-	back, text := wayBack(v)
+	back, text := backLink(v)
 	return s.render(v, status, templates.Error(s.view(v, ""), templates.Problem{
 		Status: status, Sentence: sentence, RequestID: v.requestID, Back: back, BackText: text,
 	}))
@@ -121,8 +121,8 @@ type errorBody struct {
 	RequestID string `json:"request_id"`
 }
 
-// signInPath leads to the sign-in and from there back to the page asked for.
-func signInPath(v *visit) string {
+// signInPath is the sign-in page, which then returns to the requested page.
+func signInPath(v *request) string {
 	next := here(v)
 	if next == "/" || next == "/jobs" {
 		return "/login"
@@ -130,8 +130,8 @@ func signInPath(v *visit) string {
 	return "/login?next=" + url.QueryEscape(next)
 }
 
-// wayBack is where to go on after an error.
-func wayBack(v *visit) (path, text string) {
+// backLink is where to continue after an error.
+func backLink(v *request) (path, text string) {
 	id := v.Param("id")
 	switch {
 	case !v.signedIn():
@@ -149,6 +149,6 @@ func wayBack(v *visit) (path, text string) {
 }
 
 // retryAfter tells programs how long to wait.
-func retryAfter(v *visit, seconds int64) {
+func retryAfter(v *request, seconds int64) {
 	v.Response().Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
 }

@@ -79,13 +79,13 @@ func TestErrorCauseIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := jobstest.SQLite(t)
 	c := newConsole(t, s, func(config *Config) { config.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	c.web.echo.GET("/broken", c.web.guard(route{method: "GET", path: "/broken", permission: auth.Public, handle: func(*Server, *visit) error {
+	c.web.echo.GET("/broken", c.web.guard(route{method: "GET", path: "/broken", permission: auth.Public, handle: func(*Server, *request) error {
 		return errors.New("secret detail")
 	}}))
-	c.web.echo.GET("/panic", c.web.guard(route{method: "GET", path: "/panic", permission: auth.Public, handle: func(*Server, *visit) error {
+	c.web.echo.GET("/panic", c.web.guard(route{method: "GET", path: "/panic", permission: auth.Public, handle: func(*Server, *request) error {
 		panic("secret detail")
 	}}))
-	c.web.echo.GET("/half", c.web.guard(route{method: "GET", path: "/half", permission: auth.Public, handle: func(s *Server, v *visit) error {
+	c.web.echo.GET("/half", c.web.guard(route{method: "GET", path: "/half", permission: auth.Public, handle: func(s *Server, v *request) error {
 		return s.render(v, http.StatusOK, templ.Join(templ.Raw("the first half"),
 			templ.ComponentFunc(func(context.Context, io.Writer) error { return errors.New("secret detail") })))
 	}}))
@@ -116,7 +116,7 @@ func TestADatabaseThatIsAwayIsSaidPlainly(t *testing.T) {
 }
 
 func TestEveryKindOfFaultHasItsStatus(t *testing.T) {
-	v := &visit{}
+	v := &request{}
 	for kind, want := range map[fault.Kind]int{fault.Invalid: 422, fault.NotFound: 404, fault.Conflict: 409,
 		fault.Forbidden: 403, fault.TooMany: 429, fault.Unavailable: 503} {
 		status, _ := statusOf(v, (&fault.Sentence{Kind: kind}).With())
@@ -137,7 +137,7 @@ func TestEveryFaultIsTranslated(t *testing.T) {
 
 func TestAnAddressStaysInTheConsole(t *testing.T) {
 	r := httptest.NewRequest("POST", "http://console/users", nil)
-	v := &visit{Context: echo.New().NewContext(r, httptest.NewRecorder())}
+	v := &request{Context: echo.New().NewContext(r, httptest.NewRecorder())}
 	require.Equal(t, "/", here(v))
 	r.Header.Set("Referer", "http://console/audit?code=x")
 	require.Equal(t, "/audit?code=x", here(v))

@@ -26,7 +26,7 @@ var faultSample = fault.Declare(fault.Invalid, "sample.form",
 		"symbols. Leave it empty for a new seed.")
 
 // downloadEvidence sends the evidence pack of a sealed job.
-func (s *Server) downloadEvidence(v *visit) error {
+func (s *Server) downloadEvidence(v *request) error {
 	pack, err := s.Evidence.Pack(v.Request().Context(), v.actor(), v.Param("id"))
 	if err != nil {
 		return err
@@ -38,9 +38,9 @@ func (s *Server) downloadEvidence(v *visit) error {
 	return pack.Write(slowReader{v.Response(), http.NewResponseController(v.Response())})
 }
 
-// drawSample shows rows of a job that were drawn by chance. Without a seed a new
-// one is made, and the address that holds it shows the rows.
-func (s *Server) drawSample(v *visit) error {
+// drawSample shows a random sample of the rows of a job. Without a seed it makes one and
+// redirects to the address with that seed.
+func (s *Server) drawSample(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (s *Server) drawSample(v *visit) error {
 	return s.samplePage(v, http.StatusOK, page, nil)
 }
 
-// seedFits reports whether a seed is one that people can copy from a page.
+// seedFits reports whether people can copy a seed from a page.
 func seedFits(seed string) bool {
 	for _, c := range seed {
 		if c <= ' ' || c > '~' {
@@ -80,7 +80,7 @@ func seedFits(seed string) bool {
 	return len(seed) <= longestSeed
 }
 
-func (s *Server) samplePage(v *visit, status int, page templates.SamplePage, f *fault.Error) error {
+func (s *Server) samplePage(v *request, status int, page templates.SamplePage, f *fault.Error) error {
 	view := s.view(v, "jobs")
 	if f != nil {
 		view.Problem = v.text.Fault(f)
@@ -106,31 +106,18 @@ type sampledRowJSON struct {
 	Calls   []callJSON `json:"calls"`
 }
 
-func asSampleJSON(v *visit, page templates.SamplePage) sampleJSON {
+func asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
 	out := sampleJSON{Job: page.Job.ID, Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
 	for i, r := range page.Rows {
 		if a := r.Aside; a != nil {
-			out.Rows[i] = sampledRowJSON{
-				Row:     r.Row,
-				Value:   a.Value,
-				Outcome: string(a.Kind),
-				Code:    a.Reason,
-				Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats),
-				Calls:   []callJSON{},
-			}
+			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason,
+				Message: v.text.SetAside(a.Kind, a.Reason, a.Repeats), Calls: []callJSON{}}
 			continue
 		}
-		placed := asPlacedJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
-		out.Rows[i] = sampledRowJSON{
-			Row:     r.Row,
-			Value:   placed.Account,
-			Outcome: string(placed.Outcome),
-			Code:    strconv.Itoa(placed.Code),
-			Message: placed.Message,
-			Batch:   placed.Batch,
-			At:      placed.At,
-			Calls:   placed.Calls,
-		}
+		placed := asAccountJSON(v, jobs.Event{Placed: jobs.Placed{Account: r.Account, Job: page.Job}, Calls: r.Calls}, jobJSON{})
+		out.Rows[i] = sampledRowJSON{Row: r.Row, Value: placed.Account, Outcome: string(placed.Outcome),
+			Code: strconv.Itoa(placed.Code), Message: placed.Message, Batch: placed.Batch, At: placed.At,
+			Calls: placed.Calls}
 	}
 	return out
 }

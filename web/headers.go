@@ -2,12 +2,12 @@ package web
 
 import "strings"
 
-// Everything comes from here and nothing is inline, so that text from a file
-// or from the service can never run as a script.
+// All content comes from this console and none is inline, so that text from a file or
+// from the service never runs as a script.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-func setHeaders(v *visit) {
+func setHeaders(v *request) {
 	h := v.Response().Header()
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -11,7 +11,7 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-// healthJSON says whether the console can do its work, and whether it sends.
+// healthJSON says whether the console works, and whether it sends.
 type healthJSON struct {
 	Status  string     `json:"status"` // ok, unavailable
 	Version string     `json:"version"`
@@ -20,20 +20,20 @@ type healthJSON struct {
 	Message string     `json:"message,omitempty"` // why it is held
 }
 
-// health answers 200 while what is done can be written down, stopped or not.
-func (s *Server) health(v *visit) error {
+// health answers 200 while the database works, even if sending is stopped.
+func (s *Server) health(v *request) error {
 	ctx := v.Request().Context()
-	standing := s.standing.now(ctx)
+	now := s.status.now(ctx)
 	var failing time.Time
 	var err error
-	if standing.Trouble == nil { // else it is known, and to find out again may take long
+	if now.Trouble == nil { // else it is known, and to find out again may take long
 		failing, err = s.readiness.check(ctx, s.DB.Ready)
 	}
 	out, status := healthJSON{Status: "ok", Version: s.Version, Sending: "running"}, http.StatusOK
 	switch {
-	case standing.Trouble != nil:
-		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(standing.Trouble.Since), http.StatusServiceUnavailable
-		out.Message = messages.English.Fault(standing.Trouble.Fault)
+	case now.Trouble != nil:
+		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(now.Trouble.Since), http.StatusServiceUnavailable
+		out.Message = messages.English.Fault(now.Trouble.Fault)
 	case err != nil:
 		s.Log.Error("database is not ready", "error", err)
 		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(failing), http.StatusServiceUnavailable
@@ -42,16 +42,15 @@ func (s *Server) health(v *visit) error {
 			f = faultBusy.With()
 		}
 		out.Message = messages.English.Fault(f)
-	case standing.Stopped.Thrown():
-		out.Sending, out.Since = "stopped", moment(standing.Stopped.ThrownAt)
-	case standing.Probing():
-		out.Sending, out.Since = "probing", moment(standing.DownSince)
+	case now.Stopped.Thrown():
+		out.Sending, out.Since = "stopped", moment(now.Stopped.ThrownAt)
+	case now.Probing():
+		out.Sending, out.Since = "probing", moment(now.DownSince)
 	}
 	return v.JSON(status, out)
 }
 
-// readiness remembers an answer for a second: anybody may ask, and to find out
-// is a write.
+// readiness caches an answer for a second: anybody may ask, and the check is a write.
 type readiness struct {
 	mutex   sync.Mutex
 	at      time.Time

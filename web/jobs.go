@@ -24,7 +24,7 @@ const (
 	historyShown   = 30
 )
 
-func (s *Server) listJobs(v *visit) error {
+func (s *Server) listJobs(v *request) error {
 	list, filter, err := jobFilter(v)
 	if err != nil {
 		return s.refuseJobSearch(v, list, err)
@@ -60,18 +60,12 @@ func (s *Server) listJobs(v *visit) error {
 	})
 }
 
-// jobFilter reads the filter of the address: as typed, for the page, and as
-// meant, for the database.
-func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
+// jobFilter reads the filter in the address: as typed for the page, and parsed for the
+// database.
+func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
-	list = templates.JobList{
-		State: jobs.State(v.QueryParam("state")),
-		Kind:  jobs.Kind(trimmed("kind")),
-		By:    trimmed("by"),
-		From:  trimmed("from"),
-		To:    trimmed("to"),
-		Text:  trimmed("q"),
-	}
+	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")),
+		By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
 	f = jobs.Filter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
 	if list.State != "" && !slices.Contains(jobs.States, list.State) {
 		return list, f, faultNoPage.With()
@@ -86,8 +80,8 @@ func jobFilter(v *visit) (list templates.JobList, f jobs.Filter, err error) {
 	return list, f, err
 }
 
-// refuseJobSearch shows the filter again that cannot be searched by.
-func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) error {
+// refuseJobSearch shows the invalid filter again.
+func (s *Server) refuseJobSearch(v *request, list templates.JobList, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid || v.wantsJSON() {
 		return err
@@ -98,7 +92,7 @@ func (s *Server) refuseJobSearch(v *visit, list templates.JobList, err error) er
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Jobs(view, list) })
 }
 
-func (s *Server) showJob(v *visit) error {
+func (s *Server) showJob(v *request) error {
 	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return err
@@ -109,18 +103,18 @@ func (s *Server) showJob(v *visit) error {
 	return s.jobPage(v, http.StatusOK, j, nil)
 }
 
-// jobPage shows a job: as its file is read, as a draft to review, or as it runs.
-func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error {
+// jobPage shows a job: reading its file, as a draft to review, or running.
+func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}
-	shown, err := s.live.look(ctx, j)
+	shown, err := s.live.read(ctx, j)
 	if err != nil {
 		return err
 	}
-	// What a person chooses must stay where scripts are off.
+	// A page with choices must not reload itself.
 	view.Refresh = shown.Live() && !(j.State == jobs.Halted && j.HaltCode == jobs.CodeGained)
 	if f != nil && v.Path() == undoPath {
 		shown.Undo = undoTyped(v, f)
@@ -145,9 +139,9 @@ func (s *Server) jobPage(v *visit, status int, j jobs.Job, f *fault.Error) error
 	return s.page(v, status, view, func(view templates.View) templ.Component { return page(view, shown) })
 }
 
-// review gathers what a person looks at before a job is started. With a fault
-// it holds what was typed.
-func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
+// review collects what a person reviews before a job starts, and after a fault the
+// typed values.
+func (s *Server) review(v *request, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
 	ctx := v.Request().Context()
 	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
 		return r, err
@@ -187,7 +181,7 @@ func (s *Server) review(v *visit, j jobs.Job, f *fault.Error) (r templates.Revie
 	return r, err
 }
 
-func (s *Server) startJob(v *visit) error {
+func (s *Server) startJob(v *request) error {
 	id := v.Param("id")
 	at, err := startAt(v)
 	if err == nil {
@@ -207,20 +201,19 @@ func (s *Server) startJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-func actOnJob(a jobs.Action) func(*Server, *visit) error {
-	return func(s *Server, v *visit) error {
+func actOnJob(a jobs.Action) func(*Server, *request) error {
+	return func(s *Server, v *request) error {
 		id := v.Param("id")
 		if _, err := s.Jobs.Act(v.Request().Context(), v.actor(), id, a); err != nil {
 			return err
 		}
-		s.standing.changed() // resuming may have the service tried at once
+		s.status.changed() // resuming may have the service tried at once
 		return v.Redirect(http.StatusSeeOther, jobPath(id))
 	}
 }
 
-// startAt reads the time of a start, in the zone that the pages show; zero
-// means at once.
-func startAt(v *visit) (time.Time, error) {
+// startAt reads the start time in the time zone of the pages; zero means now.
+func startAt(v *request) (time.Time, error) {
 	typed := strings.TrimSpace(v.FormValue("at"))
 	if typed == "" {
 		return time.Time{}, nil
@@ -231,15 +224,15 @@ func startAt(v *visit) (time.Time, error) {
 	return time.Time{}, jobs.FaultStartTime.With()
 }
 
-// decideJob settles what becomes of the accounts that wait in doubt for a person.
-func (s *Server) decideJob(v *visit) error {
+// decideJob decides the accounts in doubt that wait for a person.
+func (s *Server) decideJob(v *request) error {
 	id := v.Param("id")
 	n, err := s.Jobs.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
 	if err != nil {
 		return err
 	}
 	switch jobs.Decision(v.FormValue("decision")) {
-	case jobs.Again:
+	case jobs.Retry:
 		j, err := s.Jobs.Get(v.Request().Context(), id)
 		if err != nil {
 			return err
@@ -253,13 +246,13 @@ func (s *Server) decideJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// putJobFirst lets a job go before all others, or no longer.
-func (s *Server) putJobFirst(v *visit) error {
+// putJobFirst sets or removes the priority of a job.
+func (s *Server) putJobFirst(v *request) error {
 	id := v.Param("id")
 	if err := s.Jobs.PutFirst(v.Request().Context(), v.actor(), id, v.FormValue("first") == "1"); err != nil {
 		return err
 	}
-	s.standing.changed()
+	s.status.changed()
 	if v.FormValue("from") == sendingPath {
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	}

@@ -30,15 +30,15 @@ type jobJSON struct {
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
 	StartAt    *time.Time             `json:"start_at"` // nothing is sent before
-	Careful    bool                   `json:"careful"`  // only its first batch may be sent yet
+	Canary     bool                   `json:"canary"`   // only its first batch may be sent yet
 	Source     *string                `json:"source"`   // the job whose accounts these are
 	Read       *int                   `json:"read"`     // in thousandths, while the file is being read
 	ReadRows   *int64                 `json:"read_rows"`
 	Refusal    *refusalJSON           `json:"refusal"` // why the file could not be read
 	Halt       *haltJSON              `json:"halt"`
-	Snapshot   bool                   `json:"snapshot"`  // tags are kept before they are changed
+	Snapshot   bool                   `json:"snapshot"`  // tags are saved before they are changed
 	Policy     *snapshot.Policy       `json:"policy"`    // of a restore: what becomes of accounts that have gained other tags
-	OnlyTags   []string               `json:"only_tags"` // of what is put back or taken away: these alone; null: all
+	OnlyTags   []string               `json:"only_tags"` // of what is restored or taken away: these alone; null: all
 	Verify     *verificationJSON      `json:"verification"`
 	Checks     *jobs.Kind             `json:"checks"` // of an inspection that verifies its source: the kind of that job
 }
@@ -51,16 +51,16 @@ type verificationJSON struct {
 	Differ int64   `json:"differ"` // of them: those that are not as they should be
 }
 
-// wholeJobJSON says more of a job that was asked for by its id.
+// wholeJobJSON has more fields, for a single job.
 type wholeJobJSON struct {
 	jobJSON
-	Retries  []string     `json:"retries"`   // ids of all jobs made of accounts of this one
-	Kept     *keptJSON    `json:"kept"`      // tags of before; null: none are, or the job has not come to rest
-	Asked    *askedJSON   `json:"asked"`     // accounts in doubt that wait for a person
-	WaitsFor *overlapJSON `json:"waits_for"` // the job that goes first, since both hold the same accounts
+	Retries      []string          `json:"retries"`       // ids of all jobs made of accounts of this one
+	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"` // earlier tags; null: none are, or the job has not come to rest
+	NeedsReview  *needsReviewJSON  `json:"needs_review"`  // accounts in doubt that wait for a person
+	WaitsFor     *overlapJSON      `json:"waits_for"`     // the job that goes first, since both hold the same accounts
 }
 
-type askedJSON struct {
+type needsReviewJSON struct {
 	Accounts   int64 `json:"accounts"`
 	Tagged     int64 `json:"tagged"`     // they have tags that were not there before
 	Unreadable int64 `json:"unreadable"` // their tags may not be read
@@ -68,7 +68,7 @@ type askedJSON struct {
 	Code       int   `json:"code"`       // why not
 }
 
-type keptJSON struct {
+type snapshotInfoJSON struct {
 	Batches  int64      `json:"batches"`
 	Bytes    int64      `json:"bytes"`
 	Digest   string     `json:"digest"`
@@ -76,7 +76,7 @@ type keptJSON struct {
 	ErasedAt *time.Time `json:"erased_at"`
 }
 
-// draftJSON says more of a draft: what a person reviews.
+// draftJSON also has what a person reviews of a draft.
 type draftJSON struct {
 	wholeJobJSON
 	Unsure        []accounts.Question    `json:"unsure"` // open questions about the file: the job cannot be started
@@ -110,17 +110,17 @@ type haltJSON struct {
 	Code     int    `json:"code"`
 	Message  string `json:"message"`  // in plain words
 	Info     string `json:"info"`     // what the service said
-	Recovers bool   `json:"recovers"` // it goes on by itself
+	Recovers bool   `json:"recovers"` // it continues by itself
 }
 
-func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
+func (s *Server) asJobJSON(v *request, j jobs.Job) (jobJSON, error) {
 	out := jobJSON{
 		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
 		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
 		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,
 		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt.UTC(), StartedAt: moment(j.StartedAt), FinishedAt: moment(j.FinishedAt),
-		StartAt: moment(j.StartAt), Careful: j.Careful,
+		StartAt: moment(j.StartAt), Canary: j.Careful,
 	}
 	for _, o := range jobs.Outcomes {
 		out.Outcomes[o] = j.Counts[o]
@@ -163,7 +163,7 @@ func (s *Server) asJobJSON(v *visit, j jobs.Job) (jobJSON, error) {
 	return out, nil
 }
 
-func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
+func (s *Server) jobAsJSON(v *request, j jobs.Job) error {
 	shown, err := s.asJobJSON(v, j)
 	if err != nil {
 		return err
@@ -176,19 +176,14 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 	for _, m := range made {
 		whole.Retries = append(whole.Retries, m.ID)
 	}
-	if rests(j) {
+	if atRest(j) {
 		kept, err := s.Jobs.SnapshotInfo(v.Request().Context(), j)
 		if err != nil {
 			return err
 		}
 		if kept.Batches > 0 {
-			whole.Kept = &keptJSON{
-				Batches:  kept.Batches,
-				Bytes:    kept.Bytes,
-				Digest:   kept.Digest,
-				EraseAt:  moment(kept.EraseAt),
-				ErasedAt: moment(kept.ErasedAt),
-			}
+			whole.SnapshotInfo = &snapshotInfoJSON{Batches: kept.Batches, Bytes: kept.Bytes, Digest: kept.Digest,
+				EraseAt: moment(kept.EraseAt), ErasedAt: moment(kept.ErasedAt)}
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
@@ -197,7 +192,7 @@ func (s *Server) jobAsJSON(v *visit, j jobs.Job) error {
 			return err
 		}
 		if n := asked.Sum(); n > 0 {
-			whole.Asked = &askedJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Lost: asked.Lost, Code: asked.Code}
+			whole.NeedsReview = &needsReviewJSON{Accounts: n, Tagged: asked.Tagged, Unreadable: asked.Unreadable, Lost: asked.Lost, Code: asked.Code}
 		}
 	}
 	waits, err := s.live.waitsFor(v.Request().Context(), j)

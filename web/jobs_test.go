@@ -107,8 +107,8 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,
 			"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
-		"start_at":null,"careful":false,"source":null,"retries":[],"kept":null,"snapshot":true,"policy":null,
-		"only_tags":null,"verification":null,"checks":null,"asked":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
+		"start_at":null,"canary":false,"source":null,"retries":[],"snapshot_info":null,"snapshot":true,"policy":null,
+		"only_tags":null,"verification":null,"checks":null,"needs_review":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
 		"unsure":[],"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 	require.Nil(t, list.Next)
 
 	var found struct {
-		Accounts []placedJSON `json:"accounts"`
+		Accounts []accountJSON `json:"accounts"`
 	}
 	b.json("/accounts?q=ann", &found)
 	require.Len(t, found.Accounts, 1)

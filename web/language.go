@@ -17,8 +17,8 @@ func languageOf(r *http.Request) *messages.Text {
 	return messages.Choose(chosen, r.Header.Get("Accept-Language"))
 }
 
-// setLanguage keeps the choice and returns to the page it was made on.
-func (s *Server) setLanguage(v *visit) error {
+// setLanguage saves the choice and returns to the page.
+func (s *Server) setLanguage(v *request) error {
 	http.SetCookie(v.Response(), &http.Cookie{
 		Name: languageCookie, Value: messages.Choose(v.FormValue("lang"), "").Lang, Path: "/",
 		MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, Secure: s.SecureCookies, SameSite: http.SameSiteLaxMode,

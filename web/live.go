@@ -23,22 +23,21 @@ import (
 )
 
 const (
-	lookEvery  = time.Second
-	heartbeat  = 15 * time.Second
-	toldAtOnce = 50 // watchers
-	toldApart  = 20 * time.Millisecond
-	sendWithin = 10 * time.Second // a watcher that takes longer is gone
+	pollEvery     = time.Second
+	heartbeat     = 15 * time.Second
+	publishAtOnce = 50 // watchers
+	publishPause  = 20 * time.Millisecond
+	sendTimeout   = 10 * time.Second // a watcher that takes longer is gone
 )
 
-// live follows jobs for the pages that show them: one reader for each job that
-// is watched, however many watch it, and none when nobody does.
+// live reads jobs for the pages that show them, with one reader for each watched job.
 type live struct {
-	audit    *audit.Log
-	jobs     *jobs.Jobs
-	standing *standings
-	log      *slog.Logger
-	ended    context.Context
-	close    func()
+	audit  *audit.Log
+	jobs   *jobs.Jobs
+	status *statusCache
+	log    *slog.Logger
+	ended  context.Context
+	close  func()
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -51,25 +50,25 @@ type topic struct {
 	stop     context.CancelFunc
 }
 
-// published is what the page of a job shows at one moment. However many watch, it
-// is rendered once for all who are shown the same.
+// published is the content of a job's page at one moment. It is rendered once for each
+// audience.
 type published struct {
 	templates.JobView
 	mutex    sync.Mutex
 	rendered map[audience][]rendered
 }
 
-// audience is all who are shown the same.
+// audience is a group of watchers who see the same page.
 type audience struct {
 	language *messages.Text
 	role     auth.Role
 	address  string
 }
 
-// rendered is a part of a page as it is sent.
+// rendered is a part of a page, ready to send.
 type rendered struct{ id, html string }
 
-// parts returns the parts of the page as an audience sees them.
+// parts returns the parts of the page for an audience.
 func (p *published) parts(ctx context.Context, a audience, of func() []templates.Part) ([]rendered, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -88,13 +87,13 @@ func (p *published) parts(ctx context.Context, a audience, of func() []templates
 	return all, nil
 }
 
-func newLive(c Config, standing *standings) *live {
+func newLive(c Config, status *statusCache) *live {
 	ended, end := context.WithCancel(context.Background())
-	return &live{audit: c.Audit, jobs: c.Jobs, standing: standing, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
+	return &live{audit: c.Audit, jobs: c.Jobs, status: status, log: c.Log, ended: ended, close: end, topics: map[string]*topic{}}
 }
 
-// look reads what the page of a job shows.
-func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
+// read reads the content of a job's page.
+func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, err error) {
 	view = templates.JobView{Job: j, Now: time.Now()}
 	if j.Counts[jobs.Failed] > 0 {
 		if view.Reasons, err = l.jobs.Reasons(ctx, j.ID); err != nil {
@@ -107,7 +106,7 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if j.Counts[jobs.InDoubt] > 0 {
-		if view.Asked, err = l.jobs.NeedsReview(ctx, j.ID); err != nil {
+		if view.NeedsReview, err = l.jobs.NeedsReview(ctx, j.ID); err != nil {
 			return view, err
 		}
 	}
@@ -120,21 +119,21 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 		}
 	}
 	if j.Settled() {
-		if view.Made, err = l.jobs.DerivedFrom(ctx, j.ID); err != nil {
+		if view.Derived, err = l.jobs.DerivedFrom(ctx, j.ID); err != nil {
 			return view, err
 		}
 		if view.Sealed, err = l.jobs.Sealed(ctx, j.ID); err != nil {
 			return view, err
 		}
-		if err = l.lookAtInspection(ctx, &view); err != nil {
+		if err = l.readInspection(ctx, &view); err != nil {
 			return view, err
 		}
 	}
-	if rests(j) {
-		if view.Kept, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
+	if atRest(j) {
+		if view.SnapshotInfo, err = l.jobs.SnapshotInfo(ctx, j); err != nil {
 			return view, err
 		}
-		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.Spoiled) { // no page is lost for what it keeps
+		if view.Report, err = l.jobs.Report(ctx, j.ID); err != nil && !errors.As(err, &view.ReportFault) { // the page is shown without its report
 			return view, err
 		}
 	}
@@ -142,8 +141,8 @@ func (l *live) look(ctx context.Context, j jobs.Job) (view templates.JobView, er
 	return view, err
 }
 
-// lookAtInspection reads what the inspection of a sample of an ended job found.
-func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (err error) {
+// readInspection reads the inspection of a sample of an ended job.
+func (l *live) readInspection(ctx context.Context, view *templates.JobView) (err error) {
 	if view.Job.Verify.Share == 0 {
 		return nil
 	}
@@ -151,13 +150,12 @@ func (l *live) lookAtInspection(ctx context.Context, view *templates.JobView) (e
 	if i := view.Inspection; err == nil && i != nil && i.Settled() && i.Told() && i.Counts[jobs.Inspected] > 0 {
 		var kept snapshot.Info
 		kept, err = l.jobs.SnapshotInfo(ctx, *i)
-		view.Forgotten = !kept.ErasedAt.IsZero()
+		view.TagsErased = !kept.ErasedAt.IsZero()
 	}
 	return err
 }
 
-// waitsFor returns the job that another waits for, since both hold the same
-// accounts; nil when it waits for none.
+// waitsFor returns the job with the same accounts that this job waits for; nil for none.
 func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) {
 	if j.State != jobs.Queued && j.State != jobs.Running || j.Counts[jobs.Waiting] == 0 {
 		return nil, nil
@@ -165,22 +163,22 @@ func (l *live) waitsFor(ctx context.Context, j jobs.Job) (*jobs.Overlap, error) 
 	return l.jobs.WaitsFor(ctx, j.ID)
 }
 
-// sameWait reports whether both say the same of a job.
-func sameWait(a, b *jobs.Overlap) bool {
+// sameOverlap compares two overlaps.
+func sameOverlap(a, b *jobs.Overlap) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return a.Job.ID == b.Job.ID && a.Accounts == b.Accounts
 }
 
-// rests reports whether a job stands still, so that what is kept of it can be
-// summed up: while it moves, that would be done again and again.
-func rests(j jobs.Job) bool {
+// atRest reports whether a job does not change at the moment. Only then is its tag
+// report computed.
+func atRest(j jobs.Job) bool {
 	return j.Settled() || (j.State == jobs.Paused || j.State == jobs.Halted) && j.Counts[jobs.Sending] == 0
 }
 
-// watch returns a channel with the newest view of a job, whenever it changes.
-// Call leave when it is no longer read.
+// watch returns a channel with the newest view of a job after each change. Call leave
+// at the end.
 func (l *live) watch(id string) (views <-chan *published, leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,24 +209,24 @@ func (l *live) leave(id string, t *topic, watcher chan *published) {
 	}
 }
 
-// follow reads the job until nobody watches it any more.
+// follow reads the job while somebody watches it.
 func (l *live) follow(ctx context.Context, id string, t *topic) {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	var last templates.JobView
-	var stood templates.Standing
+	var lastStatus templates.SendStatus
 	var shown jobs.State // which changes by itself when the time of a start comes
 	for first := true; ; first = false {
 		view, err := l.step(ctx, id, last)
-		standing := l.standing.now(ctx)
+		status := l.status.now(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			l.log.Error("following a job", "job", id, "error", err) // and again at the next tick
-		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.Asked != last.Asked ||
-			!sameWait(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(standing, stood):
-			last, stood, shown = view, standing, view.Job.Shown()
+		case first || view.Job.Version != last.Job.Version || view.Rate != last.Rate || view.NeedsReview != last.NeedsReview ||
+			!sameOverlap(view.Waits, last.Waits) || view.Job.Shown() != shown || !reflect.DeepEqual(status, lastStatus):
+			last, lastStatus, shown = view, status, view.Job.Shown()
 			l.publish(ctx, t, view)
 		}
 		select {
@@ -239,8 +237,8 @@ func (l *live) follow(ctx context.Context, id string, t *topic) {
 	}
 }
 
-// step looks again. Why accounts failed and what was done to the job cost more
-// to read than the numbers, and are read only when they can have changed.
+// step reads the job again. It reads the expensive parts, the failure reasons and the
+// history, only when they can have changed.
 func (l *live) step(ctx context.Context, id string, last templates.JobView) (templates.JobView, error) {
 	j, err := l.jobs.Get(ctx, id)
 	if err != nil {
@@ -249,7 +247,7 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	sameState := last.Job.ID != "" && j.Shown() == last.Job.Shown()
 	sameFailures := j.Counts[jobs.Failed] == last.Job.Counts[jobs.Failed]
 	if !sameState || !sameFailures {
-		return l.look(ctx, j)
+		return l.read(ctx, j)
 	}
 	view := last
 	view.Job, view.Now = j, time.Now()
@@ -259,26 +257,25 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 	if err == nil {
 		view.Waits, err = l.waitsFor(ctx, j)
 	}
-	view.Asked = jobs.NeedsReview{}
+	view.NeedsReview = jobs.NeedsReview{}
 	if err == nil && j.Counts[jobs.InDoubt] > 0 {
-		view.Asked, err = l.jobs.NeedsReview(ctx, id)
+		view.NeedsReview, err = l.jobs.NeedsReview(ctx, id)
 	}
-	if err == nil && view.Asked != last.Asked {
-		return l.look(ctx, j)
+	if err == nil && view.NeedsReview != last.NeedsReview {
+		return l.read(ctx, j)
 	}
 	return view, err
 }
 
-// publish gives every watcher the newest view; one that has not taken the view
-// before it skips that one.
-// It tells a few of many at a time, so that rendering does not delay calls.
+// publish sends every watcher the newest view, and drops an older one that was not read.
+// It sends to a few watchers at a time, so that rendering does not delay calls.
 func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	l.mu.Lock()
 	latest := &published{JobView: view, rendered: map[audience][]rendered{}}
 	t.latest = latest
 	watchers := slices.Collect(maps.Keys(t.watchers))
 	l.mu.Unlock()
-	for some := range slices.Chunk(watchers, toldAtOnce) {
+	for some := range slices.Chunk(watchers, publishAtOnce) {
 		l.mu.Lock()
 		for _, watcher := range some {
 			select {
@@ -288,18 +285,18 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 			watcher <- latest // one that has left takes it and is forgotten with it
 		}
 		l.mu.Unlock()
-		if len(watchers) > toldAtOnce {
+		if len(watchers) > publishAtOnce {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(toldApart):
+			case <-time.After(publishPause):
 			}
 		}
 	}
 }
 
-// followJob streams what changes on the page of a job.
-func (s *Server) followJob(v *visit) error {
+// followJob streams the changes of a job's page.
+func (s *Server) followJob(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.Jobs.Get(ctx, v.Param("id"))
 	if err != nil {
@@ -346,10 +343,9 @@ func (s *Server) followJob(v *visit) error {
 	}
 }
 
-// eventStream remembers what a watcher was sent, so that only what has changed
-// is sent again.
+// eventStream remembers the sent parts, and sends only changed ones.
 type eventStream struct {
-	v          *visit
+	v          *request
 	connection *http.ResponseController
 	sent       map[string]string
 }
@@ -378,7 +374,7 @@ func (e *eventStream) send(view *published, to audience, of func() []templates.P
 }
 
 func (e *eventStream) write(text string) error {
-	e.connection.SetWriteDeadline(time.Now().Add(sendWithin)) // not every writer has deadlines
+	e.connection.SetWriteDeadline(time.Now().Add(sendTimeout)) // not every writer has deadlines
 	if _, err := e.v.Response().Write([]byte(text)); err != nil {
 		return err
 	}

@@ -77,8 +77,8 @@ func TestLivePagesGetOnlyWhatHasChanged(t *testing.T) {
 		english, other := b.follow(id), chinese.follow(id)
 
 		first := english.next()
-		require.Equal(t, []string{"standing", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
-			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-kept", "job-evidence",
+		require.Equal(t, []string{"send-status", "job-head", "job-announce", "job-alerts", "job-decision", "job-progress", "job-outcomes",
+			"job-reasons", "job-verification", "job-undo", "job-impact", "job-retry", "job-facts", "job-snapshot", "job-evidence",
 			"job-history"}, parts(first))
 		require.Contains(t, first, "Job status: queued.")
 		require.Contains(t, first, "data: ")

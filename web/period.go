@@ -7,7 +7,7 @@ import (
 	"tagsweep/internal/fault"
 )
 
-// Faults of a list that is asked for by time.
+// Faults of a time filter.
 var (
 	faultTime = fault.Declare(fault.Invalid, "filter.time",
 		"The search failed: %q is not a valid time. Enter a time such as 2026-07-31T22:30, or a date such as "+
@@ -16,7 +16,7 @@ var (
 		"The search failed: the start time must be before the end time. Change one of them, or leave one empty.")
 )
 
-// timesTyped are what browsers send; the zone is that of the pages.
+// timesTyped are the formats of browsers, in the time zone of the pages.
 var timesTyped = []string{"2006-01-02T15:04", "2006-01-02T15:04:05"}
 
 func typedTime(typed string) (at time.Time, is bool) {
@@ -28,9 +28,9 @@ func typedTime(typed string) (at time.Time, is bool) {
 	return at, false
 }
 
-// period reads from and to: times of a form, days, or times of a script (RFC
-// 3339). A day is meant whole.
-func period(v *visit) (from, to time.Time, err error) {
+// period reads from and to: times of a form, whole days, or times of a script (RFC
+// 3339).
+func period(v *request) (from, to time.Time, err error) {
 	if from, err = edge(v.QueryParam("from"), 0); err != nil {
 		return from, to, err
 	}
@@ -43,7 +43,7 @@ func period(v *visit) (from, to time.Time, err error) {
 	return from, to, nil
 }
 
-// edge is a time; of a day, its beginning or so many days later. Zero is no edge.
+// edge reads a time, or the beginning of a day, some days later. Zero means no limit.
 func edge(typed string, days int) (time.Time, error) {
 	typed = strings.TrimSpace(typed)
 	if typed == "" {

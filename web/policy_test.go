@@ -66,7 +66,7 @@ func (b *browser) try(r route, jobID, userID string) answer {
 		"30", "verify_share", "1")
 }
 
-// access is who may use each route, written down apart from the route table: a
+// access lists who may use each route, separately from the route table: a
 // route whose permission changes by mistake is not open to others unnoticed.
 var access = []struct {
 	roles  []auth.Role

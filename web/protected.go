@@ -33,10 +33,10 @@ const (
 	protectedOnAPage = 100
 )
 
-func (s *Server) listProtected(v *visit) error { return s.protectedPage(v, http.StatusOK, nil) }
+func (s *Server) listProtected(v *request) error { return s.protectedPage(v, http.StatusOK, nil) }
 
-// protectedPage shows the list, and above it what was not done.
-func (s *Server) protectedPage(v *visit, status int, f *fault.Error) error {
+// protectedPage shows the list, and an error above it.
+func (s *Server) protectedPage(v *request, status int, f *fault.Error) error {
 	ctx, after := v.Request().Context(), v.QueryParam("after")
 	page := templates.ProtectedPage{Query: v.QueryParam("q"), NoteLimit: noteCharacters}
 	found, err := s.Jobs.ProtectedAccounts(ctx, s.App.ID, jobs.ProtectedFilter{Prefix: page.Query, After: after, Limit: protectedOnAPage + 1})
@@ -69,7 +69,7 @@ func (s *Server) protectedPage(v *visit, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Protected(view, page) })
 }
 
-func (s *Server) protectAccounts(v *visit) error {
+func (s *Server) protectAccounts(v *request) error {
 	note := strings.TrimSpace(v.FormValue("note"))
 	names, err := s.typedAccounts(v)
 	switch {
@@ -89,14 +89,14 @@ func (s *Server) protectAccounts(v *visit) error {
 	return s.protectionChanged(v, err, "protected.done.added", int64(added))
 }
 
-func (s *Server) unprotectAccount(v *visit) error {
+func (s *Server) unprotectAccount(v *request) error {
 	account := v.FormValue("account")
 	err := s.Jobs.Unprotect(v.Request().Context(), v.actor(), s.App.ID, account)
 	return s.protectionChanged(v, err, "protected.done.removed", account)
 }
 
-// protectionChanged leads back to the list: with what was done, or with why it was not.
-func (s *Server) protectionChanged(v *visit, err error, key string, args ...any) error {
+// protectionChanged returns to the list with a confirmation or an error.
+func (s *Server) protectionChanged(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
 		return s.protectedPage(v, status, f)
@@ -109,7 +109,7 @@ func (s *Server) protectionChanged(v *visit, err error, key string, args ...any)
 }
 
 // typedAccounts reads one account from each line, as strictly as those of a file.
-func (s *Server) typedAccounts(v *visit) (names []string, err error) {
+func (s *Server) typedAccounts(v *request) (names []string, err error) {
 	typed := v.FormValue("accounts")
 	if strings.TrimSpace(typed) == "" {
 		return nil, faultProtectNone.With()

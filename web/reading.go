@@ -43,7 +43,7 @@ const (
 
 // awaitRead returns when the file of a job has been read, or when it takes too
 // long to wait for.
-func (s *Server) awaitRead(v *visit, id string) error {
+func (s *Server) awaitRead(v *request, id string) error {
 	ctx, patience := v.Request().Context(), scriptWaits
 	if strings.Contains(v.Request().Header.Get("Accept"), "text/html") {
 		patience = browserWaits
@@ -68,7 +68,7 @@ func (s *Server) awaitRead(v *visit, id string) error {
 
 // rereadJob takes what the person says about the file of a draft: answers to its
 // questions, or all of how it is to be read.
-func (s *Server) rereadJob(v *visit) error {
+func (s *Server) rereadJob(v *request) error {
 	id, ctx := v.Param("id"), v.Request().Context()
 	form := v.Request().Form
 	choices, err := choicesOf(form)

@@ -192,8 +192,8 @@ func TestReviewWarnsOfDuplicates(t *testing.T) {
 	require.Contains(t, page, "2 accounts of this file are also in this job:")
 	require.Contains(t, page, `href="/jobs/`+first+`"`)
 	require.Contains(t, page, "/start", "it can be started all the same")
-	require.NotContains(t, page, "This file was used before")
-	require.Contains(t, b.get("/jobs/"+same).body, "This file was used before by operator on ")
+	require.NotContains(t, page, "already used this file")
+	require.Contains(t, b.get("/jobs/"+same).body, "operator already used this file on ")
 
 	var job struct{ Warnings warningsJSON }
 	b.json("/jobs/"+same, &job)
@@ -211,7 +211,7 @@ func TestReviewFindsColumnOfMendedFile(t *testing.T) {
 	require.Zero(t, c.job(again).Accounts, "what was not mended is set aside again")
 	mended := b.draftOf(strings.ReplaceAll(rejects, strings.Repeat("m", 33), "m3"))
 	require.Equal(t, int64(1), c.job(mended).Accounts)
-	var found struct{ Accounts []placedJSON }
+	var found struct{ Accounts []accountJSON }
 	b.json("/accounts?q=m3", &found)
 	require.Equal(t, mended, found.Accounts[0].Job.ID)
 }

@@ -10,20 +10,20 @@ import (
 	"tagsweep/web/templates"
 )
 
-// view is what every page needs. Notices of the last action are shown once.
-func (s *Server) view(v *visit, area string) templates.View {
+// view returns what every page needs. A notice is shown once.
+func (s *Server) view(v *request, area string) templates.View {
 	view := templates.View{
 		Text: v.text, App: s.App, Here: here(v), Area: area, Version: s.Version, Asset: assets.path,
 	}
 	if v.signedIn() {
 		view.User = templates.User{Name: v.user.Name, Role: v.user.Role}
-		view.Standing = s.standing.now(v.Request().Context())
+		view.SendStatus = s.status.now(v.Request().Context())
 	}
 	return view
 }
 
-// page shows a page with the notices of the action before it.
-func (s *Server) page(v *visit, status int, view templates.View, page func(templates.View) templ.Component) error {
+// page shows a page with the notices of the last action.
+func (s *Server) page(v *request, status int, view templates.View, page func(templates.View) templ.Component) error {
 	if v.signedIn() {
 		for _, flash := range v.session.Flashes() {
 			if text, ok := flash.(string); ok {
@@ -38,13 +38,13 @@ func (s *Server) page(v *visit, status int, view templates.View, page func(templ
 }
 
 // notice is shown on the next page.
-func (s *Server) notice(v *visit, text string) {
+func (s *Server) notice(v *request, text string) {
 	v.session.AddFlash(text)
 	s.sessions.keep(v)
 }
 
-// render goes through a buffer, so that an error cannot send half a page.
-func (s *Server) render(v *visit, status int, component templ.Component) error {
+// render uses a buffer, so that an error does not send half a page.
+func (s *Server) render(v *request, status int, component templ.Component) error {
 	var b bytes.Buffer
 	if err := component.Render(v.Request().Context(), &b); err != nil {
 		return err
@@ -52,9 +52,8 @@ func (s *Server) render(v *visit, status int, component templ.Component) error {
 	return v.Blob(status, echo.MIMETextHTMLCharsetUTF8, b.Bytes())
 }
 
-// here is the page a person is on: the address of a GET, else the page the
-// form stands on.
-func here(v *visit) string {
+// here is the current page: the address of a GET, or the page of the form.
+func here(v *request) string {
 	r := v.Request()
 	if r.Method == "GET" {
 		return r.URL.RequestURI()
@@ -65,8 +64,8 @@ func here(v *visit) string {
 	return "/"
 }
 
-// local keeps an address within the console: a path, with nothing that a
-// browser could take for another host.
+// local limits an address to a path of this console, which no browser takes for
+// another host.
 func local(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {

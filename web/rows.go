@@ -14,8 +14,8 @@ import (
 
 const rowsOnAPage = 100
 
-// listRows shows the accounts of a job that fit, in the order of its file.
-func (s *Server) listRows(v *visit) error {
+// listRows shows the accounts of a job that match a filter, in the order of its file.
+func (s *Server) listRows(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -25,11 +25,8 @@ func (s *Server) listRows(v *visit) error {
 		return faultNoOutcome.With(string(page.Outcome))
 	}
 	after, _ := strconv.ParseInt(v.QueryParam("after"), 10, 64) // not a number: from the first
-	found, err := s.Jobs.Rows(
-		v.Request().Context(),
-		j.ID,
-		jobs.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1},
-	)
+	found, err := s.Jobs.Rows(v.Request().Context(), j.ID,
+		jobs.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1})
 	if err != nil {
 		return err
 	}
@@ -62,7 +59,7 @@ type rowJSON struct {
 	At      *time.Time   `json:"at"`
 }
 
-func asRowsJSON(v *visit, j jobs.Job, list []jobs.Account) []rowJSON {
+func asRowsJSON(v *request, j jobs.Job, list []jobs.Account) []rowJSON {
 	out := make([]rowJSON, len(list))
 	for i, a := range list {
 		out[i] = rowJSON{a.Row, a.Account, a.Outcome, a.Code, v.text.Explain(j, a), a.Batch, moment(a.At)}

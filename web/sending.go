@@ -21,16 +21,16 @@ import (
 
 const (
 	sendingPath   = "/sending"
-	openShown     = 25 // jobs of each state
+	openJobsShown = 25 // jobs of each state
 	stopsShown    = 3  // of each kind
 	reasonLongest = 300
 )
 
-func (s *Server) showSending(v *visit) error { return s.sendingPage(v, http.StatusOK, nil) }
+func (s *Server) showSending(v *request) error { return s.sendingPage(v, http.StatusOK, nil) }
 
-// sendingPage shows how the app sends, and above it what was not done. A page
-// that is open asks for the part of it that moves.
-func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
+// sendingPage shows how the app sends, and an error above it. An open page requests its
+// moving part again.
+func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	page, err := s.sendingNow(v.Request().Context())
 	if err != nil {
 		return err
@@ -38,24 +38,18 @@ func (s *Server) sendingPage(v *visit, status int, f *fault.Error) error {
 	view := s.view(v, "sending")
 	switch {
 	case v.wantsJSON():
-		return v.JSON(status, asSendingJSON(v, view.Standing, page))
+		return v.JSON(status, asSendingJSON(v, view.SendStatus, page))
 	case v.fromHTMX() && f == nil:
 		return s.render(v, status, templates.SendingParts(view, page))
 	}
 	page.Form = formOf(page.Sending.Settings)
 	if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
-		page.Form = templates.SendingForm{
-			Rate:         v.FormValue("rate"),
-			FailureLimit: v.FormValue("failure_limit"),
-			Canary:       v.FormValue("canary") != "",
-			Snapshot:     v.FormValue("snapshot") != "",
-			KeepDays:     v.FormValue("keep_days"),
-			Verify:       v.FormValue("verify_share"),
-			Wrong:        f.Sentence,
-		}
+		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"),
+			Canary: v.FormValue("canary") != "", Snapshot: v.FormValue("snapshot") != "",
+			KeepDays: v.FormValue("keep_days"), Verify: v.FormValue("verify_share"), Wrong: f.Sentence}
 	}
-	// What an admin types must stay: only for others the page reloads itself where scripts are off.
+	// Without scripts the page reloads itself, but not for admins, who may be typing.
 	view.Refresh = !view.Governs()
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Sending(view, page) })
 }
@@ -69,13 +63,13 @@ func formOf(set jobs.Settings) (form templates.SendingForm) {
 	return form
 }
 
-// sendingNow gathers what the page shows.
+// sendingNow collects the content of the page.
 func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, err error) {
 	if page.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
 		return page, err
 	}
 	for _, state := range []jobs.State{jobs.Running, jobs.Queued, jobs.Halted, jobs.Paused} {
-		found, err := s.Jobs.List(ctx, jobs.Filter{State: state, Limit: openShown})
+		found, err := s.Jobs.List(ctx, jobs.Filter{State: state, Limit: openJobsShown})
 		if err != nil {
 			return page, err
 		}
@@ -104,21 +98,19 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 	return page, nil
 }
 
-func (s *Server) changeSending(v *visit) error {
+func (s *Server) changeSending(v *request) error {
 	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
-		Snapshot: v.FormValue(
-			"snapshot",
-		) != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
+		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
-	return s.governed(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+	return s.sendingChanged(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
 		s.notice(v, v.text.T("sending.done"))
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	})
 }
 
-// typedSetting is -1, which no setting may be, for what is no number from 1.
+// typedSetting reads a number from 1; -1, which is never valid, for anything else.
 func typedSetting(typed string) int {
 	n, err := strconv.Atoi(strings.TrimSpace(typed))
 	if err != nil || n < 1 {
@@ -142,26 +134,26 @@ func typedShare(typed string) snapshot.Share {
 	return snapshot.Share(n)
 }
 
-// stopSending throws the kill switch. Whoever does is in a hurry: the reason
-// may stay empty, and a long one is cut.
-func (s *Server) stopSending(v *visit) error {
+// stopSending throws the kill switch. It must work in a hurry: the reason may be empty,
+// and a long one is shortened.
+func (s *Server) stopSending(v *request) error {
 	reason := []rune(strings.TrimSpace(v.FormValue("reason")))
 	reason = reason[:min(len(reason), reasonLongest)]
-	return s.governed(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
+	return s.sendingChanged(v, s.Jobs.ThrowKillSwitch(v.Request().Context(), v.actor(), string(reason)), func() error {
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})
 }
 
-func (s *Server) liftSending(v *visit) error {
-	return s.governed(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
+func (s *Server) liftSending(v *request) error {
+	return s.sendingChanged(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
 		s.notice(v, v.text.T("stop.lifted"))
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})
 }
 
-// governed goes on after a change to the sending, or shows why it was not made.
-func (s *Server) governed(v *visit, err error, done func() error) error {
-	s.standing.changed()
+// sendingChanged returns to the page with a confirmation or an error.
+func (s *Server) sendingChanged(v *request, err error, done func() error) error {
+	s.status.changed()
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		return s.sendingPage(v, http.StatusUnprocessableEntity, f)
 	}
@@ -180,7 +172,7 @@ type sendingJSON struct {
 	Configured   int           `json:"configured"` // calls a second
 	FailureLimit int           `json:"failure_limit"`
 	Canary       bool          `json:"canary"`
-	Snapshot     bool          `json:"snapshot"`     // tags are kept before they are changed
+	Snapshot     bool          `json:"snapshot"`     // tags are saved before they are changed
 	KeepDays     int           `json:"keep_days"`    // after a job's end
 	VerifyShare  int64         `json:"verify_share"` // millionths of a job's batches
 	FirstJob     *string       `json:"first_job"`
@@ -225,7 +217,7 @@ type openJobJSON struct {
 	CallsPerSecond float64    `json:"calls_per_second"`
 }
 
-func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage) sendingJSON {
+func asSendingJSON(v *request, now templates.SendStatus, page templates.SendingPage) sendingJSON {
 	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
 		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays, VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
 	if k := now.Stopped; k.Thrown() {
@@ -245,10 +237,8 @@ func asSendingJSON(v *visit, now templates.Standing, page templates.SendingPage)
 			Used: g.Used, Reserved: g.Reserved, InFlight: g.InFlight, HeldUntil: moment(g.HeldUntil)})
 	}
 	for _, open := range page.Open {
-		out.Jobs = append(
-			out.Jobs,
-			openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate},
-		)
+		out.Jobs = append(out.Jobs,
+			openJobJSON{ID: open.Job.ID, State: open.Job.State, File: open.Job.FileName, First: open.First, CallsPerSecond: open.Rate})
 	}
 	return out
 }

@@ -83,7 +83,7 @@ func TestSendingPageStreamsOnlyChanges(t *testing.T) {
 	piece := b.get("/sending").body
 	require.NotContains(t, piece, "<html")
 	require.NotContains(t, piece, `name="rate"`, "what is typed into the settings stays")
-	require.Equal(t, []string{"standing", "stop"}, parts(piece))
+	require.Equal(t, []string{"send-status", "stop"}, parts(piece))
 	require.Contains(t, piece, "of 97.0 calls per second used")
 }
 

@@ -47,20 +47,20 @@ const DefaultUploadLimit = 2_000_000_000
 // Server serves the console. Make it with New.
 type Server struct {
 	Config
-	echo      *echo.Echo
-	sessions  *sessionStore
-	live      *live
-	standing  *standings
-	asked     asked
-	origin    *http.CrossOriginProtection
-	readiness readiness
+	echo          *echo.Echo
+	sessions      *sessionStore
+	live          *live
+	status        *statusCache
+	verifyRequest verifyRequest
+	origin        *http.CrossOriginProtection
+	readiness     readiness
 }
 
 type route struct {
 	method     string
 	path       string
 	permission auth.Permission
-	handle     func(*Server, *visit) error
+	handle     func(*Server, *request) error
 }
 
 var routes = []route{
@@ -152,17 +152,17 @@ func New(c Config) (*Server, error) {
 	if c.Verify == nil {
 		c.Verify = func(audit.Actor) bool { return false }
 	}
-	standing := &standings{Config: c}
+	status := &statusCache{Config: c}
 	s := &Server{
 		Config:   c,
 		echo:     echo.New(),
 		sessions: newSessionStore(c),
-		standing: standing,
-		live:     newLive(c, standing),
+		status:   status,
+		live:     newLive(c, status),
 		origin:   http.NewCrossOriginProtection(),
 	}
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)
-	s.echo.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(s.visitOf(c), err) }
+	s.echo.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(s.requestOf(c), err) }
 	s.echo.Use(s.enter)
 	for _, r := range routes {
 		s.echo.Add(r.method, r.path, s.guard(r))
@@ -170,8 +170,8 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// addressOf finds a visitor's address: the connection's, or behind proxies of
-// ours the last one that none of them added.
+// addressOf returns the address of a client: that of the connection, or behind trusted
+// proxies the last one that none of them added.
 func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect()
@@ -186,7 +186,7 @@ func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Close ends the event streams, which would otherwise hold up a shutdown.
+// Close ends the event streams, which would otherwise delay a shutdown.
 func (s *Server) Close() { s.live.close() }
 
-func (s *Server) home(v *visit) error { return v.Redirect(http.StatusSeeOther, "/jobs") }
+func (s *Server) home(v *request) error { return v.Redirect(http.StatusSeeOther, "/jobs") }

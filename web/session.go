@@ -24,7 +24,7 @@ var (
 		"Sign-in failed: too many failed attempts. Wait %s, then try again.")
 )
 
-func (s *Server) signInForm(v *visit) error {
+func (s *Server) signInForm(v *request) error {
 	next := local(v.QueryParam("next"))
 	if v.signedIn() {
 		return v.Redirect(http.StatusSeeOther, next)
@@ -32,7 +32,7 @@ func (s *Server) signInForm(v *visit) error {
 	return s.signInPage(v, http.StatusOK, nil)
 }
 
-func (s *Server) signInPage(v *visit, status int, f *fault.Error) error {
+func (s *Server) signInPage(v *request, status int, f *fault.Error) error {
 	view := s.view(v, "")
 	if f != nil {
 		view.Problem = v.text.Fault(f)
@@ -42,7 +42,7 @@ func (s *Server) signInPage(v *visit, status int, f *fault.Error) error {
 	})
 }
 
-func (s *Server) signIn(v *visit) error {
+func (s *Server) signIn(v *request) error {
 	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
 	by := v.actor()
 	by.ID, by.Name, by.Role, by.SignedIn, by.Session = "", name, "", "", ""
@@ -66,7 +66,7 @@ func (s *Server) signIn(v *visit) error {
 		}
 		return s.refuseSignIn(v, faultWrongSignIn.With())
 	}
-	if v.signedIn() { // the person signs in anew: the old session ends
+	if v.signedIn() { // the person signs in again: the old session ends
 		if err := s.Users.SignOut(ctx, v.actor()); err != nil && !auth.FaultNoSession.Is(err) {
 			return err
 		}
@@ -80,7 +80,7 @@ func (s *Server) signIn(v *visit) error {
 
 // check compares a password. For an unknown user it takes as long as for a
 // known one. The reason is for the log: "" means that the person may enter.
-func (s *Server) check(v *visit, name, password string) (user auth.User, reason string, err error) {
+func (s *Server) check(v *request, name, password string) (user auth.User, reason string, err error) {
 	user, err = s.Users.ByName(v.Request().Context(), name)
 	switch {
 	case fault.KindOf(err) == fault.NotFound:
@@ -96,7 +96,7 @@ func (s *Server) check(v *visit, name, password string) (user auth.User, reason 
 	return user, "", nil
 }
 
-func (s *Server) refuseSignIn(v *visit, f *fault.Error) error {
+func (s *Server) refuseSignIn(v *request, f *fault.Error) error {
 	if v.wantsJSON() {
 		return f
 	}
@@ -104,7 +104,7 @@ func (s *Server) refuseSignIn(v *visit, f *fault.Error) error {
 	return s.signInPage(v, status, f)
 }
 
-func (s *Server) signOut(v *visit) error {
+func (s *Server) signOut(v *request) error {
 	by := v.actor()
 	if err := s.Users.SignOut(v.Request().Context(), by); err != nil && !auth.FaultNoSession.Is(err) {
 		return err

@@ -36,7 +36,7 @@ func TestSessionBeginsWithNewSecret(t *testing.T) {
 		planted := b.cookie()
 		require.NotNil(t, planted)
 
-		// The same browser signs in anew: the planted secret is not taken over, and is worth nothing now.
+		// The same browser signs in again: the planted secret is not taken over, and is worth nothing now.
 		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "admin", "password", jobstest.Password).StatusCode)
 		require.NotEqual(t, planted.Value, b.cookie().Value)
 		old := c.browser()

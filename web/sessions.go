@@ -25,7 +25,7 @@ import (
 const (
 	sessionIdle = 12 * time.Hour
 	sessionLife = 24 * time.Hour
-	seenEvery   = time.Minute // how often being seen is written down
+	seenEvery   = time.Minute // how often being seen is saved
 	keepWithin  = 2 * time.Second
 )
 
@@ -79,7 +79,7 @@ func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, err
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New reads the session that the cookie names; IsNew says that there is none.
+// New reads the session of the cookie. IsNew means that there is none.
 func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	session.Options, session.IsNew = &s.cookie, true
@@ -106,7 +106,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	return session, nil
 }
 
-// Save keeps what a session holds, and hands out the cookie of a new one.
+// Save saves a session, and sets the cookie of a new one.
 func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	record, ok := session.Values[recordKey{}].(auth.Session)
 	if !ok {
@@ -128,8 +128,8 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 	return s.users.SaveSession(r.Context(), record)
 }
 
-// recognise finds out who makes a request.
-func (s *sessionStore) recognise(v *visit) error {
+// recognise reads the session of a request.
+func (s *sessionStore) recognise(v *request) error {
 	session, err := s.Get(v.Request(), s.name)
 	if err != nil {
 		return faultBusy.Because(err)
@@ -147,10 +147,9 @@ func (s *sessionStore) recognise(v *visit) error {
 	return nil
 }
 
-// keep writes down what a visit's session holds. A page is shown, and what was
-// done stays done, also when that cannot be written: the disk may be full, or
-// another program may hold the database.
-func (s *sessionStore) keep(v *visit) {
+// keep saves the session of a request. An error here does not fail the request: the
+// disk may be full, or the database locked.
+func (s *sessionStore) keep(v *request) {
 	if s.trouble() != nil {
 		return // and again once it can be
 	}
@@ -161,9 +160,9 @@ func (s *sessionStore) keep(v *visit) {
 	}
 }
 
-// begin opens a session with a new id and a new secret, whatever the browser
-// brought along, so that nobody can plant one.
-func (s *sessionStore) begin(v *visit, by audit.Actor, user auth.User) error {
+// begin opens a session with a new id and a new secret, never with those of the
+// browser, so that nobody can plant one.
+func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
 	session.ID, session.Options = newSessionID(), &s.cookie
@@ -179,16 +178,16 @@ func (s *sessionStore) begin(v *visit, by audit.Actor, user auth.User) error {
 	return session.Save(v.Request(), v.Response())
 }
 
-// alive reports whether a session that was recognised still stands: its user
-// may have been disabled, or have signed out elsewhere.
-func (s *sessionStore) alive(v *visit) bool {
+// alive reports whether a session is still valid: its user may have been disabled, or
+// have signed out elsewhere.
+func (s *sessionStore) alive(v *request) bool {
 	record := v.session.Values[recordKey{}].(auth.Session)
 	_, _, err := s.users.Session(v.Request().Context(), record.TokenHash)
 	return err == nil
 }
 
-// forget takes the cookie back.
-func (s *sessionStore) forget(v *visit) {
+// forget deletes the cookie.
+func (s *sessionStore) forget(v *request) {
 	gone := s.cookie
 	gone.MaxAge = -1
 	http.SetCookie(v.Response(), sessions.NewCookie(s.name, "", &gone))
@@ -213,7 +212,7 @@ func newSessionID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// readValues fills in what was kept under names.
+// readValues reads stored values by name.
 func readValues(data string, values map[any]any) error {
 	var kept map[string]any
 	if err := json.Unmarshal([]byte(data), &kept); err != nil {

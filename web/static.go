@@ -15,8 +15,8 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// assetSet knows the content hash of every file, so that a browser may keep
-// each for ever and still gets a new one at once.
+// assetSet puts a hash of the content into the address of every file, so that browsers
+// can cache it forever.
 type assetSet map[string]string
 
 var assets = func() assetSet {
@@ -42,7 +42,7 @@ var assets = func() assetSet {
 // path is the address of a file.
 func (a assetSet) path(name string) string { return "/static/" + name + "?v=" + a["static/"+name] }
 
-func (s *Server) static(v *visit) error {
+func (s *Server) static(v *request) error {
 	name := path.Join("static", path.Clean("/"+v.Param("*")))
 	hash, known := assets[name]
 	if !known {

@@ -16,9 +16,9 @@ var faultNoReport = fault.Declare(fault.Conflict, "report.none",
 	"There is nothing to download: this job read no tags, or they were not saved. To see the current tags, create "+
 		"an “Inspect” job.")
 
-// downloadReport hands out what a job's accounts had in tags, summed up: first
-// the sums, then every tag with the number of accounts that had it.
-func (s *Server) downloadReport(v *visit) error {
+// downloadReport sends the tag report of a job: first the sums, then every tag with the
+// number of accounts that had it.
+func (s *Server) downloadReport(v *request) error {
 	j, err := s.jobWithRows(v)
 	if err != nil {
 		return err
@@ -62,8 +62,8 @@ func reportRows(r *snapshot.Report) [][]string {
 
 var tagColumns = []string{"row", "account", "outcome", "known", "count", "tags"}
 
-// downloadTags hands out the tags every account had before the job changed them.
-func (s *Server) downloadTags(v *visit) error {
+// downloadTags sends the earlier tags of every account.
+func (s *Server) downloadTags(v *request) error {
 	ctx := v.Request().Context()
 	j, err := s.jobWithRows(v)
 	if err != nil {
@@ -108,7 +108,7 @@ func tagsRow(a jobs.TaggedAccount) []string {
 	return row
 }
 
-// tagsCell writes tags into one cell, as a file of tags that is uploaded has them.
+// tagsCell writes tags into one cell, in the format of uploaded files of tags.
 func tagsCell(tags []string) string {
 	shown := make([]string, len(tags))
 	for i, tag := range tags {
@@ -117,5 +117,5 @@ func tagsCell(tags []string) string {
 	return accounts.JoinTags(shown)
 }
 
-// asText shows bytes that are no text as such: a file of text cannot hold them.
+// asText makes invalid UTF-8 visible: a text file cannot contain it.
 func asText(tag string) string { return strings.ToValidUTF8(tag, "\uFFFD") }

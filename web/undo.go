@@ -20,9 +20,9 @@ import (
 
 const undoPath = "/jobs/:id/undo"
 
-// retryJob makes a new job of accounts of another and leads to it: of those that
-// ended in some way, or, to inspect or clear them, of all.
-func (s *Server) retryJob(v *visit) error {
+// retryJob makes a new job of accounts of another: those with an outcome, or all of them
+// to inspect or clear them.
+func (s *Server) retryJob(v *request) error {
 	ctx, id := v.Request().Context(), v.Param("id")
 	again := jobs.RetryRequest{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
 	if again.Kind == "" {
@@ -41,7 +41,7 @@ func (s *Server) retryJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
 }
 
-func chosenOutcomes(v *visit) (list []jobs.Outcome) {
+func chosenOutcomes(v *request) (list []jobs.Outcome) {
 	for _, o := range v.Request().Form["outcome"] {
 		if o != "" {
 			list = append(list, jobs.Outcome(o))
@@ -50,8 +50,8 @@ func chosenOutcomes(v *visit) (list []jobs.Outcome) {
 	return list
 }
 
-// undoJob makes a job that takes back what an ended one did, and leads to it.
-func (s *Server) undoJob(v *visit) error {
+// undoJob makes a job that undoes an ended one.
+func (s *Server) undoJob(v *request) error {
 	list, err := s.readUndo(v)
 	defer list.discard()
 	if err != nil {
@@ -75,9 +75,9 @@ func (s *Server) undoJob(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(made.ID))
 }
 
-// readUndo reads the form and the list of accounts that may come with it; the
-// other values are then found as those of any form.
-func (s *Server) readUndo(v *visit) (*upload, error) {
+// readUndo reads the form, and the list of accounts if there is one. The other values
+// are then in the form as usual.
+func (s *Server) readUndo(v *request) (*upload, error) {
 	list := &upload{}
 	kind, _, _ := mime.ParseMediaType(v.Request().Header.Get(echo.HeaderContentType))
 	if kind != echo.MIMEMultipartForm { // once asked for its parts, it could not be read as a form any more
@@ -112,7 +112,7 @@ func (s *Server) readUndo(v *visit) (*upload, error) {
 	return list, nil
 }
 
-// readTyped reads one value of a form that has room for so many bytes more.
+// readTyped reads one value of a form, up to the number of bytes left.
 func readTyped(part *multipart.Part, typed url.Values, room *int64) error {
 	value, err := io.ReadAll(io.LimitReader(part, *room+1))
 	if err != nil {
@@ -135,25 +135,25 @@ func typedLines(text string) (list []string) {
 	return list
 }
 
-// undoTyped is what the form shows again that was not taken.
-func undoTyped(v *visit, f *fault.Error) templates.UndoForm {
+// undoTyped returns the refused values, to show the form again.
+func undoTyped(v *request, f *fault.Error) templates.UndoForm {
 	return templates.UndoForm{Policy: v.FormValue("policy"), Tags: v.FormValue("tags"), Outcomes: v.Request().Form["outcome"],
 		Mistaken: true, NoPolicy: snapshot.FaultPolicy.Is(f)}
 }
 
-// resumeJob lets a job go on. One that met an account with other tags has to be
-// told what to do with such accounts.
-func (s *Server) resumeJob(v *visit) error {
+// resumeJob resumes a job. If it halted at an account with new tags, a choice for such
+// accounts is required.
+func (s *Server) resumeJob(v *request) error {
 	id := v.Param("id")
 	if _, err := s.Jobs.Resume(v.Request().Context(), v.actor(), id, snapshot.Policy(v.FormValue("policy"))); err != nil {
 		return s.jobAgain(v, err)
 	}
-	s.standing.changed() // the service may be tried at once
+	s.status.changed() // the service may be tried at once
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// eraseTags erases the tags kept for an ended job before their time.
-func (s *Server) eraseTags(v *visit) error {
+// eraseTags erases the saved tags of an ended job early.
+func (s *Server) eraseTags(v *request) error {
 	id := v.Param("id")
 	if err := s.Jobs.Erase(v.Request().Context(), v.actor(), id); err != nil {
 		return err
@@ -162,9 +162,8 @@ func (s *Server) eraseTags(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }
 
-// jobAgain shows the job's page again after a form that was not taken, with what
-// was typed.
-func (s *Server) jobAgain(v *visit, err error) error {
+// jobAgain shows the job's page again after a refused form, with the typed values.
+func (s *Server) jobAgain(v *request, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid && !jobs.FaultNothingToUndo.Is(f) || v.wantsJSON() {
 		return err

@@ -21,12 +21,12 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-// cleared is a console with a clear job that has ended, whose tags are kept.
+// cleared is a console with a clear job that has ended, whose tags are saved.
 func cleared(t *testing.T) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
 	return ended(t, jobs.Clear)
 }
 
-// ended is a console with a job of 300 accounts that has ended, whose tags are kept.
+// ended is a console with a job of 300 accounts that has ended, whose tags are saved.
 func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamperWith func(format string, args ...any)) {
 	c, b, id, tamperWith = onFile(t)
 	tamperWith(`UPDATE batches SET outcome = '%s' WHERE job_id = '%s'`, k.Done(), id)
@@ -44,7 +44,7 @@ func ended(t *testing.T, k jobs.Kind) (c *console, b *browser, id string, tamper
 		for i := range batch {
 			batch[i] = snapshot.Account{Seq: number*jobs.BatchSize + int64(i) + 1, Tags: []string{"vip", "=1+1; x"}[:i%3]}
 		}
-		sealed, err := snapshot.Seal(key, snapshot.Before, id, number+1, batch)
+		sealed, err := snapshot.Encrypt(key, snapshot.Before, id, number+1, batch)
 		require.NoError(t, err)
 		tamperWith(`INSERT INTO snapshots (job_id, number, data, digest) VALUES ('%s', %d, x'%x', '%s')`, id, number+1,
 			sealed, snapshot.Digest(sealed))

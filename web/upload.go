@@ -63,11 +63,11 @@ const (
 // cut off instead.
 const mostDrained = 1 << 30
 
-func (s *Server) newJob(v *visit) error {
+func (s *Server) newJob(v *request) error {
 	return s.uploadForm(v, http.StatusOK, &upload{kind: jobs.Clear}, nil)
 }
 
-func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) error {
+func (s *Server) uploadForm(v *request, status int, up *upload, f *fault.Error) error {
 	view := s.view(v, "new")
 	view.Here = "/jobs/new"
 	if f != nil {
@@ -81,7 +81,7 @@ func (s *Server) uploadForm(v *visit, status int, up *upload, f *fault.Error) er
 }
 
 // createJob takes an upload and makes a job of it.
-func (s *Server) createJob(v *visit) error {
+func (s *Server) createJob(v *request) error {
 	up, err := s.receive(v)
 	defer up.discard()
 	if f, ok := errors.AsType[*fault.Error](err); ok {
@@ -119,7 +119,7 @@ func (s *Server) createJob(v *visit) error {
 }
 
 // drain reads the rest of a refused upload when that lets the answer be seen.
-func drain(v *visit) {
+func drain(v *request) {
 	if length := v.Request().ContentLength; length >= 0 && length <= mostDrained {
 		io.Copy(io.Discard, patient{v.Request().Body, http.NewResponseController(v.Response())})
 	}
@@ -154,7 +154,7 @@ func (u *upload) content() *io.SectionReader {
 
 // receive streams the parts of the form. What it has read so far is returned
 // with every fault, so that the form can be shown with it again.
-func (s *Server) receive(v *visit) (*upload, error) {
+func (s *Server) receive(v *request) (*upload, error) {
 	up := &upload{kind: jobs.Clear, fields: url.Values{}}
 	parts, err := v.Request().MultipartReader()
 	if err != nil {
@@ -263,7 +263,7 @@ func (s *Server) readText(up *upload, part *multipart.Part) error {
 	return nil
 }
 
-func (s *Server) readFile(v *visit, body *http.ResponseController, up *upload, part *multipart.Part) (err error) {
+func (s *Server) readFile(v *request, body *http.ResponseController, up *upload, part *multipart.Part) (err error) {
 	name := strings.ToValidUTF8(part.FileName(), "\uFFFD")
 	if name == "" { // the field was left empty
 		return nil

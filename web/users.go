@@ -12,10 +12,10 @@ import (
 	"tagsweep/web/templates"
 )
 
-func (s *Server) listUsers(v *visit) error { return s.userPage(v, http.StatusOK, nil) }
+func (s *Server) listUsers(v *request) error { return s.userPage(v, http.StatusOK, nil) }
 
-// userPage shows the users, and above them what was not done.
-func (s *Server) userPage(v *visit, status int, f *fault.Error) error {
+// userPage shows the users, and an error above them.
+func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 	users, err := s.Users.List(v.Request().Context())
 	if err != nil {
 		return err
@@ -34,8 +34,8 @@ func (s *Server) userPage(v *visit, status int, f *fault.Error) error {
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Users(view, page) })
 }
 
-// changed leads back to the list: with what was done, or with why it was not.
-func (s *Server) changed(v *visit, err error, key string, args ...any) error {
+// changed returns to the list with a confirmation or an error.
+func (s *Server) changed(v *request, err error, key string, args ...any) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
 		return s.userPage(v, status, f)
@@ -47,7 +47,7 @@ func (s *Server) changed(v *visit, err error, key string, args ...any) error {
 	return v.Redirect(http.StatusSeeOther, "/users")
 }
 
-func (s *Server) createUser(v *visit) error {
+func (s *Server) createUser(v *request) error {
 	name, role := v.FormValue("name"), auth.Role(v.FormValue("role"))
 	hash, err := auth.HashPassword(v.FormValue("password"))
 	if err == nil {
@@ -56,7 +56,7 @@ func (s *Server) createUser(v *visit) error {
 	return s.changed(v, err, "users.done.created", name)
 }
 
-func (s *Server) setRole(v *visit) error {
+func (s *Server) setRole(v *request) error {
 	role := auth.Role(v.FormValue("role"))
 	user, err := s.change(v, func(by audit.Actor, id string) error {
 		return s.Users.SetRole(v.Request().Context(), by, id, role)
@@ -64,7 +64,7 @@ func (s *Server) setRole(v *visit) error {
 	return s.changed(v, err, "users.done.role", user.Name, role)
 }
 
-func (s *Server) setPassword(v *visit) error {
+func (s *Server) setPassword(v *request) error {
 	hash, err := auth.HashPassword(v.FormValue("password"))
 	if err != nil {
 		return s.changed(v, err, "")
@@ -79,8 +79,8 @@ func (s *Server) setPassword(v *visit) error {
 	return s.changed(v, err, "users.done.password", user.Name)
 }
 
-func setDisabled(disabled bool) func(*Server, *visit) error {
-	return func(s *Server, v *visit) error {
+func setDisabled(disabled bool) func(*Server, *request) error {
+	return func(s *Server, v *request) error {
 		user, err := s.change(v, func(by audit.Actor, id string) error {
 			return s.Users.SetDisabled(v.Request().Context(), by, id, disabled)
 		})
@@ -96,7 +96,7 @@ func setDisabled(disabled bool) func(*Server, *visit) error {
 }
 
 // change loads the user of the address and changes them.
-func (s *Server) change(v *visit, do func(by audit.Actor, id string) error) (auth.User, error) {
+func (s *Server) change(v *request, do func(by audit.Actor, id string) error) (auth.User, error) {
 	user, err := s.Users.ByID(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return user, err

@@ -3,8 +3,8 @@ package main
 import "github.com/stretchr/testify/require"
 
 // audit are the pages of the log, once there is something in it.
-func (s *stage) audit() []scene {
-	return []scene{
+func (s *pageTest) audit() []pageState {
+	return []pageState{
 		{"audit-filtered", "aida", "/audit?result=failed&from=2026-01-01T00:00&q=trial", nil},
 		{"audit-wrong", "aida", "/audit?from=yesterday&actor=olga", nil},
 		{"audit-entry", "aida", "/audit/5", nil},

@@ -115,7 +115,7 @@ func BenchmarkReadingBesideAJob(b *testing.B) {
 		var pages sync.WaitGroup
 		ended := make(chan struct{})
 		pages.Go(func() {
-			waits = visit(p.signIn("aida"), ended, "/jobs", "/jobs/"+running, "/audit", "/accounts?q=member_0000001")
+			waits = requestPages(p.signIn("aida"), ended, "/jobs", "/jobs/"+running, "/audit", "/accounts?q=member_0000001")
 		})
 		var took time.Duration
 		beside := rateOver(service, func() {
@@ -145,8 +145,8 @@ func rateOver(service *timtest.Service, meanwhile func()) float64 {
 	return float64(removals()-before) / time.Since(began).Seconds()
 }
 
-// visit asks for pages, one after the other, until ended is closed.
-func visit(v *visitor, ended <-chan struct{}, paths ...string) (waits []time.Duration) {
+// requestPages asks for pages, one after the other, until ended is closed.
+func requestPages(v *apiClient, ended <-chan struct{}, paths ...string) (waits []time.Duration) {
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		for _, path := range paths {
 			select {

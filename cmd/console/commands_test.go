@@ -102,7 +102,7 @@ func TestUserCommands(t *testing.T) {
 
 func TestVerifyNamesTheFault(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
 		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(250)).ID)

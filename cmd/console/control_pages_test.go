@@ -47,12 +47,12 @@ type sendingJSON struct {
 	Jobs []struct{ ID string }
 }
 
-func (v *visitor) sending() (now sendingJSON) {
+func (v *apiClient) sending() (now sendingJSON) {
 	v.json("/sending", &now)
 	return now
 }
 
-func (v *visitor) json(path string, into any) {
+func (v *apiClient) json(path string, into any) {
 	request, err := http.NewRequest(http.MethodGet, v.program.address+path, nil)
 	require.NoError(v.t, err)
 	request.Header.Set("Accept", "application/json")
@@ -61,9 +61,9 @@ func (v *visitor) json(path string, into any) {
 	require.NoError(v.t, json.Unmarshal([]byte(body), into))
 }
 
-// control looks at what people steer the sending with, and at what they see
+// control checks the pages that control sending, and what people see
 // while something keeps the console from it.
-func (s *stage) control() {
+func (s *pageTest) control() {
 	olga, adam := s.signIn("olga"), s.signIn("adam")
 	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
 	big := s.draftNamed(olga, "churned-users-2026-11.csv", memberFile(40_000))
@@ -71,26 +71,24 @@ func (s *stage) control() {
 	olga.start(big)
 	until(s.t, "some accounts are cleared", func() bool { return olga.job(big).Outcomes["cleared"] > 1_500 })
 	s.do(adam, "/sending/stop", url.Values{"reason": {"OPS-4711: the list is not the right one"}})
-	s.visit(
-		scene{"stopped", "olga", job, nil},
-		scene{"stopped-lift", "adam", "/sending", open(".banner summary")},
-	)
+	s.check(pageState{"stopped", "olga", job, nil},
+		pageState{"stopped-lift", "adam", "/sending", open(".banner summary")})
 	s.do(olga, job+"/pause", nil)
 	s.do(adam, job+"/first", url.Values{"first": {"1"}})
 	s.do(adam, "/sending/lift", nil)
 	tomorrow := time.Now().AddDate(0, 0, 1).Format(formTime)
 	scheduled := s.draftNamed(olga, "trial-users-2026-12.csv", memberFile(300))
 	s.do(olga, "/jobs/"+scheduled+"/start", url.Values{"confirm": {"300"}, "at": {tomorrow}})
-	s.visit(
-		scene{"sending", "olga", "/sending", nil},
-		scene{"sending-admin", "adam", "/sending", nil},
-		scene{"sending-wrong", "adam", "/sending", func(w *tab) {
+	s.check(
+		pageState{"sending", "olga", "/sending", nil},
+		pageState{"sending-admin", "adam", "/sending", nil},
+		pageState{"sending-wrong", "adam", "/sending", func(w *tab) {
 			require.Equal(s.t, 422, w.follow(fill("#rate", "500"),
 				chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/sending']").submit()`)))
 		}},
-		scene{"stop", "adam", "/jobs", open("#stop summary")},
-		scene{"scheduled", "olga", "/jobs/" + scheduled, nil},
-		scene{"review-wrong-time", "olga", "/jobs/" + olga.draft(memberFile(300)), func(w *tab) {
+		pageState{"stop", "adam", "/jobs", open("#stop summary")},
+		pageState{"scheduled", "olga", "/jobs/" + scheduled, nil},
+		pageState{"review-wrong-time", "olga", "/jobs/" + olga.draft(memberFile(300)), func(w *tab) {
 			require.Equal(s.t, 422, w.follow(fill("#confirm", "300"), chromedp.Evaluate[chromedp.Void](
 				`{ const at = document.querySelector("#at"); at.value = "2026-01-01T10:00"; at.form.submit() }`)))
 		}},
@@ -103,25 +101,23 @@ func (s *stage) control() {
 	}
 }
 
-// restored looks at what is said when the database turns out to be an older copy.
-func (s *stage) restored(adam *visitor) {
+// restored checks the messages after the database was replaced by an older copy.
+func (s *pageTest) restored(adam *apiClient) {
 	tamper(s.t, s.database, `UPDATE kill_switch SET thrown_at = 1790000000000, thrown_by = 'system', reason = 'restored'`)
 	s.untilSending("stopped")
-	s.visit(
-		scene{"restored", "aida", "/jobs", nil},
-		scene{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }},
-	)
+	s.check(pageState{"restored", "aida", "/jobs", nil},
+		pageState{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }})
 	s.do(adam, "/sending/lift", nil)
 }
 
-func (s *stage) draftNamed(v *visitor, name string, content []byte) string {
+func (s *pageTest) draftNamed(v *apiClient, name string, content []byte) string {
 	answer, body := v.upload(name, content)
 	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
 	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
 }
 
 // do posts a form that must be taken.
-func (s *stage) do(v *visitor, path string, form url.Values) (location string) {
+func (s *pageTest) do(v *apiClient, path string, form url.Values) (location string) {
 	answer, body := v.post(path, form)
 	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
 	return answer.Header.Get("Location")
@@ -129,7 +125,7 @@ func (s *stage) do(v *visitor, path string, form url.Values) (location string) {
 
 // decisions has accounts of a paused job wait for a person, and makes a new job
 // of those that were left.
-func (s *stage) decisions(olga *visitor, id string) {
+func (s *pageTest) decisions(olga *apiClient, id string) {
 	job := "/jobs/" + id
 	until(s.t, "no call is in flight", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
 	tamper(s.t, s.database,
@@ -138,38 +134,30 @@ func (s *stage) decisions(olga *visitor, id string) {
 	tamper(s.t, s.database,
 		`UPDATE jobs SET outcome_waiting = outcome_waiting - 200, outcome_in_doubt = outcome_in_doubt + 200, version = `+
 			`version + 1 WHERE id = '`+id+`'`)
-	s.visit(
-		scene{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
-		scene{"decide-auditor", "aida", job, nil},
-	)
+	s.check(pageState{"decide", "olga", job, func(w *tab) { w.do(click(".ways .ask summary")) }},
+		pageState{"decide-auditor", "aida", job, nil})
 	s.do(olga, job+"/decide", url.Values{"decision": {"leave"}})
 	s.do(olga, job+"/cancel", nil)
 	until(s.t, "the job has ended", func() bool { o := olga.job(id).Outcomes; return o["cancelled"] > 0 && o["in_doubt"] == 0 })
 	made := s.do(olga, job+"/retry", url.Values{"outcome": {"failed"}})
-	s.visit(
-		scene{"retried", "olga", job, nil},
-		scene{"review-retry", "olga", made, nil},
-	)
+	s.check(pageState{"retried", "olga", job, nil}, pageState{"review-retry", "olga", made, nil})
 }
 
 // halts has a job halt for its failures, the service go down, and the database
 // be held by another program.
-func (s *stage) halts(olga *visitor, failed string) {
+func (s *pageTest) halts(olga *apiClient, failed string) {
 	tamper(s.t, s.database,
 		`UPDATE jobs SET state = 'halted', start_at = 0, halt_code = -12, halt_info = '7/9', outcome_failed = 7, `+
 			`outcome_cleared = 2, outcome_waiting = outcome_waiting - 9, version = version + 1 WHERE id = '`+failed+`'`)
-	s.visit(scene{"halted-failures", "olga", "/jobs/" + failed, nil})
+	s.check(pageState{"halted-failures", "olga", "/jobs/" + failed, nil})
 	s.do(olga, "/jobs/"+failed+"/cancel", nil)
 
-	s.signIn("adam").carefully(false) // without a careful start, many calls find out at once
+	s.signIn("adam").setCanary(false) // without a careful start, many calls find out at once
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}))
 	down := olga.draft(memberFile(5_000))
 	olga.start(down)
 	s.untilSending("probing")
-	s.visit(
-		scene{"probing", "aida", "/accounts", nil},
-		scene{"halted-down", "olga", "/jobs/" + down, nil},
-	)
+	s.check(pageState{"probing", "aida", "/accounts", nil}, pageState{"halted-down", "olga", "/jobs/" + down, nil})
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{}))
 	s.untilSending("running")
 	until(s.t, "the job went on by itself", func() bool { return olga.ended(down) })
@@ -183,10 +171,7 @@ func (s *stage) halts(olga *visitor, failed string) {
 	require.Equal(s.t, http.StatusServiceUnavailable, status)
 	require.Equal(s.t, "held", said.Sending)
 	require.NotEmpty(s.t, said.Message)
-	s.visit(
-		scene{"trouble", "olga", "/jobs/" + last, nil},
-		scene{"trouble-admin", "adam", "/sending", nil},
-	)
+	s.check(pageState{"trouble", "olga", "/jobs/" + last, nil}, pageState{"trouble-admin", "adam", "/sending", nil})
 	release()
 	s.untilSending("running")
 	until(s.t, "the job goes on by itself", func() bool { return olga.ended(last) })

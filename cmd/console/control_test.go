@@ -28,36 +28,36 @@ func lastArrival(simulator *timtest.Service) time.Time {
 
 // wholeJob is what a job's JSON says beyond jobJSON.
 type wholeJob struct {
-	StartAt *time.Time `json:"start_at"`
-	Source  *string    `json:"source"`
-	Retries []string
-	Asked   *struct{ Accounts, Tagged, Unreadable int64 }
-	Halt    *struct {
+	StartAt     *time.Time `json:"start_at"`
+	Source      *string    `json:"source"`
+	Retries     []string
+	NeedsReview *struct{ Accounts, Tagged, Unreadable int64 } `json:"needs_review"`
+	Halt        *struct {
 		Code     int
 		Recovers bool
 	}
 }
 
-func (v *visitor) whole(id string) (j wholeJob) {
+func (v *apiClient) whole(id string) (j wholeJob) {
 	v.json("/jobs/"+id, &j)
 	return j
 }
 
-// sets changes how the app's jobs are from now on: as at first, but for what is
+// changeSettings changes how the app's jobs are from now on: as at first, except what is
 // given; a box that is to be empty is given as "".
-func (v *visitor) sets(but url.Values) {
+func (v *apiClient) changeSettings(but url.Values) {
 	form := url.Values{"failure_limit": {"20"}, "canary": {"1"}, "snapshot": {"1"}, "keep_days": {"30"}, "verify_share": {"1"}}
 	maps.Copy(form, but)
 	v.must("/sending", form)
 }
 
-// carefully sets whether jobs begin with their first few accounts.
-func (v *visitor) carefully(on bool) {
-	v.sets(url.Values{"canary": {map[bool]string{true: "1"}[on]}})
+// setCanary sets whether jobs begin with their first few accounts.
+func (v *apiClient) setCanary(on bool) {
+	v.changeSettings(url.Values{"canary": {map[bool]string{true: "1"}[on]}})
 }
 
 // must posts a form that is taken, and returns where it leads.
-func (v *visitor) must(path string, form url.Values) string {
+func (v *apiClient) must(path string, form url.Values) string {
 	answer, body := v.post(path, form)
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 	return answer.Header.Get("Location")
@@ -65,14 +65,14 @@ func (v *visitor) must(path string, form url.Values) string {
 
 // The measure of the kill switch: a job runs at the full rate, an admin throws
 // the switch, and no call arrives more than a second later. It holds through
-// kill -9, and what it stopped goes on where it stood, with nothing lost.
+// kill -9, and what it stopped continues where it stood, with nothing lost.
 func TestKillSwitchStopsWithinASecond(t *testing.T) {
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Latency: 200 * time.Millisecond} })
 		p := newProgram(t, base, database)
 		p.start()
 		olga, adam := p.signIn("olga"), p.signIn("adam")
-		adam.carefully(false)
+		adam.setCanary(false)
 		id := olga.draft(accountFile(60_000))
 		olga.start(id)
 		until(t, "calls leave at the full rate", func() bool {
@@ -111,13 +111,13 @@ func TestKillSwitchStopsWithinASecond(t *testing.T) {
 		adam.must("/sending/lift", nil)
 		until(t, "the job is finished", func() bool { return olga.ended(id) })
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		requireTruth(t, database, base, id)
+		requireMatch(t, database, base, id)
 	})
 }
 
 func TestScheduledJobStartsOnTimeOrByHand(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
@@ -143,7 +143,7 @@ func TestScheduledJobStartsOnTimeOrByHand(t *testing.T) {
 
 func TestRetryJobTakesFailedAccounts(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.05 })
 		p := newProgram(t, base, database)
 		p.start()
@@ -198,15 +198,15 @@ func number(t *testing.T, text string) int64 {
 // and each decision does what it says.
 func TestInDoubtDecisionsDoWhatTheySay(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		lost := timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.3}, Most: 5, Commands: []tim.Command{tim.RemoveAllTags}}
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults, c.UnknownShare = lost, 0 })
 		p := newProgram(t, base, database)
 		p.start()
 		olga := p.signIn("olga")
-		p.signIn("adam").carefully(false)
+		p.signIn("adam").setCanary(false)
 		asked := func(id string) int64 {
-			if a := olga.whole(id).Asked; a != nil {
+			if a := olga.whole(id).NeedsReview; a != nil {
 				return a.Accounts
 			}
 			return 0

@@ -47,8 +47,8 @@ type demoCommand struct {
 	simulation
 }
 
-// demoFaults go wrong in a demo unless --faults says otherwise: enough of each
-// kind to see accounts in doubt come and go.
+// demoFaults are the default faults of a demo: enough of each kind to show accounts in
+// doubt.
 const demoFaults = "server_error=0.02,timeout=0.01,bad_gateway=0.01,reset_before=0.01,reset_after=0.01,half_answer=0.005"
 
 func (c *demoCommand) Run(ctx context.Context, s *streams) error {
@@ -93,7 +93,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	}
 	defer console.close()
 	passwords := &strings.Builder{}
-	operator, err := demoUsers(ctx, console.rooms, passwords)
+	operator, err := demoUsers(ctx, console.components, passwords)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *demoCommand) prepareFolder(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(c.Data, demoMarker), nil, 0o600)
 }
 
-// demoEnded makes sure that no console works on an earlier demo's database.
+// demoEnded checks that no console uses the database of an earlier demo.
 func demoEnded(ctx context.Context, folder string) error {
 	path := filepath.Join(folder, "console.db")
 	if _, err := os.Stat(path); err != nil {
@@ -178,7 +178,7 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 }
 
 // sampleFile is a file as support staff have them: accounts with two columns of
-// their own, and a few rows that need mending.
+// their own, and a few rows with errors.
 func sampleFile(accounts int, prefix string) string {
 	var file strings.Builder
 	file.WriteString("user_id,city,last_visit\r\n")
@@ -201,16 +201,8 @@ func sampleFile(accounts int, prefix string) string {
 
 // once runs the job to its end and compares.
 func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base string, job jobs.Job) error {
-	fmt.Fprintf(
-		s.out,
-		"Job %s: %d rows, %d rejected, %d repeated, %d accounts in %d batches\n",
-		job.ID,
-		job.Rows,
-		job.Rejected,
-		job.Duplicate,
-		job.Accounts,
-		job.Batches,
-	)
+	fmt.Fprintf(s.out, "Job %s: %d rows, %d rejected, %d repeated, %d accounts in %d batches\n", job.ID, job.Rows,
+		job.Rejected, job.Duplicate, job.Accounts, job.Batches)
 	started := time.Now()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -241,13 +233,8 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 	fmt.Fprintf(s.out,
 		"The job is %s after %s. The console sent %d calls; %d had no answer and were settled by reading the tags "+
 			"again.\n", job.State, took.Round(100*time.Millisecond), job.Calls, found.Lost)
-	fmt.Fprintf(
-		s.out,
-		"The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n",
-		found.Calls,
-		found.Largest,
-		found.MaxInAnySecond,
-	)
+	fmt.Fprintf(s.out, "The simulator saw %d of them, at most %d accounts in one and %d of a command in any second.\n",
+		found.Calls, found.Largest, found.MaxInAnySecond)
 	wrong := found.Wrong
 	if job.State != jobs.Finished {
 		wrong = append(wrong, fmt.Sprintf("the job did not finish: it is %s (%d %s)", job.State, job.HaltCode, job.HaltInfo))
@@ -281,7 +268,7 @@ func awaitEnd(ctx context.Context, all *jobs.Jobs, id string) (jobs.Job, error) 
 }
 
 // demoUsers makes a user for each role, prints them, and returns the operator.
-func demoUsers(ctx context.Context, r *rooms, out io.Writer) (operator audit.Actor, err error) {
+func demoUsers(ctx context.Context, r *components, out io.Writer) (operator audit.Actor, err error) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "USER\tROLE\tPASSWORD")
 	for _, u := range []struct {

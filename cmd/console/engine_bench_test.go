@@ -61,8 +61,8 @@ func shareOfRate(at []time.Time) float64 {
 	return float64(len(at)-1) / at[len(at)-1].Sub(at[0]).Seconds() / setRate
 }
 
-// keptBytes is how much of a database's files the tags take that are kept.
-func keptBytes(b *testing.B, database string) (bytes float64) {
+// snapshotBytes is how much of a database's files the tags take that are kept.
+func snapshotBytes(b *testing.B, database string) (bytes float64) {
 	engine, query := "sqlite", `SELECT SUM(pgsize) FROM dbstat WHERE name IN ('snapshots', 'sqlite_autoindex_snapshots_1')`
 	if strings.HasPrefix(database, "postgres://") {
 		engine, query = "pgx", `SELECT pg_total_relation_size('snapshots')`
@@ -76,7 +76,7 @@ func keptBytes(b *testing.B, database string) (bytes float64) {
 
 // The real program carries out a job of 1,000,000 accounts at the rate that is
 // set, at several latencies of the service. It reads and keeps the tags of each
-// batch before it removes them, but for the last, beside which to hold the others.
+// batch before it removes them, except the last, beside which to hold the others.
 // The careful start, at which it waits for the answers of the first batch, is in
 // the share from the first removal to the last.
 func BenchmarkShareOfTheRate(b *testing.B) {
@@ -108,11 +108,11 @@ func BenchmarkShareOfTheRate(b *testing.B) {
 					b.Cleanup(another.end)
 					another.start()
 				}
-				p.signIn("adam").sets(url.Values{"snapshot": {map[bool]string{true: "1"}[c.kept]}, "verify_share": {"0"}})
+				p.signIn("adam").changeSettings(url.Values{"snapshot": {map[bool]string{true: "1"}[c.kept]}, "verify_share": {"0"}})
 				olga := p.signIn("olga")
 				id := olga.draft(accountFile(c.accounts))
 				until(b, "the file is read", func() bool { return olga.job(id).State == "draft" })
-				empty := keptBytes(b, p.database)
+				empty := snapshotBytes(b, p.database)
 				before := processorTime(b, p.process.Process.Pid)
 				olga.start(id)
 				for tick := time.NewTicker(time.Second); olga.job(id).State != "finished"; { // asking costs the console too
@@ -123,7 +123,7 @@ func BenchmarkShareOfTheRate(b *testing.B) {
 
 				at, sums := arrivals(service), service.Stats().Commands[tim.RemoveAllTags]
 				require.Greater(b, sums.Accounts, int64(c.accounts)*85/100, "one in ten has no tags, and is not sent where they are read")
-				b.ReportMetric((keptBytes(b, p.database)-empty)/float64(c.accounts), "bytes-kept/account")
+				b.ReportMetric((snapshotBytes(b, p.database)-empty)/float64(c.accounts), "bytes-kept/account")
 				b.ReportMetric(100*shareOfRate(at), "%-of-the-rate")
 				b.ReportMetric(float64(sums.Throttled), "calls-refused-for-rate")
 				b.ReportMetric(float64(sums.MaxInAnySecond), "calls-in-any-second")

@@ -89,12 +89,12 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	require.Equal(t, []string{"3", "3", "0", "0", "0"}, w.texts(".sum .term strong"))
 	require.Equal(t, 200, w.follow(fill("#confirm", "3"), click("form[action$=start] button")))
 	w.until(`document.querySelector(".head .state").dataset.state === "finished"`)
-	requireTruth(t, p.database, base, strings.TrimPrefix(w.at(), "/jobs/"))
+	requireMatch(t, p.database, base, strings.TrimPrefix(w.at(), "/jobs/"))
 
 	w.open("/jobs/" + first)
 	require.Equal(t, 200, w.follow(fill("#confirm", "800"), click("form[action$=start] button")))
 	w.until(`document.querySelector(".head .state").dataset.state === "finished"`)
-	requireTruth(t, p.database, base, first)
+	requireMatch(t, p.database, base, first)
 	_, content = w.download(".outcomes tfoot a")
 	results := readCSV(t, content)
 	require.Equal(t, []string{"row", "account", "outcome", "code", "message", "batch", "at", "编号", "用户ID", "IM账号名", "城市"}, results[0])
@@ -149,7 +149,7 @@ func TestAFileMayComePackedOrPasted(t *testing.T) {
 		require.Equal(t, []int64{155, 3, 2, 150}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts}, name)
 		olga.start(id)
 		until(t, "the job is finished", func() bool { return olga.ended(id) })
-		requireTruth(t, p.database, base, id)
+		requireMatch(t, p.database, base, id)
 		_, results := olga.get("/jobs/" + id + "/results.csv")
 		rows := readCSV(t, []byte(results))
 		require.Len(t, rows, 151)
@@ -166,7 +166,7 @@ func TestAFileMayComePackedOrPasted(t *testing.T) {
 // under way sends them no more.
 func TestProtectedAccountsAreNeverSent(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0 })
 		p := newProgram(t, base, database)
 		p.settings = append(p.settings, "CONSOLE_TIM_RATE=20")
@@ -194,7 +194,7 @@ func TestProtectedAccountsAreNeverSent(t *testing.T) {
 				require.NotContains(t, call.Accounts, name)
 			}
 		}
-		requireTruth(t, database, base, id)
+		requireMatch(t, database, base, id)
 		_, rejects := olga.get("/jobs/" + id + "/rejects.csv")
 		require.Len(t, readCSV(t, []byte(rejects)), 1+4)
 	})

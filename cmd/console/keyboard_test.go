@@ -11,7 +11,7 @@ import (
 
 // listKeepsFocus wants the keyboard to stay where it is while the list of jobs
 // shows how far they are.
-func (s *stage) listKeepsFocus(id string) {
+func (s *pageTest) listKeepsFocus(id string) {
 	w, olga := s.tabs["olga"], s.signIn("olga")
 	w.open("/jobs")
 	row, link := fmt.Sprintf("document.querySelector('#job-%s')", id), fmt.Sprintf("a[href='/jobs/%s']", id)
@@ -47,7 +47,7 @@ type focus struct {
 // requireKeyboard goes through the page with the Tab key: the link that skips to
 // the content comes first, everything follows in its order, and it can be seen
 // where the keyboard is.
-func (s *stage) requireKeyboard(w *tab, where string) {
+func (s *pageTest) requireKeyboard(w *tab, where string) {
 	count := read[int](w, noteFocus)
 	within := 7 * read[int](w, `document.querySelectorAll("input[type=datetime-local]").length`) // its parts, from month to picker
 	w.do(chromedp.KeyEvent(strings.Repeat(kb.Tab, count+within+1)))

@@ -18,10 +18,10 @@ import (
 )
 
 // The console is killed again and again at random moments of one job. Each time the
-// job goes on by itself, and in the end every account is what the simulator says.
+// job continues by itself, and in the end every account is what the simulator says.
 func TestKill9JobResumesCorrectly(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
 			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.01, timtest.ResetAfter: 0.01, timtest.ResetBefore: 0.01}
 		})
@@ -54,7 +54,7 @@ func TestKill9JobResumesCorrectly(t *testing.T) {
 		operator = p.signIn("olga")
 		until(t, "the job is finished", func() bool { return operator.ended(id) })
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		found := requireTruth(t, database, base, id)
+		found := requireMatch(t, database, base, id)
 		t.Logf("%d kills: %d accounts agree, %d calls, %d without an answer, at most %d in any second; the slowest "+
 			"restart made its first call after %s",
 			kills, found.Accounts, found.Calls, found.Lost, found.MaxInAnySecond, slowest.Round(time.Millisecond))
@@ -87,13 +87,13 @@ func TestRateLimitHoldsForTwoConsoles(t *testing.T) {
 		return err
 	})
 	require.NoError(t, group.Wait())
-	found := requireTruth(t, database, base, id)
+	found := requireMatch(t, database, base, id)
 	t.Logf("%d accounts agree, at most %d calls in any second", found.Accounts, found.MaxInAnySecond)
 }
 
 func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults.Latency = 300 * time.Millisecond })
 		p := newProgram(t, base, database)
 		p.start()
@@ -108,7 +108,7 @@ func TestSIGTERMFinishesTheCallsInHand(t *testing.T) {
 		j := operator.job(id)
 		require.Zero(t, j.Outcomes["in_doubt"], "every call was answered and written down")
 		until(t, "the job is finished", func() bool { return operator.ended(id) })
-		found := requireTruth(t, database, base, id)
+		found := requireMatch(t, database, base, id)
 		require.Zero(t, found.Lost)
 	})
 }

@@ -1,6 +1,6 @@
 // Command console is Tagsweep: an admin web console that removes all tags from
 // lists of accounts in Tencent Cloud Chat, and can prove what happened to each.
-// Each subcommand has a file of its own; rooms.go is the wiring.
+// Each subcommand has a file of its own; components.go connects the packages.
 package main
 
 import (
@@ -29,7 +29,7 @@ type commands struct {
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
-// streams are what the commands read and write, and the log for engineers.
+// streams are the input and output of the commands, and the program log.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -49,8 +49,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 }
 
-// run carries out a command line and returns the exit status: 0 done, 1 it
-// could not be done, 2 the command line is wrong.
+// run runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command
+// line.
 func run(ctx context.Context, args []string, s *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("console"),
@@ -64,24 +64,24 @@ func run(ctx context.Context, args []string, s *streams) int {
 		kong.Bind(s),
 	)
 	if err != nil {
-		return complain(s, err)
+		return printError(s, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		complain(s, err)
+		printError(s, err)
 		return 2
 	}
 	if err := command.Run(); err != nil {
-		return complain(s, err)
+		return printError(s, err)
 	}
 	return 0
 }
 
-// complain prints each fault as its sentence; what is behind it goes to the log.
-func complain(s *streams, err error) int {
+// printError prints the sentence of each fault, and logs its cause.
+func printError(s *streams, err error) int {
 	for _, each := range split(err) {
 		fmt.Fprintln(s.err, "console:", each)
 		if f, known := errors.AsType[*fault.Error](each); known && f.Cause != nil {
@@ -91,7 +91,7 @@ func complain(s *streams, err error) int {
 	return 1
 }
 
-// split takes joined errors apart.
+// split returns the parts of a joined error.
 func split(err error) []error {
 	joined, is := err.(interface{ Unwrap() []error })
 	if !is {

@@ -22,28 +22,28 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// picturesFolder is where the pages are pictured, for people to look at; "" for nowhere.
-var picturesFolder = os.Getenv("TAGSWEEP_PICTURES")
+// screenshotsFolder is where screenshots are saved, for people to look at; "": none are.
+var screenshotsFolder = os.Getenv("TAGSWEEP_PICTURES")
 
-// look is a way to see a page.
-type look struct {
+// appearance is a way to see a page.
+type appearance struct {
 	width  int64
 	scheme string
 }
 
-var looks = []look{{1280, "light"}, {1280, "dark"}, {360, "dark"}, {360, "light"}}
+var appearances = []appearance{{1280, "light"}, {1280, "dark"}, {360, "dark"}, {360, "light"}}
 
-// pictured are the looks that pictures are taken of.
-var pictured = map[string]bool{"en-1280-light": true, "zh-Hans-1280-dark": true, "en-360-light": true}
+// screenshots are the appearances that screenshots are taken of.
+var screenshots = map[string]bool{"en-1280-light": true, "zh-Hans-1280-dark": true, "en-360-light": true}
 
-// scene is a page, or a state of one, that somebody can come to.
-type scene struct {
+// pageState is a page, or a state of one, that somebody can come to.
+type pageState struct {
 	name, user, path string
-	act              func(w *tab) // what is done there before it is looked at
+	prepare          func(w *tab) // what is done there before it is looked at
 }
 
-// stage is a console with something on every page.
-type stage struct {
+// pageTest is a console with something on every page.
+type pageTest struct {
 	*program
 	t         *testing.T
 	simulator *timtest.Service
@@ -57,38 +57,38 @@ type stage struct {
 // is in the page's language, and the keyboard reaches everything.
 func TestPagesOfJobs(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
-	s.visit(
-		scene{"login", "", "/login?next=%2Faudit", nil},
-		scene{"login-wrong", "", "/login", func(w *tab) { w.submitSignIn("nobody", "wrong") }},
-		scene{"login-wait", "", "/login", func(w *tab) {
+	s := newPageTest(t)
+	s.check(
+		pageState{"login", "", "/login?next=%2Faudit", nil},
+		pageState{"login-wrong", "", "/login", func(w *tab) { w.submitSignIn("nobody", "wrong") }},
+		pageState{"login-wait", "", "/login", func(w *tab) {
 			for w.submitSignIn("somebody", "wrong") != 429 {
 			}
 		}},
-		scene{"jobs-none", "olga", "/jobs", nil},
-		scene{"jobs-none-auditor", "aida", "/jobs", nil},
+		pageState{"jobs-none", "olga", "/jobs", nil},
+		pageState{"jobs-none-auditor", "aida", "/jobs", nil},
 	)
-	s.visit(s.jobs()...)
-	s.visit(s.others()...)
-	s.visit(s.audit()...)
+	s.check(s.jobs()...)
+	s.check(s.others()...)
+	s.check(s.audit()...)
 }
 
 // Those that people steer the sending with, and that of a job under way.
 func TestPagesOfSending(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newPageTest(t)
 	s.control()
 	s.underWay()
 }
 
-// newStage starts a console, a simulator and a browser with everybody signed in.
-func newStage(t *testing.T) *stage {
+// newPageTest starts a console, a simulator and a browser with everybody signed in.
+func newPageTest(t *testing.T) *pageTest {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.005 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
 	axe, err := os.ReadFile("../../web/testdata/axe-core-4.14.1/axe.min.js")
 	require.NoError(t, err)
-	s := &stage{program: p, t: t, simulator: simulator, tabs: map[string]*tab{"": p.openTab()}, axe: string(axe), catalogue: catalogues(t)}
+	s := &pageTest{program: p, t: t, simulator: simulator, tabs: map[string]*tab{"": p.openTab()}, axe: string(axe), catalogue: catalogues(t)}
 	for _, user := range []string{"olga", "adam", "aida"} {
 		s.tabs[user] = p.openTab()
 		s.tabs[user].signIn(user)
@@ -97,7 +97,7 @@ func newStage(t *testing.T) *stage {
 }
 
 // jobs makes a job for every state that lasts.
-func (s *stage) jobs() []scene {
+func (s *pageTest) jobs() []pageState {
 	olga := s.signIn("olga")
 	started := func(name string, content []byte, state string) string {
 		answer, _ := olga.upload(name, content)
@@ -140,7 +140,7 @@ func (s *stage) jobs() []scene {
 
 	confirm := func(w *tab) { w.follow(fill("#confirm", "48,12"), click("form[action$=start] button")) }
 	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
-	return []scene{
+	return []pageState{
 		{"jobs", "olga", "/jobs", nil},
 		{"jobs-filtered", "aida", "/jobs?state=queued", nil},
 		{"new", "olga", "/jobs/new", nil},
@@ -218,7 +218,7 @@ var openQuestions = []accounts.Question{
 }
 
 // ask leaves questions about the file of a draft open.
-func (s *stage) ask(id string, questions ...accounts.Question) {
+func (s *pageTest) ask(id string, questions ...accounts.Question) {
 	var names []string
 	for _, q := range questions {
 		names = append(names, q.Name)
@@ -230,7 +230,7 @@ func (s *stage) ask(id string, questions ...accounts.Question) {
 }
 
 // others are the pages that no job is the subject of.
-func (s *stage) others() []scene {
+func (s *pageTest) others() []pageState {
 	answer, body := s.signIn("adam").post("/protected",
 		url.Values{"accounts": {"vip_01\nvip_02\nceo\npress_office"}, "note": {"Board and press accounts"}})
 	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
@@ -240,7 +240,7 @@ func (s *stage) others() []scene {
 				chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/users']").submit()`)))
 		}
 	}
-	return []scene{
+	return []pageState{
 		{"accounts", "olga", "/accounts", nil},
 		{"accounts-found", "olga", "/accounts?q=member_0000001", nil},
 		{"accounts-none", "olga", "/accounts?q=nobody", nil},
@@ -264,18 +264,18 @@ func (s *stage) others() []scene {
 	}
 }
 
-func (s *stage) language(w *tab) string { return read[string](w, "document.documentElement.lang") }
+func (s *pageTest) language(w *tab) string { return read[string](w, "document.documentElement.lang") }
 
-// underWay looks at a job under way with accounts in doubt: paused, resumed so
+// underWay checks a running job with accounts in doubt: paused, resumed so
 // slowly that it lasts, and cancelled while nothing can be read back.
-func (s *stage) underWay() {
+func (s *pageTest) underWay() {
 	olga, w := s.signIn("olga"), s.tabs["olga"]
-	s.signIn("adam").sets(url.Values{"snapshot": {""}}) // or nothing would be sent while nothing can be read
+	s.signIn("adam").changeSettings(url.Values{"snapshot": {""}}) // or nothing would be sent while nothing can be read
 	w.open("/jobs/new")
 	w.do(fill("#note", "Accounts without a visit for two years"))
 	accounts := 48_000
-	if picturesFolder != "" {
-		accounts = 90_000 // long enough for the rate on the picture to be the usual one
+	if screenshotsFolder != "" {
+		accounts = 90_000 // long enough for the rate in the screenshot to be the usual one
 	}
 	w.chooseFile("churned-users-2026-06.csv", memberFile(accounts))
 	w.follow(click("form[data-upload] button[type=submit]"))
@@ -288,12 +288,12 @@ func (s *stage) underWay() {
 	olga.start(id)
 	until(s.t, "accounts are in doubt, and others failed", func() bool {
 		o := olga.job(id).Outcomes
-		return o["in_doubt"] > 0 && o["failed"] > 0 && (picturesFolder == "" || o["cleared"] > int64(accounts)*3/5)
+		return o["in_doubt"] > 0 && o["failed"] > 0 && (screenshotsFolder == "" || o["cleared"] > int64(accounts)*3/5)
 	})
-	s.pictureOfTheJobPage(id)
+	s.screenshotOfJobPage(id)
 	olga.must("/jobs/"+id+"/pause", nil)
 	until(s.t, "the calls in flight are answered", func() bool { return olga.job(id).Outcomes["sending"] == 0 })
-	s.visit(scene{"paused", "olga", "/jobs/" + id, nil})
+	s.check(pageState{"paused", "olga", "/jobs/" + id, nil})
 
 	w.open("/jobs/new") // a page that does not follow the job: the console stops
 	require.NoError(s.t, s.stop(syscall.SIGTERM))
@@ -303,17 +303,14 @@ func (s *stage) underWay() {
 	olga = s.signIn("olga")
 	olga.post("/jobs/"+id+"/resume", nil)
 	until(s.t, "the job runs", func() bool { return olga.job(id).State == "running" })
-	s.visit(
-		scene{"running", "olga", "/jobs/" + id, nil},
-		scene{"running-cancel", "olga", "/jobs/" + id, func(w *tab) { w.do(click(".ask summary")) }},
-		scene{"running-auditor", "aida", "/jobs/" + id, nil},
-		scene{"jobs-running", "olga", "/jobs", nil},
-	)
+	s.check(pageState{"running", "olga", "/jobs/" + id, nil},
+		pageState{"running-cancel", "olga", "/jobs/" + id, func(w *tab) { w.do(click(".ask summary")) }},
+		pageState{"running-auditor", "aida", "/jobs/" + id, nil}, pageState{"jobs-running", "olga", "/jobs", nil})
 	s.listKeepsFocus(id)
 	require.NoError(s.t, s.simulator.SetFaults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.SilentAfter: 1}}))
 	until(s.t, "an account is in doubt", func() bool { return olga.job(id).Outcomes["in_doubt"] > 0 })
 	olga.must("/jobs/"+id+"/cancel", nil)
-	s.visit(scene{"cancelling", "olga", "/jobs/" + id, nil})
+	s.check(pageState{"cancelling", "olga", "/jobs/" + id, nil})
 }
 
 // post sends a form that the page does not have, or no longer.
@@ -326,36 +323,36 @@ func post(path string, status int) func(w *tab) {
 	}
 }
 
-// visit looks at scenes in both languages. axe looks once in light and in dark, and
-// the looks are held to the layout; `make prove` has axe look at each.
-func (s *stage) visit(scenes ...scene) {
-	for _, scene := range scenes {
-		w := s.tabs[scene.user]
+// check checks page states in both languages, and their layout in each appearance.
+// axe runs once in light and once in dark; with `make prove`, in every appearance.
+func (s *pageTest) check(states ...pageState) {
+	for _, state := range states {
+		w := s.tabs[state.user]
 		for _, lang := range []string{"en", "zh-Hans"} {
 			w.setCookie("lang", lang)
 			w.do(emulateSize(1280, 800), emulateScheme("light"))
-			w.open(scene.path)
-			if scene.act != nil {
-				scene.act(w)
+			w.open(state.path)
+			if state.prepare != nil {
+				state.prepare(w)
 			}
-			s.requireLanguage(w, scene.name, lang)
+			s.requireLanguage(w, state.name, lang)
 			if lang == "en" || proving {
 				w.do(chromedp.Evaluate[chromedp.Void](s.axe))
 			}
-			for _, look := range looks {
-				if lang == "en" || look.scheme == "light" || proving { // colours do not depend on the language
-					s.requireLook(w, scene.name, lang, look)
+			for _, a := range appearances {
+				if lang == "en" || a.scheme == "light" || proving { // colours do not depend on the language
+					s.requireLayout(w, state.name, lang, a)
 				}
 			}
 			if lang == "en" {
 				w.do(emulateSize(1280, 800), emulateScheme("light"))
-				s.requireKeyboard(w, scene.name)
+				s.requireKeyboard(w, state.name)
 			}
 		}
 	}
 }
 
-func (s *stage) requireLook(w *tab, name, lang string, l look) {
+func (s *pageTest) requireLayout(w *tab, name, lang string, l appearance) {
 	where := fmt.Sprintf("%s-%s-%d-%s", name, lang, l.width, l.scheme)
 	w.do(emulateSize(l.width, 800), emulateScheme(l.scheme))
 	if wide := read[int](w, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
@@ -366,36 +363,36 @@ func (s *stage) requireLook(w *tab, name, lang string, l look) {
 			s.t.Errorf("%s: %s", where, violation)
 		}
 	}
-	if picturesFolder != "" && pictured[strings.TrimPrefix(where, name+"-")] {
-		s.picture(w, where, chromedp.FullScreenshot(100))
+	if screenshotsFolder != "" && screenshots[strings.TrimPrefix(where, name+"-")] {
+		s.screenshot(w, where, chromedp.FullScreenshot(100))
 	}
 }
 
 const violations = `axe.run({runOnly: %s, resultTypes: ["violations"]})
 	.then(result => result.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary)))`
 
-// rules are those of axe that a page is held against. The dark scheme has other
+// rules are those of axe that a page is compared with. The dark scheme has other
 // colours, and nothing else.
 var rules = map[string]string{
 	"light": `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`,
 	"dark":  `["color-contrast", "link-in-text-block"]`,
 }
 
-func (s *stage) picture(w *tab, name string, shot chromedp.Action[[]byte]) {
+func (s *pageTest) screenshot(w *tab, name string, shot chromedp.Action[[]byte]) {
 	image, err := chromedp.Run(w.ctx, shot)
 	require.NoError(s.t, err)
-	require.NoError(s.t, os.MkdirAll(picturesFolder, 0o755))
-	require.NoError(s.t, os.WriteFile(filepath.Join(picturesFolder, name+".png"), image, 0o644))
+	require.NoError(s.t, os.MkdirAll(screenshotsFolder, 0o755))
+	require.NoError(s.t, os.WriteFile(filepath.Join(screenshotsFolder, name+".png"), image, 0o644))
 }
 
-// pictureOfTheJobPage is the README's.
-func (s *stage) pictureOfTheJobPage(id string) {
-	if picturesFolder == "" {
+// screenshotOfJobPage is the README's.
+func (s *pageTest) screenshotOfJobPage(id string) {
+	if screenshotsFolder == "" {
 		return
 	}
 	w := s.tabs["olga"]
 	w.setCookie("lang", "en")
 	w.do(emulateSize(1280, 905), emulateScheme("light"))
 	w.open("/jobs/" + id)
-	s.picture(w, "job-page", chromedp.CaptureScreenshot())
+	s.screenshot(w, "job-page", chromedp.CaptureScreenshot())
 }

@@ -205,8 +205,8 @@ func simulate(t testing.TB, change func(*timtest.Config)) (*timtest.Service, str
 	return simulator, base
 }
 
-// onEach runs a test on both engines, side by side.
-func onEach(t *testing.T, body func(t *testing.T, database string)) {
+// onEachDatabase runs a test on both engines, side by side.
+func onEachDatabase(t *testing.T, body func(t *testing.T, database string)) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -223,9 +223,9 @@ func databaseOf(t testing.TB, engine string) string {
 	return storetest.SQLiteFile(t)
 }
 
-// requireTruth holds finished jobs, and the inspections of their samples, against
+// requireMatch holds finished jobs, and the inspections of their samples, against
 // the simulator and recounts them.
-func requireTruth(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
+func requireMatch(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
 	t.Helper()
 	s := jobstest.Open(t, database)
 	for _, id := range ids {

@@ -23,8 +23,7 @@ var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_f
 	"The checkpoint file %s cannot be read or written. Nothing was started. Check CONSOLE_CHECKPOINT_FILE, and "+
 		"that its folder exists and is writable.")
 
-// destination is where checkpoints go, so that whoever holds the database does
-// not hold the only copy.
+// destination is a place outside the database that checkpoints are sent to.
 type destination struct {
 	name string
 	send func(ctx context.Context, note string) error
@@ -32,7 +31,7 @@ type destination struct {
 	sent int64  // up to which checkpoint the file has them: consoles that share a database each have a file of their own
 }
 
-// destinations reads the settings; name them as the audit page shows them.
+// destinations reads the settings. The audit page shows the names.
 func (c *serveCommand) destinations() (all []*destination, err error) {
 	if c.CheckpointFile != "" {
 		path, problem := filepath.Abs(c.CheckpointFile)
@@ -45,10 +44,8 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 		if problem != nil {
 			err = errors.Join(err, faultCheckpointFile.Because(problem, c.CheckpointFile))
 		}
-		all = append(
-			all,
-			&destination{name: "file " + path, file: path, send: func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }},
-		)
+		all = append(all,
+			&destination{name: "file " + path, file: path, send: func(_ context.Context, note string) error { return appendTo(path, "\n"+note) }})
 	}
 	if c.CheckpointHook != "" {
 		u, wrong := url.Parse(c.CheckpointHook)
@@ -79,10 +76,10 @@ func appendTo(path, text string) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-const longestSending = 10 * time.Second
+const sendTimeout = 10 * time.Second
 
 func toWebhook(ctx context.Context, address, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, longestSending)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(note))
 	if err != nil {
@@ -105,7 +102,7 @@ func toWebhook(ctx context.Context, address, note string) error {
 
 // toSyslog sends a note as one message: its lines are joined as in a JSON text.
 func toSyslog(ctx context.Context, network, address, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, longestSending)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	done := make(chan error, 1) // the package waits for a server as long as the system does
 	go func() {
@@ -123,7 +120,7 @@ func toSyslog(ctx context.Context, network, address, note string) error {
 	}
 }
 
-// publish sends what a destination has not been sent, and returns whether it works.
+// publish sends new checkpoints to a destination.
 func publish(ctx context.Context, log *audit.Log, d *destination) error {
 	for {
 		after, err := d.sent, error(nil)
@@ -154,7 +151,7 @@ func publish(ctx context.Context, log *audit.Log, d *destination) error {
 	}
 }
 
-// published is what a file of checkpoints holds.
+// published is the content of a checkpoint file.
 type published struct {
 	notes    int
 	last     audit.Checkpoint // of the log, with whatever key it was signed; zero: there is none
@@ -162,8 +159,8 @@ type published struct {
 	known    int64            // the size of the last that is one of the database's; 0: none
 }
 
-// lookedAt is how many of the last notes of a file are looked at for one of the
-// database's, before all are.
+// lookedAt is how many of the last notes of a file are compared with the database before
+// all are.
 const lookedAt = 100
 
 // readPublished compares a file of checkpoints with the database.
@@ -220,8 +217,7 @@ func (p *published) learn(ctx context.Context, log *audit.Log, note string) erro
 	return err
 }
 
-// readLost returns the range of the checkpoints of a file that the log does not
-// include, as far as they were signed with its key.
+// readLost returns the range of signed checkpoints of a file that the log does not include.
 func readLost(ctx context.Context, log *audit.Log, path, public string) (lost audit.Lost, err error) {
 	lost.After = math.MaxInt64
 	for note, err := range readCheckpoints(path) {

@@ -70,7 +70,7 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 	require.Regexp(t, `(?m)^entry \d+ of the log: the entry was changed$`, out)
 }
 
-// A backup of the database is put back after more was sent: nothing of it is
+// A backup of the database is restored after more was sent: nothing of it is
 // sent again until an admin has said so.
 func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	t.Parallel()

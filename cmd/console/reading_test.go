@@ -41,7 +41,7 @@ func fileWithEverything(n int) (content []byte, rows, rejected, duplicate int64)
 
 // beginUpload sends a file and returns its job as soon as there is one, while
 // the file is being read.
-func (v *visitor) beginUpload(name string, content []byte) (id string) {
+func (v *apiClient) beginUpload(name string, content []byte) (id string) {
 	request := v.uploading(name, content)
 	go func() { // the answer comes once the file is read, or never: the console may be killed
 		if answer, err := v.client.Do(request); err == nil {
@@ -69,7 +69,7 @@ func (v *visitor) beginUpload(name string, content []byte) (id string) {
 // was answered nothing of it is lost, and no row is read twice.
 func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
@@ -105,7 +105,7 @@ func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 
 func TestImportCancelLeavesNothing(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, base := simulate(t, nil)
 		p := newProgram(t, base, database)
 		p.start()
@@ -137,7 +137,7 @@ func TestImportOutlivesALockedDatabase(t *testing.T) {
 	content, rows, _, _ := fileWithEverything(150_000)
 	id := olga.beginUpload("users.csv", content)
 	release := lockDatabase(t, p.database, "EXCLUSIVE")
-	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be read yet") })
+	until(t, "the reading breaks off", func() bool { return strings.Contains(p.logged(), "a file could not be imported yet") })
 	release()
 	until(t, "the file is read", func() bool { return olga.job(id).State != "reading" })
 	require.Equal(t, "draft", olga.job(id).State)

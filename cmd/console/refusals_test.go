@@ -18,7 +18,7 @@ import (
 )
 
 // states lists the states of all jobs, newest first.
-func (v *visitor) states() (states []string) {
+func (v *apiClient) states() (states []string) {
 	_, page := v.get("/jobs")
 	for _, part := range strings.Split(page, `data-state="`)[1:] {
 		state, _, _ := strings.Cut(part, `"`)
@@ -113,7 +113,7 @@ func TestAStaleFormChangesNothing(t *testing.T) {
 	simulator, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	p.signIn("adam").sets(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
+	p.signIn("adam").changeSettings(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
 	olga := p.signIn("olga")
 	w := p.openTab()
 	w.signIn("olga")
@@ -141,7 +141,7 @@ func TestStartClickedTwiceStartsOnce(t *testing.T) {
 	simulator, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	p.signIn("adam").sets(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
+	p.signIn("adam").changeSettings(url.Values{"snapshot": {""}, "verify_share": {"0"}}) // so that calls can be counted
 	olga := p.signIn("olga")
 	id := olga.draft(accountFile(300))
 	statuses := make([]int, 8)

@@ -42,20 +42,20 @@ func (c *serveCommand) Run(ctx context.Context, s *streams) error {
 	return console.run(ctx)
 }
 
-// console is the running program: what serve, demo and nothing else put together.
+// console is the running program of serve and demo.
 type console struct {
-	*rooms
+	*components
 	release  func()
 	client   *tim.Client
 	engine   *engine.Engine
 	importer *jobs.Importer
-	log      *logKeeper
+	logTasks *logTasks
 	web      *web.Server
 	listener net.Listener
 	logger   *slog.Logger
 }
 
-// open checks everything that can be wrong before anything runs.
+// open checks all settings before anything runs.
 func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err error) {
 	app, client, err := c.app.read()
 	proxies, wrong := ranges(c.TrustedProxies)
@@ -76,7 +76,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.listener, err = listen(c.Listen); err != nil {
 		return nil, err
 	}
-	if con.rooms, err = openRooms(ctx, c.Database); err != nil {
+	if con.components, err = openComponents(ctx, c.Database); err != nil {
 		return nil, err
 	}
 	con.snapshots.UseKey(keys.snapshots)
@@ -92,7 +92,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.release, err = con.db.ExclusiveLock(ctx); err != nil {
 		return nil, err
 	}
-	if err = clean(ctx, con.rooms, s.log); err != nil {
+	if err = clean(ctx, con.components, s.log); err != nil {
 		return nil, err
 	}
 	if err = con.jobs.SaveApp(ctx, app); err != nil {
@@ -105,13 +105,11 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
-	if con.log, err = c.openLog(ctx, con.rooms, keys, s.log); err != nil {
+	if con.logTasks, err = c.openLogTasks(ctx, con.components, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(
-		engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log},
-	)
-	con.importer = &jobs.Importer{Store: con.jobs, TempDir: folder, Log: s.log}
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
+	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log}
 	con.web, err = web.New(
 		web.Config{
 			DB:             con.db,
@@ -122,7 +120,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 			App:            app,
 			Trouble:        con.engine.Trouble,
 			ReadTags:       con.engine.ReadTags,
-			Verify:         con.log.verify,
+			Verify:         con.logTasks.verify,
 			CookieKey:      keys.cookies,
 			Log:            s.log,
 			Version:        version,
@@ -135,9 +133,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	return con, err
 }
 
-// clean ends what an earlier console left behind. Where others may be at work,
-// only what is surely abandoned is touched.
-func clean(ctx context.Context, r *rooms, log *slog.Logger) error {
+// clean ends what an earlier console left unfinished. If other consoles may be running,
+// it only touches what is surely abandoned.
+func clean(ctx context.Context, r *components, log *slog.Logger) error {
 	before := time.Now()
 	if r.db.Shared() {
 		before = before.Add(-24 * time.Hour)
@@ -152,7 +150,7 @@ func clean(ctx context.Context, r *rooms, log *slog.Logger) error {
 }
 
 // run serves and works until ctx ends, then stops in order: no new requests, no
-// new calls, the calls in hand answered and written down.
+// new calls, then the open calls answered and saved.
 func (c *console) run(ctx context.Context) error {
 	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}
@@ -160,7 +158,7 @@ func (c *console) run(ctx context.Context) error {
 	group.Go(func() error { return c.engine.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error { c.sweep(ctx); return nil })
-	group.Go(func() error { c.log.run(ctx); return nil })
+	group.Go(func() error { c.logTasks.run(ctx); return nil })
 	group.Go(func() error {
 		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -184,8 +182,8 @@ func (c *console) run(ctx context.Context) error {
 // sweepEvery is how often expired tags are erased.
 const sweepEvery = time.Minute
 
-// sweep erases tags whose time has come, until ctx ends. What fails is tried
-// again; it is said once, until it is something else.
+// sweep erases expired tags until ctx ends. Errors are retried, and logged once until
+// another one follows.
 func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -214,7 +212,7 @@ func (c *console) close() {
 	if c.release != nil {
 		c.release()
 	}
-	if c.rooms != nil {
+	if c.components != nil {
 		if err := c.db.Close(); err != nil {
 			c.logger.Error("the database could not be closed", "err", err)
 		}

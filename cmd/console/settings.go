@@ -39,8 +39,8 @@ type database struct {
 	Database string `env:"CONSOLE_DATABASE" default:"data/console.db" help:"Path of a SQLite file, or a postgres:// URL."`
 }
 
-// app is the first app. Numbers are text here, so that everything that is wrong
-// can be told at once.
+// app is the configured app. Numbers are text here, so that all errors are reported
+// together.
 type app struct {
 	Name          string `name:"tim-name" env:"CONSOLE_TIM_NAME" default:"Tencent IM" help:"Name of the app, shown on every page."`
 	Environment   string `name:"tim-environment" env:"CONSOLE_TIM_ENVIRONMENT" default:"production" help:"Shown on every page, such as production or test."`
@@ -134,8 +134,8 @@ func ranges(texts []string) (all []*net.IPNet, err error) {
 	return all, err
 }
 
-// tempFolder chooses where large files may grow: not in memory, as the system's
-// folder may be.
+// tempFolder chooses a folder for large temporary files. The system's folder may be in
+// memory.
 func tempFolder(chosen string) (string, error) {
 	if chosen == "" {
 		if err := canWrite("/var/tmp"); err != nil {
@@ -158,7 +158,7 @@ func canWrite(folder string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// keys are what is derived from the key file.
+// keys are derived from the key file.
 type keys struct {
 	cookies   []byte
 	snapshots [32]byte // wraps the keys of the tags that jobs keep
@@ -191,8 +191,7 @@ func readKeys(path string) (k keys, err error) {
 	return k, err
 }
 
-// newKeyFile writes a key whole or not at all; of two first starts at once, both
-// use the key of the quicker one.
+// newKeyFile writes a key atomically. Two first starts at the same time use the same key.
 func newKeyFile(path string) ([]byte, error) {
 	raw := make([]byte, 32)
 	rand.Read(raw)

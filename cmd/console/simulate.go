@@ -92,13 +92,8 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	<-ctx.Done()
 	stats := simulator.Stats()
 	for _, command := range slices.Sorted(maps.Keys(stats.Commands)) {
-		fmt.Fprintf(
-			s.out,
-			"%s: %d calls, at most %d in any second\n",
-			command,
-			stats.Commands[command].Calls,
-			stats.Commands[command].MaxInAnySecond,
-		)
+		fmt.Fprintf(s.out, "%s: %d calls, at most %d in any second\n", command, stats.Commands[command].Calls,
+			stats.Commands[command].MaxInAnySecond)
 	}
 	return simulator.Close()
 }

@@ -49,7 +49,7 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 		require.Contains(t, facts, said)
 	}
 
-	// What became of it, in its job.
+	// Its result, on the page of its job.
 	w.follow(click("#facts ~ dl a[href^='/jobs/']"))
 	require.Equal(t, "/jobs/"+job, w.at())
 	require.Equal(t, 200, w.open("/jobs/"+job+"/rows?q=member_0000123"))
@@ -73,7 +73,7 @@ func TestAuditStoryWhoClearedAnAccount(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Contains(t, out, "The evidence pack is valid: job "+job)
 
-	// What the auditor did stands in the log as well.
+	// What the auditor did is in the log as well.
 	w.open("/audit?actor=aida")
 	seen = strings.Join(w.texts(".list tbody tr :is(.short)"), "|")
 	for _, did := range []string{"Log searched", "Evidence pack downloaded", "Log read"} {

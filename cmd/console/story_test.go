@@ -32,7 +32,7 @@ func memberFile(n int) []byte {
 }
 
 // observe notes in the page what it says of its job, at every change of it, for
-// as long as the page is not loaded anew.
+// as long as the page is not loaded again.
 const observe = `(() => {
 	const numbers = text => [...text.matchAll(/[\d,]+/g)].map(n => Number(n[0].replaceAll(",", "")));
 	const note = () => {
@@ -60,7 +60,7 @@ type observation struct {
 	Rows     []int64 // rows, accounts, duplicates, rejected, protected
 }
 
-// requireSums holds every observation against the rule that no row is lost.
+// requireSums compares every observation with the rule that no row is lost.
 func requireSums(t *testing.T, seen []observation, rows ...int64) {
 	t.Helper()
 	require.NotEmpty(t, seen)
@@ -142,7 +142,7 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 		"nothing else can be done with a job that is finished but to undo it")
 
 	// Downloads: every account once, with the outcome that is true.
-	requireTruth(t, p.database, base, job)
+	requireMatch(t, p.database, base, job)
 	name, content := w.download(".outcomes tfoot a")
 	require.Equal(t, "members-results.csv", name)
 	requireResults(t, p, job, content, 4_000)
@@ -200,8 +200,8 @@ func readCSV(t *testing.T, content []byte) [][]string {
 	return rows
 }
 
-// requireResults holds the file of results against the store, whose outcomes
-// were held against the simulator before.
+// requireResults compares the file of results with the store, whose outcomes
+// were compared with the simulator before.
 func requireResults(t *testing.T, p *program, job string, content []byte, accounts int64) {
 	t.Helper()
 	rows := readCSV(t, content)

@@ -14,7 +14,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// review waits for the page to go on to the review, once the file is read.
+// review waits for the page to continue to the review, once the file is read.
 func (w *tab) review() {
 	w.t.Helper()
 	until(w.t, "the file is read", func() bool {
@@ -24,7 +24,7 @@ func (w *tab) review() {
 }
 
 // startShown starts the job whose review is shown, and opens its page at its end.
-func (w *tab) startShown(olga *visitor) (job string) {
+func (w *tab) startShown(olga *apiClient) (job string) {
 	w.t.Helper()
 	if read[bool](w, `document.querySelector("#confirm") !== null`) { // what changes nothing needs no count
 		w.do(fill("#confirm", read[string](w, `document.querySelector(".sum [data-kind=accounts] strong").textContent.trim()`)))
@@ -44,7 +44,7 @@ func TestPagesStoryInspectClearAndUndo(t *testing.T) {
 	simulator, base := simulate(t, func(c *timtest.Config) { c.UnknownShare = 0.01 })
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	p.signIn("adam").sets(url.Values{"verify_share": {"0"}}) // so that all that happened to an account is what is done here
+	p.signIn("adam").changeSettings(url.Values{"verify_share": {"0"}}) // so that all that happened to an account is what is done here
 	w := p.openTab()
 	w.signIn("olga")
 	olga := p.signIn("olga")

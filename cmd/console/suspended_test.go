@@ -14,7 +14,7 @@ import (
 // suspend stops the process where it stands, with calls claimed and in flight.
 func (p *program) suspend() { require.NoError(p.t, p.process.Process.Signal(syscall.SIGSTOP)) }
 
-// wake lets it go on as if no time had passed.
+// wake lets it continue as if no time had passed.
 func (p *program) wake() { require.NoError(p.t, p.process.Process.Signal(syscall.SIGCONT)) }
 
 // While a console is suspended somebody stops all sending. What it had claimed
@@ -28,7 +28,7 @@ func TestSuspendedConsoleSendsNothingLate(t *testing.T) {
 			p := newProgram(t, base, database)
 			p.start()
 			operator := p.signIn("olga")
-			p.signIn("adam").carefully(false)
+			p.signIn("adam").setCanary(false)
 			id := operator.draft(accountFile(sized(90_000, 150_000))) // more than can be sent while another process waits for SQLite's lock
 			operator.start(id)
 			s := jobstest.Open(t, database)
@@ -68,7 +68,7 @@ func TestSuspendedConsoleSendsNothingLate(t *testing.T) {
 				}
 			}
 			require.Positive(t, kept, "calls were claimed when it was suspended")
-			found := requireTruth(t, database, base, id)
+			found := requireMatch(t, database, base, id)
 			t.Logf("%d calls, %d were claimed and not sent", found.Calls, kept)
 		})
 	}
@@ -100,10 +100,10 @@ func TestSuspendedTooLongChangesNone(t *testing.T) {
 	require.Less(t, time.Since(suspended), 2*time.Minute, "the other console has not waited for a person")
 	before := len(simulator.Ledger())
 	one.wake()
-	visitor := one.signIn("olga")
-	require.Equal(t, "finished", visitor.job(id).State)
-	require.NoError(t, one.stop(syscall.SIGTERM)) // its answers are written down by then
+	client := one.signIn("olga")
+	require.Equal(t, "finished", client.job(id).State)
+	require.NoError(t, one.stop(syscall.SIGTERM)) // its answers are saved by then
 	require.Len(t, simulator.Ledger(), before, "nothing is sent late")
-	found := requireTruth(t, database, base, id)
+	found := requireMatch(t, database, base, id)
 	t.Logf("%d accounts agree, %d calls, %d without an answer", found.Accounts, found.Calls, found.Lost)
 }

@@ -78,8 +78,8 @@ const (
 
 var dotted = regexp.MustCompile(`[a-z_]+(\.[a-z0-9_]+)+`)
 
-// requireLanguage holds every text of the page against the catalogues.
-func (s *stage) requireLanguage(w *tab, where, lang string) {
+// requireLanguage compares every text of the page with the catalogues.
+func (s *pageTest) requireLanguage(w *tab, where, lang string) {
 	require.Equal(s.t, lang, s.language(w), where)
 	own, english := s.catalogue[lang], s.catalogue["en"]
 	title := strings.TrimSuffix(read[string](w, "document.title"), " · Tagsweep")

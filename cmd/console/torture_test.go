@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,10 +33,10 @@ const everyFault = "server_error=0.01,timeout=0.005,too_often=0.0005,bad_gateway
 // again while people work with them and the service misbehaves.
 type torture struct {
 	*testing.T
-	dice      *rand.Rand
+	random    *rand.Rand
 	simulator *timtest.Control
 	consoles  []*program
-	crowd     *crowd
+	users     *chaosUsers
 	kills     int
 }
 
@@ -50,7 +52,7 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // Consoles are killed with kill -9 at random moments, while every kind of fault
-// goes on, several jobs run, some over the same accounts, and people pause,
+// continues, several jobs run, some over the same accounts, and people pause,
 // resume, cancel and stop everything. In the end console and simulator agree on
 // every account. A seed repeats the choices, though not their timing.
 func TestTorture(t *testing.T) {
@@ -65,17 +67,17 @@ func TestTorture(t *testing.T) {
 				"--late-within", "3s", "--faults", everyFault)
 			one := newProgram(t, base, database)
 			one.start()
-			w := &torture{T: t, dice: rand.New(rand.NewPCG(seed, uint64(consoles))), simulator: simulator, consoles: []*program{one}}
+			w := &torture{T: t, random: rand.New(rand.NewPCG(seed, uint64(consoles))), simulator: simulator, consoles: []*program{one}}
 			for range consoles - 1 {
 				another := one.another()
 				t.Cleanup(another.end)
 				another.start()
 				w.consoles = append(w.consoles, another)
 			}
-			w.crowd = newCrowd(w, w.dice.Uint64())
-			w.crowd.firstJobs(10_000 + 2_500*kills)
+			w.users = newChaosUsers(w, w.random.Uint64())
+			w.users.firstJobs(10_000 + 2_500*kills)
 			atWork, leave := context.WithCancel(t.Context())
-			w.crowd.begin(atWork)
+			w.users.start(atWork)
 			began := time.Now()
 			for w.kills < kills {
 				w.round()
@@ -88,17 +90,19 @@ func TestTorture(t *testing.T) {
 				}
 				require.True(t, p.listens())
 			}
-			all := w.crowd.finish()
+			all := w.users.finish()
 			for _, p := range w.consoles {
 				require.NoError(t, p.stop(syscall.SIGTERM))
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), simulator, all...)
+			records := jobstest.Open(t, database)
+			found, err := timtest.Compare(t.Context(), records, simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))
+			w.explain(found, records)
 			require.Empty(t, found.Wrong)
-			require.Zero(t, found.Foreign, "calls whose intent no ledger holds")
+			require.Zero(t, found.OtherCalls, "calls whose intent no ledger holds")
 			w.requireSilence()
 		})
 	}
@@ -108,10 +112,10 @@ func TestTorture(t *testing.T) {
 // starts what was killed.
 func (w *torture) round() {
 	victims := w.consoles[w.kills%len(w.consoles):][:1]
-	if len(w.consoles) > 1 && w.dice.IntN(8) == 0 {
+	if len(w.consoles) > 1 && w.random.IntN(8) == 0 {
 		victims = w.consoles
 	}
-	switch w.dice.IntN(10) {
+	switch w.random.IntN(10) {
 	case 0, 1: // perhaps before it listens
 		w.wait(400 * time.Millisecond)
 	case 2, 3: // while answers to the calls just made come in
@@ -128,18 +132,18 @@ func (w *torture) round() {
 		w.wait(1500 * time.Millisecond)
 	}
 	for _, p := range victims {
-		w.crowd.without(p, func() { require.Error(w, p.stop(syscall.SIGKILL)) })
+		w.users.killConsole(p, func() { require.Error(w, p.stop(syscall.SIGKILL)) })
 		w.kills++
 	}
 	for _, p := range victims {
 		p.launch()
-		w.crowd.with(p)
+		w.users.addConsole(p)
 	}
 }
 
 // wait lets a random time pass.
 func (w *torture) wait(most time.Duration) {
-	timer := time.NewTimer(time.Duration(w.dice.Int64N(int64(most))))
+	timer := time.NewTimer(time.Duration(w.random.Int64N(int64(most))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -153,12 +157,12 @@ func (w *torture) calls() int64 {
 	return stats.Calls
 }
 
-// requireSilence holds the simulator's ledger against the times in which the
+// requireSilence compares the simulator's ledger with the times in which the
 // kill switch was thrown.
 func (w *torture) requireSilence() {
 	for call, err := range w.simulator.Ledger(w.Context(), 0) {
 		require.NoError(w, err)
-		for _, s := range w.crowd.silences {
+		for _, s := range w.users.quietTimes {
 			at := time.UnixMicro(call.At)
 			require.False(w, at.After(s.from) && at.Before(s.to), "call %d arrived %s after all sending was stopped",
 				call.Number, at.Sub(s.from)+time.Second)
@@ -179,21 +183,50 @@ func (w *torture) report(found *timtest.Comparison, jobs int, killing, all time.
 		what  string
 		value any
 	}{
-		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.crowd.said()},
-		{"times all sending was stopped", len(w.crowd.silences)},
+		{"kill -9", w.kills}, {"consoles", len(w.consoles)}, {"jobs", jobs}, {"what people did", w.users.summary()},
+		{"times all sending was stopped", len(w.users.quietTimes)},
 		{"accounts", found.Accounts}, {"calls", found.Calls}, {"faults, of so many kinds", fmt.Sprintf("%d, %d", faults, len(stats.Faults))},
 		{"calls without an answer", found.Lost}, {"accounts that were in doubt", found.InDoubt},
-		{"rows lost", found.Missing}, {"rows with two outcomes", found.Twice}, {"acknowledged accounts sent again", found.Resent},
-		{"tags removed and not kept", found.Unkept}, {"tags put back that were not there before", found.PutBack},
-		{"tags lost that an undo should have brought back", found.NotBack},
-		{"outcomes that are not true", found.Untrue}, {"accounts in two calls at once", found.Together},
-		{"calls nobody intended", found.Foreign + found.Unrecorded}, {"most calls of a command in any second", found.MaxInAnySecond},
+		{"rows lost", found.Missing}, {"rows with two outcomes", found.Duplicate}, {"acknowledged accounts sent again", found.Resent},
+		{"tags removed and not kept", found.Unsaved}, {"tags put back that were not there before", found.WronglyChanged},
+		{"tags lost that an undo should have brought back", found.NotRestored},
+		{"outcomes that are not true", found.Mismatched}, {"accounts in two calls at once", found.Concurrent},
+		{"calls nobody intended", found.OtherCalls + found.Unrecorded}, {"most calls of a command in any second", found.MaxInAnySecond},
 		{"time of killing, and until the end", fmt.Sprintf("%s, %s", killing.Round(time.Second), all.Round(time.Second))},
 	} {
 		fmt.Fprintf(table, "%s\t%v\n", row.what, row.value)
 	}
 	table.Flush()
 	w.Logf("the truth after the torture:\n%s", text.String())
+}
+
+// explain logs all that the records and the simulator have on the first account
+// that is wrong: runs are random and cannot be repeated.
+func (w *torture) explain(found *timtest.Comparison, records *jobstest.Console) {
+	wrong := regexp.MustCompile(`account (member_\d+)`).FindStringSubmatch(strings.Join(found.Wrong, "\n"))
+	if wrong == nil {
+		return
+	}
+	var text strings.Builder
+	events, err := records.History(w.Context(), wrong[1], maxJobs)
+	require.NoError(w, err)
+	for _, e := range slices.Backward(events) {
+		fmt.Fprintf(&text, "%s job %s, source %q, policy %q, only %q, started %s, ended %s: %+v\n", e.Job.Kind, e.Job.ID,
+			e.Job.Source, e.Job.Policy, e.Job.Only, e.Job.StartedAt, e.Job.FinishedAt, e.Account)
+		for _, c := range e.Calls {
+			fmt.Fprintf(&text, "\tintended %s: %+v\n", c.At, c)
+		}
+	}
+	for call, err := range w.simulator.Ledger(w.Context(), 0) {
+		require.NoError(w, err)
+		if at := slices.Index(call.Accounts, wrong[1]); at >= 0 {
+			if call.Accounts = call.Accounts[at:][:1]; call.Tags != nil {
+				call.Tags = call.Tags[at:][:1]
+			}
+			fmt.Fprintf(&text, "arrived %s: %+v\n", time.UnixMicro(call.At), call)
+		}
+	}
+	w.Logf("all that is known of account %s:\n%s", wrong[1], text.String())
 }
 
 // accountsFrom is a file of n accounts of those that all files draw on.

@@ -82,7 +82,7 @@ func TestEveryFaultEndsInTheTruth(t *testing.T) {
 			job := carryOut(t, con, startedJob(t, con.jobs, accountFile(3_000)).ID)
 			require.Equal(t, jobs.Finished, job.State, "%d %s", job.HaltCode, job.HaltInfo)
 			require.Equal(t, job.Accounts, job.Counts[jobs.Cleared]+job.Counts[jobs.Untagged]+job.Counts[jobs.Failed])
-			requireTruth(t, database, base, job.ID)
+			requireMatch(t, database, base, job.ID)
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestAnAnswerThatNeverComesIsReadBack(t *testing.T) {
 			job := carryOut(t, con, startedJob(t, con.jobs, accountFile(1_000)).ID)
 			require.Equal(t, jobs.Finished, job.State)
 			require.Equal(t, int64(2), simulator.Stats().Faults[fault])
-			require.Equal(t, int64(2), requireTruth(t, database, base, job.ID).Lost)
+			require.Equal(t, int64(2), requireMatch(t, database, base, job.ID).Lost)
 		})
 	}
 }
@@ -119,7 +119,7 @@ func TestUnknownAccountsFailAlone(t *testing.T) {
 				con := opened(t, database, base, family)
 				job := carryOut(t, con, startedJob(t, con.jobs, accountFile(1_000)).ID)
 				require.Equal(t, jobs.Finished, job.State)
-				requireTruth(t, database, base, job.ID)
+				requireMatch(t, database, base, job.ID)
 				for r, err := range con.jobs.Results(t.Context(), job.ID, "") {
 					require.NoError(t, err)
 					if unknown == timtest.ErrorList || unknown == timtest.FailedBatch {
@@ -140,7 +140,7 @@ func TestUnknownAccountsFailAlone(t *testing.T) {
 
 func TestHaltResumesWithoutLoss(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) { c.Faults = timtest.Faults{Code: 90045} })
 		con := opened(t, database, base, "all_member_push")
 		job := carryOut(t, con, startedJob(t, con.jobs, accountFile(5_000)).ID)
@@ -154,7 +154,7 @@ func TestHaltResumesWithoutLoss(t *testing.T) {
 		require.NoError(t, err)
 		job = carryOut(t, con, job.ID)
 		require.Equal(t, jobs.Finished, job.State)
-		requireTruth(t, database, base, job.ID)
+		requireMatch(t, database, base, job.ID)
 	})
 }
 
@@ -183,7 +183,7 @@ func TestAnExpiredSignatureIsRenewedOnce(t *testing.T) {
 
 func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, func(c *timtest.Config) {
 			c.Faults = timtest.Faults{Latency: 200 * time.Millisecond,
 				Shares: map[timtest.Fault]float64{timtest.ResetBefore: 0.2, timtest.ResetAfter: 0.2}}
@@ -202,13 +202,13 @@ func TestCancelSettlesOnlyWhatWasSent(t *testing.T) {
 		require.Positive(t, job.Counts[jobs.Cleared])
 		require.Positive(t, job.Counts[jobs.Unsent])
 		require.Zero(t, job.Counts.Open())
-		requireTruth(t, database, base, id)
+		requireMatch(t, database, base, id)
 	})
 }
 
 func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)
 		con := opened(t, database, base, "all_member_push")
 		id := startedJob(t, con.jobs, accountFile(10_000)).ID
@@ -237,7 +237,7 @@ func TestPauseMakesNoCallUntilResumed(t *testing.T) {
 		job := carryOut(t, con, id)
 		require.Equal(t, jobs.Finished, job.State)
 		require.Positive(t, (<-paused).Counts[jobs.Waiting])
-		requireTruth(t, database, base, id)
+		requireMatch(t, database, base, id)
 	})
 }
 
@@ -247,7 +247,7 @@ func TestLedgerHoldsEveryCall(t *testing.T) {
 	database := storetest.SQLiteFile(t)
 	con := opened(t, database, base, "all_member_push")
 	job := carryOut(t, con, startedJob(t, con.jobs, accountFile(2_000)).ID)
-	found := requireTruth(t, database, base, job.ID)
+	found := requireMatch(t, database, base, job.ID)
 	require.Equal(t, int64(len(simulator.Ledger())), found.Calls)
 	require.Equal(t, job.Calls, found.Calls)
 	s := jobstest.Open(t, database)
@@ -276,7 +276,7 @@ func TestJobOfManyAccountsEnds(t *testing.T) {
 	id := operator.draft(accountFile(n))
 	operator.start(id)
 	until(t, "the job is finished", func() bool { return operator.ended(id) })
-	found := requireTruth(t, p.database, base, id)
+	found := requireMatch(t, p.database, base, id)
 	require.Equal(t, int64(n), operator.job(id).Accounts)
 	t.Logf("%d accounts agree, %d calls, %d without an answer, at most %d accounts in one call and %d calls in any second",
 		found.Accounts, found.Calls, found.Lost, found.Largest, found.MaxInAnySecond)

@@ -15,8 +15,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// outcomes is what became of each account of a job.
-func (u *undoing) outcomes(id string) map[string]string {
+// outcomes is the result of each account of a job.
+func (u *undoTest) outcomes(id string) map[string]string {
 	_, body := u.olga.get("/jobs/" + id + "/results.csv")
 	names, found := column(u.t, body, "account"), column(u.t, body, "outcome")
 	outcomes := make(map[string]string, len(names))
@@ -29,12 +29,12 @@ func (u *undoing) outcomes(id string) map[string]string {
 
 // Accounts that somebody has given other tags since are treated as was chosen
 // before the undo began: they get their old tags beside the new ones, they are
-// left alone, or the job stops, until a person says how to go on.
+// left alone, or the job stops, until a person says how to continue.
 func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(3_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		all := u.withTags()
 		for i, policy := range []string{"merge", "skip", "stop"} {
 			names := all[i*800 : (i+1)*800]
@@ -87,7 +87,7 @@ func TestUndoPolicyForAccountsWithNewTags(t *testing.T) {
 				require.Equal(t, "skipped", outcomes[full])
 			}
 		}
-		u.requireTruth()
+		u.requireMatch()
 	})
 }
 
@@ -107,9 +107,9 @@ func numberedTags(n int) (tags []string) {
 // each undo brings the tags to where they were before, and touches no others.
 func TestAnUndoCanBeUndone(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		names := u.withTags()
 		clearing := u.cleared(names...)
 		between := map[string][]string{}
@@ -134,16 +134,16 @@ func TestAnUndoCanBeUndone(t *testing.T) {
 
 		u.run(u.undo(again, url.Values{"policy": {"merge"}}, nil))
 		u.requireTags(after)
-		u.requireTruth()
+		u.requireMatch()
 	})
 }
 
-// A part of a job is taken back: single tags, accounts with an outcome, those of
+// A part of a job is undone: single tags, accounts with an outcome, those of
 // a list. The rest stays as it is.
 func TestAPartOfAJobIsTakenBack(t *testing.T) {
 	t.Parallel()
 	_, tags := tagged(2_000)
-	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
+	u := newUndoTest(t, databaseOf(t, "sqlite"), tags, nil)
 	names := u.withTags()
 	clearing := u.cleared(names...)
 	want := map[string][]string{}
@@ -193,17 +193,17 @@ func TestAPartOfAJobIsTakenBack(t *testing.T) {
 	}
 	require.Equal(t, whole, j.Outcomes["unchanged"], "what is there is not sent again")
 	u.requireTags(want)
-	u.requireTruth()
+	u.requireMatch()
 }
 
 // Files with a column of tags: the tags named are added, or removed, and no
-// others; taken back, every account has what it had.
+// others; undone, every account has what it had.
 func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 	t.Parallel()
 	plain := strings.NewReplacer("a,b", "city", `"q"`, "plan") // nothing that would part a cell
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(1_500)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		names := slices.Sorted(maps.Keys(tags))
 		for _, kind := range []string{"add_tags", "remove_tags"} {
 			var file strings.Builder
@@ -253,6 +253,6 @@ func TestUndoOfAddedAndRemovedTags(t *testing.T) {
 			}
 		}
 		require.Empty(t, u.calls(tim.RemoveAllTags))
-		u.requireTruth()
+		u.requireMatch()
 	})
 }

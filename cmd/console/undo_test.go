@@ -20,13 +20,13 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// undoing is a console, its simulator, and the tags its accounts have at first.
-type undoing struct {
+// undoTest is a console, its simulator, and the tags its accounts have at first.
+type undoTest struct {
 	*program
 	t          *testing.T
 	simulator  *timtest.Service
 	base       string
-	olga, adam *visitor
+	olga, adam *apiClient
 	first      map[string][]string // by account
 	jobs       []string
 }
@@ -54,8 +54,8 @@ func tagged(n int) (file []byte, tags map[string][]string) {
 	return content.Bytes(), tags
 }
 
-// beginUndoing starts a console for accounts with these tags. Jobs start without care.
-func beginUndoing(t *testing.T, database string, tags map[string][]string, change func(*timtest.Config)) *undoing {
+// newUndoTest starts a console for accounts with these tags. Jobs start without care.
+func newUndoTest(t *testing.T, database string, tags map[string][]string, change func(*timtest.Config)) *undoTest {
 	simulator, base := simulate(t, func(c *timtest.Config) {
 		c.UnknownShare = 0
 		if change != nil {
@@ -65,20 +65,20 @@ func beginUndoing(t *testing.T, database string, tags map[string][]string, chang
 	for name, list := range tags {
 		simulator.SetTags(name, list...)
 	}
-	u := &undoing{program: newProgram(t, base, database), t: t, simulator: simulator, base: base, first: tags}
+	u := &undoTest{program: newProgram(t, base, database), t: t, simulator: simulator, base: base, first: tags}
 	u.start()
 	u.olga, u.adam = u.signIn("olga"), u.signIn("adam")
-	u.adam.carefully(false)
+	u.adam.setCanary(false)
 	return u
 }
 
 // verify sets the share of a job, in percent, that is read again after it.
-func (u *undoing) verify(share string) {
-	u.adam.sets(url.Values{"canary": {""}, "verify_share": {share}})
+func (u *undoTest) verify(share string) {
+	u.adam.changeSettings(url.Values{"canary": {""}, "verify_share": {share}})
 }
 
-// made waits until a new job is a draft, and notes it.
-func (u *undoing) made(location string) (id string) {
+// startDerived waits until a new job is a draft, and notes it.
+func (u *undoTest) startDerived(location string) (id string) {
 	id = strings.TrimPrefix(location, "/jobs/")
 	until(u.t, "the file is read", func() bool { return u.olga.job(id).State != "reading" })
 	require.Equal(u.t, "draft", u.olga.job(id).State)
@@ -86,26 +86,26 @@ func (u *undoing) made(location string) (id string) {
 	return id
 }
 
-func (u *undoing) upload(kind string, content []byte) (id string) {
-	return u.made(u.olga.mustForm("/jobs", url.Values{"kind": {kind}}, map[string][]byte{"file": content}))
+func (u *undoTest) upload(kind string, content []byte) (id string) {
+	return u.startDerived(u.olga.mustForm("/jobs", url.Values{"kind": {kind}}, map[string][]byte{"file": content}))
 }
 
-// undo makes the job that takes back what another did.
-func (u *undoing) undo(id string, form url.Values, list []byte) string {
+// undo makes the job that undoes what another did.
+func (u *undoTest) undo(id string, form url.Values, list []byte) string {
 	files := map[string][]byte{}
 	if list != nil {
 		files["list"] = list
 	}
-	return u.made(u.olga.mustForm("/jobs/"+id+"/undo", form, files))
+	return u.startDerived(u.olga.mustForm("/jobs/"+id+"/undo", form, files))
 }
 
 // run starts a job and waits for its end.
-func (u *undoing) run(id string) jobJSON {
+func (u *undoTest) run(id string) jobJSON {
 	u.olga.start(id)
 	return u.finished(id)
 }
 
-func (u *undoing) finished(id string) (j jobJSON) {
+func (u *undoTest) finished(id string) (j jobJSON) {
 	until(u.t, "the job is finished", func() bool {
 		j = u.olga.job(id)
 		require.NotEqual(u.t, "halted", j.State, "%+v", j.Halt)
@@ -118,33 +118,33 @@ func (u *undoing) finished(id string) (j jobJSON) {
 }
 
 // cleared uploads accounts and removes all their tags.
-func (u *undoing) cleared(names ...string) (id string) {
+func (u *undoTest) cleared(names ...string) (id string) {
 	id = u.upload("clear", []byte(strings.Join(names, "\n")+"\n"))
 	u.run(id)
 	return id
 }
 
-// requireTags holds what every account has against what it should have.
-func (u *undoing) requireTags(want map[string][]string) {
+// requireTags compares what every account has with what it should have.
+func (u *undoTest) requireTags(want map[string][]string) {
 	u.t.Helper()
 	for name, tags := range want {
 		require.ElementsMatch(u.t, tags, u.simulator.Tags(name), name)
 	}
 }
 
-// requireTruth holds all jobs so far against the simulator.
-func (u *undoing) requireTruth() {
+// requireMatch compares all jobs so far with the simulator.
+func (u *undoTest) requireMatch() {
 	u.t.Helper()
-	requireTruth(u.t, u.database, u.base, u.jobs...)
+	requireMatch(u.t, u.database, u.base, u.jobs...)
 }
 
 // withTags are the accounts that had tags at first, sorted.
-func (u *undoing) withTags() []string {
+func (u *undoTest) withTags() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(u.first)), func(name string) bool { return len(u.first[name]) == 0 })
 }
 
 // calls are those of a command that the simulator has seen.
-func (u *undoing) calls(command tim.Command) (calls []timtest.Call) {
+func (u *undoTest) calls(command tim.Command) (calls []timtest.Call) {
 	for _, call := range u.simulator.Ledger() {
 		if call.Command == command {
 			calls = append(calls, call)
@@ -154,18 +154,18 @@ func (u *undoing) calls(command tim.Command) (calls []timtest.Call) {
 }
 
 // mustForm posts a form with files that is taken, and returns where it leads.
-func (v *visitor) mustForm(path string, form url.Values, files map[string][]byte) string {
+func (v *apiClient) mustForm(path string, form url.Values, files map[string][]byte) string {
 	v.t.Helper()
 	answer, body := v.postForm(path, form, files)
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 	return answer.Header.Get("Location")
 }
 
-func (v *visitor) postForm(path string, form url.Values, files map[string][]byte) (*http.Response, string) {
+func (v *apiClient) postForm(path string, form url.Values, files map[string][]byte) (*http.Response, string) {
 	return v.do(v.formRequest(v.program.address+path, form, files))
 }
 
-func (v *visitor) formRequest(address string, form url.Values, files map[string][]byte) *http.Request {
+func (v *apiClient) formRequest(address string, form url.Values, files map[string][]byte) *http.Request {
 	var body bytes.Buffer
 	parts := multipart.NewWriter(&body)
 	for name, values := range form {
@@ -188,7 +188,7 @@ func (v *visitor) formRequest(address string, form url.Values, files map[string]
 
 // reported is what the report of a job says: how many accounts have each tag, and
 // under "what" of it the sums.
-func (u *undoing) reported(id string) map[string]int64 {
+func (u *undoTest) reported(id string) map[string]int64 {
 	answer, body := u.olga.get("/jobs/" + id + "/report.csv")
 	require.Equal(u.t, http.StatusOK, answer.StatusCode, body)
 	counts := map[string]int64{}
@@ -228,7 +228,7 @@ func truth(tags map[string][]string) map[string]int64 {
 
 // kill ends the console with kill -9 while a job is at work, and starts it again.
 // A job of n accounts lasts longer than all times.
-func (u *undoing) kill(id string, n, times int) {
+func (u *undoTest) kill(id string, n, times int) {
 	between := max(4, int64(n/100/(times+1)))
 	for range times {
 		goal := u.simulator.Stats().Calls + between/4 + rand.Int64N(between/2)
@@ -242,16 +242,16 @@ func (u *undoing) kill(id string, n, times int) {
 	}
 }
 
-// Accounts with known tags are inspected, cleared and put back, while calls go
+// Accounts with known tags are inspected, cleared and restored, while calls go
 // wrong and the console is killed in each phase. The report is what is true, no
 // account without tags is sent, and in the end each account has the tags it had.
 // UNDO_ACCOUNTS and UNDO_KILLS make it larger.
 func TestUndoPutsBackEveryTag(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		n, kills := int(setting(t, "UNDO_ACCOUNTS", 6_000)), int(setting(t, "UNDO_KILLS", 1))
 		file, tags := tagged(n)
-		u := beginUndoing(t, database, tags, func(c *timtest.Config) {
+		u := newUndoTest(t, database, tags, func(c *timtest.Config) {
 			c.Faults.Shares = map[timtest.Fault]float64{timtest.ServerError: 0.005, timtest.BadGateway: 0.005, timtest.BadGatewayAfter: 0.003,
 				timtest.ResetBefore: 0.005, timtest.ResetAfter: 0.005, timtest.HalfAnswer: 0.003, timtest.TooOften: 0.0005}
 		})
@@ -271,7 +271,7 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 		}
 		inspected := time.Since(began)
 
-		clearing := u.made(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}}))
+		clearing := u.startDerived(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}}))
 		require.Equal(t, int64(n), u.olga.job(clearing).Accounts)
 		u.olga.start(clearing)
 		u.kill(clearing, n, kills)
@@ -300,17 +300,17 @@ func TestUndoPutsBackEveryTag(t *testing.T) {
 		require.NoError(t, u.stop(syscall.SIGTERM))
 		out, err := u.command("", "verify")
 		require.NoError(t, err, out)
-		u.requireTruth()
+		u.requireMatch()
 	})
 }
 
 // The calls of an undo are as few as can be: an account with t tags needs t/10 of
-// them, a call serves 100 accounts, and none is made beyond that but for the one
+// them, a call serves 100 accounts, and none is made beyond that except the one
 // account that needs the most.
 func TestAnUndoTakesAsFewCallsAsCanBe(t *testing.T) {
 	t.Parallel()
 	file, tags := tagged(10_000)
-	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
+	u := newUndoTest(t, databaseOf(t, "sqlite"), tags, nil)
 	clearing := u.upload("clear", file)
 	u.run(clearing)
 	u.run(u.undo(clearing, url.Values{"policy": {"merge"}}, nil))
@@ -324,5 +324,5 @@ func TestAnUndoTakesAsFewCallsAsCanBe(t *testing.T) {
 	made := len(slices.DeleteFunc(u.calls(tim.AddTags), func(c timtest.Call) bool { return c.Code == 60007 })) // too frequent: it did nothing
 	t.Logf("%d calls, and fewer than %d cannot be", made, least)
 	require.LessOrEqual(t, made, least+most)
-	u.requireTruth()
+	u.requireMatch()
 }

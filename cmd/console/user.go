@@ -34,7 +34,7 @@ type userAdd struct {
 }
 
 func (c *userAdd) Run(ctx context.Context, s *streams) error {
-	return withRooms(ctx, c.Database, func(r *rooms) error {
+	return withComponents(ctx, c.Database, func(r *components) error {
 		hash, err := askPassword(s)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ type userPassword struct {
 }
 
 func (c *userPassword) Run(ctx context.Context, s *streams) error {
-	return withRooms(ctx, c.Database, func(r *rooms) error {
+	return withComponents(ctx, c.Database, func(r *components) error {
 		u, err := r.users.ByName(ctx, c.Name)
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ type userList struct {
 }
 
 func (c *userList) Run(ctx context.Context, s *streams) error {
-	return withRooms(ctx, c.Database, func(r *rooms) error {
+	return withComponents(ctx, c.Database, func(r *components) error {
 		users, err := r.users.List(ctx)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (c *userList) Run(ctx context.Context, s *streams) error {
 	})
 }
 
-// commandLine is the actor of changes made on the machine itself.
+// commandLine is the actor of changes by the command line.
 func commandLine() audit.Actor {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -105,8 +105,8 @@ func commandLine() audit.Actor {
 	return audit.Actor{ID: audit.CommandLine, Name: name, Role: audit.CommandLine, SignedIn: audit.ByCommandLine}
 }
 
-func withRooms(ctx context.Context, database string, body func(*rooms) error) error {
-	r, err := openRooms(ctx, database)
+func withComponents(ctx context.Context, database string, body func(*components) error) error {
+	r, err := openComponents(ctx, database)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ type verificationJSON struct {
 	Read, Differ int64
 }
 
-// keptJSON is what it says of the tags it keeps.
-type keptJSON struct {
+// snapshotInfoJSON is what it says of the tags it keeps.
+type snapshotInfoJSON struct {
 	Batches, Bytes int64
 	Digest         string
 	EraseAt        *string `json:"erase_at"`
@@ -31,10 +31,10 @@ type keptJSON struct {
 
 type checkedJSON struct {
 	Verification *verificationJSON
-	Kept         *keptJSON
+	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"`
 }
 
-func (u *undoing) checked(id string) (j checkedJSON) {
+func (u *undoTest) checked(id string) (j checkedJSON) {
 	u.olga.json("/jobs/"+id, &j)
 	return j
 }
@@ -42,7 +42,7 @@ func (u *undoing) checked(id string) (j checkedJSON) {
 // clearIgnored clears accounts while the service acknowledges some removals
 // without doing them, and waits until its sample is inspected; it returns who was
 // ignored, sorted, and the inspection.
-func (u *undoing) clearIgnored(names []string, share float64) (id string, ignored []string, inspection string) {
+func (u *undoTest) clearIgnored(names []string, share float64) (id string, ignored []string, inspection string) {
 	require.NoError(u.t, u.simulator.SetFaults(timtest.Faults{Ignored: share, Commands: []tim.Command{tim.RemoveAllTags}}))
 	id = u.cleared(names...)
 	for _, call := range u.calls(tim.RemoveAllTags) {
@@ -54,7 +54,7 @@ func (u *undoing) clearIgnored(names []string, share float64) (id string, ignore
 }
 
 // endedAs are the accounts of a job with an outcome, sorted.
-func (u *undoing) endedAs(id, outcome string) (names []string) {
+func (u *undoTest) endedAs(id, outcome string) (names []string) {
 	for name, was := range u.outcomes(id) {
 		if was == outcome {
 			names = append(names, name)
@@ -68,9 +68,9 @@ func (u *undoing) endedAs(id, outcome string) (names []string) {
 // inspected: exactly those accounts are offered, and cleared when a person says so.
 func TestVerificationFindsFalseSuccess(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		_, tags := tagged(4_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		u.verify("100")
 		names := u.withTags()
 		id, ignored, inspection := u.clearIgnored(names, 0.02)
@@ -80,7 +80,7 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 		require.EqualValues(t, []int{len(names), len(ignored)}, []int{int(v.Read), int(v.Differ)})
 
 		require.NoError(t, u.simulator.SetFaults(timtest.Faults{}))
-		again := u.made(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}, "outcome": {"inspected"}}))
+		again := u.startDerived(u.olga.must("/jobs/"+inspection+"/retry", url.Values{"kind": {"clear"}, "outcome": {"inspected"}}))
 		u.run(again)
 		require.Equal(t, ignored, u.endedAs(again, "cleared"))
 		for _, name := range names {
@@ -88,16 +88,16 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 		}
 		found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), timtest.NewControl(u.base), id, inspection, again)
 		require.NoError(t, err)
-		require.EqualValues(t, len(ignored), found.Untrue, "the books of the first job hold what the service said")
+		require.EqualValues(t, len(ignored), found.Mismatched, "the books of the first job hold what the service said")
 	})
 }
 
-// A share is inspected, drawn with a seed that stands in the log: whoever has it
+// A share is inspected, drawn with a seed that is in the log: whoever has it
 // draws the same batches, and no other account is read.
 func TestVerificationSampleIsReproducible(t *testing.T) {
 	t.Parallel()
 	_, tags := tagged(12_000)
-	u := beginUndoing(t, databaseOf(t, "sqlite"), tags, nil)
+	u := newUndoTest(t, databaseOf(t, "sqlite"), tags, nil)
 	u.verify("30")
 	names := u.withTags()
 	id, ignored, inspection := u.clearIgnored(names, 0.01)
@@ -132,16 +132,16 @@ func TestVerificationSampleIsReproducible(t *testing.T) {
 	require.ElementsMatch(t, drawn, read, "nobody else was read")
 }
 
-// Tags that were kept are erased when somebody says so: they cannot be put back
+// Tags that were kept are erased when somebody says so: they cannot be restored
 // any more, and the page says why. Counts and digests stay.
 func TestUndoImpossibleAfterErasure(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, database string) {
+	onEachDatabase(t, func(t *testing.T, database string) {
 		file, tags := tagged(1_000)
-		u := beginUndoing(t, database, tags, nil)
+		u := newUndoTest(t, database, tags, nil)
 		clearing := u.upload("clear", file)
 		u.run(clearing)
-		before, reported := u.checked(clearing).Kept, u.reported(clearing)
+		before, reported := u.checked(clearing).SnapshotInfo, u.reported(clearing)
 		require.NotNil(t, before)
 		require.EqualValues(t, 10, before.Batches)
 		require.Positive(t, before.Bytes)
@@ -152,7 +152,7 @@ func TestUndoImpossibleAfterErasure(t *testing.T) {
 		answer, _ := u.olga.post("/jobs/"+clearing+"/erase", nil)
 		require.Equal(t, 403, answer.StatusCode, "an operator may not")
 		u.adam.must("/jobs/"+clearing+"/erase", nil)
-		after := u.checked(clearing).Kept
+		after := u.checked(clearing).SnapshotInfo
 		require.NotNil(t, after.ErasedAt)
 		require.Equal(t, before.Digest, after.Digest)
 		require.Equal(t, reported, u.reported(clearing))

@@ -32,7 +32,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	if c.Pack != "" {
 		return c.verifyPack(s)
 	}
-	return withRooms(ctx, c.Database, func(r *rooms) error {
+	return withComponents(ctx, c.Database, func(r *components) error {
 		proofs := audit.Proofs{Key: c.Key}
 		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {
 			keys, err := readKeys(c.KeyFile)

@@ -28,7 +28,7 @@ func TestCatalogueHoldsExactlyEveryCode(t *testing.T) {
 func TestCatalogueDocumentsPublicDetails(t *testing.T) {
 	document, err := os.ReadFile("../../docs/audit.md")
 	require.NoError(t, err)
-	list := regexp.MustCompile("(?m)^A detail stands in the line .*: ((?:`[a-z_0-9]+`[ .])+)$").FindStringSubmatch(string(document))
+	list := regexp.MustCompile("(?m)^A detail is in the line .*: ((?:`[a-z_0-9]+`[ .])+)$").FindStringSubmatch(string(document))
 	require.NotNil(t, list)
 	var documented, known []string
 	for _, name := range regexp.MustCompile("`([a-z_0-9]+)`").FindAllStringSubmatch(list[1], -1) {

@@ -19,8 +19,8 @@ import (
 // Origins begins the names of all logs, and so the first line of a checkpoint.
 const Origins = "tagsweep/"
 
-// Checkpoint says what the log was at a time. Signed, it is a note in the format
-// of C2SP's tlog-checkpoint, with the time as a further line.
+// Checkpoint is the state of the log at a time. Signed, it is a note in the format of
+// C2SP's tlog-checkpoint, with the time as an additional line.
 type Checkpoint struct {
 	Origin string // names the log
 	Size   int64  // entries
@@ -47,12 +47,8 @@ func NewSigner(origin string, seed [ed25519.SeedSize]byte) (*Signer, error) {
 	}
 	const ed25519Key = "\x01"
 	signer, err := note.NewSigner(
-		fmt.Sprintf(
-			"PRIVATE+KEY+%s+%08x+%s",
-			origin,
-			verifier.KeyHash(),
-			base64.StdEncoding.EncodeToString([]byte(ed25519Key+string(seed[:]))),
-		),
+		fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", origin, verifier.KeyHash(),
+			base64.StdEncoding.EncodeToString([]byte(ed25519Key+string(seed[:])))),
 	)
 	if err != nil {
 		return nil, errors.New("audit: the key to sign with cannot be made") // the error itself holds the key
@@ -109,16 +105,15 @@ func OpenCheckpoint(text, public string) (c Checkpoint, err error) {
 // signature begins the line that ends a note.
 const signature = "\u2014 "
 
-// longestLine is more than any line of a checkpoint.
-const longestLine = 10_000
+// maxLine is more than any line of a checkpoint.
+const maxLine = 10_000
 
-// Checkpoints reads notes that stand one after the other, as in the file they
-// are appended to, each after an empty line. One that was cut off in writing is
-// left out.
+// Checkpoints reads the notes of a checkpoint file, each after an empty line. It
+// skips one that was cut off while it was written.
 func Checkpoints(published io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		lines := bufio.NewScanner(published)
-		lines.Buffer(nil, longestLine)
+		lines.Buffer(nil, maxLine)
 		var note strings.Builder
 		for lines.Scan() {
 			line := lines.Text()
@@ -142,7 +137,7 @@ func Checkpoints(published io.Reader) iter.Seq2[string, error] {
 	}
 }
 
-// whole reports whether a signature was written to its end.
+// whole reports whether a signature is complete.
 func whole(signed string) bool {
 	_, text, _ := strings.Cut(signed, " ")
 	signature, err := base64.StdEncoding.DecodeString(text)

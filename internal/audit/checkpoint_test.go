@@ -49,7 +49,7 @@ func TestCheckpointFileSkipsCutOffLine(t *testing.T) {
 	second, _ := signed(t, 2)
 	for cut := range second {
 		want := []string{first, first, second}
-		if cut == len(second)-1 { // but for the line feed it is whole
+		if cut == len(second)-1 { // whole, except for the line feed
 			want = []string{first, second, first, second}
 		}
 		notes := read(t, "\n"+first+"\n"+second[:cut]+"\n"+first+"\n"+second)

@@ -42,7 +42,7 @@ func logOrigin(ctx context.Context, q store.Querier) (origin string, err error) 
 	return origin, q.QueryRowContext(ctx, `SELECT origin FROM audit_head WHERE id = 1`).Scan(&origin)
 }
 
-// sign keeps a checkpoint of the tree as it now is.
+// sign saves a checkpoint of the current tree.
 func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
 	if l.signer == nil {
 		return nil
@@ -65,7 +65,7 @@ func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
 	return err
 }
 
-// Checkpoint signs the log as it is, unless its last entry is covered already.
+// Checkpoint signs the current log, unless a checkpoint covers its last entry already.
 func (l *Log) Checkpoint(ctx context.Context) error {
 	var size, covered int64
 	err := l.db.Reader().QueryRowContext(ctx,
@@ -87,7 +87,7 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	})
 }
 
-// SignedCheckpoint is a checkpoint as it is kept.
+// SignedCheckpoint is a stored checkpoint.
 type SignedCheckpoint struct {
 	Size int64
 	At   time.Time
@@ -129,14 +129,14 @@ func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64
 	return size, store.AsTrouble(err)
 }
 
-// Published notes up to which checkpoint a destination has been sent.
+// Published records up to which checkpoint a destination has been sent.
 func (l *Log) Published(ctx context.Context, destination string, size int64) error {
 	return l.publication(ctx,
 		`size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`,
 		destination, size, "")
 }
 
-// NotPublished notes why a destination could not be sent to.
+// NotPublished records why sending to a destination failed.
 func (l *Log) NotPublished(ctx context.Context, destination, trouble string) error {
 	return l.publication(ctx, `trouble = excluded.trouble`, destination, 0, store.Clean(trouble, 300))
 }

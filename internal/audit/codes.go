@@ -1,7 +1,5 @@
 package audit
 
-import "strings"
-
 // Code names an event. Codes are stable and language-neutral; what went wrong
 // has a code of its own rather than a flag. docs/audit.md is their catalogue.
 type Code string
@@ -22,20 +20,20 @@ const (
 	JobCancelled       Code = "job.cancelled"
 	JobFinished        Code = "job.finished"
 	JobHalted          Code = "job.halted"
-	JobSealed          Code = "job.sealed"        // what became of every row, as digests
-	JobAnsweredLate    Code = "job.answered_late" // a call that was taken for lost, after the job was sealed
+	JobSealed          Code = "job.sealed"        // the result of every row, as digests
+	JobAnsweredLate    Code = "job.answered_late" // a call that counted as lost, after the job was sealed
 	JobStartNow        Code = "job.start_now"     // a job that was to start later
 	JobPutFirst        Code = "job.put_first"     // served before all others
 	JobPutBack         Code = "job.put_back"      // no longer
 	JobDecided         Code = "job.decided"       // what becomes of accounts in doubt
 	JobRetried         Code = "job.retried"       // a new job was made of accounts of another
-	JobUndone          Code = "job.undone"        // a new job takes back what another did
+	JobUndone          Code = "job.undone"        // a new job undoes what another did
 	SnapshotErased     Code = "snapshot.erased"
 	TagsRead           Code = "tags.read" // of one account, from the service
 	KillSwitchThrown   Code = "kill_switch.thrown"
 	KillSwitchLifted   Code = "kill_switch.lifted"
 	AppChanged         Code = "app.changed"  // what an admin chose of how it sends: before and after
-	ServiceWell        Code = "service.well" // a probe was answered: what halted for the service goes on
+	ServiceWell        Code = "service.well" // a probe was answered: what halted for the service continues
 	ResultsDownloaded  Code = "results.downloaded"
 	RejectsDownloaded  Code = "rejects.downloaded"
 	TagsDownloaded     Code = "tags.downloaded"   // those a job's accounts had before it
@@ -83,11 +81,11 @@ func (c Code) Failure() bool {
 	return false
 }
 
-// Kept are the events whose entries prove something of others: they are never removed.
-var Kept = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
+// NeverRemoved are the events whose entries are never removed: they prove other entries.
+var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
 
-// Ends reports whether the event ends a job or what had been published of the
-// log; a checkpoint then covers it at once.
+// Ends reports whether the event ends a job or a published part of the log. A
+// checkpoint then covers it at once.
 func (c Code) Ends() bool {
 	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogRestored
 }
@@ -96,6 +94,3 @@ func (c Code) Ends() bool {
 func (c Code) NamesAccount() bool {
 	return c == TagsRead || c == AccountsProtected || c == AccountUnprotected
 }
-
-// About reports whether the event is of a kind, such as "job".
-func (c Code) About(kind string) bool { return strings.HasPrefix(string(c), kind+".") }

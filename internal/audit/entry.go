@@ -1,5 +1,5 @@
-// Package audit is the log: what it records, how it is searched, exported and
-// proved, and for how long its entries are kept.
+// Package audit is the log: recording, searching, exporting, proving and removing
+// entries.
 //
 // An entry is written in the transaction of the change that it records, so that
 // no change goes unlogged ([Log.RecordIn]). It becomes a line (line.go), a leaf of
@@ -14,8 +14,7 @@ package audit
 
 import "time"
 
-// Actor is who acted and from where. It is the first argument of every change,
-// never fished out of a context.
+// Actor is who acted and from where. It is an explicit argument of every change.
 type Actor struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
@@ -27,10 +26,10 @@ type Actor struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// System acts when the program does something of itself, such as finishing a job.
+// System is the actor of what the program does by itself, such as finishing a job.
 var System = Actor{ID: "system", Name: "system", Role: "system"}
 
-// CommandLine is the role of somebody who acts on the machine itself.
+// CommandLine is the role of a person who uses the command line.
 const CommandLine = "command_line"
 
 // How an actor signed in.
@@ -50,5 +49,5 @@ type Entry struct {
 	App     string         `json:"app,omitempty"`     // the app's name and environment at that time
 	Domain  string         `json:"domain,omitempty"`  // of the service, at that time
 	Details map[string]any `json:"details,omitempty"` // counts, digests, before and after, the reason
-	Erased  bool           `json:"erased,omitempty"`  // what was personal in it has been erased
+	Erased  bool           `json:"erased,omitempty"`  // its personal data was erased
 }

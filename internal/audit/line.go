@@ -93,7 +93,7 @@ func isImpersonal(name string, value any) bool {
 	return impersonal[name]
 }
 
-// text is compact JSON on one line, with no character escaped that need not be.
+// text is compact JSON on one line. It escapes no character without need.
 func text(v any) (string, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -107,7 +107,7 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Errors of Read: what is stored was not written by Write.
+// Errors of Read: the stored text was not written by Write.
 var (
 	ErrLine     = errors.New("the line cannot be read")
 	ErrPersonal = errors.New("the personal part is not the one that was written")
@@ -156,7 +156,7 @@ func strict(text string, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something stands after it")
+		return errors.New("there is more text after it")
 	}
 	return nil
 }

@@ -19,8 +19,7 @@ type Log struct {
 	signer func(origin string) (*Signer, error) // see SignWith; nil: no checkpoints are made
 }
 
-// AppOf names the app of a job as an entry does, and its domain; "" for a job that
-// there is none of.
+// AppOf returns the app of a job as entries name it, and its domain; "" for an unknown job.
 type AppOf func(ctx context.Context, q store.Querier, jobID string) (name, domain string, err error)
 
 // New returns the log of a database. AppOf may be nil where no jobs are.
@@ -32,14 +31,14 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	return l.db.Tx(ctx, func(tx *store.Tx) error { return l.RecordIn(ctx, tx, e) })
 }
 
-// Bounds of what an entry says, in bytes: of one text, and of all of it.
+// Limits of an entry's details in bytes: of one text, and of all together.
 const (
-	longestText    = 2_000
-	longestDetails = 20_000
+	maxText    = 2_000
+	maxDetails = 20_000
 )
 
-// RecordIn is called last in a transaction: it locks the head of the log. What
-// ends a job gets a checkpoint.
+// RecordIn is called last in a transaction: it locks the head of the log. An entry
+// that ends a job gets a checkpoint.
 func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, e Entry) error {
 	_, err := l.Append(ctx, tx, e)
 	return err
@@ -57,12 +56,12 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, e Entry) (seq int64, err
 	return tree.Size, err
 }
 
-// complete shortens what an entry says and adds where it happened.
+// complete shortens the texts of an entry and adds its time and app.
 func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error) {
 	short := map[string]any{}
 	for name, value := range e.Details {
 		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
-			value = store.Clean(text, longestText)
+			value = store.Clean(text, maxText)
 		}
 		short[name] = value
 	}
@@ -70,7 +69,7 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 	if err != nil {
 		return e, err
 	}
-	if len(details) > longestDetails {
+	if len(details) > maxDetails {
 		return e, fmt.Errorf("audit: the details of a %s entry have %d bytes", e.Code, len(details))
 	}
 	e.Details = nil // as they will be read: numbers are numbers of JSON
@@ -164,7 +163,7 @@ func (l *Log) Around(ctx context.Context, seq int64, neighbours int) ([]Entry, e
 	return append(before, after...), store.AsTrouble(err)
 }
 
-// Stored is an entry as it stands in the database.
+// Stored is an entry as it is in the database.
 type Stored struct {
 	Seq int64
 	Written
@@ -184,8 +183,8 @@ func (l *Log) Has(ctx context.Context, q store.Querier, seq int64, code Code, jo
 	return n > 0, err
 }
 
-// mostOfJob is how many entries of a job SeqsOf returns.
-const mostOfJob = 100
+// maxOfJob is how many entries of a job SeqsOf returns.
+const maxOfJob = 100
 
 // SeqsOf returns the numbers of a job's entries of some events, in ascending order.
 func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes ...Code) ([]int64, error) {
@@ -197,6 +196,6 @@ func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes .
 		}
 		query.Text += query.Arg(code)
 	}
-	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(mostOfJob)
+	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(maxOfJob)
 	return store.Column[int64](ctx, q, query.Text, query.Args...)
 }

@@ -8,7 +8,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Knows reports whether a checkpoint that was published is one of the database's.
+// Knows reports whether a published checkpoint is in the database.
 func (l *Log) Knows(ctx context.Context, size int64, note string) (known bool, err error) {
 	var n int
 	err = l.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM checkpoints WHERE size = $1 AND note = $2`, size, note).Scan(&n)
@@ -19,17 +19,12 @@ func (l *Log) Knows(ctx context.Context, size int64, note string) (known bool, e
 // entries than After, up to UpTo.
 type Lost struct{ After, UpTo int64 }
 
-// HoldRestored is called when the log does not include the last checkpoint that
-// was published: the database was restored from an older copy, and batches that
-// it has waiting may have been sent. Then all sending is held back until an
-// admin lets it go on, which hold sees to, and the log says so, once for what was
-// published so far.
-func (l *Log) HoldRestored(
-	ctx context.Context,
-	published Checkpoint,
-	lost Lost,
-	hold func(context.Context) error,
-) (held bool, err error) {
+// HoldRestored is called when the log does not include the last published checkpoint:
+// the database was restored from an older copy, and its waiting batches may have been
+// sent. It calls hold, which stops all sending until an admin resumes it, and records
+// that in the log, once for each lost part.
+func (l *Log) HoldRestored(ctx context.Context, published Checkpoint, lost Lost,
+	hold func(context.Context) error) (held bool, err error) {
 	said, err := store.Collect(ctx, l.db.Reader(), scanEntry,
 		`SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, LogRestored)
 	if err != nil {
@@ -41,7 +36,7 @@ func (l *Log) HoldRestored(
 			return false, nil
 		}
 	}
-	// Sending is held first: a console that fails between the two holds it again.
+	// Sending stops first: a console that fails between the two steps repeats them.
 	if err = hold(ctx); err != nil {
 		return false, err
 	}

@@ -14,8 +14,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// LeastKeepMonths is how long entries are kept at least.
-const LeastKeepMonths = 12
+// MinKeepMonths is how long entries are kept at least.
+const MinKeepMonths = 12
 
 // Faults of keeping and erasing.
 var (
@@ -31,13 +31,13 @@ var (
 		"Nothing was erased: enter the reason, and the full name of the user or account.")
 )
 
-// mostKeepMonths is a hundred years.
-const mostKeepMonths = 1_200
+// maxKeepMonths is a hundred years.
+const maxKeepMonths = 1_200
 
 // Retention is how long entries are kept, and what was removed.
 type Retention struct {
 	Months  int   // 0: for ever
-	Removed int64 // entries up to this one were, but for those of audit.Kept
+	Removed int64 // entries up to this one were, except NeverRemoved
 }
 
 // Retention returns how long entries are kept.
@@ -48,8 +48,8 @@ func (l *Log) Retention(ctx context.Context) (k Retention, err error) {
 
 // SetRetention sets for how many months entries are kept; 0 is for ever.
 func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
-	if months != 0 && (months < LeastKeepMonths || months > mostKeepMonths) {
-		return FaultKeepMonths.With(LeastKeepMonths)
+	if months != 0 && (months < MinKeepMonths || months > maxKeepMonths) {
+		return FaultKeepMonths.With(MinKeepMonths)
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
 		var before int
@@ -67,9 +67,8 @@ func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 // entriesAtOnce is how many entries one transaction removes or erases.
 const entriesAtOnce = 500
 
-// Sweep removes entries that are older than an admin wants to keep them.
-// The log says so first; the hashes of what is removed stay, and so do the
-// entries that seal jobs.
+// Sweep removes the entries that are older than the retention period. The log
+// records it first. The hashes stay, and so do the entries that seal jobs.
 func (l *Log) Sweep(ctx context.Context) error {
 	if err := l.db.Tx(ctx, func(tx *store.Tx) error { return l.removeOld(ctx, tx) }); err != nil {
 		return err
@@ -86,8 +85,8 @@ func (l *Log) Sweep(ctx context.Context) error {
 	return l.db.Scrub(ctx, "audit_lines", "audit_words")
 }
 
-// removeOld says that all entries are removed that are as old as an admin wants.
-// How old they are is read from the last of them, not from what it is found by.
+// removeOld records in the log that entries older than the retention period are
+// removed. It reads the age from the line of the last one, not from the index columns.
 func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	var months int
 	var removed int64
@@ -103,7 +102,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	if WholeNumber(said.Details["after"]) != int64(months) {
 		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
 	}
-	// A day at a time, for that entries were removed is an entry that stays.
+	// Once a day, because each removal adds an entry that stays.
 	before := l.db.Now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour)
 	e, err := l.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= removed {
@@ -118,7 +117,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	}
 	var kept int64
 	err = tx.QueryRowContext(ctx,
-		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+keptCodes, removed, e.Seq).Scan(&kept)
+		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+neverRemovedCodes, removed, e.Seq).Scan(&kept)
 	if err != nil || kept == e.Seq-removed {
 		return err
 	}
@@ -129,7 +128,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 		Details: map[string]any{"from": removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
 }
 
-// proven reads one entry, which must be the one that was hashed.
+// proven reads one entry and checks its hash.
 func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e Entry, err error) {
 	var stored storedLine
 	if err := tx.QueryRowContext(ctx,
@@ -148,20 +147,20 @@ func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (
 	return e, nil
 }
 
-// keptCodes is the list of audit.Kept for SQL. The database's triggers name the same.
-var keptCodes = func() string {
+// neverRemovedCodes is NeverRemoved for SQL. The database's triggers list the same codes.
+var neverRemovedCodes = func() string {
 	var list []string
-	for _, code := range Kept {
+	for _, code := range NeverRemoved {
 		list = append(list, "'"+string(code)+"'")
 	}
 	return "(" + strings.Join(list, ", ") + ")"
 }()
 
-// removeSome deletes some of what was said to be removed, and returns how many.
+// removeSome deletes some of the entries that the log says are removed, and returns how many.
 func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
 	old, err := store.Collect(ctx, tx, scanEntry, `
 		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1)
-			AND code NOT IN `+keptCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
+			AND code NOT IN `+neverRemovedCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e.Seq, e.Terms())
@@ -193,7 +192,7 @@ func (l *Log) Erase(ctx context.Context, by Actor, name, reason string) (erased 
 	if mentions(strings.ToLower(reason), strings.ToLower(name)) {
 		return 0, FaultEraseReason.With()
 	}
-	head, err := l.Size(ctx) // what is said of the erasing is not erased
+	head, err := l.Size(ctx) // the entries about this erasure are not erased
 	if err != nil {
 		return 0, err
 	}

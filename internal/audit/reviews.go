@@ -10,11 +10,11 @@ import (
 	"tagsweep/internal/store"
 )
 
-// FaultReview is that of a sign-off that fits no entry.
+// FaultReview: the sign-off is for an entry that does not exist or is signed off already.
 var FaultReview = fault.Declare(fault.Invalid, "audit.review",
 	"Nothing was signed off: the entry number must be from %d to %d. Check the entries, then sign off again.")
 
-// Review is an auditor's word that all entries up to one were reviewed.
+// Review is an auditor's statement that all entries up to one were reviewed.
 type Review struct {
 	By   string
 	At   time.Time
@@ -29,9 +29,9 @@ func (l *Log) SignOff(ctx context.Context, by Actor, upTo int64, note string) er
 	if err != nil {
 		return err
 	}
-	var head int64
-	if err := l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&head); err != nil {
-		return store.AsTrouble(err)
+	head, err := l.Size(ctx)
+	if err != nil {
+		return err
 	}
 	if upTo <= last.UpTo || upTo > head {
 		return FaultReview.With(last.UpTo+1, head)
@@ -60,11 +60,11 @@ func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review
 	}
 }
 
-// LastVisit returns the newest entry that says that a person read or searched the
+// LastRead returns the newest entry that says that a person read or searched the
 // log in another session than this; zero when there is none.
-func (l *Log) LastVisit(ctx context.Context, by Actor) (last Entry, err error) {
+func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	for _, code := range []Code{LogRead, LogSearched} {
-		e, err := l.lastVisit(ctx, by, code)
+		e, err := l.lastRead(ctx, by, code)
 		if err != nil {
 			return Entry{}, err
 		}
@@ -75,7 +75,7 @@ func (l *Log) LastVisit(ctx context.Context, by Actor) (last Entry, err error) {
 	return last, nil
 }
 
-func (l *Log) lastVisit(ctx context.Context, by Actor, code Code) (e Entry, err error) {
+func (l *Log) lastRead(ctx context.Context, by Actor, code Code) (e Entry, err error) {
 	for before := int64(0); ; {
 		found, err := l.Entries(ctx, Filter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
 		if err != nil || len(found) == 0 {
@@ -96,7 +96,7 @@ func (l *Log) Size(ctx context.Context) (size int64, err error) {
 	return size, store.AsTrouble(err)
 }
 
-// SaveVerified keeps what came of a verification, and says so in the log.
+// SaveVerified saves the result of a verification and records it in the log.
 func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -116,7 +116,7 @@ func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 	})
 }
 
-// LastVerified returns what came of the last verification; nil when there was none.
+// LastVerified returns the result of the last verification; nil when there was none.
 func (l *Log) LastVerified(ctx context.Context) (*Verified, error) {
 	var text string
 	err := l.db.Reader().QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)

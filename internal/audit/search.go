@@ -21,7 +21,7 @@ type Filter struct {
 	JobID   string
 	Account string // the entry is about it, or about a job it was in: one of AccountJobs
 	Result  string // Failed, Succeeded
-	Words   string // all of them stand in the entry
+	Words   string // all of them are in the entry
 	Before  int64  // a sequence number: entries older than it
 	Limit   int
 
@@ -34,10 +34,10 @@ const (
 	Succeeded = "succeeded"
 )
 
-// mostWords is how many words of a search count.
-const mostWords = 10
+// maxWords is how many words of a search count.
+const maxWords = 10
 
-// query walks the index of the narrowest thing asked for, newest first.
+// query uses the index of the most selective condition, newest first.
 func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 	from, where := `audit_lines e`, []string{}
 	order := `e.seq`
@@ -50,7 +50,7 @@ func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 			from, order = `audit_words w JOIN audit_lines e ON e.seq = w.seq`, `w.seq`
 			where = append(where, `w.word = `+q.Arg(words[0]))
 			words = words[1:]
-		} else if len(words) == 0 { // of signs alone: nothing is found by them
+		} else if len(words) == 0 { // only punctuation: it finds nothing
 			where = append(where, `1 = 0`)
 		}
 		for _, word := range words {
@@ -124,12 +124,12 @@ func (l *Log) reachedAt(ctx context.Context, t time.Time) (seq int64, err error)
 	return seq, err
 }
 
-// rarestFirst sorts words by how many entries have them, as far as that matters,
-// and reports whether the first is rarer than the code and the actor asked for.
+// rarestFirst sorts words by how many entries have them, and reports whether the
+// first is rarer than the code and the actor of the filter.
 func (l *Log) rarestFirst(ctx context.Context, words []string, f Filter) (sorted []string, rarer bool, err error) {
 	slices.Sort(words)
 	words = slices.Compact(words)
-	words = words[:min(len(words), mostWords)]
+	words = words[:min(len(words), maxWords)]
 	if len(words) == 0 {
 		return nil, false, nil
 	}

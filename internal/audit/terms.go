@@ -6,11 +6,11 @@ import (
 	"unicode"
 )
 
-// mostTerms is more than an entry of people's making has words.
-const mostTerms = 400
+// maxTerms is more than an entry of people's making has words.
+const maxTerms = 400
 
-// longestTerm is how many bytes of a word count.
-const longestTerm = 64
+// maxTerm is how many bytes of a word count.
+const maxTerm = 64
 
 // Terms are what an entry is found by in a search for words: the words of its
 // target, of who acted and from where, of its details and its app.
@@ -22,7 +22,7 @@ func (e Entry) Terms() []string {
 	words = detailWords(words, e.Details)
 	slices.Sort(words)
 	words = slices.Compact(words)
-	words = words[:min(len(words), mostTerms)]
+	words = words[:min(len(words), maxTerms)]
 	if e.Code.NamesAccount() { // by these it is found whatever else it says
 		words = append(words, AccountTerm(e.Target))
 		if more, is := e.Details["accounts"].([]any); is {
@@ -92,8 +92,8 @@ func Words(text string) (words []string) {
 }
 
 func short(word string) string {
-	if len(word) <= longestTerm {
+	if len(word) <= maxTerm {
 		return word
 	}
-	return strings.ToValidUTF8(word[:longestTerm], "")
+	return strings.ToValidUTF8(word[:maxTerm], "")
 }

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Proofs are what a log is held against besides itself.
+// Proofs are compared with the log.
 type Proofs struct {
-	Checkpoints iter.Seq2[string, error] // signed notes, as they were published or kept elsewhere; nil for none
+	Checkpoints iter.Seq2[string, error] // signed notes that were published or stored elsewhere; nil for none
 	Key         string                   // the public key they were signed with; "": that of SignWith
 }
 
-// Verified is what came of a verification.
+// Verified is the result of a verification.
 type Verified struct {
 	Wrong       []string  `json:"wrong"`              // a sentence for each thing that is wrong, the place first
 	More        int       `json:"more,omitempty"`     // further things that are wrong
@@ -26,12 +26,12 @@ type Verified struct {
 	Seals       int64     `json:"seals"`
 }
 
-// mostWrong is how many things are told one by one.
-const mostWrong = 200
+// maxFindings is how many findings are listed.
+const maxFindings = 200
 
 // Add adds a sentence about something that is wrong.
 func (v *Verified) Add(format string, args ...any) {
-	if len(v.Wrong) == mostWrong {
+	if len(v.Wrong) == maxFindings {
 		v.More++
 		return
 	}

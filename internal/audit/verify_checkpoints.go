@@ -11,21 +11,21 @@ import (
 	"tagsweep/internal/store"
 )
 
-// fork is a part of a published log that this one does not have, and the entry
-// that says so.
+// fork is a published part of the log that this database does not have, and the
+// entry that records it.
 type fork struct {
 	after, to, said int64
 	at              time.Time
 }
 
-// given is a checkpoint that the log is held against.
-type given struct {
+// publishedCheckpoint is a checkpoint that the log is compared with.
+type publishedCheckpoint struct {
 	size int64
 	root tlog.Hash
 	at   time.Time
 }
 
-// published reads the checkpoints the log is held against.
+// published reads the checkpoints the log is compared with.
 func (w *verifier) published(p Proofs, name string) error {
 	if p.Checkpoints == nil {
 		return nil
@@ -44,8 +44,8 @@ func (w *verifier) published(p Proofs, name string) error {
 			w.v.Add("published checkpoint %d: it belongs to another log (%s); this log is %s", number, c.Origin, name)
 		default:
 			w.v.Published++
-			if !slices.ContainsFunc(w.given[c.Size], func(g given) bool { return g.root == c.Root }) {
-				w.given[c.Size] = append(w.given[c.Size], given{c.Size, c.Root, c.At})
+			if !slices.ContainsFunc(w.given[c.Size], func(g publishedCheckpoint) bool { return g.root == c.Root }) {
+				w.given[c.Size] = append(w.given[c.Size], publishedCheckpoint{c.Size, c.Root, c.At})
 			}
 		}
 	}
@@ -100,16 +100,16 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 	}
 	for _, g := range w.given[size] {
 		if g.root != w.tree.Root() {
-			w.strange = append(w.strange, g)
+			w.mismatched = append(w.mismatched, g)
 		}
 	}
 	return nil
 }
 
-// forked reports whether the log says that it lost what a checkpoint covers that
-// had been published before. Only what was signed since can say so: whoever has
-// no key could write the entry, and not the checkpoint behind it.
-func (w *verifier) forked(g given) bool {
+// forked reports whether the log records the loss of the entries of a published
+// checkpoint. The record counts only when a later checkpoint covers it: without the
+// key, somebody could write the entry but not the checkpoint.
+func (w *verifier) forked(g publishedCheckpoint) bool {
 	return slices.ContainsFunc(w.forks, func(f fork) bool {
 		return f.said <= w.signed && f.after < g.size && g.size <= f.to && g.at.Before(f.at)
 	})
@@ -124,7 +124,7 @@ func (w *verifier) checkpointsBeyond(ctx context.Context, head int64, kept *chec
 	if c != nil {
 		w.v.Add("audit log: the last entry is %d, but a checkpoint covers %d entries", head, c.Size)
 	}
-	for _, g := range w.strange { // only now is it known what the log says that it lost
+	for _, g := range w.mismatched { // the recorded losses are known only now
 		if !w.forked(g) {
 			w.v.Add("published checkpoint of %d entries: the signed entries were changed", g.size)
 		}

@@ -29,31 +29,29 @@ type verifier struct {
 	missing ranges // entries that are not there
 	erased  ranges // entries whose personal part is not there
 
-	saidErased ranges           // what the log says was erased
-	kept       []int64          // entries that are never removed
-	months     int              // for how many the log says that entries are kept; 0: for ever
-	removed    int64            // up to which entry the log says that it was removed
-	forks      []fork           // what the log says was lost when the database was restored
-	ended      map[string]Entry // jobs that have no seal yet
+	recordedErased ranges           // what the log says was erased
+	retained       []int64          // entries that are never removed
+	months         int              // for how many the log says that entries are kept; 0: for ever
+	removed        int64            // up to which entry the log says that it was removed
+	forks          []fork           // what the log says was lost when the database was restored
+	ended          map[string]Entry // jobs that have no seal yet
 
-	given   map[int64][]given // published checkpoints by size
-	strange []given           // those that do not fit
-	signed  int64             // the size of the largest checkpoint of the database that fits
-	lastAt  time.Time
+	given      map[int64][]publishedCheckpoint // published checkpoints by size
+	mismatched []publishedCheckpoint           // those that do not fit
+	signed     int64                           // the size of the largest checkpoint of the database that fits
+	lastAt     time.Time
 }
 
-// VerifyIn replays the log and holds it against its checkpoints. It returns the
+// VerifyIn replays the log and compares it with its checkpoints. It returns the
 // entries that end jobs which no entry seals, though their end is an hour ago.
 func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) (unsealed []Entry, err error) {
-	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]given{}}
+	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]publishedCheckpoint{}}
 	var head, reached, removed int64
 	var months int
 	var edge []byte
 	var name string
-	err = tx.QueryRowContext(
-		ctx,
-		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`,
-	).Scan(&head, &edge, &reached, &removed, &months, &name)
+	err = tx.QueryRowContext(ctx,
+		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +200,8 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 
 // learn remembers what an entry says about others.
 func (w *verifier) learn(e Entry) {
-	if slices.Contains(Kept, e.Code) {
-		w.kept = append(w.kept, e.Seq)
+	if slices.Contains(NeverRemoved, e.Code) {
+		w.retained = append(w.retained, e.Seq)
 	}
 	switch e.Code {
 	case LogErased:
@@ -212,24 +210,19 @@ func (w *verifier) learn(e Entry) {
 		if err != nil {
 			w.v.Add("entry %d of the log: the list of erased entries cannot be read", e.Seq)
 		}
-		w.saidErased = append(w.saidErased, said...)
+		w.recordedErased = append(w.recordedErased, said...)
 	case LogKeepSet:
 		w.months = int(WholeNumber(e.Details["after"]))
 	case LogRemoved:
 		w.removed = WholeNumber(e.Details["to"])
-		from, _ := slices.BinarySearch(w.kept, WholeNumber(e.Details["from"]))
-		to, _ := slices.BinarySearch(w.kept, w.removed+1)
+		from, _ := slices.BinarySearch(w.retained, WholeNumber(e.Details["from"]))
+		to, _ := slices.BinarySearch(w.retained, w.removed+1)
 		if kept := WholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.Add(
-				"entries %d-%d of the log: %d must always be kept, but %d were found",
-				WholeNumber(e.Details["from"]),
-				w.removed,
-				kept,
-				to-from,
-			)
+			w.v.Add("entries %d-%d of the log: %d must always be kept, but %d were found",
+				WholeNumber(e.Details["from"]), w.removed, kept, to-from)
 		}
 		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
-		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, LeastKeepMonths), 0)) {
+		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, MinKeepMonths), 0)) {
 			w.v.Add("entry %d of the log: entries were removed that must be kept", e.Seq)
 		}
 	case LogRestored:
@@ -274,9 +267,9 @@ func (w *verifier) conclude(ctx context.Context) error {
 			"Entries up to %d were removed at the end of the retention period. Their hashes were verified. Entries "+
 				"that seal jobs were kept.", w.removed))
 	}
-	w.saidErased = w.saidErased.merged()
+	w.recordedErased = w.recordedErased.merged()
 	for _, r := range w.erased {
-		if at := w.saidErased.firstOutside(r); at > 0 {
+		if at := w.recordedErased.firstOutside(r); at > 0 {
 			w.v.Add("entry %d of the log: the personal data is missing, but no entry says that it was erased", at)
 		}
 	}

@@ -110,7 +110,7 @@ func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHa
 	})
 }
 
-// SetRole gives a user another role; sessions go on with it.
+// SetRole gives a user another role; sessions continue with it.
 func (us *Users) SetRole(ctx context.Context, by audit.Actor, id string, role Role) error {
 	if !role.Valid() {
 		return FaultUserRole.With()
@@ -135,14 +135,8 @@ func (us *Users) SetDisabled(ctx context.Context, by audit.Actor, id string, dis
 }
 
 // change makes a change, keeps at least one admin who can sign in, and records it.
-func (us *Users) change(
-	ctx context.Context,
-	by audit.Actor,
-	id string,
-	code audit.Code,
-	details map[string]any,
-	change func(*store.Tx) error,
-) error {
+func (us *Users) change(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any,
+	change func(*store.Tx) error) error {
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		// Every admin's row, so that two admins who disable each other at once cannot both succeed.
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {

@@ -12,10 +12,10 @@ import (
 
 const (
 	firstBackOff = 250 * time.Millisecond
-	longestWait  = 30 * time.Second
-	// connected is how long a call may wait for a connection.
-	connected = 600 * time.Millisecond
-	// slowHold is how long no call of a command leaves once one was too frequent.
+	maxBackOff   = 30 * time.Second
+	// connectTimeout is how long a call may wait for a connection.
+	connectTimeout = 600 * time.Millisecond
+	// slowHold is how long calls of a command pause after one was too frequent.
 	slowHold = 300 * time.Millisecond
 )
 
@@ -35,9 +35,9 @@ func (e *Engine) newCall(b *batch, command tim.Command, accounts []*account) *ca
 	return c
 }
 
-// lineFor is the ledger's line of the next call: that of the claim, while it is
-// still to be made, or a new one.
-func (e *Engine) lineFor(b *batch, command tim.Command, accounts []*account) *call {
+// nextCall returns the ledger line of the next call: the line that the claim wrote,
+// if that call was not made yet, or a new one.
+func (e *Engine) nextCall(b *batch, command tim.Command, accounts []*account) *call {
 	if n := len(b.calls); n > 0 {
 		if c := b.calls[n-1]; c.answer.Delivery == 0 && c.command == command {
 			return c
@@ -46,27 +46,27 @@ func (e *Engine) lineFor(b *batch, command tim.Command, accounts []*account) *ca
 	return e.newCall(b, command, accounts)
 }
 
-// tried is how often in a row calls gave codes of one rule. The parts of a batch
-// that was halved go on counting where the whole stood.
-type tried struct {
-	of    tim.Rule
-	times int
+// attempts counts the codes of one rule in a row. The halves of a batch continue the
+// count of the whole.
+type attempts struct {
+	rule  tim.Rule
+	count int
 }
 
-// callUntilClear makes a call, retrying temporary errors, until its answer says something of
-// its accounts: OK, Account, Split, or of a change InDoubt. What stops all calls,
-// or needs a person, is an ending.
-func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *tried) (
-	answer tim.Answer, tags map[string][]string, class tim.Class, end *ending) {
+// callWithRetry makes a call, and repeats it after temporary errors, until the answer is
+// about its accounts: OK, Account, Split, or InDoubt for a change. Otherwise it returns
+// a stopReason: all calls must stop, or a person is needed.
+func (e *Engine) callWithRetry(ctx context.Context, b *batch, command tim.Command, accounts []*account, t *attempts) (
+	answer tim.Answer, tags map[string][]string, class tim.Class, end *stopReason) {
 	for {
 		if answer, tags, end = e.call(ctx, b, command, accounts); end != nil {
 			return answer, nil, 0, end
 		}
 		rule := answer.Rule()
-		if rule != t.of {
-			*t = tried{of: rule}
+		if rule != t.rule {
+			*t = attempts{rule: rule}
 		}
-		class = rule.After(t.times)
+		class = rule.After(t.count)
 		if class == tim.InDoubt && command == tim.GetTags { // reading changes nothing
 			class = tim.Retry
 		}
@@ -81,56 +81,52 @@ func (e *Engine) callUntilClear(ctx context.Context, b *batch, command tim.Comma
 		case tim.OK, tim.Account, tim.Split, tim.InDoubt:
 			return answer, tags, class, nil
 		case tim.Halt:
-			if command == tim.GetTags && b.was == jobs.InDoubt && rule.Reading {
-				return answer, nil, class, &ending{ask: answer.Code}
+			if command == tim.GetTags && b.claimedAs == jobs.InDoubt && rule.Reading {
+				return answer, nil, class, &stopReason{review: answer.Code}
 			}
 			return answer, nil, class, b.haltAll(answer)
 		case tim.Slow:
-			e.pace[command].slower(ctx, slowHold)
-			continue // it says nothing of this call
+			e.limiters[command].slowDown(ctx, slowHold)
+			continue // this attempt does not count
 		case tim.WaitMinute:
-			for _, p := range e.pace {
+			for _, p := range e.limiters {
 				p.hold(ctx, rule.Wait)
 			}
 		case tim.SignAgain: // at once, with the new signature
 		default:
-			if !e.backOff(ctx, b, t.times) {
-				return answer, nil, class, cut
+			if !e.backOff(ctx, b, t.count) {
+				return answer, nil, class, notNow
 			}
 		}
-		t.times++
+		t.count++
 	}
 }
 
-// backOff waits before a batch is tried again: longer each time, and spread, so
-// that batches that failed together do not return together. It returns false when
-// something stops calls meanwhile.
+// backOff waits before a batch is tried again: longer each time, and with a random
+// part, so that batches that failed together return at different times. It returns
+// false when calls are stopped in the meantime.
 func (e *Engine) backOff(ctx context.Context, b *batch, tries int) bool {
-	wait := min(longestWait, firstBackOff<<min(tries, 10))
+	wait := min(maxBackOff, firstBackOff<<min(tries, 10))
 	return e.gate.wait(ctx, b, time.Now().Add(wait/2+rand.N(wait/2)))
 }
 
-// call makes one call at its slot. It is not sent when something stops calls.
-func (e *Engine) call(
-	ctx context.Context,
-	b *batch,
-	command tim.Command,
-	accounts []*account,
-) (answer tim.Answer, tags map[string][]string, end *ending) {
-	c := e.lineFor(b, command, accounts)
+// call makes one call at its slot, unless calls are stopped.
+func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
+	accounts []*account) (answer tim.Answer, tags map[string][]string, end *stopReason) {
+	c := e.nextCall(b, command, accounts)
 	if !c.written {
 		if end := e.keep(ctx, b, c); end != nil {
 			return answer, nil, end
 		}
 	}
 	may := func() bool { return e.gate.open(b) && b.mayChange(command) }
-	left, ok := e.pace[command].next(ctx, may)
+	left, ok := e.limiters[command].next(ctx, may)
 	if !ok {
-		return answer, nil, cut
+		return answer, nil, notNow
 	}
-	e.firstLeft(b)
-	leaving := tim.Leaving{Until: time.Now().Add(connected), May: may, Written: left}
-	calling := tim.WithLeaving(context.WithoutCancel(ctx), leaving)
+	e.firstCallSent(b)
+	gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: left}
+	calling := tim.WithSendGate(context.WithoutCancel(ctx), gate)
 	switch command {
 	case tim.GetTags:
 		tags, answer = e.Client.GetTags(calling, c.random, names(accounts))
@@ -145,20 +141,19 @@ func (e *Engine) call(
 	}
 	c.answer = answer
 	if answer.Delivery == tim.NotSent && !may() {
-		return answer, nil, cut
+		return answer, nil, notNow
 	}
 	b.answered = b.answered || answer.Delivery == tim.Answered
 	e.logCall(b, c)
 	return answer, tags, nil
 }
 
-// mayChange reports whether the tags that were read may still be taken for those
-// the accounts have.
+// mayChange reports whether the reading is recent enough for a change.
 func (b *batch) mayChange(command tim.Command) bool {
-	return command == tim.GetTags || !b.job.readsFirst() || young(b.readAt, fresh)
+	return command == tim.GetTags || !b.job.readsFirst() || recent(b.readAt, maxReadAge)
 }
 
-// logCall writes what went otherwise than it mostly does into the program's log.
+// logCall writes a call that was not fully accepted to the program log.
 func (e *Engine) logCall(b *batch, c *call) {
 	a := c.answer
 	if a.OK() && len(a.AccountErrors) == 0 {
@@ -166,7 +161,7 @@ func (e *Engine) logCall(b *batch, c *call) {
 	}
 	e.Log.Warn("a call was not accepted for all its accounts", "job", b.job.id, "kind", b.job.kind, "batch", b.number, "call", c.id,
 		"command", c.command, "accounts", len(c.accounts), "delivery", a.Delivery, "http", a.HTTPStatus,
-		"code", a.Code, "info", a.Info, "named", len(a.AccountErrors), "was", b.was, "err", a.Err)
+		"code", a.Code, "info", a.Info, "named", len(a.AccountErrors), "was", b.claimedAs, "err", a.Err)
 }
 
 // changes are the next tags of accounts, as many as fit into a call.

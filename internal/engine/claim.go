@@ -14,15 +14,15 @@ import (
 // nextJobSQL finds the job of the app $1 whose turn it is at the time $2 of the
 // database, in rounds: the one after the job $3.
 //
-//   - One that is paused, halted or scheduled has no turn. While the app probes, one
-//     that waits for the service may be the probe.
-//   - Of jobs that share accounts one at a time has some in hand.
-//   - doubts: it has accounts in doubt that may be read back by now.
-//   - waits: it has others that may be sent. They wait for what is in doubt of the
-//     jobs they share accounts with, and for those of them that were started before.
+//   - A paused, halted or scheduled job has no turn. While the app probes, a job that
+//     halted for the service may be the probe.
+//   - Of jobs that share accounts, only one at a time has claimed batches.
+//   - doubts: the job has accounts in doubt that may be read again now.
+//   - waits: it has waiting accounts that may be sent. They wait for accounts in doubt
+//     of jobs with the same accounts, and for those of these jobs that started earlier.
 //
-// A time more than 90 s ahead counts as come: the clock was set back. What is asked
-// of a batch names all that an index of batches holds, or it would not be taken.
+// A time more than 90 s ahead counts as reached: the clock was set back. Conditions on
+// batches repeat the conditions of an index, so that the database uses it.
 const nextJobSQL = `
 	SELECT id, kind, state, checks, policy, only_tags, snapshot, careful, probing, waits
 	FROM (
@@ -58,8 +58,8 @@ const nextJobSQL = `
 	ORDER BY place, id
 	LIMIT 1`
 
-// takeBatchesSQL takes up to $6 batches of the job $1 for the console $3 under the
-// claim $4: those in doubt first, and those that wait up to the batch $5.
+// takeBatchesSQL claims up to $6 batches of the job $1 for the console $3 under the
+// claim $4: first those in doubt, then waiting ones up to the batch $5.
 const takeBatchesSQL = `
 	UPDATE batches SET console = $3, claim = $4
 	WHERE job_id = $1 AND console = '' AND number IN (
@@ -70,25 +70,25 @@ const takeBatchesSQL = `
 	RETURNING number, outcome, accounts, sent = 1, lost,
 		(SELECT p.accounts FROM planned_batches p WHERE p.job_id = batches.job_id AND p.number = batches.number)`
 
-// claimSome takes up to n batches of the job whose turn it is; none when nothing
-// may be sent, or when there is none. Trouble with the database closes the gate.
-func (e *Engine) claimSome(ctx context.Context, n int) (batches []*batch) {
+// claimBatches claims up to n batches of the next job. It returns none when there are
+// none to send. A database error closes the gate.
+func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockApp, func(ctx context.Context, tx *store.Tx) (err error) {
 		batches, err = e.claimIn(ctx, tx, n, false)
 		return err
 	})
-	if errors.Is(err, store.ErrAlone) {
+	if errors.Is(err, store.ErrExclusive) {
 		err = e.Store.Tx(ctx, func(tx *store.Tx) (err error) {
 			batches, err = e.claimIn(ctx, tx, n, true)
 			return err
 		})
 	}
-	if broken, is := errors.AsType[*damaged](err); is { // the other jobs are not to wait for it
+	if broken, is := errors.AsType[*damaged](err); is { // the other jobs must not wait for it
 		err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.haltDamaged(ctx, tx, broken) })
 		batches = nil
 	}
-	if e.gate.note(ctx, writing, err) || len(batches) == 0 {
+	if e.gate.report(ctx, writing, err) || len(batches) == 0 {
 		return nil
 	}
 	for _, b := range batches {
@@ -101,7 +101,7 @@ func (e *Engine) claimSome(ctx context.Context, n int) (batches []*batch) {
 	return batches
 }
 
-func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) ([]*batch, error) {
+func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive bool) ([]*batch, error) {
 	// One claim of an app at a time, whichever console makes it.
 	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID); err != nil {
 		return nil, err
@@ -115,8 +115,8 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		return nil, err
 	}
 	if j.state == jobs.Queued {
-		if !alone { // it writes the job, which comes after all that a group may have locked
-			return nil, store.ErrAlone
+		if !exclusive { // it writes the job's row, which must be locked before others
+			return nil, store.ErrExclusive
 		}
 		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
 			return nil, err
@@ -130,10 +130,10 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 		return nil, err
 	}
 	taken := len(batches)
-	if batches, err = e.setAsideProtected(ctx, tx, batches, alone); err != nil {
+	if batches, err = e.setAsideProtected(ctx, tx, batches, exclusive); err != nil {
 		return nil, err
 	}
-	if len(batches) < taken { // it may have been the last of its job
+	if len(batches) < taken { // the excluded batch may have been the last one
 		if err := e.Jobs.Advance(ctx, tx, j.id); err != nil {
 			return nil, err
 		}
@@ -143,17 +143,17 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, alone bool) (
 	}
 	if j.probing {
 		batches[0].probe = true
-		if err := e.takeProbe(ctx, tx, now); err != nil {
+		if err := e.reserveProbe(ctx, tx, now); err != nil {
 			return nil, err
 		}
 	}
-	return batches, e.intendReadings(ctx, tx, batches)
+	return batches, e.writeReadIntents(ctx, tx, batches)
 }
 
 func (e *Engine) nextJob(ctx context.Context, tx *store.Tx, now int64) (j job, err error) {
 	var only string
 	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last).
-		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.careful, &j.probing, &j.waits)
+		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.canary, &j.probing, &j.waits)
 	if err == nil && only != "" {
 		if err = json.Unmarshal([]byte(only), &j.only); err != nil {
 			err = &damaged{j.id, err}
@@ -167,7 +167,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	switch {
 	case !j.waits:
 		upTo = 0
-	case j.careful:
+	case j.canary:
 		upTo = 1
 	}
 	claim, claimed, shared := store.NewID(e.gate.time()), time.Now(), &key{}
@@ -178,7 +178,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	}
 	all, err := store.Collect(ctx, tx, func(row store.Scanner) (t taken, err error) {
 		t.batch = &batch{job: j, claim: claim, key: shared, lostCallEnds: e.LostCallEnds}
-		return t, row.Scan(&t.number, &t.was, &t.open, &t.intendedBefore, &t.lost, &t.plan)
+		return t, row.Scan(&t.number, &t.claimedAs, &t.open, &t.intendedBefore, &t.lost, &t.plan)
 	}, takeBatchesSQL, j.id, now, e.console, claim, upTo, n)
 	for _, t := range all {
 		t.claimed = claimed

@@ -9,98 +9,88 @@ import (
 )
 
 const (
-	beatEvery = time.Second
-	// silentFor is after how long without a heartbeat a console has lost its batches.
-	// A call leaves while the heartbeat is younger than beatAge, and ends within the
-	// client's time-out of 10 s: none is under way by then.
-	silentFor = 20 * time.Second
+	heartbeatEvery = time.Second
+	// consoleTimeout is the time without a heartbeat after which a console loses its
+	// batches. Its calls have ended by then: they leave while the heartbeat is younger
+	// than maxHeartbeatAge, and the client's time-out is 10 s.
+	consoleTimeout = 20 * time.Second
 )
 
-// heartbeat says that a console lives.
-const heartbeat = `
+// heartbeatSQL records that a console is alive.
+const heartbeatSQL = `
 	INSERT INTO consoles (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
 
-// silent are the consoles other than $2 that have been silent since $1, or whose
-// last sign lies so far ahead that the clock was set back.
-const silent = `
+// silentConsoles returns the consoles other than $2 without a heartbeat since $1, or with
+// one so far in the future that the clock was set back.
+const silentConsoles = `
 	SELECT id FROM consoles WHERE id <> $2 AND (seen_at < $1 OR seen_at > $1 + 3600000)
 	UNION SELECT b.console FROM batches b LEFT JOIN consoles c ON c.id = b.console WHERE b.console <> '' AND c.id IS NULL`
 
-// enlist makes this console known, and where there can be no other ends what an
-// earlier one left. It returns false when ctx ended first.
-func (e *Engine) enlist(ctx context.Context) bool {
+// register writes the first heartbeat. On SQLite, where there is only one console, it
+// ends all earlier claims. It returns false when ctx ended first.
+func (e *Engine) register(ctx context.Context) bool {
 	for {
-		e.gate.look(ctx)
-		if e.beatOnce(ctx, !e.Store.Shared()) {
+		e.gate.poll(ctx)
+		if e.writeHeartbeat(ctx, !e.Store.Shared()) {
 			return true
 		}
-		if !sleep(ctx, beatEvery) {
+		if !sleep(ctx, heartbeatEvery) {
 			return false
 		}
 	}
 }
 
-func (e *Engine) beat(ctx context.Context) {
-	for sleep(ctx, beatEvery) {
-		e.beatOnce(ctx, false)
-	}
-}
-
-// beatOnce writes a heartbeat and takes from silent consoles what they had in hand;
-// alone, from all others. It returns false when it could not.
-func (e *Engine) beatOnce(ctx context.Context, alone bool) bool {
+// writeHeartbeat writes a heartbeat and takes over the batches of silent consoles, or of
+// all others if this one is exclusive. It returns false when it failed.
+func (e *Engine) writeHeartbeat(ctx context.Context, exclusive bool) bool {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockConsole, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, heartbeat, e.console, e.gate.now())
+		_, err := tx.ExecContext(ctx, heartbeatSQL, e.console, e.gate.now())
 		return err
 	})
-	if e.gate.note(ctx, beating, err) {
+	if e.gate.report(ctx, smallWrites, err) {
 		return false
 	}
-	e.gate.beat(began)
-	since := e.gate.now() - silentFor.Milliseconds()
-	if alone {
+	e.gate.heartbeatWritten(began)
+	since := e.gate.now() - consoleTimeout.Milliseconds()
+	if exclusive {
 		since = 1 << 62 // whatever the clock says
 	}
 	dead, err := store.Column[string](ctx, e.Store.Reader(),
-		silent, since, e.console)
+		silentConsoles, since, e.console)
 	for _, id := range dead {
 		if err == nil {
-			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, alone) })
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, exclusive) })
 		}
 	}
-	return !e.gate.note(ctx, beating, err)
+	return !e.gate.report(ctx, smallWrites, err)
 }
 
-// takeOver ends the claims of a console that is silent still. What it had an
-// intent for is in doubt, and is read back once its lost call can no longer take
-// effect; the rest is free.
-func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, since int64, alone bool) error {
+// takeOver ends the claims of a console that is still silent. Batches with an intent
+// are in doubt, and are read back once the lost call can no longer take effect. The
+// others are free.
+func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, since int64, exclusive bool) error {
 	if err := e.lock(ctx, tx, false); err != nil {
 		return err
 	}
 	var seen int64
-	// It is written first, so that of two consoles that take it over one waits.
-	err := tx.QueryRowContext(
-		ctx,
+	// The row is written first, so that only one of two consoles takes it over.
+	err := tx.QueryRowContext(ctx,
 		`INSERT INTO consoles (id, seen_at) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at = consoles.seen_at RETURNING seen_at`,
-		console,
-	).Scan(
-		&seen,
-	)
+		console).Scan(&seen)
 	if err != nil || seen >= since && seen <= since+3_600_000 {
 		return err // it lives
 	}
 	notBefore := int64(0)
-	if alone { // it died just now, and its calls may be under way
+	if exclusive { // it died just now, and its calls may be under way
 		notBefore = e.gate.now() + e.LostCallEnds.Milliseconds()
 	}
-	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c inHand, err error) {
+	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c claimedBatch, err error) {
 		return c, row.Scan(&c.job, &c.number, &c.open, &c.outcome)
 	}, `SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 ORDER BY job_id, number`, console)
 	for _, c := range inHand {
 		if err == nil {
-			err = e.lose(ctx, tx, c, notBefore)
+			err = e.endClaim(ctx, tx, c, notBefore)
 		}
 	}
 	if err == nil && len(inHand) > 0 {
@@ -112,16 +102,16 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 	return err
 }
 
-// inHand is a batch that a console had in hand.
-type inHand struct {
+// claimedBatch is a batch that a console had claimed.
+type claimedBatch struct {
 	job     string
 	number  int64
 	open    int64
 	outcome jobs.Outcome
 }
 
-// lose ends one claim of a console that died.
-func (e *Engine) lose(ctx context.Context, tx *store.Tx, c inHand, notBefore int64) error {
+// endClaim ends one claim of a console that died.
+func (e *Engine) endClaim(ctx context.Context, tx *store.Tx, c claimedBatch, notBefore int64) error {
 	moves, lost := jobs.Counts{}, 0
 	if c.outcome == jobs.Sending {
 		moves = jobs.Counts{jobs.Sending: -c.open, jobs.InDoubt: c.open}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestADamagedPlanHaltsItsJobAlone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		plan, counted := c.starts(jobs.Clear, accounts("a", 3)), c.starts(jobs.Clear, accounts("b", 3))
 		only := c.starts(jobs.Clear, accounts("c", 3))
 		well := c.starts(jobs.Clear, accounts("d", 300))
@@ -26,15 +26,15 @@ func TestADamagedPlanHaltsItsJobAlone(t *testing.T) {
 }
 
 func TestADamagedPlanInDoubtAsksAPerson(t *testing.T) {
-	onEach(t, func(c *scene) {
-		c.lose(tim.RemoveAllTags)
+	onEach(t, func(c *fixture) {
+		c.loseAnswers(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
-		c.doubted(j)
+		c.putInDoubt(j)
 		c.act(j, jobs.Cancel)
 		c.exec(`UPDATE planned_batches SET accounts = 'damaged' WHERE job_id = $1`, j.ID)
 		c.readBack(timtest.Faults{})
-		c.asks(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
+		c.requireReview(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
 		well := c.starts(jobs.Clear, accounts("b", 300))
 		c.ends(well, jobs.Counts{jobs.Cleared: 300})
 		c.decide(j, jobs.Leave)

@@ -10,8 +10,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// fill gives a claimed batch its open accounts, of the plan as it is kept, and
-// says of each whether a call may have changed it.
+// fill reads the open accounts of a claimed batch from the stored plan, and marks
+// those that a call may have changed.
 func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) error {
 	plan, err := jobs.ReadPlannedBatch(b.number, text)
 	if err != nil {
@@ -32,7 +32,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	}
 	for place, p := range plan.Accounts {
 		if seq := plan.First() + int64(place); !settled[seq] {
-			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.was == jobs.InDoubt})
+			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.claimedAs == jobs.InDoubt})
 		}
 	}
 	if len(b.accounts) != open {
@@ -41,14 +41,14 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	if !b.intendedBefore {
 		return nil
 	}
-	// A code other than 0 says that nothing was done; none of them leaves it open.
+	// Any code other than 0 means that nothing was done.
 	lines, err := store.Collect(ctx, tx, func(row store.Scanner) (held []byte, err error) { return held, row.Scan(&held) }, `
 		SELECT held FROM calls
 		WHERE job_id = $1 AND batch = $2 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
 		b.job.id, b.number)
 	for _, a := range b.accounts {
 		for _, line := range lines {
-			a.touched = a.touched || jobs.Held(line, a.place)
+			a.maybeChanged = a.maybeChanged || jobs.Held(line, a.place)
 		}
 	}
 	return err
@@ -62,7 +62,7 @@ type damaged struct {
 
 func (d *damaged) Error() string { return d.why.Error() }
 
-// haltDamaged halts such a job. What a cancelled one has in doubt waits for a person.
+// haltDamaged halts such a job. The accounts in doubt of a cancelled one wait for a person.
 func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) error {
 	if err := e.lock(ctx, tx, false); err != nil {
 		return err
@@ -76,35 +76,35 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 	return e.Jobs.Halt(ctx, tx, d.job, jobs.HaltReason{Code: jobs.CodeUnreadable, Info: d.Error()})
 }
 
-// recall gives a batch what is kept of its accounts: the tags to add or remove,
-// and those of before, as far as they are written down.
-func (e *Engine) recall(ctx context.Context, b *batch) *ending {
+// loadTags loads the stored tags of a batch: the tags to add or remove, and the saved
+// earlier tags.
+func (e *Engine) loadTags(ctx context.Context, b *batch) *stopReason {
 	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
-	if !b.job.told() && !partly {
+	if !b.job.hasTags() && !partly {
 		return nil
 	}
-	err := e.recallTags(ctx, b, partly)
+	err := e.loadTagsOf(ctx, b, partly)
 	switch {
 	case err == nil:
 		return nil
 	case snapshot.Unreadable(err):
 		return b.unreadable(err)
 	}
-	e.gate.note(ctx, looking, err)
-	return cut
+	e.gate.report(ctx, polling, err)
+	return notNow
 }
 
-func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
+func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 	key, err := e.keyOf(ctx, b)
 	if err != nil {
 		return err
 	}
-	if b.job.told() {
-		wanted, err := e.Snapshots.SealedTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
+	if b.job.hasTags() {
+		wanted, err := e.Snapshots.BatchTags(ctx, key, snapshot.Wanted, b.job.id, b.number)
 		if err != nil {
 			return err
 		}
-		if wanted == nil { // without them it would seem that nothing is to be done
+		if wanted == nil { // without them the accounts would seem to need nothing
 			return snapshot.FaultChanged.With(b.number, b.job.id)
 		}
 		for _, a := range b.accounts {
@@ -114,19 +114,19 @@ func (e *Engine) recallTags(ctx context.Context, b *batch, partly bool) error {
 	if !partly {
 		return nil
 	}
-	if b.earlier, err = e.Snapshots.SealedTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
+	if b.earlier, err = e.Snapshots.BatchTags(ctx, key, snapshot.Before, b.job.id, b.number); err != nil {
 		return err
 	}
 	for _, a := range b.accounts {
-		a.before, a.known = b.earlier[a.seq]
+		a.before, a.beforeKnown = b.earlier[a.seq]
 	}
 	return nil
 }
 
-// setAsideProtected takes protected accounts out of batches that are about to be
-// sent. In a batch in doubt they are marked, and only read back.
-func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, alone bool) (rest []*batch, err error) {
-	protected, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
+// setAsideProtected excludes protected accounts from batches that are about to be
+// sent. In a batch in doubt they are only read again.
+func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []*batch, exclusive bool) (rest []*batch, err error) {
+	protected, _, err := e.Jobs.ProtectedNames(ctx, tx, e.App.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +136,17 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 		for _, a := range b.accounts {
 			_, a.protected = protected[a.name]
 			switch {
-			case !a.protected || b.was == jobs.InDoubt:
+			case !a.protected || b.claimedAs == jobs.InDoubt:
 				open = append(open, a)
-			case a.touched:
+			case a.maybeChanged:
 				touched = append(touched, a.seq)
 			default:
 				untouched = append(untouched, a.seq)
 			}
 		}
 		if len(open) < len(b.accounts) {
-			if !alone {
-				return nil, store.ErrAlone
+			if !exclusive {
+				return nil, store.ErrExclusive
 			}
 			if err := e.Jobs.SetAside(ctx, tx, b.job.id, b.plan, untouched, touched); err != nil {
 				return nil, err
@@ -159,14 +159,14 @@ func (e *Engine) setAsideProtected(ctx context.Context, tx *store.Tx, batches []
 	return rest, nil
 }
 
-// intendReadings writes down the readings that claimed batches begin with.
-func (e *Engine) intendReadings(ctx context.Context, tx *store.Tx, batches []*batch) error {
+// writeReadIntents records the first readings of claimed batches.
+func (e *Engine) writeReadIntents(ctx context.Context, tx *store.Tx, batches []*batch) error {
 	var rows []any
 	for _, b := range batches {
-		if b.job.readsFirst() || b.was == jobs.InDoubt {
+		if b.job.readsFirst() || b.claimedAs == jobs.InDoubt {
 			c := e.newCall(b, tim.GetTags, b.accounts)
 			rows = append(rows, e.intent(b, c)...)
 		}
 	}
-	return store.InsertAll(ctx, tx, intended, 9, rows)
+	return store.InsertAll(ctx, tx, intentColumns, 9, rows)
 }

@@ -12,58 +12,58 @@ import (
 )
 
 const (
-	// lookEvery is how often the gate asks the database what stops calls.
-	lookEvery = 150 * time.Millisecond
-	// lookAge is how old its answer may be for a call to leave by: with the look
-	// itself and a wait for a connection, none leaves a second after a person has
-	// stopped it.
-	lookAge = 500 * time.Millisecond
-	// beatAge is how old the heartbeat may be: a call that leaves then has ended
-	// before another console takes its batch over.
-	beatAge = 5 * time.Second
+	// pollEvery is how often the gate asks the database what stops calls.
+	pollEvery = 150 * time.Millisecond
+	// maxPollAge is the age up to which calls may rely on the answer. Even with the
+	// query and the wait for a connection, no call leaves a second after a person
+	// has stopped it.
+	maxPollAge = 500 * time.Millisecond
+	// maxHeartbeatAge is the age of a heartbeat up to which calls may leave. They end
+	// before another console takes the batch over.
+	maxHeartbeatAge = 5 * time.Second
 )
 
-// FaultStore is what the engine says of an error of storage that is none of the known ones.
+// FaultStore is shown for a storage error of unknown kind.
 var FaultStore = fault.Declare(fault.Unavailable, "engine.store",
 	"Sending is paused because results cannot be saved. No data is lost. See the program log for the cause. "+
 		"Sending resumes automatically.")
 
-// work is what the engine asks of the database. Each kind is in trouble by itself.
-type work string
+// operation is a kind of database access. Each kind fails and recovers by itself.
+type operation string
 
 const (
-	looking  work = "look"
-	beating  work = "heartbeat" // and what else is small and changes one row
-	writing  work = "write"
-	settling work = "settle"
+	polling     operation = "look"
+	smallWrites operation = "heartbeat" // and other writes of one row
+	writing     operation = "write"
+	settling    operation = "settle"
 )
 
-// gate is the one place that says whether a call may leave.
+// gate is the send gate: the one place that decides whether a call may leave.
 type gate struct {
 	engine *Engine
 
-	mutex     sync.Mutex
-	offset    time.Duration         // of the database's clock from this one
-	allowed   map[string]permission // jobs that may send
-	thrown    bool                  // the kill switch, when last looked
-	looked    time.Time             // when the last look began
-	probing   bool                  // one batch at a time
-	brakes    int                   // answers that stop all calls and are not written down yet
-	braked    time.Time             // observations older than this do not count
-	revived   time.Time             // batches claimed before may be another console's: this one was silent too long
-	beaten    time.Time             // when the last heartbeat began that was written
-	failing   map[work]*jobs.Trouble
-	unwritten int // batches whose end is not written down
+	mutex         sync.Mutex
+	offset        time.Duration         // of the database's clock from this one
+	allowed       map[string]permission // jobs that may send
+	killSwitch    bool                  // as of the last poll
+	polledAt      time.Time             // when the last poll began
+	probing       bool                  // one batch at a time
+	blocks        int                   // answers that stop all calls and are not saved yet
+	unblockedAt   time.Time             // polls before this do not count
+	validSince    time.Time             // earlier claims may belong to another console: heartbeats were missing too long
+	lastHeartbeat time.Time             // when the last saved heartbeat began
+	failing       map[operation]*jobs.Trouble
+	unwritten     int // batches whose outcome is not saved
 }
 
-// permission is that of a job to send, and when it was seen.
+// permission allows a job to send, as of a time.
 type permission struct {
-	seen      time.Time
-	cancelled bool // only for what is in doubt
+	at        time.Time
+	cancelled bool // only accounts in doubt may be read
 }
 
 func newGate(e *Engine) *gate {
-	return &gate{engine: e, allowed: map[string]permission{}, failing: map[work]*jobs.Trouble{}}
+	return &gate{engine: e, allowed: map[string]permission{}, failing: map[operation]*jobs.Trouble{}}
 }
 
 // open reports whether a call of a batch may leave now.
@@ -71,66 +71,65 @@ func (g *gate) open(b *batch) bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	job, may := g.allowed[b.job.id]
-	return may && len(g.failing) == 0 && g.brakes == 0 && job.seen.After(g.braked) && !b.claimed.Before(g.revived) && young(job.seen, lookAge) && young(g.beaten, beatAge) &&
+	return may && len(g.failing) == 0 && g.blocks == 0 && job.at.After(g.unblockedAt) && !b.claimed.Before(g.validSince) && recent(job.at, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge) &&
 		(b.probe || !g.probing) &&
 		job.cancelled == (b.job.state == jobs.Cancelled)
 }
 
-// openToPerson reports whether a call that belongs to no job may leave, or why not.
-func (g *gate) openToPerson() (open bool, why *fault.Error) {
+// openForPerson reports whether a call outside any job may leave, or why not.
+func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	for _, trouble := range g.failing {
 		return false, trouble.Fault
 	}
-	if g.thrown {
+	if g.killSwitch {
 		return false, FaultStopped.With()
 	}
-	return g.brakes == 0 && g.looked.After(g.braked) && young(g.looked, lookAge), nil
+	return g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge), nil
 }
 
-// claims reports whether a claim may be tried. One also finds out whether the
-// database can be written again.
-func (g *gate) claims() bool {
+// mayClaim reports whether to try a claim. When only writes have failed, the claim
+// shows whether they work again.
+func (g *gate) mayClaim() bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	others := len(g.failing)
 	if g.failing[writing] != nil {
 		others--
 	}
-	return others == 0 && g.brakes == 0 && g.looked.After(g.braked) && young(g.looked, lookAge) && young(g.beaten, beatAge)
+	return others == 0 && g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge)
 }
 
-// young reports whether something is not older than that by the monotonic clock
-// and by the wall's: the first stands still while a machine is suspended.
-func young(at time.Time, age time.Duration) bool {
+// recent reports whether a time is not older than age by the monotonic clock and by
+// the wall clock. The monotonic clock stops while a machine is suspended.
+func recent(at time.Time, age time.Duration) bool {
 	return !at.IsZero() && time.Since(at) <= age && time.Now().Round(0).Sub(at.Round(0)).Abs() <= age
 }
 
-// brake stops all calls of this process until release is called.
-func (g *gate) brake() {
+// block stops all calls of this process until unblock is called.
+func (g *gate) block() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.brakes++
+	g.blocks++
 }
 
-// release says that what stops calls is written down: what is seen from now on counts.
-func (g *gate) release() {
+// unblock ends a block once its reason is saved. Only later polls count.
+func (g *gate) unblock() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.brakes--
-	g.braked = time.Now()
+	g.blocks--
+	g.unblockedAt = time.Now()
 }
 
-// allow counts a claim that began then as a fresh look at its job.
+// allow counts a claim that began then as a poll of its job.
 func (g *gate) allow(j job, began time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.allowed[j.id] = permission{began, j.state == jobs.Cancelled}
 }
 
-// wait waits while calls of the batch may leave, until a time. It returns false
-// when something stops them before.
+// wait waits until a time. It returns false when calls of the batch are stopped before.
 func (g *gate) wait(ctx context.Context, b *batch, until time.Time) bool {
 	return waitWhile(ctx, until, func() bool { return g.open(b) })
 }
@@ -144,28 +143,21 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 		if left <= 0 {
 			return true
 		}
-		if !sleep(ctx, min(left, lookEvery)) {
+		if !sleep(ctx, min(left, pollEvery)) {
 			return false
 		}
 	}
 }
 
-// watch looks until ctx ends.
-func (g *gate) watch(ctx context.Context) {
-	for sleep(ctx, lookEvery) {
-		g.look(ctx)
-	}
-}
-
-// maySend are the jobs of the app $1 that may send, whether the kill switch is
-// thrown, and whether the app probes; one line at least.
+// maySend returns the jobs of the app $1 that may send, whether the kill switch is
+// thrown, and whether the app probes. It returns at least one row.
 const maySend = `
 	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0, a.probe_at > 0
 	FROM apps a JOIN kill_switch k ON k.id = 1 LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
 		AND (j.state IN ('queued', 'running', 'cancelled') OR j.state = 'halted' AND j.halt_recovers = 1 AND a.probe_at > 0)
 	WHERE a.id = $1`
 
-func (g *gate) look(ctx context.Context) {
+func (g *gate) poll(ctx context.Context) {
 	began := time.Now()
 	type seen struct {
 		id              string
@@ -181,33 +173,33 @@ func (g *gate) look(ctx context.Context) {
 			return s, row.Scan(&s.id, &s.state, &s.thrown, &s.probing)
 		}, maySend, g.engine.App.ID)
 	}
-	if g.note(ctx, looking, err) {
+	if g.report(ctx, polling, err) {
 		return
 	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	allowed := map[string]permission{}
 	for id, p := range g.allowed {
-		if p.seen.After(began) { // a claim that this look may not have seen
+		if p.at.After(began) { // a claim that this poll may have missed
 			allowed[id] = p
 		}
 	}
 	for _, s := range all {
-		if g.thrown, g.probing = s.thrown, s.probing; s.id != "" && allowed[s.id] == (permission{}) {
+		if g.killSwitch, g.probing = s.thrown, s.probing; s.id != "" && allowed[s.id] == (permission{}) {
 			allowed[s.id] = permission{began, s.state == jobs.Cancelled}
 		}
 	}
-	g.looked, g.offset, g.allowed = began, offset, allowed
+	g.polledAt, g.offset, g.allowed = began, offset, allowed
 }
 
-// beat says that a heartbeat that began then is written.
-func (g *gate) beat(began time.Time) {
+// heartbeatWritten records that a heartbeat which began then is saved.
+func (g *gate) heartbeatWritten(began time.Time) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if !g.beaten.IsZero() && !young(g.beaten, beatAge) {
-		g.revived = began
+	if !g.lastHeartbeat.IsZero() && !recent(g.lastHeartbeat, maxHeartbeatAge) {
+		g.validSince = began
 	}
-	g.beaten = began
+	g.lastHeartbeat = began
 }
 
 // time is the database's time.
@@ -220,9 +212,9 @@ func (g *gate) time() time.Time {
 // now is the database's time in unix milliseconds.
 func (g *gate) now() int64 { return g.time().UnixMilli() }
 
-// note tells how some work ended and returns whether it failed. Shutdown and lost
-// claims are not errors of the database.
-func (g *gate) note(ctx context.Context, w work, err error) (failed bool) {
+// report records the result of a database operation and returns whether it failed.
+// A shutdown or an ended claim is no error of the database.
+func (g *gate) report(ctx context.Context, w operation, err error) (failed bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	if err == nil {
@@ -244,8 +236,8 @@ func (g *gate) note(ctx context.Context, w work, err error) (failed bool) {
 	return true
 }
 
-// holding counts the batches whose end waits to be written down.
-func (g *gate) holding(more int) {
+// addUnwritten counts batches whose outcome waits to be saved.
+func (g *gate) addUnwritten(more int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.unwritten += more

@@ -12,7 +12,7 @@ import (
 )
 
 // stopped requires that calls end within a second of what stops them.
-func (c *scene) stopped(j jobs.Job, stop func()) {
+func (c *fixture) stopped(j jobs.Job, stop func()) {
 	c.Helper()
 	before := len(c.calls())
 	c.until("calls are made", func() bool { return len(c.calls()) > before+5 })
@@ -27,7 +27,7 @@ func (c *scene) stopped(j jobs.Job, stop func()) {
 
 // With nothing in hand, nothing can leave: a call needs a claim, and those a turn.
 func TestAPersonStopsCallsWithinASecond(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		c.set(`rate_set = 40`)
 		j := c.starts(jobs.Clear, accounts("a", 20_000))
@@ -41,12 +41,12 @@ func TestAPersonStopsCallsWithinASecond(t *testing.T) {
 		c.until("it has ended", func() bool { return c.job(j).Settled() })
 		counts := c.job(j).Counts
 		require.Equal(c, int64(20_000), counts[jobs.Cleared]+counts[jobs.Unsent])
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestAScheduledJobWaitsForItsTime(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.Clear, accounts("a", 100))
 		c.exec(`UPDATE jobs SET start_at = $1`, time.Now().Add(time.Hour).UnixMilli())
 		other := c.starts(jobs.Clear, accounts("b", 100))
@@ -59,7 +59,7 @@ func TestAScheduledJobWaitsForItsTime(t *testing.T) {
 }
 
 func TestOneJobMayComeBeforeAllOthers(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`rate_set = 40`)
 		first, other := c.starts(jobs.Clear, accounts("a", 2_000)), c.starts(jobs.Clear, accounts("b", 6_000))
 		require.NoError(c, c.PutFirst(c.Context(), audit.System, other.ID, true))

@@ -7,25 +7,23 @@ import (
 	"tagsweep/internal/store"
 )
 
-// While it is not known whether the service works, an app probes: one batch at a
-// time, each after a longer wait, until one goes through. longestProbe is the longest
-// wait in milliseconds.
-const longestProbe = int64(30_000)
+// After an outage an app probes: one batch at a time, each after a longer wait, until
+// one succeeds. maxProbeWait is in milliseconds.
+const maxProbeWait = int64(30_000)
 
-// takeProbe makes the claim under way the only one until it is settled, or a
-// console that dies with it has been silent for long enough.
-func (e *Engine) takeProbe(ctx context.Context, tx *store.Tx, now int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+silentFor.Milliseconds())
+// reserveProbe blocks other claims until this one is settled, or until the timeout of
+// a console that dies with it.
+func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
 	return err
 }
 
-// probed says what follows from a probe: the jobs that halted because the service
-// did not work go on, or the next one comes later.
-func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
+// afterProbe continues the jobs that halted for the service, or schedules the next probe.
+func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE apps SET probe_at = $2 + probe_wait, probe_wait = CASE WHEN probe_wait * 2 < $3 THEN probe_wait * 2 ELSE $3 END
-			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), longestProbe)
+			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), maxProbeWait)
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {
@@ -34,12 +32,11 @@ func (e *Engine) probed(ctx context.Context, tx *store.Tx, well bool) error {
 	return e.Jobs.Recover(ctx, tx, e.App.ID)
 }
 
-// halt stops the job of a batch, or every job of the app: what stopped one would
-// stop them all.
-func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end ending) error {
+// halt stops the job of a batch, or every job of the app.
+func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReason) error {
 	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
-		if end.halt == jobs.CodeGained { // unless a person has said since how to go on
+		if end.halt == jobs.CodeGained { // unless a person has chosen how to continue since
 			var policy string
 			err := tx.QueryRowContext(ctx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id).Scan(&policy)
 			if err != nil || policy != string(b.job.policy) {

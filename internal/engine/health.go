@@ -12,43 +12,42 @@ import (
 )
 
 // An outage is ten calls of a command in a row without a good answer, or three over ten
-// seconds where few calls are made. A call long after the last one begins a new row.
+// seconds. A call long after the last one begins a new streak.
 const (
-	outageAfter  = 10
-	outageLeast  = 3
-	outageLasts  = 10 * time.Second
-	outageForgot = time.Minute // longer than any back-off and the call after it
+	outageCalls    = 10
+	outageMinCalls = 3
+	outageDuration = 10 * time.Second
+	streakExpires  = time.Minute // longer than any back-off and the call after it
 )
 
-// health is what the last answers say of the service: what no call shows by
-// itself. It belongs to one process and begins anew with it.
+// health judges the service by its last answers. It is not stored.
 type health struct {
-	mutex  sync.Mutex
-	bad    map[tim.Command]row
-	blamed map[blame]int // single accounts in a row
+	mutex   sync.Mutex
+	bad     map[tim.Command]streak
+	singles map[accountCode]int // refused single accounts in a row
 }
 
-// row is of calls of one command without a good answer.
-type row struct {
+// streak counts calls of one command in a row without a good answer.
+type streak struct {
 	calls       int
 	since, last time.Time
 }
 
-type blame struct {
+type accountCode struct {
 	command tim.Command
 	code    int
 }
 
-// judge returns why every job of the app halts after an answer; nil: none does.
-// Answers that say nothing of the service's health, such as that calls come too
-// often, neither count nor end the row. To a probe one bad answer is enough.
-func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe bool) *ending {
+// judge returns why every job of the app must halt after an answer; nil: none must.
+// Answers that do not show the service's health, such as "too frequent", neither count
+// nor end the streak. For a probe one bad answer is enough.
+func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe bool) *stopReason {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if class == tim.OK {
-		for b := range h.blamed {
+		for b := range h.singles {
 			if b.command == command {
-				delete(h.blamed, b)
+				delete(h.singles, b)
 			}
 		}
 	}
@@ -56,27 +55,27 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 	case a.Delivery == tim.Answered && (class == tim.OK || class == tim.Account || class == tim.Split):
 		delete(h.bad, command)
 		return nil
-	case a.Delivery == tim.Answered && !a.Rule().Unwell:
+	case a.Delivery == tim.Answered && !a.Rule().ServiceDown:
 		return nil
 	}
 	now := time.Now()
 	r := h.bad[command]
-	if now.Sub(r.last) > outageForgot {
-		r = row{since: now}
+	if now.Sub(r.last) > streakExpires {
+		r = streak{since: now}
 	}
 	r.last = now
-	if r.calls < outageLeast || !errors.Is(a.Err, tim.ErrNotLeft) { // it may be this program that is slow
+	if r.calls < outageMinCalls || !errors.Is(a.Err, tim.ErrSentNothing) { // this program may be the slow one
 		r.calls++
 	}
 	if h.bad == nil {
-		h.bad = map[tim.Command]row{}
+		h.bad = map[tim.Command]streak{}
 	}
 	h.bad[command] = r
-	lasts := r.calls >= outageLeast && now.Sub(r.since) >= outageLasts
-	if r.calls < outageAfter && !lasts && !probe {
+	lasts := r.calls >= outageMinCalls && now.Sub(r.since) >= outageDuration
+	if r.calls < outageCalls && !lasts && !probe {
 		return nil
 	}
-	end := &ending{halt: jobs.CodeDown, all: true}
+	end := &stopReason{halt: jobs.CodeDown, all: true}
 	switch {
 	case a.Delivery == tim.Answered:
 		end.info = fmt.Sprintf("%d %s", a.Code, a.Info)
@@ -89,22 +88,22 @@ func (h *health) judge(a tim.Answer, command tim.Command, class tim.Class, probe
 	return end
 }
 
-// misplaced counts the single accounts in a row that a code was given to, and
-// reports whether it is not the accounts any more.
-func (h *health) misplaced(command tim.Command, a tim.Answer) bool {
+// tooManyAlike counts single accounts in a row with the same code, and reports whether
+// there are so many that the accounts cannot be the cause.
+func (h *health) tooManyAlike(command tim.Command, a tim.Answer) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	most := a.Rule().Singles
+	most := a.Rule().MaxSingles
 	if most == 0 {
 		return false
 	}
-	if h.blamed == nil {
-		h.blamed = map[blame]int{}
+	if h.singles == nil {
+		h.singles = map[accountCode]int{}
 	}
-	b := blame{command, a.Code}
-	if h.blamed[b]++; h.blamed[b] < most {
+	b := accountCode{command, a.Code}
+	if h.singles[b]++; h.singles[b] < most {
 		return false
 	}
-	delete(h.blamed, b) // a person who resumes has them counted anew
+	delete(h.singles, b) // after Resume the count starts again
 	return true
 }

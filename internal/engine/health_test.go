@@ -17,7 +17,7 @@ func code(n int) tim.Answer {
 }
 
 // judged is what health says to an answer as it comes for the first time.
-func judged(h *health, a tim.Answer, command tim.Command, probe bool) *ending {
+func judged(h *health, a tim.Answer, command tim.Command, probe bool) *stopReason {
 	class := a.Rule().After(0)
 	if class == tim.InDoubt && command == tim.GetTags {
 		class = tim.Retry
@@ -39,16 +39,16 @@ func TestAnOutageHaltsAndAProbeEndsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h health
-			call := func(a tim.Answer) *ending { return judged(&h, a, tim.RemoveAllTags, false) }
-			for range outageAfter - 1 {
+			call := func(a tim.Answer) *stopReason { return judged(&h, a, tim.RemoveAllTags, false) }
+			for range outageCalls - 1 {
 				require.Nil(t, call(test.answer))
 			}
 			require.Nil(t, call(code(70107)), "an answer about an account is a good one")
-			for range outageAfter - 1 {
+			for range outageCalls - 1 {
 				require.Nil(t, call(test.answer))
 			}
 			require.Nil(t, call(code(60007)), "neither good nor bad")
-			require.Equal(t, &ending{halt: test.halt, all: true, info: test.info}, call(test.answer))
+			require.Equal(t, &stopReason{halt: test.halt, all: true, info: test.info}, call(test.answer))
 			require.True(t, jobs.Recovers(test.halt))
 
 			var anew health
@@ -62,8 +62,8 @@ func TestAnOutageHaltsAndAProbeEndsIt(t *testing.T) {
 func TestReadingsDoNotHideChangesThatFail(t *testing.T) {
 	for _, answer := range []tim.Answer{{Delivery: tim.Lost}, code(91000)} {
 		var h health
-		var end *ending
-		for range outageAfter {
+		var end *stopReason
+		for range outageCalls {
 			require.Nil(t, end)
 			require.Nil(t, judged(&h, code(0), tim.GetTags, false))
 			end = judged(&h, answer, tim.RemoveAllTags, false)
@@ -79,10 +79,10 @@ func TestAnOutageOfFewCallsTakesTenSeconds(t *testing.T) {
 				var h health
 				began := time.Now()
 				for wait := firstBackOff; judged(&h, answer, tim.RemoveAllTags, false) == nil; wait *= 2 {
-					time.Sleep(min(wait, longestWait))
+					time.Sleep(min(wait, maxBackOff))
 				}
-				require.GreaterOrEqual(t, time.Since(began), outageLasts)
-				require.Less(t, time.Since(began), 3*outageLasts, "with the wait that is under way by then")
+				require.GreaterOrEqual(t, time.Since(began), outageDuration)
+				require.Less(t, time.Since(began), 3*outageDuration, "with the wait that is under way by then")
 			})
 		})
 	}
@@ -91,7 +91,7 @@ func TestAnOutageOfFewCallsTakesTenSeconds(t *testing.T) {
 func TestAFewSlowTimeOutsAreNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h health
-		lost := func() *ending {
+		lost := func() *stopReason {
 			time.Sleep(10 * time.Second)
 			return judged(&h, tim.Answer{Delivery: tim.Lost}, tim.RemoveAllTags, false)
 		}
@@ -109,7 +109,7 @@ func TestAFewSlowTimeOutsAreNoOutage(t *testing.T) {
 
 func TestAnUnknownCodeIsNoOutage(t *testing.T) {
 	var h health
-	for range 3 * outageAfter {
+	for range 3 * outageCalls {
 		require.Nil(t, judged(&h, code(12345), tim.RemoveAllTags, false))
 	}
 	require.Equal(t, tim.Halt, code(12345).Rule().After(3), "a person is shown it")
@@ -117,7 +117,7 @@ func TestAnUnknownCodeIsNoOutage(t *testing.T) {
 
 func TestACodeOfManyAccountsIsNotTheAccounts(t *testing.T) {
 	var h health
-	blamed := func(n int) bool { return h.misplaced(tim.RemoveAllTags, code(n)) }
+	blamed := func(n int) bool { return h.tooManyAlike(tim.RemoveAllTags, code(n)) }
 	require.False(t, blamed(90001))
 	require.False(t, blamed(90001))
 	require.Nil(t, judged(&h, code(0), tim.RemoveAllTags, false), "a success in between: they were to blame")
@@ -147,7 +147,7 @@ func TestAnOutageIsTenBadAnswersInARow(t *testing.T) {
 				rows[command] = 0
 			}
 			bad := a.Delivery != tim.Answered || a.Code == 91000
-			require.Equal(t, bad && rows[command] >= outageAfter, judged(&h, a, command, false) != nil)
+			require.Equal(t, bad && rows[command] >= outageCalls, judged(&h, a, command, false) != nil)
 		}
 	})
 }
@@ -155,9 +155,9 @@ func TestAnOutageIsTenBadAnswersInARow(t *testing.T) {
 func TestNamedAccountsAreTriedAFewTimes(t *testing.T) {
 	for _, n := range append(tim.Codes(), 12345) {
 		a := &account{}
-		for passes(a, n) {
+		for isTemporary(a, n) {
 			a.tries++
-			require.LessOrEqual(t, a.tries, fewTries, "code %d", n)
+			require.LessOrEqual(t, a.tries, maxTries, "code %d", n)
 		}
 		switch tim.RuleOf(n).Class {
 		case tim.Account, tim.Halt, tim.Split:
@@ -177,7 +177,7 @@ func TestTheLedgerSaysWhichAccountsACallHeld(t *testing.T) {
 			in[place] = true
 			accounts = append(accounts, &account{place: place})
 		}
-		bits := held(accounts)
+		bits := accountBits(accounts)
 		require.Len(t, bits, 13)
 		for place := range 8 * len(bits) {
 			require.Equal(t, in[place], jobs.Held(bits, place), "place %d", place)
@@ -189,13 +189,13 @@ func TestTheLedgerSaysWhichAccountsACallHeld(t *testing.T) {
 func TestCallsThatDoNotLeaveAreNoOutageYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h health
-		stuck := func() *ending {
-			return judged(&h, tim.Answer{Delivery: tim.NotSent, Err: tim.ErrNotLeft}, tim.RemoveAllTags, false)
+		stuck := func() *stopReason {
+			return judged(&h, tim.Answer{Delivery: tim.NotSent, Err: tim.ErrSentNothing}, tim.RemoveAllTags, false)
 		}
-		for range 5 * outageAfter {
+		for range 5 * outageCalls {
 			require.Nil(t, stuck())
 		}
-		time.Sleep(outageLasts)
+		time.Sleep(outageDuration)
 		require.Equal(t, jobs.CodeDown, stuck().halt, "for so long it is no matter of a moment")
 	})
 }

@@ -55,7 +55,7 @@ func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 		for _, command := range tim.Commands {
 			for range workers {
 				go func() {
-					if _, ok := e.pace[command].next(t.Context(), always); ok {
+					if _, ok := e.limiters[command].next(t.Context(), always); ok {
 						left <- command
 					}
 				}()
@@ -64,10 +64,10 @@ func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		for _, command := range tim.Commands {
-			require.Equal(t, began.Add(10*time.Second+ahead).UnixMicro(), e.nextSlot(t, command), "a worker waits for a slot that is far")
+			require.Equal(t, began.Add(10*time.Second+reserveAhead).UnixMicro(), e.nextSlot(t, command), "a worker waits for a slot that is far")
 		}
 		called, held := time.Now(), map[tim.Command]int64{}
-		for command, p := range e.pace {
+		for command, p := range e.limiters {
 			p.hold(t.Context(), time.Minute)
 			held[command] = e.nextSlot(t, command)
 			require.WithinRange(t, time.UnixMicro(held[command]), called.Add(time.Minute), time.Now().Add(time.Minute))
@@ -78,7 +78,7 @@ func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 			require.GreaterOrEqual(t, time.Now().UnixMicro(), held[command], command)
 		}
 		for _, command := range tim.Commands {
-			require.Equal(t, held[command]+2*ahead.Microseconds(), e.nextSlot(t, command), "each slot after the hold is used")
+			require.Equal(t, held[command]+2*reserveAhead.Microseconds(), e.nextSlot(t, command), "each slot after the hold is used")
 		}
 	})
 }

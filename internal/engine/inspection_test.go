@@ -13,10 +13,10 @@ import (
 )
 
 // inspects makes the inspection of a job's sample, and waits for its end.
-func (c *scene) inspects(of jobs.Job) jobs.Job {
+func (c *fixture) inspects(of jobs.Job) jobs.Job {
 	c.Helper()
 	for range 2 { // once, however often it is asked for
-		_, err := c.MakeInspection(c.Context(), c.TempDir())
+		_, err := c.DeriveInspection(c.Context(), c.TempDir())
 		require.NoError(c, err)
 		require.NoError(c, jobstest.ReadAll(c.Console))
 	}
@@ -31,7 +31,7 @@ func (c *scene) inspects(of jobs.Job) jobs.Job {
 }
 
 func TestASampleShowsWhatWasNotDone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, snapshot.All)
 		c.faults(timtest.Faults{Ignored: 0.1})
 		j := c.starts(jobs.Clear, accounts("a", 250)+"unknown1\n")
@@ -49,15 +49,15 @@ func TestASampleShowsWhatWasNotDone(t *testing.T) {
 		require.Equal(c, []int64{250, tagged, 250 - tagged},
 			[]int64{inspection.Accounts, inspection.Counts[jobs.Inspected], inspection.Counts[jobs.Untagged]}, "those that were changed alone")
 
-		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID,
+		again := c.startDerived(c.Retry(c.Context(), audit.System, inspection.ID,
 			jobs.RetryRequest{Kind: jobs.Clear, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Cleared: tagged})
-		c.requireTruth(inspection, again)
+		c.requireMatch(inspection, again)
 	})
 }
 
 func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, snapshot.All)
 		c.faults(timtest.Faults{Ignored: 0.3})
 		j := c.starts(jobs.AddTags, tagged("a", 60, "t1", "t2"))
@@ -68,7 +68,7 @@ func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 		wrong := inspection.Counts[jobs.Inspected]
 		require.Positive(c, wrong)
 		require.Equal(c, 60-wrong, inspection.Counts[jobs.Unchanged])
-		again := c.made(c.Retry(c.Context(), audit.System, inspection.ID,
+		again := c.startDerived(c.Retry(c.Context(), audit.System, inspection.ID,
 			jobs.RetryRequest{Kind: jobs.AddTags, Outcomes: []jobs.Outcome{jobs.Inspected}}, c.TempDir()))
 		c.ends(again, jobs.Counts{jobs.Changed: wrong})
 		for name := range c.results(j) {
@@ -78,7 +78,7 @@ func TestASampleOfAddedTagsIsDoneAgain(t *testing.T) {
 }
 
 func TestASmallSampleIsOneBatchAtLeast(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 1) // one in a million
 		j := c.starts(jobs.Clear, accounts("a", 550))
 		require.NotEmpty(c, j.Verify.Seed)
@@ -87,12 +87,12 @@ func TestASmallSampleIsOneBatchAtLeast(t *testing.T) {
 		inspection := c.inspects(j)
 		require.Contains(c, []int64{100, 50}, inspection.Accounts)
 		require.Equal(c, inspection.Accounts, inspection.Counts[jobs.Untagged])
-		c.requireTruth(j, inspection)
+		c.requireMatch(j, inspection)
 	})
 }
 
 func TestNothingIsInspectedIfNothingWasDone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, snapshot.All)
 		failed, looked := c.starts(jobs.Clear, accounts("unknown", 3)), c.starts(jobs.Inspect, accounts("a", 3))
 		c.run()
@@ -100,7 +100,7 @@ func TestNothingIsInspectedIfNothingWasDone(t *testing.T) {
 		c.ends(looked, jobs.Counts{jobs.Inspected: 3})
 		for found := true; found; {
 			var err error
-			found, err = c.MakeInspection(c.Context(), c.TempDir())
+			found, err = c.DeriveInspection(c.Context(), c.TempDir())
 			require.NoError(c, err)
 		}
 		for _, j := range []jobs.Job{failed, looked} {

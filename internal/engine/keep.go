@@ -14,126 +14,116 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// errLost is of a claim that has ended: this console was silent for so long that
-// others took it for dead. What they have written down stands.
+// errLost means that the claim has ended: this console sent no heartbeat for so
+// long that another one took its batches over. What that one has written stands.
 var errLost = errors.New("engine: the claim has ended")
 
-// keepIntent says of a batch that a call which changes tags may leave for it.
-const keepIntent = `
+// markSending records that a call which changes tags may leave for a batch.
+const markSending = `
 	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// stillOurs changes nothing: it finds out whether the claim has ended.
-const stillOurs = `
+// checkClaim changes no value. It matches no row when the claim has ended.
+const checkClaim = `
 	UPDATE batches SET claim = claim WHERE job_id = $1 AND number = $2 AND claim = $3`
 
-// intended is where calls are written down before they leave.
-const intended = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
+// intentColumns are those of a call that is recorded before it leaves.
+const intentColumns = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
 
 func (e *Engine) intent(b *batch, c *call) []any {
-	return []any{c.id, b.job.id, b.number, held(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
+	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
 }
 
-// keepTags keeps the tags of before of a batch of the plan.
-const keepTags = `
-	INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
-	ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`
-
-// keep writes down what must not be lost when a call leaves: its intent, and
-// before the first that changes tags, those the accounts had. When it cannot, no
-// call leaves.
-func (e *Engine) keep(ctx context.Context, b *batch, c *call) *ending {
+// keep saves what must not be lost when a call leaves: its intent, and before the
+// first call that changes tags, the tags the accounts had. If that fails, the call
+// is not sent.
+func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	first := c.command != tim.GetTags && !b.intendedNow
-	tags, end := e.sealTags(ctx, b)
+	tags, end := e.encryptTags(ctx, b)
 	if end != nil {
 		return end
 	}
 	if !e.gate.open(b) {
-		return cut
+		return notNow
 	}
 	err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error {
-		if err := store.InsertAll(ctx, tx, intended, 9, e.intent(b, c)); err != nil {
+		if err := store.InsertAll(ctx, tx, intentColumns, 9, e.intent(b, c)); err != nil {
 			return err
 		}
 		if !first {
-			return store.One(ctx, tx, errLost, stillOurs, b.job.id, b.number, b.claim)
+			return store.One(ctx, tx, errLost, checkClaim, b.job.id, b.number, b.claim)
 		}
-		if err := tags.write(ctx, tx, b); err != nil {
+		if err := e.saveTags(ctx, tx, b, tags); err != nil {
 			return err
 		}
-		if err := store.One(ctx, tx, errLost, keepIntent, b.job.id, b.number, b.claim); err != nil {
+		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim); err != nil {
 			return err
 		}
 		open := int64(len(b.accounts))
-		return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.was: -open, jobs.Sending: open}, 0)
+		return e.Jobs.MoveCounts(ctx, tx, b.job.id, jobs.Counts{b.claimedAs: -open, jobs.Sending: open}, 0)
 	})
-	if e.gate.note(ctx, writing, err) {
-		return cut
+	if e.gate.report(ctx, writing, err) {
+		return notNow
 	}
 	c.written = true
 	if first {
 		b.intendedNow = true
-		tags.done(b)
+		b.tagsWritten(tags)
 	}
 	return nil
 }
 
-// sealedTags are the encrypted tags that a batch's accounts had before; data is nil when
-// all of them are saved.
-type sealedTags struct{ data []byte }
-
-// sealTags encrypts the tags that are not saved yet, together with those of the batch
-// that are.
-func (e *Engine) sealTags(ctx context.Context, b *batch) (s sealedTags, end *ending) {
-	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unkept }) {
-		return s, nil
+// encryptTags encrypts the tags that are not saved yet, together with those of the batch
+// that are. It returns nil when all are saved.
+func (e *Engine) encryptTags(ctx context.Context, b *batch) (encrypted []byte, end *stopReason) {
+	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unsaved }) {
+		return nil, nil
 	}
 	all := maps.Clone(b.earlier)
 	if all == nil {
 		all = map[int64][]string{}
 	}
 	for _, a := range b.accounts {
-		if a.unkept {
+		if a.unsaved {
 			all[a.seq] = a.before
 		}
 	}
 	key, err := e.keyOf(ctx, b)
 	if err == nil {
-		s.data, err = snapshot.Seal(key, snapshot.Before, b.job.id, b.number, inOrder(all))
+		encrypted, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, inOrder(all))
 	}
 	switch {
 	case err == nil:
-		return s, nil
+		return encrypted, nil
 	case snapshot.Unreadable(err):
-		return s, b.unreadable(err)
+		return nil, b.unreadable(err)
 	}
-	e.gate.note(ctx, looking, err)
-	return s, cut
+	e.gate.report(ctx, polling, err)
+	return nil, notNow
 }
 
-func (s sealedTags) write(ctx context.Context, tx *store.Tx, b *batch) error {
-	if s.data == nil {
+func (e *Engine) saveTags(ctx context.Context, tx *store.Tx, b *batch, encrypted []byte) error {
+	if encrypted == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, keepTags, b.job.id, b.number, s.data, snapshot.Digest(s.data))
-	return err
+	return e.Snapshots.SaveBefore(ctx, tx, b.job.id, b.number, encrypted)
 }
 
-// done says that they are written down.
-func (s sealedTags) done(b *batch) {
-	if s.data == nil {
+// tagsWritten records that the encrypted tags are in the database.
+func (b *batch) tagsWritten(encrypted []byte) {
+	if encrypted == nil {
 		return
 	}
 	if b.earlier == nil {
 		b.earlier = map[int64][]string{}
 	}
 	for _, a := range b.accounts {
-		if a.unkept {
-			b.earlier[a.seq], a.unkept = a.before, false
+		if a.unsaved {
+			b.earlier[a.seq], a.unsaved = a.before, false
 		}
 	}
 }
 
-// key is that of a job's tags, once it was read.
+// key is the key of a job's tags. It is read once for all batches of a claim.
 type key struct {
 	mutex sync.Mutex
 	read  snapshot.Key
@@ -148,13 +138,13 @@ func (e *Engine) keyOf(ctx context.Context, b *batch) (k snapshot.Key, err error
 	return b.key.read, err
 }
 
-// unreadable ends a batch whose tags can neither be read nor kept. A job that was
-// cancelled cannot halt: what it has in doubt waits for a person.
-func (b *batch) unreadable(err error) *ending {
+// unreadable stops a batch whose tags can neither be read nor saved. A cancelled
+// job cannot halt: its accounts in doubt wait for a person.
+func (b *batch) unreadable(err error) *stopReason {
 	if b.job.state == jobs.Cancelled {
-		return &ending{ask: jobs.CodeUnreadable}
+		return &stopReason{review: jobs.CodeUnreadable}
 	}
-	return &ending{halt: jobs.CodeUnreadable, info: err.Error(), call: b.lastCall()}
+	return &stopReason{halt: jobs.CodeUnreadable, info: err.Error(), call: b.lastCall()}
 }
 
 func inOrder(tags map[int64][]string) []snapshot.Account {

@@ -18,7 +18,7 @@ import (
 // sent gives the first batch of a job, of three accounts, earlier calls: one
 // without an answer for the first, one that never left for the second, and one
 // that was refused for the third.
-func (c *scene) sent(j jobs.Job) {
+func (c *fixture) sent(j jobs.Job) {
 	c.Helper()
 	c.exec(`UPDATE batches SET sent = 1, lost = 1 WHERE job_id = $1`, j.ID)
 	c.exec(`UPDATE jobs SET state = 'running' WHERE id = $1`, j.ID)
@@ -30,7 +30,7 @@ func (c *scene) sent(j jobs.Job) {
 }
 
 func TestTouchedAreThoseACallMayHaveChanged(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.AddTags, tagged("a", 3, "t1"))
 		c.sent(j)
 		for i := range 3 {
@@ -43,7 +43,7 @@ func TestTouchedAreThoseACallMayHaveChanged(t *testing.T) {
 }
 
 func TestACancelledJobSaysWhatIsHalfDone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.AddTags, tagged("a", 3, "t1"))
 		c.sent(j)
 		c.act(j, jobs.Cancel)
@@ -56,7 +56,7 @@ func TestACancelledJobSaysWhatIsHalfDone(t *testing.T) {
 }
 
 func TestTheTagsOfBeforeAreKeptAsTheyWere(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		clear := c.starts(jobs.Clear, accounts("a", 150)+"unknown1\n")
 		adds := c.starts(jobs.AddTags, tagged("b", 120, tagNames(12)...))
@@ -78,10 +78,10 @@ func TestTheTagsOfBeforeAreKeptAsTheyWere(t *testing.T) {
 }
 
 func TestTagsReadTooLongAgoAreReadAgain(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		var ago atomic.Int64 // how much earlier the readings were than it seems
 		ago.Store(56)
-		c.calledAs(c.base, func() time.Time { return time.Now().Add(-time.Duration(ago.Load()) * time.Second) })
+		c.useClient(c.base, func() time.Time { return time.Now().Add(-time.Duration(ago.Load()) * time.Second) })
 		j := c.starts(jobs.RemoveTags, tagged("a", 1, "t1"))
 		c.service.SetTags("a0", "t1", "x")
 		c.run()
@@ -89,16 +89,16 @@ func TestTagsReadTooLongAgoAreReadAgain(t *testing.T) {
 		require.Empty(c, c.calls(tim.RemoveTags), "somebody may have changed them since")
 		ago.Store(0)
 		c.ends(j, jobs.Counts{jobs.Changed: 1})
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 // A call that waited for its slot while they grew old does not leave by them.
 func TestTagsThatGrewOldInABatchAreReadAgain(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		var ago atomic.Int64 // by so much are readings older than it seems, in milliseconds
 		ago.Store(54_500)
-		c.calledAs(c.base, func() time.Time { return time.Now().Add(-time.Duration(ago.Load()) * time.Millisecond) })
+		c.useClient(c.base, func() time.Time { return time.Now().Add(-time.Duration(ago.Load()) * time.Millisecond) })
 		c.slotsFrom(tim.RemoveTags, 5*time.Second)
 		j := c.starts(jobs.RemoveTags, tagged("a", 1, "t1"))
 		c.service.SetTags("a0", "t1", "x")
@@ -108,16 +108,16 @@ func TestTagsThatGrewOldInABatchAreReadAgain(t *testing.T) {
 		ago.Store(0)
 		c.ends(j, jobs.Counts{jobs.Changed: 1})
 		require.Len(c, c.calls(tim.RemoveTags), 1)
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 // What lies further ahead than anything is ever put off counts as come.
 func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		ahead := time.Now().Add(2 * time.Hour)
 		j := c.starts(jobs.Clear, accounts("a", 300))
-		c.dies(j)
+		c.consoleDies(j)
 		c.exec(`INSERT INTO consoles (id, seen_at) VALUES ('dead', $1)`, ahead.UnixMilli())
 		c.exec(`UPDATE batches SET not_before = $1, outcome = 'in_doubt', sent = 1 WHERE number = 3`, ahead.UnixMilli())
 		c.exec(`UPDATE jobs SET outcome_waiting = 100, outcome_in_doubt = 100, state = 'halted', halt_code = -10, halt_recovers = 1`)
@@ -127,7 +127,7 @@ func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
 		}
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
@@ -135,7 +135,7 @@ func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
 func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
-	c := newScene(t, jobstest.Open(t, url))
+	c := newFixture(t, jobstest.Open(t, url))
 	other := jobstest.Open(t, url)
 	c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 0.1, timtest.ResetBefore: 0.1,
 		timtest.ResetAfter: 0.1}, Most: 50})
@@ -147,7 +147,7 @@ func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	stop := enginetest.Run(t, enginetest.New(t, other, c.base))
 	c.until("some are done", func() bool { return c.job(all[0]).Counts[jobs.Cleared] > 0 })
 	stop()
-	enginetest.Run(t, enginetest.New(t, other, c.base)) // it was started anew
+	enginetest.Run(t, enginetest.New(t, other, c.base)) // it was started again
 	for _, j := range all {
 		c.until("the job has ended", func() bool {
 			c.exec(`UPDATE apps SET probe_at = 1 WHERE probe_at > 0`)
@@ -158,11 +158,11 @@ func TestTwoEnginesNeverDisturbEachOther(t *testing.T) {
 	require.Empty(t, c.service.Tags("a50"), "the last one cleared it")
 	require.Equal(t, []string{"t2"}, c.service.Tags("a500"))
 	c.requireReadBack()
-	c.requireTruth(all...)
+	c.requireMatch(all...)
 }
 
 func TestUnreadableTagsHaltTheirJobAlone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		told, keeps := c.starts(jobs.AddTags, tagged("a", 3, "t1")), c.starts(jobs.Clear, accounts("b", 3))
 		well := c.starts(jobs.Clear, accounts("d", 3))
@@ -181,24 +181,24 @@ func TestUnreadableTagsHaltTheirJobAlone(t *testing.T) {
 }
 
 func TestUnreadableTagsInDoubtAskAPerson(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
-		c.lose(tim.RemoveAllTags)
+		c.loseAnswers(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
-		c.doubted(j)
+		c.putInDoubt(j)
 		c.act(j, jobs.Cancel)
 		c.exec(`UPDATE snapshots SET data = $1`, []byte("damaged"))
 		c.readBack(timtest.Faults{})
-		c.asks(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
+		c.requireReview(j, jobs.NeedsReview{Unreadable: 3, Code: jobs.CodeUnreadable}) // a cancelled job cannot halt
 		c.decide(j, jobs.Leave)
 		c.ends(j, jobs.Counts{jobs.Failed: 3})
 	})
 }
 
-// What was read is written down together with what it led to, or not at all.
+// What was read is saved together with what it led to, or not at all.
 func TestNoOutcomeIsSettledWithoutItsTags(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Latency: 300 * time.Millisecond})
 		j := c.starts(jobs.Inspect, accounts("a", 3))
 		c.run()

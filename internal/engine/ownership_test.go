@@ -13,9 +13,9 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// dies leaves the first batch of a job of three as a console that died while it
+// consoleDies leaves the first batch of a job of three as a console that died while it
 // was sent, and the second as one that had only claimed it.
-func (c *scene) dies(j jobs.Job) {
+func (c *fixture) consoleDies(j jobs.Job) {
 	c.Helper()
 	c.exec(`UPDATE batches SET console = 'dead', claim = 'old', outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = 1`, j.ID)
 	c.exec(`UPDATE batches SET console = 'dead', claim = 'old' WHERE job_id = $1 AND number = 2`, j.ID)
@@ -25,16 +25,16 @@ func (c *scene) dies(j jobs.Job) {
 		j.ID, []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x0f"), time.Now().UnixMilli())
 }
 
-func (c *scene) seen(ago time.Duration) {
+func (c *fixture) seen(ago time.Duration) {
 	c.Helper()
 	c.exec(`INSERT INTO consoles (id, seen_at) VALUES ('dead', $1) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
 		time.Now().Add(-ago).UnixMilli())
 }
 
 func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
-		c.dies(j)
+		c.consoleDies(j)
 		if c.DB.Shared() {
 			c.seen(18 * time.Second)
 			c.run()
@@ -53,25 +53,25 @@ func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
 		require.Len(c, c.calls(tim.RemoveAllTags), 3)
 		require.Equal(c, 1, c.count(`SELECT COUNT(*) FROM calls WHERE id = 'one' AND delivery = 'lost'`))
 		require.Zero(c, c.count(`SELECT COUNT(*) FROM consoles WHERE id = 'dead'`))
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 // One whose heartbeat nobody has ever seen cannot come back.
 func TestAnUnknownConsoleHasLostItsBatches(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
-		c.dies(j)
+		c.consoleDies(j)
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestADeadConsolesCancelledJobIsReadBack(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
-		c.dies(j)
+		c.consoleDies(j)
 		c.act(j, jobs.Cancel)
 		c.requireCounts(j, jobs.Counts{jobs.Unsent: 100, jobs.Sending: 100, jobs.Waiting: 100})
 		c.run()
@@ -80,8 +80,8 @@ func TestADeadConsolesCancelledJobIsReadBack(t *testing.T) {
 	})
 }
 
-// loses ends the claims on a job as another console would, while calls are under way.
-func (c *scene) loses(j jobs.Job, notBefore time.Time) {
+// losesClaims ends the claims on a job as another console would, while calls are under way.
+func (c *fixture) losesClaims(j jobs.Job, notBefore time.Time) {
 	c.Helper()
 	c.exec(`UPDATE batches SET console = '', claim = '', outcome = 'in_doubt', lost = 1, not_before = $2 WHERE job_id = $1`, j.ID,
 		notBefore.UnixMilli())
@@ -90,30 +90,30 @@ func (c *scene) loses(j jobs.Job, notBefore time.Time) {
 }
 
 func TestALostClaimWritesOnlyTheLedger(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Latency: 700 * time.Millisecond})
 		j := c.starts(jobs.Clear, accounts("a", 50))
 		c.run()
 		c.until("its change is under way", func() bool { return len(c.calls()) == 1 })
-		c.loses(j, time.Now().Add(time.Minute))
+		c.losesClaims(j, time.Now().Add(time.Minute))
 		c.until("the answer has come", func() bool { return c.count(`SELECT COUNT(*) FROM calls WHERE delivery = 'answered'`) == 1 })
 		c.requireCounts(j, jobs.Counts{jobs.InDoubt: 50})
 		require.Equal(c, 1, c.count(`SELECT COUNT(*) FROM batches WHERE outcome = 'in_doubt' AND settled_at = 0`))
 		c.readBack(timtest.Faults{})
 		c.ends(j, jobs.Counts{jobs.Cleared: 50})
 		require.Len(c, c.calls(tim.RemoveAllTags), 1)
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestALateAnswerOfASealedJobIsLogged(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Latency: 1_500 * time.Millisecond})
 		j := c.starts(jobs.Clear, accounts("a", 50))
 		c.run()
 		c.until("its change is under way", func() bool { return len(c.calls()) == 1 })
 		c.faults(timtest.Faults{})
-		c.loses(j, time.Time{})
+		c.losesClaims(j, time.Time{})
 		c.ends(j, jobs.Counts{jobs.Cleared: 50})
 		require.NoError(c, c.Evidence.Seal(c.Context()))
 		sealed, err := c.Sealed(c.Context(), j.ID)
@@ -128,7 +128,7 @@ func TestALateAnswerOfASealedJobIsLogged(t *testing.T) {
 }
 
 func TestAnEngineThatEndsLeavesNothingOpen(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Latency: 300 * time.Millisecond})
 		j := c.starts(jobs.Clear, accounts("a", 5_000))
 		stop := c.run()
@@ -142,6 +142,6 @@ func TestAnEngineThatEndsLeavesNothingOpen(t *testing.T) {
 		enginetest.Run(c, enginetest.New(c, c.Console, c.base))
 		c.ends(j, jobs.Counts{jobs.Cleared: 5_000})
 		require.Len(c, c.calls(), 50)
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }

@@ -7,18 +7,18 @@ import (
 	"tagsweep/internal/snapshot"
 )
 
-// mostLost is how many calls in a row that change a batch may stay without an
-// answer before a person decides.
-const mostLost = 10
+// maxLostCalls is the number of changes of a batch in a row without an answer, after
+// which a person decides.
+const maxLostCalls = 10
 
-// plan says of every account, by the tags it has, whether it needs a change and which.
-func plan(b *batch) *ending {
+// plan decides from the tags of each account whether it needs a change, and which.
+func plan(b *batch) *stopReason {
 	for _, a := range undecided(b.accounts) {
-		if b.was == jobs.InDoubt && b.job.kind == jobs.Clear && a.touched && a.gained() {
-			a.ask = true // somebody has tagged it since it was read: only a person knows
+		if b.claimedAs == jobs.InDoubt && b.job.kind == jobs.Clear && a.maybeChanged && a.hasNewTags() {
+			a.needsReview = true // somebody has tagged it since it was read: a person decides
 			continue
 		}
-		if a.listed && !b.remember(a) {
+		if a.listed && !b.saveBefore(a) {
 			a.end(jobs.Failed, jobs.CodeTooMany, "")
 			continue
 		}
@@ -29,26 +29,25 @@ func plan(b *batch) *ending {
 			return end
 		case end == nil && (!needs || !a.open()):
 		case b.job.state == jobs.Cancelled:
-			b.leaveCancelled(a)
+			b.endCancelled(a)
 		case a.protected:
 			a.end(jobs.Failed, jobs.CodeProtected, "")
-		case b.was == jobs.InDoubt && b.lost >= mostLost:
-			a.ask, a.code = true, jobs.CodeLost
+		case b.claimedAs == jobs.InDoubt && b.lost >= maxLostCalls:
+			a.needsReview, a.code = true, jobs.CodeLost
 		}
 	}
 	return nil
 }
 
-// needs reports whether an account must be changed, and says how; one that need
-// not be gets its outcome.
-func (b *batch) needs(a *account) (bool, *ending) {
+// needs reports whether an account must be changed, and sets the change. An account
+// that needs none gets its outcome.
+func (b *batch) needs(a *account) (bool, *stopReason) {
 	switch b.job.kind {
 	case jobs.Inspect:
 		b.inspect(a)
 		return false, nil
 	case jobs.Clear:
-		// One that was left out has shown no tags that could be lost, and nothing
-		// that proves it clear: the call settles it.
+		// An account that the answer left out is sent: its tags are not known.
 		if len(a.now) > 0 || !a.listed {
 			return true, nil
 		}
@@ -59,12 +58,12 @@ func (b *batch) needs(a *account) (bool, *ending) {
 			return true, nil
 		}
 	}
-	b.asItShould(a)
+	b.endUnchanged(a)
 	return false, nil
 }
 
-// inspect says what an inspection found: an account as the kind that it is held
-// against wants it, or not; with nothing to hold it against, one without tags.
+// inspect gives an inspected account its outcome: as the verified job left it, or not.
+// Without such a job, it is compared with an account without tags.
 func (b *batch) inspect(a *account) {
 	against := b.job.checks
 	if against == "" {
@@ -77,8 +76,8 @@ func (b *batch) inspect(a *account) {
 	a.end(jobs.Inspected, 0, "")
 }
 
-// needsTags is needs of an account that is to get tags.
-func (b *batch) needsTags(a *account) (bool, *ending) {
+// needsTags is needs for jobs that add tags.
+func (b *batch) needsTags(a *account) (bool, *stopReason) {
 	policy := b.job.policy
 	if b.job.kind == jobs.AddTags {
 		policy = snapshot.Merge
@@ -89,31 +88,31 @@ func (b *batch) needsTags(a *account) (bool, *ending) {
 		a.change = add
 		return true, nil
 	case action == snapshot.Halt:
-		return false, &ending{halt: jobs.CodeGained, info: a.name, call: b.lastCall()}
-	case action != snapshot.Whole && b.begun(a):
+		return false, &stopReason{halt: jobs.CodeGained, info: a.name, call: b.lastCall()}
+	case action != snapshot.Complete && b.partlyAdded(a):
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
 	case action == snapshot.Leave:
 		a.end(jobs.Skipped, 0, "")
 	case action == snapshot.TooFull:
 		a.end(jobs.Failed, jobs.CodeTooFull, "")
 	default:
-		b.asItShould(a)
+		b.endUnchanged(a)
 	}
 	return false, nil
 }
 
-// leaveCancelled ends an account of a cancelled job that would have to be changed.
-func (b *batch) leaveCancelled(a *account) {
-	if b.job.kind.Tagged() && a.touched {
+// endCancelled ends an account of a cancelled job that would need a change.
+func (b *batch) endCancelled(a *account) {
+	if b.job.kind.Tagged() && a.maybeChanged {
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
 		return
 	}
 	a.end(jobs.Unsent, 0, "")
 }
 
-// asItShould ends an account that needs no change: by this job, or from the first.
-func (b *batch) asItShould(a *account) {
-	if a.touched {
+// endUnchanged ends an account that needs no more change, or never needed one.
+func (b *batch) endUnchanged(a *account) {
+	if a.maybeChanged {
 		a.end(b.job.kind.Done(), 0, "")
 		return
 	}
@@ -123,25 +122,25 @@ func (b *batch) asItShould(a *account) {
 // target returns which tags of an account are to be added or removed.
 func (b *batch) target(a *account) []string { return snapshot.Chosen(a.wanted, b.job.only) }
 
-// begun reports whether the job may have added some of its tags to an account already.
-func (b *batch) begun(a *account) bool {
+// partlyAdded reports whether the job may have added some of its tags to an account already.
+func (b *batch) partlyAdded(a *account) bool {
 	added, _ := snapshot.Missing(snapshot.Common(b.target(a), a.now), a.before)
-	return a.touched && len(added) > 0
+	return a.maybeChanged && len(added) > 0
 }
 
-// gained reports whether an account has tags that an earlier reading did not find.
-func (a *account) gained() bool {
-	return a.known && slices.ContainsFunc(a.now, func(tag string) bool { return !slices.Contains(a.before, tag) })
+// hasNewTags reports whether an account has tags that an earlier reading did not find.
+func (a *account) hasNewTags() bool {
+	return a.beforeKnown && slices.ContainsFunc(a.now, func(tag string) bool { return !slices.Contains(a.before, tag) })
 }
 
-// remember saves the current tags of an account as those it had before. If the account
+// saveBefore saves the current tags of an account as those it had before. If the account
 // may be changed already, it adds them, and only for a job that removes all tags. It
-// returns false when they are too many to keep.
-func (b *batch) remember(a *account) bool {
+// returns false when there are too many to save.
+func (b *batch) saveBefore(a *account) bool {
 	before := a.now
-	if a.touched {
+	if a.maybeChanged {
 		_, more := snapshot.Missing(a.before, a.now)
-		if b.job.kind != jobs.Clear || a.known && len(more) == 0 {
+		if b.job.kind != jobs.Clear || a.beforeKnown && len(more) == 0 {
 			return true
 		}
 		before = slices.Concat(a.before, more)
@@ -149,6 +148,6 @@ func (b *batch) remember(a *account) bool {
 	if !snapshot.Fits(before) {
 		return false
 	}
-	a.before, a.known, a.unkept = before, true, true
+	a.before, a.beforeKnown, a.unsaved = before, true, true
 	return true
 }

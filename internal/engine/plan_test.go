@@ -31,7 +31,7 @@ func readBatch(kind jobs.Kind, was jobs.Outcome, accounts ...*account) *batch {
 		a.seq, a.place = int64(i+1), i
 	}
 	return &batch{job: job{id: "j", kind: kind, state: jobs.Running, snapshot: true, policy: snapshot.Stop},
-		number: 1, was: was, intendedBefore: was == jobs.InDoubt, accounts: accounts}
+		number: 1, claimedAs: was, intendedBefore: was == jobs.InDoubt, accounts: accounts}
 }
 
 func TestRestoreFollowsTheChosenPolicy(t *testing.T) {
@@ -67,7 +67,7 @@ func TestRestoreFollowsTheChosenPolicy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ann := listed("ann", test.has...)
-			ann.touched = test.touched
+			ann.maybeChanged = test.touched
 			b := readBatch(jobs.Restore, jobs.Waiting, ann)
 			b.job.policy, b.job.only = test.policy, test.only
 			end := plan(b)
@@ -75,7 +75,7 @@ func TestRestoreFollowsTheChosenPolicy(t *testing.T) {
 			require.Equal(t, []any{test.ends, test.code}, []any{ann.outcome, ann.code})
 			require.Equal(t, test.change, ann.change)
 			if test.stop {
-				require.Equal(t, ending{halt: jobs.CodeGained, info: "ann"}, *end, "other jobs go on")
+				require.Equal(t, stopReason{halt: jobs.CodeGained, info: "ann"}, *end, "other jobs go on")
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestAddingAndRemovingNamedTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ann := listed("ann", test.has...)
-			ann.listed, ann.touched = !test.left, test.touched
+			ann.listed, ann.maybeChanged = !test.left, test.touched
 			require.Nil(t, plan(readBatch(test.kind, jobs.Waiting, ann)))
 			require.Equal(t, []any{test.ends, test.code}, []any{ann.outcome, ann.code})
 			require.Equal(t, test.change, ann.change)
@@ -120,7 +120,7 @@ func TestAnAccountLeftOutIsClearedAllTheSame(t *testing.T) {
 	require.Nil(t, plan(b))
 	require.Equal(t, jobs.Untagged, ann.outcome)
 	require.Equal(t, []*account{bob}, toChange(b), "it showed no tags, and nothing proves that it has none")
-	require.False(t, bob.unkept, "nothing of it was read")
+	require.False(t, bob.unsaved, "nothing of it was read")
 }
 
 func TestInspectingChangesNothing(t *testing.T) {
@@ -128,7 +128,7 @@ func TestInspectingChangesNothing(t *testing.T) {
 	require.Nil(t, plan(b))
 	require.Empty(t, toChange(b))
 	require.Equal(t, []jobs.Outcome{jobs.Inspected, jobs.Untagged, jobs.Untagged}, outcomes(b))
-	require.Equal(t, []bool{true, true, false}, []bool{b.accounts[0].unkept, b.accounts[1].unkept, b.accounts[2].unkept})
+	require.Equal(t, []bool{true, true, false}, []bool{b.accounts[0].unsaved, b.accounts[1].unsaved, b.accounts[2].unsaved})
 }
 
 func outcomes(b *batch) (list []jobs.Outcome) {
@@ -186,11 +186,11 @@ func TestSnapshotKeepsTagsOfASecondRead(t *testing.T) {
 		{jobs.Restore, true, false, nil, nil},
 	} {
 		ann := listed("ann", "new", "old")
-		ann.touched, ann.known, ann.before = test.touched, test.known, test.before
+		ann.maybeChanged, ann.beforeKnown, ann.before = test.touched, test.known, test.before
 		b := readBatch(test.kind, jobs.Waiting, ann)
 		b.job.policy = snapshot.Merge
 		require.Nil(t, plan(b))
-		require.Equal(t, test.kept != nil, ann.unkept, "%+v", test)
+		require.Equal(t, test.kept != nil, ann.unsaved, "%+v", test)
 		if test.kept != nil {
 			require.Equal(t, test.kept, ann.before, "%+v", test)
 		}
@@ -200,18 +200,18 @@ func TestSnapshotKeepsTagsOfASecondRead(t *testing.T) {
 func TestTagsGainedInDoubtAreForAPerson(t *testing.T) {
 	ann, bob, cid := listed("ann", "vip"), listed("bob", "vip", "new"), listed("cid")
 	for _, a := range []*account{ann, bob, cid} {
-		a.known, a.before, a.touched = true, []string{"vip", "gold"}, true
+		a.beforeKnown, a.before, a.maybeChanged = true, []string{"vip", "gold"}, true
 	}
 	dot := listed("dot", "new") // no call held it: it is like any that waits
-	dot.known, dot.before = true, []string{"vip"}
+	dot.beforeKnown, dot.before = true, []string{"vip"}
 	b := readBatch(jobs.Clear, jobs.InDoubt, ann, bob, cid, dot)
 	require.Nil(t, plan(b))
-	require.Equal(t, []bool{false, true, false, false}, []bool{ann.ask, bob.ask, cid.ask, dot.ask})
+	require.Equal(t, []bool{false, true, false, false}, []bool{ann.needsReview, bob.needsReview, cid.needsReview, dot.needsReview})
 	require.Equal(t, []*account{ann, dot}, toChange(b), "no tag of ann is new")
 	require.Equal(t, []string{"new"}, dot.before)
 	require.Equal(t, jobs.Cleared, cid.outcome)
 	require.Equal(t, []string{"vip", "gold"}, bob.before, "a new tag must not become a known one")
-	require.False(t, bob.unkept)
+	require.False(t, bob.unsaved)
 }
 
 func TestAfterTenLostCallsAPersonDecides(t *testing.T) {
@@ -219,7 +219,7 @@ func TestAfterTenLostCallsAPersonDecides(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			planned := func(was jobs.Outcome, lost int) (b *batch, open, done *account) {
 				tagged, bare := listed("ann", "a", "b"), listed("bob")
-				tagged.touched, bare.touched = true, true
+				tagged.maybeChanged, bare.maybeChanged = true, true
 				b = readBatch(kind, was, tagged, bare)
 				b.job.policy, b.lost = snapshot.Merge, lost
 				require.Nil(t, plan(b))
@@ -228,18 +228,18 @@ func TestAfterTenLostCallsAPersonDecides(t *testing.T) {
 				}
 				return b, bare, tagged
 			}
-			b, open, done := planned(jobs.InDoubt, mostLost-1)
-			require.False(t, open.ask)
+			b, open, done := planned(jobs.InDoubt, maxLostCalls-1)
+			require.False(t, open.needsReview)
 			require.Equal(t, []*account{open}, toChange(b))
 			require.Equal(t, kind.Done(), done.outcome, "the last lost call did its work")
 
-			b, open, done = planned(jobs.InDoubt, mostLost)
-			require.Equal(t, []any{true, jobs.CodeLost}, []any{open.ask, open.code})
+			b, open, done = planned(jobs.InDoubt, maxLostCalls)
+			require.Equal(t, []any{true, jobs.CodeLost}, []any{open.needsReview, open.code})
 			require.Empty(t, toChange(b))
 			require.Equal(t, kind.Done(), done.outcome)
 
-			_, open, _ = planned(jobs.Waiting, mostLost)
-			require.False(t, open.ask, "nothing is in doubt")
+			_, open, _ = planned(jobs.Waiting, maxLostCalls)
+			require.False(t, open.needsReview, "nothing is in doubt")
 		})
 	}
 }
@@ -256,7 +256,7 @@ func TestReadBackNamesMissingTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ann, bob := listed("ann", test.ann...), listed("bob", test.bob...)
-			ann.touched, bob.touched = true, true
+			ann.maybeChanged, bob.maybeChanged = true, true
 			b := readBatch(jobs.AddTags, jobs.InDoubt, ann, bob)
 			require.Nil(t, plan(b))
 			require.Equal(t, test.ends, outcomes(b))
@@ -269,7 +269,7 @@ func TestACancelledJobChangesNothingMore(t *testing.T) {
 	for kind, code := range map[jobs.Kind]int{jobs.Clear: 0, jobs.AddTags: jobs.CodeCutShort,
 		jobs.RemoveTags: jobs.CodeCutShort, jobs.Restore: jobs.CodeCutShort} {
 		tagged, bare, apart := listed("ann", "a", "b"), listed("bob"), listed("cid", "a")
-		tagged.touched, bare.touched = true, true
+		tagged.maybeChanged, bare.maybeChanged = true, true
 		b := readBatch(kind, jobs.InDoubt, tagged, bare, apart)
 		b.job.state, b.job.policy = jobs.Cancelled, snapshot.Merge
 		require.Nil(t, plan(b))
@@ -288,7 +288,7 @@ func TestACancelledJobChangesNothingMore(t *testing.T) {
 func TestAProtectedAccountIsNotSentAgain(t *testing.T) {
 	ann, bob, cid := listed("ann", "x"), listed("bob"), listed("cid", "x")
 	for _, a := range []*account{ann, bob, cid} {
-		a.touched, a.protected = true, a != cid
+		a.maybeChanged, a.protected = true, a != cid
 	}
 	b := readBatch(jobs.Clear, jobs.InDoubt, ann, bob, cid)
 	require.Nil(t, plan(b))
@@ -297,10 +297,10 @@ func TestAProtectedAccountIsNotSentAgain(t *testing.T) {
 	require.Equal(t, []*account{cid}, toChange(b))
 }
 
-// What a job that may go on would halt for does not halt one that was cancelled.
+// What a job that may continue would halt for does not halt one that was cancelled.
 func TestACancelledRestoreHaltsForNobody(t *testing.T) {
 	gained, sent, whole, apart := listed("ann", "x"), listed("bob", "a", "x"), listed("cid", "a", "b"), listed("dot")
-	sent.touched, whole.touched = true, true
+	sent.maybeChanged, whole.maybeChanged = true, true
 	b := readBatch(jobs.Restore, jobs.InDoubt, gained, sent, whole, apart)
 	b.job.state = jobs.Cancelled
 	require.Nil(t, plan(b))
@@ -312,7 +312,7 @@ func TestACancelledRestoreHaltsForNobody(t *testing.T) {
 // Nor does it halt for an account that nobody may change any more.
 func TestAProtectedAccountHaltsNoRestore(t *testing.T) {
 	ann, bob, cid := listed("ann", "a", "x"), listed("bob", "x"), listed("cid")
-	ann.touched, ann.protected, bob.protected = true, true, true
+	ann.maybeChanged, ann.protected, bob.protected = true, true, true
 	b := readBatch(jobs.Restore, jobs.InDoubt, ann, bob, cid)
 	require.Nil(t, plan(b))
 	for _, a := range []*account{ann, bob} {

@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-func (c *scene) protect(names ...string) {
+func (c *fixture) protect(names ...string) {
 	c.Helper()
 	added, err := c.Protect(c.Context(), audit.System, jobstest.App.ID, "", names)
 	require.NoError(c, err)
@@ -21,7 +21,7 @@ func (c *scene) protect(names ...string) {
 }
 
 // sentTo reports whether any call held an account.
-func (c *scene) sentTo(account string) bool {
+func (c *fixture) sentTo(account string) bool {
 	for _, call := range c.calls() {
 		for _, name := range call.Accounts {
 			if name == account {
@@ -33,7 +33,7 @@ func (c *scene) sentTo(account string) bool {
 }
 
 func TestProtectedAccountsAreSetAsideUnread(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		j := c.starts(jobs.Clear, accounts("a", 250))
 		c.protect("a7", "a130", "a131")
@@ -45,12 +45,12 @@ func TestProtectedAccountsAreSetAsideUnread(t *testing.T) {
 		require.NoError(c, err)
 		require.Len(c, asides, 3)
 		require.Equal(c, []any{int64(8), jobs.Protected, "a7"}, []any{asides[0].Row, asides[0].Kind, asides[0].Value})
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestABatchOfProtectedAccountsSettles(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`canary = 1`)
 		first, all := c.starts(jobs.Clear, accounts("a", 2)+accounts("b", 200)), c.starts(jobs.Inspect, accounts("a", 2))
 		c.protect("a0", "a1")
@@ -61,37 +61,37 @@ func TestABatchOfProtectedAccountsSettles(t *testing.T) {
 		require.Equal(c, jobs.Finished, c.ends(all, jobs.Counts{}).State)
 		c.ends(first, jobs.Counts{jobs.Cleared: 102})
 		require.Len(c, c.calls(), 2, "nothing of the first batch was left")
-		c.requireTruth(first, all)
+		c.requireMatch(first, all)
 	})
 }
 
 func TestAProtectedAccountThatWasSentFails(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		c.set(`failure_limit = 1`)
-		c.lose(tim.RemoveAllTags)
+		c.loseAnswers(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
-		c.doubted(j)
+		c.putInDoubt(j)
 		c.service.SetTags("a1", "new")
 		c.readBack(timtest.Faults{})
-		c.asks(j, jobs.NeedsReview{Tagged: 1})
+		c.requireReview(j, jobs.NeedsReview{Tagged: 1})
 		c.protect("a1")
-		c.decide(j, jobs.Again)
+		c.decide(j, jobs.Retry)
 		ended := c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})
 		require.Equal(c, jobs.Finished, ended.State, "a person said so: it is no failure of the list")
 		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)
 		require.Equal(c, []string{"new"}, c.service.Tags("a1"))
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestAProtectedAccountInDoubtIsOnlyRead(t *testing.T) {
-	onEach(t, func(c *scene) {
-		c.lose(tim.RemoveAllTags)
+	onEach(t, func(c *fixture) {
+		c.loseAnswers(tim.RemoveAllTags)
 		j := c.starts(jobs.Clear, accounts("a", 3))
 		c.run()
-		c.doubted(j)
+		c.putInDoubt(j)
 		c.protect("a1", "a2")
 		c.service.SetTags("a2")
 		c.readBack(timtest.Faults{})
@@ -99,6 +99,6 @@ func TestAProtectedAccountInDoubtIsOnlyRead(t *testing.T) {
 		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)
 		removals := c.calls(tim.RemoveAllTags)
 		require.Equal(c, []string{"a0"}, removals[len(removals)-1].Accounts)
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }

@@ -9,12 +9,12 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// askWithin is how long a person waits for a slot at most.
-const askWithin = 4 * time.Second
+// maxSlotWait is how long a person waits for a slot at most.
+const maxSlotWait = 4 * time.Second
 
 // Faults of reading the tags of one account for a person.
 var (
-	FaultNoAccountThere = fault.Declare(fault.NotFound, "account.not_there",
+	FaultAccountMissing = fault.Declare(fault.NotFound, "account.not_there",
 		"The tags of account %s cannot be read: the account does not exist in the service. It may have been "+
 			"deleted or never imported. Nothing was changed.")
 	FaultMayNotRead = fault.Declare(fault.Unavailable, "account.may_not_read",
@@ -37,24 +37,24 @@ var (
 // ReadTags reads the tags of one account now, for a person. It takes a slot of
 // the budget and waits for it some seconds at most. Errors are faults.
 func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error) {
-	waiting, cancel := context.WithTimeout(ctx, askWithin)
+	waiting, cancel := context.WithTimeout(ctx, maxSlotWait)
 	defer cancel()
-	open := func() bool { is, _ := e.gate.openToPerson(); return is }
+	open := func() bool { is, _ := e.gate.openForPerson(); return is }
 	for waiting.Err() == nil {
-		is, why := e.gate.openToPerson()
+		is, why := e.gate.openForPerson()
 		switch {
 		case why != nil:
 			return nil, why
-		case !is: // for a moment, while what stopped calls is being written down
-			sleep(waiting, lookEvery)
+		case !is: // for a moment, while what stopped calls is being saved
+			sleep(waiting, pollEvery)
 			continue
 		}
-		left, ok := e.pace[tim.GetTags].next(waiting, open)
+		left, ok := e.limiters[tim.GetTags].next(waiting, open)
 		if !ok {
 			continue
 		}
-		leaving := tim.Leaving{Until: time.Now().Add(connected), May: open, Written: left}
-		tags, answer := e.Client.GetTags(tim.WithLeaving(ctx, leaving), rand.Uint32(), []string{account})
+		gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: left}
+		tags, answer := e.Client.GetTags(tim.WithSendGate(ctx, gate), rand.Uint32(), []string{account})
 		if class := answer.Rule().Class; class == tim.SignAgain || class == tim.WaitMinute {
 			e.Client.RenewSignature(answer.UserSigID)
 		}
@@ -81,8 +81,8 @@ func (e *Engine) tagsOf(account string, tags map[string][]string, a tim.Answer) 
 	switch {
 	case a.Delivery != tim.Answered:
 		return nil, FaultNoAnswer.Because(a.Err, account)
-	case code == 0 || rule.BlamesAccount():
-		return nil, FaultNoAccountThere.With(account)
+	case code == 0 || rule.IsAccountError():
+		return nil, FaultAccountMissing.With(account)
 	case rule.Reading:
 		return nil, FaultMayNotRead.With(account, code)
 	}

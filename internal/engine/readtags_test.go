@@ -15,14 +15,14 @@ import (
 )
 
 // reads runs an engine without jobs until it reads tags for people.
-func (c *scene) reads() {
+func (c *fixture) reads() {
 	c.Helper()
 	c.run()
 	c.until("it reads", func() bool { _, err := c.engine.ReadTags(c.Context(), "member1"); return err == nil })
 }
 
 func TestReadTagsForAPerson(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.service.SetTags("member1", "vip", "会员")
 		c.service.SetTags("member2")
 		c.reads()
@@ -38,9 +38,9 @@ func TestReadTagsForAPerson(t *testing.T) {
 			faults  timtest.Faults
 			want    *fault.Sentence
 		}{
-			"named in ErrorList":     {"unknown1", timtest.Faults{}, engine.FaultNoAccountThere},
-			"the call is refused":    {"unknown1", timtest.Faults{Unknown: timtest.FailedBatch}, engine.FaultNoAccountThere},
-			"left out":               {"unknown1", timtest.Faults{Unknown: timtest.Omitted}, engine.FaultNoAccountThere},
+			"named in ErrorList":     {"unknown1", timtest.Faults{}, engine.FaultAccountMissing},
+			"the call is refused":    {"unknown1", timtest.Faults{Unknown: timtest.FailedBatch}, engine.FaultAccountMissing},
+			"left out":               {"unknown1", timtest.Faults{Unknown: timtest.Omitted}, engine.FaultAccountMissing},
 			"server error":           {"member1", timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 1}}, engine.FaultNotRead},
 			"the answer is lost":     {"member1", timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ResetAfter: 1}}, engine.FaultNoAnswer},
 			"an error page":          {"member1", timtest.Faults{Shares: map[timtest.Fault]float64{timtest.BadGateway: 1}}, engine.FaultNoAnswer},
@@ -55,7 +55,7 @@ func TestReadTagsForAPerson(t *testing.T) {
 }
 
 func TestReadTagsObeysTheKillSwitch(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.reads()
 		require.NoError(c, c.ThrowKillSwitch(c.Context(), audit.System, "test"))
 		c.until("it was seen", func() bool { _, err := c.engine.ReadTags(c.Context(), "member1"); return err != nil })
@@ -69,7 +69,7 @@ func TestReadTagsObeysTheKillSwitch(t *testing.T) {
 }
 
 func TestReadingForPeopleKeepsToTheBudget(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.set(`rate_set = 50`)
 		c.reads()
 		before := len(c.calls())
@@ -89,7 +89,7 @@ func TestReadingForPeopleKeepsToTheBudget(t *testing.T) {
 }
 
 func TestAPersonWaitsSomeSecondsForASlot(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		began := time.Now()
 		_, err := c.engine.ReadTags(c.Context(), "member1") // which does not run
 		require.True(c, engine.FaultNoSlot.Is(err), "%v", err)

@@ -13,30 +13,30 @@ import (
 )
 
 func TestHalvingFindsTheOneBadAccountOf100(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Unknown: timtest.FailedBatch})
 		j := c.starts(jobs.Clear, accounts("a", 61)+"unknown1\n"+accounts("b", 38))
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 99, jobs.Failed: 1})
 		require.Equal(c, []any{jobs.Failed, 70107}, []any{c.results(j)["unknown1"].Outcome, c.results(j)["unknown1"].Code})
 		require.LessOrEqual(c, len(c.calls()), 15, "twice for each halving of 100")
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestHalvingWorksForReadingsToo(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Unknown: timtest.FailedBatch})
 		j := c.starts(jobs.AddTags, tagged("a", 20, "t1")+"unknown1,t1\n")
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Changed: 20, jobs.Failed: 1})
 		require.Len(c, c.calls(tim.AddTags), 1, "only reading met the bad one")
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestAfterSevenRefusalsEachIsSentAlone(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Unknown: timtest.FailedBatch})
 		j := c.starts(jobs.Clear, accounts("unknown", 100))
 		c.run()
@@ -49,23 +49,23 @@ func TestAfterSevenRefusalsEachIsSentAlone(t *testing.T) {
 		}
 		require.Equal(c, 100, len(c.calls())-several)
 		require.LessOrEqual(c, several, 7+5, "seven, and the halves that were left on the way to them")
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestTooManyAccountsInACallAreHalved(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Limit: 13})
 		j := c.starts(jobs.Clear, accounts("a", 100))
 		c.run()
 		c.ends(j, jobs.Counts{jobs.Cleared: 100})
 		require.Len(c, c.calls(), 15, "eighths are small enough")
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestOneAccountThatIsTooManyHalts(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 90018})
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		c.run()
@@ -75,7 +75,7 @@ func TestOneAccountThatIsTooManyHalts(t *testing.T) {
 }
 
 func TestRetriesEndWhenCodesAlternate(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 12345})
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		c.run()
@@ -91,7 +91,7 @@ func TestRetriesEndWhenCodesAlternate(t *testing.T) {
 }
 
 func TestRetriesOfAServerErrorGoOn(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Shares: map[timtest.Fault]float64{timtest.ServerError: 1}, Most: 2})
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		c.run()
@@ -105,7 +105,7 @@ func TestRetriesOfAServerErrorGoOn(t *testing.T) {
 }
 
 func TestAnExpiredUserSigIsRenewedOnce(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 70001, Most: 1})
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		c.run()
@@ -120,7 +120,7 @@ func TestAnExpiredUserSigIsRenewedOnce(t *testing.T) {
 }
 
 func TestALockedOutAdminWaitsForAMinute(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 70050, Most: 1})
 		j := c.starts(jobs.Clear, accounts("a", 2))
 		stop := c.run()
@@ -143,12 +143,12 @@ func TestALockedOutAdminWaitsForAMinute(t *testing.T) {
 		c.act(j, jobs.Resume)
 		enginetest.Run(t, enginetest.New(t, c.Console, c.base))
 		c.ends(j, jobs.Counts{jobs.Cleared: 2})
-		c.requireTruth(j)
+		c.requireMatch(j)
 	})
 }
 
 func TestACodeOfManySingleAccountsHalts(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 90001, Commands: []tim.Command{tim.RemoveAllTags}})
 		j := c.starts(jobs.Clear, accounts("a", 8))
 		c.run()
@@ -162,7 +162,7 @@ func TestACodeOfManySingleAccountsHalts(t *testing.T) {
 
 // A person who resumes has said that the accounts are to blame.
 func TestAfterAResumeSinglesCountAnew(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		c.faults(timtest.Faults{Code: 90001, Commands: []tim.Command{tim.RemoveAllTags}})
 		j := c.starts(jobs.Clear, accounts("a", 4))
 		c.run()

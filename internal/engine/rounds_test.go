@@ -54,13 +54,13 @@ func newModel(t *rapid.T, kind jobs.Kind) *model {
 	return m
 }
 
-// claim claims the batch, reads it and plans. A person goes on where a restore stops.
+// claim claims the batch, reads it and plans. A person continues where a restore stops.
 func (m *model) claim(was jobs.Outcome) {
-	m.b.was = was
+	m.b.claimedAs = was
 	var open []*account
 	for _, a := range m.b.accounts {
 		if a.open() {
-			a.doubt, a.change, a.now, a.listed, a.unkept = false, nil, m.tags[a.name], true, false
+			a.lostCall, a.change, a.now, a.listed, a.unsaved = false, nil, m.tags[a.name], true, false
 			open = append(open, a)
 		}
 	}
@@ -70,7 +70,7 @@ func (m *model) claim(was jobs.Outcome) {
 		require.Nil(m, plan(m.b))
 	}
 	for _, a := range open {
-		require.False(m, a.ask, "nobody else tags them")
+		require.False(m, a.needsReview, "nobody else tags them")
 	}
 }
 
@@ -155,7 +155,7 @@ func TestABatchTakesTheFewestCalls(t *testing.T) {
 				}
 				for todo := toChange(m.b); len(todo) > 0; todo = toChange(m.b) {
 					m.change(todo)
-					require.Nil(t, (&Engine{}).changed(t.Context(), m.b, todo, code(0)))
+					require.Nil(t, (&Engine{}).recordChanged(t.Context(), m.b, todo, code(0)))
 				}
 				require.Equal(t, least, m.calls)
 				m.requireWanted()
@@ -184,14 +184,14 @@ func TestLostCallsEndWithTheWantedTags(t *testing.T) {
 					}
 					switch fault {
 					case "":
-						require.Nil(t, (&Engine{}).changed(t.Context(), m.b, todo, code(0)))
+						require.Nil(t, (&Engine{}).recordChanged(t.Context(), m.b, todo, code(0)))
 						continue
 					case "cut":
 						m.claim(jobs.Waiting)
 						continue
 					}
 					for _, a := range todo {
-						a.touched, a.doubt = true, true
+						a.maybeChanged, a.lostCall = true, true
 					}
 					require.Empty(t, toChange(m.b), "what is in doubt is not sent again")
 					m.claim(jobs.InDoubt)
@@ -207,10 +207,13 @@ func opened(t *testing.T, id string) *Engine {
 	e := &Engine{}
 	e.gate = newGate(e)
 	ended := t.Context().Done()
-	open := func() { e.gate.beat(time.Now()); e.gate.allow(job{id: id, state: jobs.Running}, time.Now()) }
+	open := func() {
+		e.gate.heartbeatWritten(time.Now())
+		e.gate.allow(job{id: id, state: jobs.Running}, time.Now())
+	}
 	open()
 	go func() {
-		for tick := time.NewTicker(lookEvery); ; {
+		for tick := time.NewTicker(pollEvery); ; {
 			select {
 			case <-ended:
 				tick.Stop()
@@ -235,12 +238,12 @@ func TestANamedAccountIsTriedThreeTimesMore(t *testing.T) {
 			answer := code(0)
 			answer.AccountErrors = []tim.AccountError{{Account: "bob", Code: 91000, Info: "busy"}, {Account: "cid", Code: 70107, Info: "absent"}}
 			sent = append(sent, names(todo))
-			require.Nil(t, e.changed(t.Context(), b, todo, answer))
+			require.Nil(t, e.recordChanged(t.Context(), b, todo, answer))
 		}
 		require.Equal(t, [][]string{{"ann", "bob", "cid"}, {"bob"}, {"bob"}, {"bob"}}, sent)
 		require.Equal(t, []jobs.Outcome{jobs.Cleared, jobs.Failed, jobs.Failed}, outcomes(b))
 		require.Equal(t, []any{91000, "busy", 70107, "absent"}, []any{bob.code, bob.message, cid.code, cid.message})
-		require.False(t, bob.touched, "the answer said that nothing was done for it")
+		require.False(t, bob.maybeChanged, "the answer said that nothing was done for it")
 		require.Greater(t, time.Since(began), firstBackOff, "a little later each time")
 	})
 }
@@ -253,7 +256,7 @@ func TestBackOffGrowsIsSpreadAndCapped(t *testing.T) {
 		for tries := range 40 {
 			began := time.Now()
 			require.True(t, e.backOff(t.Context(), b, tries))
-			full := min(longestWait, firstBackOff<<min(tries, 10))
+			full := min(maxBackOff, firstBackOff<<min(tries, 10))
 			require.GreaterOrEqual(t, time.Since(began), full/2)
 			require.LessOrEqual(t, time.Since(began), full)
 			different[time.Since(began)] = true
@@ -268,8 +271,8 @@ func TestABatchIsAsOldAsItsFirstReading(t *testing.T) {
 	b := readBatch(jobs.AddTags, jobs.Waiting, ann, bob)
 	early, late := code(0), code(0)
 	early.SentAt = time.Unix(1_000, 0)
-	late.SentAt = early.SentAt.Add(fresh)
-	require.Nil(t, (&Engine{}).readEach(t.Context(), b, b.accounts[:1], early, map[string][]string{"ann": nil}))
-	require.Nil(t, (&Engine{}).readEach(t.Context(), b, b.accounts[1:], late, map[string][]string{"bob": nil}))
+	late.SentAt = early.SentAt.Add(maxReadAge)
+	require.Nil(t, (&Engine{}).recordRead(t.Context(), b, b.accounts[:1], early, map[string][]string{"ann": nil}))
+	require.Nil(t, (&Engine{}).recordRead(t.Context(), b, b.accounts[1:], late, map[string][]string{"bob": nil}))
 	require.Equal(t, early.SentAt, b.readAt)
 }

@@ -21,74 +21,66 @@ const settleBatch = `
 		console = '', claim = ''
 	WHERE job_id = $1 AND number = $2 AND claim = $3 AND outcome = $12`
 
-// completeCall writes what became of a call into the ledger.
+// completeCall writes the result of a call into the ledger.
 const completeCall = `
 	UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`
 
-// settle writes down what became of a batch. It tries until it is written, or ctx
-// ends: while it cannot, no call leaves. What is not written down is in doubt at
-// the next start.
-func (e *Engine) settle(ctx context.Context, b *batch, end *ending) {
-	tags, failed := e.sealTags(ctx, b)
-	for failed == cut && sleep(ctx, lookEvery) { // without the tags that were read no outcome counts
-		tags, failed = e.sealTags(ctx, b)
+// settle saves the result of a batch. It tries until that succeeds or ctx ends. In the
+// meantime no call leaves. A result that is not saved is in doubt at the next start.
+func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
+	tags, failed := e.encryptTags(ctx, b)
+	for failed == notNow && sleep(ctx, pollEvery) { // without the tags that were read no outcome counts
+		tags, failed = e.encryptTags(ctx, b)
 	}
 	if failed != nil { // nothing that was read counts
 		end = failed
-		b.forget()
+		b.discardReadings()
 	}
 	if end != nil && end.all {
-		e.gate.brake() // for good, when it cannot be written down
+		e.gate.block() // for good, when it cannot be saved
 	}
 	began, tries := time.Now(), 0
 	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
-		err := store.ErrAlone
+		err := store.ErrExclusive
 		if !b.probe && (end == nil || end.halt == 0) {
 			s := settlementOf(b, end, b.stored())
 			err = e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, s) })
 		}
-		if errors.Is(err, store.ErrAlone) {
-			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleAlone(ctx, tx, b, tags, end) })
+		if errors.Is(err, store.ErrExclusive) {
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleExclusive(ctx, tx, b, tags, end) })
 		}
-		if !e.gate.note(ctx, settling, err) {
+		if !e.gate.report(ctx, settling, err) {
 			break
 		}
 		switch {
 		case tries == 0:
-			e.Log.Error(
-				"what became of a batch could not be written down; no call is made until it is",
-				"job",
-				b.job.id,
-				"batch",
-				b.number,
-				"err",
-				err,
-			)
+			e.Log.Error("what became of a batch could not be written down; no call is made until it is", "job",
+				b.job.id, "batch", b.number, "err", err)
 		case fault.KindOf(store.AsTrouble(err)) == 0 && ctx.Err() == nil && time.Since(began) > time.Minute: // it is not the database
 			e.Log.Error("a batch is given up; its accounts are in doubt at the next start", "job", b.job.id, "batch", b.number, "err", err)
-			e.gate.note(ctx, settling, nil)
+			e.gate.report(ctx, settling, nil)
 			return
 		}
-		e.gate.holding(1)
+		e.gate.addUnwritten(1)
 		slept := sleep(ctx, wait)
-		e.gate.holding(-1)
+		e.gate.addUnwritten(-1)
 		if !slept {
 			e.Log.Error("answers were not written down; their accounts are in doubt at the next start", "job", b.job.id, "batch", b.number)
 			return
 		}
 	}
 	if end != nil && end.all {
-		e.gate.release()
+		e.gate.unblock()
 	}
 	e.wake()
 }
 
-// forget gives the accounts of a batch back as they were claimed, but for what
+// discardReadings gives the accounts of a batch back as they were claimed, except what
 // calls have changed.
-func (b *batch) forget() {
+func (b *batch) discardReadings() {
 	for _, a := range b.accounts {
-		if !a.touched {
-			a.outcome, a.unkept = "", false
+		if !a.maybeChanged {
+			a.outcome, a.unsaved = "", false
 		}
 	}
 }
@@ -102,8 +94,8 @@ const (
 	lockBudget  = " 2 "
 )
 
-// lock locks first what a transaction of its own may write later: the app, and
-// where all its jobs may change those, by id.
+// lock locks what a separate transaction may write later: the app, and if all is set,
+// its open jobs by id.
 func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID)
 	if err != nil || !all {
@@ -119,8 +111,8 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 	return err
 }
 
-func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, s settlement) error {
-	if err := tags.write(ctx, tx, b); err != nil {
+func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags []byte, s settlement) error {
+	if err := e.saveTags(ctx, tx, b, tags); err != nil {
 		return err
 	}
 	if err := e.writeSettlement(ctx, tx, b, s); err != nil {
@@ -132,24 +124,17 @@ func (e *Engine) settleIn(ctx context.Context, tx *store.Tx, b *batch, tags seal
 	return e.Jobs.MoveCounts(ctx, tx, b.job.id, s.moves, b.sentCalls())
 }
 
-// settleAlone is settleIn of what locks more than one job, or the log.
-func (e *Engine) settleAlone(ctx context.Context, tx *store.Tx, b *batch, tags sealedTags, end *ending) error {
+// settleExclusive is settleIn for a batch whose end locks several jobs, or the log.
+func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, tags []byte, end *stopReason) error {
 	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
 	}
 	var stored jobs.Outcome
-	err := tx.QueryRowContext(
-		ctx,
-		`SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`,
-		b.job.id,
-		b.number,
-		b.claim,
-	).
-		Scan(
-			&stored,
-		)
+	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`,
+		b.job.id, b.number, b.claim).
+		Scan(&stored)
 	if errors.Is(err, sql.ErrNoRows) {
-		return e.settleLost(ctx, tx, b)
+		return e.settleExpired(ctx, tx, b)
 	}
 	if err == nil {
 		err = e.settleIn(ctx, tx, b, tags, settlementOf(b, end, stored))
@@ -158,7 +143,7 @@ func (e *Engine) settleAlone(ctx context.Context, tx *store.Tx, b *batch, tags s
 		return err
 	}
 	if b.probe {
-		if err := e.probed(ctx, tx, end == nil && b.answered); err != nil {
+		if err := e.afterProbe(ctx, tx, end == nil && b.answered); err != nil {
 			return err
 		}
 	}
@@ -179,8 +164,8 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	if s.wait > 0 {
 		notBefore = e.gate.now() + s.wait.Milliseconds()
 	}
-	err := store.One(ctx, tx, store.ErrAlone, settleBatch, b.job.id, b.number, b.claim,
-		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.ask), notBefore, s.lost, s.stored)
+	err := store.One(ctx, tx, store.ErrExclusive, settleBatch, b.job.id, b.number, b.claim,
+		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.needsReview), notBefore, s.lost, s.stored)
 	if err != nil {
 		return err
 	}
@@ -188,14 +173,14 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	for _, a := range s.own {
 		rows = append(rows, b.job.id, a.seq, a.outcome, a.code, store.Clean(a.message, 500), now)
 	}
-	// An account cannot get a second outcome of its own: its key is taken.
+	// The primary key prevents a second outcome of an account.
 	return store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, rows)
 }
 
-// complete writes into the ledger what became of the batch's calls.
+// complete writes the results of the batch's calls into the ledger.
 func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	for _, c := range b.calls {
-		a := c.answered()
+		a := c.result()
 		_, err := tx.ExecContext(ctx, completeCall, c.id, a.Delivery.String(), a.SentAt.UnixMilli(), a.Duration.Microseconds(),
 			a.HTTPStatus, a.Code, store.Clean(a.Info, 500))
 		if err != nil {
@@ -205,8 +190,8 @@ func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// answered is the answer of a call; one that was not made was not sent.
-func (c *call) answered() tim.Answer {
+// result returns the answer of a call. A call that was not made counts as not sent.
+func (c *call) result() tim.Answer {
 	a := c.answer
 	if a.Delivery == 0 {
 		a.Delivery = tim.NotSent
@@ -227,16 +212,16 @@ func (b *batch) changeAnswered() bool {
 // sentCalls counts the calls that left, or may have.
 func (b *batch) sentCalls() (n int64) {
 	for _, c := range b.calls {
-		if c.answered().Delivery != tim.NotSent {
+		if c.result().Delivery != tim.NotSent {
 			n++
 		}
 	}
 	return n
 }
 
-// settleLost is for a claim that has ended: only the ledger learns of the answers.
-// That of a sealed job is not changed; the log tells of what came late.
-func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch) error {
+// settleExpired is for a claim that has ended: it only writes the answers to the ledger.
+// The ledger of a sealed job is not changed. Late answers are logged instead.
+func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
 	var sealed int64
 	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING sealed`, b.job.id).Scan(&sealed)
@@ -244,17 +229,17 @@ func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch) error {
 		return err
 	}
 	if sealed == 0 {
-		return e.completeLost(ctx, tx, b)
+		return e.completeExpired(ctx, tx, b)
 	}
 	for _, c := range b.calls {
 		var delivery string
 		err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, c.id).Scan(&delivery)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && delivery == c.answered().Delivery.String() {
+		if errors.Is(err, sql.ErrNoRows) || err == nil && delivery == c.result().Delivery.String() {
 			continue
 		}
 		if err == nil {
 			err = e.Audit.RecordIn(ctx, tx, audit.Entry{Code: audit.JobAnsweredLate, Actor: audit.System, JobID: b.job.id,
-				Details: map[string]any{"call": c.id, "kind": c.answered().Delivery.String(), "code": c.answer.Code}})
+				Details: map[string]any{"call": c.id, "kind": c.result().Delivery.String(), "code": c.answer.Code}})
 		}
 		if err != nil {
 			return err
@@ -263,12 +248,12 @@ func (e *Engine) settleLost(ctx context.Context, tx *store.Tx, b *batch) error {
 	return nil
 }
 
-// completeLost completes lines of the ledger that were taken for lost meanwhile.
-// Those that never left were counted, and are no more.
-func (e *Engine) completeLost(ctx context.Context, tx *store.Tx, b *batch) error {
+// completeExpired completes ledger lines that were marked as lost in the meantime.
+// Calls that never left are no longer counted.
+func (e *Engine) completeExpired(ctx context.Context, tx *store.Tx, b *batch) error {
 	var uncounted int64
 	for _, c := range b.calls {
-		if c.answered().Delivery != tim.NotSent {
+		if c.result().Delivery != tim.NotSent {
 			continue
 		}
 		result, err := tx.ExecContext(ctx, `UPDATE calls SET delivery = 'not_sent' WHERE id = $1 AND delivery = 'lost'`, c.id)

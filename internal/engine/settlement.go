@@ -12,21 +12,21 @@ const refusedHold = time.Minute
 
 // settlement is what a batch comes to.
 type settlement struct {
-	stored  jobs.Outcome // of the accounts until now
-	rest    jobs.Outcome // of every account that has no outcome of its own
-	code    int
-	message string
-	own     []*account    // with another outcome than the rest
-	ask     bool          // the rest is in doubt until a person decides
-	wait    time.Duration // until the rest may be claimed again
-	lost    int
-	moves   jobs.Counts
+	stored      jobs.Outcome // of the accounts until now
+	rest        jobs.Outcome // of every account that has no outcome of its own
+	code        int
+	message     string
+	own         []*account    // with another outcome than the rest
+	needsReview bool          // the rest is in doubt until a person decides
+	wait        time.Duration // until the rest may be claimed again
+	lost        int
+	moves       jobs.Counts
 }
 
 // settlementOf says what the accounts of a batch have become, which were stored as
 // one outcome until now. Those that are open still share one: in doubt when any of
 // them is, for then all are read again.
-func settlementOf(b *batch, end *ending, stored jobs.Outcome) settlement {
+func settlementOf(b *batch, end *stopReason, stored jobs.Outcome) settlement {
 	s := settlement{stored: stored, moves: jobs.Counts{}, lost: b.lost}
 	if b.changeAnswered() {
 		s.lost = 0
@@ -37,13 +37,13 @@ func settlementOf(b *batch, end *ending, stored jobs.Outcome) settlement {
 			continue
 		}
 		open++
-		if end != nil && end.ask != 0 && a.unread {
-			a.ask, a.code = true, end.ask
+		if end != nil && end.review != 0 && a.unread {
+			a.needsReview, a.code = true, end.review
 		}
 		switch {
-		case a.doubt:
+		case a.lostCall:
 			doubted++
-		case a.ask:
+		case a.needsReview:
 			asking++
 			s.code = a.code
 		case a.unread:
@@ -56,7 +56,7 @@ func settlementOf(b *batch, end *ending, stored jobs.Outcome) settlement {
 	case doubted > 0:
 		s.rest, s.wait, s.lost, s.code = jobs.InDoubt, b.lostCallEnds, s.lost+1, 0
 	case asking == open:
-		s.rest, s.ask = jobs.InDoubt, true
+		s.rest, s.needsReview = jobs.InDoubt, true
 	case asking > 0 || unread > 0:
 		s.rest, s.code = jobs.InDoubt, 0
 		switch {

@@ -63,21 +63,21 @@ func TestEveryAccountIsSettledOnceOrStaysOpen(t *testing.T) {
 			case 1:
 				a.outcome = jobs.Cleared
 			case 2:
-				a.doubt, a.touched = true, true
+				a.lostCall, a.maybeChanged = true, true
 			case 3:
-				a.ask, a.code = true, rapid.SampledFrom([]int{0, jobs.CodeLost}).Draw(t, "why")
+				a.needsReview, a.code = true, rapid.SampledFrom([]int{0, jobs.CodeLost}).Draw(t, "why")
 			case 4:
 				a.unread = was == jobs.InDoubt
 			}
 			all = append(all, a)
 		}
-		end := rapid.SampledFrom([]*ending{nil, cut, {halt: 60020, all: true}, {ask: 60027}, {halt: jobs.CodeUnreadable}}).Draw(t, "ending")
+		end := rapid.SampledFrom([]*stopReason{nil, notNow, {halt: 60020, all: true}, {review: 60027}, {halt: jobs.CodeUnreadable}}).Draw(t, "ending")
 		b := becoming(jobs.Clear, was, all...)
 		open, unsure := 0, false
 		for _, a := range all {
 			if a.open() {
 				open++
-				unsure = unsure || a.doubt || a.ask || a.unread
+				unsure = unsure || a.lostCall || a.needsReview || a.unread
 			}
 		}
 		s := settlementOf(b, end, stored)
@@ -85,7 +85,7 @@ func TestEveryAccountIsSettledOnceOrStaysOpen(t *testing.T) {
 		require.Equal(t, open > 0, s.rest.Open())
 		require.NotEqual(t, jobs.Sending, s.rest)
 		require.Equal(t, unsure, s.rest == jobs.InDoubt, "what is in doubt is read before anything is sent")
-		require.False(t, s.ask && s.rest != jobs.InDoubt)
+		require.False(t, s.needsReview && s.rest != jobs.InDoubt)
 		own := map[int64]bool{}
 		for _, a := range s.own {
 			require.False(t, own[a.seq], "one outcome each")
@@ -106,9 +106,9 @@ func TestEveryAccountIsSettledOnceOrStaysOpen(t *testing.T) {
 		for _, o := range jobs.Outcomes {
 			require.Equal(t, want[o], s.moves[o], o)
 		}
-		if s.ask {
+		if s.needsReview {
 			for _, a := range all {
-				require.True(t, !a.open() || a.ask, "a person decides about those alone who ask")
+				require.True(t, !a.open() || a.needsReview, "a person decides about those alone who ask")
 			}
 		}
 	})
@@ -116,21 +116,21 @@ func TestEveryAccountIsSettledOnceOrStaysOpen(t *testing.T) {
 
 func TestReadBackWaitsForALostCallToEnd(t *testing.T) {
 	for _, kind := range []jobs.Kind{jobs.Clear, jobs.Restore, jobs.AddTags, jobs.RemoveTags} {
-		b := becoming(kind, jobs.Waiting, &account{doubt: true, touched: true}, ended(jobs.Failed, 70107))
+		b := becoming(kind, jobs.Waiting, &account{lostCall: true, maybeChanged: true}, ended(jobs.Failed, 70107))
 		b.lost = 3
 		s := settlementOf(b, nil, jobs.Sending)
-		require.Equal(t, []any{jobs.InDoubt, lostEnds, 4, false}, []any{s.rest, s.wait, s.lost, s.ask})
+		require.Equal(t, []any{jobs.InDoubt, lostEnds, 4, false}, []any{s.rest, s.wait, s.lost, s.needsReview})
 	}
-	b := becoming(jobs.Clear, jobs.InDoubt, &account{ask: true}, &account{doubt: true, touched: true})
+	b := becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, &account{lostCall: true, maybeChanged: true})
 	s := settlementOf(b, nil, jobs.Sending)
-	require.Equal(t, []any{jobs.InDoubt, lostEnds, false}, []any{s.rest, s.wait, s.ask}, "the other is read back before anybody is asked")
+	require.Equal(t, []any{jobs.InDoubt, lostEnds, false}, []any{s.rest, s.wait, s.needsReview}, "the other is read back before anybody is asked")
 }
 
 func TestAnAnswerEndsTheRowOfLostCalls(t *testing.T) {
 	after := func(c *call) int {
 		b := becoming(jobs.Clear, jobs.Waiting, &account{})
 		b.lost, b.calls = 3, []*call{c}
-		return settlementOf(b, cut, jobs.Waiting).lost
+		return settlementOf(b, notNow, jobs.Waiting).lost
 	}
 	require.Zero(t, after(&call{command: tim.RemoveAllTags, answer: tim.Answer{Delivery: tim.Answered, Code: 91000}}))
 	require.Equal(t, 3, after(&call{command: tim.GetTags, answer: tim.Answer{Delivery: tim.Answered}}), "reading says nothing of it")
@@ -138,21 +138,21 @@ func TestAnAnswerEndsTheRowOfLostCalls(t *testing.T) {
 }
 
 func TestAPersonIsAskedForAllThatIsLeft(t *testing.T) {
-	s := settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{ask: true}, ended(jobs.Cleared, 0)), nil, jobs.InDoubt)
-	require.Equal(t, []any{jobs.InDoubt, true, 0, time.Duration(0)}, []any{s.rest, s.ask, s.code, s.wait})
+	s := settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, ended(jobs.Cleared, 0)), nil, jobs.InDoubt)
+	require.Equal(t, []any{jobs.InDoubt, true, 0, time.Duration(0)}, []any{s.rest, s.needsReview, s.code, s.wait})
 	require.Len(t, s.own, 1, "the other is settled")
-	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{ask: true, code: jobs.CodeLost}), nil, jobs.InDoubt)
-	require.Equal(t, []any{true, jobs.CodeLost}, []any{s.ask, s.code})
-	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0)), &ending{ask: 60027}, jobs.InDoubt)
-	require.Equal(t, []any{jobs.InDoubt, true, 60027}, []any{s.rest, s.ask, s.code})
-	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{ask: true}, &account{unread: true}), nil, jobs.InDoubt)
-	require.Equal(t, []any{jobs.InDoubt, false, refusedHold}, []any{s.rest, s.ask, s.wait}, "the other is read once more, later")
+	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true, code: jobs.CodeLost}), nil, jobs.InDoubt)
+	require.Equal(t, []any{true, jobs.CodeLost}, []any{s.needsReview, s.code})
+	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0)), &stopReason{review: 60027}, jobs.InDoubt)
+	require.Equal(t, []any{jobs.InDoubt, true, 60027}, []any{s.rest, s.needsReview, s.code})
+	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, &account{unread: true}), nil, jobs.InDoubt)
+	require.Equal(t, []any{jobs.InDoubt, false, refusedHold}, []any{s.rest, s.needsReview, s.wait}, "the other is read once more, later")
 }
 
 // A cancelled job cannot halt, and what it has in doubt is read back all the same.
 func TestReadBackOfACancelledJobBacksOff(t *testing.T) {
 	b := becoming(jobs.Clear, jobs.InDoubt, &account{unread: true})
-	refused := &ending{halt: 70013, all: true}
+	refused := &stopReason{halt: 70013, all: true}
 	require.Zero(t, settlementOf(b, refused, jobs.InDoubt).wait, "once it is mended nothing need be waited for")
 	b.job.state = jobs.Cancelled
 	require.Equal(t, refusedHold, settlementOf(b, refused, jobs.InDoubt).wait)
@@ -175,8 +175,8 @@ func TestWhatCouldNotBeKeptDoesNotCount(t *testing.T) {
 	ann, bob, cid := listed("ann"), listed("bob"), listed("cid", "x")
 	b := becoming(jobs.Clear, jobs.Waiting, ann, bob, cid)
 	require.Nil(t, plan(b))
-	bob.touched = true
-	b.forget()
+	bob.maybeChanged = true
+	b.discardReadings()
 	require.Equal(t, []jobs.Outcome{"", jobs.Untagged, ""}, outcomes(b))
-	require.False(t, ann.unkept)
+	require.False(t, ann.unsaved)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // waitsFor is the id of the job that another waits for.
-func (c *scene) waitsFor(j jobs.Job) string {
+func (c *fixture) waitsFor(j jobs.Job) string {
 	c.Helper()
 	other, err := c.WaitsFor(c.Context(), j.ID)
 	require.NoError(c, err)
@@ -26,7 +26,7 @@ func (c *scene) waitsFor(j jobs.Job) string {
 }
 
 func TestJobsThatShareAccountsTakeTurns(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		jobstest.Keep(t, c.Console, 0)
 		c.faults(timtest.Faults{Latency: 300 * time.Millisecond})
 		first := c.starts(jobs.Clear, accounts("a", 300))
@@ -43,12 +43,12 @@ func TestJobsThatShareAccountsTakeTurns(t *testing.T) {
 		c.ends(first, jobs.Counts{jobs.Cleared: 300})
 		c.ends(second, jobs.Counts{jobs.Changed: 150})
 		require.Equal(c, []string{"t1"}, c.service.Tags("a7"), "the later one has the last word")
-		c.requireTruth(first, second)
+		c.requireMatch(first, second)
 	})
 }
 
 func TestAPausedJobHoldsNobodyUp(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		first := c.starts(jobs.Clear, accounts("a", 200))
 		c.act(first, jobs.Pause)
 		second := c.starts(jobs.AddTags, tagged("a", 200, "t1"))
@@ -58,17 +58,17 @@ func TestAPausedJobHoldsNobodyUp(t *testing.T) {
 		c.act(first, jobs.Resume)
 		c.ends(first, jobs.Counts{jobs.Cleared: 200})
 		require.Empty(c, c.service.Tags("a7"), "it comes behind those that were started before it was resumed")
-		c.requireTruth(first, second)
+		c.requireMatch(first, second)
 	})
 }
 
 func TestWhatIsInDoubtIsWaitedFor(t *testing.T) {
-	onEach(t, func(c *scene) {
-		c.lose(tim.RemoveAllTags)
+	onEach(t, func(c *fixture) {
+		c.loseAnswers(tim.RemoveAllTags)
 		first := c.starts(jobs.Clear, accounts("a", 2))
 		second := c.starts(jobs.AddTags, tagged("a", 2, "t1"))
 		c.run()
-		c.doubted(first)
+		c.putInDoubt(first)
 		c.act(first, jobs.Pause) // else the other would wait for its turn
 		third := c.starts(jobs.Clear, accounts("b", 2))
 		c.faults(timtest.Faults{})
@@ -88,7 +88,7 @@ func TestWhatIsInDoubtIsWaitedFor(t *testing.T) {
 // Two that share accounts, and both are in doubt, wait for each other's readings
 // and not for ever.
 func TestTwoJobsInDoubtDoNotWaitForEachOther(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		first := c.starts(jobs.RemoveTags, tagged("a", 250, "t1"))
 		second := c.starts(jobs.AddTags, tagged("a", 250, "t2"))
 		c.exec(`UPDATE batches SET outcome = 'in_doubt', sent = 1, lost = 1 WHERE number < 3`)
@@ -96,21 +96,21 @@ func TestTwoJobsInDoubtDoNotWaitForEachOther(t *testing.T) {
 		c.run()
 		c.ends(first, jobs.Counts{jobs.Unchanged: 250})
 		c.ends(second, jobs.Counts{jobs.Changed: 250})
-		c.requireTruth(first, second)
+		c.requireMatch(first, second)
 	})
 }
 
-// What is in doubt of a later job is read back before the earlier one goes on, and
+// What is in doubt of a later job is read back before the earlier one continues, and
 // nothing else of it is sent by then.
 func TestDoubtsBringNoWaitingBatchesAlong(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		first := c.starts(jobs.Clear, accounts("a", 250))
 		c.laterInDoubt(first)
 	})
 }
 
 func TestAHaltedJobThatRecoversHasItsTurn(t *testing.T) {
-	onEach(t, func(c *scene) {
+	onEach(t, func(c *fixture) {
 		first := c.starts(jobs.Clear, accounts("a", 250))
 		c.exec(`UPDATE jobs SET state = 'halted', halt_code = $1, halt_recovers = 1`, jobs.CodeDown)
 		c.laterInDoubt(first)
@@ -119,7 +119,7 @@ func TestAHaltedJobThatRecoversHasItsTurn(t *testing.T) {
 
 // laterInDoubt starts a job for the accounts of another, of which a batch is in
 // doubt and comes first of all, and requires that the rest comes after the other.
-func (c *scene) laterInDoubt(first jobs.Job) {
+func (c *fixture) laterInDoubt(first jobs.Job) {
 	c.Helper()
 	second := c.starts(jobs.AddTags, tagged("a", 250, "t1"))
 	c.exec(`UPDATE batches SET outcome = 'in_doubt', sent = 1, lost = 1 WHERE job_id = $1 AND number = 1`, second.ID)
@@ -127,7 +127,7 @@ func (c *scene) laterInDoubt(first jobs.Job) {
 	require.NoError(c, c.PutFirst(c.Context(), audit.System, second.ID, true))
 	c.run()
 	c.until("it is read back", func() bool { return c.job(second).Counts[jobs.Changed] >= 100 })
-	apart := c.starts(jobs.Clear, accounts("b", 1)) // and claims go on
+	apart := c.starts(jobs.Clear, accounts("b", 1)) // and claims continue
 	c.ends(apart, jobs.Counts{jobs.Cleared: 1})
 	c.exec(`UPDATE apps SET probe_at = 1 WHERE EXISTS (SELECT 1 FROM jobs WHERE state = 'halted')`)
 	c.ends(first, jobs.Counts{jobs.Cleared: 250})
@@ -137,11 +137,11 @@ func (c *scene) laterInDoubt(first jobs.Job) {
 		require.Equal(c, []string{"t1"}, c.service.Tags(account), "the later one has the last word")
 	}
 	require.Equal(c, tim.GetTags, c.firstTo("a0").Command)
-	c.requireTruth(first, second, apart)
+	c.requireMatch(first, second, apart)
 }
 
 // firstTo is the first call that held an account.
-func (c *scene) firstTo(account string) (first timtest.Call) {
+func (c *fixture) firstTo(account string) (first timtest.Call) {
 	c.Helper()
 	for _, call := range c.calls() {
 		if slices.Contains(call.Accounts, account) {

@@ -19,7 +19,7 @@ import (
 
 // signatures stands between the engine and the simulator, and notes what calls
 // were signed with. Each that the engine makes is of another second.
-func (c *scene) signatures() (used func() []string) {
+func (c *fixture) signatures() (used func() []string) {
 	c.Helper()
 	to, err := url.Parse(c.base)
 	require.NoError(c, err)
@@ -33,7 +33,7 @@ func (c *scene) signatures() (used func() []string) {
 		proxy.ServeHTTP(w, r)
 	}))
 	c.Cleanup(between.Close)
-	c.calledAs(between.URL, nil)
+	c.useClient(between.URL, nil)
 	return func() []string {
 		mutex.Lock()
 		defer mutex.Unlock()
@@ -43,7 +43,7 @@ func (c *scene) signatures() (used func() []string) {
 
 func TestARefusedUserSigIsMadeAnew(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, jobstest.SQLite(t))
+	c := newFixture(t, jobstest.SQLite(t))
 	used := c.signatures()
 	expired := timtest.Faults{Code: 70001, Most: 1, Latency: 1_100 * time.Millisecond} // a signature says the second it was made in
 	c.faults(expired)

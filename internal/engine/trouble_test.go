@@ -18,8 +18,8 @@ import (
 	"tagsweep/internal/store/storetest"
 )
 
-// troubled makes a store unusable in the middle of a job, and usable again.
-func (c *scene) troubled(spoil, mend func(), want *fault.Sentence) {
+// requireTrouble makes a store unusable in the middle of a job, and usable again.
+func (c *fixture) requireTrouble(spoil, mend func(), want *fault.Sentence) {
 	c.Helper()
 	c.set(`rate_set = 25`)
 	j := c.starts(jobs.Clear, accounts("a", 8_000))
@@ -42,7 +42,7 @@ func (c *scene) troubled(spoil, mend func(), want *fault.Sentence) {
 	mend()
 	c.until("all is well", func() bool { return c.engine.Trouble() == nil })
 	c.ends(j, jobs.Counts{jobs.Cleared: 8_000})
-	c.requireTruth(j) // nothing acknowledged was sent again
+	c.requireMatch(j) // nothing acknowledged was sent again
 }
 
 // lock holds an SQLite database as another program would.
@@ -59,15 +59,15 @@ func lock(t *testing.T, path string) (release func()) {
 func TestALockedDatabaseStopsCalls(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, jobstest.Open(t, path))
+	c := newFixture(t, jobstest.Open(t, path))
 	var release func()
-	c.troubled(func() { release = lock(t, path) }, func() { release() }, store.FaultLocked)
+	c.requireTrouble(func() { release = lock(t, path) }, func() { release() }, store.FaultLocked)
 }
 
 func TestADatabaseThatIsGoneStopsCalls(t *testing.T) {
 	t.Parallel()
 	address := storetest.PostgresURL(t)
-	c := newScene(t, jobstest.Open(t, address))
+	c := newFixture(t, jobstest.Open(t, address))
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	name := strings.TrimPrefix(u.Path, "/")
@@ -79,7 +79,7 @@ func TestADatabaseThatIsGoneStopsCalls(t *testing.T) {
 		_, err := admin.ExecContext(t.Context(), fmt.Sprintf(`ALTER DATABASE %q ALLOW_CONNECTIONS %t`, name, connections))
 		require.NoError(t, err)
 	}
-	c.troubled(func() {
+	c.requireTrouble(func() {
 		allow(false)
 		_, err := admin.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, name)
 		require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestADatabaseThatIsGoneStopsCalls(t *testing.T) {
 func TestAnIdleEngineSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, jobstest.Open(t, path))
+	c := newFixture(t, jobstest.Open(t, path))
 	c.run()
 	c.until("it beats", func() bool { return c.count(`SELECT COUNT(*) FROM consoles`) == 1 })
 	release := lock(t, path)
@@ -102,11 +102,11 @@ func TestAnIdleEngineSaysWhatIsWrong(t *testing.T) {
 	c.until("all is well", func() bool { return c.engine.Trouble() == nil })
 }
 
-// What is not written down when an engine has to end is in doubt at the next start.
+// What is not saved when an engine has to end is in doubt at the next start.
 func TestUnwritableAnswersAreReadBack(t *testing.T) {
 	t.Parallel()
 	path := storetest.SQLiteFile(t)
-	c := newScene(t, jobstest.Open(t, path))
+	c := newFixture(t, jobstest.Open(t, path))
 	c.set(`rate_set = 25`)
 	j := c.starts(jobs.Clear, accounts("a", 3_000))
 	stop := c.run()
@@ -119,5 +119,5 @@ func TestUnwritableAnswersAreReadBack(t *testing.T) {
 	require.Equal(t, int64(3_000), c.job(j).Counts.Sum())
 	enginetest.Run(t, enginetest.New(t, c.Console, c.base))
 	c.ends(j, jobs.Counts{jobs.Cleared: 3_000})
-	c.requireTruth(j)
+	c.requireMatch(j)
 }

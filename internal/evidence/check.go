@@ -12,11 +12,11 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// Checked is what came of checking a pack.
+// Checked is the result of checking a pack.
 type Checked struct {
 	Wrong      []string // a sentence for each thing that is wrong, the place first
 	More       int      // further things that are wrong
-	OwnKey     bool     // nobody gave a key: the pack's own was believed
+	OwnKey     bool     // no key was given: the key in the pack was used
 	Key        string   // the public key that was used
 	Checkpoint audit.Checkpoint
 	Job        Job
@@ -27,12 +27,12 @@ type Checked struct {
 	Calls      int64
 }
 
-// mostWrong is how many things are told one by one.
-const mostWrong = 50
+// maxFindings is how many findings are listed.
+const maxFindings = 50
 
-// checker gathers what is wrong. A missing input was already reported by the check of its own part.
+// checker collects findings. A missing input was already reported by the check of its part.
 type checker struct {
-	held heldAccounts // nil: the calls were not read
+	called calledAccounts // nil: the calls were not read
 	Checked
 	pack    io.ReaderAt
 	size    int64
@@ -44,15 +44,15 @@ type checker struct {
 }
 
 func (c *checker) wrong(place, what string, args ...any) {
-	if len(c.Wrong) == mostWrong {
+	if len(c.Wrong) == maxFindings {
 		c.More++
 		return
 	}
 	c.Wrong = append(c.Wrong, place+": "+fmt.Sprintf(what, args...))
 }
 
-// Check verifies a pack of so many bytes with the public key of its log, or with
-// the pack's own when key is "". Whatever the pack holds, memory stays bounded.
+// Check verifies a pack with the public key of its log, or with the key in the pack when
+// key is "". It uses bounded memory for any input.
 func Check(pack io.ReaderAt, size int64, key string) Checked {
 	c := &checker{pack: pack, size: size}
 	if c.parts() {
@@ -70,7 +70,7 @@ func Check(pack io.ReaderAt, size int64, key string) Checked {
 
 func (c *checker) key(given string) {
 	c.Key, c.OwnKey = given, given == ""
-	own, ok := c.whole(keyName, mostNote)
+	own, ok := c.whole(keyName, maxNote)
 	switch {
 	case !ok:
 	case given == "":
@@ -81,7 +81,7 @@ func (c *checker) key(given string) {
 }
 
 func (c *checker) checkpoint() {
-	note, ok := c.whole(checkpointName, mostNote)
+	note, ok := c.whole(checkpointName, maxNote)
 	if !ok || c.Key == "" {
 		return
 	}
@@ -93,8 +93,8 @@ func (c *checker) checkpoint() {
 	c.signed = true
 }
 
-// signedOnce reports whether a note has one signature, written in the one way
-// there is: readers of notes pass over others.
+// signedOnce reports whether a note has exactly one signature in the canonical form.
+// Other readers of notes ignore additional ones.
 func signedOnce(note string) bool {
 	lines := strings.Split(note, "\n")
 	if len(lines) != 7 || lines[6] != "" {
@@ -105,9 +105,9 @@ func signedOnce(note string) bool {
 	return err == nil
 }
 
-// job reads job.json and returns it as it stands.
+// job reads job.json and returns its bytes.
 func (c *checker) job() []byte {
-	content, ok := c.whole(jobName, mostText)
+	content, ok := c.whole(jobName, maxText)
 	if !ok {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (c *checker) job() []byte {
 }
 
 func (c *checker) page() {
-	if content, ok := c.whole(pageName, mostText); ok && c.described && digest(content) != c.Job.PageSHA256 {
+	if content, ok := c.whole(pageName, maxText); ok && c.described && digest(content) != c.Job.PageSHA256 {
 		c.wrong(pageName, "the page does not match %s", jobName)
 	}
 }

@@ -19,29 +19,17 @@ import (
 // Columns of the two lists. docs/audit.md describes them.
 var (
 	RowColumns  = []string{"row", "value", "outcome", "code", "message", "batch", "place", "at"}
-	CallColumns = []string{
-		"call",
-		"batch",
-		"held",
-		"accounts",
-		"command",
-		"random",
-		"delivery",
-		"sent_at",
-		"microseconds",
-		"http_status",
-		"code",
-		"message",
-	}
+	CallColumns = []string{"call", "batch", "held", "accounts", "command", "random", "delivery", "sent_at",
+		"microseconds", "http_status", "code", "message"}
 )
 
-// counts is how many rows were set aside or have an outcome, by its name.
+// counts are the numbers of rows by outcome or kind of exclusion.
 type counts map[string]int64
 
-// mostOutcomes is more than there are: a pack may hold anything.
-const mostOutcomes = 100
+// maxOutcomes is more than there are: a pack may contain anything.
+const maxOutcomes = 100
 
-var asides = []string{"rejected", "duplicate", "protected"}
+var setAsides = []string{"rejected", "duplicate", "protected"}
 
 func (c *checker) file() {
 	f := c.members[fileFolder]
@@ -80,11 +68,11 @@ func (c *checker) list(name, detail string, columns []string, each func(row int6
 	var mistake error
 	ok = c.stream(name, listBytes(c.members[name]), func(from io.Reader) error {
 		all := io.TeeReader(from, hash)
-		piece := &metered{from: all}
+		piece := &limited{from: all}
 		table := csv.NewReader(piece)
 		table.FieldsPerRecord, table.ReuseRecord = len(columns), true
 		for mistake == nil {
-			piece.left = mostRecord
+			piece.left = maxRecord
 			cells, err := table.Read()
 			if errors.Is(err, io.EOF) {
 				break
@@ -121,12 +109,12 @@ func (c *checker) rows() {
 		if cells[0] != strconv.FormatInt(row, 10) {
 			return fmt.Errorf("row %d of the file must be here", row)
 		}
-		if c.held != nil && slices.Contains(changed, cells[2]) && !c.held.has(cells[5], cells[6]) {
+		if c.called != nil && slices.Contains(changed, cells[2]) && !c.called.has(cells[5], cells[6]) {
 			return fmt.Errorf("the account is %s, but no call can have changed it", cells[2])
 		}
 		if n := counted[cells[2]]; n > 0 {
 			counted[cells[2]] = n + 1
-		} else if len(counted) < mostOutcomes {
+		} else if len(counted) < maxOutcomes {
 			counted[strings.Clone(cells[2])] = 1
 		}
 		return nil
@@ -140,16 +128,16 @@ func (c *checker) rows() {
 	}
 	if c.described {
 		j := c.Job
-		said := counts{"": j.Rows, "accounts": j.Accounts, asides[0]: j.Rejected, asides[1]: j.Duplicate, asides[2]: j.Protected}
+		said := counts{"": j.Rows, "accounts": j.Accounts, setAsides[0]: j.Rejected, setAsides[1]: j.Duplicate, setAsides[2]: j.Protected}
 		maps.Copy(said, j.Outcomes)
 		c.sameCounts(rows, counted, said, jobName)
 	}
 }
 
-// countsOf reads the counts that a seal holds.
+// countsOf reads the counts of a seal.
 func countsOf(details map[string]any) counts {
 	said := counts{"": audit.WholeNumber(details["rows"]), "accounts": audit.WholeNumber(details["accounts"])}
-	for _, aside := range asides {
+	for _, aside := range setAsides {
 		said[aside] = audit.WholeNumber(details[aside])
 	}
 	outcomes, _ := details["outcomes"].(map[string]any)
@@ -159,23 +147,23 @@ func countsOf(details map[string]any) counts {
 	return said
 }
 
-// sameCounts compares what was counted with what is said: all rows, those set
-// aside, all accounts, and every outcome.
+// sameCounts compares the counted numbers with the stated ones: all rows, excluded rows,
+// accounts, and every outcome.
 func (c *checker) sameCounts(rows int64, counted, said counts, by string) {
 	all := maps.Clone(counted)
-	all[""], all["accounts"] = rows, rows-counted[asides[0]]-counted[asides[1]]-counted[asides[2]]
+	all[""], all["accounts"] = rows, rows-counted[setAsides[0]]-counted[setAsides[1]]-counted[setAsides[2]]
 	for name := range said {
 		all[name] += 0
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if all[name] != said[name] {
-			c.wrong(rowsName, "%d %s counted, but %s says %d", all[name], shown(what(name)), by, said[name])
+			c.wrong(rowsName, "%d %s counted, but %s says %d", all[name], shown(label(name)), by, said[name])
 			return
 		}
 	}
 }
 
-func what(name string) string {
+func label(name string) string {
 	switch name {
 	case "":
 		return "rows"
@@ -188,11 +176,11 @@ func what(name string) string {
 // changed are the outcomes of accounts that a call has changed.
 var changed = []string{"cleared", "restored", "changed"}
 
-// heldAccounts are those that calls held which may have changed tags: of each
-// batch, by its number as it stands there, a bit for each place.
-type heldAccounts map[string][]byte
+// calledAccounts are the accounts in calls that may have changed tags: for each batch, by
+// its number as text, one bit per place.
+type calledAccounts map[string][]byte
 
-func (h heldAccounts) add(batch string, more []byte) {
+func (h calledAccounts) add(batch string, more []byte) {
 	all := h[batch]
 	if all == nil {
 		all = make([]byte, len(more))
@@ -203,14 +191,14 @@ func (h heldAccounts) add(batch string, more []byte) {
 	}
 }
 
-func (h heldAccounts) has(batch, place string) bool {
+func (h calledAccounts) has(batch, place string) bool {
 	n, err := strconv.Atoi(place)
 	held := h[batch]
 	return err == nil && n > 0 && (n-1)/8 < len(held) && held[(n-1)/8]&(1<<((n-1)%8)) != 0
 }
 
 func (c *checker) calls() {
-	held := heldAccounts{}
+	held := calledAccounts{}
 	var ok bool
 	c.Calls, ok = c.list(callsName, "calls_sha256", CallColumns, func(_ int64, cells []string) error {
 		holds, err := hex.DecodeString(cells[2])
@@ -227,6 +215,6 @@ func (c *checker) calls() {
 		return nil
 	})
 	if ok {
-		c.held = held
+		c.called = held
 	}
 }

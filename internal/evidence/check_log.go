@@ -17,8 +17,8 @@ import (
 	"tagsweep/internal/audit"
 )
 
-// logged is what is learnt from log.jsonl.
-type logged struct {
+// logState is the information from log.jsonl.
+type logState struct {
 	line    int
 	last    audit.Entry
 	numbers []int64
@@ -29,7 +29,7 @@ type logged struct {
 }
 
 func (c *checker) log(job []byte) {
-	l := logged{codes: map[int64]audit.Code{}}
+	l := logState{codes: map[int64]audit.Code{}}
 	if f := c.members[logName]; f == nil || !c.stream(logName, f.CompressedSize64, func(from io.Reader) error { return c.lines(from, &l) }) {
 		return
 	}
@@ -48,9 +48,9 @@ func (c *checker) log(job []byte) {
 	c.approvals(l)
 }
 
-func (c *checker) lines(from io.Reader, l *logged) error {
+func (c *checker) lines(from io.Reader, l *logState) error {
 	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, mostRecord)
+	lines.Buffer(nil, maxRecord)
 	lines.Split(wholeLines)
 	for lines.Scan() {
 		l.line++
@@ -78,7 +78,7 @@ func wholeLines(data []byte, end bool) (int, []byte, error) {
 }
 
 // line checks one entry by itself.
-func (c *checker) line(text []byte, l *logged) {
+func (c *checker) line(text []byte, l *logState) {
 	place := fmt.Sprintf("%s, line %d", logName, l.line)
 	var r record
 	err := json.Unmarshal(text, &r)
@@ -131,8 +131,8 @@ func (c *checker) included(seq int64, r record) error {
 	return tlog.CheckRecord(proof, c.Checkpoint.Size, c.Checkpoint.Root, seq-1, audit.Written{Line: r.Line}.Leaf())
 }
 
-// learn remembers what an entry says about others.
-func (c *checker) learn(place string, e audit.Entry, l *logged) {
+// learn remembers what an entry says about other entries.
+func (c *checker) learn(place string, e audit.Entry, l *logState) {
 	if e.JobID == "" && (e.Code == audit.LogErased || e.Code == audit.LogRemoved) {
 		if e.Code == audit.LogErased {
 			said, _ := e.Details["entries"].(string)
@@ -153,9 +153,8 @@ func (c *checker) learn(place string, e audit.Entry, l *logged) {
 	}
 }
 
-// complete compares the entries with those that the last one says were put into
-// the pack.
-func (c *checker) complete(l logged, job []byte) {
+// complete compares the entries with the list that the last one commits to.
+func (c *checker) complete(l logState, job []byte) {
 	if l.last.Code != audit.EvidenceDownloaded {
 		c.wrong(logName, "the last entry is not the download of this pack")
 		return
@@ -186,7 +185,7 @@ func (c *checker) complete(l logged, job []byte) {
 }
 
 // approvals finds the entries that the seal names.
-func (c *checker) approvals(l logged) {
+func (c *checker) approvals(l logState) {
 	if c.seal == nil {
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// parts opens the pack and finds its members by the directory at its end, as every
-// program does; what is missing or does not belong there is wrong.
+// parts opens the pack and finds its members by the directory at its end, like every
+// program. It reports missing and unexpected members.
 func (c *checker) parts() (ok bool) {
 	opened, err := zip.NewReader(c.pack, c.size)
 	if err != nil {
@@ -43,14 +43,13 @@ func (c *checker) parts() (ok bool) {
 
 var errLong = errors.New("evidence: longer than it may be")
 
-// metered reads so many bytes and no more; whoever reads in pieces sets it anew
-// for each.
-type metered struct {
+// limited reads at most a number of bytes, which the caller may set again.
+type limited struct {
 	from io.Reader
 	left int64
 }
 
-func (m *metered) Read(p []byte) (int, error) {
+func (m *limited) Read(p []byte) (int, error) {
 	if m.left <= 0 {
 		return 0, errLong
 	}
@@ -61,11 +60,11 @@ func (m *metered) Read(p []byte) (int, error) {
 
 // Limits of a pack, so that a small file cannot fill memory or run for ever.
 const (
-	mostPacked = 500     // times as large as it is packed, and …
-	freeBytes  = 1 << 20 // … this much may a list be
-	mostText   = 4 << 20 // bytes of the page and of job.json
-	mostNote   = 10_000  // bytes of checkpoint and key
-	mostRecord = 1 << 20 // bytes of a row, a call or an entry
+	maxRatio   = 500     // times as large as it is packed, and …
+	extraBytes = 1 << 20 // … this much may a list be
+	maxText    = 4 << 20 // bytes of the page and of job.json
+	maxNote    = 10_000  // bytes of checkpoint and key
+	maxRecord  = 1 << 20 // bytes of a row, a call or an entry
 )
 
 // whole reads a short member.
@@ -80,7 +79,7 @@ func (c *checker) whole(name string, most int64) (content []byte, ok bool) {
 	}
 	from, err := f.Open()
 	if err == nil {
-		content, err = io.ReadAll(&metered{from, most + 1})
+		content, err = io.ReadAll(&limited{from, most + 1})
 	}
 	if err != nil {
 		c.wrong(name, "the file cannot be unpacked: its data was changed")
@@ -110,13 +109,13 @@ func (c *checker) stream(name string, most uint64, read func(io.Reader) error) (
 }
 
 func listBytes(f *zip.File) uint64 {
-	if f == nil || f.CompressedSize64 > math.MaxUint64/mostPacked/2 {
+	if f == nil || f.CompressedSize64 > math.MaxUint64/maxRatio/2 {
 		return 0
 	}
-	return f.CompressedSize64*mostPacked + freeBytes
+	return f.CompressedSize64*maxRatio + extraBytes
 }
 
-// shown is a name from a pack that may be anything.
+// shown makes any name from a pack safe to show.
 func shown(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	clean := strings.Map(func(c rune) rune {
@@ -125,8 +124,8 @@ func shown(name string) string {
 		}
 		return c
 	}, name)
-	if runes := []rune(clean); len(runes) > 2*longestName {
-		clean = string(runes[:2*longestName]) + "…"
+	if runes := []rune(clean); len(runes) > 2*maxName {
+		clean = string(runes[:2*maxName]) + "…"
 	}
 	if clean == "" {
 		clean = "(a file without a name)"

@@ -12,8 +12,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Pack gathers the evidence pack of a sealed job. The log says first who
-// takes it, in an entry that commits to it and is its last.
+// Pack collects the evidence pack of a sealed job. It first logs the download, in an
+// entry that commits to the pack and is its last.
 func (ev *Evidence) Pack(ctx context.Context, by audit.Actor, jobID string) (*Pack, error) {
 	p, err := ev.gather(ctx, by, jobID)
 	return p, store.AsTrouble(err)
@@ -68,7 +68,7 @@ func (ev *Evidence) gather(ctx context.Context, by audit.Actor, jobID string) (*
 	return p, err
 }
 
-// record says in the log who takes a pack, and returns the number of the entry that commits to the pack.
+// record logs the download, and returns the number of the entry that commits to the pack.
 func (ev *Evidence) record(ctx context.Context, by audit.Actor, j jobs.Job, p *Pack) (seq int64, err error) {
 	sum, err := p.Describe()
 	if err != nil {

@@ -35,13 +35,13 @@ type Job struct {
 	StartAt     *time.Time       `json:"start_at,omitempty"` // nothing was sent before
 	FinishedAt  time.Time        `json:"finished_at"`
 	Source      string           `json:"source,omitempty"` // the job whose accounts these are
-	Policy      string           `json:"policy,omitempty"` // what became of accounts that had gained other tags
+	Policy      string           `json:"policy,omitempty"` // what happens to accounts with new tags
 	OnlyTags    []string         `json:"only_tags,omitempty"`
-	Snapshot    bool             `json:"snapshot"` // tags were kept before they were changed
+	Snapshot    bool             `json:"snapshot"` // tags were saved before they were changed
 	VerifyShare int64            `json:"verify_share"`
 	VerifySeed  string           `json:"verify_seed,omitempty"`
 	Sealed      int64            `json:"sealed"`  // the number of the entry that seals the job
-	Entries     []int64          `json:"entries"` // the numbers of those in log.jsonl, but for the last
+	Entries     []int64          `json:"entries"` // the numbers of those in log.jsonl, except the last
 	PageSHA256  string           `json:"page_sha256"`
 }
 
@@ -78,11 +78,11 @@ func (j Job) text() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// longestName is how many characters of a file's name a pack keeps.
-const longestName = 100
+// maxName is how many characters of a file's name are in a pack.
+const maxName = 100
 
-// member is where the file stands in the pack, under a name that is safe on
-// every system: letters, digits, dots, hyphens and low lines.
+// member is the path of the file in the pack. Its name is safe on every system: letters,
+// digits, dots, hyphens and underscores.
 func (f File) member() string {
 	name := path.Base(strings.ReplaceAll(f.Name, `\`, "/"))
 	name = strings.TrimLeft(strings.Map(func(c rune) rune {
@@ -91,8 +91,8 @@ func (f File) member() string {
 		}
 		return '-'
 	}, name), ".-")
-	if runes := []rune(name); len(runes) > longestName { // its end says what it is
-		name = string(runes[len(runes)-longestName:])
+	if runes := []rune(name); len(runes) > maxName { // its end says what it is
+		name = string(runes[len(runes)-maxName:])
 	}
 	if name == "" {
 		name = "upload"

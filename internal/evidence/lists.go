@@ -11,7 +11,7 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// WriteRows lists every row of a job's file and what became of it, in file
+// WriteRows lists every row of a job's file and the result of it, in file
 // order, as CSV (RFC 4180, lines ending in LF): an account with its outcome, or
 // what was set aside with the reason for its code.
 func (ev *Evidence) WriteRows(ctx context.Context, to io.Writer, jobID string) error {

@@ -112,7 +112,7 @@ func (l *sealedLog) wrong(t *testing.T) string {
 }
 
 // Whoever holds the database changes one thing in it; verify names the place.
-// What is changed is put back, so that the next finds a log that verifies.
+// What is changed is restored, so that the next finds a log that verifies.
 func TestTamperEveryChangeIsNamed(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.Empty(t, l.wrong(t))
@@ -246,7 +246,7 @@ func (l *sealedLog) truncate(t *testing.T, entries int64) {
 	l.rebuild(t, size, nil)
 }
 
-// rewrite changes what an entry says and makes all hashes anew.
+// rewrite changes what an entry says and makes all hashes again.
 func (l *sealedLog) rewrite(t *testing.T, seq int64, change *strings.Replacer) {
 	var line string
 	require.NoError(t, l.db.QueryRow(fmt.Sprintf(`SELECT line FROM audit_lines WHERE seq = %d`, seq)).Scan(&line))

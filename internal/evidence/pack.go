@@ -1,7 +1,7 @@
-// Package evidence proves what became of a job. It seals the jobs that have ended in
+// Package evidence proves the result of a job. It seals the jobs that have ended in
 // the log (seals.go), verifies everything in the database against the log and the
 // log against itself (verify.go), and writes the evidence pack of a job (gather.go,
-// pack.go): one ZIP file with what the job was made of, what became of every row,
+// pack.go): one ZIP file with what the job was made of, the result of every row,
 // and the entries of the log with the proofs that they are in it. Somebody who has
 // nothing but the pack and the log's public key can check all of it ([Check], which
 // needs no database). docs/audit.md describes the pack for somebody who checks one
@@ -106,7 +106,7 @@ func (p *Pack) Write(to io.Writer) error {
 		{checkpointName, zip.Store, text([]byte(p.Checkpoint))},
 		{keyName, zip.Store, text([]byte(p.Key + "\n"))},
 	} {
-		member, err := z.CreateHeader(dated(zip.FileHeader{Name: m.name, Method: m.method}))
+		member, err := z.CreateHeader(withFixedDate(zip.FileHeader{Name: m.name, Method: m.method}))
 		if err != nil {
 			return err
 		}
@@ -117,9 +117,9 @@ func (p *Pack) Write(to io.Writer) error {
 	return z.Close()
 }
 
-// dated gives a member the first date that a ZIP file can hold, 1 January 1980, as
+// withFixedDate gives a member the first date that a ZIP file can hold, 1 January 1980, as
 // all have, so that a pack says nothing that cannot be checked.
-func dated(h zip.FileHeader) *zip.FileHeader {
+func withFixedDate(h zip.FileHeader) *zip.FileHeader {
 	//lint:ignore SA1019 Modified would write the date a second time, in a field of its own.
 	h.ModifiedDate = 0<<9 | 1<<5 | 1
 	return &h

@@ -17,20 +17,20 @@ import (
 // sealsAtOnce is how many jobs or seals are read between two queries.
 const sealsAtOnce = 100
 
-// sealOf is what a seal commits to.
-type sealOf struct{ rows, calls string } // SHA-256 in hex, of WriteRows and WriteCalls
+// jobDigests is what a seal commits to.
+type jobDigests struct{ rows, calls string } // SHA-256 in hex, of WriteRows and WriteCalls
 
-func (ev *Evidence) digests(ctx context.Context, jobID string) (d sealOf, err error) {
+func (ev *Evidence) digests(ctx context.Context, jobID string) (d jobDigests, err error) {
 	rows, calls := sha256.New(), sha256.New()
 	if err = ev.WriteRows(ctx, rows, jobID); err == nil {
 		err = ev.WriteCalls(ctx, calls, jobID)
 	}
-	return sealOf{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
+	return jobDigests{hex.EncodeToString(rows.Sum(nil)), hex.EncodeToString(calls.Sum(nil))}, err
 }
 
-// Seal seals the jobs that have ended: an entry for each commits to what became
-// of every row, to its file, its ledger and who let it run. From then on nothing
-// of that changes; what comes later is an entry of its own.
+// Seal seals the jobs that have ended. An entry for each commits to the result of every
+// row, its file, its ledger and its approvals. These never change afterwards; a later
+// answer is a separate entry.
 func (ev *Evidence) Seal(ctx context.Context) error {
 	var failed []error
 	for last := ""; ; {
@@ -74,14 +74,9 @@ func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 		}
 		details := jobs.Summary(j)
 		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(
-			approvals,
-			", ",
-		)
-		seq, err := ev.log.Append(
-			ctx,
-			tx,
-			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details},
-		)
+			approvals, ", ")
+		seq, err := ev.log.Append(ctx, tx,
+			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details})
 		if err != nil {
 			return err
 		}

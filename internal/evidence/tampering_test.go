@@ -120,7 +120,7 @@ func TestTamperedPackByteIsFound(t *testing.T) {
 	}
 }
 
-// Somebody packs it anew, with all lengths and sums as they must be.
+// Somebody packs it again, with all lengths and sums as they must be.
 func TestTamperedPackPartIsNamed(t *testing.T) {
 	s := jobstest.SQLite(t)
 	pack, key := packOf(t, s, sealedJob(t, s))

@@ -9,7 +9,7 @@ import (
 	"tagsweep/internal/store"
 )
 
-// Verify recomputes the log from its entries and holds it against its
+// Verify recomputes the log from its entries and compares it with its
 // checkpoints, every job against the entry that seals it, and recounts every job
 // from its accounts and rows. A job may run meanwhile.
 func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {
@@ -85,8 +85,7 @@ func (ev *Evidence) verifySealed(ctx context.Context, tx *store.Tx, v *audit.Ver
 	}
 }
 
-// verifySeal says what of a job is not as the entry says that seals it; "" when
-// all is.
+// verifySeal says what differs between a job and its seal; "" for nothing.
 func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string, err error) {
 	j, err := ev.jobs.Get(ctx, e.JobID)
 	switch {
@@ -121,8 +120,8 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 	return fmt.Sprintf("%s (sealed by entry %d of the log)", found, e.Seq), nil
 }
 
-// verifyUnsealed finds jobs that ended and were not sealed. Those that the console
-// would seal if it ran are no fault: it was stopped in that second.
+// verifyUnsealed finds jobs that ended and were not sealed. Jobs that the console would
+// still seal are no fault: it was stopped in that second.
 func (ev *Evidence) verifyUnsealed(ctx context.Context, tx *store.Tx, ends []audit.Entry, v *audit.Verified) error {
 	waiting := 0
 	for _, e := range ends {

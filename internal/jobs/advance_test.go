@@ -131,7 +131,7 @@ func TestHaltForAPersonOutranksOutage(t *testing.T) {
 		}
 		require.NoError(t, s.Halts(ctx, arrears.ID, 60020, "arrears"))
 		require.NoError(t, s.Halts(ctx, arrears.ID, jobs.CodeDown, "too late"))
-		require.NoError(t, s.DB.Tx(ctx, func(tx *store.Tx) error { return s.Recover(ctx, tx, jobstest.App.ID) }))
+		require.NoError(t, s.Recovers(ctx))
 		for id, want := range map[string][]any{down.ID: {jobs.Queued, 0, ""}, arrears.ID: {jobs.Halted, 60020, "arrears"},
 			paused.ID: {jobs.Paused, 0, ""}} {
 			j := jobNow(t, s, id)

@@ -24,8 +24,6 @@ type change struct {
 	details map[string]any // what the log says besides the Summary
 }
 
-func (c *change) say(name string, value any) { c.details[name] = value }
-
 // lockedApp is what an app decides of its jobs.
 type lockedApp struct {
 	id, name, domain  string // the name is as entries of the log have it
@@ -66,7 +64,7 @@ func (c *change) may(a Action) error {
 	to, fits := c.was.State.Next(a)
 	switch {
 	case c.was.State == Reading && !fits:
-		return FaultStillReads.With()
+		return FaultImporting.With()
 	case !fits:
 		return FaultWrongState.With(c.was.Shown())
 	case a == Start && len(c.was.Unsure) > 0:
@@ -83,29 +81,17 @@ func (c *change) write(ctx context.Context) (Job, error) {
 	after, err := scanJob(c.tx.QueryRowContext(ctx, `
 		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7, careful = $8,
 			snapshot = $9, policy = $10,
-			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14,
-			halt_recovers = CASE WHEN CAST($13 AS BIGINT) = 0 THEN 0 ELSE halt_recovers END,
-			checked_done = checked_done + $15, checked_failed = checked_failed + $16,
-			failure_limit = CASE WHEN CAST($17 AS BIGINT) > 0 THEN $17 ELSE failure_limit END, version = version + 1
+			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14, halt_recovers = $15,
+			checked_done = checked_done + $16, checked_failed = checked_failed + $17,
+			failure_limit = CASE WHEN CAST($18 AS BIGINT) > 0 THEN $18 ELSE failure_limit END, version = version + 1
 		WHERE id = $1 AND state = $2 RETURNING `+jobFields,
 		j.ID, c.was.State, j.State, j.StartedBy, store.Millis(j.StartedAt), store.Millis(j.StartAt), j.turn, store.Number(j.Careful),
-		store.Number(j.Snapshot), j.Policy, j.Verify.Share, j.Verify.Seed, j.HaltCode, j.HaltInfo,
+		store.Number(j.Snapshot), j.Policy, j.Verify.Share, j.Verify.Seed, j.HaltCode, j.HaltInfo, store.Number(Recovers(j.HaltCode)),
 		c.judged.Settled, c.judged.Failed, c.limit))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = FaultWrongState.With(c.was.Shown())
 	}
 	return after, err
-}
-
-// record says in the log what was changed.
-func (s *Jobs) record(ctx context.Context, c *change, by audit.Actor, code audit.Code, after Job) error {
-	details := Summary(after)
-	maps.Copy(details, c.details)
-	return s.log.RecordIn(
-		ctx,
-		c.tx,
-		audit.Entry{Code: code, Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details},
-	)
 }
 
 var actionCodes = map[Action]audit.Code{
@@ -117,19 +103,7 @@ var actionCodes = map[Action]audit.Code{
 // the state does not say, and decides what changes besides it.
 func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, rule func(*change) error) (after Job, err error) {
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		c, err := s.begin(ctx, tx, id)
-		if err == nil {
-			err = c.may(a)
-		}
-		if err == nil {
-			err = rule(c)
-		}
-		if err == nil {
-			after, err = c.write(ctx)
-		}
-		if err == nil {
-			err = s.record(ctx, c, by, actionCodes[a], after)
-		}
+		after, err = s.changeIn(ctx, tx, by, id, a, rule)
 		if err != nil || a != Cancel && a != Resume { // nothing else follows from counts that have not moved
 			return err
 		}
@@ -141,52 +115,55 @@ func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, 
 	return after, err
 }
 
-// Resume lets a paused or halted job go on. One that halted because accounts had
-// gained other tags needs to be told what to do with such accounts; else it returns
-// the fault of snapshot.ParsePolicy.
-func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy snapshot.Policy) (Job, error) {
-	return s.change(ctx, by, id, Resume, func(c *change) (err error) {
-		if c.was.State == Halted && c.was.HaltCode == CodeGained {
-			if c.to.Policy, err = snapshot.ParsePolicy(string(policy)); err != nil {
-				return err
-			}
-			c.say("policy", c.to.Policy)
-		}
-		return s.resume(ctx, c)
-	})
+func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id string, a Action,
+	rule func(*change) error) (after Job, err error) {
+	c, err := s.begin(ctx, tx, id)
+	if err == nil {
+		err = c.may(a)
+	}
+	if err == nil {
+		err = rule(c)
+	}
+	if err == nil {
+		after, err = c.write(ctx)
+	}
+	if err != nil {
+		return after, err
+	}
+	details := Summary(after)
+	maps.Copy(details, c.details)
+	return after, s.log.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: after.ID,
+		App: c.app.name, Domain: c.app.domain, Details: details})
 }
 
-// resume lets a job go on behind all that were started or resumed before. If
-// the cause halted other jobs too, one probe batch goes first.
-func (s *Jobs) resume(ctx context.Context, c *change) error {
-	c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
-	switch {
-	case c.was.State != Halted:
-		return nil
-	case c.was.HaltCode == CodeFailures:
-		return c.forgive(ctx)
-	case c.was.HaltCode == CodeGained || c.was.HaltCode == CodeUnreadable:
-		return nil
-	}
-	_, err := c.tx.ExecContext(
-		ctx,
-		`UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`,
-		c.app.id,
-		FirstProbe,
-	)
-	return err
+// Resume lets a paused or halted job go on behind all that were started or resumed
+// before. If the cause halted other jobs too, one probe batch goes first. A job that
+// halted because accounts had gained other tags needs to be told what to do with such
+// accounts; else it returns the fault of snapshot.ParsePolicy.
+func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy snapshot.Policy) (Job, error) {
+	return s.change(ctx, by, id, Resume, func(c *change) (err error) {
+		c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
+		switch {
+		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable:
+			return nil
+		case c.was.HaltCode == CodeFailures:
+			// Counting starts anew, with a higher limit, so that the same bad list does not halt it again.
+			c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
+			c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
+			return err
+		case c.was.HaltCode == CodeGained:
+			c.to.Policy, err = snapshot.ParsePolicy(string(policy))
+			c.details["policy"] = c.to.Policy
+			return err
+		}
+		_, err = c.tx.ExecContext(ctx, `UPDATE apps SET probe_at = `+s.db.Clock()+` / 1000, probe_wait = $2 WHERE id = $1`,
+			c.app.id, FirstProbe)
+		return err
+	})
 }
 
 // FirstProbe is how long the first probe waits after a person has resumed a job, in milliseconds.
 const FirstProbe = 1_000
-
-// forgive lets a job that halted for its failures go on: counting starts anew,
-// with a higher limit, so that the same bad list does not halt it again.
-func (c *change) forgive(ctx context.Context) (err error) {
-	c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
-	c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
-	return err
-}
 
 // Act pauses, resumes or cancels a job, or starts it before its time. Cancelling
 // leaves calls in flight to end; what was never sent becomes cancelled at once.
@@ -212,27 +189,4 @@ func (s *Jobs) Act(ctx context.Context, by audit.Actor, id string, a Action) (Jo
 func Summary(j Job) map[string]any {
 	return map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
 		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
-}
-
-// finish ends a job of which no account is open any more, and says so in the log.
-func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
-	before, err := job(ctx, tx, id)
-	if err != nil || !before.FinishedAt.IsZero() {
-		return err
-	}
-	to, fits := before.State.Next(Finish)
-	if !fits {
-		return nil
-	}
-	j, err := scanJob(tx.QueryRowContext(ctx, `
-		UPDATE jobs SET state = $3, finished_at = $4, halt_code = 0, halt_info = '', halt_recovers = 0, careful = 0,
-			verify_due = CASE WHEN CAST($3 AS TEXT) = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END, version = version + 1
-		WHERE id = $1 AND state = $2 RETURNING `+jobFields, id, before.State, to, store.Millis(s.db.Now())))
-	if err == nil {
-		err = s.keepUntil(ctx, tx, j)
-	}
-	if err != nil || j.StartedAt.IsZero() {
-		return err // a draft that was discarded: nothing ran that could finish
-	}
-	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: Summary(j)})
 }

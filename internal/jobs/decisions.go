@@ -23,28 +23,25 @@ const needsReview = `job_id = $1 AND outcome = 'in_doubt' AND ask = 1`
 
 // NeedsReview counts the accounts of a job that wait for a person.
 func (s *Jobs) NeedsReview(ctx context.Context, jobID string) (a NeedsReview, err error) {
-	type asked struct {
-		code int
-		n    int64
-	}
-	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (r asked, err error) { return r, row.Scan(&r.code, &r.n) },
-		`SELECT code, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE `+needsReview+` GROUP BY code ORDER BY code`, store.Clean(jobID, 100))
-	for _, r := range all {
-		switch r.code {
+	asked, err := store.Sums[int](ctx, s.db.Reader(),
+		`SELECT code, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE `+needsReview+` GROUP BY code`, store.Clean(jobID, 100))
+	for code, n := range asked {
+		switch code {
 		case 0:
-			a.Tagged += r.n
+			a.Tagged = n
 		case CodeLost:
-			a.Lost += r.n
+			a.Lost = n
 		default:
-			a.Unreadable += r.n
-			a.Code = r.code
+			if a.Unreadable += n; a.Code == 0 || code > a.Code {
+				a.Code = code
+			}
 		}
 	}
 	return a, store.AsTrouble(err)
 }
 
 // decided says what becomes of batches that waited for a person.
-var decided = map[Decision]Outcome{Again: Waiting, Leave: Failed, ReadBack: InDoubt}
+var decided = map[Decision]Outcome{Retry: Waiting, Leave: Failed, ReadBack: InDoubt}
 
 // Decide settles, for all accounts of a job that wait for a person, what becomes
 // of them, and returns how many.
@@ -59,7 +56,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		switch {
 		case err != nil:
 			return err
-		case d == Again && c.was.State == Cancelled:
+		case d == Retry && c.was.State == Cancelled:
 			return FaultDecision.With()
 		}
 		code, settledAt := 0, int64(0)

@@ -32,7 +32,7 @@ func asked(t checker, s *jobstest.Console) jobs.Job {
 
 func TestInDoubtIsDecidedByAPerson(t *testing.T) {
 	for d, want := range map[jobs.Decision]jobs.Counts{
-		jobs.Again:    {jobs.Waiting: 400},
+		jobs.Retry:    {jobs.Waiting: 400},
 		jobs.Leave:    {jobs.Waiting: 100, jobs.Failed: 300},
 		jobs.ReadBack: {jobs.Waiting: 100, jobs.InDoubt: 300},
 	} {
@@ -75,7 +75,7 @@ func TestInDoubtAfterCancelIsNotResent(t *testing.T) {
 		j, err := s.Act(ctx, operator, j.ID, jobs.Cancel)
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.State("cancelling"), int64(100)}, []any{j.Shown(), j.Counts[jobs.Unsent]})
-		for _, d := range []jobs.Decision{jobs.Again, "forget"} {
+		for _, d := range []jobs.Decision{jobs.Retry, "forget"} {
 			_, err = s.Decide(ctx, operator, j.ID, d)
 			require.True(t, jobs.FaultDecision.Is(err), "%v", err)
 		}

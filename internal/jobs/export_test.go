@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -71,17 +70,22 @@ func (s *Jobs) ForgetReports() {
 	s.reports.folded = nil
 }
 
+// BeforeSave lets something happen before each slice is saved.
+func (i *Importer) BeforeSave(happens func() error) { i.beforeSave = happens }
+
+// Read reads a file that was taken.
+func (i *Importer) Read(ctx context.Context, im *Import) (Imported, error) {
+	return i.parse(ctx, im)
+}
+
 // ErrMoreToCompare is of a reading that must be compared with another job first.
 var ErrMoreToCompare = errMoreToCompare
 
 // CompareThen compares what was read with the other jobs, and finishes the reading
 // after something has happened in between.
 func (s *Jobs) CompareThen(ctx context.Context, im *Import, read Imported, between func() error) error {
-	with := &comparing{store: s, im: im, rows: read.Rows, compared: map[readJob]int64{}, kept: time.Now()}
-	others, err := with.missing(ctx, s.db.Reader())
-	if err == nil {
-		err = with.compare(ctx, others)
-	}
+	with := s.newComparison(im, read)
+	err := with.compareMissing(ctx)
 	if err == nil {
 		err = between()
 	}

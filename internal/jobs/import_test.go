@@ -93,19 +93,11 @@ func TestImportSortsOnDisk(t *testing.T) {
 	requireSums(t, s)
 }
 
-// interrupting lets something happen between two steps of a reading.
-type interrupting struct {
-	*jobstest.Console
-	saves  int
-	before func(save int) error
-}
-
-func (i *interrupting) SaveSlice(ctx context.Context, im *jobs.Import, slice jobs.ImportSlice) error {
-	if err := i.before(i.saves); err != nil {
-		return err
-	}
-	i.saves++
-	return i.Console.SaveSlice(ctx, im, slice)
+// interrupted returns an importer that lets something happen before each time it saves.
+func interrupted(s *jobstest.Console, before func(save int) error) *jobs.Importer {
+	importer, save := &jobs.Importer{Jobs: s.Jobs, Log: slog.New(slog.DiscardHandler)}, -1
+	importer.BeforeSave(func() error { save++; return before(save) })
+	return importer
 }
 
 var errKilled = errors.New("killed")
@@ -120,13 +112,12 @@ func TestImportRestartsWithSameResult(t *testing.T) {
 		j, err := create(ctx, s, section(content))
 		require.NoError(t, err)
 		for kill := 0; ; kill++ {
-			interrupted := &interrupting{Console: s, before: func(save int) error {
+			importer := interrupted(s, func(save int) error {
 				if save == kill {
 					return errKilled
 				}
 				return nil
-			}}
-			importer := jobs.Importer{Store: interrupted, Log: slog.New(slog.DiscardHandler)}
+			})
 			read, err := importer.Next(ctx, 0)
 			if err == nil {
 				require.True(t, read)
@@ -152,13 +143,13 @@ func TestImportCancelledLeavesNoRows(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		j, err := create(ctx, s, section("user_id\n"+strings.Repeat("ann\n\nbob bob\n x\n", 4_000)))
 		require.NoError(t, err)
-		importer := jobs.Importer{Log: slog.New(slog.DiscardHandler), Store: &interrupting{Console: s, before: func(save int) error {
+		importer := interrupted(s, func(save int) error {
 			if save == 1 {
 				_, err := s.Act(ctx, operator, j.ID, jobs.Cancel)
 				return err
 			}
 			return nil
-		}}}
+		})
 		read, err := importer.Next(ctx, 0)
 		require.NoError(t, err)
 		require.True(t, read)
@@ -181,15 +172,15 @@ func TestTwoConsolesNeverReadTheSameFile(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		_, err := create(ctx, s, section("user_id\nann\n"))
 		require.NoError(t, err)
-		im, err := s.TakeImport(ctx, 0)
+		im, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
 		require.NotNil(t, im)
-		other, err := s.TakeImport(ctx, 0)
+		other, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
 		require.Nil(t, other)
 		// Once it was taken over, the first reader can write nothing more.
 		require.NoError(t, s.ReleaseImports(ctx))
-		other, err = s.TakeImport(ctx, 0)
+		other, err = s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
 		require.NotNil(t, other)
 		require.ErrorIs(t, s.SaveSlice(ctx, im, jobs.ImportSlice{}), jobs.ErrImportGone)
@@ -204,12 +195,12 @@ func TestImportSmallFilesPassLargeOnes(t *testing.T) {
 		require.NoError(t, err)
 		small, err := create(ctx, s, section("user_id\nann\n"))
 		require.NoError(t, err)
-		im, err := s.TakeImport(ctx, 100)
+		im, err := s.ClaimImport(ctx, 100)
 		require.NoError(t, err)
-		require.Equal(t, small.ID, im.JobID)
-		im, err = s.TakeImport(ctx, 0)
+		require.Equal(t, small.ID, im.ID)
+		im, err = s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
-		require.Equal(t, large.ID, im.JobID)
+		require.Equal(t, large.ID, im.ID)
 	})
 }
 

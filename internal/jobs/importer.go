@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -17,30 +16,16 @@ import (
 	"tagsweep/internal/fault"
 )
 
-// Import is a file that is to be read into a draft.
+// Import is a job whose file is to be imported.
 type Import struct {
-	JobID        string
-	Reader       string // the token of whoever reads it
+	Job
+	Reader       string // the token of whoever imports it
 	File         *io.SectionReader
 	AccountBytes int
-	Told         bool                    // the job is told tags for each account
-	TagColumn    bool                    // each row of the file names tags beside its account
 	Choices      accounts.Choices        // what a person said about this file
-	Understood   *accounts.Understanding // it is to be read exactly as before
+	Understood   *accounts.Understanding // it is to be parsed exactly as before
 
-	Protected        map[string]struct{} // accounts no job may touch
-	ProtectedVersion int64               // of that list
-
-	// TagsOf lists the accounts of the job that this one was made of, with the tags
-	// that this one is to add or remove, in the order of the file; those that the
-	// file leaves out may stand between. Nil when nobody has to be asked for tags.
-	TagsOf func(context.Context) iter.Seq2[Tagged, error]
-}
-
-// Tagged is an account and tags that are to be added to it or removed from it.
-type Tagged struct {
-	Account string
-	Tags    []string
+	untouchable map[string]struct{} // the protected accounts of the app
 }
 
 // Mapping is what a person said about an earlier file with the same header.
@@ -51,24 +36,23 @@ type Mapping struct {
 	At      time.Time
 }
 
-// ImportSlice is a part of what was read. Slices are small, so that running
+// ImportSlice is a part of what was parsed. Slices are small, so that running
 // jobs and pages never wait long behind one.
 type ImportSlice struct {
 	SetAsides []SetAside
 	Batches   []PlannedBatch
 	Names     []Names
 	Read      int   // thousandths of the work
-	Rows      int64 // read so far
+	Rows      int64 // parsed so far
 }
 
 // Imported is what a file came to.
 type Imported struct {
-	Understanding                        accounts.Understanding
-	Mapping                              *Mapping // when it decided how the file was read
-	Rows, Rejected, Duplicate, Protected int64
-	Accounts                             int64
-	Groups                               []SetAsideGroup
-	Unusual                              Unusual
+	Understanding  accounts.Understanding
+	Mapping        *Mapping // when it decided how the file was parsed
+	Rows, Accounts int64
+	Groups         []SetAsideGroup
+	Unusual        Unusual
 }
 
 // Unusual counts the rows whose account holds characters that are allowed and
@@ -86,39 +70,22 @@ type SetAsideGroup struct {
 	First  []int64 // the numbers of the first ten
 }
 
-// ErrImportGone ends a reading whose job was cancelled or taken over.
-var ErrImportGone = errors.New("jobs: the import is no longer this reader's")
+// ErrImportGone ends an import whose job was cancelled or taken over.
+var ErrImportGone = errors.New("jobs: the import is no longer this importer's")
 
-// ImportStore is what the importer needs of storage.
-type ImportStore interface {
-	// TakeImport returns the oldest import whose file has at most so many bytes
-	// (0: any) and that nobody reads, emptied of what an earlier reading left;
-	// nil when there is none.
-	TakeImport(ctx context.Context, mostBytes int64) (*Import, error)
-	// Mapping returns what was said about files of this shape, nil for nothing.
-	Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error)
-	// SaveSlice adds a part and keeps the import for a while longer.
-	SaveSlice(ctx context.Context, im *Import, slice ImportSlice) error
-	// FinishImport compares the accounts with other jobs' and makes the draft.
-	FinishImport(ctx context.Context, im *Import, read Imported) error
-	// RefuseImport ends the job of a file that cannot be read.
-	RefuseImport(ctx context.Context, im *Import, why *fault.Error) error
-	// MakeInspection makes the job that inspects a sample of one that has ended, if
-	// one is due; its file is on its way in tempDir.
-	MakeInspection(ctx context.Context, tempDir string) (made bool, err error)
-}
-
-// FaultReading is for a file that a defect of the program keeps from being read.
-var FaultReading = fault.Declare(fault.Invalid, "file.defect",
+// FaultImport is for a file that a defect of the program keeps from being imported.
+var FaultImport = fault.Declare(fault.Invalid, "file.defect",
 	"The file could not be read because of a defect in Tagsweep. No accounts were imported. Save it as “CSV UTF-8” "+
 		"and upload it again, and tell an admin the job ID.")
 
-// Importer reads uploaded files into drafts, and makes the inspections of what has
+// Importer imports uploaded files into drafts, and makes the inspections of what has
 // ended, in the background.
 type Importer struct {
-	Store   ImportStore
+	Jobs    *Jobs
 	TempDir string // for sorting; "" = the system's
 	Log     *slog.Logger
+
+	beforeSave func() error // tests let something happen between two slices
 }
 
 // smallBytes is how large a file may be that never waits behind larger ones.
@@ -127,14 +94,14 @@ const smallBytes = 8 << 20
 // importIdle is how long an upload waits at most to be seen; looking costs little.
 const importIdle = 50 * time.Millisecond
 
-// Run reads files until ctx ends: one of any size at a time, and beside it one
-// small one. What it leaves unread is read from its beginning by the next Run.
+// Run imports files until ctx ends: one of any size at a time, and beside it one
+// small one. What it leaves unfinished the next Run imports from its beginning.
 func (i *Importer) Run(ctx context.Context) error {
-	var readers errgroup.Group
+	var imports errgroup.Group
 	for _, most := range []int64{0, smallBytes} {
-		readers.Go(func() error { i.loop(ctx, most); return nil })
+		imports.Go(func() error { i.loop(ctx, most); return nil })
 	}
-	return readers.Wait()
+	return imports.Wait()
 }
 
 func (i *Importer) loop(ctx context.Context, most int64) {
@@ -142,48 +109,51 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 		wait := importIdle
 		read, err := i.Next(ctx, most)
 		if !read && err == nil && most == 0 {
-			read, err = i.Store.MakeInspection(ctx, i.TempDir)
+			read, err = i.Jobs.DeriveInspection(ctx, i.TempDir)
 		}
 		switch {
 		case read:
 			wait = 0
 		case err != nil && ctx.Err() == nil:
-			i.Log.Error("a file could not be read yet; it will be tried again", "err", err)
+			i.Log.Error("a file could not be imported yet; it will be tried again", "err", err)
 			wait = 2 * time.Second
 		}
-		sleepUntil(ctx, time.Now().Add(wait))
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
 	}
 }
 
-// Next reads one file of at most so many bytes (0: any), if one waits.
+// Next imports one file of at most so many bytes (0: any), if one waits.
 func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
-	im, err := i.Store.TakeImport(ctx, mostBytes)
+	im, err := i.Jobs.ClaimImport(ctx, mostBytes)
 	if err != nil || im == nil {
 		return false, err
 	}
-	imported, err := i.readSafely(ctx, im)
+	imported, err := i.parse(ctx, im)
 	if err == nil {
-		err = i.Store.FinishImport(ctx, im, imported)
+		err = i.Jobs.FinishImport(ctx, im, imported)
 	}
 	if f, known := errors.AsType[*fault.Error](err); known && f.Kind != fault.Unavailable { // else it is not the file
-		i.Log.Warn("a file was refused", "job", im.JobID, "fault", f.Code, "cause", f.Cause)
-		err = i.Store.RefuseImport(ctx, im, f)
+		i.Log.Warn("a file was refused", "job", im.ID, "fault", f.Code, "cause", f.Cause)
+		err = i.Jobs.RefuseImport(ctx, im, f)
 	}
 	if errors.Is(err, ErrImportGone) {
-		return true, nil // the next TakeImport removes what was read
+		return true, nil // the next ClaimImport removes what was imported
 	}
 	if err != nil {
-		return false, fmt.Errorf("job %s: %w", im.JobID, err)
+		return false, fmt.Errorf("job %s: %w", im.ID, err)
 	}
 	return true, nil
 }
 
-// readSafely keeps a defect that one file brings to light from ending the console.
-func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, err error) {
+// parse keeps a defect that one file brings to light from ending the console.
+func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err error) {
 	defer func() {
 		if defect := recover(); defect != nil {
-			i.Log.Error("reading a file panicked", "job", im.JobID, "panic", defect, "stack", string(debug.Stack()))
-			err = FaultReading.With()
+			i.Log.Error("parsing a file panicked", "job", im.ID, "panic", defect, "stack", string(debug.Stack()))
+			err = FaultImport.With()
 		}
 	}()
 	rows, mapping, err := i.open(ctx, im)
@@ -191,20 +161,20 @@ func (i *Importer) readSafely(ctx context.Context, im *Import) (read Imported, e
 		return read, err
 	}
 	defer rows.Close()
-	r := &reading{store: i.Store, im: im, tempDir: i.TempDir, rows: rows}
-	r.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
-	err = r.run(ctx)
+	p := &parsing{Importer: i, im: im, rows: rows}
+	p.imported = Imported{Understanding: rows.Understanding(), Mapping: mapping}
+	err = p.run(ctx)
 	if im.Understood == nil { // else no choice was looked at, and what was asked stays asked
-		r.imported.Understanding = rows.Understanding()
-		r.imported.Understanding.Unsure = rows.Unsure()
+		p.imported.Understanding = rows.Understanding()
+		p.imported.Understanding.Unsure = rows.Unsure()
 	}
-	return r.imported, err
+	return p.imported, err
 }
 
 // open detects how the file is to be read, unless a person said it, of this
 // file or of an earlier one with the same header.
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
-	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: im.Choices, Understood: im.Understood}
+	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: im.Choices, Understood: im.Understood}
 	detected, err := accounts.Open(im.File, options)
 	if err != nil || im.Understood != nil || !im.Choices.IsZero() {
 		return detected, nil, err
@@ -222,7 +192,7 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 	if shape == "" {
 		return nil, nil, nil
 	}
-	mapping, err := i.Store.Mapping(ctx, im, shape)
+	mapping, err := i.Jobs.Mapping(ctx, im, shape)
 	if err != nil || mapping == nil {
 		return nil, nil, err
 	}
@@ -234,7 +204,7 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		if choices.IsZero() {
 			break
 		}
-		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.TagColumn, Choices: choices})
+		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: choices})
 		switch {
 		case fault.KindOf(err) != 0:
 			continue
@@ -252,16 +222,4 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		}
 	}
 	return nil, nil, nil
-}
-
-// sleepUntil returns false when ctx ended first.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

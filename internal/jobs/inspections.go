@@ -1,11 +1,11 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"database/sql"
 	"errors"
-	"strconv"
+	"slices"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -17,14 +17,16 @@ import (
 // batches that its seed draws, the accounts that were changed. It starts by itself
 // once its accounts are planned. A person can redo the mismatches, like the accounts of any inspection.
 
-// MakeInspection makes the inspection of one finished job that is to be verified,
+// DeriveInspection makes the inspection of one finished job that is to be verified,
 // and reports whether there was one. Its file is on its way in tempDir.
-func (s *Jobs) MakeInspection(ctx context.Context, tempDir string) (found bool, err error) {
-	due, err := store.Collect(ctx, s.db.Reader(), scanJob, `SELECT `+jobColumns+` FROM jobs j WHERE j.verify_due = 1 ORDER BY j.id LIMIT 1`)
-	if err != nil || len(due) == 0 {
+func (s *Jobs) DeriveInspection(ctx context.Context, tempDir string) (found bool, err error) {
+	of, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs WHERE verify_due = 1 ORDER BY id LIMIT 1`))
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	of := due[0]
 	batches, err := s.drawn(ctx, of)
 	if err != nil {
 		return true, err
@@ -33,12 +35,12 @@ func (s *Jobs) MakeInspection(ctx context.Context, tempDir string) (found bool, 
 		err := s.db.Exec(ctx, `UPDATE jobs SET verify_due = 0 WHERE id = $1`, of.ID)
 		return true, err
 	}
-	m := derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind}
-	chosen := func(a sourceAccount) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }
-	_, err = s.makeJob(ctx, audit.System, m, of.Policy, "verify", tempDir, chosen, errInspected, func(accounts int64) audit.Entry {
-		return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": Inspect, "accounts": accounts,
-			"verify_share": of.Verify.Share, "verify_seed": of.Verify.Seed, "batches": len(batches)}}
-	})
+	_, err = s.derive(ctx, audit.System, derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind, policy: of.Policy, prefix: "verify",
+		chosen: func(a Account) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }, none: errInspected,
+		entry: func(accounts int64) audit.Entry {
+			return audit.Entry{Code: audit.JobRetried, Details: map[string]any{"of": of.ID, "kind": Inspect, "accounts": accounts,
+				"verify_share": of.Verify.Share, "verify_seed": of.Verify.Seed, "batches": len(batches)}}
+		}}, tempDir)
 	if errors.Is(err, errInspected) {
 		return true, nil
 	}
@@ -54,19 +56,15 @@ func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
 	numbers, err := store.Column[int64](ctx, s.db.Reader(), `
 		SELECT number FROM batches WHERE job_id = $1 AND outcome = $2 AND accounts > 0
 		UNION SELECT (seq - 1) / 100 + 1 FROM own_outcomes WHERE job_id = $1 AND outcome = $2 ORDER BY 1`, j.ID, j.Kind.Done())
-	batches, lowest, least := map[int64]bool{}, int64(0), ""
+	batches := map[int64]bool{}
 	for _, n := range numbers {
 		if snapshot.Sample(j.Verify.Seed, n, j.Verify.Share) {
 			batches[n] = true
 		}
-		mac := hmac.New(sha256.New, []byte(j.Verify.Seed))
-		mac.Write(strconv.AppendInt(nil, n, 10))
-		if draw := string(mac.Sum(nil)); least == "" || draw < least {
-			lowest, least = n, draw
-		}
 	}
-	if len(batches) == 0 && lowest > 0 {
-		batches[lowest] = true
+	if len(batches) == 0 && len(numbers) > 0 {
+		draw := func(n int64) uint64 { return snapshot.Draw(j.Verify.Seed, n) }
+		batches[slices.MinFunc(numbers, func(a, b int64) int { return cmp.Compare(draw(a), draw(b)) })] = true
 	}
 	return batches, err
 }
@@ -74,35 +72,22 @@ func (s *Jobs) drawn(ctx context.Context, j Job) (map[int64]bool, error) {
 // startInspection starts an inspection that was made for another job, once its
 // accounts are planned. With none it ends at once.
 func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) error {
-	c, err := s.begin(ctx, tx, jobID)
-	if err == nil {
-		err = c.may(Start)
-	}
+	_, err := s.changeIn(ctx, tx, audit.System, jobID, Start, func(c *change) error {
+		s.start(c, audit.System, time.Time{})
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	s.start(c, audit.System, time.Time{})
-	j, err := c.write(ctx)
-	if err == nil {
-		err = s.record(ctx, c, audit.System, audit.JobStarted, j)
-	}
-	if err != nil {
-		return err
-	}
-	return s.Advance(ctx, tx, j.ID)
+	return s.Advance(ctx, tx, jobID)
 }
 
 // InspectionOf returns the job that inspects the sample of another; nil for none.
 func (s *Jobs) InspectionOf(ctx context.Context, jobID string) (*Job, error) {
-	made, err := store.Collect(
-		ctx,
-		s.db.Reader(),
-		scanJob,
-		`SELECT `+jobColumns+` FROM jobs j WHERE j.source <> '' AND j.source = $1 AND j.checks <> '' ORDER BY j.id LIMIT 1`,
-		store.Clean(jobID, 100),
-	)
-	if err != nil || len(made) == 0 {
-		return nil, store.AsTrouble(err)
+	j, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs
+		WHERE source <> '' AND source = $1 AND checks <> '' ORDER BY id LIMIT 1`, store.Clean(jobID, 100)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
-	return &made[0], nil
+	return &j, store.AsTrouble(err)
 }

@@ -227,6 +227,9 @@ type Account struct {
 	At      time.Time
 }
 
+// Seq is the account's place in the job, from 1.
+func (a Account) Seq() int64 { return (a.Batch-1)*BatchSize + int64(a.Place) }
+
 // Result is an account with its outcome and the user's own cells.
 type Result struct {
 	Account
@@ -288,7 +291,7 @@ func Recovers(haltCode int) bool { return haltCode == CodeDown || haltCode == Co
 type Decision string
 
 const (
-	Again    Decision = "again" // change them again
+	Retry    Decision = "again" // change them again
 	Leave    Decision = "leave" // end them as failed, with CodeLeft
 	ReadBack Decision = "read"  // read their tags once more
 )
@@ -312,7 +315,7 @@ var (
 			"accounts to confirm.")
 	FaultNoAccounts = fault.Declare(fault.Invalid, "job.no_accounts",
 		"The job was not started: the file contains no valid accounts. Fix the file and upload it again.")
-	FaultReadAgain = fault.Declare(fault.Conflict, "job.read_again",
+	FaultReimported = fault.Declare(fault.Conflict, "job.read_again",
 		"The job was not started: the file was read again after you opened this page, and the result may differ. "+
 			"Check the rows again, then start the job.")
 	FaultUnsure = fault.Declare(fault.Conflict, "job.unsure",
@@ -331,6 +334,6 @@ var (
 	FaultStartTime = fault.Declare(fault.Invalid, "job.start_time",
 		"The job was not started: the start time must be in the future and within one year, such as "+
 			"2026-12-24T22:30.")
-	FaultStillReads = fault.Declare(fault.Conflict, "job.reading",
+	FaultImporting = fault.Declare(fault.Conflict, "job.reading",
 		"The file of this job is still being read. Nothing was changed. Wait until the rows are shown.")
 )

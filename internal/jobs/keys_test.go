@@ -144,7 +144,7 @@ func TestSnapshotRetentionStartsAtJobEnd(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, kept.EraseAt)
 		require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET keep_days = 7`))
-		require.NoError(t, s.KeepTags(ctx, j.ID, vips(100)))
+		require.NoError(t, keepTags(s, j.ID, vips(100)))
 		carry(t, s, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
 		j = jobNow(t, s, j.ID)
 		kept, err = s.SnapshotInfo(ctx, j)
@@ -163,7 +163,7 @@ func TestSnapshotOffHoldsReadBackToEnd(t *testing.T) {
 		free(t, s)
 		j := started(t, s, 100)
 		require.NoError(t, sent(t, s, j, 1).Lose(ctx))
-		require.NoError(t, s.KeepTags(ctx, j.ID, vips(100))) // as reading them back does
+		require.NoError(t, keepTags(s, j.ID, vips(100))) // as reading them back does
 		kept := func() int64 {
 			n, err := s.Count(ctx, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, j.ID)
 			require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
 
@@ -51,12 +52,9 @@ func (s *Jobs) HoldSending(ctx context.Context) error {
 
 func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch, while string, code audit.Code) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1 AND `+while,
+		n, err := tx.Changed(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1 AND `+while,
 			store.Millis(to.ThrownAt), to.ThrownBy, to.Reason)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
+		if err != nil || n == 0 {
 			return err
 		}
 		details := map[string]any{}
@@ -65,4 +63,11 @@ func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch,
 		}
 		return s.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Details: details})
 	})
+}
+
+// Trouble says why no calls are made: they could not be written down.
+type Trouble struct {
+	Since     time.Time
+	Fault     *fault.Error
+	Unwritten int // batches in hand whose end could not be written down yet
 }

@@ -10,6 +10,7 @@ import (
 	"tagsweep/internal/fault"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
+	"tagsweep/internal/tim"
 )
 
 // Event is what one job did with an account.
@@ -25,12 +26,12 @@ type Event struct {
 
 // History returns what happened to an account, exact to the letter, newest job first.
 func (s *Jobs) History(ctx context.Context, account string, limit int) (events []Event, err error) {
-	found, err := s.find(ctx, account, limit)
+	found, err := s.Find(ctx, account, limit)
 	if err != nil {
 		return nil, store.AsTrouble(err)
 	}
 	for _, a := range found {
-		e := Event{Placed: a.Placed}
+		e := Event{Placed: a}
 		if e.Calls, err = s.callsOf(ctx, a.Job.ID, a.Account); err != nil {
 			return nil, store.AsTrouble(err)
 		}
@@ -51,13 +52,13 @@ func (s *Jobs) History(ctx context.Context, account string, limit int) (events [
 }
 
 // tagsIn adds the tags that a job keeps of an account.
-func (s *Jobs) tagsIn(ctx context.Context, a inJob, e *Event) error {
+func (s *Jobs) tagsIn(ctx context.Context, a Placed, e *Event) error {
 	if a.Job.Told() {
 		wanted, err := s.snapshots.Tags(ctx, snapshot.Wanted, a.Job.ID, a.Batch, a.Batch)
 		if err != nil {
 			return err
 		}
-		e.Wanted = snapshot.Chosen(wanted[a.seq], a.Job.Only)
+		e.Wanted = snapshot.Chosen(wanted[a.Seq()], a.Job.Only)
 	}
 	if !a.Job.Snapshot || a.Job.StartedAt.IsZero() {
 		return nil
@@ -66,7 +67,7 @@ func (s *Jobs) tagsIn(ctx context.Context, a inJob, e *Event) error {
 	if err != nil {
 		return err
 	}
-	e.Before, e.Known = before[a.seq]
+	e.Before, e.Known = before[a.Seq()]
 	return nil
 }
 
@@ -79,25 +80,10 @@ func (s *Jobs) callsOf(ctx context.Context, jobID string, a Account) ([]Call, er
 
 // Calls lists the calls of a job by id, which is the order in which they were intended.
 func (s *Jobs) Calls(ctx context.Context, jobID string) iter.Seq2[Call, error] {
-	return func(yield func(Call, error) bool) {
-		for last := ""; ; {
-			page, err := store.Collect(ctx, s.db.Reader(), scanCall, `
-				SELECT `+callColumns+` FROM calls
-				WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3`, jobID, last, pageRows)
-			if err != nil {
-				yield(Call{}, err)
-			}
-			if err != nil || len(page) == 0 {
-				return
-			}
-			for _, c := range page {
-				if !yield(c, nil) {
-					return
-				}
-			}
-			last = page[len(page)-1].ID
-		}
-	}
+	return paged(func(last Call) ([]Call, error) {
+		return store.Collect(ctx, s.db.Reader(), scanCall,
+			`SELECT `+callColumns+` FROM calls WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3`, jobID, last.ID, pageRows)
+	})
 }
 
 // callColumns are those that scanCall reads.
@@ -109,4 +95,29 @@ func scanCall(row store.Scanner) (c Call, err error) {
 		&sent, &micros, &c.HTTPStatus, &c.Code, &c.Message)
 	c.At, c.Duration = store.FromMillis(sent), time.Duration(micros)*time.Microsecond
 	return c, err
+}
+
+// BatchSize is the most accounts the service takes in one call (docs/tim-api.md, "The tag family").
+const BatchSize = 100
+
+// Call is a line of the ledger.
+type Call struct {
+	ID         string
+	Batch      int64  // number in the plan
+	Held       []byte // which accounts of the batch, see Held
+	Accounts   int    // how many those are
+	Command    tim.Command
+	Random     uint32
+	At         time.Time // when it left; of one that did not, when it was intended
+	Duration   time.Duration
+	Delivery   string // intended, not_sent, answered, lost
+	HTTPStatus int
+	Code       int
+	Message    string
+}
+
+// Held reports whether a call held the account in a place of its batch, from 0:
+// bits have one for each place, the lowest of the first byte for the first.
+func Held(bits []byte, place int) bool {
+	return place/8 < len(bits) && bits[place/8]&(1<<(place%8)) != 0
 }

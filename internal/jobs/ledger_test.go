@@ -109,7 +109,7 @@ func TestSnapshotTagsListInFileOrder(t *testing.T) {
 		require.Equal(t, int64(2_150), seq)
 		free(t, s)
 		for _, err := range s.TagsBefore(ctx, started(t, s, 1).ID) {
-			require.True(t, jobs.FaultNotKept.Is(err), "%v", err)
+			require.True(t, jobs.FaultNoSnapshot.Is(err), "%v", err)
 		}
 	})
 }

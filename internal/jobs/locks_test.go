@@ -54,7 +54,7 @@ func personDoes(s *jobstest.Console, dice *rand.Rand, id string) (err error) {
 	case 1, 2, 3:
 		_, err = s.Act(ctx, operator, id, jobs.Resume)
 	case 4:
-		_, err = s.Decide(ctx, operator, id, []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}[dice.IntN(3)])
+		_, err = s.Decide(ctx, operator, id, []jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack}[dice.IntN(3)])
 	case 5:
 		err = s.PutFirst(ctx, operator, id, dice.IntN(2) == 0)
 	case 6:
@@ -74,7 +74,7 @@ func consoleDoes(s *jobstest.Console, dice *rand.Rand, id string) error {
 	case 0:
 		return s.Halts(ctx, id, []int{jobs.CodeDown, 60020}[dice.IntN(2)], "why")
 	case 1:
-		return s.DB.Tx(ctx, func(tx *store.Tx) error { return s.Recover(ctx, tx, jobstest.App.ID) })
+		return s.Recovers(ctx)
 	case 2: // what several workers write at once shares a commit
 		var workers errgroup.Group
 		for range 5 {

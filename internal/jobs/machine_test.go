@@ -14,7 +14,6 @@ import (
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
-	"tagsweep/internal/store"
 )
 
 // machine is a job that a test drives, and the batches of it that are in hand.
@@ -179,7 +178,7 @@ func (m *machine) halt(r *rapid.T) {
 
 func (m *machine) recover(r *rapid.T) {
 	before := m.now(r)
-	require.NoError(r, m.s.DB.Tx(ctx, func(tx *store.Tx) error { return m.s.Recover(ctx, tx, jobstest.App.ID) }))
+	require.NoError(r, m.s.Recovers(ctx))
 	after := m.now(r)
 	if before.State == jobs.Halted && jobs.Recovers(before.HaltCode) {
 		require.Equal(r, []any{jobs.Queued, 0}, []any{after.State, after.HaltCode})
@@ -192,10 +191,10 @@ func (m *machine) decide(r *rapid.T) {
 	asked, err := m.s.NeedsReview(ctx, m.id)
 	require.NoError(r, err)
 	before := m.now(r)
-	d := rapid.SampledFrom([]jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")
+	d := rapid.SampledFrom([]jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack}).Draw(r, "decision")
 	n, err := m.s.Decide(ctx, operator, m.id, d)
 	switch {
-	case d == jobs.Again && before.State == jobs.Cancelled:
+	case d == jobs.Retry && before.State == jobs.Cancelled:
 		require.True(r, jobs.FaultDecision.Is(err), "%v", err)
 	case asked.Sum() == 0:
 		require.True(r, jobs.FaultNothingAsked.Is(err), "%v", err)

@@ -10,7 +10,6 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
@@ -31,17 +30,16 @@ var FaultKind = fault.Declare(fault.Invalid, "job.kind",
 	"No job was created: the operation does not exist, or it cannot be used here. Choose one of the options on the "+
 		"page.")
 
-// Create keeps the file and makes a job whose file is to be read. A file
-// that cannot be read is refused: nothing is kept but an entry in the log.
+// Create keeps the file and makes a job whose file is to be imported. A file
+// that cannot be parsed is refused: nothing is kept but an entry in the log.
 func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
 		return created, FaultKind.With()
 	}
-	tags := tagColumn(n.Kind, "")
-	if !tags {
+	if !n.Kind.Tagged() {
 		n.Choices.TagColumn = 0
 	}
-	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: tags})
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: n.Kind.Tagged()})
 	if f, known := errors.AsType[*fault.Error](err); known {
 		return created, errors.Join(err, s.log.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
 			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
@@ -52,20 +50,14 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	if err != nil {
 		return created, err
 	}
-	var from origin
+	var said Mapping
+	layout := rows.Understanding()
 	if !n.Choices.IsZero() {
-		layout := rows.Understanding()
-		from.shape = layout.Shape
-		from.said = Mapping{Choices: n.Choices, Header: layout.Header, By: store.Clean(by.Name, 100), At: s.db.Now()}
+		said = Mapping{Choices: n.Choices, Header: layout.Header, By: store.Clean(by.Name, 100), At: s.db.Now()}
 	}
-	return s.keepJob(ctx, by, n, from, func(created Job) audit.Entry {
-		details := map[string]any{
-			"kind":   created.Kind,
-			"file":   created.FileName,
-			"sha256": created.FileSHA256,
-			"bytes":  created.FileBytes,
-			"note":   created.Note,
-		}
+	return s.insertJob(ctx, by, n, derivation{}, said, layout.Shape, func(created Job) audit.Entry {
+		details := map[string]any{"kind": created.Kind, "file": created.FileName, "sha256": created.FileSHA256,
+			"bytes": created.FileBytes, "note": created.Note}
 		if !n.Choices.IsZero() {
 			details["choices"] = n.Choices
 		}
@@ -73,32 +65,21 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	})
 }
 
-// tagColumn reports whether the file of such a job names tags beside its accounts.
-func tagColumn(k Kind, source string) bool { return k.Tagged() && source == "" }
+// tagColumn reports whether the file of the job names tags beside its accounts.
+func (j Job) tagColumn() bool { return j.Kind.Tagged() && j.Source == "" }
 
-// origin describes the source job of a derived job; that of an upload is zero.
-type origin struct {
-	source string
-	said   Mapping // about the file
-	shape  string  // of files for which the same is said from now on; "": of none
-	policy snapshot.Policy
-	only   []string
-	checks Kind
-}
-
-// keepJob keeps a file and the job that is to be made of it. Entry is what the log says.
-func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origin, entry func(Job) audit.Entry) (created Job, err error) {
+// insertJob stores a file and the job whose file it is, which may be derived. What was
+// said of the file is kept for all of a shape; "" is no shape. Entry is what the log says.
+func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d derivation, said Mapping, shape string,
+	entry func(Job) audit.Entry) (created Job, err error) {
 	now := s.db.Now()
-	id, only := store.NewID(now), ""
-	if from.only != nil {
-		text, err := json.Marshal(from.only)
-		if err != nil {
+	id, only := store.NewID(now), []byte(nil)
+	if d.only != nil {
+		if only, err = json.Marshal(d.only); err != nil {
 			return created, err
 		}
-		only = string(text)
 	}
-	err = s.keepUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
-		var err error
+	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
 				source, policy, only_tags, checks, snapshot)
@@ -106,15 +87,15 @@ func (s *Jobs) keepJob(ctx context.Context, by audit.Actor, n Upload, from origi
 				CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)
 			RETURNING `+jobFields,
 			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes,
-			store.Clean(by.Name, 100), store.Millis(now), from.source, from.policy, only, from.checks))
-		if err == nil && !from.said.Choices.IsZero() {
-			err = understoodAs(ctx, tx, id, from.said, false)
+			store.Clean(by.Name, 100), store.Millis(now), d.of.ID, d.policy, string(only), d.checks))
+		if err == nil && !said.Choices.IsZero() {
+			err = understoodAs(ctx, tx, id, said, false)
 		}
-		if err == nil {
-			err = saveMapping(ctx, tx, n.AppID, from.shape, from.said)
+		if err == nil && said.By != "" {
+			err = saveMapping(ctx, tx, n.AppID, shape, said)
 		}
-		if err == nil && from.checks != "" {
-			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, from.source)
+		if err == nil && d.checks != "" {
+			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, d.of.ID)
 		}
 		if err == nil {
 			err = s.snapshots.MakeKey(ctx, tx, id)

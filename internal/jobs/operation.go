@@ -5,23 +5,31 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Command is the call that changes tags; "" when a kind changes nothing.
-func (k Kind) Command() tim.Command {
-	return map[Kind]tim.Command{Clear: tim.RemoveAllTags, Restore: tim.AddTags, AddTags: tim.AddTags, RemoveTags: tim.RemoveTags}[k]
+// operations say what a job of a kind does with an account.
+var operations = map[Kind]struct {
+	command       tim.Command
+	done, nothing Outcome
+	undo          Kind
+}{
+	Clear:      {tim.RemoveAllTags, Cleared, Untagged, Restore},
+	Inspect:    {"", Inspected, Untagged, ""},
+	Restore:    {tim.AddTags, Restored, Unchanged, RemoveTags},
+	AddTags:    {tim.AddTags, Changed, Unchanged, RemoveTags},
+	RemoveTags: {tim.RemoveTags, Changed, Unchanged, Restore},
 }
+
+// Command is the call that changes tags; "" when a kind changes nothing.
+func (k Kind) Command() tim.Command { return operations[k].command }
 
 // Done is the outcome of an account that was changed; of Inspect, of one that has tags.
-func (k Kind) Done() Outcome {
-	return map[Kind]Outcome{Clear: Cleared, Inspect: Inspected, Restore: Restored, AddTags: Changed, RemoveTags: Changed}[k]
-}
+func (k Kind) Done() Outcome { return operations[k].done }
 
 // Nothing is the outcome of an account for which there was nothing to do.
-func (k Kind) Nothing() Outcome {
-	if k == Clear || k == Inspect {
-		return Untagged
-	}
-	return Unchanged
-}
+func (k Kind) Nothing() Outcome { return operations[k].nothing }
+
+// Undo is the kind of a job that takes back what a job of this kind did; ""
+// when there is nothing to take back.
+func (k Kind) Undo() Kind { return operations[k].undo }
 
 // Tagged reports whether a job of the kind needs to be told tags for each account.
 func (k Kind) Tagged() bool { return k == Restore || k == AddTags || k == RemoveTags }
@@ -35,12 +43,6 @@ func (k Kind) First(snapshot bool) tim.Command {
 		return tim.RemoveAllTags
 	}
 	return tim.GetTags
-}
-
-// Undo is the kind of a job that takes back what a job of this kind did; ""
-// when there is nothing to take back.
-func (k Kind) Undo() Kind {
-	return map[Kind]Kind{Clear: Restore, RemoveTags: Restore, Restore: RemoveTags, AddTags: RemoveTags}[k]
 }
 
 // Did returns the tags of an account that a job of the kind removed or added,

@@ -11,7 +11,7 @@ import (
 type Planned struct {
 	Row, Line int64 // from 1
 	Account   string
-	Tags      []string // to add or remove; kept apart, see ImportStore
+	Tags      []string // to add or remove; kept apart, see snapshot.Wanted
 }
 
 // PlannedBatch is a batch of the plan: up to BatchSize accounts in file order.

@@ -58,9 +58,12 @@ func (s *Jobs) ProtectedAccounts(ctx context.Context, appID string, f ProtectedF
 }
 
 // CountProtected counts the protected accounts of an app.
-func (s *Jobs) CountProtected(ctx context.Context, appID string) (n int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID).Scan(&n)
-	return n, err
+func (s *Jobs) CountProtected(ctx context.Context, appID string) (int64, error) {
+	return countProtected(ctx, s.db.Reader(), appID)
+}
+
+func countProtected(ctx context.Context, q store.Querier, appID string) (int64, error) {
+	return store.Value[int64](ctx, q, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID)
 }
 
 // perEntry is how many accounts one entry of the log names.
@@ -78,21 +81,19 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 		}
 		var fresh []string
 		for _, name := range names {
-			result, err := tx.ExecContext(ctx, `
+			n, err := tx.Changed(ctx, `
 				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5)
 					ON CONFLICT (app_id, account) DO NOTHING`,
 				appID, name, store.Clean(note, 500), store.Clean(by.Name, 100), store.Millis(s.db.Now()))
 			if err != nil {
 				return err
 			}
-			if n, err := result.RowsAffected(); err != nil {
-				return err
-			} else if n == 1 {
+			if n == 1 {
 				fresh = append(fresh, name)
 			}
 		}
-		var all int64
-		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID).Scan(&all); err != nil {
+		all, err := countProtected(ctx, tx, appID)
+		if err != nil {
 			return err
 		}
 		if all > MostProtected {
@@ -117,21 +118,16 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 		if err := newProtected(ctx, tx, appID); err != nil {
 			return err
 		}
-		var note string
-		err := tx.QueryRowContext(ctx,
-			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2
-				RETURNING note`, appID, store.Clean(account, 100)).Scan(&note)
+		note, err := store.Value[string](ctx, tx,
+			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100))
 		if errors.Is(err, sql.ErrNoRows) {
 			return FaultNotProtected.With(store.Clean(account, 100))
 		}
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(
-			ctx,
-			tx,
-			audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID, Details: map[string]any{"note": note}},
-		)
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID,
+			Details: map[string]any{"note": note}})
 	})
 }
 
@@ -147,11 +143,12 @@ type protectedList struct {
 	names   map[string]struct{}
 }
 
-// protectedSet returns the list of an app as it stands in the transaction. It
-// is read again only when it has changed, and must not be written to.
-func (s *Jobs) protectedSet(ctx context.Context, q store.Querier, appID string) (map[string]struct{}, int64, error) {
-	var version int64
-	if err := q.QueryRowContext(ctx, `SELECT protected_version FROM apps WHERE id = $1`, appID).Scan(&version); err != nil {
+// ProtectedNames are the accounts of an app that no job may touch, nor read to
+// change them, and the version of their list. It is read again only when it has
+// changed, and must not be written to.
+func (s *Jobs) ProtectedNames(ctx context.Context, q store.Querier, appID string) (map[string]struct{}, int64, error) {
+	version, err := store.Value[int64](ctx, q, `SELECT protected_version FROM apps WHERE id = $1`, appID)
+	if err != nil {
 		return nil, 0, err
 	}
 	s.protectedMu.Lock()
@@ -159,8 +156,7 @@ func (s *Jobs) protectedSet(ctx context.Context, q store.Querier, appID string) 
 	if known, ok := s.protected[appID]; ok && known.version == version {
 		return known.names, version, nil
 	}
-	all, err := store.Column[string](ctx, q,
-		`SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
+	all, err := store.Column[string](ctx, q, `SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -173,13 +169,6 @@ func (s *Jobs) protectedSet(ctx context.Context, q store.Querier, appID string) 
 	}
 	s.protected[appID] = protectedList{version, names}
 	return names, version, nil
-}
-
-// ProtectedNames are the accounts of an app that no job may touch, nor read to
-// change them, as they stand in the transaction.
-func (s *Jobs) ProtectedNames(ctx context.Context, tx *store.Tx, appID string) (map[string]struct{}, error) {
-	names, _, err := s.protectedSet(ctx, tx, appID)
-	return names, err
 }
 
 // SetAside takes protected accounts out of a batch that waits: their rows become
@@ -221,8 +210,8 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 	if group.Rows == 0 {
 		return nil
 	}
-	if err := store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason,
-		repeats)`, 7, asides); err != nil {
+	err = store.InsertAll(ctx, tx, `set_asides (job_id, row_number, line, kind, value, reason, repeats)`, 7, asides)
+	if err != nil {
 		return err
 	}
 	if err := saveGroup(ctx, tx, jobID, group); err != nil {

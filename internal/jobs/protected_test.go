@@ -170,7 +170,7 @@ func TestProtectedListRereadKeepsDraft(t *testing.T) {
 		require.Equal(t, []string{"1 ann", "2 bob"}, names)
 		// What the person saw was the reading before.
 		_, err = s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: 2, Reading: j.Reading})
-		require.True(t, jobs.FaultReadAgain.Is(err), "%v", err)
+		require.True(t, jobs.FaultReimported.Is(err), "%v", err)
 		j, err = s.Get(ctx, j.ID)
 		require.NoError(t, err)
 		_, err = s.Start(ctx, operator, j.ID, jobs.StartRequest{Confirm: 2, Reading: j.Reading})

@@ -65,7 +65,7 @@ func TestAnswerAsSuggestedIsNotReadAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Draft, j.Reading}, []any{after.State, after.Reading})
 		require.Empty(t, after.Unsure)
-		im, err := s.TakeImport(ctx, 0)
+		im, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
 		require.Nil(t, im, "there is nothing to read")
 		require.Len(t, jobstest.Codes(t, s, audit.Filter{Code: audit.JobRead}), 1)
@@ -154,7 +154,7 @@ func TestReadingKeepsItsQuestions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Reread(ctx, operator, j.ID, accountsIn(2))
 	require.NoError(t, err)
-	im, err := s.TakeImport(ctx, 0)
+	im, err := s.ClaimImport(ctx, 0)
 	require.NoError(t, err)
 	require.NoError(t, s.FinishImport(ctx, im, jobs.Imported{
 		Understanding: accounts.Understanding{FirstLine: 1, Unsure: []accounts.Question{jobstest.AreUnlike}},

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,10 +18,10 @@ import (
 // same accounts found counts when the job has ended and all is folded once more.
 // Then it is kept, and outlives the snapshots.
 
-// reports are the folds of the jobs that were asked for last.
+// reports are the folds of jobs that were asked for.
 type reports struct {
 	mu     sync.Mutex
-	folded []*folded // asked for longest ago first
+	folded map[string]*folded // by job
 }
 
 // mostFolded bounds the memory: a report has up to some ten megabytes.
@@ -30,7 +29,6 @@ const mostFolded = 8
 
 // folded is the report of a job's first batches.
 type folded struct {
-	job   string
 	mu    sync.Mutex
 	upTo  int64 // batches
 	ended bool
@@ -40,21 +38,20 @@ type folded struct {
 func (r *reports) of(jobID string) *folded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f := &folded{job: jobID}
-	if at := slices.IndexFunc(r.folded, func(f *folded) bool { return f.job == jobID }); at >= 0 {
-		f = r.folded[at]
-		r.folded = slices.Delete(r.folded, at, at+1)
-	} else if len(r.folded) == mostFolded {
-		r.folded = slices.Delete(r.folded, 0, 1)
+	f := r.folded[jobID]
+	if f == nil {
+		if f = new(folded); r.folded == nil || len(r.folded) == mostFolded {
+			r.folded = map[string]*folded{}
+		}
+		r.folded[jobID] = f
 	}
-	r.folded = append(r.folded, f)
 	return f
 }
 
 func (r *reports) forget(jobID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.folded = slices.DeleteFunc(r.folded, func(f *folded) bool { return f.job == jobID })
+	delete(r.folded, jobID)
 }
 
 // Report sums up the tags a job's accounts had before it, of the batches that
@@ -114,10 +111,9 @@ func (s *Jobs) saveReport(ctx context.Context, j Job) error {
 func (s *Jobs) fold(ctx context.Context, f *folded, j Job) (err error) {
 	last, ended := j.Batches, !j.FinishedAt.IsZero()
 	if !ended {
-		last, err = s.lastRead(ctx, j)
-	}
-	if err != nil {
-		return err
+		if last, err = store.Value[int64](ctx, s.db.Reader(), lastRead, j.ID, j.Batches); err != nil {
+			return err
+		}
 	}
 	if ended != f.ended || last < f.upTo { // some are to be read again
 		f.upTo, f.ended, f.sum = 0, ended, snapshot.Report{}
@@ -133,19 +129,13 @@ func (s *Jobs) fold(ctx context.Context, f *folded, j Job) (err error) {
 	return nil
 }
 
-// lastRead finds the first batch of the job $1, which has $2, that is not settled.
+// lastRead finds the last batch before the first that is not settled, of the job $1, which has $2.
 const lastRead = `
 	SELECT MIN(number) - 1 FROM (
 		SELECT number FROM batches WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting')
 		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND console <> ''
 		UNION ALL SELECT number FROM batches WHERE job_id = $1 AND ask = 1
 		UNION ALL SELECT CAST($2 AS BIGINT) + 1) AS open_ones`
-
-// lastRead is the number of the last batch before the first that is not settled.
-func (s *Jobs) lastRead(ctx context.Context, j Job) (number int64, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, lastRead, j.ID, j.Batches).Scan(&number)
-	return number, err
-}
 
 const (
 	foldedAtOnce = 100 // batches
@@ -178,9 +168,12 @@ func (s *Jobs) foldPage(ctx context.Context, sum *snapshot.Report, jobID string,
 	if err != nil {
 		return err
 	}
-	unknown, err := s.blamed(ctx, jobID, from, to)
-	if err != nil {
-		return err
+	all, err := s.placed(ctx, jobID, from, to)
+	unknown := map[int64]struct{}{} // failed for a code that blames the account
+	for _, a := range all {
+		if a.Outcome == Failed && a.Code > 0 && tim.RuleOf(a.Code).IsAccountError() {
+			unknown[a.Seq()] = struct{}{}
+		}
 	}
 	for _, accounts := range read {
 		for _, account := range accounts {
@@ -189,17 +182,5 @@ func (s *Jobs) foldPage(ctx context.Context, sum *snapshot.Report, jobID string,
 		sum.Add(accounts, 0)
 	}
 	sum.Add(nil, int64(len(unknown)))
-	return nil
-}
-
-// blamed returns the places of accounts that failed for a code that blames them.
-func (s *Jobs) blamed(ctx context.Context, jobID string, from, to int64) (map[int64]struct{}, error) {
-	all, err := s.placed(ctx, jobID, from, to)
-	places := map[int64]struct{}{}
-	for _, a := range all {
-		if a.Outcome == Failed && a.Code > 0 && tim.RuleOf(a.Code).BlamesAccount() {
-			places[(a.Batch-1)*BatchSize+int64(a.Place)] = struct{}{}
-		}
-	}
-	return places, err
+	return err
 }

@@ -99,7 +99,7 @@ func TestTheReportFollowsARunningJob(t *testing.T) {
 			return before
 		}
 		for _, step := range []struct{ read, upTo int64 }{{1, 1}, {3, 1}, {2, 3}, {4, 4}, {6, 4}, {7, 4}, {11, 4}, {5, 7}, {9, 7}, {8, 9}} {
-			require.NoError(t, s.KeepTags(ctx, d.ID, batch(step.read)))
+			require.NoError(t, keepTags(s, d.ID, batch(step.read)))
 			carry(t, s, d.ID, jobstest.Came{Rest: jobs.Inspected}, step.read)
 			got := report(t, s, d.ID)
 			require.Equal(t, min(step.upTo*100, 1_050), got.Accounts)
@@ -107,8 +107,8 @@ func TestTheReportFollowsARunningJob(t *testing.T) {
 			require.Equal(t, snapshot.TagCount{Tag: "all", Accounts: got.Accounts}, got.Tags()[0])
 		}
 		// What is found of one that was folded counts at the end.
-		require.NoError(t, s.KeepTags(ctx, d.ID, map[int64][]string{1: {"late"}}))
-		require.NoError(t, s.KeepTags(ctx, d.ID, batch(10)))
+		require.NoError(t, keepTags(s, d.ID, map[int64][]string{1: {"late"}}))
+		require.NoError(t, keepTags(s, d.ID, batch(10)))
 		carry(t, s, d.ID, jobstest.Came{Rest: jobs.Inspected}, 10)
 		require.Equal(t, jobs.Finished, jobNow(t, s, d.ID).State)
 		require.Equal(t, []int64{951, 951, 0, 0, 1_901, 0}, numbers(report(t, s, d.ID)))

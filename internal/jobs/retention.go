@@ -28,46 +28,38 @@ func (s *Jobs) Erase(ctx context.Context, by audit.Actor, jobID string) error {
 	if j.FinishedAt.IsZero() {
 		return FaultEraseEarly.With()
 	}
-	return s.summedUpAndErased(ctx, by, j)
+	return s.erase(ctx, by, j)
 }
 
 // Sweep keeps the reports of jobs that have ended, and erases the tags whose
 // time has come; what an earlier one left half done it completes. Any number of
 // consoles may sweep at the same time.
 func (s *Jobs) Sweep(ctx context.Context) error {
-	waiting, err := s.snapshots.Waiting(ctx)
+	waiting, err := s.snapshots.Due(ctx)
 	errs := []error{err}
 	for _, w := range waiting {
-		if err := s.sweepOne(ctx, w); err != nil {
+		j, err := s.Get(ctx, w.JobID)
+		switch {
+		case err != nil:
+		case w.Due:
+			err = s.erase(ctx, audit.System, j)
+		default:
+			err = s.saveReport(ctx, j)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("tags of job %s: %w", w.JobID, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Jobs) sweepOne(ctx context.Context, w snapshot.Waiting) error {
-	j, err := s.Get(ctx, w.JobID)
-	switch {
-	case err != nil:
-		return err
-	case w.Due:
-		return s.summedUpAndErased(ctx, audit.System, j)
-	}
-	return s.saveReport(ctx, j)
-}
-
-// summedUpAndErased erases tags once their report is kept. Tags that cannot be
-// read any more are erased without one.
-func (s *Jobs) summedUpAndErased(ctx context.Context, by audit.Actor, j Job) error {
+// erase keeps the report of the tags, destroys their key, which cannot be taken back,
+// and then empties what it encrypted; what is left of that the next Sweep finds. Tags
+// that cannot be read any more are erased without a report.
+func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 	if err := s.saveReport(ctx, j); err != nil && !snapshot.Lost(err) {
 		return err
 	}
-	return s.erase(ctx, by, j)
-}
-
-// erase destroys the key, which cannot be taken back, and then empties what it
-// encrypted. What is left of that the next Sweep finds.
-func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 	info, err := s.SnapshotInfo(ctx, j)
 	if err != nil {
 		return err
@@ -84,22 +76,23 @@ func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 			Details: map[string]any{"batches": info.Batches, "bytes": info.Bytes, "digest": info.Digest,
 				"accounts": j.Accounts, "keep_until": info.EraseAt.UTC()}})
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.snapshots.Empty(ctx, j.ID)
 	}
-	return store.AsTrouble(s.snapshots.Empty(ctx, j.ID))
+	return store.AsTrouble(err)
 }
 
 // keepUntil says until when the tags of a job that has ended are kept. One that
 // keeps none had only what was read back of accounts in doubt.
 func (s *Jobs) keepUntil(ctx context.Context, tx *store.Tx, j Job) error {
-	days := int64(0)
+	var days int64
+	var err error
 	if j.Snapshot && !j.StartedAt.IsZero() {
-		if err := tx.QueryRowContext(ctx, `SELECT keep_days FROM apps WHERE id = $1`, j.AppID).Scan(&days); err != nil {
+		if days, err = store.Value[int64](ctx, tx, `SELECT keep_days FROM apps WHERE id = $1`, j.AppID); err != nil {
 			return err
 		}
 	}
-	err := s.snapshots.KeepUntil(ctx, tx, j.ID, j.FinishedAt.Add(time.Duration(days)*24*time.Hour))
+	err = s.snapshots.KeepUntil(ctx, tx, j.ID, j.FinishedAt.Add(time.Duration(days)*24*time.Hour))
 	if err == nil && !j.Snapshot {
 		err = s.snapshots.Drop(ctx, tx, j.ID)
 	}

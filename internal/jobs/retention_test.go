@@ -110,7 +110,7 @@ func TestErasureOfUnreadableTags(t *testing.T) {
 		s.Snapshots.UseKey([32]byte{2})
 		require.True(t, snapshot.FaultOtherKey.Is(s.Sweep(ctx)), "it says why there is no report")
 		require.NoError(t, s.Erase(ctx, operator, of.ID))
-		wrapped, err := s.Wrapped(ctx, of.ID)
+		wrapped, err := wrappedKey(s, of.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped)
 		require.NoError(t, s.Sweep(ctx))
@@ -185,7 +185,7 @@ func TestAnErasedKeyIsInNoFile(t *testing.T) {
 	for range 120 { // several pages of keys, which split
 		d, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nann\n")
 		require.NoError(t, err)
-		key, err := s.Wrapped(ctx, d.ID)
+		key, err := wrappedKey(s, d.ID)
 		require.NoError(t, err)
 		require.Greater(t, len(key), 60)
 		all, wrapped = append(all, d), append(wrapped, key)

@@ -30,10 +30,10 @@ func (a RetryRequest) fits(of Job) bool {
 // Retry makes a new job of accounts of one that has ended, or of all accounts of
 // a draft. It is read and reviewed like an upload. Its file is on its way in
 // tempDir, "" for the system's.
-func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryRequest, tempDir string) (made Job, err error) {
+func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryRequest, tempDir string) (derived Job, err error) {
 	of, err := s.Get(ctx, jobID)
 	if err != nil {
-		return made, err
+		return derived, err
 	}
 	if a.Kind == "" {
 		a.Kind = of.Kind
@@ -41,38 +41,24 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 	ofDraft := of.State == Draft && a.Outcomes == nil && a.Kind != of.Kind
 	switch {
 	case len(of.Unsure) > 0: // also of a draft that was discarded: nothing is asked about the file of a derived job
-		return made, of.unsure()
+		return derived, of.unsure()
 	case !of.Settled() && !ofDraft:
-		return made, FaultUnsettled.With()
+		return derived, FaultUnsettled.With()
 	case a.Kind != of.Kind && !a.fits(of):
-		return made, FaultKind.With()
+		return derived, FaultKind.With()
 	case !a.fits(of):
-		return made, FaultNoneToRetry.With()
+		return derived, FaultNoneToRetry.With()
 	}
-	m := derivation{of: of, kind: a.Kind}
-	var again origin
+	d := derivation{of: of, kind: a.Kind, prefix: a.prefix(of.Kind), none: FaultNoneToRetry.With(),
+		chosen: func(account Account) bool { return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome) },
+		entry: func(accounts int64) audit.Entry {
+			return audit.Entry{Code: audit.JobRetried,
+				Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts}}
+		}}
 	if a.Kind == of.Kind || a.Kind == of.Checks { // what it was told to do, it is told again
-		m.only, again.policy = of.Only, of.Policy
+		d.only, d.policy = of.Only, of.Policy
 	}
-	chosen := func(account sourceAccount) bool {
-		return a.Outcomes == nil || slices.Contains(a.Outcomes, account.Outcome)
-	}
-	return s.makeJob(
-		ctx,
-		by,
-		m,
-		again.policy,
-		a.prefix(of.Kind),
-		tempDir,
-		chosen,
-		FaultNoneToRetry.With(),
-		func(accounts int64) audit.Entry {
-			return audit.Entry{
-				Code:    audit.JobRetried,
-				Details: map[string]any{"of": of.ID, "kind": a.Kind, "outcome": named(a.Outcomes), "accounts": accounts},
-			}
-		},
-	)
+	return s.derive(ctx, by, d, tempDir)
 }
 
 // prefix is what the file of the new job is called, before the name of the other one's.

@@ -7,14 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 )
-
-// stored lists the outcomes of a job in the order of its columns.
-var stored = Outcomes
 
 func outcomeColumn(o Outcome) string { return "outcome_" + string(o) }
 
@@ -25,7 +23,7 @@ var jobFields = func() string {
 		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
 		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
 		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure"}
-	for _, o := range stored {
+	for _, o := range Outcomes {
 		columns = append(columns, outcomeColumn(o))
 	}
 	return strings.Join(columns, ", ")
@@ -42,8 +40,8 @@ func scanJob(row store.Scanner) (j Job, err error) {
 		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start,
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
 		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure}
-	counts := make([]int64, len(stored))
-	for i := range stored {
+	counts := make([]int64, len(Outcomes))
+	for i := range Outcomes {
 		dest = append(dest, &counts[i])
 	}
 	if err = row.Scan(dest...); err == nil && refusal != "" {
@@ -52,18 +50,11 @@ func scanJob(row store.Scanner) (j Job, err error) {
 	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
 		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
 	}
-	j.CreatedAt, j.StartedAt, j.FinishedAt, j.StartAt = store.FromMillis(
-		created,
-	), store.FromMillis(
-		started,
-	), store.FromMillis(
-		finished,
-	), store.FromMillis(
-		start,
-	)
+	j.CreatedAt, j.StartedAt = store.FromMillis(created), store.FromMillis(started)
+	j.FinishedAt, j.StartAt = store.FromMillis(finished), store.FromMillis(start)
 	j.Unsure = questionsNamed(unsure)
 	j.Counts = Counts{}
-	for i, o := range stored {
+	for i, o := range Outcomes {
 		j.Counts[o] = counts[i]
 	}
 	return j, err
@@ -75,7 +66,7 @@ func (s *Jobs) Get(ctx context.Context, id string) (Job, error) {
 }
 
 func job(ctx context.Context, q store.Querier, id string) (Job, error) {
-	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobColumns+` FROM jobs j WHERE j.id = $1`, store.Clean(id, 100)))
+	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs WHERE id = $1`, store.Clean(id, 100)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, FaultNoJob.With(store.Clean(id, 40))
 	}
@@ -102,9 +93,54 @@ func (s *Jobs) CallsPerSecond(ctx context.Context, jobID string) (float64, error
 	if err != nil {
 		return 0, err
 	}
-	var calls int64
-	err = s.db.Reader().QueryRowContext(ctx,
+	calls, err := store.Value[int64](ctx, s.db.Reader(),
 		`SELECT COUNT(*) FROM calls WHERE job_id = $1 AND sent_at > $2 AND command = $3 AND delivery <> 'not_sent'`,
-		j.ID, store.Millis(s.db.Now())-window, cmp.Or(j.Kind.Command(), tim.GetTags)).Scan(&calls)
+		j.ID, store.Millis(s.db.Now())-window, cmp.Or(j.Kind.Command(), tim.GetTags))
 	return float64(calls) / (window / 1000), err
+}
+
+// Filter chooses jobs; a zero field chooses all.
+type Filter struct {
+	State  State
+	Kind   Kind
+	By     string    // who made it, however the name is capitalised
+	From   time.Time // made at this time or later
+	To     time.Time // made before
+	Text   string    // stands in its file's name, its note or its id
+	Before string    // an id: jobs older than it
+	Limit  int
+}
+
+// List returns the jobs that fit, newest first.
+func (s *Jobs) List(ctx context.Context, f Filter) ([]Job, error) {
+	q, where := store.Query{}, []string{}
+	if f.State != "" {
+		where = append(where, `j.state = `+q.Arg(store.Clean(string(f.State), 100)))
+	}
+	if f.Kind != "" {
+		where = append(where, `j.kind = `+q.Arg(store.Clean(string(f.Kind), 100)))
+	}
+	if f.By != "" {
+		where = append(where, `LOWER(j.created_by) = LOWER(CAST(`+q.Arg(store.Clean(f.By, 100))+` AS TEXT))`)
+	}
+	if !f.From.IsZero() {
+		where = append(where, `j.created_at >= `+q.Arg(f.From.UnixMilli()))
+	}
+	if !f.To.IsZero() {
+		where = append(where, `j.created_at < `+q.Arg(f.To.UnixMilli()))
+	}
+	if f.Text != "" {
+		literally := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(store.Clean(f.Text, 300))
+		like := ` LIKE LOWER(CAST(` + q.Arg("%"+literally+"%") + ` AS TEXT)) ESCAPE '!'`
+		where = append(where, `(LOWER(j.file_name)`+like+` OR LOWER(j.note)`+like+` OR j.id`+like+`)`)
+	}
+	if f.Before != "" {
+		where = append(where, `j.id < `+q.Arg(store.Clean(f.Before, 100)))
+	}
+	q.Text = `SELECT ` + jobColumns + ` FROM jobs j`
+	if len(where) > 0 {
+		q.Text += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	q.Text += ` ORDER BY j.id DESC LIMIT ` + q.Arg(f.Limit)
+	return store.Collect(ctx, s.db.Reader(), scanJob, q.Text, q.Args...)
 }

@@ -46,7 +46,7 @@ type Settings struct {
 // mostKeepDays is ten years.
 const mostKeepDays = 3_650
 
-const settingsColumns = `a.rate_set, a.failure_limit, a.canary = 1, a.snapshot = 1, a.keep_days, a.verify_share`
+const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share`
 
 func (s *Settings) dest() []any {
 	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
@@ -62,7 +62,7 @@ func (s *Jobs) SendStatus(ctx context.Context, appID string) (now SendStatus, er
 	if err != nil {
 		return now, store.AsTrouble(err)
 	}
-	at := momentOf(micros)
+	at := moment{micros, time.Now()}
 	if probeAt > 0 {
 		now.ProbeAt = at.in(probeAt * 1000)
 	}
@@ -91,25 +91,20 @@ func (s *Jobs) gauges(ctx context.Context, appID string, sending SendStatus, now
 		gauges[i] = Gauge{Command: command, Limit: ServiceLimit, Set: float64(set), Allowed: float64(set)}
 		by[command] = &gauges[i]
 	}
-	_, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (none struct{}, err error) {
+	err := store.Each(ctx, s.db.Reader(), func(row store.Scanner) error {
 		var command tim.Command
 		var slot, pace, pacedAt int64
-		if err = row.Scan(&command, &slot, &pace, &pacedAt); err == nil && by[command] != nil {
+		err := row.Scan(&command, &slot, &pace, &pacedAt)
+		if err == nil && by[command] != nil {
 			gaugeBudget(by[command], now, slot, Pace{Rate: float64(pace) / 1000, At: time.UnixMicro(pacedAt)})
 		}
-		return none, err
+		return err
 	}, `SELECT command, next_slot, pace, paced_at FROM budgets WHERE app_id = $1`, appID)
 	if err != nil {
 		return nil, err
 	}
-	// Times of the ledger are by the consoles' clocks.
-	at := s.db.Now()
-	type count struct {
-		command tim.Command
-		n       int64
-	}
-	scanCount := func(row store.Scanner) (c count, err error) { return c, row.Scan(&c.command, &c.n) }
-	used, err := store.Collect(ctx, s.db.Reader(), scanCount, `
+	at := s.db.Now() // times of the ledger are by the consoles' clocks
+	used, err := store.Sums[tim.Command](ctx, s.db.Reader(), `
 		SELECT c.command, COUNT(*) FROM jobs j JOIN calls c ON c.job_id = j.id
 		WHERE j.app_id = $1 AND (j.finished_at = 0 OR j.finished_at > $2) AND c.sent_at > $2 AND c.sent_at <= $3
 			AND c.delivery <> 'not_sent'
@@ -117,16 +112,12 @@ func (s *Jobs) gauges(ctx context.Context, appID string, sending SendStatus, now
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range used {
-		if by[c.command] != nil {
-			by[c.command].Used = float64(c.n) / usedOver.Seconds()
-		}
+	for command, gauge := range by {
+		gauge.Used = float64(used[command]) / usedOver.Seconds()
 	}
-	flying, err := store.Collect(ctx, s.db.Reader(), scanCount, inFlight, appID)
-	for _, c := range flying { // what is not being changed is being read
-		if gauge := by[cmp.Or(Kind(c.command).Command(), tim.GetTags)]; gauge != nil {
-			gauge.InFlight += int(c.n)
-		}
+	flying, err := store.Sums[Kind](ctx, s.db.Reader(), inFlight, appID)
+	for kind, n := range flying { // what is not being changed is being read
+		by[cmp.Or(kind.Command(), tim.GetTags)].InFlight += int(n)
 	}
 	return gauges, err
 }
@@ -161,17 +152,10 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		return FaultVerifyShare.With()
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		// Writes first, so that what is read next is locked and current.
-		if _, err := tx.ExecContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1`, appID); err != nil {
-			return err
-		}
 		var before Settings
 		var name string
-		err := tx.QueryRowContext(
-			ctx,
-			`SELECT `+settingsColumns+`, name || ' (' || environment || ')' FROM apps a WHERE a.id = $1`,
-			appID,
-		).Scan(append(before.dest(), &name)...)
+		err := tx.QueryRowContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1
+			RETURNING `+settingsColumns+`, name || ' (' || environment || ')'`, appID).Scan(append(before.dest(), &name)...)
 		if err != nil || before == to {
 			return err
 		}
@@ -182,11 +166,8 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(
-			ctx,
-			tx,
-			audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name, Details: map[string]any{"before": before, "after": to}},
-		)
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name,
+			Details: map[string]any{"before": before, "after": to}})
 	})
 }
 
@@ -199,11 +180,7 @@ func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first
 			query, code = `UPDATE apps SET first_job = $1 WHERE id = (SELECT app_id FROM jobs WHERE id = $1)
 				AND first_job <> $1`, audit.JobPutFirst
 		}
-		result, err := tx.ExecContext(ctx, query, jobID)
-		if err != nil {
-			return err
-		}
-		changed, err := result.RowsAffected()
+		changed, err := tx.Changed(ctx, query, jobID)
 		if err != nil {
 			return err
 		}
@@ -230,8 +207,6 @@ type moment struct {
 	local  time.Time // then, by this process's clock, whose monotonic reading no change of clocks moves
 }
 
-func momentOf(micros int64) moment { return moment{micros, time.Now()} }
-
 // in returns when a time of the database's clock comes, by this process's.
 func (m moment) in(micros int64) time.Time {
 	return m.local.Add(time.Duration(micros-m.micros) * time.Microsecond)
@@ -240,4 +215,54 @@ func (m moment) in(micros int64) time.Time {
 // ahead reports whether a time lies ahead, and not so far that the clock was set back.
 func (m moment) ahead(micros int64) bool {
 	return micros > m.micros && micros <= m.micros+farAhead.Microseconds()
+}
+
+// ServiceLimit is how many calls of a command the service takes in any second
+// (docs/tim-api.md).
+const ServiceLimit = 100
+
+// Gauge is the budget of one command of an app at a moment, in calls a second.
+type Gauge struct {
+	Command   tim.Command
+	Limit     int       // what the service allows
+	Set       float64   // what the app may use of it
+	Allowed   float64   // what it uses for now: less than Set after the service found calls too frequent
+	Used      float64   // over the last five seconds
+	Reserved  int       // slots given away that have not come yet
+	InFlight  int       // calls without an answer
+	HeldUntil time.Time // no call leaves before; zero: not held
+}
+
+// Pace is how many calls of a command an app made a second when it was last
+// slowed down. The zero pace was never.
+type Pace struct {
+	Rate float64
+	At   time.Time
+}
+
+const (
+	slowest     = 1.0
+	slowerBy    = 0.85
+	regained    = 0.03 // of the set rate, each second
+	slowedEvery = time.Second
+)
+
+// Now is the pace at a time: what it was slowed down to, and a little of the
+// set rate for each second since, up to all of it. A time well before it was
+// slowed down means that the clock was set back, and nothing is known any more.
+func (p Pace) Now(set float64, now time.Time) float64 {
+	since := now.Sub(p.At)
+	if p.Rate <= 0 || since < -slowedEvery {
+		return set
+	}
+	return min(set, max(slowest, p.Rate)+regained*set*max(0, since.Seconds()))
+}
+
+// Slower is the pace after the service found calls too frequent. Those that
+// left together are found so together, so it slows down once a second.
+func (p Pace) Slower(set float64, now time.Time) Pace {
+	if since := now.Sub(p.At); p.Rate > 0 && since > -slowedEvery && since < slowedEvery {
+		return p
+	}
+	return Pace{max(min(slowest, set), slowerBy*p.Now(set, now)), now}
 }

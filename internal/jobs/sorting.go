@@ -14,68 +14,55 @@ import (
 	"github.com/lanrat/extsort"
 )
 
-// sorter sorts more than fits into memory: add all, call end, then read in order.
-type sorter[T any] struct {
-	in     chan T
-	out    <-chan T
-	failed <-chan error
-	ended  bool
+// sortable is a row that is sorted: by its account, or as the duplicate of another row.
+type sortable struct {
+	account      string
+	row, repeats int64
 }
 
-// sortedAtOnce is how many values are sorted in memory before they go to disk.
+// sorter sorts more rows than fit into memory: add all, call end, then read in order.
+type sorter struct {
+	in     chan sortable
+	out    <-chan sortable
+	failed <-chan error
+}
+
+// sortedAtOnce is how many rows are sorted in memory before they go to disk.
 const sortedAtOnce = 250_000
 
-func newSorter[T any](
-	ctx context.Context,
-	tempDir string,
-	to func(T) ([]byte, error),
-	from func([]byte) (T, error),
-	compare func(a, b T) int,
-) *sorter[T] {
-	s := &sorter[T]{in: make(chan T, 1000)}
-	sorting, out, failed := extsort.Generic(s.in, from, to, compare,
+func newSorter(ctx context.Context, tempDir string, compare func(a, b sortable) int) *sorter {
+	s := &sorter{in: make(chan sortable, 1000)}
+	sorting, out, failed := extsort.Generic(s.in, readSortable, sortable.bytes, compare,
 		&extsort.Config{ChunkSize: sortedAtOnce, NumWorkers: 1, SortedChanBuffSize: 1000, TempFilesDir: tempDir})
 	s.out, s.failed = out, failed
 	go sorting.Sort(ctx)
 	return s
 }
 
-// sortRows sorts by account, rows of the same account by row.
-func sortRows(ctx context.Context, tempDir string) *sorter[Named] {
-	return newSorter(ctx, tempDir,
-		func(n Named) ([]byte, error) { return append(binary.AppendVarint(nil, n.Row), n.Account...), nil },
-		func(b []byte) (Named, error) {
-			row, length := binary.Varint(b)
-			if length <= 0 {
-				return Named{}, errSorting
-			}
-			return Named{string(b[length:]), row}, nil
-		},
-		func(a, b Named) int { return cmp.Or(strings.Compare(a.Account, b.Account), cmp.Compare(a.Row, b.Row)) })
+// byAccount compares by account, rows of the same account by row.
+func byAccount(a, b sortable) int { return cmp.Or(strings.Compare(a.account, b.account), byRow(a, b)) }
+
+func byRow(a, b sortable) int { return cmp.Compare(a.row, b.row) }
+
+func (s sortable) bytes() ([]byte, error) {
+	return append(binary.AppendVarint(binary.AppendVarint(nil, s.row), s.repeats), s.account...), nil
 }
 
-func sortDuplicates(ctx context.Context, tempDir string) *sorter[duplicate] {
-	return newSorter(ctx, tempDir,
-		func(d duplicate) ([]byte, error) {
-			return binary.AppendVarint(binary.AppendVarint(nil, d.row), d.repeats), nil
-		},
-		func(b []byte) (duplicate, error) {
-			row, length := binary.Varint(b)
-			if length <= 0 {
-				return duplicate{}, errSorting
-			}
-			repeats, length := binary.Varint(b[length:])
-			if length <= 0 {
-				return duplicate{}, errSorting
-			}
-			return duplicate{row, repeats}, nil
-		},
-		func(a, b duplicate) int { return cmp.Compare(a.row, b.row) })
+func readSortable(b []byte) (s sortable, err error) {
+	var rowBytes, repeatsBytes int
+	if s.row, rowBytes = binary.Varint(b); rowBytes > 0 {
+		s.repeats, repeatsBytes = binary.Varint(b[rowBytes:])
+	}
+	if repeatsBytes <= 0 {
+		return s, errSorting
+	}
+	s.account = string(b[rowBytes+repeatsBytes:])
+	return s, nil
 }
 
 var errSorting = errors.New("jobs: a temporary file for sorting does not hold what was written to it")
 
-func (s *sorter[T]) add(ctx context.Context, value T) error {
+func (s *sorter) add(ctx context.Context, value sortable) error {
 	select {
 	case s.in <- value:
 		return nil
@@ -92,93 +79,70 @@ func (s *sorter[T]) add(ctx context.Context, value T) error {
 }
 
 // end says that all has been added.
-func (s *sorter[T]) end() {
-	if !s.ended {
-		s.ended = true
-		close(s.in)
-	}
-}
+func (s *sorter) end() { close(s.in) }
 
 // sorted returns the values in order.
-func (s *sorter[T]) sorted() iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
+func (s *sorter) sorted() iter.Seq2[sortable, error] {
+	return sequence(func(give func(sortable) bool) error {
 		for value := range s.out {
-			if !yield(value, nil) {
-				return
+			if !give(value) {
+				return nil
 			}
 		}
-		if err := <-s.failed; err != nil {
-			var none T
-			yield(none, err)
-		}
-	}
+		return <-s.failed
+	})
 }
 
-// pull returns the values one by one, zero ones after the last.
-func (s *sorter[T]) pull() (next func() (T, error), stop func()) {
-	pull, stop := iter.Pull2(s.sorted())
-	return func() (T, error) {
-		value, err, _ := pull()
-		return value, err
-	}, stop
-}
-
-// notes holds rows in file order, in a temporary file that has no name any
+// spool holds rows in file order, in a temporary file that has no name any
 // more: accounts do not outlive the process that reads them.
-type notes struct {
+type spool struct {
 	file *os.File
 	out  *bufio.Writer
 	last Planned
-	note []byte
+	line []byte
 }
 
-func newNotes(tempDir string) (*notes, error) {
+func newSpool(tempDir string) (*spool, error) {
 	file, err := os.CreateTemp(tempDir, "rows-*")
 	if err != nil {
 		return nil, err
 	}
-	return &notes{file: file, out: bufio.NewWriterSize(file, 64<<10)}, os.Remove(file.Name())
+	return &spool{file: file, out: bufio.NewWriterSize(file, 64<<10)}, os.Remove(file.Name())
 }
 
-func (n *notes) close() { n.file.Close() }
+func (s *spool) close() { s.file.Close() }
 
-func (n *notes) add(p Planned) error {
-	n.note = binary.AppendUvarint(n.note[:0], uint64(p.Row-n.last.Row))
-	n.note = binary.AppendUvarint(n.note, uint64(p.Line-n.last.Line))
-	n.note = binary.AppendUvarint(n.note, uint64(len(p.Tags)))
-	n.last = p
+func (s *spool) add(p Planned) error {
+	s.line = binary.AppendUvarint(s.line[:0], uint64(p.Row-s.last.Row))
+	s.line = binary.AppendUvarint(s.line, uint64(p.Line-s.last.Line))
+	s.line = binary.AppendUvarint(s.line, uint64(len(p.Tags)))
+	s.last = p
 	for _, text := range append([]string{p.Account}, p.Tags...) {
-		n.note = append(binary.AppendUvarint(n.note, uint64(len(text))), text...)
+		s.line = append(binary.AppendUvarint(s.line, uint64(len(text))), text...)
 	}
-	_, err := n.out.Write(n.note)
+	_, err := s.out.Write(s.line)
 	return err
 }
 
 // all returns the rows; nothing may be added any more.
-func (n *notes) all() iter.Seq2[Planned, error] {
-	return func(yield func(Planned, error) bool) {
-		err := n.out.Flush()
+func (s *spool) all() iter.Seq2[Planned, error] {
+	return sequence(func(give func(Planned) bool) error {
+		err := s.out.Flush()
 		if err == nil {
-			_, err = n.file.Seek(0, io.SeekStart)
+			_, err = s.file.Seek(0, io.SeekStart)
 		}
-		in := bufio.NewReaderSize(n.file, 64<<10)
-		var last Planned
-		for err == nil {
-			if last, err = readNote(in, last); errors.Is(err, io.EOF) {
-				return
-			}
-			if err == nil && !yield(last, nil) {
-				return
+		in := bufio.NewReaderSize(s.file, 64<<10)
+		for last := (Planned{}); err == nil; {
+			if last, err = readSpooled(in, last); errors.Is(err, io.EOF) || err == nil && !give(last) {
+				return nil
 			}
 		}
-		if err != nil {
-			yield(Planned{}, err)
-		}
-	}
+		return err
+	})
 }
 
-// readNote reads the row after the last one; io.EOF is the end, and nothing else is.
-func readNote(in *bufio.Reader, last Planned) (p Planned, err error) {
+// readSpooled reads the row after the last one; io.EOF is the end, and nothing else is.
+func readSpooled(in *bufio.Reader, last Planned) (p Planned, err error) {
 	row, err := binary.ReadUvarint(in)
 	if err != nil {
 		return p, err

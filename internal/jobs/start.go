@@ -18,8 +18,8 @@ type StartRequest struct {
 
 // Start queues a draft that is as the person has seen it. One that was read before
 // the protected list changed is read again, just as it was. It returns
-// FaultStartTime, FaultNoJob, FaultStillReads, FaultWrongState, FaultUnsure, FaultNoAccounts,
-// FaultReadAgain, FaultConfirm and FaultProtectedNew.
+// FaultStartTime, FaultNoJob, FaultImporting, FaultWrongState, FaultUnsure, FaultNoAccounts,
+// FaultReimported, FaultConfirm and FaultProtectedNew.
 func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequest) (Job, error) {
 	if now := s.db.Now(); !r.At.IsZero() && (!r.At.After(now) || r.At.After(now.AddDate(1, 0, 0))) {
 		return Job{}, FaultStartTime.With()
@@ -29,7 +29,7 @@ func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequ
 		case j.Accounts == 0:
 			return FaultNoAccounts.With()
 		case r.Reading != "" && r.Reading != j.Reading:
-			return FaultReadAgain.With()
+			return FaultReimported.With()
 		case r.Confirm != j.Accounts:
 			return FaultConfirm.With(j.Accounts)
 		case j.listVersion != c.app.listVersion:
@@ -40,7 +40,7 @@ func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequ
 	})
 	if FaultProtectedNew.Is(err) {
 		_, failed := s.change(ctx, by, id, Reread, func(c *change) error {
-			c.say("reason", FaultProtectedNew.Code)
+			c.details["reason"] = FaultProtectedNew.Code
 			return nil
 		})
 		err = errors.Join(err, failed)
@@ -60,10 +60,10 @@ func (s *Jobs) start(c *change, by audit.Actor, at time.Time) {
 	if j.Verify.Share > 0 {
 		j.Verify.Seed = rand.Text()
 	}
-	c.say("snapshot", j.Snapshot)
-	c.say("verify_share", j.Verify.Share)
-	c.say("verify_seed", j.Verify.Seed)
+	c.details["snapshot"] = j.Snapshot
+	c.details["verify_share"] = j.Verify.Share
+	c.details["verify_seed"] = j.Verify.Seed
 	if !at.IsZero() {
-		c.say("start_at", at.UTC().Format(time.RFC3339))
+		c.details["start_at"] = at.UTC().Format(time.RFC3339)
 	}
 }

@@ -1,10 +1,7 @@
 package jobs_test
 
 import (
-	"context"
 	"fmt"
-	"iter"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -67,7 +64,7 @@ func TestAJobIsOfAKindThatCanBeUploaded(t *testing.T) {
 				j, err := jobstest.Draft(s, operator, jobs.Upload{Kind: kind}, "user_id,tags\nann,vip\n")
 				require.NoError(t, err)
 				require.Equal(t, keep || kind != jobs.Clear, j.Snapshot, kind)
-				key, err := s.Wrapped(ctx, j.ID)
+				key, err := wrappedKey(s, j.ID)
 				require.NoError(t, err)
 				require.NotEmpty(t, key, kind)
 			}
@@ -88,13 +85,12 @@ func TestTagFileRestartsAfterBreakOff(t *testing.T) {
 		j, err := s.Create(ctx, operator, jobs.Upload{AppID: jobstest.App.ID, Kind: jobs.AddTags, AccountBytes: 32, File: section(file.String())})
 		require.NoError(t, err)
 		for kill := 0; ; kill++ {
-			importer := jobs.Importer{Log: slog.New(slog.DiscardHandler), Store: &interrupting{Console: s, before: func(save int) error {
+			_, err := interrupted(s, func(save int) error {
 				if save == kill {
 					return errKilled
 				}
 				return nil
-			}}}
-			_, err := importer.Next(ctx, 0)
+			}).Next(ctx, 0)
 			if err == nil {
 				require.Greater(t, kill, 4, "it was broken off at several places")
 				break
@@ -107,34 +103,17 @@ func TestTagFileRestartsAfterBreakOff(t *testing.T) {
 	})
 }
 
-// elsewhere gives a reading the tags of other accounts than its file has.
-type elsewhere struct{ *jobstest.Console }
-
-func (e elsewhere) TakeImport(ctx context.Context, most int64) (*jobs.Import, error) {
-	im, err := e.Console.TakeImport(ctx, most)
-	if im != nil {
-		im.TagsOf = func(context.Context) iter.Seq2[jobs.Tagged, error] {
-			return func(yield func(jobs.Tagged, error) bool) {
-				_ = yield(jobs.Tagged{Account: "user_00002", Tags: []string{"vip"}}, nil) &&
-					yield(jobs.Tagged{Account: "user_00001", Tags: []string{"vip"}}, nil)
-			}
-		}
-	}
-	return im, err
-}
-
 func TestTagFileOutOfOrderIsRefused(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 2, vips(2), jobs.Cleared)
 		made, err := s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Merge}, t.TempDir())
 		require.NoError(t, err)
-		importer := jobs.Importer{Store: elsewhere{s}, Log: slog.New(slog.DiscardHandler)}
-		_, err = importer.Next(ctx, 0)
-		require.NoError(t, err)
+		require.NoError(t, s.DB.Exec(ctx, `UPDATE planned_batches SET accounts = $2 WHERE job_id = $1`, of.ID, "user_00002\nuser_00001\n"))
+		require.NoError(t, jobstest.ReadAll(s))
 		made, err = s.Get(ctx, made.ID)
 		require.NoError(t, err)
-		require.Equal(t, []any{jobs.Refused, jobs.FaultReading.Code}, []any{made.State, made.Refusal.Code},
+		require.Equal(t, []any{jobs.Refused, jobs.FaultImport.Code}, []any{made.State, made.Refusal.Code},
 			"no account may get the tags of another")
 	})
 }

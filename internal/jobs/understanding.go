@@ -13,8 +13,8 @@ import (
 	"tagsweep/internal/store"
 )
 
-// FaultMadeFile is for a file that a person cannot say anything about.
-var FaultMadeFile = fault.Declare(fault.Conflict, "job.made_file",
+// FaultDerivedFile is for a file that a person cannot say anything about.
+var FaultDerivedFile = fault.Declare(fault.Conflict, "job.made_file",
 	"Nothing was changed: Tagsweep created this file from another job, so it can only be read in one way.")
 
 // Understood is how a job's file was read, and who decided it.
@@ -51,7 +51,7 @@ func understood(ctx context.Context, q store.Querier, jobID string) (u Understoo
 	return u, err
 }
 
-// Mapping implements jobs.ImportStore.
+// Mapping returns what was said about files of this shape, nil for nothing.
 func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping, error) {
 	var m Mapping
 	var choices, header string
@@ -59,7 +59,7 @@ func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping,
 	err := s.db.Reader().QueryRowContext(ctx, `
 		SELECT m.choices, m.header, m.saved_by, m.saved_at FROM mappings m JOIN jobs j ON j.app_id = m.app_id
 			WHERE j.id = $1 AND m.shape = $2`,
-		im.JobID, shape).Scan(&choices, &header, &m.By, &at)
+		im.ID, shape).Scan(&choices, &header, &m.By, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -100,8 +100,8 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 		if err != nil {
 			return err
 		}
-		ch.say("before", before.Choices)
-		ch.say("after", c)
+		ch.details["before"] = before.Choices
+		ch.details["after"] = c
 		return saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
 	})
 }
@@ -130,9 +130,9 @@ func (s *Jobs) tryChoices(ctx context.Context, id string, c accounts.Choices) (l
 		return layout, err // change says what is wrong
 	}
 	if j.Source != "" {
-		return layout, FaultMadeFile.With()
+		return layout, FaultDerivedFile.With()
 	}
-	file, options, err := s.keptFileOf(ctx, j)
+	file, options, err := s.storedFileOf(ctx, j)
 	if err != nil {
 		return layout, err
 	}

@@ -97,9 +97,9 @@ func TestRereadCancelledLeavesNoRows(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Header: accounts.No})
 		require.NoError(t, err)
-		im, err := s.TakeImport(ctx, 0)
+		im, err := s.ClaimImport(ctx, 0)
 		require.NoError(t, err)
-		require.Equal(t, j.ID, im.JobID)
+		require.Equal(t, j.ID, im.ID)
 		requireSums(t, s)
 		j, err = s.Act(ctx, operator, j.ID, jobs.Cancel)
 		require.NoError(t, err)
@@ -122,13 +122,13 @@ func TestRereadEndsListingsWithError(t *testing.T) {
 			if listed++; listed == 10 {
 				_, err = s.Reread(ctx, operator, j.ID, accounts.Choices{Header: accounts.No})
 				require.NoError(t, err)
-				_, err = s.TakeImport(ctx, 0)
+				_, err = s.ClaimImport(ctx, 0)
 				require.NoError(t, err)
 			}
 		}
-		require.ErrorContains(t, ended, "read again")
+		require.ErrorContains(t, ended, "imported again")
 		for _, err := range s.Results(ctx, j.ID, "") {
-			require.ErrorContains(t, err, "read again", "how its rows are to be read is not known yet")
+			require.ErrorContains(t, err, "imported again", "how its rows are to be read is not known yet")
 		}
 	})
 }

@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
@@ -27,7 +25,7 @@ const (
 
 // Faults of undoing.
 var (
-	FaultNotKept = fault.Declare(fault.Conflict, "undo.not_kept",
+	FaultNoSnapshot = fault.Declare(fault.Conflict, "undo.not_kept",
 		"No job was created: no tag snapshot was saved for job %s, so it cannot be undone.")
 	FaultNothingToUndo = fault.Declare(fault.Conflict, "undo.nothing",
 		"No job was created: there is nothing to undo. The job changed nothing, or nothing of what you selected. "+
@@ -55,37 +53,36 @@ type UndoRequest struct {
 // Undo makes a new job that takes back what an ended one did, from the tags that
 // were kept. It is read and reviewed like an upload. Its file is on its way in
 // tempDir, "" for the system's.
-func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoRequest, tempDir string) (made Job, err error) {
+func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoRequest, tempDir string) (derived Job, err error) {
 	of, err := s.Get(ctx, jobID)
 	if err != nil {
-		return made, err
+		return derived, err
 	}
 	if !of.Settled() {
-		return made, FaultUnsettled.With()
+		return derived, FaultUnsettled.With()
 	}
-	m := derivation{of: of, kind: of.Kind.Undo()}
-	if m.kind == "" || len(u.Outcomes) > mostOutcomes {
-		return made, FaultNothingToUndo.With()
+	d := derivation{of: of, kind: of.Kind.Undo(), prefix: "undo", none: FaultNothingToUndo.With()}
+	if d.kind == "" || len(u.Outcomes) > mostOutcomes {
+		return derived, d.none
 	}
-	if m.only, err = u.only(); err != nil {
-		return made, err
+	if d.only, err = u.only(); err == nil {
+		d.policy, err = u.policy(of.Kind)
 	}
-	policy, err := u.policy(of.Kind)
 	switch {
 	case err != nil:
-		return made, err
+		return derived, err
 	case !of.Snapshot:
-		return made, FaultNotKept.With(of.ID)
+		return derived, FaultNoSnapshot.With(of.ID)
 	}
-	details := map[string]any{"of": of.ID, "kind": m.kind, "outcomes": named([]Outcome{of.Kind.Done(), InDoubt})}
+	details := map[string]any{"of": of.ID, "kind": d.kind, "outcomes": named([]Outcome{of.Kind.Done(), InDoubt})}
 	if u.Outcomes != nil {
 		details["outcomes"] = named(u.Outcomes)
 	}
-	if policy != "" {
-		details["policy"] = policy
+	if d.policy != "" {
+		details["policy"] = d.policy
 	}
-	if m.only != nil {
-		details["tags"], details["tag_count"] = strings.Join(m.only, ", "), len(m.only)
+	if d.only != nil {
+		details["tags"], details["tag_count"] = strings.Join(d.only, ", "), len(d.only)
 	}
 	var list *undoList
 	if u.List != nil {
@@ -94,22 +91,17 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 			list, err = readList(u.List, longest)
 		}
 		if err != nil {
-			return made, err
+			return derived, err
 		}
-		details["list"] = map[string]any{
-			"file":     store.Clean(u.ListName, 300),
-			"sha256":   list.sha256,
-			"bytes":    u.List.Size(),
-			"rows":     list.rows,
-			"rejected": list.rejected,
-			"accounts": len(list.accounts),
-		}
+		details["list"] = map[string]any{"file": store.Clean(u.ListName, 300), "sha256": list.sha256, "bytes": u.List.Size(),
+			"rows": list.rows, "rejected": list.rejected, "accounts": len(list.accounts)}
 	}
-	chosen := func(a sourceAccount) bool { return u.ended(of.Kind, a.Account) && list.holds(a.Account.Account) }
-	return s.makeJob(ctx, by, m, policy, "undo", tempDir, chosen, FaultNothingToUndo.With(), func(accounts int64) audit.Entry {
+	d.chosen = func(a Account) bool { return u.ended(of.Kind, a) && list.holds(a.Account) }
+	d.entry = func(accounts int64) audit.Entry {
 		details["accounts"] = accounts
 		return audit.Entry{Code: audit.JobUndone, Details: details}
-	})
+	}
+	return s.derive(ctx, by, d, tempDir)
 }
 
 // policy returns what the new job is to do with accounts that have gained other
@@ -167,11 +159,11 @@ func (l *undoList) holds(account string) bool {
 
 // readList reads a file of accounts of any form that jobs are uploaded in.
 func readList(file *io.SectionReader, longest int) (*undoList, error) {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+	digest, err := digestOf(file)
+	if err != nil {
 		return nil, err
 	}
-	list := &undoList{accounts: map[string]struct{}{}, sha256: hex.EncodeToString(hash.Sum(nil))}
+	list := &undoList{accounts: map[string]struct{}{}, sha256: digest}
 	answers := accounts.AcceptAll() // only accounts of the job count
 	delete(answers, accounts.SeveralValues)
 	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest, Choices: accounts.Choices{Rows: answers}})

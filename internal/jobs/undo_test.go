@@ -39,7 +39,7 @@ func ended(t checker, s *jobstest.Console, kind jobs.Kind, n int, before map[int
 
 func end(t checker, s *jobstest.Console, j jobs.Job, before map[int64][]string, rest jobs.Outcome, own ...jobstest.Own) jobs.Job {
 	t.Helper()
-	require.NoError(t, s.KeepTags(ctx, j.ID, before))
+	require.NoError(t, keepTags(s, j.ID, before))
 	require.NoError(t, s.End(ctx, j.ID, rest, own...))
 	j, err := s.Get(ctx, j.ID)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestAClearJobIsUndone(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 1)
 		_, err = s.Reread(ctx, operator, made.ID, accountsIn(2))
-		require.True(t, jobs.FaultMadeFile.Is(err), "%v", err)
+		require.True(t, jobs.FaultDerivedFile.Is(err), "%v", err)
 	})
 }
 
@@ -162,7 +162,7 @@ func TestAnUndoThatCannotBeIsRefused(t *testing.T) {
 			{"unknown", "nonsense", merge, jobs.FaultNoJob},
 			{"not ended", running.ID, merge, jobs.FaultUnsettled},
 			{"nothing changed", inspected.ID, merge, jobs.FaultNothingToUndo},
-			{"not kept", notKept.ID, merge, jobs.FaultNotKept},
+			{"not kept", notKept.ID, merge, jobs.FaultNoSnapshot},
 			{"erased", erased.ID, merge, snapshot.FaultErased},
 			{"no policy", of.ID, jobs.UndoRequest{}, snapshot.FaultPolicy},
 			{"no such policy", of.ID, jobs.UndoRequest{Policy: "overwrite"}, snapshot.FaultPolicy},
@@ -237,7 +237,7 @@ func TestUndoOfErasedTagsIsRefused(t *testing.T) {
 		require.Equal(t, []any{jobs.Refused, snapshot.FaultErased.Code}, []any{made.State, made.Refusal.Code})
 		requireSums(t, s)
 		require.NoError(t, s.Sweep(ctx))
-		wrapped, err := s.Wrapped(ctx, made.ID)
+		wrapped, err := wrappedKey(s, made.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped, "a job that never was keeps no key")
 	})

@@ -19,16 +19,15 @@ import (
 // that neither writing nor reading it needs more memory than one.
 const chunkBytes = 1 << 20
 
-// keepUpload stores a file under its SHA-256, once, a chunk a transaction, and
+// storeUpload stores a file under its SHA-256, once, a chunk a transaction, and
 // then runs use in the transaction that makes sure that all of it is there.
-func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size())); err != nil {
+func (s *Jobs) storeUpload(ctx context.Context, file *io.SectionReader, use func(tx *store.Tx, digest string) error) error {
+	digest, err := digestOf(file)
+	if err != nil {
 		return err
 	}
-	digest := hex.EncodeToString(hash.Sum(nil))
 	for {
-		if err := s.keepChunks(ctx, digest, file); err != nil {
+		if err := s.storeChunks(ctx, digest, file); err != nil {
 			return err
 		}
 		err := s.db.Tx(ctx, func(tx *store.Tx) error {
@@ -37,8 +36,8 @@ func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(
 			if err != nil {
 				return err
 			}
-			var chunks int64
-			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest).Scan(&chunks); err != nil {
+			chunks, err := store.Value[int64](ctx, tx, `SELECT COUNT(*) FROM upload_chunks WHERE sha256 = $1`, digest)
+			if err != nil {
 				return err
 			}
 			if chunks != chunksOf(file.Size()) {
@@ -52,11 +51,18 @@ func (s *Jobs) keepUpload(ctx context.Context, file *io.SectionReader, use func(
 	}
 }
 
+// digestOf is the SHA-256 of a file in hex.
+func digestOf(file *io.SectionReader) (string, error) {
+	hash := sha256.New()
+	_, err := io.Copy(hash, io.NewSectionReader(file, 0, file.Size()))
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
 var errUploadRemoved = errors.New("jobs: another upload of the same file was given up meanwhile")
 
 func chunksOf(bytes int64) int64 { return (bytes + chunkBytes - 1) / chunkBytes }
 
-func (s *Jobs) keepChunks(ctx context.Context, digest string, file *io.SectionReader) error {
+func (s *Jobs) storeChunks(ctx context.Context, digest string, file *io.SectionReader) error {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return err
@@ -90,15 +96,12 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 		}
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
 			// A job may have taken it meanwhile: then there is nothing to do.
-			err := store.One(ctx, tx, errUploadRemoved,
-				`UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
-			if errors.Is(err, errUploadRemoved) {
-				return nil
+			still, err := tx.Changed(ctx, `UPDATE uploads SET bytes = bytes WHERE sha256 = $2 AND `+unused, store.Millis(before), digest)
+			if err != nil || still == 0 {
+				return err
 			}
-			for _, table := range []string{"upload_chunks", "uploads"} {
-				if err == nil {
-					_, err = tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sha256 = $1`, digest)
-				}
+			if _, err = tx.ExecContext(ctx, `DELETE FROM upload_chunks WHERE sha256 = $1`, digest); err == nil {
+				_, err = tx.ExecContext(ctx, `DELETE FROM uploads WHERE sha256 = $1`, digest)
 			}
 			return err
 		})
@@ -106,20 +109,21 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 	return len(digests), err
 }
 
-// upload opens a kept file, byte for byte as it was uploaded. It may be read by
+// File opens the file of a job, byte for byte as it was uploaded. It may be read by
 // one goroutine at a time.
-func (s *Jobs) upload(ctx context.Context, digest string, size int64) (*io.SectionReader, error) {
+func (s *Jobs) File(ctx context.Context, j Job) (*io.SectionReader, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(16*chunkBytes))
 	if err != nil {
 		return nil, err
 	}
-	return io.NewSectionReader(&keptFile{ctx: ctx, store: s, digest: digest, decoder: decoder, number: -1}, 0, size), nil
+	file := &storedFile{ctx: ctx, db: s.db, digest: j.FileSHA256, decoder: decoder, number: -1}
+	return io.NewSectionReader(file, 0, j.FileBytes), nil
 }
 
-// keptFile holds one chunk at a time, unpacked.
-type keptFile struct {
+// storedFile holds one chunk at a time, unpacked.
+type storedFile struct {
 	ctx     context.Context
-	store   *Jobs
+	db      *store.DB
 	digest  string
 	decoder *zstd.Decoder
 	number  int64 // of the chunk held
@@ -127,7 +131,7 @@ type keptFile struct {
 }
 
 // ReadAt implements io.ReaderAt.
-func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
+func (f *storedFile) ReadAt(p []byte, at int64) (n int, err error) {
 	for n < len(p) {
 		if err := f.hold(at / chunkBytes); err != nil {
 			return n, err
@@ -142,18 +146,17 @@ func (f *keptFile) ReadAt(p []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
-func (f *keptFile) hold(number int64) error {
+func (f *storedFile) hold(number int64) error {
 	if number == f.number {
 		return nil
 	}
-	var data []byte
-	err := f.store.db.Reader().QueryRowContext(f.ctx,
-		`SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number).Scan(&data)
-	if err != nil {
-		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
-	}
 	f.number = -1
-	if f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0]); err != nil {
+	data, err := store.Value[[]byte](f.ctx, f.db.Reader(),
+		`SELECT data FROM upload_chunks WHERE sha256 = $1 AND number = $2`, f.digest, number)
+	if err == nil {
+		f.chunk, err = f.decoder.DecodeAll(data, f.chunk[:0])
+	}
+	if err != nil {
 		return fmt.Errorf("jobs: chunk %d of upload %s: %w", number, f.digest, err)
 	}
 	f.number = number
@@ -162,31 +165,26 @@ func (f *keptFile) hold(number int64) error {
 
 // verifyUploads hashes every file that a job holds on to.
 func (s *Jobs) verifyUploads(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
-	type kept struct {
-		digest, job string
-		bytes       int64
-	}
-	for last := ""; ; {
-		some, err := store.Collect(ctx, tx, func(row store.Scanner) (k kept, err error) { return k, row.Scan(&k.digest, &k.bytes, &k.job) }, `
+	holders := paged(func(last Job) ([]Job, error) {
+		return store.Collect(ctx, tx, func(row store.Scanner) (j Job, err error) { return j, row.Scan(&j.FileSHA256, &j.FileBytes, &j.ID) }, `
 			SELECT file_sha256, MAX(file_bytes), MIN(id) FROM jobs WHERE file_sha256 > $1 GROUP BY file_sha256
-				ORDER BY file_sha256 LIMIT 100`, last)
-		if err != nil || len(some) == 0 {
+			ORDER BY file_sha256 LIMIT 100`, last.FileSHA256)
+	})
+	for j, err := range holders {
+		if err != nil {
 			return err
 		}
-		for _, k := range some {
-			last = k.digest
-			file, err := s.upload(ctx, k.digest, k.bytes)
-			if err != nil {
-				return err
-			}
-			hash := sha256.New()
-			_, err = io.Copy(hash, file)
-			if ctx.Err() != nil {
-				return err
-			}
-			if err != nil || hex.EncodeToString(hash.Sum(nil)) != k.digest {
-				v.Add("job %s: the stored file is not the uploaded file", k.job)
-			}
+		file, err := s.File(ctx, j)
+		if err != nil {
+			return err
+		}
+		digest, err := digestOf(file)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil || digest != j.FileSHA256 {
+			v.Add("job %s: the stored file is not the uploaded file", j.ID)
 		}
 	}
+	return nil
 }

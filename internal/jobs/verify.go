@@ -27,183 +27,152 @@ func (s *Jobs) Recount(ctx context.Context) (v audit.Verified, err error) {
 	return v, store.AsTrouble(err)
 }
 
-// jobsAtATime is how many jobs or seals are verified between two readings of their list.
-const jobsAtATime = 100
-
 func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
-	for last := ""; ; {
-		some, err := store.Collect(ctx, tx, scanJob,
-			`SELECT `+jobColumns+` FROM jobs j WHERE j.reader = '' AND j.state <> 'reading' AND j.id > $1
-				ORDER BY j.id LIMIT $2`, last, jobsAtATime)
-		if err != nil || len(some) == 0 {
-			return err
+	imported := paged(func(last Job) ([]Job, error) {
+		return store.Collect(ctx, tx, scanJob,
+			`SELECT `+jobFields+` FROM jobs WHERE reader = '' AND state <> 'reading' AND id > $1 ORDER BY id LIMIT 100`, last.ID)
+	})
+	for j, err := range imported {
+		r := recount{ctx: ctx, tx: tx, job: j, err: err}
+		if r.all(); r.err != nil {
+			return r.err
 		}
-		for _, j := range some {
-			last = j.ID
-			found, err := verifyJob(ctx, tx, j)
-			if err != nil {
-				return err
-			}
-			v.Jobs++
-			for _, f := range found {
-				v.Add("job %s: %s", j.ID, f)
-			}
+		v.Jobs++
+		for _, wrong := range r.wrong {
+			v.Add("job %s: %s", j.ID, wrong)
 		}
+	}
+	return nil
+}
+
+// recount counts a job's accounts and rows. After an error it does nothing more.
+type recount struct {
+	ctx   context.Context
+	tx    *store.Tx
+	job   Job
+	wrong []string
+	err   error
+}
+
+func (r *recount) differ(what string, counted, stored int64) {
+	if counted != stored {
+		r.wrong = append(r.wrong, fmt.Sprintf("%s: %d counted, but the job says %d", what, counted, stored))
 	}
 }
 
-func verifyJob(ctx context.Context, tx *store.Tx, j Job) (wrong []string, err error) {
-	differ := func(what string, counted, kept int64) {
-		if counted != kept {
-			wrong = append(wrong, fmt.Sprintf("%s: %d counted, but the job says %d", what, counted, kept))
-		}
+// count returns the one number of a query of the job $1.
+func (r *recount) count(query string, args ...any) (n int64) {
+	if r.err == nil {
+		n, r.err = store.Value[int64](r.ctx, r.tx, query, append([]any{r.job.ID}, args...)...)
 	}
-	planned, err := plannedAccounts(ctx, tx, j.ID)
-	if err != nil {
-		return nil, err
+	return n
+}
+
+// each runs a query of the job $1.
+func (r *recount) each(scan func(store.Scanner) error, query string) {
+	if r.err == nil {
+		r.err = store.Each(r.ctx, r.tx, scan, query, r.job.ID)
 	}
-	named, err := namedAccounts(ctx, tx, j.ID)
-	if err != nil {
-		return nil, err
+}
+
+// sums runs a query of the job $1 for names and numbers.
+func (r *recount) sums(query string) (sums map[string]int64) {
+	if r.err == nil {
+		sums, r.err = store.Sums[string](r.ctx, r.tx, query, r.job.ID)
 	}
+	return sums
+}
+
+func (r *recount) all() {
+	j := r.job
+	r.differ("parts of the file", r.count(`SELECT COUNT(*) FROM upload_chunks u JOIN jobs j ON j.file_sha256 = u.sha256 WHERE j.id = $1`),
+		chunksOf(j.FileBytes))
+	planned, sorted := r.planned(), r.sorted()
+	taken := r.count(`SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2`, setAside)
+	r.differ("accounts", planned.accounts-taken, j.Accounts)
+	r.differ("accounts in batches", r.count(`SELECT COALESCE(CAST(SUM(p.size) AS BIGINT), 0)
+		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`)-taken, j.Accounts)
+	if planned != sorted {
+		r.wrong = append(r.wrong, "accounts: the list in file order does not match the sorted list")
+	}
+	r.differ("excluded rows, by reason", r.count(`SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups
+		WHERE job_id = $1`), j.Rejected+j.Duplicate+j.Protected)
 	// A batch counts the accounts that have its outcome: those that have none of their own.
-	var batched, gap, taken int64
-	err = tx.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN b.accounts = p.size - (SELECT COUNT(*) FROM own_outcomes o
-			WHERE o.job_id = b.job_id AND o.seq > (b.number - 1) * 100 AND o.seq <= b.number * 100) THEN 0 ELSE 1 END), 0),
-			COALESCE(CAST(SUM(p.size) AS BIGINT), 0), (SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2)
-		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`, j.ID, setAside).
-		Scan(&gap, &batched, &taken)
-	if err != nil {
-		return nil, err
+	r.differ("batches with a wrong number of accounts", r.count(`
+		SELECT COUNT(*) FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number
+		WHERE b.job_id = $1 AND b.accounts <> p.size - (SELECT COUNT(*) FROM own_outcomes o
+			WHERE o.job_id = b.job_id AND o.seq > (b.number - 1) * 100 AND o.seq <= b.number * 100)`), 0)
+	r.differ("batches that need a decision but are not in doubt", r.count(`
+		SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask NOT IN (0, 1) OR ask = 1 AND outcome <> 'in_doubt')`), 0)
+	r.differ("batches with a wrong claim", r.count(`
+		SELECT COUNT(*) FROM batches WHERE job_id = $1 AND ((console = '') <> (claim = '')
+			OR console <> '' AND outcome NOT IN ('waiting', 'sending', 'in_doubt') OR console = '' AND outcome = 'sending')`), 0)
+	r.differ("accounts "+spoken(j.Kind.Done())+" without a call", r.unproved(), 0)
+	if r.err == nil {
+		var changed []int64
+		changed, r.err = snapshot.Changed(r.ctx, r.tx, j.ID)
+		for _, number := range changed {
+			r.wrong = append(r.wrong, fmt.Sprintf("batch %d: the tag snapshot was changed", number))
+		}
 	}
-	var chunks int64
-	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM upload_chunks
-		WHERE sha256 = $1`, j.FileSHA256).Scan(&chunks); err != nil {
-		return nil, err
+	aside := r.sums(`SELECT kind, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind`)
+	r.differ("rejected rows", aside[string(Rejected)], j.Rejected)
+	r.differ("duplicate rows", aside[string(Duplicate)], j.Duplicate)
+	r.differ("protected rows", aside[string(Protected)], j.Protected)
+	r.differ("rows", j.Rejected+j.Duplicate+j.Protected+j.Accounts, j.Rows)
+	outcomes := r.sums(`
+		SELECT outcome, COUNT(*) FROM own_outcomes WHERE job_id = $1 GROUP BY outcome
+		UNION ALL SELECT outcome, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`)
+	for _, o := range Outcomes {
+		r.differ("accounts "+spoken(o), outcomes[string(o)], j.Counts[o])
 	}
-	outcomes := Counts{}
-	type count struct {
-		outcome Outcome
-		n       int64
-	}
-	counts, err := store.Collect(ctx, tx, func(row store.Scanner) (c count, err error) { return c, row.Scan(&c.outcome, &c.n) }, `
-		SELECT outcome, COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome <> $2 GROUP BY outcome
-		UNION ALL SELECT outcome, CAST(SUM(accounts) AS BIGINT) FROM batches WHERE job_id = $1 GROUP BY outcome`, j.ID, setAside)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range counts {
-		outcomes[c.outcome] += c.n
-	}
-	aside := map[SetAsideKind]int64{}
-	asides, err := store.Collect(ctx, tx, func(row store.Scanner) (g SetAsideGroup, err error) { return g, row.Scan(&g.Kind, &g.Rows) },
-		`SELECT kind, COUNT(*) FROM set_asides WHERE job_id = $1 GROUP BY kind`, j.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range asides {
-		aside[c.Kind] += c.Rows
-	}
-	var grouped int64
-	if err := tx.QueryRowContext(ctx,
-		`SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups WHERE job_id = $1`, j.ID).Scan(&grouped); err != nil {
-		return nil, err
-	}
-	differ("parts of the file", chunks, chunksOf(j.FileBytes))
-	differ("accounts", planned.accounts-taken, j.Accounts)
 	if !j.StartedAt.IsZero() && len(j.Unsure) > 0 {
-		wrong = append(wrong, "started although a question about its file had no answer")
+		r.wrong = append(r.wrong, "started although a question about its file had no answer")
 	}
-	differ("accounts in batches", batched-taken, j.Accounts)
-	if planned != named {
-		wrong = append(wrong, "accounts: the list in file order does not match the sorted list")
-	}
-	differ("excluded rows, by reason", grouped, j.Rejected+j.Duplicate+j.Protected)
-	differ("batches with a wrong number of accounts", gap, 0)
-	var asks, inHand int64
-	err = tx.QueryRowContext(ctx, `
-		SELECT (SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (ask NOT IN (0, 1) OR ask = 1 AND outcome <> 'in_doubt')),
-			(SELECT COUNT(*) FROM batches WHERE job_id = $1 AND (console = '') <> (claim = '')
-				OR job_id = $1 AND console <> '' AND outcome NOT IN ('waiting', 'sending', 'in_doubt')
-				OR job_id = $1 AND console = '' AND outcome = 'sending')`, j.ID).Scan(&asks, &inHand)
-	if err != nil {
-		return nil, err
-	}
-	differ("batches that need a decision but are not in doubt", asks, 0)
-	differ("batches with a wrong claim", inHand, 0)
-	unproved, err := unprovedAccounts(ctx, tx, j)
-	if err != nil {
-		return nil, err
-	}
-	differ("accounts "+strings.ReplaceAll(string(j.Kind.Done()), "_", " ")+" without a call", unproved, 0)
-	changed, err := snapshot.Changed(ctx, tx, j.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, number := range changed {
-		wrong = append(wrong, fmt.Sprintf("batch %d: the tag snapshot was changed", number))
-	}
-	differ("rejected rows", aside[Rejected], j.Rejected)
-	differ("duplicate rows", aside[Duplicate], j.Duplicate)
-	differ("protected rows", aside[Protected], j.Protected)
-	differ("rows", j.Rejected+j.Duplicate+j.Protected+j.Accounts, j.Rows)
-	for _, o := range stored {
-		differ("accounts "+strings.ReplaceAll(string(o), "_", " "), outcomes[o], j.Counts[o])
-	}
-	return wrong, nil
 }
 
-// unprovedAccounts counts the accounts that a job is said to have changed, and that
-// no call of its ledger held which may have done it.
-func unprovedAccounts(ctx context.Context, tx *store.Tx, j Job) (unproved int64, err error) {
-	if j.Kind.Command() == "" {
-		return 0, nil
+func spoken(o Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
+
+// unproved counts the accounts that a job is said to have changed, and that no call of
+// its ledger held which may have done it.
+func (r *recount) unproved() (unproved int64) {
+	if r.job.Kind.Command() == "" {
+		return 0
 	}
 	held := map[int64][]byte{}
-	_, err = store.Collect(ctx, tx, func(row store.Scanner) (none struct{}, err error) {
+	r.each(func(row store.Scanner) error {
 		var batch int64
 		var bits []byte
-		err = row.Scan(&batch, &bits)
+		err := row.Scan(&batch, &bits)
 		held[batch] = either(held[batch], bits)
-		return none, err
-	}, `
-			SELECT batch, held FROM calls
-			WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
-		j.ID)
-	if err != nil {
-		return 0, err
-	}
+		return err
+	}, `SELECT batch, held FROM calls
+		WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`)
 	own := map[int64]bool{} // by place: the outcome of its own is that of an account that was changed
-	_, err = store.Collect(ctx, tx, func(row store.Scanner) (none struct{}, err error) {
+	r.each(func(row store.Scanner) error {
 		var seq int64
 		var outcome Outcome
-		err = row.Scan(&seq, &outcome)
-		own[seq] = outcome == j.Kind.Done()
-		return none, err
-	}, `SELECT seq, outcome FROM own_outcomes WHERE job_id = $1`, j.ID)
-	if err != nil {
-		return 0, err
-	}
-	_, err = store.Collect(ctx, tx, func(row store.Scanner) (none struct{}, err error) {
+		err := row.Scan(&seq, &outcome)
+		own[seq] = outcome == r.job.Kind.Done()
+		return err
+	}, `SELECT seq, outcome FROM own_outcomes WHERE job_id = $1`)
+	r.each(func(row store.Scanner) error {
 		var number, size int64
 		var outcome Outcome
-		err = row.Scan(&number, &size, &outcome)
+		err := row.Scan(&number, &size, &outcome)
 		for place := range size {
 			changed, has := own[(number-1)*BatchSize+1+place]
 			if !has {
-				changed = outcome == j.Kind.Done()
+				changed = outcome == r.job.Kind.Done()
 			}
 			if changed && !Held(held[number], int(place)) {
 				unproved++
 			}
 		}
-		return none, err
-	}, `
-			SELECT b.number, p.size, b.outcome
-			FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`,
-		j.ID)
-	return unproved, err
+		return err
+	}, `SELECT b.number, p.size, b.outcome
+		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`)
+	return unproved
 }
 
 // either has the bits of a or b.
@@ -229,51 +198,42 @@ func (l *listed) add(account string, row int64) {
 	l.sum += maphash.Comparable(listedSeed, Named{Account: account, Row: row})
 }
 
-// plannedAccounts reads the accounts of a job in file order, up to the first
-// batch that is not as it must be.
-func plannedAccounts(ctx context.Context, tx *store.Tx, jobID string) (l listed, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1
-		ORDER BY number`, jobID)
-	if err != nil {
-		return l, err
-	}
-	defer rows.Close()
-	for want := int64(1); rows.Next(); want++ {
+// planned reads the accounts of a job in file order, up to the first batch that is not
+// as it must be.
+func (r *recount) planned() (l listed) {
+	want := int64(1) // 0: the batch before was not
+	r.each(func(row store.Scanner) error {
 		var number, first, size int64
 		var text string
-		if err := rows.Scan(&number, &first, &size, &text); err != nil {
-			return l, err
+		if err := row.Scan(&number, &first, &size, &text); err != nil || want == 0 {
+			return err
 		}
 		b, err := ReadPlannedBatch(number, text)
 		if err != nil || number != want || int64(len(b.Accounts)) != size || size == 0 || b.Accounts[0].Row != first {
-			return l, nil
+			want = 0
+			return nil
 		}
+		want++
 		for _, a := range b.Accounts {
 			l.add(a.Account, a.Row)
 		}
-	}
-	return l, rows.Err()
+		return nil
+	}, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1 ORDER BY number`)
+	return l
 }
 
-// namedAccounts reads them sorted by name, up to names that cannot be read.
-func namedAccounts(ctx context.Context, tx *store.Tx, jobID string) (l listed, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT names FROM account_names WHERE job_id = $1`, jobID)
-	if err != nil {
-		return l, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+// sorted reads them sorted by name; names that cannot be read are missing.
+func (r *recount) sorted() (l listed) {
+	r.each(func(row store.Scanner) error {
 		var text string
-		if err := rows.Scan(&text); err != nil {
-			return l, err
+		if err := row.Scan(&text); err != nil {
+			return err
 		}
-		names, err := ReadNames(text)
-		if err != nil {
-			return l, nil
-		}
+		names, _ := ReadNames(text)
 		for _, n := range names {
 			l.add(n.Account, n.Row)
 		}
-	}
-	return l, rows.Err()
+		return nil
+	}, `SELECT names FROM account_names WHERE job_id = $1`)
+	return l
 }

@@ -38,8 +38,7 @@ func (s *Jobs) Warnings(ctx context.Context, jobID string) (w Warnings, err erro
 	if err != nil {
 		return w, err
 	}
-	var unusual string
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT unusual FROM jobs WHERE id = $1`, store.Clean(jobID, 100)).Scan(&unusual)
+	unusual, err := store.Value[string](ctx, s.db.Reader(), `SELECT unusual FROM jobs WHERE id = $1`, store.Clean(jobID, 100))
 	if err == nil && unusual != "" {
 		err = json.Unmarshal([]byte(unusual), &w.Unusual)
 	}
@@ -83,27 +82,31 @@ func (s *Jobs) WaitsFor(ctx context.Context, jobID string) (*Overlap, error) {
 	return &waits[0], nil
 }
 
-// comparing counts the accounts an import shares with the other jobs that are
+// comparison counts the accounts an import shares with the other jobs that are
 // not over for long.
-type comparing struct {
-	store    *Jobs
+type comparison struct {
+	*Jobs
 	im       *Import
-	rows     int64 // read
-	others   []readJob
-	compared map[readJob]int64 // accounts in common
-	kept     time.Time
+	rows     int64 // imported
+	others   []importedJob
+	compared map[importedJob]int64 // accounts in common
+	extended time.Time             // the lease
 }
 
-// readJob is a job as one reading of its file has made it.
-type readJob struct{ id, reading string }
+func (s *Jobs) newComparison(im *Import, read Imported) *comparison {
+	return &comparison{Jobs: s, im: im, rows: read.Rows, compared: map[importedJob]int64{}, extended: time.Now()}
+}
+
+// importedJob is a job as one import of its file has made it.
+type importedJob struct{ id, imported string }
 
 // missing looks for the other jobs, and returns those that were not compared yet.
-func (c *comparing) missing(ctx context.Context, q store.Querier) (missing []readJob, err error) {
-	c.others, err = store.Collect(ctx, q, func(row store.Scanner) (j readJob, err error) { return j, row.Scan(&j.id, &j.reading) }, `
+func (c *comparison) missing(ctx context.Context, q store.Querier) (missing []importedJob, err error) {
+	c.others, err = store.Collect(ctx, q, func(row store.Scanner) (j importedJob, err error) { return j, row.Scan(&j.id, &j.imported) }, `
 		SELECT j.id, j.reading FROM jobs j JOIN jobs i ON i.app_id = j.app_id
 		WHERE i.id = $1 AND j.id <> i.id AND j.state NOT IN ('reading', 'refused') AND j.accounts > 0
 			AND (j.finished_at = 0 OR j.finished_at > $2) ORDER BY j.id`,
-		c.im.JobID, store.Millis(c.store.db.Now().Add(-lately)))
+		c.im.ID, store.Millis(c.db.Now().Add(-lately)))
 	for _, other := range c.others {
 		if _, is := c.compared[other]; !is {
 			missing = append(missing, other)
@@ -112,25 +115,24 @@ func (c *comparing) missing(ctx context.Context, q store.Querier) (missing []rea
 	return missing, err
 }
 
-func (c *comparing) compare(ctx context.Context, others []readJob) error {
-	for _, other := range others {
-		common, err := c.inCommon(ctx, other.id)
+func (c *comparison) compareMissing(ctx context.Context) error {
+	missing, err := c.missing(ctx, c.db.Reader())
+	for _, other := range missing {
 		if err == nil {
-			err = c.keep(ctx)
+			c.compared[other], err = c.inCommon(ctx, other.id)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = c.extend(ctx)
 		}
-		c.compared[other] = common
 	}
-	return nil
+	return err
 }
 
 // shared are the rows of the table, of the other jobs as they were last looked for.
-func (c *comparing) shared() (rows []any) {
+func (c *comparison) shared() (rows []any) {
 	for _, other := range c.others {
 		if common := c.compared[other]; common > 0 {
-			rows = append(rows, c.im.JobID, other.id, common, other.id, c.im.JobID, common)
+			rows = append(rows, c.im.ID, other.id, common, other.id, c.im.ID, common)
 		}
 	}
 	return rows
@@ -139,8 +141,8 @@ func (c *comparing) shared() (rows []any) {
 // inCommon counts the accounts of the import that another job holds. Both are
 // sorted, so each leaps to where the other stands and what lies between is
 // never read.
-func (c *comparing) inCommon(ctx context.Context, other string) (common int64, err error) {
-	left, right := &nameCursor{store: c.store, job: c.im.JobID}, &nameCursor{store: c.store, job: other}
+func (c *comparison) inCommon(ctx context.Context, other string) (common int64, err error) {
+	left, right := &nameCursor{Jobs: c.Jobs, job: c.im.ID}, &nameCursor{Jobs: c.Jobs, job: other}
 	for at, steps := "", 1; ; steps++ {
 		x, ok, err := left.seek(ctx, at)
 		if err != nil || !ok {
@@ -157,33 +159,26 @@ func (c *comparing) inCommon(ctx context.Context, other string) (common int64, e
 			at = y
 		}
 		if steps%1000 == 0 {
-			if err := c.keep(ctx); err != nil {
+			if err := c.extend(ctx); err != nil {
 				return common, err
 			}
 		}
 	}
 }
 
-// keep extends the lease now and then, and ends the comparing of a cancelled job.
-func (c *comparing) keep(ctx context.Context) error {
-	if time.Since(c.kept) < keepEvery {
+// extend extends the lease now and then, and ends the comparison of a cancelled job.
+func (c *comparison) extend(ctx context.Context) error {
+	const every = 2 * time.Second
+	if time.Since(c.extended) < every {
 		return nil
 	}
-	c.kept = time.Now()
-	return c.store.db.Tx(ctx, func(tx *store.Tx) error {
-		state, err := c.store.keepReading(ctx, tx, c.im, 995, c.rows)
-		if err == nil && state != Reading {
-			err = ErrImportGone
-		}
-		return err
-	})
+	c.extended = time.Now()
+	return c.db.Tx(ctx, func(tx *store.Tx) error { return c.extendLease(ctx, tx, c.im, 995, c.rows) })
 }
-
-const keepEvery = 2 * time.Second
 
 // nameCursor walks through the accounts of a job in order.
 type nameCursor struct {
-	store *Jobs
+	*Jobs
 	job   string
 	names Names
 	at    int
@@ -213,8 +208,7 @@ func (c *nameCursor) load(ctx context.Context, name string) error {
 		`SELECT names FROM account_names WHERE job_id = $1 AND first <= $2 ORDER BY first DESC LIMIT 1`,
 		`SELECT names FROM account_names WHERE job_id = $1 AND first > $2 ORDER BY first LIMIT 1`,
 	} {
-		var text string
-		err := c.store.db.Reader().QueryRowContext(ctx, query, c.job, []byte(name)).Scan(&text)
+		text, err := store.Value[string](ctx, c.db.Reader(), query, c.job, []byte(name))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}

@@ -16,7 +16,7 @@ func requireBounded(t *testing.T, open func()) {
 	runtime.ReadMemStats(&before)
 	open()
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxForm))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10*maxPacked))
 }
 
 // loads are what the figures of a snapshot are measured with, 100 accounts each.
@@ -42,7 +42,7 @@ func BenchmarkSeal(b *testing.B) {
 			total := 0
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				sealed, err := Seal(key, Before, "0r8k3v9q2m5t7x1c", int64(i), batches[i%len(batches)])
+				sealed, err := Encrypt(key, Before, "0r8k3v9q2m5t7x1c", int64(i), batches[i%len(batches)])
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -57,11 +57,11 @@ func BenchmarkOpen(b *testing.B) {
 	for _, load := range loads {
 		b.Run(load.name, func(b *testing.B) {
 			key := NewKey()
-			sealed, err := Seal(key, Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
+			sealed, err := Encrypt(key, Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
 			require.NoError(b, err)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Open(key, Before, "job", 1, sealed); err != nil {
+				if _, err := Decrypt(key, Before, "job", 1, sealed); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -88,7 +88,7 @@ func BenchmarkSample(b *testing.B) {
 func TestTypicalBatchStaysSmall(t *testing.T) {
 	for i, most := range []float64{20, 3} { // bytes per account
 		load := loads[i]
-		sealed, err := Seal(NewKey(), Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
+		sealed, err := Encrypt(NewKey(), Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
 		require.NoError(t, err)
 		require.Less(t, float64(len(sealed))/MaxAccounts, most, fmt.Sprint(load.name))
 	}

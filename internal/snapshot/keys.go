@@ -9,27 +9,25 @@ import (
 	"tagsweep/internal/store"
 )
 
-// FaultNoMaster is of a program that was not given the key file.
+// FaultNoMaster: the program has no key file.
 var FaultNoMaster = fault.Declare(fault.Unavailable, "snapshot.no_master",
 	"Tag snapshots cannot be saved or read: the program was started without a key file. Nothing was sent. Start "+
 		"the console with its key file.")
 
-// Snapshots are the tags that jobs keep in a database. Its methods may be called at
-// the same time.
+// Snapshots are the tag snapshots in a database. Its methods may be called at the same
+// time.
 type Snapshots struct {
 	db     *store.DB
 	master [32]byte // see UseKey
 }
 
-// New returns the snapshots of a database.
 func New(db *store.DB) *Snapshots { return &Snapshots{db: db} }
 
-// UseKey sets the key under which those of the jobs are kept. Call it before
-// anything else.
+// UseKey sets the master key, which encrypts the keys of the jobs. Call it first.
 func (s *Snapshots) UseKey(master [32]byte) { s.master = master }
 
-// IsOwnKey reports whether the tags that were kept last, if any, are kept under
-// the key that was set.
+// IsOwnKey reports whether the newest key in the database, if any, is encrypted with
+// the master key.
 func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	var last string
 	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0
@@ -40,13 +38,13 @@ func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	switch {
 	case FaultOtherKey.Is(err):
 		return false, nil
-	case errors.Is(err, sql.ErrNoRows), FaultErased.Is(err), FaultKeyChanged.Is(err): // a damaged key is that job's alone
+	case errors.Is(err, sql.ErrNoRows), FaultErased.Is(err), FaultKeyChanged.Is(err): // a damaged key affects only its job
 		return true, nil
 	}
 	return true, store.AsTrouble(err)
 }
 
-// MakeKey makes the key under which a job's tags are kept.
+// MakeKey makes the key that encrypts a job's tags.
 func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) error {
 	if s.master == [32]byte{} {
 		return FaultNoMaster.With()
@@ -58,7 +56,7 @@ func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) err
 	return err
 }
 
-// keyOf returns the key under which a job's tags are kept, or FaultErased.
+// keyOf returns the key that encrypts a job's tags, or FaultErased.
 func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (Key, error) {
 	var wrapped []byte
 	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
@@ -71,39 +69,39 @@ func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (K
 	return Unwrap(s.master, jobID, wrapped)
 }
 
-// sealedIn are the tables of what is kept a batch of the plan a row.
-var sealedIn = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
+// tables are the tables with one row for each batch of the plan.
+var tables = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
-// sealedTags returns the tags that are kept for some batches of the plan, by number.
-func sealedTags(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
+// readBatches returns the saved tags of some batches of the plan, by number.
+func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
 	type sealed struct {
 		number int64
 		data   []byte
 	}
 	rows, err := store.Collect(ctx, q, func(row store.Scanner) (r sealed, err error) { return r, row.Scan(&r.number, &r.data) },
-		`SELECT number, data FROM `+sealedIn[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
+		`SELECT number, data FROM `+tables[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
 	if err != nil {
 		return nil, err
 	}
 	all := map[int64][]Account{}
 	for _, r := range rows {
-		if all[r.number], err = Open(key, purpose, jobID, r.number, r.data); err != nil {
+		if all[r.number], err = Decrypt(key, purpose, jobID, r.number, r.data); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// KeyOf returns the key under which a job's tags are kept; Unreadable errors say
-// that there is none.
+// KeyOf returns the key that encrypts a job's tags. An Unreadable error means that there
+// is none.
 func (s *Snapshots) KeyOf(ctx context.Context, jobID string) (Key, error) {
 	return s.keyOf(ctx, s.db.Reader(), jobID)
 }
 
-// SealedTags returns the tags that are kept for a batch of the plan, by place in
-// the job; nil when none are.
-func (s *Snapshots) SealedTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
-	all, err := sealedTags(ctx, s.db.Reader(), key, purpose, jobID, number, number)
+// BatchTags returns the saved tags of a batch of the plan, by place in the job; nil for
+// none.
+func (s *Snapshots) BatchTags(ctx context.Context, key Key, purpose Purpose, jobID string, number int64) (map[int64][]string, error) {
+	all, err := readBatches(ctx, s.db.Reader(), key, purpose, jobID, number, number)
 	if err != nil || all[number] == nil {
 		return nil, err
 	}
@@ -114,12 +112,12 @@ func (s *Snapshots) SealedTags(ctx context.Context, key Key, purpose Purpose, jo
 	return tags, nil
 }
 
-// Unreadable reports whether tags can neither be read nor kept, whenever it is tried.
+// Unreadable reports whether an error is permanent: tags can neither be read nor saved.
 func Unreadable(err error) bool {
 	return Lost(err) || FaultNoMaster.Is(err) || FaultTooMany.Is(err) || FaultTooLarge.Is(err)
 }
 
-// Lost reports whether tags that were kept cannot be read, whenever it is tried.
+// Lost reports whether an error is permanent: saved tags cannot be read.
 func Lost(err error) bool {
 	return FaultErased.Is(err) || FaultOtherKey.Is(err) || FaultKeyChanged.Is(err) || FaultChanged.Is(err)
 }

@@ -9,14 +9,14 @@ import (
 // storedTags is how many tags an account can have (docs/tim-api.md section 2).
 const storedTags = 100
 
-// Policy says what becomes of an account that has gained other tags since its
-// snapshot. It is chosen before a restore begins.
+// Policy says what happens to an account that has new tags since its snapshot. It is
+// chosen before a restore begins.
 type Policy string
 
 const (
 	Merge Policy = "merge" // its old tags are added to the new ones
 	Skip  Policy = "skip"  // it is left as it is
-	Stop  Policy = "stop"  // the restore stops, so that a person looks
+	Stop  Policy = "stop"  // the restore stops, and a person decides
 )
 
 // FaultPolicy says that no policy was chosen.
@@ -36,36 +36,35 @@ func ParsePolicy(name string) (Policy, error) {
 type Action int
 
 const (
-	Whole   Action = iota + 1 // it has all its old tags: nothing to add
-	Add                       // add the missing tags
-	Leave                     // it has gained other tags: skip it
-	Halt                      // it has gained other tags: stop the restore
-	TooFull                   // it has gained so many that not all its old ones fit: add none
+	Complete Action = iota + 1 // it has all its old tags: nothing to add
+	Add                        // add the missing tags
+	Leave                      // it has gained other tags: skip it
+	Halt                       // it has gained other tags: stop the restore
+	TooFull                    // with its new tags, not all old ones fit: add none
 )
 
-// Plan says what to do with an account, and which tags to add when it is Add:
-// of those it had only those that are chosen, nil: all. Gained is what it had
-// none of, chosen or not. Planned anew from the tags as they are after some were
-// added, it goes on where it stopped. A policy that is none stops.
+// Plan decides what to do with an account, and which tags to Add: those of only, or all
+// if it is nil. Any tag that the account did not have counts as new. Called again after
+// some tags were added, Plan continues where it stopped. An unknown policy stops.
 func (p Policy) Plan(was, only, now []string) (Action, []string) {
 	add, gained := Missing(was, now)
 	add = Chosen(add, only)
 	switch {
 	case len(add) == 0:
-		return Whole, nil
+		return Complete, nil
 	case len(gained) == 0 || p == Merge:
 	case p == Skip:
 		return Leave, nil
 	default:
 		return Halt, nil
 	}
-	if len(unique(now))+len(add) > max(storedTags, len(unique(was))) { // as many as it had before, it may have again
+	if len(unique(now))+len(add) > max(storedTags, len(unique(was))) { // it may have as many tags as before
 		return TooFull, nil
 	}
 	return Add, add
 }
 
-// Chosen returns those of tags that are in only, in their order; all of them when only is nil.
+// Chosen returns the tags that are in only, in their order; all if only is nil.
 func Chosen(tags, only []string) []string {
 	if only == nil {
 		return tags
@@ -96,7 +95,7 @@ func without(tags, taken []string) []string {
 // unique returns tags without repetitions, in their order.
 func unique(tags []string) []string { return without(tags, nil) }
 
-// Common returns those of tags that others hold too, in their order; nil when there are none.
+// Common returns the tags that are also in others, in their order; nil for none.
 func Common(tags, others []string) (common []string) {
 	for _, tag := range tags {
 		if slices.Contains(others, tag) {

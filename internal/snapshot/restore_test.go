@@ -42,8 +42,8 @@ func TestRestorePolicyForGainedTags(t *testing.T) {
 	}{
 		{"nothing there", Stop, nil, Add, was},
 		{"half way", Stop, []string{"b"}, Add, []string{"a"}},
-		{"all there", Stop, []string{"b", "a"}, Whole, nil},
-		{"all there and more", Stop, []string{"b", "x", "a"}, Whole, nil},
+		{"all there", Stop, []string{"b", "a"}, Complete, nil},
+		{"all there and more", Stop, []string{"b", "x", "a"}, Complete, nil},
 		{"gained, merge", Merge, []string{"x", "a"}, Add, []string{"b"}},
 		{"gained, skip", Skip, []string{"x", "a"}, Leave, nil},
 		{"gained, stop", Stop, []string{"x", "a"}, Halt, nil},
@@ -73,7 +73,7 @@ func TestRestoreGoesOnWhereItStopped(t *testing.T) {
 		}
 		done := rapid.IntRange(0, len(add)).Draw(t, "done")
 		action, rest := policy.Plan(was, nil, slices.Concat(now, add[:done]))
-		require.Equal(t, done == len(add), action == Whole)
+		require.Equal(t, done == len(add), action == Complete)
 		require.Equal(t, slices.Clone(add[done:]), append([]string{}, rest...))
 	})
 }
@@ -89,12 +89,12 @@ func TestOnlyChosenTagsArePutBack(t *testing.T) {
 	}{
 		{"one of them", []string{"b"}, nil, Add, []string{"b"}},
 		{"in the order of before", []string{"c", "a", "z"}, nil, Add, []string{"a", "c"}},
-		{"it is there", []string{"b"}, []string{"b"}, Whole, nil},
-		{"it is there, and one gained", []string{"b"}, []string{"b", "x"}, Whole, nil},
+		{"it is there", []string{"b"}, []string{"b"}, Complete, nil},
+		{"it is there, and one gained", []string{"b"}, []string{"b", "x"}, Complete, nil},
 		{"another old one is there", []string{"b"}, []string{"a"}, Add, []string{"b"}},
 		{"gained", []string{"b"}, []string{"x"}, Halt, nil},
-		{"it never had it", []string{"z"}, []string{"x"}, Whole, nil},
-		{"none chosen", []string{}, nil, Whole, nil},
+		{"it never had it", []string{"z"}, []string{"x"}, Complete, nil},
+		{"none chosen", []string{}, nil, Complete, nil},
 	} {
 		action, add := Stop.Plan(was, c.only, c.now)
 		require.Equal(t, c.action, action, c.name)

@@ -13,20 +13,19 @@ import (
 // later backup either. Then their storage is freed in small steps. The digest of each
 // batch stays, and the report of the job. Package jobs says when.
 
-// sliceErased is how many batches are emptied at a time, so that nobody waits long.
+// sliceErased is how many batches are emptied at a time, so that others do not wait long.
 const sliceErased = 250
 
-// Waiting is a job whose tags are to be erased once, or by now.
-type Waiting struct {
+// Erasure is a job whose tags are due to be erased, or will be.
+type Erasure struct {
 	JobID string
 	Due   bool
 }
 
-// Waiting lists the jobs that have ended whose tags are to be erased by now, and
-// those of which no report is kept yet, first those that are due first. A key whose
-// erasing has begun is due until all it encrypted is gone.
-func (s *Snapshots) Waiting(ctx context.Context) ([]Waiting, error) {
-	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Waiting, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
+// Due lists the ended jobs whose tags are due to be erased, and those without a saved
+// report, the earliest first. A destroyed key is due until all its tags are gone.
+func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
+	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Erasure, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
 		SELECT erase_at <= $1, job_id FROM snapshot_keys k
 		WHERE erased_at = 0 AND erase_at > 0
 			AND (erase_at <= $1 OR NOT EXISTS (SELECT 1 FROM tag_reports r WHERE r.job_id = k.job_id))
@@ -34,35 +33,29 @@ func (s *Snapshots) Waiting(ctx context.Context) ([]Waiting, error) {
 	return all, store.AsTrouble(err)
 }
 
-// KeepUntil says until when the tags of a job are kept.
+// KeepUntil sets when the tags of a job will be erased.
 func (s *Snapshots) KeepUntil(ctx context.Context, tx *store.Tx, jobID string, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, jobID, store.Millis(at))
 	return err
 }
 
-// Drop removes the tags of a job that keeps none: what was read back of accounts in
-// doubt.
+// Drop removes the tags of a job without a snapshot: those read for accounts in doubt.
 func (s *Snapshots) Drop(ctx context.Context, tx *store.Tx, jobID string) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM snapshots WHERE job_id = $1`, jobID)
 	return err
 }
 
-// DestroyKey destroys the key of a job's tags; false: it was so already. Until
-// Empty is done erased_at is 0 and erase_at has come, by which Waiting finds what is
-// left.
+// DestroyKey destroys the key of a job's tags; false: it was destroyed already. Until
+// Empty is done, erased_at is 0 and erase_at is in the past, so that Due finds the rest.
 func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by string) (destroyed bool, err error) {
-	result, err := tx.ExecContext(ctx, `
+	n, err := tx.Changed(ctx, `
 		UPDATE snapshot_keys SET wrapped = $2, erase_at = $3, erased_by = $4
 		WHERE job_id = $1 AND erased_at = 0 AND length(wrapped) > 0`,
 		jobID, []byte{}, store.Millis(s.db.Now()), store.Clean(by, 100))
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
 	return n > 0, err
 }
 
-// Empty gives back what tags filled whose key is destroyed.
+// Empty frees the storage of tags whose key is destroyed.
 func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 	var last int64
 	err := s.db.Reader().QueryRowContext(ctx, `
@@ -71,7 +64,7 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 		jobID).Scan(&last)
 	for from := int64(1); err == nil && from <= last; from += sliceErased {
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
-			// Consoles take turns, since each may take the rows in an order of its own.
+			// Consoles take turns, since each may lock the rows in a different order.
 			if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erased_at = erased_at WHERE job_id = $1`, jobID); err != nil {
 				return err
 			}
@@ -79,13 +72,8 @@ func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
 				AND length(data) > 0`,
 				jobID, from, from+sliceErased-1, []byte{})
 			if err == nil {
-				_, err = tx.ExecContext(
-					ctx,
-					`DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
-					jobID,
-					from,
-					from+sliceErased-1,
-				)
+				_, err = tx.ExecContext(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+					jobID, from, from+sliceErased-1)
 			}
 			return err
 		})

@@ -23,8 +23,13 @@ const All Share = 1_000_000
 // the seed as the key, as a big-endian number h. The sample holds n when
 // h × 1,000,000 / 2^64, rounded down, is less than the share in millionths.
 func Sample(seed string, n int64, share Share) bool {
+	drawn, _ := bits.Mul64(Draw(seed, n), uint64(All))
+	return int64(drawn) < int64(share)
+}
+
+// Draw is the number h that a seed gives a number n, see Sample.
+func Draw(seed string, n int64) uint64 {
 	mac := hmac.New(sha256.New, []byte(seed))
 	mac.Write(strconv.AppendInt(nil, n, 10))
-	drawn, _ := bits.Mul64(binary.BigEndian.Uint64(mac.Sum(nil)), uint64(All))
-	return int64(drawn) < int64(share)
+	return binary.BigEndian.Uint64(mac.Sum(nil))
 }

@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-// SavedReport returns the report of a job that has ended; nil while none is kept.
+// SavedReport returns the report of a job that has ended; nil if none is saved.
 func (s *Snapshots) SavedReport(ctx context.Context, jobID string) (*Report, error) {
 	var text string
 	err := s.db.Reader().QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
@@ -21,7 +21,7 @@ func (s *Snapshots) SavedReport(ctx context.Context, jobID string) (*Report, err
 	return report, json.Unmarshal([]byte(text), report)
 }
 
-// SaveReport keeps the report of a job, which outlives its tags.
+// SaveReport saves the report of a job, which outlives its tags.
 func (s *Snapshots) SaveReport(ctx context.Context, jobID string, report *Report) error {
 	text, err := json.Marshal(report)
 	if err != nil {

@@ -1,27 +1,26 @@
-// Package snapshot keeps the tags accounts had just before a job changed them,
-// reports on them, and says what putting them back takes.
+// Package snapshot saves the tags that accounts had just before a job changed them,
+// reports on them, and plans how to restore them.
 //
-// A snapshot holds one batch: JSON, compressed, and
-// encrypted with a key of the job's own, which is kept encrypted in its turn
-// ([Wrap]). Deleting every copy of that one small row erases all snapshots of the
-// job, wherever they lie; the [Digest] of each stays and gives nothing away. A
-// snapshot opens under its own job and batch only, so that none can be moved
-// or replaced unnoticed.
+// A snapshot contains one batch: JSON, compressed, and encrypted with the job's own
+// key, which is stored encrypted ([Wrap]). Deleting every copy of that key erases all
+// snapshots of the job, in backups too. The [Digest] of each remains and reveals
+// nothing. A snapshot can be decrypted only for its own job and batch, so it cannot be
+// moved or replaced unnoticed.
 //
-// [Snapshots] keeps the keys and what they encrypt in the database: the tags that
-// accounts had, and the tags that a job is to give or take. It erases them when
-// their time has come. When that is, and for which job, package jobs says.
+// [Snapshots] stores the keys and the encrypted tags in the database: the earlier tags
+// of accounts, and the tags that a job must add or remove. It erases them at the end of
+// the retention period, which package jobs sets.
 package snapshot
 
 import "tagsweep/internal/fault"
 
 // Limits of a snapshot. A batch has 100 accounts; the service documents 100
-// tags of 50 bytes for each, but what it gave is kept as it came.
+// tags of 50 bytes for each, but larger answers are saved unchanged.
 const (
 	MaxAccounts = 100      // accounts in a snapshot
 	MaxTags     = 1_000    // tags of an account
 	maxBytes    = 1 << 16  // of an account's tags together
-	maxForm     = 48 << 20 // bytes before compression, above what MaxAccounts with so many need
+	maxPacked   = 48 << 20 // bytes before compression, above what MaxAccounts with so many need
 )
 
 // Account is an account and the tags it had.
@@ -30,8 +29,8 @@ type Account struct {
 	Tags []string // UTF-8, in the service's order
 }
 
-// Fits reports whether the tags of an account can be kept. When those of each
-// of its accounts can, so can a batch.
+// Fits reports whether the tags of an account can be saved. A batch can be saved if
+// those of all its accounts can.
 func Fits(tags []string) bool {
 	length := 0
 	for _, tag := range tags {
@@ -40,8 +39,8 @@ func Fits(tags []string) bool {
 	return len(tags) <= MaxTags && length <= maxBytes
 }
 
-// Faults of snapshots. The three that keep one from being opened can be told
-// apart: the key is gone, the key is another's, or what is stored has changed.
+// Faults of snapshots. Decryption has three different ones: the key was erased, the key
+// belongs to another key file, or the stored data was changed.
 var (
 	FaultErased = fault.Declare(fault.Conflict, "snapshot.erased",
 		"The tag snapshot of job %s was erased, so it cannot be shown or restored. Counts and digests remain.")

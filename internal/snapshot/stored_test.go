@@ -26,7 +26,7 @@ func TestSnapshotOfEarlierVersionOpens(t *testing.T) {
 	}
 	key, err := Unwrap(master, job, bytes(wrapped))
 	require.NoError(t, err)
-	accounts, err := Open(key, Before, job, 3, bytes(sealed))
+	accounts, err := Decrypt(key, Before, job, 3, bytes(sealed))
 	require.NoError(t, err)
 	require.Equal(t, []Account{{201, []string{"vip", "会员"}}, {202, nil}, {205, []string{"gold", "vip", "<a>"}}}, accounts)
 	require.Equal(t, "f4e25bfa42373a6e634398351315339b578afc1bdac8881cec3ec6752cdd1e92", Digest(bytes(sealed)))

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// The clocks of the engines, in unix microseconds. Budgets, heartbeats, waits and
-// starts go by the database's, so that consoles that share one need not agree;
-// that of SQLite is this machine's. What people read goes by Now.
+// The clocks of the databases, in unix microseconds. Budgets, heartbeats, waits and
+// starts use them, so that the clocks of consoles may differ. SQLite uses the clock of
+// this machine. Times for people use Now.
 const (
 	sqliteClock   = `CAST(unixepoch('subsec') * 1000000 AS BIGINT)`
 	postgresClock = `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
@@ -21,7 +21,7 @@ func (s *DB) Now() time.Time { return s.now() }
 func (s *DB) Clock() string { return s.clock }
 
 // ShiftClocks sets both clocks forward or back, as setting a machine's does:
-// monotonic time goes on as before. Tests call it, while nobody else uses the
+// monotonic time continues as before. Tests call it, while nobody else uses the
 // database.
 func (s *DB) ShiftClocks(by time.Duration) {
 	now := s.now

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Scrub overwrites, as far as the engine can at this moment, what was deleted from
-// some tables and lies in its log still. It waits for nobody.
+// Scrub overwrites deleted data of some tables that is still in the database's log, as
+// far as possible without waiting.
 func (s *DB) Scrub(ctx context.Context, tables ...string) error {
 	if s.postgres {
 		_, err := s.write.ExecContext(ctx, `VACUUM `+strings.Join(tables, ", "))
@@ -24,9 +24,8 @@ func (s *DB) Scrub(ctx context.Context, tables ...string) error {
 	return log.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &inLog, &moved)
 }
 
-// Damage lets SQLite compare its indexes with its tables, since what is searched
-// goes by the indexes, and returns what it found wrong. PostgreSQL has checks of
-// its own for whoever runs it.
+// Damage lets SQLite compare its indexes with its tables, and returns the differences.
+// PostgreSQL has its own checks.
 func (s *DB) Damage(ctx context.Context) (found []string, err error) {
 	if s.postgres {
 		return nil, nil

@@ -10,13 +10,9 @@ import (
 	"time"
 )
 
-// One runs a statement that must change exactly one row, else it returns otherwise.
+// One runs a statement that must change exactly one row. If it does not, One returns otherwise.
 func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any) error {
-	result, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
+	n, err := tx.Changed(ctx, query, args...)
 	if err == nil && n != 1 {
 		return otherwise
 	}
@@ -25,25 +21,54 @@ func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any
 
 // Collect runs a query and scans each of its rows.
 func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
+	var all []T
+	err := Each(ctx, q, func(row Scanner) error {
+		t, err := scan(row)
+		all = append(all, t)
+		return err
+	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		t, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
-// Column runs a query and returns its one column.
+// Each runs a query and gives each of its rows to scan.
+func Each(ctx context.Context, q Querier, scan func(Scanner) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Column returns the values of a query with one column.
 func Column[T any](ctx context.Context, q Querier, query string, args ...any) ([]T, error) {
 	return Collect(ctx, q, func(row Scanner) (t T, err error) { return t, row.Scan(&t) }, query, args...)
+}
+
+// Value runs a query and returns the one value of its one row, or sql.ErrNoRows.
+func Value[T any](ctx context.Context, q Querier, query string, args ...any) (value T, err error) {
+	err = q.QueryRowContext(ctx, query, args...).Scan(&value)
+	return value, err
+}
+
+// Sums runs a query for keys and numbers, and adds up the numbers of each key.
+func Sums[K comparable](ctx context.Context, q Querier, query string, args ...any) (map[K]int64, error) {
+	sums := map[K]int64{}
+	return sums, Each(ctx, q, func(row Scanner) error {
+		var key K
+		var n int64
+		err := row.Scan(&key, &n)
+		sums[key] += n
+		return err
+	}, query, args...)
 }
 
 // Querier is a *sql.DB or *Tx.
@@ -55,8 +80,8 @@ type Querier interface {
 // Scanner is a *sql.Row or *sql.Rows.
 type Scanner interface{ Scan(...any) error }
 
-// ScanAlso reads some columns of a row into further places, before those that a
-// scan function asks for.
+// ScanAlso reads the first columns of a row into further variables, and the rest as a
+// scan function asks.
 func ScanAlso(row Scanner, first ...any) Scanner { return prefixed{row, first} }
 
 type prefixed struct {
@@ -78,9 +103,9 @@ func (q *Query) Arg(value any) string {
 	return fmt.Sprintf("$%d", len(q.Args))
 }
 
-// InsertAll inserts rows of so many columns, several a statement, prepared once.
-// More a statement is slower on SQLite, which looks each parameter up by name
-// among all the others; fewer is slower on PostgreSQL, which answers each.
+// InsertAll inserts rows, several in one prepared statement. More rows a statement are
+// slower on SQLite, which looks up each parameter by name. Fewer are slower on
+// PostgreSQL, which answers each statement.
 func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
 	const rowsAtOnce = 20
 	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
@@ -120,7 +145,7 @@ func insertQuery(into string, columns, rows int) string {
 	return query.String() + ")"
 }
 
-// Millis is a time as the database holds it; the zero time is 0.
+// Millis is a time as the database stores it; the zero time is 0.
 func Millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -128,7 +153,7 @@ func Millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// FromMillis is the time that the database holds as a number.
+// FromMillis is the reverse of Millis.
 func FromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -136,7 +161,7 @@ func FromMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// Clean makes a text from outside storable on both engines, and short.
+// Clean makes a text from outside valid for both databases, and limits its length.
 func Clean(text string, most int) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\u2400")
 	if len(text) <= most {
@@ -145,7 +170,7 @@ func Clean(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// Number is a truth as the database holds it: 1 or 0.
+// Number is a bool as the database stores it: 1 or 0.
 func Number(b bool) int64 {
 	if b {
 		return 1

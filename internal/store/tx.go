@@ -78,6 +78,15 @@ func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 	return t.Tx.ExecContext(ctx, query, args...)
 }
 
+// Changed executes a statement and returns how many rows it changed.
+func (t *Tx) Changed(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := t.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 // QueryContext is that of sql.Tx.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if s := t.statements.of(query); s != nil {
@@ -100,8 +109,8 @@ type statements struct {
 	prepared map[string]*sql.Stmt // nil: to be prepared
 }
 
-// mostStatements bounds the memory.
-const mostStatements = 300
+// maxStatements bounds the memory.
+const maxStatements = 300
 
 // of returns a statement once it is prepared, and else notes it.
 func (s *statements) of(query string) *sql.Stmt {
@@ -111,7 +120,7 @@ func (s *statements) of(query string) *sql.Stmt {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	statement, known := s.prepared[query]
-	if !known && len(s.prepared) < mostStatements {
+	if !known && len(s.prepared) < maxStatements {
 		s.prepared[query] = nil
 	}
 	return statement

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// groupMost is the most transactions that share one commit.
-	groupMost = 128
-	// groupLeast is how many are waited for, for no longer than groupWait: a commit
+	// maxGroup is the most transactions that share one commit.
+	maxGroup = 128
+	// minGroup is how many are waited for, for no longer than groupWait: a commit
 	// costs as much as all that it writes.
-	groupLeast = 8
-	groupWait  = 10 * time.Millisecond
-	// groupWithin is how long a group may take; then the database is in trouble.
-	groupWithin = 10 * time.Second
+	minGroup  = 8
+	groupWait = 10 * time.Millisecond
+	// groupTimeout is how long a group may take; then the database is in trouble.
+	groupTimeout = 10 * time.Second
 )
 
-// ErrAlone is of a body that must not share a commit: it locks the log, or more than
-// one job, and is to be run by Tx.
-var ErrAlone = errors.New("store: it is to be written alone")
+// ErrExclusive is returned by a body that must not share a commit, because it locks the
+// log or several jobs. Run it with Tx.
+var ErrExclusive = errors.New("store: this write needs its own transaction")
 
 var errClosed = errors.New("store: the database is closed")
 
@@ -36,7 +36,7 @@ type write struct {
 // Write runs body in a transaction and groups concurrent ones into one commit. If a
 // body fails, each of the group is run alone; so a body may run twice. If the database
 // fails, all fail. A body that writes a job's row names the job, so that consoles lock
-// jobs in one order; "" comes first. It must not write the log, see ErrAlone. Totals
+// jobs in one order; "" comes first. It must not write the log, see ErrExclusive. Totals
 // are written after the bodies, see Total.
 func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Context, tx *Tx) error) error {
 	w := &write{job, body, make(chan error, 1)}
@@ -74,7 +74,7 @@ func (s *DB) group(first *write) []*write {
 	group := []*write{first}
 	moment := time.NewTimer(groupWait)
 	defer moment.Stop()
-	for len(group) < groupLeast {
+	for len(group) < minGroup {
 		select {
 		case w := <-s.writes:
 			group = append(group, w)
@@ -84,7 +84,7 @@ func (s *DB) group(first *write) []*write {
 		}
 		break
 	}
-	for len(group) < groupMost {
+	for len(group) < maxGroup {
 		select {
 		case w := <-s.writes:
 			group = append(group, w)
@@ -119,7 +119,7 @@ func (s *DB) commit(group []*write) (works bool) {
 func (s *DB) writeAll(group []*write) error {
 	ctx := context.Background()
 	if s.postgres { // SQLite's own waits for locks end as soon
-		within, cancel := context.WithTimeout(ctx, groupWithin)
+		within, cancel := context.WithTimeout(ctx, groupTimeout)
 		defer cancel()
 		ctx = within
 	}

@@ -10,20 +10,20 @@ import (
 	"unicode/utf8"
 )
 
-// Delivery is what is known of a call's way to the service and back.
+// Delivery says whether a call was sent and answered.
 type Delivery int
 
 const (
 	NotSent  Delivery = iota + 1 // no byte of the request was written: making the call again is safe
 	Answered                     // the service's own answer was read
-	Lost                         // the request was written, wholly or in part, and no answer of the service says what became of it
+	Lost                         // the request was written, wholly or in part, and no answer of the service gives its result
 )
 
 func (d Delivery) String() string {
 	return [...]string{"unknown", "not_sent", "answered", "lost"}[d]
 }
 
-// Answer is what came of one call.
+// Answer is the result of one call.
 type Answer struct {
 	Delivery      Delivery
 	SentAt        time.Time
@@ -43,25 +43,23 @@ type AccountError struct {
 	Info    string
 }
 
-// OK reports whether the service carried the call out for all accounts but
-// those of AccountErrors.
+// OK reports whether the call succeeded for all accounts except AccountErrors.
 func (a Answer) OK() bool { return a.Delivery == Answered && a.Code == 0 }
 
-// Rule returns what the answer asks of the caller. Lost is in doubt, whatever
-// stands in the way; that an HTTP status other than 200 is in doubt too goes
-// beyond Tencent's advice to retry: a gateway's error page does not say whether
-// the service behind it did the work.
+// Rule returns how the caller must react. A lost call is always in doubt. So is any HTTP
+// status other than 200, although Tencent advises to retry: a gateway's error page does
+// not say whether the service did the work.
 func (a Answer) Rule() Rule {
 	switch a.Delivery {
 	case Answered:
 		return RuleOf(a.Code)
 	case NotSent:
-		return Rule{Class: Retry, Unwell: true}
+		return Rule{Class: Retry, ServiceDown: true}
 	}
 	return Rule{Class: InDoubt}
 }
 
-// reply is the body of an answer. Unknown fields are the future's.
+// reply is the body of an answer. Unknown fields are ignored.
 type reply struct {
 	ActionStatus string
 	ErrorCode    *int
@@ -76,8 +74,7 @@ type reply struct {
 
 // decode reads an answer to a call about accounts. A code other than 0 refuses
 // the call whatever ActionStatus says; 0 counts only together with OK. An
-// answer that contradicts itself, or names an account that was not asked about,
-// says nothing reliable and is an error.
+// answer that contradicts itself, or names an account outside the call, is an error.
 func decode(body []byte, accounts []string) (reply, error) {
 	var r reply
 	if err := json.Unmarshal(body, &r); err != nil {
@@ -117,8 +114,8 @@ func decode(body []byte, accounts []string) (reply, error) {
 	return r, nil
 }
 
-// secrets are texts that must not reach errors, messages or logs, in every
-// form in which an answer or an error could echo them.
+// secrets are texts that must not appear in errors, messages or logs, in every form that
+// an answer or an error could contain.
 type secrets []string
 
 func redactor(key, userSig string) secrets {
@@ -134,7 +131,7 @@ func (s secrets) text(text string) string {
 
 func (s secrets) error(err error) error { return &hiddenError{s.text(err.Error()), err} }
 
-// hiddenError answers errors.Is as its cause would, and never shows the cause.
+// hiddenError behaves like its cause for errors.Is, but never shows it.
 type hiddenError struct {
 	text  string
 	cause error

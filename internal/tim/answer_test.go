@@ -58,13 +58,11 @@ func TestTextIsCutBetweenCharacters(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, seed := range []string{
-		`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}`,
+	for _, seed := range []string{`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}`,
 		`{"ActionStatus":"FAIL","ErrorCode":60004,"ErrorInfo":"x"}`,
 		`{"ActionStatus":"OK","ErrorCode":0,"ErrorList":[{"To_Account":"a","ErrorCode":70107,"ErrorInfo":"may be absent"}]}`,
 		`{"ActionStatus":"OK","ErrorCode":0,"UserTags":[{"To_Account":"a","Tags":["x","会员"]},{"To_Account":"b","Tags":null}]}`,
-		`<html>502</html>`,
-	} {
+		`<html>502</html>`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -124,7 +124,7 @@ func TestClosedKeptConnectionSendsOnce(t *testing.T) {
 	c := client(t, s.base)
 	require.True(t, c.RemoveAllTags(t.Context(), 1, []string{"amy"}).OK())
 	<-closed
-	// Whether the client has noticed is a race: it sends anew or says so when
+	// Whether the client has noticed is a race: it sends again or says so when
 	// nothing was written, and is in doubt when something was. The request never
 	// arrives twice.
 	answer := c.RemoveAllTags(t.Context(), 2, []string{"amy"})

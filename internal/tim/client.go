@@ -1,11 +1,10 @@
 // Package tim is the REST client of Tencent Cloud Chat for the tags of
 // accounts: it signs, sends, reads and classifies, and knows nothing of jobs.
 //
-// Its reason to exist is one distinction: a call whose request never left may
-// be made again, a call whose answer is lost may not, because the service may
-// have carried it out. Every Answer says which of the two it is, and codes.go
-// says what each of the service's codes asks of the caller. The facts about the
-// service are collected in docs/tim-api.md.
+// Its main purpose is one distinction: a call whose request never left may be repeated,
+// a call whose answer is lost may not, because the service may have carried it out.
+// Every Answer says which of the two it is. codes.go says how the caller must react to
+// each code. docs/tim-api.md collects the facts about the service.
 package tim
 
 import (
@@ -121,13 +120,11 @@ func (c *Client) GoString() string { return c.config.String() }
 // Close ends the connections that are idle.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// RenewSignature forgets the signature an answer was asked for with (Answer.UserSigID),
-// so that the next call makes a new one. It does nothing when that signature
-// has been replaced since.
+// RenewSignature drops the signature of a call (Answer.UserSigID), so that the next call
+// makes a new one. It does nothing when that signature was replaced already.
 func (c *Client) RenewSignature(used string) { c.signer.forget(used) }
 
-// call makes one request. The accounts are those it is about: an answer that
-// speaks of others is not an answer to it.
+// call makes one request about accounts. An answer that names others is invalid.
 func (c *Client) call(ctx context.Context, command Command, random uint32, accounts []string, payload []byte) (reply, Answer) {
 	started := time.Now()
 	answer := Answer{Delivery: NotSent, SentAt: c.config.Now()}
@@ -137,14 +134,8 @@ func (c *Client) call(ctx context.Context, command Command, random uint32, accou
 	return said, answer
 }
 
-func (c *Client) exchange(
-	ctx context.Context,
-	command Command,
-	random uint32,
-	accounts []string,
-	payload []byte,
-	answer *Answer,
-) (reply, error) {
+func (c *Client) exchange(ctx context.Context, command Command, random uint32, accounts []string, payload []byte,
+	answer *Answer) (reply, error) {
 	signature, err := c.signer.current()
 	if err != nil {
 		return reply{}, err
@@ -154,8 +145,8 @@ func (c *Client) exchange(
 
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	wire := &wire{leaving: leavingOf(ctx), cancel: cancel}
-	if until := wire.leaving.Until; !until.IsZero() {
+	wire := &sendTrace{gate: sendGateOf(ctx), cancel: cancel}
+	if until := wire.gate.Until; !until.IsZero() {
 		defer time.AfterFunc(time.Until(until), wire.expire).Stop()
 	}
 	request, err := http.NewRequestWithContext(
@@ -174,8 +165,8 @@ func (c *Client) exchange(
 	if err != nil {
 		if wire.wrote() {
 			answer.Delivery = Lost
-		} else if wire.notLeft() {
-			err = ErrNotLeft
+		} else if wire.wasRefused() {
+			err = ErrSentNothing
 		}
 		return reply{}, hide.error(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Class is what an answer asks of the caller.
+// Class is how the caller must react to an answer.
 type Class int
 
 const (
@@ -18,7 +18,7 @@ const (
 	Halt                        // nothing will work until a person acts
 	Account                     // an account of the call is bad: halve until it is alone, then it has failed
 	Split                       // too many accounts: halve; with one account left, Halt
-	InDoubt                     // nobody knows what became of the call: read the tags back
+	InDoubt                     // the result of the call is unknown: read the tags again
 )
 
 func (c Class) String() string {
@@ -35,10 +35,10 @@ type Rule struct {
 	ThenTries int
 	Last      Class
 
-	Wait    time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
-	Singles int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
-	Unwell  bool          // the service itself does not work for now
-	Reading bool          // as answer to GetTags: this app may not read tags
+	Wait        time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
+	MaxSingles  int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
+	ServiceDown bool          // the service itself does not work for now
+	Reading     bool          // as answer to GetTags: this app may not read tags
 }
 
 // After returns the class to apply to a batch that has been sent again tries
@@ -53,12 +53,12 @@ func (r Rule) After(tries int) Class {
 	return r.Last
 }
 
-// BlamesAccount reports whether the code by itself says that an account is bad.
-func (r Rule) BlamesAccount() bool { return r.Class == Account && r.Singles == 0 }
+// IsAccountError reports whether the code by itself says that an account is bad.
+func (r Rule) IsAccountError() bool { return r.Class == Account && r.MaxSingles == 0 }
 
 const (
-	few  = 3  // tries that outlast a hiccup
-	many = 10 // tries that outlast a restart of the service, with a growing back-off
+	fewTries  = 3  // tries that outlast a hiccup
+	manyTries = 10 // tries that outlast a restart of the service, with a growing back-off
 )
 
 var (
@@ -67,8 +67,8 @@ var (
 	account   = Rule{Class: Account}
 	split     = Rule{Class: Split}
 	forbids   = Rule{Class: Halt, Reading: true}
-	retry     = Rule{Class: Retry, Tries: many, Then: Halt, Unwell: true} // Tencent itself says: retry
-	unsure    = Rule{Class: Retry, Tries: few, Then: Halt}
+	retry     = Rule{Class: Retry, Tries: manyTries, Then: Halt, ServiceDown: true} // Tencent itself says: retry
+	unsure    = Rule{Class: Retry, Tries: fewTries, Then: Halt}
 	signAgain = Rule{Class: SignAgain, Tries: 1, Then: Halt}
 )
 
@@ -91,12 +91,12 @@ var table = []struct {
 		70398, 72000, 72002, // quota of accounts, daily or monthly users over plan
 		90045, // the push feature is not switched on
 	}},
-	{Rule{Class: Account, Singles: few}, []int{60003, 90001}}, // JSON could not be parsed
+	{Rule{Class: Account, MaxSingles: fewTries}, []int{60003, 90001}}, // JSON could not be parsed
 	// Older pages: account or signature wrong. The newest: account check failed, retry.
-	{Rule{Class: SignAgain, Tries: 1, Then: Retry, ThenTries: few, Last: Account}, []int{60004, 60005}},
+	{Rule{Class: SignAgain, Tries: 1, Then: Retry, ThenTries: fewTries, Last: Account}, []int{60004, 60005}},
 	{slow, []int{60007, 60011, 60018, 60019}}, // too frequent
 	// Timed out, or the HTTP format is wrong, which the accounts may cause.
-	{Rule{Class: Retry, Tries: many, Then: Account, Unwell: true}, []int{60008}},
+	{Rule{Class: Retry, Tries: manyTries, Then: Account, ServiceDown: true}, []int{60008}},
 	{unsure, []int{60013}}, // the backend's answer could not be parsed
 	{retry, []int{
 		60014,                                           // account check timed out
@@ -126,8 +126,8 @@ var rules = func() map[int]Rule {
 	return rules
 }()
 
-// RuleOf returns the rule of a code of the service. A code that is not in the
-// table is tried a few times, then shown to a person.
+// RuleOf returns the rule of a code. A call with an unknown code is retried a few times,
+// then a person must act.
 func RuleOf(code int) Rule {
 	if code == 0 {
 		return Rule{Class: OK}

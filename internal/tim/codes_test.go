@@ -70,9 +70,9 @@ func TestAdminLockoutLastsAMinute(t *testing.T) {
 }
 
 func TestUnparsedJSONBlamesAccountsSoOften(t *testing.T) {
-	require.Equal(t, 3, RuleOf(60003).Singles)
-	require.Equal(t, 3, RuleOf(90001).Singles)
-	require.Zero(t, RuleOf(70107).Singles)
+	require.Equal(t, 3, RuleOf(60003).MaxSingles)
+	require.Equal(t, 3, RuleOf(90001).MaxSingles)
+	require.Zero(t, RuleOf(70107).MaxSingles)
 }
 
 func TestRuleFollowsDelivery(t *testing.T) {

@@ -109,7 +109,7 @@ func TestAccountKeepsAtMostSoManyTags(t *testing.T) {
 		require.True(t, c.AddTags(t.Context(), uint32(i), []tim.AccountTags{{Account: "amy", Tags: tags}}).OK())
 	}
 	answer := c.AddTags(t.Context(), 99, []tim.AccountTags{{Account: "amy", Tags: []string{"one more"}}})
-	require.True(t, answer.Rule().BlamesAccount(), "code %d", answer.Code)
+	require.True(t, answer.Rule().IsAccountError(), "code %d", answer.Code)
 	require.Len(t, service.Tags("amy"), tim.MaxStored)
 }
 

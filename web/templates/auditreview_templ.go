@@ -15,13 +15,13 @@ import (
 
 // ReviewPage is what an auditor has to look at, and the form to sign it off.
 type ReviewPage struct {
-	Size   int64         // the number of the last entry
-	Visit  audit.Entry   // says when the person last read the log; zero: never before
-	Failed int           // entries since then that say so; one more than Shown: more
-	Ended  []audit.Entry // jobs since then; one more than Shown: more
-	Shown  int
-	Own    audit.Review // the person's last sign-off
-	Last   audit.Review // anybody's
+	Size     int64         // the number of the last entry
+	LastRead audit.Entry   // when the person last read the log; zero: never
+	Failed   int           // entries since then that say so; one more than Shown: more
+	Ended    []audit.Entry // jobs since then; one more than Shown: more
+	Shown    int
+	Own      audit.Review // the person's last sign-off
+	Last     audit.Review // anybody's
 
 	UpTo, Note string // as typed
 	NoteLimit  int
@@ -30,11 +30,11 @@ type ReviewPage struct {
 
 func (p ReviewPage) ended() []audit.Entry { return p.Ended[:min(len(p.Ended), p.Shown)] }
 
-// failures leads to the failures since the visit.
+// failures leads to the failures since the person last read the log.
 func (p ReviewPage) failures() templ.SafeURL {
 	from := ""
-	if !p.Visit.At.IsZero() {
-		from = p.Visit.At.Local().Format("2006-01-02T15:04")
+	if !p.LastRead.At.IsZero() {
+		from = p.LastRead.At.Local().Format("2006-01-02T15:04")
 	}
 	return templ.SafeURL(query("/audit", "result", audit.Failed, "from", from))
 }
@@ -111,7 +111,7 @@ func AuditReview(v View, p ReviewPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = sinceVisit(v, p).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = sinceLastRead(v, p).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -145,7 +145,7 @@ func AuditReview(v View, p ReviewPage) templ.Component {
 	})
 }
 
-func sinceVisit(v View, p ReviewPage) templ.Component {
+func sinceLastRead(v View, p ReviewPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -183,11 +183,11 @@ func sinceVisit(v View, p ReviewPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Visit.Seq > 0 {
+		if p.LastRead.Seq > 0 {
 			var templ_7745c5c3_Var7 string
-			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.review.visit", p.Visit.At))
+			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.review.visit", p.LastRead.At))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 58, Col: 43}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 58, Col: 46}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
@@ -208,7 +208,7 @@ func sinceVisit(v View, p ReviewPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = figure(v.T("audit.review.entries"), v.Int(p.Size-p.Visit.Seq)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = figure(v.T("audit.review.entries"), v.Int(p.Size-p.LastRead.Seq)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -39,13 +39,13 @@ func rendered(t *testing.T, c templ.Component) string {
 	return html.UnescapeString(out.String())
 }
 
-// ended is a job of a kind that has ended, with tags that are kept.
+// ended is a job of a kind that has ended, with tags that are saved.
 func ended(k jobs.Kind) JobView {
 	at := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
 	j := jobs.Job{ID: "job1", Kind: k, State: jobs.Finished, FileName: "users.csv", Accounts: 10, Rows: 10, Snapshot: true,
 		CreatedAt: at, StartedAt: at, FinishedAt: at.Add(time.Hour), CreatedBy: "olga", StartedBy: "olga",
 		Counts: jobs.Counts{k.Done(): 7, k.Nothing(): 2, jobs.Failed: 1}}
-	return JobView{Job: j, Kept: snapshot.Info{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
+	return JobView{Job: j, SnapshotInfo: snapshot.Info{Batches: 1, Bytes: 900, Digest: "ab12", EraseAt: at.AddDate(0, 0, 30)}}
 }
 
 var keyShown = regexp.MustCompile(`>\s*([a-z_]+(?:\.[a-z0-9_-]+)+)`)
@@ -61,7 +61,7 @@ func TestEveryKindHasWordsForEveryState(t *testing.T) {
 					j.Job.State, j.Job.HaltCode, j.Job.Policy = state, code, snapshot.Stop
 					if state != jobs.Finished {
 						j.Job.FinishedAt, j.Job.Counts[jobs.InDoubt], j.Job.Counts[jobs.Waiting] = time.Time{}, 4, 2
-						j.Asked = jobs.NeedsReview{Tagged: 1, Unreadable: 1, Lost: 1, Code: 60010}
+						j.NeedsReview = jobs.NeedsReview{Tagged: 1, Unreadable: 1, Lost: 1, Code: 60010}
 						j.Waits = &jobs.Overlap{Job: jobs.Job{ID: "job0", FileName: "users.csv"}, Accounts: 3}
 					}
 					j.Job.Careful, j.Job.Verify = true, jobs.Verification{Share: 500, Seed: "seed"}
@@ -197,7 +197,7 @@ func TestVerificationShowsWhatWasFound(t *testing.T) {
 		form := `action="/jobs/job2/retry"><input type="hidden" name="kind" value="` + string(c.j.Job.Kind) +
 			`"> <button class="btn" type="submit" name="outcome" value="inspected">`
 		require.Equal(t, c.again, strings.Contains(card, form), card)
-		c.j.Forgotten = true
+		c.j.TagsErased = true
 		require.Equal(t, c.whenGone, strings.Contains(rendered(t, jobVerification(v, c.j)), form))
 	}
 	auditor := v
@@ -234,7 +234,7 @@ func TestAnInspectionOfASampleLeadsToItsJob(t *testing.T) {
 				require.Contains(t, page, said)
 				require.Equal(t, k != jobs.Clear, strings.Contains(page, "2 mismatch"), "the bar")
 			}
-			require.Contains(t, rendered(t, Job(v, JobView{Job: of.Job, Made: []jobs.Job{i.Job}})), v.T("made.verify"))
+			require.Contains(t, rendered(t, Job(v, JobView{Job: of.Job, Derived: []jobs.Job{i.Job}})), v.T("made.verify"))
 		}
 	}
 }

@@ -15,7 +15,7 @@ type Problem struct {
 	Status    int
 	Sentence  string
 	RequestID string
-	Back      string // where to go on
+	Back      string // where to continue
 	BackText  string
 }
 

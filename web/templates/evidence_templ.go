@@ -23,7 +23,7 @@ type SamplePage struct {
 	Rows   []jobs.SampledRow // in the order they were drawn
 }
 
-// jobEvidence offers what proves what became of a job.
+// jobEvidence offers what proves the result of a job.
 func jobEvidence(v View, j JobView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -368,7 +368,7 @@ func said(v View, code int, info string) string {
 	return info + " (" + strconv.Itoa(code) + ")"
 }
 
-// haltedGained lets a person say how a restore goes on that met an account with other tags.
+// haltedGained lets a person say how a restore continues that met an account with other tags.
 func haltedGained(v View, j jobs.Job) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -13,7 +13,7 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// Part is a piece of a job's page that is sent anew when it has changed.
+// Part is a piece of a job's page that is sent again when it has changed.
 type Part struct {
 	ID   string
 	Body templ.Component
@@ -22,7 +22,7 @@ type Part struct {
 // Parts cuts the page of a job into pieces, so that what did not change, such
 // as an open confirmation, is left alone while the numbers move.
 func Parts(v View, j JobView) []Part {
-	return append(standingParts(v), []Part{
+	return append(sendStatusParts(v), []Part{
 		{"job-head", jobHead(v, j)},
 		{"job-announce", jobAnnounce(v, j)},
 		{"job-alerts", jobAlerts(v, j)},
@@ -35,7 +35,7 @@ func Parts(v View, j JobView) []Part {
 		{"job-impact", jobImpact(v, j)},
 		{"job-retry", jobRetry(v, j)},
 		{"job-facts", fileFacts(v, j)},
-		{"job-kept", jobKept(v, j)},
+		{"job-snapshot", jobSnapshot(v, j)},
 		{"job-evidence", jobEvidence(v, j)},
 		{"job-history", history(v, j)},
 	}...)
@@ -242,11 +242,11 @@ func Job(v View, j JobView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "</div><div id=\"job-kept\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "</div><div id=\"job-snapshot\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = jobKept(v, j).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = jobSnapshot(v, j).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -403,7 +403,7 @@ func jobHead(v View, j JobView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "</h1><p class=\"standing\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "</h1><p class=\"status-line\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -876,7 +876,7 @@ func jobAlerts(v View, j JobView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if alone := j.Job.Counts[jobs.InDoubt] - j.Asked.Sum(); alone > 0 {
+		if alone := j.Job.Counts[jobs.InDoubt] - j.NeedsReview.Sum(); alone > 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "<div class=\"doubt\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1100,7 +1100,7 @@ func jobBudget(v View, j JobView) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if j.Waits != nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 88, "<p class=\"standing\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 88, "<p class=\"status-line\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1166,7 +1166,7 @@ func jobBudget(v View, j JobView) templ.Component {
 			}
 		}
 		if j.Job.Careful && j.Job.Counts[jobs.Waiting] > 0 && (j.Job.State == jobs.Queued || j.Job.State == jobs.Running) {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 94, "<p class=\"standing\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 94, "<p class=\"status-line\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1189,7 +1189,7 @@ func jobBudget(v View, j JobView) templ.Component {
 			}
 		}
 		if v.Stopped.Thrown() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 96, "<p class=\"standing failure\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 96, "<p class=\"status-line failure\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

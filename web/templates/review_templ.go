@@ -1174,7 +1174,7 @@ func confirm(v View, j jobs.Job, r Review) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = keptNotice(v, j).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = snapshotNotice(v, j).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

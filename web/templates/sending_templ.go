@@ -198,7 +198,7 @@ func SendingParts(v View, p SendingPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, part := range standingParts(v) {
+		for _, part := range sendStatusParts(v) {
 			templ_7745c5c3_Err = Partial(part).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -30,29 +30,29 @@ type View struct {
 	Problem string              // why it was not done
 	Asset   func(string) string // the address of a file of the console's own
 	Refresh bool                // reload every few seconds where scripts are off
-	Standing
+	SendStatus
 }
 
-// Standing is how the sending stands: what keeps the console from sending, and
+// SendStatus is how the sending stands: what keeps the console from sending, and
 // how fast it sends.
-type Standing struct {
+type SendStatus struct {
 	Stopped   jobs.KillSwitch
 	Sending   jobs.SendStatus
-	DownSince time.Time     // while single calls find out whether the service works again; zero: not known since when
+	DownSince time.Time     // while single calls check whether the service works again; zero: not known since when
 	Trouble   *jobs.Trouble // nil: none
 }
 
 // Probing reports whether single calls find out if the service works again.
-func (s Standing) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
+func (s SendStatus) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
 
 // Restored reports whether sending is held back because the database turned out
 // to be an older copy.
-func (s Standing) Restored() bool {
+func (s SendStatus) Restored() bool {
 	return s.Stopped.Thrown() && s.Stopped.Reason == jobs.RestoredReason && s.Stopped.ThrownBy == audit.System.Name
 }
 
 // Budget is the gauge of a command.
-func (s Standing) Budget(command string) (jobs.Gauge, bool) {
+func (s SendStatus) Budget(command string) (jobs.Gauge, bool) {
 	for _, g := range s.Sending.Gauges {
 		if string(g.Command) == command {
 			return g, true
@@ -101,21 +101,21 @@ func (v View) EnvironmentName() string {
 
 // JobView is a job with what its page shows beside it.
 type JobView struct {
-	Job     jobs.Job
-	Rate    float64 // calls per second, over the last few seconds
-	Reasons []jobs.Reason
-	Asked   jobs.NeedsReview // accounts in doubt that wait for a person
-	Origin  jobs.Job         // the job whose accounts these are; without id for an upload
-	Made    []jobs.Job       // of accounts of this one
-	Report  *snapshot.Report // nil: nothing was read, or the job still runs
-	Spoiled *fault.Error     // why what is kept cannot be summed up
-	Kept    snapshot.Info    // zero while the job runs
-	Undo    UndoForm
-	History []audit.Entry
-	Waits   *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
+	Job          jobs.Job
+	Rate         float64 // calls per second, over the last few seconds
+	Reasons      []jobs.Reason
+	NeedsReview  jobs.NeedsReview // accounts in doubt that wait for a person
+	Origin       jobs.Job         // the job whose accounts these are; without id for an upload
+	Derived      []jobs.Job       // of accounts of this one
+	Report       *snapshot.Report // nil: nothing was read, or the job still runs
+	ReportFault  *fault.Error     // why what is kept cannot be summed up
+	SnapshotInfo snapshot.Info    // zero while the job runs
+	Undo         UndoForm
+	History      []audit.Entry
+	Waits        *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
 
 	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
-	Forgotten  bool      // the inspection no longer has the tags that its accounts should have
+	TagsErased bool      // the inspection no longer has the tags that its accounts should have
 	Sealed     int64     // the number of the entry that seals the job; 0: none does yet
 	Now        time.Time
 }

@@ -123,8 +123,8 @@ func Ended(t testing.TB, s *jobstest.Console, jobID string) (j jobs.Job) {
 	return j
 }
 
-// RequireTruth holds jobs against the simulator, and recounts them.
-func RequireTruth(t testing.TB, s *jobstest.Console, base string, jobIDs ...string) *timtest.Comparison {
+// RequireMatch compares jobs with the simulator, and recounts them.
+func RequireMatch(t testing.TB, s *jobstest.Console, base string, jobIDs ...string) *timtest.Comparison {
 	t.Helper()
 	found, err := timtest.Compare(t.Context(), s.Jobs, timtest.NewControl(base), jobIDs...)
 	require.NoError(t, err)

@@ -36,12 +36,7 @@ func Accounts(t checker, s *Console, n int) jobs.Job {
 // AccountsOf uploads a file of n accounts whose names begin with a prefix.
 func AccountsOf(t checker, s *Console, prefix string, n int) jobs.Job {
 	t.Helper()
-	var file strings.Builder
-	file.WriteString("user_id\n")
-	for i := range n {
-		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
-	}
-	j, err := Draft(s, Operator, jobs.Upload{}, file.String())
+	j, err := Draft(s, Operator, jobs.Upload{}, lines(prefix, n))
 	require.NoError(t, err)
 	return j
 }
@@ -130,11 +125,13 @@ func Codes(t checker, s *Console, f audit.Filter) (codes []audit.Code) {
 }
 
 // Lines is a file of n accounts.
-func Lines(n int) string {
+func Lines(n int) string { return lines("user", n) }
+
+func lines(prefix string, n int) string {
 	var file strings.Builder
 	file.WriteString("user_id\n")
 	for i := range n {
-		fmt.Fprintf(&file, "user_%05d\n", i+1)
+		fmt.Fprintf(&file, "%s_%05d\n", prefix, i+1)
 	}
 	return file.String()
 }

@@ -1,49 +1,14 @@
 package jobstest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
-
-// KeepTags writes down the tags that a reading found, by place, as the engine does.
-func (s *Console) KeepTags(ctx context.Context, jobID string, before map[int64][]string) error {
-	batches := map[int64][]snapshot.Account{}
-	last := int64(0)
-	for seq := range before {
-		last = max(last, seq)
-	}
-	for seq := int64(1); seq <= last; seq++ {
-		if tags, known := before[seq]; known {
-			number := (seq-1)/jobs.BatchSize + 1
-			batches[number] = append(batches[number], snapshot.Account{Seq: seq, Tags: tags})
-		}
-	}
-	key, err := s.Snapshots.KeyOf(ctx, jobID)
-	if err != nil {
-		return err
-	}
-	return s.DB.Tx(ctx, func(tx *store.Tx) error {
-		for number, accounts := range batches {
-			data, err := snapshot.Seal(key, snapshot.Before, jobID, number, accounts)
-			if err != nil {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, `
-				INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`,
-				jobID, number, data, snapshot.Digest(data))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
 
 // End ends a draft as if it had run: every account has the outcome, but for some
 // with one of their own. A call held all accounts of each batch.
@@ -57,39 +22,25 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 		counts := jobs.Counts{jobs.Waiting: -j.Accounts}
 		counts[rest] += j.Accounts - int64(len(own))
 		_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = $2, settled_at = $3 WHERE job_id = $1`, jobID, rest, now)
+		var rows, calls []any
 		for _, o := range own {
 			counts[o.Outcome]++
+			rows = append(rows, jobID, o.Seq, o.Outcome, o.Code, now)
 			if err == nil {
-				_, err = tx.ExecContext(
-					ctx,
-					`INSERT INTO own_outcomes (job_id, seq, outcome, code, settled_at) VALUES ($1, $2, $3, $4, $5)`,
-					jobID,
-					o.Seq,
-					o.Outcome,
-					o.Code,
-					now,
-				)
-			}
-			if err == nil {
-				_, err = tx.ExecContext(
-					ctx,
-					`UPDATE batches SET accounts = accounts - 1 WHERE job_id = $1 AND number = $2`,
-					jobID,
-					(o.Seq-1)/jobs.BatchSize+1,
-				)
+				_, err = tx.ExecContext(ctx, `UPDATE batches SET accounts = accounts - 1 WHERE job_id = $1 AND number = $2`,
+					jobID, (o.Seq-1)/jobs.BatchSize+1)
 			}
 		}
-		command := "get_tags"
-		if j.Kind.Command() != "" {
-			command = string(j.Kind.Command())
-		}
-		var calls []any
 		for number := int64(1); number <= j.Batches; number++ {
 			var seqs []int64
 			for seq := (number-1)*jobs.BatchSize + 1; seq <= min(number*jobs.BatchSize, j.Accounts); seq++ {
 				seqs = append(seqs, seq)
 			}
+			command := cmp.Or(string(j.Kind.Command()), "get_tags")
 			calls = append(calls, callLine(store.NewID(time.Now()), jobID, number, seqs, command, "answered", now)...)
+		}
+		if err == nil {
+			err = store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, settled_at)`, 5, rows)
 		}
 		if err == nil {
 			err = store.InsertAll(ctx, tx, callsInto, 9, calls)
@@ -107,11 +58,6 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 	})
 }
 
-// Wrapped returns the encrypted key of a job's tags as it is stored.
-func (s *Console) Wrapped(ctx context.Context, jobID string) (wrapped []byte, err error) {
-	return wrapped, s.DB.Reader().QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
-}
-
 // LedgerCall writes a call of a batch that held some accounts into the ledger.
 func (s *Console) LedgerCall(ctx context.Context, jobID, id string, number int64, seqs []int64, command string, at time.Time) error {
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
@@ -122,6 +68,19 @@ func (s *Console) LedgerCall(ctx context.Context, jobID, id string, number int64
 // Halts lets a job halt, as the engine does.
 func (s *Console) Halts(ctx context.Context, jobID string, code int, info string) error {
 	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := lockApp(ctx, tx, App.ID); err != nil {
+			return err
+		}
 		return s.Halt(ctx, tx, jobID, jobs.HaltReason{Code: code, Info: info, Call: fmt.Sprint("call", code)})
+	})
+}
+
+// Recovers lets the jobs go on that halted because the service did not work, as the engine does.
+func (s *Console) Recovers(ctx context.Context) error {
+	return s.DB.Tx(ctx, func(tx *store.Tx) error {
+		if err := lockApp(ctx, tx, App.ID); err != nil {
+			return err
+		}
+		return s.Recover(ctx, tx, App.ID)
 	})
 }

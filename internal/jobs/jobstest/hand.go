@@ -1,9 +1,11 @@
 package jobstest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"tagsweep/internal/jobs"
@@ -44,16 +46,16 @@ type Came struct {
 func (s *Console) Take(ctx context.Context, jobID string, number int64) (h *Hand, err error) {
 	err = s.DB.Tx(ctx, func(tx *store.Tx) error {
 		h = nil
-		if err := lockApp(ctx, tx, jobID); err != nil {
+		if err := lockApp(ctx, tx, App.ID); err != nil {
 			return err
 		}
-		var state jobs.State
-		if err := tx.QueryRowContext(ctx, `SELECT state FROM jobs WHERE id = $1`, jobID).Scan(&state); err != nil {
+		state, err := store.Value[jobs.State](ctx, tx, `SELECT state FROM jobs WHERE id = $1`, jobID)
+		if err != nil {
 			return err
 		}
 		taken := &Hand{s: s, Job: jobID, Number: number, claim: store.NewID(time.Now())}
 		var open int
-		err := tx.QueryRowContext(ctx, `
+		err = tx.QueryRowContext(ctx, `
 			UPDATE batches SET console = 'played', claim = $3 WHERE job_id = $1 AND number = $2 AND console = '' AND ask = 0
 				AND (outcome = 'in_doubt' AND CAST($4 AS TEXT) IN ('queued', 'running', 'cancelled') OR outcome = 'waiting'
 					AND CAST($4 AS TEXT) IN ('queued', 'running'))
@@ -76,28 +78,23 @@ func (s *Console) Take(ctx context.Context, jobID string, number int64) (h *Hand
 	return h, err
 }
 
-// lockApp locks the app of a job, as whoever claims or settles does first.
-func lockApp(ctx context.Context, tx *store.Tx, jobID string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET turns = turns WHERE id = (SELECT app_id FROM jobs WHERE id = $1)`, jobID)
+// lockApp locks the app, as whoever claims or settles does first.
+func lockApp(ctx context.Context, tx *store.Tx, appID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE apps SET turns = turns WHERE id = $1`, appID)
 	return err
 }
 
 // openIn are the accounts of a batch that have no outcome of their own.
 func openIn(ctx context.Context, tx *store.Tx, jobID string, number int64) (seqs []int64, err error) {
-	var size int64
-	if err := tx.QueryRowContext(ctx, `SELECT size FROM planned_batches WHERE job_id = $1
-		AND number = $2`, jobID, number).Scan(&size); err != nil {
+	size, err := store.Value[int64](ctx, tx, `SELECT size FROM planned_batches WHERE job_id = $1 AND number = $2`, jobID, number)
+	if err != nil {
 		return nil, err
 	}
 	first := (number-1)*jobs.BatchSize + 1
 	own, err := store.Column[int64](ctx, tx,
 		`SELECT seq FROM own_outcomes WHERE job_id = $1 AND seq BETWEEN $2 AND $3`, jobID, first, first+size-1)
-	settled := map[int64]bool{}
-	for _, seq := range own {
-		settled[seq] = true
-	}
 	for seq := first; seq < first+size; seq++ {
-		if !settled[seq] {
+		if !slices.Contains(own, seq) {
 			seqs = append(seqs, seq)
 		}
 	}
@@ -114,15 +111,8 @@ func (h *Hand) Send(ctx context.Context, command string, seqs ...int64) error {
 		id := store.NewID(time.Now())
 		err := store.InsertAll(ctx, tx, callsInto, 9, callLine(id, h.Job, h.Number, seqs, command, "intended", store.Millis(h.s.DB.Now())))
 		if err == nil && command != "get_tags" && !h.sent {
-			err = store.One(
-				ctx,
-				tx,
-				errTaken,
-				`UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`,
-				h.Job,
-				h.Number,
-				h.claim,
-			)
+			err = store.One(ctx, tx, errTaken,
+				`UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`, h.Job, h.Number, h.claim)
 			if err == nil {
 				n := int64(len(h.Seqs))
 				err = h.s.MoveCounts(ctx, tx, h.Job, jobs.Counts{h.Was: -n, jobs.Sending: n}, 0)
@@ -155,7 +145,7 @@ func (h *Hand) Settle(ctx context.Context, c Came) error {
 }
 
 func (h *Hand) settleIn(ctx context.Context, tx *store.Tx, c Came) error {
-	if err := lockApp(ctx, tx, h.Job); err != nil {
+	if err := lockApp(ctx, tx, App.ID); err != nil {
 		return err
 	}
 	now, moves, calls, was := store.Millis(h.s.DB.Now()), jobs.Counts{}, int64(0), h.Was
@@ -181,18 +171,11 @@ func (h *Hand) settleIn(ctx context.Context, tx *store.Tx, c Came) error {
 				WHERE job_id = $1 AND number = $2 AND claim = $3`,
 			h.Job, h.Number, h.claim, c.Rest, c.Code, settled, rest, store.Number(c.Ask))
 	}
-	if c.Delivery == "" {
-		c.Delivery = "answered"
-	}
+	c.Delivery = cmp.Or(c.Delivery, "answered")
 	for _, id := range h.calls {
 		if err == nil {
-			_, err = tx.ExecContext(
-				ctx,
-				`UPDATE calls SET delivery = $2, sent_at = $3, duration = 1000, http_status = 200 WHERE id = $1`,
-				id,
-				c.Delivery,
-				now,
-			)
+			_, err = tx.ExecContext(ctx, `UPDATE calls SET delivery = $2, sent_at = $3, duration = 1000, http_status = 200 WHERE id = $1`,
+				id, c.Delivery, now)
 		}
 		if c.Delivery != "not_sent" {
 			calls++

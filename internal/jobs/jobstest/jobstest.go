@@ -118,7 +118,7 @@ func Draft(s *Console, by audit.Actor, n jobs.Upload, content string) (jobs.Job,
 
 // ReadAll reads every file that waits to be read.
 func ReadAll(s *Console) error {
-	importer := jobs.Importer{Store: s.Jobs, Log: slog.New(slog.DiscardHandler)}
+	importer := jobs.Importer{Jobs: s.Jobs, Log: slog.New(slog.DiscardHandler)}
 	for {
 		if read, err := importer.Next(context.Background(), 0); err != nil || !read {
 			return err

@@ -144,19 +144,8 @@ func newCluster(settings []string) (c *Cluster, err error) {
 	if c.owner, err = ownerOf(c.dir); err != nil {
 		return nil, err
 	}
-	initdb := exec.Command(
-		filepath.Join(c.bin, "initdb"),
-		"-D",
-		c.data(),
-		"-U",
-		"test",
-		"-A",
-		"trust",
-		"-E",
-		"UTF8",
-		"--locale=C",
-		"--no-sync",
-	)
+	initdb := exec.Command(filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", "test", "-A", "trust", "-E", "UTF8",
+		"--locale=C", "--no-sync")
 	initdb.SysProcAttr, initdb.Dir = c.owner, c.dir
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)

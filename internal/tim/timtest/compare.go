@@ -11,43 +11,42 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Books are what a console says of its jobs. Compare believes none of it.
-type Books interface {
+// Records are the records of a console. Compare checks them and trusts none.
+type Records interface {
 	// Get returns a job with the sums over its accounts.
 	Get(ctx context.Context, id string) (jobs.Job, error)
-	// Results lists every account of a job with its outcome; Compare asks for
-	// outcome "", which stands for all.
+	// Results lists the accounts of a job with an outcome; "" means all.
 	Results(ctx context.Context, jobID string, outcome jobs.Outcome) iter.Seq2[jobs.Result, error]
-	// Calls lists the job's ledger: every call that was intended, whatever became of it.
+	// Calls lists the job's ledger: every call that was intended.
 	Calls(ctx context.Context, jobID string) iter.Seq2[jobs.Call, error]
 }
 
-// Comparison is what books say of some jobs beside what the simulator knows.
-// They agree when Wrong is empty.
+// Comparison compares the records of some jobs with the simulator. They agree when
+// Wrong is empty.
 type Comparison struct {
 	Accounts, Calls int64
-	Lost            int64 // calls the books have no answer to
+	Lost            int64 // calls without an answer in the records
 	InDoubt         int64 // accounts that were in one of these
-	Foreign         int64 // calls that arrived and that no ledger of these jobs holds; not wrong in itself
+	OtherCalls      int64 // calls that arrived and are in no ledger of these jobs; no fault by itself
 	Largest         int   // accounts in one call
 	MaxInAnySecond  int   // calls of one command, by the simulator's clock
 
-	// How many are wrong, by what is wrong with them.
-	Missing    int64 // accounts without a result
-	Twice      int64 // accounts with more than one
-	Untrue     int64 // accounts that are not what the simulator says
-	Resent     int64 // accounts sent again after the service had acknowledged them
-	Together   int64 // accounts in two calls at once
-	Unkept     int64 // tags removed that no reading of the job had shown before, so that nothing could bring them back
-	PutBack    int64 // tags an undo gave to accounts that had not had them, or took from accounts it had not given them to
-	NotBack    int64 // tags that an undo should have brought back, or taken away again, and has not
-	Unrecorded int64 // calls that arrived though the ledger says they were not sent, and the other way round
-	Unsound    int64 // other sums and limits
+	// How many are wrong, by kind.
+	Missing        int64 // accounts without a result
+	Duplicate      int64 // accounts with more than one
+	Mismatched     int64 // accounts that are not what the simulator says
+	Resent         int64 // accounts sent again after the service had acknowledged them
+	Concurrent     int64 // accounts in two calls at once
+	Unsaved        int64 // tags removed that no reading of the job had shown before, so that nothing could bring them back
+	WronglyChanged int64 // tags an undo gave to accounts that had not had them, or took from accounts it had not given them to
+	NotRestored    int64 // tags that an undo should have brought back, or taken away again, and has not
+	Unrecorded     int64 // calls that arrived though the ledger says they were not sent, and the other way round
+	Inconsistent   int64 // other sums and limits
 
 	Wrong []string // the first five of each of these, in words
 }
 
-func (c *Comparison) differ(kind *int64, format string, args ...any) {
+func (c *Comparison) report(kind *int64, format string, args ...any) {
 	if *kind++; *kind <= 5 {
 		c.Wrong = append(c.Wrong, fmt.Sprintf(format, args...))
 	}
@@ -63,8 +62,8 @@ type recorded struct {
 	arrived  bool
 }
 
-// comparing holds all accounts of the jobs in memory.
-type comparing struct {
+// comparer holds all accounts of the jobs in memory.
+type comparer struct {
 	*Comparison
 	sim      *Control
 	jobs     []jobs.Job
@@ -78,24 +77,23 @@ type callKey struct {
 	random  uint32
 }
 
-// Compare holds the outcome of every account of some jobs against what the
-// simulator did and its state, and the ledger of their calls against the
-// simulator's. It waits until the simulator is settled; nobody else may change
-// the accounts after these jobs have. A job that takes another back needs the
-// other among jobIDs, before or after it. An error says that books or simulator
-// could not be read; what differs is no error, and stands in Comparison.Wrong.
-func Compare(ctx context.Context, books Books, sim *Control, jobIDs ...string) (*Comparison, error) {
+// Compare compares the outcome of every account of some jobs with the actions and the
+// state of the simulator, and the ledgers with the simulator's. It waits until the
+// simulator is settled; nobody else may change the accounts after these jobs. For a
+// job that undoes another, jobIDs must contain both. An error means that the records
+// or the simulator could not be read; differences are in Comparison.Wrong.
+func Compare(ctx context.Context, records Records, sim *Control, jobIDs ...string) (*Comparison, error) {
 	if err := sim.Settled(ctx); err != nil {
 		return nil, err
 	}
-	c := &comparing{
+	c := &comparer{
 		Comparison: &Comparison{}, sim: sim, ledger: map[callKey][]*recorded{}, accounts: map[string]*replayed{},
 	}
 	for _, id := range jobIDs {
-		if err := c.readResults(ctx, books, id); err != nil {
+		if err := c.readResults(ctx, records, id); err != nil {
 			return nil, err
 		}
-		if err := c.readLedger(ctx, books, id); err != nil {
+		if err := c.readLedger(ctx, records, id); err != nil {
 			return nil, err
 		}
 	}
@@ -114,46 +112,46 @@ func Compare(ctx context.Context, books Books, sim *Control, jobIDs ...string) (
 	return c.Comparison, nil
 }
 
-// readResults reads what became of each account of a job, and adds it up.
-func (c *comparing) readResults(ctx context.Context, books Books, id string) error {
+// readResults reads the results of a job and checks its sums.
+func (c *comparer) readResults(ctx context.Context, records Records, id string) error {
 	results, outcomes := map[string]*accountResult{}, jobs.Counts{}
-	for a, err := range books.Results(ctx, id, "") {
+	for a, err := range records.Results(ctx, id, "") {
 		if err != nil {
 			return err
 		}
 		outcomes[a.Outcome]++
 		c.Accounts++
 		if results[a.Account.Account] != nil {
-			c.differ(&c.Twice, "account %s has two results", a.Account.Account)
+			c.report(&c.Duplicate, "account %s has two results", a.Account.Account)
 		}
 		results[a.Account.Account] = &accountResult{batch: a.Batch, place: a.Place, outcome: a.Outcome, code: a.Code}
 	}
-	j, err := books.Get(ctx, id)
+	j, err := records.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	c.jobs, c.results = append(c.jobs, j), append(c.results, results)
 	for _, o := range jobs.Outcomes {
 		if outcomes[o] != j.Counts[o] {
-			c.differ(&c.Unsound, "%d accounts are %s, the job says %d", outcomes[o], o, j.Counts[o])
+			c.report(&c.Inconsistent, "%d accounts are %s, the job says %d", outcomes[o], o, j.Counts[o])
 		}
 	}
 	if missing := j.Accounts - int64(len(results)); missing > 0 {
-		c.differ(&c.Missing, "%d accounts have no result", missing)
+		c.report(&c.Missing, "%d accounts have no result", missing)
 		c.Missing += missing - 1
 	}
 	rows := j.Rejected + j.Duplicate + j.Protected + j.Accounts
 	if outcomes.Sum() != j.Accounts || j.Counts.Sum() != j.Accounts || j.Rows != rows {
-		c.differ(&c.Unsound, "the sums do not add up: %d results, %+v", outcomes.Sum(), j)
+		c.report(&c.Inconsistent, "the sums do not add up: %d results, %+v", outcomes.Sum(), j)
 	}
 	if j.State == jobs.Finished && outcomes.Open() > 0 {
-		c.differ(&c.Unsound, "job %s is finished, and %d accounts are open", j.ID, outcomes.Open())
+		c.report(&c.Inconsistent, "job %s is finished, and %d accounts are open", j.ID, outcomes.Open())
 	}
 	return nil
 }
 
-func (c *comparing) readLedger(ctx context.Context, books Books, id string) error {
-	for call, err := range books.Calls(ctx, id) {
+func (c *comparer) readLedger(ctx context.Context, records Records, id string) error {
+	for call, err := range records.Calls(ctx, id) {
 		if err != nil {
 			return err
 		}
@@ -167,9 +165,9 @@ func (c *comparing) readLedger(ctx context.Context, books Books, id string) erro
 	return nil
 }
 
-// recordOf finds the books' record of a call that arrived. Random numbers
+// recordOf finds the records' record of a call that arrived. Random numbers
 // repeat now and then, also between jobs; the batch then tells calls apart.
-func (c *comparing) recordOf(call Call) *recorded {
+func (c *comparer) recordOf(call Call) *recorded {
 	for _, r := range c.ledger[callKey{call.Command, call.Random}] {
 		if len(call.Accounts) != r.accounts || r.accounts == 0 {
 			continue
@@ -190,16 +188,16 @@ type openCall struct {
 	call     string
 }
 
-// disturbs reports whether two calls for one account may not be open at once:
+// conflictsWith reports whether two calls for one account may not be open at once:
 // two of one job, or two of which one changes what the other acts on.
-func (o openCall) disturbs(other openCall) bool {
+func (o openCall) conflictsWith(other openCall) bool {
 	bothRead := o.reads && other.reads
 	return o.job == other.job || !bothRead && !o.inspects && !other.inspects
 }
 
-// compareCalls holds every call that arrived against the ledgers, and has what
-// it did take effect on the accounts, in the order in which that happened.
-func (c *comparing) compareCalls(ctx context.Context) error {
+// compareCalls compares every call that arrived with the ledgers, and replays its
+// effects on the accounts in their order.
+func (c *comparer) compareCalls(ctx context.Context) error {
 	effects, err := c.laterEffects(ctx)
 	if err != nil {
 		return err
@@ -214,7 +212,7 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		}
 		record := c.recordOf(call)
 		if record == nil {
-			c.Foreign++
+			c.OtherCalls++
 			c.take(call, nil)
 			continue
 		}
@@ -222,9 +220,9 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 		c.Largest = max(c.Largest, len(call.Accounts))
 		switch {
 		case record.arrived:
-			c.differ(&c.Unrecorded, "call %d arrived twice", call.Number)
+			c.report(&c.Unrecorded, "call %d arrived twice", call.Number)
 		case record.delivery == "not_sent" || record.delivery == "intended":
-			c.differ(&c.Unrecorded, "call %d arrived, and the ledger says %s", call.Number, record.delivery)
+			c.report(&c.Unrecorded, "call %d arrived, and the ledger says %s", call.Number, record.delivery)
 		}
 		record.arrived = true
 		job := c.jobs[record.job]
@@ -233,8 +231,8 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 				call.Number, call.Command, job.Kind, job.ID, len(call.Accounts), call.Fault, call.Status, call.At, call.Took)}
 		for _, account := range call.Accounts {
 			open := slices.DeleteFunc(busy[account], func(other openCall) bool { return other.until <= call.At })
-			if at := slices.IndexFunc(open, this.disturbs); at >= 0 {
-				c.differ(&c.Together, "account %s was in %s while %s was open", account, this.call, open[at].call)
+			if at := slices.IndexFunc(open, this.conflictsWith); at >= 0 {
+				c.report(&c.Concurrent, "account %s was in %s while %s was open", account, this.call, open[at].call)
 			}
 			// A reading whose answer nobody got tells and changes nothing: a console that
 			// was killed has it on its way when the next one reads.
@@ -244,9 +242,9 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 			busy[account] = open
 			switch r := c.results[record.job][account]; {
 			case r == nil:
-				c.differ(&c.Unsound, "call %d holds %s, which is no account of job %s", call.Number, account, job.ID)
+				c.report(&c.Inconsistent, "call %d holds %s, which is no account of job %s", call.Number, account, job.ID)
 			case !jobs.Held(record.held, r.place-1):
-				c.differ(&c.Unrecorded, "call %d holds %s, and the ledger does not say so", call.Number, account)
+				c.report(&c.Unrecorded, "call %d holds %s, and the ledger does not say so", call.Number, account)
 			}
 		}
 		c.arrive(call, record)
@@ -256,7 +254,7 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 	for _, records := range c.ledger {
 		for _, r := range records {
 			if r.delivery == "answered" && !r.arrived {
-				c.differ(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived",
+				c.report(&c.Unrecorded, "the ledger of job %s holds an answer to a call that never arrived",
 					c.jobs[r.job].ID)
 			}
 		}
@@ -265,13 +263,13 @@ func (c *comparing) compareCalls(ctx context.Context) error {
 	for command, sums := range stats.Commands {
 		c.MaxInAnySecond = max(c.MaxInAnySecond, sums.MaxInAnySecond)
 		if sums.Exceeded > 0 {
-			c.differ(&c.Unsound,
-				"%d calls of %s in one second, %d more than the limit and the simulator's own standstills explain",
+			c.report(&c.Inconsistent,
+				"%d calls of %s in one second, %d more than the limit and the simulator's own stalls explain",
 				sums.MaxInAnySecond, command, sums.Exceeded)
 		}
 	}
 	if c.Largest > jobs.BatchSize {
-		c.differ(&c.Unsound, "a call with %d accounts", c.Largest)
+		c.report(&c.Inconsistent, "a call with %d accounts", c.Largest)
 	}
 	return err
 }

@@ -32,12 +32,8 @@ func (s *Service) Accounts(accounts []string) []AccountState {
 	defer s.mu.Unlock()
 	states := make([]AccountState, len(accounts))
 	for i, account := range accounts {
-		states[i] = AccountState{
-			account,
-			s.state.known(account),
-			append([]string{}, s.state.tags(account)...),
-			append([]string{}, s.state.first(account)...),
-		}
+		states[i] = AccountState{account, s.state.known(account), append([]string{}, s.state.tags(account)...),
+			append([]string{}, s.state.first(account)...)}
 	}
 	return states
 }
@@ -187,17 +183,6 @@ func (c *Control) Edits(ctx context.Context) (edits []Edit, err error) {
 // Settled waits until no call is open and no change is to come.
 func (c *Control) Settled(ctx context.Context) error {
 	return c.ask(ctx, http.MethodGet, "settled", nil, nil)
-}
-
-// Faults returns the faults as they are set.
-func (c *Control) Faults(ctx context.Context) (faults Faults, err error) {
-	err = c.ask(ctx, http.MethodGet, "faults", nil, &faults)
-	return faults, err
-}
-
-// SetFaults replaces the faults.
-func (c *Control) SetFaults(ctx context.Context, faults Faults) error {
-	return c.ask(ctx, http.MethodPut, "faults", faults, nil)
 }
 
 func (c *Control) ask(ctx context.Context, method, path string, send, receive any) error {

@@ -124,7 +124,7 @@ func (s *Service) Faults() Faults {
 	return s.faults.clone()
 }
 
-// SetFaults replaces the faults; Most counts anew.
+// SetFaults replaces the faults; Most counts again.
 func (s *Service) SetFaults(f Faults) error {
 	if err := f.check(); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (s *Service) draw(command tim.Command) Fault {
 	if f.Most > 0 && s.drawn >= f.Most || len(f.Commands) > 0 && !slices.Contains(f.Commands, command) {
 		return ""
 	}
-	u := s.dice.Float64()
+	u := s.random.Float64()
 	for _, fault := range slices.Sorted(maps.Keys(f.Shares)) {
 		if u -= f.Shares[fault]; u < 0 {
 			s.drawn++
@@ -180,7 +180,7 @@ func (s *Service) ignored(q request) (accounts []string) {
 		return nil
 	}
 	for _, account := range q.accounts {
-		if s.dice.Float64() < f.Ignored {
+		if s.random.Float64() < f.Ignored {
 			accounts = append(accounts, account)
 		}
 	}
@@ -191,7 +191,7 @@ func (s *Service) ignored(q request) (accounts []string) {
 func (s *Service) latency() time.Duration {
 	wait := s.faults.Latency
 	if s.faults.Spread > 0 {
-		wait += time.Duration(s.dice.Int64N(int64(s.faults.Spread)))
+		wait += time.Duration(s.random.Int64N(int64(s.faults.Spread)))
 	}
 	return wait
 }

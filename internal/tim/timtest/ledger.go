@@ -21,7 +21,7 @@ type Call struct {
 	Status        int         `json:"status"`                   // HTTP status sent; 0 while none was
 	Code          int         `json:"code"`                     // ErrorCode of the answer, NoAnswer when it has none
 	Throttled     bool        `json:"throttled,omitempty"`      // refused for the rate, not by a fault
-	Applied       bool        `json:"applied"`                  // the tags were changed as asked, but for ErrorAccounts and Ignored
+	Applied       bool        `json:"applied"`                  // the tags were changed as asked, except ErrorAccounts and Ignored
 	AppliedAt     int64       `json:"applied_at,omitempty"`     // Unix microseconds
 	Order         int64       `json:"order,omitempty"`          // place among all readings and changes of tags, from 1; 0: there was none
 	ErrorAccounts []string    `json:"error_accounts,omitempty"` // named in ErrorList

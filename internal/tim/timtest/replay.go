@@ -9,8 +9,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// replayed is what an account has, as the replay of all calls goes on. Lists of
-// tags are never changed, only replaced.
+// replayed is the state of an account during the replay of all calls. Lists of tags
+// are replaced, never changed.
 type replayed struct {
 	known bool
 	now   []string
@@ -18,24 +18,24 @@ type replayed struct {
 	last  int      // the job that called for it last; -1: none
 }
 
-// accountResult is the result of one account of one job: what the books say of
-// it, and what the replay shows.
+// accountResult is the result of one account of one job: from the records, and from
+// the replay.
 type accountResult struct {
-	batch   int64
-	place   int
-	outcome jobs.Outcome
-	code    int
-	doubted bool     // it was in a call without an answer
-	changed bool     // a change of this job was carried out on it, soon or late
-	told    []string // tags whose change was acknowledged and which no reading has belied since; "" of a removal of all
-	readAt  int64    // when its tags were last read for this job, Unix microseconds; 0: never
-	seen    []string // every tag such a reading has shown
-	named   []string // every tag that calls of this job were to add or remove; of a removal of all, those there were
-	took    []string // those that were really added or removed
-	after   []string // what it had after the last call of this job
+	batch        int64
+	place        int
+	outcome      jobs.Outcome
+	code         int
+	lostCall     bool     // it was in a call without an answer
+	changed      bool     // a change of this job was carried out on it, soon or late
+	acknowledged []string // tags whose change was acknowledged, unless a later reading showed otherwise; "" for a removal of all
+	readAt       int64    // when its tags were last read for this job, Unix microseconds; 0: never
+	seen         []string // every tag such a reading has shown
+	named        []string // every tag in calls of this job; for a removal of all, the tags there were
+	applied      []string // those that were really added or removed
+	after        []string // what it had after the last call of this job
 }
 
-// union is a and what b has beside.
+// union is a and the tags of b that are not in a.
 func union(a, b []string) []string {
 	if len(a) == 0 {
 		return b
@@ -49,8 +49,8 @@ func union(a, b []string) []string {
 	return out
 }
 
-// minus is a without what b has.
-func minus(a, b []string) (left []string) {
+// difference is a without the tags of b.
+func difference(a, b []string) (left []string) {
 	for _, tag := range a {
 		if !slices.Contains(b, tag) {
 			left = append(left, tag)
@@ -60,7 +60,7 @@ func minus(a, b []string) (left []string) {
 }
 
 // readAccounts learns what every account of the jobs had at first and has now.
-func (c *comparing) readAccounts(ctx context.Context) error {
+func (c *comparer) readAccounts(ctx context.Context) error {
 	var names []string
 	for _, results := range c.results {
 		for name := range results {
@@ -82,13 +82,13 @@ func (c *comparing) readAccounts(ctx context.Context) error {
 	return nil
 }
 
-// later are the effects that come when no call arrives: late ones, and edits.
+// later are effects without an arriving call: late ones, and edits.
 type later struct {
 	calls []Call
 	edits []Edit
 }
 
-func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
+func (c *comparer) laterEffects(ctx context.Context) (l later, err error) {
 	if l.edits, err = c.sim.Edits(ctx); err != nil {
 		return l, err
 	}
@@ -104,8 +104,8 @@ func (c *comparing) laterEffects(ctx context.Context) (l later, err error) {
 	return l, nil
 }
 
-// until has those before an order take effect.
-func (l *later) until(c *comparing, order int64) {
+// until applies the effects before an order.
+func (l *later) until(c *comparer, order int64) {
 	for {
 		edit := len(l.edits) > 0 && l.edits[0].Order < order
 		call := len(l.calls) > 0 && l.calls[0].Order < order
@@ -128,27 +128,27 @@ func (l *later) until(c *comparing, order int64) {
 // a minute when the change is claimed, and 0.9 s until its first byte.
 const freshFor = 62 * time.Second
 
-// arrive holds a change that arrives against what was acknowledged and read before.
-func (c *comparing) arrive(call Call, record *recorded) {
+// arrive compares a change that arrives with what was acknowledged and read before.
+func (c *comparer) arrive(call Call, record *recorded) {
 	job := c.jobs[record.job]
 	if call.Command != tim.GetTags && call.Command != job.Kind.Command() {
-		c.differ(&c.Unsound, "a job of kind %s made a call of %s", job.Kind, call.Command)
+		c.report(&c.Inconsistent, "a job of kind %s made a call of %s", job.Kind, call.Command)
 	}
 	for i, account := range call.Accounts {
 		r := c.results[record.job][account]
 		if r == nil {
 			continue
 		}
-		r.doubted = r.doubted || record.delivery == "lost"
+		r.lostCall = r.lostCall || record.delivery == "lost"
 		if call.Command == tim.GetTags {
 			continue
 		}
-		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(r.told, tag) }) {
-			c.differ(&c.Resent, "account %s was sent again after it was acknowledged", account)
+		if slices.ContainsFunc(tagsOf(call, i), func(tag string) bool { return slices.Contains(r.acknowledged, tag) }) {
+			c.report(&c.Resent, "account %s was sent again after it was acknowledged", account)
 		}
 		readsFirst := job.Kind != jobs.Clear || job.Snapshot
 		if readsFirst && (r.readAt == 0 || call.At-r.readAt > freshFor.Microseconds()) {
-			c.differ(&c.Unsound, "account %s was sent in call %d, and its tags were not read just before", account, call.Number)
+			c.report(&c.Inconsistent, "account %s was sent in call %d, and its tags were not read just before", account, call.Number)
 		}
 	}
 }
@@ -161,15 +161,15 @@ func tagsOf(call Call, i int) []string {
 	return call.Tags[i]
 }
 
-// take has a call take effect that does so when it arrives.
-func (c *comparing) take(call Call, record *recorded) {
+// take applies the effect of a call that has it on arrival.
+func (c *comparer) take(call Call, record *recorded) {
 	if call.Order > 0 && call.Fault != LateApply {
 		c.effect(call, record)
 	}
 }
 
-// effect is what a call did, to the accounts and to what is known of them.
-func (c *comparing) effect(call Call, record *recorded) {
+// effect applies a call to the accounts and to the results.
+func (c *comparer) effect(call Call, record *recorded) {
 	for i, account := range call.Accounts {
 		s := c.accounts[account]
 		if s == nil || slices.Contains(call.ErrorAccounts, account) {
@@ -183,10 +183,12 @@ func (c *comparing) effect(call Call, record *recorded) {
 			case tim.AddTags:
 				s.now = union(before, call.Tags[i])
 			case tim.RemoveTags:
-				s.now = minus(before, call.Tags[i])
+				s.now = difference(before, call.Tags[i])
 			}
 		}
-		if record == nil {
+		// A reading that nobody got an answer to tells nothing, and a late one may come
+		// when other jobs have changed the account since.
+		if record == nil || call.Command == tim.GetTags && !call.Acknowledged() {
 			continue
 		}
 		r := c.results[record.job][account]
@@ -203,13 +205,10 @@ func (c *comparing) effect(call Call, record *recorded) {
 }
 
 // read notes what a reading that was answered has shown.
-func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
-	if !call.Acknowledged() {
-		return
-	}
+func (c *comparer) read(r *accountResult, kind jobs.Kind, call Call, tags []string) {
 	r.readAt = call.At
 	r.seen = union(r.seen, tags)
-	r.told = slices.DeleteFunc(r.told, func(tag string) bool {
+	r.acknowledged = slices.DeleteFunc(r.acknowledged, func(tag string) bool {
 		switch kind {
 		case jobs.Clear:
 			return len(tags) > 0
@@ -221,31 +220,30 @@ func (c *comparing) read(r *accountResult, kind jobs.Kind, call Call, tags []str
 }
 
 // change notes what a change has done.
-func (c *comparing) change(r *accountResult, job int, account string, call Call, i int, before, now []string) {
+func (c *comparer) change(r *accountResult, job int, account string, call Call, i int, before, now []string) {
 	r.changed = r.changed || call.Applied && !slices.Contains(call.Ignored, account)
 	named := before
 	if call.Command != tim.RemoveAllTags {
 		named = call.Tags[i]
 	}
 	r.named = union(r.named, named)
-	r.took = union(r.took, union(minus(before, now), minus(now, before)))
+	r.applied = union(r.applied, union(difference(before, now), difference(now, before)))
 	if c.jobs[job].Snapshot && call.Command == tim.RemoveAllTags {
-		for _, tag := range minus(minus(before, now), r.seen) {
-			c.differ(&c.Unkept, "tag %q of account %s was removed in call %d, and was never read before",
+		for _, tag := range difference(difference(before, now), r.seen) {
+			c.report(&c.Unsaved, "tag %q of account %s was removed in call %d, and was never read before",
 				tag, account, call.Number)
 		}
 	}
 	if call.Acknowledged() {
-		r.told = append(r.told, tagsOf(call, i)...)
+		r.acknowledged = append(r.acknowledged, tagsOf(call, i)...)
 	}
 }
 
-// compareAccounts holds what the accounts should have after all calls and edits
-// against what the simulator says they have.
-func (c *comparing) compareAccounts() {
+// compareAccounts compares the tags after all calls and edits with the simulator's.
+func (c *comparer) compareAccounts() {
 	for name, s := range c.accounts {
-		if len(minus(s.now, s.end))+len(minus(s.end, s.now)) > 0 {
-			c.differ(&c.Unsound, "account %s has %q, and after all that was done to it should have %q", name, s.end, s.now)
+		if len(difference(s.now, s.end))+len(difference(s.end, s.now)) > 0 {
+			c.report(&c.Inconsistent, "account %s has %q, and after all that was done to it should have %q", name, s.end, s.now)
 		}
 	}
 }

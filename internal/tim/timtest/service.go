@@ -1,11 +1,11 @@
 // Package timtest is a simulator of the tag commands of Tencent Cloud Chat, and
-// Compare, which holds what a console says of its jobs against what really
+// Compare, which compares what a console says of its jobs with what really
 // happened. The simulator is strict where the service is (docs/tim-api.md), keeps
 // the tags of any number of accounts, misbehaves on demand, and records every
 // call.
 //
 // The simulator is its own reading of the documentation: it shares no path, limit
-// or code with the client it tests. Compare asks the books for jobs in the
+// or code with the client it tests. Compare asks the records for jobs in the
 // engine's words, and believes only the simulator's ledger.
 package timtest
 
@@ -26,7 +26,7 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// Config says what app the simulator stands for and how it behaves at first.
+// Config is the app that the simulator serves, and its first behaviour.
 type Config struct {
 	SDKAppID   uint32
 	SecretKey  string
@@ -48,9 +48,9 @@ type Service struct {
 	control *http.ServeMux
 	keys    *verifier
 
-	closing chan struct{}
-	server  *http.Server
-	looking sync.Once
+	closing  chan struct{}
+	server   *http.Server
+	watching sync.Once
 
 	mu      sync.Mutex
 	closed  bool
@@ -58,13 +58,13 @@ type Service struct {
 	windows map[tim.Command]*window
 	faults  Faults
 	drawn   int // faults drawn since they were set
-	dice    *rand.Rand
+	random  *rand.Rand
 	calls   []*Call
 	edits   []Edit
 	order   int64 // readings and changes of tags so far
 	sums    sums
 
-	standstills []standstill
+	stalls []stall
 
 	open int64         // calls being answered and changes to come
 	idle chan struct{} // closed when open falls to 0; nil before the first call
@@ -79,15 +79,9 @@ func New(config Config) (*Service, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	s := &Service{
-		config:  config,
-		keys:    &verifier{config: config},
-		closing: make(chan struct{}),
-		state:   newState(config),
-		windows: map[tim.Command]*window{},
-		sums:    newSums(),
-		dice:    rand.New(rand.NewPCG(config.Seed, 1)),
-	}
+	s := &Service{config: config, keys: &verifier{config: config}, closing: make(chan struct{}),
+		state: newState(config), windows: map[tim.Command]*window{}, sums: newSums(),
+		random: rand.New(rand.NewPCG(config.Seed, 1))}
 	s.control = s.controlRoutes()
 	if err := s.SetFaults(config.Faults); err != nil {
 		return nil, err
@@ -102,15 +96,10 @@ func (s *Service) Start(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("timtest: %w", err)
 	}
-	s.server = &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
+	s.server = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0)}
 	go s.server.Serve(listener) // ends with Close
-	s.looking.Do(func() { go s.look() })
+	s.watching.Do(func() { go s.watchStalls() })
 	return "http://" + listener.Addr().String(), nil
 }
 
@@ -150,7 +139,7 @@ func (s *Service) Settled(ctx context.Context) error {
 	}
 }
 
-// enter counts one more open thing. The caller holds the lock.
+// enter counts one more open call or late change. The caller holds the lock.
 func (s *Service) enter() {
 	if s.open == 0 {
 		s.idle = make(chan struct{})
@@ -270,7 +259,7 @@ func (s *Service) carryOut(request request, call *Call, reply *reply) {
 	}
 }
 
-// note writes down what a call read or changed. The caller holds the lock.
+// note records the effect of a call. The caller holds the lock.
 func (s *Service) note(call *Call, result result, at int64) {
 	if result.code != 0 {
 		return
@@ -285,7 +274,7 @@ func (s *Service) note(call *Call, result result, at int64) {
 // applyLate carries a call out some time later. The caller holds the lock.
 func (s *Service) applyLate(request request, call *Call) {
 	within := max(s.faults.LateWithin, time.Millisecond)
-	late := time.Duration(s.dice.Int64N(int64(within)))
+	late := time.Duration(s.random.Int64N(int64(within)))
 	unknown := s.faults.Unknown
 	s.enter()
 	go func() {
@@ -301,7 +290,7 @@ func (s *Service) applyLate(request request, call *Call) {
 		result := s.state.apply(request, unknown, nil)
 		s.note(call, result, s.config.Now().UnixMicro())
 		if result.applied {
-			s.sums.applied(call.Command)
+			s.sums.commands[call.Command].Applied++
 		}
 	}()
 }

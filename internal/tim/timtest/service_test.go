@@ -132,7 +132,7 @@ func TestSharesOfAccountsAreKept(t *testing.T) {
 
 // What goes through the control routes must arrive whole: the comparison sees no more.
 func TestControlTellsWhatTheServiceTells(t *testing.T) {
-	staged(t, "", func(s *scene) {
+	withFixture(t, "", func(s *fixture) {
 		s.sim.config.RateLimit = 1000
 		shares := map[Fault]float64{LateApply: 0.5, TooOften: 0.5}
 		require.NoError(s, s.sim.SetFaults(Faults{Ignored: 0.5, Most: 100, Shares: shares}))

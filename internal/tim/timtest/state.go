@@ -42,7 +42,7 @@ type result struct {
 	userTags []tim.AccountTags
 }
 
-// apply carries a call out, but for the accounts to be ignored.
+// apply carries a call out, except the accounts to be ignored.
 func (st *state) apply(q request, how Unknown, ignored []string) result {
 	r := result{ignored: ignored}
 	var unknown []string
@@ -104,7 +104,7 @@ func (st *state) with(account string, more []string) []string {
 	return tags
 }
 
-// without returns the account's tags but for those of fewer; it need not have
+// without returns the account's tags except those of fewer; it need not have
 // them.
 func (st *state) without(account string, fewer []string) []string {
 	return slices.DeleteFunc(slices.Clone(st.tags(account)), func(tag string) bool { return slices.Contains(fewer, tag) })

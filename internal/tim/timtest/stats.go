@@ -26,7 +26,7 @@ type CommandStats struct {
 	FirstAt        int64 `json:"first_at"`  // arrival of the first call, Unix microseconds
 	LastAt         int64 `json:"last_at"`   // and of the last
 	MaxInAnySecond int   `json:"max_in_any_second"`
-	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, but for those that only a standstill of the simulator may have brought together
+	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, except those that only a stall of the simulator may have brought together
 }
 
 // sums are kept call by call, so that they cost the same after a million. The
@@ -45,8 +45,8 @@ type commandSums struct {
 	bursts     []burst
 }
 
-// mostBursts is how many are looked at: of a simulator without a limit every second is one.
-const mostBursts = 10_000
+// maxBursts limits the list: without a rate limit every second is a burst.
+const maxBursts = 10_000
 
 func newSums() sums {
 	return sums{commands: map[tim.Command]*commandSums{}, codes: map[int]int64{}, faults: map[Fault]int64{}}
@@ -79,7 +79,7 @@ func (s *sums) add(call *Call) {
 	}
 	c.lastSecond = append(c.lastSecond, call.At)
 	c.MaxInAnySecond = max(c.MaxInAnySecond, len(c.lastSecond))
-	if len(c.lastSecond) > serviceLimit && len(c.bursts) < mostBursts {
+	if len(c.lastSecond) > serviceLimit && len(c.bursts) < maxBursts {
 		c.bursts = append(c.bursts, burst{c.lastSecond[0], call.At, len(c.lastSecond)})
 	}
 }
@@ -92,22 +92,13 @@ func (s *sums) recode(from, to int) {
 	s.codes[to]++
 }
 
-// applied counts a call that is carried out late.
-func (s *sums) applied(command tim.Command) { s.commands[command].Applied++ }
-
 // Stats returns the sums of all calls so far.
 func (s *Service) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats := Stats{
-		Calls:    s.sums.calls,
-		Open:     s.open,
-		Largest:  s.sums.largest,
-		Commands: map[tim.Command]CommandStats{},
-		Codes:    maps.Clone(s.sums.codes),
-		Faults:   maps.Clone(s.sums.faults),
-		Changed:  int64(len(s.state.changed)),
-	}
+	stats := Stats{Calls: s.sums.calls, Open: s.open, Largest: s.sums.largest,
+		Commands: map[tim.Command]CommandStats{}, Codes: maps.Clone(s.sums.codes),
+		Faults: maps.Clone(s.sums.faults), Changed: int64(len(s.state.changed))}
 	for command, c := range s.sums.commands {
 		sums := c.CommandStats
 		for _, b := range c.bursts {

@@ -89,7 +89,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, outcome := range jobs.Outcomes {
 		keys = append(keys, "outcome."+string(outcome), "outcome."+string(outcome)+".why")
 	}
-	for _, decision := range []jobs.Decision{jobs.Again, jobs.Leave, jobs.ReadBack} {
+	for _, decision := range []jobs.Decision{jobs.Retry, jobs.Leave, jobs.ReadBack} {
 		keys = append(keys, "decision."+string(decision))
 	}
 	for _, command := range []tim.Command{tim.RemoveAllTags, tim.GetTags, tim.AddTags, tim.RemoveTags} {
@@ -160,7 +160,7 @@ func TestEnglishCountsOneAndMany(t *testing.T) {
 	require.Equal(t, "Remove all tags from 1 account", English.T("confirm.submit", int64(1)))
 	require.Equal(t, "Remove all tags from 48,120 accounts", English.T("confirm.submit", int64(48120)))
 	require.Equal(t, "Type 1 to remove all tags from 1 account in Shop (Test)", English.T("confirm.label", "1", int64(1), "Shop", "Test"))
-	require.Equal(t, "请输入 48,120，确认删除 商城（测试环境）中 48,120 个账号的全部标签", Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
+	require.Equal(t, "请输入 48,120，确认删除“商城”（测试环境）中 48,120 个账号的全部标签", Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
 }
 
 func TestLanguageByCookieThenBrowser(t *testing.T) {

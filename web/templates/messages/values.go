@@ -259,8 +259,5 @@ func (t *Text) Explain(j jobs.Job, a jobs.Account) string {
 	if a.Outcome == jobs.Failed {
 		return t.Service(a.Code)
 	}
-	if verifiesTold(j, a.Outcome) {
-		return t.WhyOf(j, a.Outcome)
-	}
-	return t.T("outcome." + string(a.Outcome) + ".why")
+	return t.WhyOf(j, a.Outcome)
 }

@@ -1,0 +1,156 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo/v4"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/web/templates/messages"
+)
+
+// request is an HTTP request with its user, language and id.
+type request struct {
+	echo.Context
+	requestID string
+	text      *messages.Text
+	session   *sessions.Session // nil when signed out
+	user      auth.User         // zero when signed out
+}
+
+const requestKey = "request"
+
+func (s *Server) requestOf(c echo.Context) *request {
+	if v, ok := c.Get(requestKey).(*request); ok {
+		return v
+	}
+	return &request{Context: c, text: messages.English}
+}
+
+func (v *request) signedIn() bool { return v.session != nil }
+
+// actor is the user, for the log.
+func (v *request) actor() audit.Actor {
+	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
+	if v.signedIn() {
+		a.ID, a.Name, a.Role, a.SignedIn, a.Session = v.user.ID, v.user.Name, string(v.user.Role), audit.ByPassword, v.session.ID
+	}
+	return a
+}
+
+// wantsJSON reports whether the client is a script.
+func (v *request) wantsJSON() bool {
+	accept := v.Request().Header.Get(echo.HeaderAccept)
+	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
+}
+
+// fromHTMX reports whether a page requests a fragment of itself.
+func (v *request) fromHTMX() bool { return v.Request().Header.Get("HX-Request") == "true" }
+
+// enter begins every request, and answers its errors.
+func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		v := &request{Context: c, requestID: newRequestID(), text: languageOf(c.Request())}
+		c.Set(requestKey, v)
+		v.Response().Header().Set(echo.HeaderXRequestID, v.requestID)
+		setHeaders(v)
+		if err := s.proceed(v, next); err != nil {
+			s.fail(v, err)
+		}
+		level := slog.LevelInfo
+		if withoutSession(v) {
+			level = slog.LevelDebug
+		}
+		s.Log.Log(c.Request().Context(), level, "request", "method", v.Request().Method, "path", v.Request().URL.Path,
+			"status", v.Response().Status, "took", time.Since(began), "user", v.user.Name, "address", v.RealIP(),
+			"request", v.requestID)
+		return nil
+	}
+}
+
+func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
+	defer func() {
+		switch p := recover(); {
+		case p == http.ErrAbortHandler:
+			panic(p)
+		case p != nil:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := s.origin.Check(v.Request()); err != nil {
+		return faultCrossSite.Because(err)
+	}
+	if !withoutSession(v) {
+		if err := s.sessions.recognise(v); err != nil {
+			return err
+		}
+	}
+	return next(v)
+}
+
+// withoutSession reports whether the route needs no session.
+func withoutSession(v *request) bool {
+	return strings.HasPrefix(v.Request().URL.Path, "/static/") || v.Request().URL.Path == "/healthz"
+}
+
+// guard checks the permission of the route.
+func (s *Server) guard(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		v := s.requestOf(c)
+		switch {
+		case r.permission == auth.Public:
+		case !v.signedIn():
+			return auth.FaultNoSession.With()
+		case !v.user.Role.May(r.permission):
+			err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
+				Details: map[string]any{"method": r.method, "permission": r.permission}})
+			return faultDenied.Because(err, v.user.Role)
+		}
+		if r.method == http.MethodPost && r.path != uploadPath && r.path != undoPath {
+			if err := readForm(v); err != nil {
+				return err
+			}
+		}
+		return r.handle(s, v)
+	}
+}
+
+// formLimit is more than any form of the console needs, in bytes; only a list
+// of accounts to protect may be longer.
+const (
+	formLimit    = 64 << 10
+	protectLimit = 4 << 20
+)
+
+func readForm(v *request) error {
+	limit := int64(formLimit)
+	if v.Path() == protectPath {
+		limit = protectLimit
+	}
+	v.Request().Body = http.MaxBytesReader(v.Response(), v.Request().Body, limit)
+	err := v.Request().ParseForm() // ParseMultipartForm keeps to itself what goes wrong here
+	if err == nil {
+		err = v.Request().ParseMultipartForm(limit)
+	}
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		return faultForm.Because(err)
+	}
+	return nil
+}
+
+func newRequestID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
