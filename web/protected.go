@@ -124,7 +124,10 @@ func (s *Server) typedAccounts(v *request) (names []string, err error) {
 	rows, err := accounts.Open(io.NewSectionReader(strings.NewReader(typed), 0, int64(len(typed))), accounts.Options{
 		AccountBytes: s.App.AccountBytes(),
 		// Not the whole line as the account: “ceo,cfo” is to be asked about, not to protect nobody.
-		Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1},
+		Choices: accounts.Choices{
+			Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1,
+			Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept, accounts.Rounded: accounts.Accept},
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -131,8 +131,15 @@ func (s *Jobs) derivationOf(ctx context.Context, derived Job) (derivation, error
 
 // oneALine says of the file of a derived job all that would else be detected: every
 // line is an account between quotes.
-var oneALine = accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.OnePerLine, Quote: `"`, FirstLine: 1, Header: accounts.No,
-	Column: 1}
+var oneALine = accounts.Choices{
+	Encoding:  accounts.UTF8,
+	Separator: accounts.OnePerLine,
+	Quote:     `"`,
+	FirstLine: 1,
+	Header:    accounts.No,
+	Column:    1,
+	Rows:      accounts.AcceptAll(),
+}
 
 // derive makes a new job of the accounts that are chosen. Its file is on its way
 // in tempDir, "" for the system's, and called after the other job's.
