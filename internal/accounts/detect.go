@@ -95,7 +95,7 @@ func detect(sample []byte, line int64, c Choices, r rules) layout {
 	switch {
 	case split == nil:
 		return one
-	case !r.tags && c.Column == 0 && c.Header != Yes && best.oneValueALine(r):
+	case !r.tags && c.Column == 0 && best.oneValueALine(sample, line, c, r):
 		return one
 	case len(spoken) == 1 && best.speaks, best.separator == "\t" && (best.speaks || best.agreeing() >= 0.9),
 		len(best.used()) < 2, best.isQuoted():
@@ -199,7 +199,11 @@ func usedIn(columns int, header []string, rows []sampleRow) (used []int) {
 
 // oneValueALine: there is one line alone, or every cell of every row is the same
 // kind of id, as when accounts are typed one behind another.
-func (l *layout) oneValueALine(r rules) bool {
+func (l layout) oneValueALine(sample []byte, line int64, c Choices, r rules) bool {
+	if c.Header != "" { // an answer about the header does not change this
+		c.Header = ""
+		l = try(sample, line, l.separator, l.quote, c, r)
+	}
 	if l.header != nil {
 		return false
 	}

@@ -72,7 +72,11 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 	if isKnownWord(value) && knownIn(fields) > 1 {
 		return true
 	}
-	columns := d.understanding.WithDigit
+	u := d.understanding
+	columns := u.WithDigit
+	if u.Like.Class != digits && u.Like.Class != prefixed { // by chance, an account has no digit
+		columns = slices.DeleteFunc(slices.Clone(columns), func(i int) bool { return i == u.Column })
+	}
 	isWord := func(field string) bool { return strings.ContainsFunc(field, unicode.IsLetter) }
 	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
 }

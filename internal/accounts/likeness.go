@@ -100,7 +100,7 @@ func (l *Likeness) fits(account string) bool {
 	}
 	if l.Class == prefixed {
 		return strings.HasPrefix(account, l.Prefix) && len(account) > len(l.Prefix) &&
-			account[len(l.Prefix)] >= '0' && account[len(l.Prefix)] <= '9'
+			isDigit(account[len(l.Prefix)])
 	}
 	return classOf(account) == l.Class
 }

@@ -67,6 +67,13 @@ func plainWord(cell string) string {
 // remark is what people add to a header's cell in brackets, and databases before it (t.user_id).
 var remark = regexp.MustCompile(`\s*(\([^()]*\)|（[^（）]*）|【[^【】]*】)\s*$|^[a-z]{1,2}[.]`)
 
+func bare(cell string) string {
+	if !strings.ContainsAny(cell, ")）】.") {
+		return cell
+	}
+	return remark.ReplaceAllString(cell, "")
+}
+
 const longestName = 100 // bytes of a cell that can be a name
 
 // isUnmistakable reports whether a header's cell names nothing but the account.
@@ -74,15 +81,15 @@ func isUnmistakable(cell string) bool {
 	if len(cell) > longestName || len(cell) < 4 {
 		return false
 	}
-	return strings.HasSuffix(cell, accountMark) || unmistakable[plainWord(remark.ReplaceAllString(cell, ""))]
+	return strings.HasSuffix(cell, accountMark) || unmistakable[plainWord(bare(cell))]
 }
 
 func isAccountWord(cell string) bool {
-	return len(cell) <= longestName && accountWords[plainWord(remark.ReplaceAllString(cell, ""))] || isUnmistakable(cell)
+	return len(cell) <= longestName && accountWords[plainWord(bare(cell))] || isUnmistakable(cell)
 }
 
 func isKnownWord(cell string) bool {
-	return isAccountWord(cell) || len(cell) <= longestName && common[plainWord(remark.ReplaceAllString(cell, ""))] ||
+	return isAccountWord(cell) || len(cell) <= longestName && common[plainWord(bare(cell))] ||
 		namingTags(cell) != noTags
 }
 
@@ -90,7 +97,7 @@ func isKnownWord(cell string) bool {
 func tokens(cell string) []string {
 	var split strings.Builder
 	lower := false
-	for _, c := range remark.ReplaceAllString(cell, "") {
+	for _, c := range bare(cell) {
 		if unicode.IsUpper(c) && lower {
 			split.WriteByte(' ')
 		}
@@ -148,6 +155,22 @@ func set(words string) map[string]bool {
 	return all
 }
 
-func hasDigit(s string) bool { return strings.ContainsAny(s, "0123456789") }
+func hasDigit(s string) bool {
+	for i := range len(s) {
+		if isDigit(s[i]) {
+			return true
+		}
+	}
+	return false
+}
 
-func isNumber(cell string) bool { return cell != "" && strings.Trim(cell, "0123456789") == "" }
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+
+func isNumber(cell string) bool {
+	for i := range len(cell) {
+		if !isDigit(cell[i]) {
+			return false
+		}
+	}
+	return cell != ""
+}

@@ -90,11 +90,13 @@ func (r rules) judge(value string, quoted bool) Reason {
 	if value == "" {
 		return Empty
 	}
-	several, plain, alnum := false, true, false
+	several, plain, alnum, crosses := false, true, false, 0
 	for i := range len(value) {
 		switch b := value[i]; {
 		case isLetterOrDigit(b):
-			alnum = true
+			if alnum = true; b|0x20 == 'x' {
+				crosses++
+			}
 		case b == '_':
 		case b < 0x20 || b > 0x7E:
 			if isBlank(value) {
@@ -124,7 +126,7 @@ func (r rules) judge(value string, quoted bool) Reason {
 			return Formula
 		}
 		return NoValue
-	case isMasked(value):
+	case (crosses > 2 || !plain) && isMasked(value):
 		return Masked
 	case plain && (len(value) > len("false") || isNumber(value)):
 		return ""

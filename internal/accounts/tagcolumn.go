@@ -24,13 +24,13 @@ const (
 )
 
 func namingTags(cell string) (way int) {
-	bare := remark.ReplaceAllString(cell, "")
+	name := bare(cell)
 	switch {
 	case strings.HasSuffix(cell, tagMark):
 		return tagsByMark
-	case tagWords[plainWord(bare)]:
+	case tagWords[plainWord(name)]:
 		return tagsByWord
-	case len(cell) <= 60 && tagEnding.MatchString(strings.TrimSpace(bare)):
+	case len(cell) <= 60 && tagEnding.MatchString(strings.TrimSpace(name)):
 		return tagsByEnding
 	}
 	return noTags

@@ -98,7 +98,7 @@ func (s Sample) fits(e Encoding) error {
 	if e == UTF16LE || e == UTF16BE {
 		text, _ := decode(s.Head[:len(s.Head)&^1], e)
 		_, length := markedEncoding(s.Head)
-		isMixed = hasSwappedLine(text) || slices.ContainsFunc(append([][]byte{s.Head[length:]}, s.more...), hasEightBitLine)
+		isMixed = hasForeignLine(text) || slices.ContainsFunc(append([][]byte{s.Head[length:]}, s.more...), hasEightBitLine)
 	}
 	if first || broken*10 > lines || isMixed {
 		return FaultEncodingUnknown.With()
@@ -189,20 +189,26 @@ func hasEightBitLine(b []byte) bool {
 	return false
 }
 
-// hasSwappedLine reports whether a decoded text has a line with its bytes in the
-// other order.
-func hasSwappedLine(text []byte) (found bool) {
-	Sample{Head: text}.lines(func(line []byte) {
-		swapped, all := 0, 0
-		for _, c := range string(line) {
-			all++
-			if c&0xFF == 0 && c <= 0x7E00 {
-				swapped++
-			}
-		}
-		found = found || all > 2 && swapped*2 > all
-	})
+// hasForeignLine reports whether a decoded text has a line that is no UTF-16.
+func hasForeignLine(text []byte) (found bool) {
+	Sample{Head: text}.lines(func(line []byte) { found = found || isForeign(line) })
 	return found
+}
+
+// isForeign reports whether most characters of a line are two of 8-bit text each, or
+// have their bytes in the other order.
+func isForeign(line []byte) bool {
+	swapped, pairs, all := 0, 0, 0
+	isSign := func(b byte) bool { return isPlain(b) || b == '\r' || b == '\n' }
+	for _, c := range string(line) {
+		all++
+		if c > 0xFF && c&0xFF == 0 && c <= 0x7E00 {
+			swapped++
+		} else if c > 0xFF && c <= 0xFFFF && isSign(byte(c)) && isSign(byte(c>>8)) {
+			pairs++
+		}
+	}
+	return all > 2 && swapped*2 > all || all > 5 && pairs*5 > all*4
 }
 
 func isControl(c rune) bool { return c < ' ' && c != '\t' }

@@ -21,7 +21,7 @@
 // so that a wrong guess garbles names and not accounts. A person's choice is
 // refused when it contradicts the byte order mark or when most lines are no text
 // in it. A file with more than one NUL in a hundred bytes that is not UTF-16 is
-// no text.
+// no text. UTF-16 with lines in 8 bits or with its bytes in the other order is refused.
 //
 // # Lines
 //
@@ -37,8 +37,9 @@
 // a closing quote, is stray. When a quoted cell reaches into further lines:
 //
 //   - It is one record if it closes properly, unless one of its lines looks
-//     like a row of its own; then the quote may have swallowed rows, and each of
-//     its lines is a record by itself, all of them unclear.
+//     like a row of its own, other than the one that the row's own account stands
+//     on; then the quote may have swallowed rows, and each of its lines is a record
+//     by itself, all of them unclear.
 //   - If no quote closes it within 64 KiB, or the next quote is itself an opening
 //     one, the line it began on is unclear and reading goes on at the line
 //     after it, so that one forgotten quote does not cost the rows below.

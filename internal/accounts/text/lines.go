@@ -13,6 +13,7 @@ const bufferBytes = 4 * MaxRecord
 // Lines is the decoded text of a file, read through a buffer line by line.
 type Lines struct {
 	src        io.Reader
+	utf16      bool
 	decoded    bool // bytes that are no text have become U+FFFD
 	buf        []byte
 	start, end int // what is buffered and not yet read
@@ -27,7 +28,7 @@ func NewLines(src io.Reader, e Encoding) (*Lines, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lines{src: utf8, decoded: codings[e] != nil, buf: make([]byte, bufferBytes), line: 1}, nil
+	return &Lines{src: utf8, decoded: codings[e] != nil, utf16: e == UTF16LE || e == UTF16BE, buf: make([]byte, bufferBytes), line: 1}, nil
 }
 
 // Peek returns what comes next, up to a line end if the text goes on; io.EOF

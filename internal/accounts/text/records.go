@@ -101,7 +101,8 @@ func (r *Records) IsClear() bool {
 	return rec.problem == 0 && rec.end <= MaxRecord && (rec.lines == 0 || !r.swallows(w, rec))
 }
 
-// Next returns the next record; io.EOF after the last one.
+// Next returns the next record; io.EOF after the last one. It returns
+// FaultEncodingUnknown when a text in UTF-16 goes on in another encoding.
 func (r *Records) Next() (*Record, error) {
 	w, end, next, err := r.skipBlank()
 	if err != nil {
@@ -132,6 +133,9 @@ func (r *Records) Next() (*Record, error) {
 	case rec.problem != 0:
 		record.Problem = OpenQuote
 	default:
+		if r.utf16 && !isASCII(record.text) && isForeign(record.text) {
+			return nil, FaultEncodingUnknown.With() // it holds many lines
+		}
 		record.NotText = !isText(record.text) || r.decoded && bytes.Contains(record.text, replacement)
 		r.advance(rec.next, rec.lines+1)
 		return record, nil
