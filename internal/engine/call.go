@@ -120,12 +120,12 @@ func (e *Engine) call(ctx context.Context, b *batch, command tim.Command,
 		}
 	}
 	may := func() bool { return e.gate.open(b) && b.mayChange(command) }
-	left, ok := e.limiters[command].next(ctx, may)
+	sent, ok := e.limiters[command].next(ctx, may)
 	if !ok {
 		return answer, nil, notNow
 	}
 	e.firstCallSent(b)
-	gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: left}
+	gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: may, Sent: sent}
 	calling := tim.WithSendGate(context.WithoutCancel(ctx), gate)
 	switch command {
 	case tim.GetTags:

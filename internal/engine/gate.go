@@ -139,11 +139,11 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 		if !may() {
 			return false
 		}
-		left := time.Until(until)
-		if left <= 0 {
+		remaining := time.Until(until)
+		if remaining <= 0 {
 			return true
 		}
-		if !sleep(ctx, min(left, pollEvery)) {
+		if !sleep(ctx, min(remaining, pollEvery)) {
 			return false
 		}
 	}

@@ -23,9 +23,9 @@ func plan(b *batch) *stopReason {
 			continue
 		}
 		needs, end := b.needs(a)
-		left := b.job.state == jobs.Cancelled || a.protected // whatever it needs
+		untouched := b.job.state == jobs.Cancelled || a.protected // whatever it needs
 		switch {
-		case end != nil && !left:
+		case end != nil && !untouched:
 			return end
 		case end == nil && (!needs || !a.open()):
 		case b.job.state == jobs.Cancelled:

@@ -54,9 +54,9 @@ func newRateLimiter(e *Engine, command tim.Command) *rateLimiter {
 	return p
 }
 
-// next waits for a slot of a call. The caller calls left when the call leaves. It
+// next waits for a slot of a call. The caller calls sent when the call leaves. It
 // returns false when calls are stopped, ctx ends, or no slot can be reserved.
-func (p *rateLimiter) next(ctx context.Context, may func() bool) (left func(time.Time), ok bool) {
+func (p *rateLimiter) next(ctx context.Context, may func() bool) (sent func(time.Time), ok bool) {
 	for {
 		slot, interval, ok := p.takeSlot(ctx, may)
 		if !ok || !waitWhile(ctx, slot, may) {
@@ -65,8 +65,8 @@ func (p *rateLimiter) next(ctx context.Context, may func() bool) (left func(time
 		if time.Since(slot) > p.maxLate {
 			continue
 		}
-		if left, ok := p.enterWindow(ctx, interval); ok {
-			return left, may()
+		if sent, ok := p.enterWindow(ctx, interval); ok {
+			return sent, may()
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (p *rateLimiter) slotsIn(d time.Duration) int {
 
 // enterWindow reserves one call in the service's one-second window, and waits a moment
 // if needed. It returns false when the window is full for longer.
-func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (left func(time.Time), ok bool) {
+func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (sent func(time.Time), ok bool) {
 	if interval < time.Second/jobs.ServiceLimit { // a higher rate than the service's is for a simulator
 		return func(time.Time) {}, true
 	}
@@ -133,14 +133,14 @@ func (p *rateLimiter) enterWindow(ctx context.Context, interval time.Duration) (
 	p.window[at] = when
 	p.windowAt = (at + 1) % len(p.window)
 	p.mutex.Unlock()
-	left = func(then time.Time) {
+	sent = func(then time.Time) {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
 		if p.window[at].Equal(when) { // the place still belongs to this call
 			p.window[at], when = then, then
 		}
 	}
-	return left, sleep(ctx, when.Sub(now))
+	return sent, sleep(ctx, when.Sub(now))
 }
 
 // reserveSlots reserves $4 microseconds of slots, starting now ($3) or at the end of the

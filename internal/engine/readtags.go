@@ -49,11 +49,11 @@ func (e *Engine) ReadTags(ctx context.Context, account string) ([]string, error)
 			sleep(waiting, pollEvery)
 			continue
 		}
-		left, ok := e.limiters[tim.GetTags].next(waiting, open)
+		sent, ok := e.limiters[tim.GetTags].next(waiting, open)
 		if !ok {
 			continue
 		}
-		gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: left}
+		gate := tim.SendGate{Until: time.Now().Add(connectTimeout), May: open, Sent: sent}
 		tags, answer := e.Client.GetTags(tim.WithSendGate(ctx, gate), rand.Uint32(), []string{account})
 		if class := answer.Rule().Class; class == tim.SignAgain || class == tim.WaitMinute {
 			e.Client.RenewSignature(answer.UserSigID)
