@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/store/storetest": {"internal/store"},
 	"internal/jobs": {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit",
 		"internal/store", "internal/fault"},
-	"internal/jobs/jobstest": {"internal/evidence", "internal/jobs", "internal/auth", "internal/snapshot",
+	"internal/jobs/jobstest": {"internal/accounts", "internal/evidence", "internal/jobs", "internal/auth", "internal/snapshot",
 		"internal/audit", "internal/store", "internal/store/storetest"},
 	"internal/tim/timtest":       {"internal/tim", "internal/jobs"},
 	"internal/tim":               {"internal/fault"},

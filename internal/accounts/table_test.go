@@ -86,6 +86,8 @@ func TestEveryFileIsReadAsDecided(t *testing.T) {
 		{"quoted.csv", `',' ["account" "note"] 0/2 asks unlike`, `2=a1 3!unlike 4=a3`, none},
 		{"quoted-lines.csv", `',' ["account" "note" "day"] 0/3`, "2=a1 5=a2 7=a3", none},
 		{"quoted-lines-first.csv", `',' ["note" "account"] 1/2`, "2=a1 4=a2", none},
+		{"quoted-lines-words.csv", `',' ["user_id" "city"] 0/2`, "2=ann 3=bob 4=cid 6!open_quote 7!open_quote", none},
+		{"quoted-lines-mixed.csv", `',' ["user_id" "note" "city"] 0/3`, "2=1001 3=bob 4=c_3 6!open_quote 7!open_quote", none},
 		{"quote-never-closed.csv", `',' ["account" "note"] 0/2`, "2=a1 3!open_quote 4=a3 5=a4", none},
 		{"quote-meets-next-quote.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3=a2 4=a3 5=a4", none},
 		{"quote-swallows-rows.csv", `',' ["account" "note"] 0/2`, "2!open_quote 3!in_quote 4!open_quote 5=a4", none},

@@ -100,10 +100,11 @@ func (t *textTable) isShort(fields []string) bool {
 }
 
 // isRow reports whether a line inside quotes, read alone, has an account in its
-// place that is like the others of the file.
+// place that is like the others of the file; of a table, with a cell beside it, and
+// with as many as there are columns where accounts are not alike.
 func (t *textTable) isRow(cells []string) bool {
 	u := &t.understanding
-	if u.Column >= len(cells) || u.Like.Class == "" && len(cells) < u.Required {
+	if u.Column >= len(cells) || len(cells) < min(u.Columns, 2) || u.Like.Class == "" && len(cells) < u.Columns {
 		return false
 	}
 	value := original(strings.Trim(cells[u.Column], u.Quote+" "))

@@ -105,7 +105,7 @@ var errKilled = errors.New("killed")
 func TestImportRestartsWithSameResult(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		// several slices of rows set aside on both ways through the file
-		content := "account,city\n" + strings.Repeat("ann,Rome\n,Oslo\n", 12_000)
+		content := "account,city\n" + strings.Repeat("user_9999,Rome\n,Oslo\n", 12_000)
 		for i := range 900 {
 			content += fmt.Sprintf("user_%04d,Rome\n", i)
 		}

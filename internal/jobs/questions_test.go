@@ -147,6 +147,24 @@ func TestAnswersOfAnUploadAreKept(t *testing.T) {
 	require.Equal(t, map[string]any{"column": 2.0, "rows": map[string]any{"unlike": "aside"}}, entries[0].Details["choices"])
 }
 
+// A row in doubt is rejected first: that it is protected too is said once it is accepted.
+func TestProtectedRowInDoubtIsRejected(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		_, err := s.Protect(ctx, operator, jobstest.App.ID, "VIP", []string{"ann"})
+		require.NoError(t, err)
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nu_1\nu_2\nu_3\nu_4\nann\n")
+		require.NoError(t, err)
+		require.Equal(t, []jobs.Asked{"unlike"}, j.Unsure)
+		require.Equal(t, []int64{1, 0, 4}, []int64{j.Rejected, j.Protected, j.Accounts})
+		_, err = s.Answer(ctx, operator, j.ID, accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept}})
+		require.NoError(t, err)
+		require.NoError(t, jobstest.ReadAll(s))
+		j = jobNow(t, s, j.ID)
+		require.Empty(t, j.Unsure)
+		require.Equal(t, []int64{0, 1, 4}, []int64{j.Rejected, j.Protected, j.Accounts})
+	})
+}
+
 // What a reading leaves open is kept with how the file was read.
 func TestReadingKeepsItsQuestions(t *testing.T) {
 	s := jobstest.SQLite(t)
@@ -183,7 +201,7 @@ func TestDerivedFileAsksNothing(t *testing.T) {
 	}
 }
 
-func TestSuggestionsOfRealFilesAreNotReadAgain(t *testing.T) {
+func TestSuggestionsAreNotReadAgain(t *testing.T) {
 	asked := map[jobs.Asked]bool{}
 	for name, file := range map[string]string{
 		"header":     "account\nann\nbob\ncid\n",

@@ -50,7 +50,7 @@ func TestLitterInZIPsDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestNamesInZIPsAreFoundHoweverTheyAreWritten(t *testing.T) {
+func TestNamesInZIPsAreFound(t *testing.T) {
 	for _, name := range []string{"list/a.csv", `list\a.csv`, "./list/a.csv", "/list/a.csv", "LIST/A.CSV",
 		`.\List\a.csv`, "x/../list/a.csv"} {
 		z, err := OpenZIP(source(filetest.ZIP(t, name, "a1")))

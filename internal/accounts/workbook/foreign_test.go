@@ -38,7 +38,7 @@ func app(program, version string) string {
 	return `<Properties><Application>` + program + `</Application><AppVersion>` + version + `</AppVersion></Properties>`
 }
 
-func TestEscapesAreReadAsTheirProgramMeantThem(t *testing.T) {
+func TestEscapesAreReadAsMeant(t *testing.T) {
 	for _, test := range []struct{ program, stored, text, kind string }{
 		{app("Microsoft Excel", "16.0300"), "srv_x005F_x0041_7", "srv_x0041_7", "Plain"},
 		{app("Microsoft Macintosh Excel", "14.0300"), "_x005F_x000D__x005F_x005F_", "_x000D__x005F_", "Plain"},
@@ -67,7 +67,7 @@ func TestEscapesAreReadAsTheirProgramMeantThem(t *testing.T) {
 	}
 }
 
-func TestPartsOfATextThatArePutElsewhereMarkIt(t *testing.T) {
+func TestPartsOfATextPutElsewhereMarkIt(t *testing.T) {
 	run := func(properties, text string) string { return `<r><rPr>` + properties + `</rPr><t>` + text + `</t></r>` }
 	one := `<r><t>im_1001</t></r>`
 	for text, want := range map[string]Cell{
