@@ -1,5 +1,7 @@
 package accounts
 
+import "maps"
+
 // A Question is something about a file that only the person who has it can know.
 // Reading goes on as suggested, but no job starts before it is answered.
 type Question struct {
@@ -43,6 +45,14 @@ func AcceptAll() map[Reason]string {
 		answers[reason] = Accept
 	}
 	return answers
+}
+
+// Lasting is what of the choices is true for other files with the same header. That
+// rows in doubt are accounts is not: nobody has seen those of the next file.
+func (c Choices) Lasting() Choices {
+	c.Rows = maps.Clone(c.Rows)
+	maps.DeleteFunc(c.Rows, func(_ Reason, answer string) bool { return answer == Accept })
+	return c
 }
 
 // IsZero reports whether nothing was said.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
 
 	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/accounts/text"
@@ -51,4 +52,27 @@ func TestAHiddenSheetIsReadOnlyWhenChosen(t *testing.T) {
 	rows, err := rest(r)
 	require.NoError(t, err)
 	require.Equal(t, "2=o1", brief(rows))
+}
+
+// Who chose among some sheets has not seen others: a workbook with one more has another shape.
+func TestAnotherSheetIsAnotherShape(t *testing.T) {
+	shape := func(names ...string) string {
+		file := filetest.WorkbookWith(t, func(book *excelize.File) {
+			require.NoError(t, book.SetSheetName("Sheet1", names[0]))
+			for _, name := range names {
+				_, err := book.NewSheet(name)
+				require.NoError(t, err)
+				for i, cell := range []string{"user_id", "im_1001", "im_1002"} {
+					require.NoError(t, book.SetCellStr(name, fmt.Sprint("A", i+1), cell))
+				}
+			}
+		})
+		r, err := Open(filetest.Section(file), Options{})
+		require.NoError(t, err)
+		defer r.Close()
+		return r.Understanding().Shape
+	}
+	require.Equal(t, shape("Jan", "Feb"), shape("Jan", "Feb"))
+	require.NotEqual(t, shape("Jan", "Feb"), shape("Jan", "Feb", "Mar"))
+	require.Equal(t, shape("Jan"), shape("Feb"), "of one sheet the name says nothing")
 }

@@ -17,10 +17,18 @@ const (
 func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 	// What the workbook is like without any choice decides its shape.
 	u, err := f.understandSheets(Choices{}, limit)
-	shape := f.digest(u.Header)
+	like := u.Header
 	if u.Header == nil || isFault(err) {
-		shape = f.digest([]string{"", u.firstSheet(), strings.Join(u.Above, "\n")})
+		like = []string{"", u.firstSheet(), strings.Join(u.Above, "\n")}
 	}
+	for _, q := range u.Unsure {
+		if q.Name == AskSheets { // who chose among these sheets has not seen others
+			for _, sheet := range q.Choices {
+				like = append(slices.Clip(like), "\n"+sheet.Value)
+			}
+		}
+	}
+	shape := f.digest(like)
 	if !c.IsZero() {
 		u, err = f.understandSheets(c, limit)
 	}

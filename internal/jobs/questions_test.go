@@ -230,3 +230,16 @@ func TestSuggestionsAreNotReadAgain(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, len(asked), 5, "%v", asked)
 }
+
+// Whoever said that rows in doubt are accounts has not seen those of the next file.
+func TestAcceptedRowsAreAskedAboutAnew(t *testing.T) {
+	s := jobstest.SQLite(t)
+	const list = "user_id\nim_1001\nim_1002\nim_1003\nim_1004\n"
+	accept := accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept}}
+	zoe, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accept}, list+"zoe\n")
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(5), 0}, []any{zoe.Accounts, len(zoe.Unsure)})
+	total, err := jobstest.Draft(s, operator, jobs.Upload{}, list+"Total\nadmin\n")
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(4), []jobs.Asked{"unlike"}}, []any{total.Accounts, total.Unsure})
+}

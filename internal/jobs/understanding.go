@@ -165,7 +165,7 @@ func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mappi
 	if shape == "" {
 		return nil
 	}
-	if m.By == "" {
+	if m.Choices = m.Choices.Lasting(); m.By == "" || m.Choices.IsZero() {
 		_, err := tx.ExecContext(ctx, `DELETE FROM mappings WHERE app_id = $1 AND shape = $2`, appID, shape)
 		return err
 	}
