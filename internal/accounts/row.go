@@ -38,6 +38,7 @@ func (row *Row) setAside(reason Reason, line string) {
 // the tags is text or a whole number.
 func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 	u := d.understanding
+	again := judged != "" // it is set aside again by itself
 	switch {
 	case judged != "" && judged != SeveralValues:
 		row.Reason = judged
@@ -45,16 +46,17 @@ func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 		row.Reason = BadTag
 	case u.TagColumn > 0 && u.TagColumn <= len(row.Fields):
 		row.Tags, row.Reason = SplitTags(row.Fields[u.TagColumn-1])
+		again = again || row.Reason != ""
 	}
 	if row.Reason == "" {
 		row.Reason = d.reason(row.Value, judged, hidden, short)
 	}
 	if row.Reason == "" && u.TagColumn > 0 && row.Tags == nil {
-		row.Reason = NoTag
+		row.Reason, again = NoTag, true
 	}
 	if row.Reason != "" {
 		row.Tags = nil
-		if judged == "" { // else the value is set aside again by itself
+		if !again {
 			row.mark(u.Column)
 		}
 		return

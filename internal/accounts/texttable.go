@@ -107,7 +107,11 @@ func (t *textTable) isRow(cells []string) bool {
 	if u.Column >= len(cells) || len(cells) < min(u.Columns, 2) || u.Like.Class == "" && len(cells) < u.Columns {
 		return false
 	}
-	value := original(strings.Trim(cells[u.Column], u.Quote+" "))
+	cell := strings.Trim(cells[u.Column], " ")
+	if u.Columns > 1 && strings.HasSuffix(cell, u.Quote) && !strings.HasPrefix(cell, u.Quote) {
+		return false // the end of the cell that began above
+	}
+	value := original(strings.Trim(cell, u.Quote+" "))
 	reason := t.rules.judge(value, true)
 	return (reason == "" || reason == SeveralValues && u.Like.Class != "") && u.Like.fits(value)
 }
