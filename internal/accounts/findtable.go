@@ -41,7 +41,8 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 		if isHeader {
 			suggested = Yes
 		}
-		l.ask(AskHeader, suggested, Choice{Value: Yes, First: shown(first.cells)}, Choice{Value: No})
+		l.ask(AskHeader, suggested, Choice{Value: Yes, First: shown(first.cells)},
+			Choice{Value: No, First: shown([]string{first.cell(l.column)})})
 	}
 	if isHeader {
 		l.header = first.cells
