@@ -65,7 +65,7 @@ func TestUploadRefusedKeepsTheForm(t *testing.T) {
 	require.Equal(t, []string{"draft"}, olga.states(), "the job that was there before, and no other")
 
 	// A file without an account becomes a draft that says why, and cannot be started.
-	id := olga.draft([]byte("用户一\n用户二\n"))
+	id := olga.draft([]byte("user_id\n用户一\n用户二\n"))
 	answer, page := olga.post("/jobs/"+id+"/start", url.Values{"confirm": {"0"}})
 	require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
 	require.Contains(t, page, "The job was not started: the file contains no valid accounts.")

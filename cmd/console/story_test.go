@@ -26,8 +26,8 @@ func memberFile(n int) []byte {
 	for i := range n {
 		fmt.Fprintf(&file, "member_%07d,Chengdu\r\n", i)
 	}
-	file.WriteString(",Chengdu\r\n" + strings.Repeat("x", 40) +
-		",Chengdu\r\n用户一,Chengdu\r\nmember_0000001,Chengdu\r\nmember_0000002,Chengdu\r\n")
+	file.WriteString(",Chengdu\r\n" + strings.Repeat("x", 39) + "1" +
+		",Chengdu\r\n用户1,Chengdu\r\nmember_0000001,Chengdu\r\nmember_0000002,Chengdu\r\n")
 	return file.Bytes()
 }
 
