@@ -81,11 +81,12 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
 }
 
-// isTitle: a word alone in its row, without a digit although nearly all accounts have one.
+// isTitle: a word or a rule alone in its row, without a digit although nearly all
+// accounts have one. Below it may stand those whom nobody wants to touch.
 func (d *doubts) isTitle(value string) bool {
 	u := d.understanding
 	return (u.Like.Class == digits || u.Like.Class == prefixed) && slices.Contains(u.WithDigit, u.Column) &&
-		strings.ContainsFunc(value, unicode.IsLetter)
+		(strings.ContainsFunc(value, unicode.IsLetter) || len(value) > 2 && strings.Trim(value, "-=_*#~.") == "")
 }
 
 // reason is why a row that is an account otherwise is in doubt: the first reason
