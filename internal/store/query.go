@@ -113,12 +113,8 @@ func (q *Query) Arg(value any) string {
 // PostgreSQL, which answers each statement.
 func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
 	const rowsAtOnce = 20
-	query, size := "", 0
 	for some := range slices.Chunk(args, rowsAtOnce*columns) {
-		if len(some) != size {
-			query, size = insertQuery(into, columns, len(some)/columns), len(some)
-		}
-		if err := tx.Exec(ctx, query, some...); err != nil {
+		if err := tx.Exec(ctx, insertQuery(into, columns, len(some)/columns), some...); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ func (s *DB) Reader() Querier { return s.read }
 // Exec runs one statement in a transaction of its own.
 func (s *DB) Exec(ctx context.Context, query string, args ...any) error {
 	_, err := s.write.ExecContext(ctx, query, args...)
-	return err
+	return AsTrouble(err)
 }
 
 // Tx runs body in a transaction of its own.
@@ -141,7 +141,9 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) {
 			s.prepared.Delete(query)
 			return false
 		}
-		s.prepared.Store(query, made)
+		if !s.prepared.CompareAndSwap(query, (*sql.Stmt)(nil), made) { // another was faster
+			made.Close()
+		}
 		return true
 	})
 }

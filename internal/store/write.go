@@ -24,8 +24,6 @@ const (
 // log or several jobs. Run it with Tx.
 var ErrExclusive = errors.New("store: this write needs its own transaction")
 
-var errClosed = errors.New("store: the database is closed")
-
 // write is a transaction that waits for its turn.
 type write struct {
 	job  string
@@ -44,7 +42,7 @@ func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Contex
 	case s.writes <- w:
 		return AsTrouble(<-w.done)
 	case <-s.closed:
-		return errClosed
+		return errors.New("store: the database is closed")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
