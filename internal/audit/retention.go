@@ -151,7 +151,8 @@ func listOf(codes []Code) string {
 // removeSome deletes some of the entries that the log says are removed, and returns how many.
 func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
 	old, err := store.Collect(ctx, tx, scanEntry,
-		selectLines+`seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+listOf(NeverRemoved)+` ORDER BY seq LIMIT $1`, entriesAtOnce)
+		selectLines+`seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+listOf(NeverRemoved)+`
+			ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
 			err = forgetWords(ctx, tx, e)
