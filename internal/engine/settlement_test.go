@@ -145,7 +145,7 @@ func TestAPersonIsAskedForAllThatIsLeft(t *testing.T) {
 	require.Len(t, s.own, 1, "the other is settled")
 	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true, code: jobs.CodeLost}), nil, jobs.InDoubt)
 	require.Equal(t, []any{true, jobs.CodeLost}, []any{s.needsReview, s.code})
-	b = becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0))
+	b := becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0))
 	s = settlementOf(b, &stopReason{review: 60027}, jobs.InDoubt)
 	require.Equal(t, []any{jobs.InDoubt, true, 60027}, []any{s.rest, s.needsReview, s.code})
 	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, &account{unread: true}), nil, jobs.InDoubt)

@@ -29,5 +29,5 @@ func (s *DB) Damage(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	return Column[string](ctx, s.read, `
-		SELECT replace(integrity_check, char(10), ' ') FROM pragma_integrity_check(10) WHERE integrity_check <> 'ok'`)
+		SELECT replace(integrity_check, char(10), ' ') FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT 10`)
 }
