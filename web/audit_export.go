@@ -117,10 +117,9 @@ func (w csvEntries) write(e audit.Entry) error {
 	if e.Erased {
 		erased = "true"
 	}
-	return w.Write(
-		[]string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(millisecond), string(e.Code), result, e.Actor.Name, e.Actor.ID, e.Actor.Role,
-			e.Actor.SignedIn, e.Actor.Session, e.Actor.Address, e.Actor.UserAgent, e.Actor.RequestID, e.JobID, e.Target, e.App, e.Domain, details, erased},
-	)
+	return w.Write([]string{strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(millisecond), string(e.Code), result,
+		e.Actor.Name, e.Actor.ID, e.Actor.Role, e.Actor.SignedIn, e.Actor.Session, e.Actor.Address, e.Actor.UserAgent,
+		e.Actor.RequestID, e.JobID, e.Target, e.App, e.Domain, details, erased})
 }
 
 func (w csvEntries) flush() error { return w.Flush() }

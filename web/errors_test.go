@@ -79,16 +79,19 @@ func TestErrorCauseIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := jobstest.SQLite(t)
 	c := newConsole(t, s, func(config *Config) { config.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	c.web.echo.GET("/broken", c.web.guard(route{method: "GET", path: "/broken", permission: auth.Public, handle: func(*Server, *request) error {
+	get := func(path string, handle func(*Server, *request) error) {
+		c.web.echo.GET(path, c.web.guard(route{method: "GET", path: path, permission: auth.Public, handle: handle}))
+	}
+	get("/broken", func(*Server, *request) error {
 		return errors.New("secret detail")
-	}}))
-	c.web.echo.GET("/panic", c.web.guard(route{method: "GET", path: "/panic", permission: auth.Public, handle: func(*Server, *request) error {
+	})
+	get("/panic", func(*Server, *request) error {
 		panic("secret detail")
-	}}))
-	c.web.echo.GET("/half", c.web.guard(route{method: "GET", path: "/half", permission: auth.Public, handle: func(s *Server, v *request) error {
+	})
+	get("/half", func(s *Server, v *request) error {
 		return s.render(v, http.StatusOK, templ.Join(templ.Raw("the first half"),
 			templ.ComponentFunc(func(context.Context, io.Writer) error { return errors.New("secret detail") })))
-	}}))
+	})
 	for _, address := range []string{"/broken", "/panic", "/half"} {
 		log.Reset()
 		got := c.browser().get(address)

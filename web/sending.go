@@ -100,7 +100,8 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 
 func (s *Server) changeSending(v *request) error {
 	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
-		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")), VerifyShare: typedShare(v.FormValue("verify_share"))}
+		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")),
+		VerifyShare: typedShare(v.FormValue("verify_share"))}
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
@@ -219,7 +220,8 @@ type openJobJSON struct {
 
 func asSendingJSON(v *request, now templates.SendStatus, page templates.SendingPage) sendingJSON {
 	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
-		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays, VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
+		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays,
+		VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
 	if k := now.Stopped; k.Thrown() {
 		out.Stopped = &stoppedJSON{At: moment(k.ThrownAt), By: k.ThrownBy, Reason: k.Reason}
 	}

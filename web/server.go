@@ -29,7 +29,7 @@ type Config struct {
 	Evidence      *evidence.Evidence
 	App           jobs.App                                                    // shown on every page; new jobs are for it
 	ReadTags      func(ctx context.Context, account string) ([]string, error) // asks the service for the tags an account has now
-	Verify        func(by audit.Actor) bool                                   // asks for a verification of the database; false: one is asked for already
+	Verify        func(by audit.Actor) bool                                   // asks for a verification of the database; false: one runs
 	Trouble       func() *jobs.Trouble                                        // what keeps the engine from sending; nil: nothing ever does
 	CookieKey     []byte                                                      // 64 bytes: 32 to sign and 32 to encrypt
 	Log           *slog.Logger                                                // what people see as one sentence, in detail

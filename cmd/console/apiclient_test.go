@@ -32,7 +32,8 @@ func (p *program) another() *program {
 func (p *program) signIn(user string) *apiClient {
 	jar, err := cookiejar.New(nil)
 	require.NoError(p.t, err)
-	v := &apiClient{p.t, p, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	v := &apiClient{p.t, p, &http.Client{Jar: jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	answer, _ := v.post("/login", url.Values{"username": {user}, "password": {jobstest.Password}})
 	require.Equal(p.t, http.StatusSeeOther, answer.StatusCode)
 	return v

@@ -82,7 +82,8 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 		database: database{filepath.Join(c.Data, "console.db")},
 		app: app{Name: "Demo chat", Environment: "simulator", SDKAppID: strconv.Itoa(sampleSDKAppID), SecretKey: sampleKey,
 			Identifier: "administrator", Domain: base, Family: "all_member_push", Rate: strconv.Itoa(c.Rate)},
-		Listen: c.Listen, KeyFile: filepath.Join(c.Data, "console.key"), CheckpointFile: filepath.Join(c.Data, "console.checkpoints"), UploadLimit: web.DefaultUploadLimit,
+		Listen: c.Listen, KeyFile: filepath.Join(c.Data, "console.key"),
+		CheckpointFile: filepath.Join(c.Data, "console.checkpoints"), UploadLimit: web.DefaultUploadLimit,
 	}
 	if c.Once {
 		serve.Listen = "127.0.0.1:0"
@@ -163,7 +164,8 @@ func (c *demoCommand) sampleJob(ctx context.Context, con *console, by audit.Acto
 		ctx,
 		by,
 		jobs.Upload{AppID: con.engine.App.ID, Kind: jobs.Clear, Note: "Accounts without a visit for two years",
-			FileName: "churned-users.csv", AccountBytes: con.engine.App.AccountBytes(), File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))},
+			FileName: "churned-users.csv", AccountBytes: con.engine.App.AccountBytes(),
+			File: io.NewSectionReader(strings.NewReader(churned), 0, int64(len(churned)))},
 	)
 	if err == nil {
 		_, err = con.importer.Next(ctx, 0)

@@ -64,6 +64,10 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	require.Contains(t, w.text(".grid th.taken"), "IM账号名")
 	require.Contains(t, w.text("#how"), "olga")
 	require.Equal(t, []string{"804", "800", "1", "3", "0"}, w.texts(".sum .term strong"))
+	require.Contains(t, w.text("#questions"), "导出时间", "whether the first line is a title")
+	w.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("form.questions label:has(.tag)").forEach(l => l.click())`))
+	require.Equal(t, 200, w.follow(click("form.questions button")))
+	require.Equal(t, []string{"804", "800", "1", "3", "0"}, w.texts(".sum .term strong"))
 	faults := strings.Join(w.texts(".faults li"), "\n")
 	for _, row := range []string{"801", "802", "803", "804"} {
 		require.Contains(t, faults, row)

@@ -38,7 +38,8 @@ func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, 
 	if err != nil {
 		return nil, err
 	}
-	tasks := &logTasks{components: r, destinations: destinations, verifyRequests: make(chan audit.Actor, 1), logger: logger, lastErrors: map[string]string{}}
+	tasks := &logTasks{components: r, destinations: destinations, verifyRequests: make(chan audit.Actor, 1),
+		logger: logger, lastErrors: map[string]string{}}
 	public, err := r.audit.Key(ctx)
 	if err != nil {
 		return nil, err
@@ -86,7 +87,8 @@ func (k *logTasks) resume(ctx context.Context, d *destination, public string) er
 	if held {
 		k.logger.Error(
 			"the database is older than the last published checkpoint: it is an older copy, and accounts shown as "+
-				"waiting may already have been sent. Nothing is sent until an admin resumes sending", "published", p.last.Size, "published_at", p.last.At)
+				"waiting may already have been sent. Nothing is sent until an admin resumes sending",
+			"published", p.last.Size, "published_at", p.last.At)
 	}
 	return err
 }

@@ -52,7 +52,9 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 		if wrong != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_WEBHOOK", "wrong", "Give an address that starts with https://."))
 		} else { // the rest of the address may be secret
-			all = append(all, &destination{name: "webhook " + u.Host, send: func(ctx context.Context, note string) error { return toWebhook(ctx, c.CheckpointHook, note) }})
+			all = append(all, &destination{name: "webhook " + u.Host, send: func(ctx context.Context, note string) error {
+				return toWebhook(ctx, c.CheckpointHook, note)
+			}})
 		}
 	}
 	if c.CheckpointLog != "" {
@@ -61,7 +63,9 @@ func (c *serveCommand) destinations() (all []*destination, err error) {
 			err = errors.Join(err, faultSetting.With("CONSOLE_CHECKPOINT_SYSLOG", orUnset(c.CheckpointLog),
 				"Enter a server such as udp://127.0.0.1:514 or tcp://logs.example:601."))
 		} else {
-			all = append(all, &destination{name: "syslog " + u.Host, send: func(ctx context.Context, note string) error { return toSyslog(ctx, u.Scheme, u.Host, note) }})
+			all = append(all, &destination{name: "syslog " + u.Host, send: func(ctx context.Context, note string) error {
+				return toSyslog(ctx, u.Scheme, u.Host, note)
+			}})
 		}
 	}
 	return all, err

@@ -108,7 +108,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.logTasks, err = c.openLogTasks(ctx, con.components, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
+	con.engine = engine.New(engine.Config{App: app, Client: client,
+		Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
 	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log}
 	con.web, err = web.New(
 		web.Config{

@@ -2,8 +2,6 @@ package audit
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,29 +25,21 @@ func (l *Log) Key(ctx context.Context) (public string, err error) {
 	if l.signer == nil {
 		return "", nil
 	}
-	origin, err := logOrigin(ctx, l.db.Reader())
+	h, err := readHead(ctx, l.db.Reader())
 	if err != nil {
-		return "", store.AsTrouble(err)
+		return "", err
 	}
-	signer, err := l.signer(origin)
+	signer, err := l.signer(h.origin)
 	if err != nil {
 		return "", err
 	}
 	return signer.Public, nil
 }
 
-func logOrigin(ctx context.Context, q store.Querier) (origin string, err error) {
-	return origin, q.QueryRowContext(ctx, `SELECT origin FROM audit_head WHERE id = 1`).Scan(&origin)
-}
-
-// sign saves a checkpoint of the current tree.
-func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
+// sign saves a checkpoint of the current tree of the log of an origin.
+func (l *Log) sign(ctx context.Context, tx *store.Tx, origin string, tree Tree) error {
 	if l.signer == nil {
 		return nil
-	}
-	origin, err := logOrigin(ctx, tx)
-	if err != nil {
-		return err
 	}
 	signer, err := l.signer(origin)
 	if err != nil {
@@ -60,30 +50,27 @@ func (l *Log) sign(ctx context.Context, tx *store.Tx, tree Tree) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx,
-		`INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`, tree.Size, store.Millis(at), note)
-	return err
+	return tx.Exec(ctx, `INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`,
+		tree.Size, store.Millis(at), note)
 }
 
 // Checkpoint signs the current log, unless a checkpoint covers its last entry already.
 func (l *Log) Checkpoint(ctx context.Context) error {
-	var size, covered int64
-	err := l.db.Reader().QueryRowContext(ctx,
-		`SELECT seq, (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`).Scan(&size, &covered)
-	if err != nil || size == covered || l.signer == nil {
-		return store.AsTrouble(err)
+	open, err := store.Value[bool](ctx, l.db.Reader(),
+		`SELECT seq <> (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`)
+	if err != nil || !open || l.signer == nil {
+		return err
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		var edge []byte
-		if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1
-			RETURNING seq, edge`).Scan(&size, &edge); err != nil {
-			return err
-		}
-		tree, err := TreeAt(size, edge)
+		h, err := lockHead(ctx, tx)
 		if err != nil {
 			return err
 		}
-		return l.sign(ctx, tx, tree)
+		tree, err := TreeAt(h.seq, h.edge)
+		if err != nil {
+			return err
+		}
+		return l.sign(ctx, tx, h.origin, tree)
 	})
 }
 
@@ -102,31 +89,23 @@ func (l *Log) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheckpo
 		query, args = `SELECT size, at, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT 1`, []any{covers}
 	}
 	c, err = scanCheckpoint(l.db.Reader().QueryRowContext(ctx, query, args...))
-	if errors.Is(err, sql.ErrNoRows) {
-		return c, nil
-	}
-	return c, store.AsTrouble(err)
+	return c, store.IfNone(err, nil)
 }
 
 func scanCheckpoint(row store.Scanner) (c SignedCheckpoint, err error) {
-	var at int64
-	err = row.Scan(&c.Size, &at, &c.Note)
-	c.At = store.FromMillis(at)
-	return c, err
+	return c, row.Scan(&c.Size, store.ScanTime(&c.At), &c.Note)
 }
 
 // CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
 func (l *Log) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]SignedCheckpoint, error) {
-	all, err := store.Collect(ctx, l.db.Reader(), scanCheckpoint,
+	return store.Collect(ctx, l.db.Reader(), scanCheckpoint,
 		`SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
-	return all, store.AsTrouble(err)
 }
 
 // PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
 func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT COALESCE(MAX(size), 0) FROM publications
-		WHERE destination = $1`, destination).Scan(&size)
-	return size, store.AsTrouble(err)
+	return store.Value[int64](ctx, l.db.Reader(),
+		`SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination)
 }
 
 // Published records up to which checkpoint a destination has been sent.
@@ -142,11 +121,8 @@ func (l *Log) NotPublished(ctx context.Context, destination, trouble string) err
 }
 
 func (l *Log) publication(ctx context.Context, set, destination string, size int64, trouble string) error {
-	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO publications (destination, size, at, trouble) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, store.Millis(l.db.Now()), trouble)
-		return err
-	})
+	return l.db.Exec(ctx, `INSERT INTO publications (destination, size, at, trouble) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (destination) DO UPDATE SET at = excluded.at, `+set, destination, size, store.Millis(l.db.Now()), trouble)
 }
 
 // Publication is how far a destination has been sent checkpoints.
@@ -159,13 +135,9 @@ type Publication struct {
 
 // Publications returns all destinations that were ever sent to.
 func (l *Log) Publications(ctx context.Context) ([]Publication, error) {
-	all, err := store.Collect(ctx, l.db.Reader(), func(row store.Scanner) (p Publication, err error) {
-		var at int64
-		err = row.Scan(&p.Destination, &p.Size, &at, &p.Trouble)
-		p.At = store.FromMillis(at)
-		return p, err
+	return store.Collect(ctx, l.db.Reader(), func(row store.Scanner) (p Publication, err error) {
+		return p, row.Scan(&p.Destination, &p.Size, store.ScanTime(&p.At), &p.Trouble)
 	}, `SELECT destination, size, at, trouble FROM publications ORDER BY destination`)
-	return all, store.AsTrouble(err)
 }
 
 // Inclusion proves that an entry is in the tree of a size (RFC 6962, section
@@ -180,9 +152,8 @@ func (l *Log) hashes(ctx context.Context) tlog.HashReader {
 	return tlog.HashReaderFunc(func(numbers []int64) ([]tlog.Hash, error) {
 		found := make([]tlog.Hash, len(numbers))
 		for i, number := range numbers {
-			var hash []byte
-			if err := l.db.Reader().QueryRowContext(ctx, `SELECT hash FROM audit_hashes
-				WHERE number = $1`, number).Scan(&hash); err != nil {
+			hash, err := storedHash(ctx, l.db.Reader(), number)
+			if err != nil {
 				return nil, err
 			}
 			if len(hash) != tlog.HashSize {
@@ -192,4 +163,8 @@ func (l *Log) hashes(ctx context.Context) tlog.HashReader {
 		}
 		return found, nil
 	})
+}
+
+func storedHash(ctx context.Context, q store.Querier, number int64) ([]byte, error) {
+	return store.Value[[]byte](ctx, q, `SELECT hash FROM audit_hashes WHERE number = $1`, number)
 }

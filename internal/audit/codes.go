@@ -62,7 +62,8 @@ const (
 // Codes lists every event, in the order a reader would look for them.
 var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
-	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused, JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
+	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused,
+	JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
 	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, SnapshotErased, TagsRead,
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,

@@ -56,7 +56,8 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 // impersonal are the details whose texts are codes, ids and digests. Every other
 // text may be about somebody.
 var impersonal = map[string]bool{
-	"kind": true, "state": true, "decision": true, "policy": true, "outcome": true, "outcomes": true, "role": true, "before": true, "after": true,
+	"kind": true, "state": true, "decision": true, "policy": true, "outcome": true, "outcomes": true, "role": true,
+	"before": true, "after": true,
 	"permission": true, "method": true, "of": true, "call": true, "start_at": true, "keep_until": true, "erase_at": true,
 	"sha256": true, "rows_sha256": true, "calls_sha256": true, "job_sha256": true, "approvals": true, "because_of": true,
 	"entries": true, "root": true, "published_root": true, "last_at": true, "seed": true, "format": true, "destination": true,
@@ -74,14 +75,12 @@ func Write(e Entry) (Written, error) {
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	kept, err := text(personal{hex.EncodeToString(salt), e.Actor.Name, e.Actor.Address, e.Actor.UserAgent, e.Target, private})
+	kept, err := JSON(personal{hex.EncodeToString(salt), e.Actor.Name, e.Actor.Address, e.Actor.UserAgent, e.Target, private})
 	if err != nil {
 		return Written{}, err
 	}
-	leaf, err := text(
-		line{e.Seq, e.At.UTC().Format(timeFormat), e.Code, e.Actor.ID, e.Actor.Role, e.Actor.SignedIn, e.Actor.Session, e.Actor.RequestID,
-			e.JobID, e.App, e.Domain, public, digest(kept)},
-	)
+	leaf, err := JSON(line{e.Seq, e.At.UTC().Format(timeFormat), e.Code, e.Actor.ID, e.Actor.Role, e.Actor.SignedIn,
+		e.Actor.Session, e.Actor.RequestID, e.JobID, e.App, e.Domain, public, digest(kept)})
 	return Written{leaf, kept}, err
 }
 
@@ -93,8 +92,8 @@ func isImpersonal(name string, value any) bool {
 	return impersonal[name]
 }
 
-// text is compact JSON on one line. It escapes no character without need.
-func text(v any) (string, error) {
+// JSON is compact and on one line. It escapes no character without need.
+func JSON(v any) (string, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

@@ -49,9 +49,13 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, e Entry) (seq int64, err
 	if e, err = l.complete(ctx, tx, e); err != nil {
 		return 0, err
 	}
-	tree, err := l.grow(ctx, tx, e)
+	h, err := lockHead(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	tree, err := l.grow(ctx, tx, h, e)
 	if err == nil && e.Code.Ends() {
-		err = l.sign(ctx, tx, tree)
+		err = l.sign(ctx, tx, h.origin, tree)
 	}
 	return tree.Size, err
 }
@@ -88,29 +92,27 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 }
 
 // grow makes an entry the next leaf of the tree, and returns the tree.
-func (l *Log) grow(ctx context.Context, tx *store.Tx, e Entry) (tree Tree, err error) {
-	var edge []byte
-	var reached int64
-	if err := tx.QueryRowContext(ctx,
-		`UPDATE audit_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, edge, reached`).Scan(&e.Seq, &edge, &reached); err != nil {
+func (l *Log) grow(ctx context.Context, tx *store.Tx, h head, e Entry) (tree Tree, err error) {
+	if tree, err = TreeAt(h.seq, h.edge); err != nil {
 		return tree, err
 	}
-	if tree, err = TreeAt(e.Seq-1, edge); err != nil {
-		return tree, err
-	}
+	e.Seq = h.seq + 1
 	written, err := Write(e)
 	if err != nil {
 		return tree, err
 	}
 	hashes := tree.Grow(written.Leaf())
 	at := store.Millis(e.At)
-	reached = max(reached, at)
-	if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET edge = $1, reached = $2 WHERE id = 1`, tree.Edge(), reached); err != nil {
+	reached := max(h.reached, at)
+	err = tx.Exec(ctx, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3 WHERE id = 1`, e.Seq, tree.Edge(), reached)
+	if err != nil {
 		return tree, err
 	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.Seq, written.Line, written.Personal, at, reached, e.Code, store.Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+	err = tx.Exec(ctx, `
+		INSERT INTO audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		e.Seq, written.Line, written.Personal, at, reached, e.Code, store.Number(e.Code.Failure()),
+		strings.ToLower(e.Actor.Name), e.JobID)
 	if err != nil {
 		return tree, err
 	}
@@ -121,31 +123,53 @@ func (l *Log) grow(ctx context.Context, tx *store.Tx, e Entry) (tree Tree, err e
 	if err := store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, rows); err != nil {
 		return tree, err
 	}
-	rows = nil
+	return tree, saveWords(ctx, tx, e)
+}
+
+// saveWords saves what an entry is found by.
+func saveWords(ctx context.Context, tx *store.Tx, e Entry) error {
+	var rows []any
 	for _, word := range e.Terms() {
 		rows = append(rows, word, e.Seq)
 	}
-	return tree, store.InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
+	return store.InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }
 
 // Entries returns the entries that fit, newest first.
 func (l *Log) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 	q, err := l.query(ctx, f)
 	if err != nil {
-		return nil, store.AsTrouble(err)
+		return nil, err
 	}
-	entries, err := store.Collect(ctx, l.db.Reader(), scanEntry, q.Text, q.Args...)
-	return entries, store.AsTrouble(err)
+	return store.Collect(ctx, l.db.Reader(), scanEntry, q.Text, q.Args...)
 }
 
+// each gives the entries that fit, newest first, until give returns false.
+func (l *Log) each(ctx context.Context, f Filter, give func(Entry) bool) error {
+	for f.Limit = 200; ; {
+		found, err := l.Entries(ctx, f)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, e := range found {
+			if !give(e) {
+				return nil
+			}
+			f.Before = e.Seq
+		}
+	}
+}
+
+// selectLines chooses what scanEntry and scanStored read.
+const selectLines = `SELECT seq, line, personal FROM audit_lines WHERE `
+
 func scanEntry(row store.Scanner) (e Entry, err error) {
-	var w Written
-	var seq int64
-	if err = row.Scan(&seq, &w.Line, &w.Personal); err != nil {
+	stored, err := scanStored(row)
+	if err != nil {
 		return e, err
 	}
-	if e, err = w.Read(); err != nil {
-		return e, fmt.Errorf("audit: entry %d of the log: %w", seq, err)
+	if e, err = stored.Read(); err != nil {
+		return e, fmt.Errorf("audit: entry %d of the log: %w", stored.Seq, err)
 	}
 	return e, nil
 }
@@ -153,14 +177,13 @@ func scanEntry(row store.Scanner) (e Entry, err error) {
 // Around returns one entry with its neighbours, oldest first; none when
 // there is no such entry, or no longer.
 func (l *Log) Around(ctx context.Context, seq int64, neighbours int) ([]Entry, error) {
-	const around = `SELECT seq, line, personal FROM audit_lines WHERE `
-	before, err := store.Collect(ctx, l.db.Reader(), scanEntry, around+`seq <= $1 ORDER BY seq DESC LIMIT $2`, seq, neighbours+1)
+	before, err := store.Collect(ctx, l.db.Reader(), scanEntry, selectLines+`seq <= $1 ORDER BY seq DESC LIMIT $2`, seq, neighbours+1)
 	if err != nil || len(before) == 0 || before[0].Seq != seq {
-		return nil, store.AsTrouble(err)
+		return nil, err
 	}
 	slices.Reverse(before)
-	after, err := store.Collect(ctx, l.db.Reader(), scanEntry, around+`seq > $1 ORDER BY seq LIMIT $2`, seq, neighbours)
-	return append(before, after...), store.AsTrouble(err)
+	after, err := store.Collect(ctx, l.db.Reader(), scanEntry, selectLines+`seq > $1 ORDER BY seq LIMIT $2`, seq, neighbours)
+	return append(before, after...), err
 }
 
 // Stored is an entry as it is in the database.
@@ -169,18 +192,20 @@ type Stored struct {
 	Written
 }
 
+func scanStored(row store.Scanner) (s Stored, err error) {
+	return s, row.Scan(&s.Seq, &s.Line, &s.Personal)
+}
+
 // StoredAfter returns entries of one event behind an entry, oldest first.
 func (l *Log) StoredAfter(ctx context.Context, q store.Querier, code Code, after int64, limit int) ([]Stored, error) {
-	return store.Collect(ctx, q, func(row store.Scanner) (e Stored, err error) {
-		return e, row.Scan(&e.Seq, &e.Line, &e.Personal)
-	}, `SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq LIMIT $3`, code, after, limit)
+	return store.Collect(ctx, q, scanStored,
+		selectLines+`code = $1 AND seq > $2 ORDER BY seq LIMIT $3`, code, after, limit)
 }
 
 // Has reports whether an entry is there, and says that the event happened to the job.
 func (l *Log) Has(ctx context.Context, q store.Querier, seq int64, code Code, jobID string) (bool, error) {
-	var n int
-	err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_lines WHERE seq = $1 AND code = $2 AND job_id = $3`, seq, code, jobID).Scan(&n)
-	return n > 0, err
+	return store.Value[bool](ctx, q,
+		`SELECT COUNT(*) > 0 FROM audit_lines WHERE seq = $1 AND code = $2 AND job_id = $3`, seq, code, jobID)
 }
 
 // maxOfJob is how many entries of a job SeqsOf returns.
@@ -188,14 +213,6 @@ const maxOfJob = 100
 
 // SeqsOf returns the numbers of a job's entries of some events, in ascending order.
 func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes ...Code) ([]int64, error) {
-	var query store.Query
-	query.Text = `SELECT seq FROM audit_lines WHERE job_id <> '' AND job_id = ` + query.Arg(jobID) + ` AND code IN (`
-	for i, code := range codes {
-		if i > 0 {
-			query.Text += ", "
-		}
-		query.Text += query.Arg(code)
-	}
-	query.Text += `) ORDER BY seq LIMIT ` + query.Arg(maxOfJob)
-	return store.Column[int64](ctx, q, query.Text, query.Args...)
+	return store.Column[int64](ctx, q, `SELECT seq FROM audit_lines
+		WHERE job_id <> '' AND job_id = $1 AND code IN `+listOf(codes)+` ORDER BY seq LIMIT $2`, jobID, maxOfJob)
 }

@@ -24,10 +24,8 @@ type Listed struct {
 // are gone or have lost their personal part.
 func (l *Log) OfJob(ctx context.Context, jobID string, sealed int64) (all []Listed, err error) {
 	all, err = store.Collect(ctx, l.db.Reader(), func(row store.Scanner) (p Listed, err error) {
-		var personal string
-		err = row.Scan(&p.Seq, &personal)
-		return Listed{p.Seq, personal == ""}, err
-	}, `SELECT seq, personal FROM audit_lines WHERE job_id <> '' AND job_id = $1 ORDER BY seq`, jobID)
+		return p, row.Scan(&p.Seq, &p.Erased)
+	}, `SELECT seq, personal = '' FROM audit_lines WHERE job_id <> '' AND job_id = $1 ORDER BY seq`, jobID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +42,7 @@ func (l *Log) OfJob(ctx context.Context, jobID string, sealed int64) (all []List
 
 // removedBefore returns the log.removed entry for approvals that a seal names, if any.
 func (l *Log) removedBefore(ctx context.Context, sealed int64) ([]Listed, error) {
-	const query = `SELECT seq, line, personal FROM audit_lines WHERE `
-	seal, err := scanEntry(l.db.Reader().QueryRowContext(ctx, query+`seq = $1`, sealed))
+	seal, err := scanEntry(l.db.Reader().QueryRowContext(ctx, selectLines+`seq = $1`, sealed))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +52,7 @@ func (l *Log) removedBefore(ctx context.Context, sealed int64) ([]Listed, error)
 	if err != nil {
 		return nil, nil // who checks the pack is told
 	}
-	e, err := scanEntry(l.db.Reader().QueryRowContext(ctx, query+`code = $1 ORDER BY seq DESC LIMIT 1`, LogRemoved))
+	e, err := scanEntry(l.db.Reader().QueryRowContext(ctx, selectLines+`code = $1 ORDER BY seq DESC LIMIT 1`, LogRemoved))
 	if errors.Is(err, sql.ErrNoRows) || err == nil && WholeNumber(e.Details["to"]) < from {
 		return nil, nil
 	}
@@ -75,7 +72,7 @@ func (l *Log) erasures(ctx context.Context, of []Listed) (found []Listed, err er
 		return nil, nil
 	}
 	all, err := store.Collect(ctx, l.db.Reader(), scanEntry,
-		`SELECT seq, line, personal FROM audit_lines WHERE code = $1 AND seq > $2 ORDER BY seq`, LogErased, slices.Min(erased))
+		selectLines+`code = $1 AND seq > $2 ORDER BY seq`, LogErased, slices.Min(erased))
 	for _, e := range all {
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)
@@ -100,7 +97,8 @@ func (l *Log) Proved(ctx context.Context, entries []Listed, size int64) iter.Seq
 	return func(yield func(Proved, error) bool) {
 		for _, p := range entries {
 			var e Proved
-			err := l.db.Reader().QueryRowContext(ctx, `SELECT line, personal FROM audit_lines WHERE seq = $1`, p.Seq).Scan(&e.Line, &e.Personal)
+			stored, err := scanStored(l.db.Reader().QueryRowContext(ctx, selectLines+`seq = $1`, p.Seq))
+			e.Written = stored.Written
 			if err == nil && e.Personal == "" && !p.Erased {
 				err = fmt.Errorf("audit: entry %d of the log was erased while a pack was made", p.Seq)
 			}

@@ -10,9 +10,7 @@ import (
 
 // Knows reports whether a published checkpoint is in the database.
 func (l *Log) Knows(ctx context.Context, size int64, note string) (known bool, err error) {
-	var n int
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM checkpoints WHERE size = $1 AND note = $2`, size, note).Scan(&n)
-	return n > 0, store.AsTrouble(err)
+	return store.Value[bool](ctx, l.db.Reader(), `SELECT COUNT(*) > 0 FROM checkpoints WHERE size = $1 AND note = $2`, size, note)
 }
 
 // Lost are the published checkpoints that a log does not include: those of more
@@ -26,9 +24,9 @@ type Lost struct{ After, UpTo int64 }
 func (l *Log) HoldRestored(ctx context.Context, published Checkpoint, lost Lost,
 	hold func(context.Context) error) (held bool, err error) {
 	said, err := store.Collect(ctx, l.db.Reader(), scanEntry,
-		`SELECT seq, line, personal FROM audit_lines WHERE code = $1 ORDER BY seq`, LogRestored)
+		selectLines+`code = $1 ORDER BY seq`, LogRestored)
 	if err != nil {
-		return false, store.AsTrouble(err)
+		return false, err
 	}
 	for _, e := range said {
 		if WholeNumber(e.Details["known_size"]) < published.Size && published.Size <= WholeNumber(e.Details["published_size"]) &&

@@ -41,9 +41,9 @@ type Retention struct {
 }
 
 // Retention returns how long entries are kept.
-func (l *Log) Retention(ctx context.Context) (k Retention, err error) {
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT keep_months, removed FROM audit_head WHERE id = 1`).Scan(&k.Months, &k.Removed)
-	return k, store.AsTrouble(err)
+func (l *Log) Retention(ctx context.Context) (Retention, error) {
+	h, err := readHead(ctx, l.db.Reader())
+	return Retention{Months: h.months, Removed: h.removed}, err
 }
 
 // SetRetention sets for how many months entries are kept; 0 is for ever.
@@ -52,15 +52,14 @@ func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 		return FaultKeepMonths.With(MinKeepMonths)
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		var before int
-		if err := tx.QueryRowContext(ctx,
-			`UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING keep_months`).Scan(&before); err != nil || before == months {
+		h, err := lockHead(ctx, tx)
+		if err != nil || h.months == months {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
+		if err := tx.Exec(ctx, `UPDATE audit_head SET keep_months = $1 WHERE id = 1`, months); err != nil {
 			return err
 		}
-		return l.RecordIn(ctx, tx, Entry{Code: LogKeepSet, Actor: by, Details: map[string]any{"before": before, "after": months}})
+		return l.RecordIn(ctx, tx, Entry{Code: LogKeepSet, Actor: by, Details: map[string]any{"before": h.months, "after": months}})
 	})
 }
 
@@ -88,93 +87,86 @@ func (l *Log) Sweep(ctx context.Context) error {
 // removeOld records in the log that entries older than the retention period are
 // removed. It reads the age from the line of the last one, not from the index columns.
 func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
-	var months int
-	var removed int64
-	err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1
-		RETURNING removed, keep_months`).Scan(&removed, &months)
-	if err != nil || months == 0 {
+	h, err := lockHead(ctx, tx)
+	if err != nil || h.months == 0 {
 		return err
 	}
 	said, err := l.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err = store.IfNone(err, nil); err != nil {
 		return err
 	}
-	if WholeNumber(said.Details["after"]) != int64(months) {
-		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", months)
+	if WholeNumber(said.Details["after"]) != int64(h.months) {
+		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", h.months)
 	}
 	// Once a day, because each removal adds an entry that stays.
-	before := l.db.Now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour)
+	before := l.db.Now().UTC().AddDate(0, -h.months, 0).Truncate(24 * time.Hour)
 	e, err := l.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
-	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= removed {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= h.removed {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if !e.At.Before(before) {
-		return fmt.Errorf(
-			"audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
+		return fmt.Errorf("audit: entry %d of the log is not as old as what it is found by says: nothing is removed", e.Seq)
 	}
-	var kept int64
-	err = tx.QueryRowContext(ctx,
-		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+neverRemovedCodes, removed, e.Seq).Scan(&kept)
-	if err != nil || kept == e.Seq-removed {
+	kept, err := store.Value[int64](ctx, tx,
+		`SELECT COUNT(*) FROM audit_lines WHERE seq > $1 AND seq <= $2 AND code IN `+listOf(NeverRemoved), h.removed, e.Seq)
+	if err != nil || kept == e.Seq-h.removed {
 		return err
 	}
-	if _, err = tx.ExecContext(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, e.Seq); err != nil {
+	if err := tx.Exec(ctx, `UPDATE audit_head SET removed = $1 WHERE id = 1`, e.Seq); err != nil {
 		return err
 	}
 	return l.RecordIn(ctx, tx, Entry{Code: LogRemoved, Actor: System,
-		Details: map[string]any{"from": removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
+		Details: map[string]any{"from": h.removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
 }
 
 // proven reads one entry and checks its hash.
 func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e Entry, err error) {
-	var stored storedLine
-	if err := tx.QueryRowContext(ctx,
-		`SELECT seq, line, personal FROM audit_lines WHERE `+which, arg).Scan(&stored.seq, &stored.Line, &stored.Personal); err != nil {
+	stored, err := scanStored(tx.QueryRowContext(ctx, selectLines+which, arg))
+	if err != nil {
 		return e, err
 	}
-	var hash []byte
-	if err := tx.QueryRowContext(ctx,
-		`SELECT hash FROM audit_hashes WHERE number = $1`, tlog.StoredHashIndex(0, stored.seq-1)).Scan(&hash); err != nil {
+	hash, err := storedHash(ctx, tx, tlog.StoredHashIndex(0, stored.Seq-1))
+	if err != nil {
 		return e, err
 	}
 	leaf := stored.Leaf()
 	if e, err = stored.Read(); err != nil || string(hash) != string(leaf[:]) {
-		return e, errors.Join(fmt.Errorf("audit: entry %d of the log is not the one that was written", stored.seq), err)
+		return e, errors.Join(fmt.Errorf("audit: entry %d of the log is not the one that was written", stored.Seq), err)
 	}
 	return e, nil
 }
 
-// neverRemovedCodes is NeverRemoved for SQL. The database's triggers list the same codes.
-var neverRemovedCodes = func() string {
+// listOf is a list of codes for SQL.
+func listOf(codes []Code) string {
 	var list []string
-	for _, code := range NeverRemoved {
+	for _, code := range codes {
 		list = append(list, "'"+string(code)+"'")
 	}
 	return "(" + strings.Join(list, ", ") + ")"
-}()
+}
 
 // removeSome deletes some of the entries that the log says are removed, and returns how many.
 func (l *Log) removeSome(ctx context.Context, tx *store.Tx) (int, error) {
-	old, err := store.Collect(ctx, tx, scanEntry, `
-		SELECT seq, line, personal FROM audit_lines WHERE seq <= (SELECT removed FROM audit_head WHERE id = 1)
-			AND code NOT IN `+neverRemovedCodes+` ORDER BY seq LIMIT $1`, entriesAtOnce)
+	old, err := store.Collect(ctx, tx, scanEntry,
+		selectLines+`seq <= (SELECT removed FROM audit_head WHERE id = 1) AND code NOT IN `+listOf(NeverRemoved)+`
+			ORDER BY seq LIMIT $1`, entriesAtOnce)
 	for _, e := range old {
 		if err == nil {
-			err = forgetWords(ctx, tx, e.Seq, e.Terms())
+			err = forgetWords(ctx, tx, e)
 		}
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `DELETE FROM audit_lines WHERE seq = $1`, e.Seq)
+			err = tx.Exec(ctx, `DELETE FROM audit_lines WHERE seq = $1`, e.Seq)
 		}
 	}
 	return len(old), err
 }
 
-func forgetWords(ctx context.Context, tx *store.Tx, seq int64, words []string) error {
-	for _, word := range words {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM audit_words WHERE word = $1 AND seq = $2`, word, seq); err != nil {
+func forgetWords(ctx context.Context, tx *store.Tx, e Entry) error {
+	for _, word := range e.Terms() {
+		if err := tx.Exec(ctx, `DELETE FROM audit_words WHERE word = $1 AND seq = $2`, word, e.Seq); err != nil {
 			return err
 		}
 	}
@@ -271,21 +263,13 @@ func mentions(value any, name string) bool {
 }
 
 func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {
-	var w Written
-	if err := tx.QueryRowContext(ctx,
-		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING line`, e.Seq).Scan(&w.Line); err != nil {
-		return err
-	}
-	left, err := w.Read()
+	left, err := scanEntry(tx.QueryRowContext(ctx,
+		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING seq, line, personal`, e.Seq))
 	if err != nil {
 		return err
 	}
-	if err := forgetWords(ctx, tx, e.Seq, e.Terms()); err != nil {
+	if err := forgetWords(ctx, tx, e); err != nil {
 		return err
 	}
-	var rows []any
-	for _, word := range left.Terms() {
-		rows = append(rows, word, e.Seq)
-	}
-	return store.InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
+	return saveWords(ctx, tx, left)
 }

@@ -39,61 +39,32 @@ func (l *Log) SignOff(ctx context.Context, by Actor, upTo int64, note string) er
 	return l.Record(ctx, Entry{Code: LogReviewed, Actor: by, Details: map[string]any{"from": last.UpTo + 1, "to": upTo, "note": note}})
 }
 
-// reviewsAtOnce is how many entries are read between two queries.
-const reviewsAtOnce = 200
-
 // FurthestReview returns the sign-off of an auditor, or of any for "", that goes
 // furthest. It is zero when there is none.
 func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review, err error) {
-	for before := int64(0); ; {
-		found, err := l.Entries(ctx, Filter{Code: LogReviewed, Actor: actor, Before: before, Limit: reviewsAtOnce})
-		if err != nil || len(found) == 0 {
-			return furthest, err
+	err = l.each(ctx, Filter{Code: LogReviewed, Actor: actor}, func(e Entry) bool {
+		if upTo := WholeNumber(e.Details["to"]); upTo > furthest.UpTo {
+			note, _ := e.Details["note"].(string)
+			furthest = Review{By: e.Actor.Name, At: e.At, UpTo: upTo, Note: note, Seq: e.Seq}
 		}
-		for _, e := range found {
-			before = e.Seq
-			if upTo := WholeNumber(e.Details["to"]); upTo > furthest.UpTo {
-				note, _ := e.Details["note"].(string)
-				furthest = Review{By: e.Actor.Name, At: e.At, UpTo: upTo, Note: note, Seq: e.Seq}
-			}
-		}
-	}
+		return true
+	})
+	return furthest, err
 }
 
 // LastRead returns the newest entry that says that a person read or searched the
 // log in another session than this; zero when there is none.
 func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	for _, code := range []Code{LogRead, LogSearched} {
-		e, err := l.lastRead(ctx, by, code)
-		if err != nil {
-			return Entry{}, err
-		}
-		if e.Seq > last.Seq {
-			last = e
-		}
-	}
-	return last, nil
-}
-
-func (l *Log) lastRead(ctx context.Context, by Actor, code Code) (e Entry, err error) {
-	for before := int64(0); ; {
-		found, err := l.Entries(ctx, Filter{Code: code, Actor: by.Name, Before: before, Limit: reviewsAtOnce})
-		if err != nil || len(found) == 0 {
-			return Entry{}, err
-		}
-		for _, e := range found {
-			if e.Actor.Session != by.Session {
-				return e, nil
+		err = errors.Join(err, l.each(ctx, Filter{Code: code, Actor: by.Name}, func(e Entry) bool {
+			other := e.Actor.Session != by.Session
+			if other && e.Seq > last.Seq {
+				last = e
 			}
-			before = e.Seq
-		}
+			return !other
+		}))
 	}
-}
-
-// Size is the number of the last entry.
-func (l *Log) Size(ctx context.Context) (size int64, err error) {
-	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM audit_head WHERE id = 1`).Scan(&size)
-	return size, store.AsTrouble(err)
+	return last, err
 }
 
 // SaveVerified saves the result of a verification and records it in the log.
@@ -103,8 +74,8 @@ func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 		return err
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text)); err != nil {
+		err := tx.Exec(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text))
+		if err != nil {
 			return err
 		}
 		e := Entry{Code: LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
@@ -118,10 +89,9 @@ func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 
 // LastVerified returns the result of the last verification; nil when there was none.
 func (l *Log) LastVerified(ctx context.Context) (*Verified, error) {
-	var text string
-	err := l.db.Reader().QueryRowContext(ctx, `SELECT checked FROM audit_head WHERE id = 1`).Scan(&text)
+	text, err := store.Value[string](ctx, l.db.Reader(), `SELECT checked FROM audit_head WHERE id = 1`)
 	if err != nil || text == "" {
-		return nil, store.AsTrouble(err)
+		return nil, err
 	}
 	var v Verified
 	if err := json.Unmarshal([]byte(text), &v); err != nil {

@@ -3,8 +3,6 @@ package audit
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -116,12 +114,9 @@ func (l *Log) bounds(ctx context.Context, f Filter) (first, last int64, err erro
 // reachedAt returns the first entry once the log had reached a time; one after
 // the last when it has not.
 func (l *Log) reachedAt(ctx context.Context, t time.Time) (seq int64, err error) {
-	err = l.db.Reader().QueryRowContext(ctx,
-		`SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1`, t.UnixMilli()).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = l.db.Reader().QueryRowContext(ctx, `SELECT seq + 1 FROM audit_head WHERE id = 1`).Scan(&seq)
-	}
-	return seq, err
+	return store.Value[int64](ctx, l.db.Reader(), `
+		SELECT COALESCE((SELECT seq FROM audit_lines WHERE reached >= $1 ORDER BY reached, seq LIMIT 1), seq + 1)
+		FROM audit_head WHERE id = 1`, t.UnixMilli())
 }
 
 // rarestFirst sorts words by how many entries have them, and reports whether the
@@ -135,7 +130,8 @@ func (l *Log) rarestFirst(ctx context.Context, words []string, f Filter) (sorted
 	}
 	few := func(condition string, arg string) (n int64) {
 		if err == nil {
-			err = l.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg).Scan(&n)
+			n, err = store.Value[int64](ctx, l.db.Reader(),
+				`SELECT COUNT(*) FROM (SELECT 1 FROM `+condition+` = $1 LIMIT 10000) AS few`, arg)
 		}
 		return n
 	}

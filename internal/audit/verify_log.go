@@ -46,49 +46,44 @@ type verifier struct {
 // entries that end jobs which no entry seals, though their end is an hour ago.
 func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) (unsealed []Entry, err error) {
 	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]publishedCheckpoint{}}
-	var head, reached, removed int64
-	var months int
-	var edge []byte
-	var name string
-	err = tx.QueryRowContext(ctx,
-		`SELECT seq, edge, reached, removed, keep_months, origin FROM audit_head WHERE id = 1`).Scan(&head, &edge, &reached, &removed, &months, &name)
+	h, err := readHead(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	if w.public == "" && l.signer != nil {
-		signer, err := l.signer(name)
+		signer, err := l.signer(h.origin)
 		if err != nil {
 			return nil, err
 		}
 		w.public = signer.Public
 	}
 	v.Unsigned = w.public == ""
-	if err := w.published(p, name); err != nil {
+	if err := w.published(p, h.origin); err != nil {
 		return nil, err
 	}
 	var kept checkpointReader
-	for from := int64(1); from <= head; from += verifiedAtOnce {
-		if err := w.page(ctx, from, min(from+verifiedAtOnce-1, head), &kept); err != nil {
+	for from := int64(1); from <= h.seq; from += verifiedAtOnce {
+		if err := w.page(ctx, from, min(from+verifiedAtOnce-1, h.seq), &kept); err != nil {
 			return nil, err
 		}
 	}
-	v.Entries = head
-	if err := w.afterLast(ctx, head); err != nil {
+	v.Entries = h.seq
+	if err := w.afterLast(ctx, h.seq); err != nil {
 		return nil, err
 	}
-	if string(edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
+	if string(h.edge) != string(w.tree.Edge()) && len(v.Wrong) == 0 {
 		v.Add("audit log: the tree does not match the entries")
 	}
-	if reached != w.reached && len(v.Wrong) == 0 {
+	if h.reached != w.reached && len(v.Wrong) == 0 {
 		v.Add("audit log: the time of the last entry does not match the entries")
 	}
-	if removed != w.removed {
-		v.Add("audit log: entries up to %d are marked as removed, but the log says up to %d", removed, w.removed)
+	if h.removed != w.removed {
+		v.Add("audit log: entries up to %d are marked as removed, but the log says up to %d", h.removed, w.removed)
 	}
-	if months != w.months {
-		v.Add("audit log: the retention period is %d months, but the log says %d", months, w.months)
+	if h.months != w.months {
+		v.Add("audit log: the retention period is %d months, but the log says %d", h.months, w.months)
 	}
-	if err := w.checkpointsBeyond(ctx, head, &kept); err != nil {
+	if err := w.checkpointsBeyond(ctx, h.seq, &kept); err != nil {
 		return nil, err
 	}
 	return w.unsealed(), w.conclude(ctx)
@@ -99,15 +94,15 @@ const verifiedAtOnce = 2_000
 
 // storedLine is an entry with what it is found by.
 type storedLine struct {
-	seq, at, reached, failed int64
-	Written
-	code, actor, job string
+	Stored
+	at, reached, failed int64
+	code, actor, job    string
 }
 
 // page replays the entries from … to.
 func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
 	lines, err := store.Collect(ctx, w.tx, func(row store.Scanner) (l storedLine, err error) {
-		return l, row.Scan(&l.seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
+		return l, row.Scan(&l.Seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
 	}, `
 			SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines
 			WHERE seq >= $1 AND seq <= $2 ORDER BY seq`,
@@ -135,7 +130,7 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 		if known {
 			leaf = tlog.Hash(hashes[0].hash)
 		}
-		switch there := len(lines) > 0 && lines[0].seq == seq; {
+		switch there := len(lines) > 0 && lines[0].Seq == seq; {
 		case !there:
 			w.missing.add(seq)
 		default:
@@ -163,37 +158,37 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 // entry checks one entry by itself.
 func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if known && l.Leaf() != leaf {
-		w.v.Add("entry %d of the log: the entry was changed", l.seq)
+		w.v.Add("entry %d of the log: the entry was changed", l.Seq)
 		return
 	}
 	e, err := l.Read()
 	switch {
 	case errors.Is(err, ErrPersonal):
-		w.v.Add("entry %d of the log: the personal data was changed", l.seq)
+		w.v.Add("entry %d of the log: the personal data was changed", l.Seq)
 		return
 	case err != nil:
-		w.v.Add("entry %d of the log: the entry cannot be read", l.seq)
+		w.v.Add("entry %d of the log: the entry cannot be read", l.Seq)
 		return
-	case e.Seq != l.seq:
-		w.v.Add("entry %d of the log: the entry was written as number %d", l.seq, e.Seq)
+	case e.Seq != l.Seq:
+		w.v.Add("entry %d of the log: the entry was written as number %d", l.Seq, e.Seq)
 		return
 	}
 	after := max(w.reached, l.at)
-	if w.missing.holds(l.seq - 1) { // times of removed entries went with them
+	if w.missing.holds(l.Seq - 1) { // times of removed entries went with them
 		after = max(after, l.reached)
 	}
 	if l.at != e.At.UnixMilli() || l.code != string(e.Code) || l.failed != store.Number(e.Code.Failure()) ||
 		l.actor != strings.ToLower(e.Actor.Name) ||
 		l.job != e.JobID ||
 		l.reached != after {
-		w.v.Add("entry %d of the log: the search fields do not match the entry", l.seq)
+		w.v.Add("entry %d of the log: the search fields do not match the entry", l.Seq)
 	}
 	w.reached, w.lastAt = after, e.At
 	if e.Erased {
-		w.erased.add(l.seq)
+		w.erased.add(l.Seq)
 	}
 	for _, word := range e.Terms() {
-		w.words += wordSum(word, l.seq)
+		w.words += wordSum(word, l.Seq)
 	}
 	w.learn(e)
 }
@@ -242,11 +237,10 @@ func WholeNumber(value any) int64 {
 
 // afterLast finds entries behind the last.
 func (w *verifier) afterLast(ctx context.Context, head int64) error {
-	var beyond int64
-	err := w.tx.QueryRowContext(ctx, `
-			SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1) + (SELECT COUNT(*) FROM audit_hashes
-			WHERE number >= $2 OR number < 0)`,
-		head, tlog.StoredHashIndex(0, head)).Scan(&beyond)
+	beyond, err := store.Value[int64](ctx, w.tx, `
+		SELECT (SELECT COUNT(*) FROM audit_lines WHERE seq > $1 OR seq < 1)
+			+ (SELECT COUNT(*) FROM audit_hashes WHERE number >= $2 OR number < 0)`,
+		head, tlog.StoredHashIndex(0, head))
 	if err == nil && beyond > 0 {
 		w.v.Add("audit log: %d entries or hashes are outside the %d counted entries", beyond, head)
 	}
@@ -273,23 +267,17 @@ func (w *verifier) conclude(ctx context.Context) error {
 			w.v.Add("entry %d of the log: the personal data is missing, but no entry says that it was erased", at)
 		}
 	}
-	words, err := w.tx.QueryContext(ctx, `SELECT word, seq FROM audit_words`)
-	if err != nil {
-		return err
-	}
-	defer words.Close()
-	for words.Next() {
+	err := store.Each(ctx, w.tx, func(row store.Scanner) error {
 		var word string
 		var seq int64
-		if err := words.Scan(&word, &seq); err != nil {
-			return err
-		}
+		err := row.Scan(&word, &seq)
 		w.words -= wordSum(word, seq)
-	}
-	if w.words != 0 {
+		return err
+	}, `SELECT word, seq FROM audit_words`)
+	if err == nil && w.words != 0 {
 		w.v.Add("audit log: the search keywords do not match the entries")
 	}
-	return words.Err()
+	return err
 }
 
 var wordSeed = maphash.MakeSeed()

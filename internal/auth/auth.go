@@ -30,7 +30,7 @@ const (
 	ReadAudit   Permission = "audit.read"       // the log
 	Review      Permission = "audit.review"     // sign off entries of the log, have it verified
 	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
-	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch, what is kept and for how long, entries of the log included
+	Govern      Permission = "sending.govern"   // pace, limits, order of jobs, the kill switch, retention of tags and log
 	Protect     Permission = "protected.manage" // say which accounts no job may touch
 )
 

@@ -91,7 +91,8 @@ func CheckNobody(password string) {
 // format writes the PHC string format, such as $argon2id$v=19$m=19456,t=2,p=1$salt$key.
 func format(c cost, salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.memory, c.passes, c.parallelism, b64(salt), b64(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version, c.memory, c.passes, c.parallelism, b64(salt), b64(key))
 }
 
 // parse reads what format writes, and nothing else, within bounds.

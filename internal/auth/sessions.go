@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -34,10 +32,10 @@ type Session struct {
 func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
 	now := store.Millis(us.db.Now())
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
+		if err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `
+		err := tx.Exec(ctx, `
 			INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			session.ID, session.TokenHash, session.UserID, session.Data, session.Address, store.Clean(session.UserAgent, 300),
@@ -51,11 +49,12 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`, byAddress(by.Address)); err != nil {
+		err = tx.Exec(ctx, `UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`,
+			byAddress(by.Address))
+		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
+		if err := tx.Exec(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
 			return err
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
@@ -81,16 +80,17 @@ func byAddress(address string) string    { return "@" + address }
 func (us *Users) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
 	now := us.db.Now()
 	return wait, us.db.Tx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, store.Millis(now.Add(-forgetAfter))); err != nil {
+		err := tx.Exec(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, store.Millis(now.Add(-forgetAfter)))
+		if err != nil {
 			return err
 		}
 		for _, source := range []string{byAddress(address), byName(name, address)} { // always locked in this order
 			var failures int
-			var last int64
+			var last time.Time
 			err := tx.QueryRowContext(ctx, `
 				INSERT INTO sign_in_failures (source, failures, last_at) VALUES ($1, 0, $2)
 				ON CONFLICT (source) DO UPDATE SET failures = sign_in_failures.failures RETURNING failures, last_at`,
-				source, store.Millis(now)).Scan(&failures, &last)
+				source, store.Millis(now)).Scan(&failures, store.ScanTime(&last))
 			if err != nil {
 				return err
 			}
@@ -100,45 +100,40 @@ func (us *Users) TrySignIn(ctx context.Context, name, address string) (wait time
 			}
 			if failures >= allowed {
 				pause := min(longestWait, 2*time.Second<<min(failures-allowed, 20))
-				wait = max(wait, store.FromMillis(last).Add(pause).Sub(now))
+				wait = max(wait, last.Add(pause).Sub(now))
 			}
 		}
 		if wait > 0 {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE sign_in_failures SET failures = failures + 1, last_at = $3 WHERE source = $1 OR source = $2`,
+		return tx.Exec(ctx,
+			`UPDATE sign_in_failures SET failures = failures + 1, last_at = $3 WHERE source = $1 OR source = $2`,
 			byAddress(address), byName(name, address), store.Millis(now))
-		return err
 	})
 }
 
 // SignInFailed records that an attempt of by.Name, as typed, from by.Address failed.
 func (us *Users) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
-	return us.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name, Details: map[string]any{"reason": reason}})
+	return us.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name,
+		Details: map[string]any{"reason": reason}})
 }
 
 // Session returns a session that is alive and its user.
 func (us *Users) Session(ctx context.Context, tokenHash string) (session Session, user User, err error) {
-	var created, seen, expires int64
 	row := us.db.Reader().QueryRowContext(ctx, `
 		SELECT s.id, s.token_hash, s.user_id, s.data, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at,
 			`+userColumns+`
 		FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at = 0`, tokenHash, store.Millis(us.db.Now()))
 	user, err = scanUser(store.ScanAlso(row, &session.ID, &session.TokenHash, &session.UserID, &session.Data, &session.Address,
-		&session.UserAgent, &created, &seen, &expires))
-	if errors.Is(err, sql.ErrNoRows) {
-		return session, user, FaultNoSession.With()
-	}
-	session.CreatedAt, session.SeenAt, session.ExpiresAt = store.FromMillis(created), store.FromMillis(seen), store.FromMillis(expires)
-	return session, user, err
+		&session.UserAgent, store.ScanTime(&session.CreatedAt), store.ScanTime(&session.SeenAt), store.ScanTime(&session.ExpiresAt)))
+	return session, user, store.IfNone(err, FaultNoSession.With())
 }
 
 // SaveSession keeps a session's data and how long it lives.
 func (us *Users) SaveSession(ctx context.Context, session Session) error {
-	err := us.db.Exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`,
+	return us.db.Exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`,
 		session.ID, session.Data, store.Millis(session.SeenAt), store.Millis(session.ExpiresAt))
-	return err
 }
 
 // SignOut ends the actor's session.
@@ -152,6 +147,5 @@ func (us *Users) SignOut(ctx context.Context, by audit.Actor) error {
 }
 
 func endSessions(ctx context.Context, tx *store.Tx, userID string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
-	return err
+	return tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
 }

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -39,10 +37,8 @@ type User struct {
 const userColumns = `u.id, u.name, u.role, u.password_hash, u.created_at, u.disabled_at, u.last_sign_in`
 
 func scanUser(row store.Scanner) (u User, err error) {
-	var created, disabled, signedIn int64
-	err = row.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash, &created, &disabled, &signedIn)
-	u.CreatedAt, u.DisabledAt, u.LastSignIn = store.FromMillis(created), store.FromMillis(disabled), store.FromMillis(signedIn)
-	return u, err
+	return u, row.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash,
+		store.ScanTime(&u.CreatedAt), store.ScanTime(&u.DisabledAt), store.ScanTime(&u.LastSignIn))
 }
 
 // Users are those who may sign in, with their sessions. Its methods may be called
@@ -64,7 +60,8 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 		return User{}, FaultUserRole.With()
 	}
 	now := us.db.Now()
-	u := User{ID: store.NewID(now), Name: name, Role: role, PasswordHash: passwordHash, CreatedAt: store.FromMillis(store.Millis(now))}
+	u := User{ID: store.NewID(now), Name: name, Role: role, PasswordHash: passwordHash,
+		CreatedAt: now.Truncate(time.Millisecond).UTC()}
 	return u, us.db.Tx(ctx, func(tx *store.Tx) error {
 		err := store.One(ctx, tx, FaultUserTaken.With(name), `
 			INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -73,7 +70,8 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 		if err != nil {
 			return err
 		}
-		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name, Details: map[string]any{"role": role}})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name,
+			Details: map[string]any{"role": role}})
 	})
 }
 
@@ -84,26 +82,23 @@ func (us *Users) List(ctx context.Context) ([]User, error) {
 
 // ByID returns a user.
 func (us *Users) ByID(ctx context.Context, id string) (User, error) {
-	return us.find(ctx, `u.id = $1`, id)
+	return find(ctx, us.db.Reader(), `u.id = $1`, id)
 }
 
 // ByName returns a user by exact name.
 func (us *Users) ByName(ctx context.Context, name string) (User, error) {
-	return us.find(ctx, `u.name = $1`, store.Clean(name, 100))
+	return find(ctx, us.db.Reader(), `u.name = $1`, store.Clean(name, 100))
 }
 
-func (us *Users) find(ctx context.Context, where string, arg string) (User, error) {
-	u, err := scanUser(us.db.Reader().QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE `+where, arg))
-	if errors.Is(err, sql.ErrNoRows) {
-		return u, FaultNoUser.With()
-	}
-	return u, err
+func find(ctx context.Context, q store.Querier, where, arg string) (User, error) {
+	u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE `+where, arg))
+	return u, store.IfNone(err, FaultNoUser.With())
 }
 
 // SetPassword replaces a password and ends the user's sessions.
 func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
 	return us.change(ctx, by, id, audit.UserPasswordSet, nil, func(tx *store.Tx) error {
-		if err := store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
+		if err := tx.Exec(ctx, `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err
 		}
 		return endSessions(ctx, tx, id)
@@ -116,7 +111,7 @@ func (us *Users) SetRole(ctx context.Context, by audit.Actor, id string, role Ro
 		return FaultUserRole.With()
 	}
 	return us.change(ctx, by, id, audit.UserRoleSet, map[string]any{"role": role}, func(tx *store.Tx) error {
-		return store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET role = $2 WHERE id = $1`, id, role)
+		return tx.Exec(ctx, `UPDATE users SET role = $2 WHERE id = $1`, id, role)
 	})
 }
 
@@ -127,33 +122,30 @@ func (us *Users) SetDisabled(ctx context.Context, by audit.Actor, id string, dis
 		code, at = audit.UserDisabled, store.Millis(us.db.Now())
 	}
 	return us.change(ctx, by, id, code, nil, func(tx *store.Tx) error {
-		if err := store.One(ctx, tx, FaultNoUser.With(), `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
+		if err := tx.Exec(ctx, `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
 			return err
 		}
 		return endSessions(ctx, tx, id)
 	})
 }
 
-// change makes a change, keeps at least one admin who can sign in, and records it.
+// change makes a change of a user who exists, keeps at least one admin who can sign in, and records it.
 func (us *Users) change(ctx context.Context, by audit.Actor, id string, code audit.Code, details map[string]any,
 	change func(*store.Tx) error) error {
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		// Every admin's row, so that two admins who disable each other at once cannot both succeed.
-		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {
+		if err := tx.Exec(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {
 			return err
 		}
-		before, err := scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id))
-		if errors.Is(err, sql.ErrNoRows) {
-			return FaultNoUser.With()
-		}
+		before, err := find(ctx, tx, `u.id = $1`, id)
 		if err == nil {
 			err = change(tx)
 		}
 		if err != nil {
 			return err
 		}
-		var admins int
-		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled_at = 0`).Scan(&admins); err != nil {
+		admins, err := store.Value[int](ctx, tx, `SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled_at = 0`)
+		if err != nil {
 			return err
 		}
 		if admins == 0 && before.Role == Admin && before.DisabledAt.IsZero() {

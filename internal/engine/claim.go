@@ -21,8 +21,11 @@ import (
 //   - waits: it has waiting accounts that may be sent. They wait for accounts in doubt
 //     of jobs with the same accounts, and for those of these jobs that started earlier.
 //
-// A time more than 90 s ahead counts as reached: the clock was set back. Conditions on
-// batches repeat the conditions of an index, so that the database uses it.
+// A time more than 90 s ahead counts as reached: the clock was set back.
+//
+// Some conditions on batches say the same twice (outcome IN (…) AND outcome = …): the
+// first repeats, word for word, the condition of the partial index batches_free. The
+// planner uses a partial index only for a query that has its condition.
 const nextJobSQL = `
 	SELECT id, kind, state, checks, policy, only_tags, snapshot, careful, probing, waits
 	FROM (
@@ -103,7 +106,7 @@ func (e *Engine) claimBatches(ctx context.Context, n int) (batches []*batch) {
 
 func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive bool) ([]*batch, error) {
 	// One claim of an app at a time, whichever console makes it.
-	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID); err != nil {
+	if err := e.lock(ctx, tx, false); err != nil {
 		return nil, err
 	}
 	now := e.gate.now()

@@ -41,26 +41,24 @@ func (e *Engine) register(ctx context.Context) bool {
 }
 
 // writeHeartbeat writes a heartbeat and takes over the batches of silent consoles, or of
-// all others if this one is exclusive. It returns false when it failed.
-func (e *Engine) writeHeartbeat(ctx context.Context, exclusive bool) bool {
+// all others if this is the only one. It returns false when it failed.
+func (e *Engine) writeHeartbeat(ctx context.Context, only bool) bool {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockConsole, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.ExecContext(ctx, heartbeatSQL, e.console, e.gate.now())
-		return err
+		return tx.Exec(ctx, heartbeatSQL, e.console, e.gate.now())
 	})
 	if e.gate.report(ctx, smallWrites, err) {
 		return false
 	}
 	e.gate.heartbeatWritten(began)
 	since := e.gate.now() - consoleTimeout.Milliseconds()
-	if exclusive {
+	if only {
 		since = 1 << 62 // whatever the clock says
 	}
-	dead, err := store.Column[string](ctx, e.Store.Reader(),
-		silentConsoles, since, e.console)
+	dead, err := store.Column[string](ctx, e.Store.Reader(), silentConsoles, since, e.console)
 	for _, id := range dead {
 		if err == nil {
-			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, exclusive) })
+			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.takeOver(ctx, tx, id, since, only) })
 		}
 	}
 	return !e.gate.report(ctx, smallWrites, err)
@@ -69,20 +67,19 @@ func (e *Engine) writeHeartbeat(ctx context.Context, exclusive bool) bool {
 // takeOver ends the claims of a console that is still silent. Batches with an intent
 // are in doubt, and are read back once the lost call can no longer take effect. The
 // others are free.
-func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, since int64, exclusive bool) error {
+func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, since int64, only bool) error {
 	if err := e.lock(ctx, tx, false); err != nil {
 		return err
 	}
-	var seen int64
 	// The row is written first, so that only one of two consoles takes it over.
-	err := tx.QueryRowContext(ctx,
-		`INSERT INTO consoles (id, seen_at) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at = consoles.seen_at RETURNING seen_at`,
-		console).Scan(&seen)
+	seen, err := store.Value[int64](ctx, tx, `
+		INSERT INTO consoles (id, seen_at) VALUES ($1, 0)
+		ON CONFLICT (id) DO UPDATE SET seen_at = consoles.seen_at RETURNING seen_at`, console)
 	if err != nil || seen >= since && seen <= since+3_600_000 {
 		return err // it lives
 	}
 	notBefore := int64(0)
-	if exclusive { // it died just now, and its calls may be under way
+	if only { // it died just now, and its calls may be under way
 		notBefore = e.gate.now() + e.LostCallEnds.Milliseconds()
 	}
 	inHand, err := store.Collect(ctx, tx, func(row store.Scanner) (c claimedBatch, err error) {
@@ -97,7 +94,7 @@ func (e *Engine) takeOver(ctx context.Context, tx *store.Tx, console string, sin
 		e.Log.Warn("took over the batches of a silent console", "console", console, "batches", len(inHand))
 	}
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `DELETE FROM consoles WHERE id = $1`, console)
+		err = tx.Exec(ctx, `DELETE FROM consoles WHERE id = $1`, console)
 	}
 	return err
 }
@@ -117,19 +114,15 @@ func (e *Engine) endClaim(ctx context.Context, tx *store.Tx, c claimedBatch, not
 		moves = jobs.Counts{jobs.Sending: -c.open, jobs.InDoubt: c.open}
 		c.outcome, lost = jobs.InDoubt, 1
 	}
-	_, err := tx.ExecContext(ctx, `
+	err := tx.Exec(ctx, `
 		UPDATE batches SET outcome = $3, lost = lost + $4, not_before = $5, console = '', claim = '' WHERE job_id = $1 AND number = $2`,
 		c.job, c.number, c.outcome, lost, notBefore)
 	if err != nil {
 		return err
 	}
-	result, err := tx.ExecContext(ctx, `
+	calls, err := tx.Changed(ctx, `
 		UPDATE calls SET delivery = 'lost', duration = CASE WHEN sent_at < $3 THEN ($3 - sent_at) * 1000 ELSE 0 END
 		WHERE job_id = $1 AND batch = $2 AND delivery = 'intended'`, c.job, c.number, e.gate.now())
-	if err != nil {
-		return err
-	}
-	calls, err := result.RowsAffected()
 	if err == nil {
 		err = e.Jobs.MoveCounts(ctx, tx, c.job, moves, calls)
 	}

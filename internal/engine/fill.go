@@ -41,10 +41,12 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	if !b.intendedBefore {
 		return nil
 	}
-	// Any code other than 0 means that nothing was done.
-	lines, err := store.Collect(ctx, tx, func(row store.Scanner) (held []byte, err error) { return held, row.Scan(&held) }, `
+	// An answer with a code other than 0 says that the call changed nothing: no code in
+	// the table of package tim has the class InDoubt. TestEveryCodeHasItsClass keeps it so.
+	lines, err := store.Column[[]byte](ctx, tx, `
 		SELECT held FROM calls
-		WHERE job_id = $1 AND batch = $2 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`,
+		WHERE job_id = $1 AND batch = $2 AND command <> 'get_tags' AND delivery <> 'not_sent'
+			AND (delivery <> 'answered' OR code = 0)`,
 		b.job.id, b.number)
 	for _, a := range b.accounts {
 		for _, line := range lines {
@@ -67,7 +69,7 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 	if err := e.lock(ctx, tx, false); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `
+	err := tx.Exec(ctx, `
 		UPDATE batches SET ask = 1, code = $2 WHERE job_id = $1 AND console = '' AND outcome = 'in_doubt'
 			AND (SELECT state FROM jobs WHERE id = $1) = 'cancelled'`, d.job, jobs.CodeUnreadable)
 	if err != nil {

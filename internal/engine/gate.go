@@ -71,9 +71,14 @@ func (g *gate) open(b *batch) bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	job, may := g.allowed[b.job.id]
-	return may && len(g.failing) == 0 && g.blocks == 0 && job.at.After(g.unblockedAt) && !b.claimed.Before(g.validSince) && recent(job.at, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge) &&
-		(b.probe || !g.probing) &&
+	return may && len(g.failing) == 0 && g.valid(job.at) && !b.claimed.Before(g.validSince) &&
+		recent(g.lastHeartbeat, maxHeartbeatAge) && (b.probe || !g.probing) &&
 		job.cancelled == (b.job.state == jobs.Cancelled)
+}
+
+// valid reports whether calls may rely on a poll that began then.
+func (g *gate) valid(poll time.Time) bool {
+	return g.blocks == 0 && poll.After(g.unblockedAt) && recent(poll, maxPollAge)
 }
 
 // openForPerson reports whether a call outside any job may leave, or why not.
@@ -86,7 +91,7 @@ func (g *gate) openForPerson() (open bool, why *fault.Error) {
 	if g.killSwitch {
 		return false, FaultStopped.With()
 	}
-	return g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge), nil
+	return g.valid(g.polledAt), nil
 }
 
 // mayClaim reports whether to try a claim. When only writes have failed, the claim
@@ -98,7 +103,7 @@ func (g *gate) mayClaim() bool {
 	if g.failing[writing] != nil {
 		others--
 	}
-	return others == 0 && g.blocks == 0 && g.polledAt.After(g.unblockedAt) && recent(g.polledAt, maxPollAge) && recent(g.lastHeartbeat, maxHeartbeatAge)
+	return others == 0 && g.valid(g.polledAt) && recent(g.lastHeartbeat, maxHeartbeatAge)
 }
 
 // recent reports whether a time is not older than age by the monotonic clock and by

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
 
@@ -14,19 +15,17 @@ const maxProbeWait = int64(30_000)
 // reserveProbe blocks other claims until this one is settled, or until the timeout of
 // a console that dies with it.
 func (e *Engine) reserveProbe(ctx context.Context, tx *store.Tx, now int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
-	return err
+	return tx.Exec(ctx, `UPDATE apps SET probe_at = $2 WHERE id = $1`, e.App.ID, now+consoleTimeout.Milliseconds())
 }
 
 // afterProbe continues the jobs that halted for the service, or schedules the next probe.
 func (e *Engine) afterProbe(ctx context.Context, tx *store.Tx, well bool) error {
 	if !well {
-		_, err := tx.ExecContext(ctx, `
+		return tx.Exec(ctx, `
 			UPDATE apps SET probe_at = $2 + probe_wait, probe_wait = CASE WHEN probe_wait * 2 < $3 THEN probe_wait * 2 ELSE $3 END
 			WHERE id = $1 AND probe_at > 0`, e.App.ID, e.gate.now(), maxProbeWait)
-		return err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {
+	if err := tx.Exec(ctx, `UPDATE apps SET probe_at = 0, probe_wait = 0 WHERE id = $1`, e.App.ID); err != nil {
 		return err
 	}
 	return e.Jobs.Recover(ctx, tx, e.App.ID)
@@ -37,9 +36,8 @@ func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReaso
 	halt := jobs.HaltReason{Code: end.halt, Info: end.info, Call: end.call}
 	if !end.all {
 		if end.halt == jobs.CodeGained { // unless a person has chosen how to continue since
-			var policy string
-			err := tx.QueryRowContext(ctx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id).Scan(&policy)
-			if err != nil || policy != string(b.job.policy) {
+			policy, err := store.Value[snapshot.Policy](ctx, tx, `SELECT policy FROM jobs WHERE id = $1`, b.job.id)
+			if err != nil || policy != b.job.policy {
 				return err
 			}
 		}
@@ -53,7 +51,7 @@ func (e *Engine) halt(ctx context.Context, tx *store.Tx, b *batch, end stopReaso
 		}
 	}
 	if err == nil && jobs.Recovers(end.halt) {
-		_, err = tx.ExecContext(ctx, `UPDATE apps SET probe_at = $2, probe_wait = $3 WHERE id = $1 AND probe_at = 0`,
+		err = tx.Exec(ctx, `UPDATE apps SET probe_at = $2, probe_wait = $3 WHERE id = $1 AND probe_at = 0`,
 			e.App.ID, e.gate.now()+jobs.FirstProbe, 2*jobs.FirstProbe)
 	}
 	return err

@@ -30,7 +30,8 @@ const checkClaim = `
 const intentColumns = `calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at)`
 
 func (e *Engine) intent(b *batch, c *call) []any {
-	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random), "intended", e.gate.now()}
+	return []any{c.id, b.job.id, b.number, accountBits(c.accounts), len(c.accounts), string(c.command), int64(c.random),
+		"intended", e.gate.now()}
 }
 
 // keep saves what must not be lost when a call leaves: its intent, and before the

@@ -65,14 +65,14 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 				if change == `ANALYZE` && !s.DB.Shared() {
 					continue
 				}
-				if _, err := tx.Exec(change); err != nil {
+				if err := tx.Exec(t.Context(), change); err != nil {
 					return err
 				}
 			}
 			explain := `EXPLAIN QUERY PLAN `
 			if s.DB.Shared() {
 				explain = `EXPLAIN `
-				if _, err := tx.Exec(`SET LOCAL enable_seqscan = off`); err != nil { // of tables as small as a test's it likes them
+				if err := tx.Exec(t.Context(), `SET LOCAL enable_seqscan = off`); err != nil { // of tables as small as a test's it likes them
 					return err
 				}
 			}

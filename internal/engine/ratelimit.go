@@ -172,8 +172,8 @@ func (p *rateLimiter) reserve(ctx context.Context) bool {
 		p.reserved = max(1, int(reserveAhead/p.interval))
 		p.spacing.Store(int64(p.interval))
 		block := p.interval * time.Duration(p.reserved)
-		var end int64
-		err = tx.QueryRowContext(ctx, reserveSlots, e.App.ID, string(p.command), now.UnixMicro(), block.Microseconds()).Scan(&end)
+		end, err := store.Value[int64](ctx, tx,
+			reserveSlots, e.App.ID, string(p.command), now.UnixMicro(), block.Microseconds())
 		first = local.Add(time.UnixMicro(end).Sub(now) - block)
 		return err
 	})
@@ -203,9 +203,10 @@ func (p *rateLimiter) fillWindow(now time.Time) {
 func (p *rateLimiter) rate(ctx context.Context, tx *store.Tx) (rate int64, pace jobs.Pace, last time.Time, err error) {
 	var thousandths, at, slot int64
 	err = tx.QueryRowContext(ctx, `
-		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END, COALESCE(b.pace, 0), COALESCE(b.paced_at,
-			0), COALESCE(b.next_slot, 0)
-		FROM apps a LEFT JOIN budgets b ON b.app_id = a.id AND b.command = $2 WHERE a.id = $1`, p.engine.App.ID, string(p.command)).
+		SELECT CASE WHEN a.rate_set > 0 THEN a.rate_set ELSE a.rate END,
+			COALESCE(b.pace, 0), COALESCE(b.paced_at, 0), COALESCE(b.next_slot, 0)
+		FROM apps a LEFT JOIN budgets b ON b.app_id = a.id AND b.command = $2 WHERE a.id = $1`,
+		p.engine.App.ID, string(p.command)).
 		Scan(&rate, &thousandths, &at, &slot)
 	return rate, jobs.Pace{Rate: float64(thousandths) / 1000, At: time.UnixMicro(at)}, time.UnixMicro(slot), err
 }
@@ -227,7 +228,8 @@ func (p *rateLimiter) moveSlots(ctx context.Context, d time.Duration, slower boo
 	e := p.engine
 	err := e.Store.Write(ctx, lockBudget+string(p.command), func(ctx context.Context, tx *store.Tx) error {
 		now := e.gate.time()
-		if _, err := tx.ExecContext(ctx, holdSlots, e.App.ID, string(p.command), now.Add(d).UnixMicro()); err != nil || !slower {
+		err := tx.Exec(ctx, holdSlots, e.App.ID, string(p.command), now.Add(d).UnixMicro())
+		if err != nil || !slower {
 			return err
 		}
 		rate, pace, _, err := p.rate(ctx, tx)
@@ -235,9 +237,8 @@ func (p *rateLimiter) moveSlots(ctx context.Context, d time.Duration, slower boo
 			return err
 		}
 		pace = pace.Slower(float64(rate), now)
-		_, err = tx.ExecContext(ctx, `UPDATE budgets SET pace = $3, paced_at = $4 WHERE app_id = $1 AND command = $2`,
+		return tx.Exec(ctx, `UPDATE budgets SET pace = $3, paced_at = $4 WHERE app_id = $1 AND command = $2`,
 			e.App.ID, string(p.command), int64(pace.Rate*1000), pace.At.UnixMicro())
-		return err
 	})
 	e.gate.report(ctx, smallWrites, err)
 	p.holds.Add(1)

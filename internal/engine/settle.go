@@ -25,8 +25,13 @@ const settleBatch = `
 const completeCall = `
 	UPDATE calls SET delivery = $2, sent_at = $3, duration = $4, http_status = $5, code = $6, message = $7 WHERE id = $1`
 
-// settle saves the result of a batch. It tries until that succeeds or ctx ends. In the
-// meantime no call leaves. A result that is not saved is in doubt at the next start.
+// settle saves the result of a batch. Until it is saved, no call leaves. There are two
+// ways out without a result; the batch is then in doubt at the next start:
+//
+//   - ctx ends.
+//   - The database works, but for a minute this batch could not be saved. Then settle
+//     gives it up, and other calls leave again. If the batch was to stop all jobs of the
+//     app (end.all), they do not: the gate stays blocked until the program is restarted.
 func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 	tags, failed := e.encryptTags(ctx, b)
 	for failed == notNow && sleep(ctx, pollEvery) { // without the tags that were read no outcome counts
@@ -37,14 +42,16 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 		b.discardReadings()
 	}
 	if end != nil && end.all {
-		e.gate.block() // for good, when it cannot be saved
+		e.gate.block() // until the halt is saved
 	}
 	began, tries := time.Now(), 0
 	for wait := 50 * time.Millisecond; ; wait, tries = min(2*wait, 2*time.Second), tries+1 {
 		err := store.ErrExclusive
 		if !b.probe && (end == nil || end.halt == 0) {
 			s := settlementOf(b, end, b.stored())
-			err = e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error { return e.settleIn(ctx, tx, b, tags, s) })
+			err = e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error {
+				return e.settleIn(ctx, tx, b, tags, s)
+			})
 		}
 		if errors.Is(err, store.ErrExclusive) {
 			err = e.Store.Tx(ctx, func(tx *store.Tx) error { return e.settleExclusive(ctx, tx, b, tags, end) })
@@ -54,10 +61,11 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 		}
 		switch {
 		case tries == 0:
-			e.Log.Error("what became of a batch could not be written down; no call is made until it is", "job",
-				b.job.id, "batch", b.number, "err", err)
+			e.Log.Error("the result of a batch could not be saved; no call is made until it is",
+				"job", b.job.id, "batch", b.number, "err", err)
 		case fault.KindOf(store.AsTrouble(err)) == 0 && ctx.Err() == nil && time.Since(began) > time.Minute: // it is not the database
-			e.Log.Error("a batch is given up; its accounts are in doubt at the next start", "job", b.job.id, "batch", b.number, "err", err)
+			e.Log.Error("a batch is given up; its accounts are in doubt at the next start",
+				"job", b.job.id, "batch", b.number, "err", err)
 			e.gate.report(ctx, settling, nil)
 			return
 		}
@@ -65,7 +73,8 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 		slept := sleep(ctx, wait)
 		e.gate.addUnwritten(-1)
 		if !slept {
-			e.Log.Error("answers were not written down; their accounts are in doubt at the next start", "job", b.job.id, "batch", b.number)
+			e.Log.Error("the result of a batch was not saved; its accounts are in doubt at the next start",
+				"job", b.job.id, "batch", b.number)
 			return
 		}
 	}
@@ -97,7 +106,7 @@ const (
 // lock locks what a separate transaction may write later: the app, and if all is set,
 // its open jobs by id.
 func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID)
+	err := tx.Exec(ctx, `UPDATE apps SET probe_at = probe_at WHERE id = $1`, e.App.ID)
 	if err != nil || !all {
 		return err
 	}
@@ -105,7 +114,7 @@ func (e *Engine) lock(ctx context.Context, tx *store.Tx, all bool) error {
 		`SELECT id FROM jobs WHERE app_id = $1 AND finished_at = 0 ORDER BY id`, e.App.ID)
 	for _, id := range open {
 		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE jobs SET version = version WHERE id = $1`, id)
+			err = tx.Exec(ctx, `UPDATE jobs SET version = version WHERE id = $1`, id)
 		}
 	}
 	return err
@@ -129,10 +138,8 @@ func (e *Engine) settleExclusive(ctx context.Context, tx *store.Tx, b *batch, ta
 	if err := e.lock(ctx, tx, b.probe || end != nil && end.all); err != nil {
 		return err
 	}
-	var stored jobs.Outcome
-	err := tx.QueryRowContext(ctx, `SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`,
-		b.job.id, b.number, b.claim).
-		Scan(&stored)
+	stored, err := store.Value[jobs.Outcome](ctx, tx,
+		`SELECT outcome FROM batches WHERE job_id = $1 AND number = $2 AND claim = $3`, b.job.id, b.number, b.claim)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e.settleExpired(ctx, tx, b)
 	}
@@ -165,7 +172,8 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 		notBefore = e.gate.now() + s.wait.Milliseconds()
 	}
 	err := store.One(ctx, tx, store.ErrExclusive, settleBatch, b.job.id, b.number, b.claim,
-		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.needsReview), notBefore, s.lost, s.stored)
+		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.needsReview),
+		notBefore, s.lost, s.stored)
 	if err != nil {
 		return err
 	}
@@ -181,7 +189,7 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 func (b *batch) complete(ctx context.Context, tx *store.Tx) error {
 	for _, c := range b.calls {
 		a := c.result()
-		_, err := tx.ExecContext(ctx, completeCall, c.id, a.Delivery.String(), a.SentAt.UnixMilli(), a.Duration.Microseconds(),
+		err := tx.Exec(ctx, completeCall, c.id, a.Delivery.String(), a.SentAt.UnixMilli(), a.Duration.Microseconds(),
 			a.HTTPStatus, a.Code, store.Clean(a.Info, 500))
 		if err != nil {
 			return err
@@ -222,9 +230,10 @@ func (b *batch) sentCalls() (n int64) {
 // settleExpired is for a claim that has ended: it only writes the answers to the ledger.
 // The ledger of a sealed job is not changed. Late answers are logged instead.
 func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) error {
-	e.Log.Warn("a batch is another console's by now; its answers are kept in the ledger", "job", b.job.id, "batch", b.number)
-	var sealed int64
-	err := tx.QueryRowContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING sealed`, b.job.id).Scan(&sealed)
+	e.Log.Warn("a batch belongs to another console by now; its answers are saved in the ledger",
+		"job", b.job.id, "batch", b.number)
+	sealed, err := store.Value[int64](ctx, tx,
+		`UPDATE jobs SET version = version + 1 WHERE id = $1 RETURNING sealed`, b.job.id)
 	if err != nil {
 		return err
 	}
@@ -232,8 +241,7 @@ func (e *Engine) settleExpired(ctx context.Context, tx *store.Tx, b *batch) erro
 		return e.completeExpired(ctx, tx, b)
 	}
 	for _, c := range b.calls {
-		var delivery string
-		err := tx.QueryRowContext(ctx, `SELECT delivery FROM calls WHERE id = $1`, c.id).Scan(&delivery)
+		delivery, err := store.Value[string](ctx, tx, `SELECT delivery FROM calls WHERE id = $1`, c.id)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && delivery == c.result().Delivery.String() {
 			continue
 		}
@@ -256,11 +264,7 @@ func (e *Engine) completeExpired(ctx context.Context, tx *store.Tx, b *batch) er
 		if c.result().Delivery != tim.NotSent {
 			continue
 		}
-		result, err := tx.ExecContext(ctx, `UPDATE calls SET delivery = 'not_sent' WHERE id = $1 AND delivery = 'lost'`, c.id)
-		if err != nil {
-			return err
-		}
-		n, err := result.RowsAffected()
+		n, err := tx.Changed(ctx, `UPDATE calls SET delivery = 'not_sent' WHERE id = $1 AND delivery = 'lost'`, c.id)
 		if err != nil {
 			return err
 		}

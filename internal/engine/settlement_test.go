@@ -71,7 +71,8 @@ func TestEveryAccountIsSettledOnceOrStaysOpen(t *testing.T) {
 			}
 			all = append(all, a)
 		}
-		end := rapid.SampledFrom([]*stopReason{nil, notNow, {halt: 60020, all: true}, {review: 60027}, {halt: jobs.CodeUnreadable}}).Draw(t, "ending")
+		end := rapid.SampledFrom([]*stopReason{
+			nil, notNow, {halt: 60020, all: true}, {review: 60027}, {halt: jobs.CodeUnreadable}}).Draw(t, "ending")
 		b := becoming(jobs.Clear, was, all...)
 		open, unsure := 0, false
 		for _, a := range all {
@@ -123,7 +124,8 @@ func TestReadBackWaitsForALostCallToEnd(t *testing.T) {
 	}
 	b := becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, &account{lostCall: true, maybeChanged: true})
 	s := settlementOf(b, nil, jobs.Sending)
-	require.Equal(t, []any{jobs.InDoubt, lostEnds, false}, []any{s.rest, s.wait, s.needsReview}, "the other is read back before anybody is asked")
+	require.Equal(t, []any{jobs.InDoubt, lostEnds, false}, []any{s.rest, s.wait, s.needsReview},
+		"the other is read back before anybody is asked")
 }
 
 func TestAnAnswerEndsTheRowOfLostCalls(t *testing.T) {
@@ -143,7 +145,8 @@ func TestAPersonIsAskedForAllThatIsLeft(t *testing.T) {
 	require.Len(t, s.own, 1, "the other is settled")
 	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true, code: jobs.CodeLost}), nil, jobs.InDoubt)
 	require.Equal(t, []any{true, jobs.CodeLost}, []any{s.needsReview, s.code})
-	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0)), &stopReason{review: 60027}, jobs.InDoubt)
+	b := becoming(jobs.Clear, jobs.InDoubt, &account{unread: true}, ended(jobs.Cleared, 0))
+	s = settlementOf(b, &stopReason{review: 60027}, jobs.InDoubt)
 	require.Equal(t, []any{jobs.InDoubt, true, 60027}, []any{s.rest, s.needsReview, s.code})
 	s = settlementOf(becoming(jobs.Clear, jobs.InDoubt, &account{needsReview: true}, &account{unread: true}), nil, jobs.InDoubt)
 	require.Equal(t, []any{jobs.InDoubt, false, refusedHold}, []any{s.rest, s.needsReview, s.wait}, "the other is read once more, later")

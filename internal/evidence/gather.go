@@ -84,10 +84,13 @@ func (ev *Evidence) record(ctx context.Context, by audit.Actor, j jobs.Job, p *P
 
 func (ev *Evidence) describe(ctx context.Context, j jobs.Job, sealed int64) (d Job, err error) {
 	d = Job{
-		ID: j.ID, Kind: string(j.Kind), State: string(j.State), Note: j.Note, File: File{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
-		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts, Outcomes: map[string]int64{},
-		Batches: j.Batches, Calls: j.Calls, CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, StartedBy: j.StartedBy, StartedAt: j.StartedAt,
-		StartAt: orNil(j.StartAt), FinishedAt: j.FinishedAt, Source: j.Source, Policy: string(j.Policy), OnlyTags: j.Only, Snapshot: j.Snapshot,
+		ID: j.ID, Kind: string(j.Kind), State: string(j.State), Note: j.Note,
+		File: File{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
+		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected,
+		Accounts: j.Accounts, Outcomes: map[string]int64{}, Batches: j.Batches, Calls: j.Calls,
+		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, StartedBy: j.StartedBy, StartedAt: j.StartedAt,
+		StartAt: orNil(j.StartAt), FinishedAt: j.FinishedAt,
+		Source: j.Source, Policy: string(j.Policy), OnlyTags: j.Only, Snapshot: j.Snapshot,
 		VerifyShare: int64(j.Verify.Share), VerifySeed: j.Verify.Seed, Sealed: sealed, Entries: []int64{},
 	}
 	for _, o := range jobs.Outcomes {

@@ -54,7 +54,8 @@ func (ev *Evidence) WriteCalls(ctx context.Context, to io.Writer, jobID string) 
 		if err != nil {
 			return err
 		}
-		if err := out.Write([]string{c.ID, strconv.FormatInt(c.Batch, 10), hex.EncodeToString(c.Held), strconv.Itoa(c.Accounts), string(c.Command),
+		if err := out.Write([]string{
+			c.ID, strconv.FormatInt(c.Batch, 10), hex.EncodeToString(c.Held), strconv.Itoa(c.Accounts), string(c.Command),
 			strconv.FormatUint(uint64(c.Random), 10), c.Delivery, stamp(c.At), strconv.FormatInt(c.Duration.Microseconds(), 10),
 			strconv.Itoa(c.HTTPStatus), strconv.Itoa(c.Code), c.Message}); err != nil {
 			return err

@@ -11,11 +11,9 @@ package evidence
 import (
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -138,11 +136,8 @@ type record struct {
 
 // text is the line as Write writes it, without its end.
 func (r record) text() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(r)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	line, err := audit.JSON(r)
+	return []byte(line), err
 }
 
 func (p *Pack) writeEntries(to io.Writer) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -73,8 +74,8 @@ func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 			approvals[i] = strconv.FormatInt(seq, 10)
 		}
 		details := jobs.Summary(j)
-		details["kind"], details["rows_sha256"], details["calls_sha256"], details["approvals"] = j.Kind, d.rows, d.calls, strings.Join(
-			approvals, ", ")
+		maps.Copy(details, map[string]any{"kind": j.Kind, "rows_sha256": d.rows, "calls_sha256": d.calls,
+			"approvals": strings.Join(approvals, ", ")})
 		seq, err := ev.log.Append(ctx, tx,
 			audit.Entry{Code: audit.JobSealed, Actor: audit.System, JobID: jobID, Target: j.FileName, Details: details})
 		if err != nil {

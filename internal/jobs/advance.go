@@ -101,10 +101,9 @@ func (s *Jobs) Advance(ctx context.Context, tx *store.Tx, jobID string) error {
 
 // countAnew lets a job go on: what was settled so far was judged.
 func countAnew(ctx context.Context, tx *store.Tx, jobID string, p Progress) error {
-	_, err := tx.ExecContext(ctx, `
+	return tx.Exec(ctx, `
 		UPDATE jobs SET careful = 0, checked_done = checked_done + $2, checked_failed = checked_failed + $3 WHERE id = $1`,
 		jobID, p.Settled, p.Failed)
-	return err
 }
 
 // dropWaitingSQL ends the batches of the job $1 that wait and are not claimed, at the time $2.

@@ -54,6 +54,19 @@ func TestFailureLimitHaltsUntilResumed(t *testing.T) {
 	})
 }
 
+// Batches settle without the lock that a pause takes.
+func TestPauseKeepsTheEndOfTheCarefulStart(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		j := started(t, s, 300)
+		require.True(t, j.Careful)
+		after, err := s.PauseAfter(ctx, j.ID, func(tx *store.Tx) error {
+			return tx.Exec(ctx, `UPDATE jobs SET careful = 0 WHERE id = $1`, j.ID)
+		})
+		require.NoError(t, err)
+		require.Equal(t, []any{jobs.Paused, false}, []any{after.State, after.Careful})
+	})
+}
+
 // Of a thousand accounts a fifth may fail, and the next thousand is judged by itself.
 func TestFailuresAreJudgedByTheThousand(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {

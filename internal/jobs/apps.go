@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/store"
@@ -49,10 +47,7 @@ func AppOf(ctx context.Context, q store.Querier, jobID string) (name, domain str
 	err = q.QueryRowContext(ctx, `
 		SELECT a.name || ' (' || a.environment || ')', a.domain FROM jobs j JOIN apps a ON a.id = j.app_id WHERE j.id = $1`, jobID).
 		Scan(&name, &domain)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return name, domain, err
+	return name, domain, store.IfNone(err, nil)
 }
 
 // App returns an app as it is kept, without what only calls need.

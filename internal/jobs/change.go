@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"maps"
 	"time"
 
@@ -42,10 +40,7 @@ func lockApp(ctx context.Context, tx *store.Tx, jobID string) (a lockedApp, err 
 		RETURNING id, name || ' (' || environment || ')', domain, turns, canary = 1, snapshot = 1, verify_share,
 			failure_limit, protected_version`,
 		jobID).Scan(&a.id, &a.name, &a.domain, &a.turn, &a.careful, &a.snapshot, &a.verifyShare, &a.failureLimit, &a.listVersion)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = FaultNoJob.With(store.Clean(jobID, 40))
-	}
-	return a, err
+	return a, store.IfNone(err, FaultNoJob.With(store.Clean(jobID, 40)))
 }
 
 // begin locks the app of a job and reads the job as it is then.
@@ -74,12 +69,14 @@ func (c *change) may(a Action) error {
 	return nil
 }
 
-// write writes the job's row, and returns it: counts may have moved meanwhile. Of two
+// write writes the job's row, and returns it: counts may have moved meanwhile, and its
+// careful start may have ended, because batches settle without the app's lock. Of two
 // changes only one counts.
 func (c *change) write(ctx context.Context) (Job, error) {
 	j := c.to
 	after, err := scanJob(c.tx.QueryRowContext(ctx, `
-		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7, careful = $8,
+		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7,
+			careful = CASE WHEN CAST($8 AS BIGINT) = CAST($19 AS BIGINT) THEN careful ELSE $8 END,
 			snapshot = $9, policy = $10,
 			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14, halt_recovers = $15,
 			checked_done = checked_done + $16, checked_failed = checked_failed + $17,
@@ -87,11 +84,8 @@ func (c *change) write(ctx context.Context) (Job, error) {
 		WHERE id = $1 AND state = $2 RETURNING `+jobFields,
 		j.ID, c.was.State, j.State, j.StartedBy, store.Millis(j.StartedAt), store.Millis(j.StartAt), j.turn, store.Number(j.Careful),
 		store.Number(j.Snapshot), j.Policy, j.Verify.Share, j.Verify.Seed, j.HaltCode, j.HaltInfo, store.Number(Recovers(j.HaltCode)),
-		c.judged.Settled, c.judged.Failed, c.limit))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = FaultWrongState.With(c.was.Shown())
-	}
-	return after, err
+		c.judged.Settled, c.judged.Failed, c.limit, store.Number(c.was.Careful)))
+	return after, store.IfNone(err, FaultWrongState.With(c.was.Shown()))
 }
 
 var actionCodes = map[Action]audit.Code{

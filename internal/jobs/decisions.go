@@ -37,7 +37,7 @@ func (s *Jobs) NeedsReview(ctx context.Context, jobID string) (a NeedsReview, er
 			}
 		}
 	}
-	return a, store.AsTrouble(err)
+	return a, err
 }
 
 // decided says what becomes of batches that waited for a person.
@@ -99,7 +99,6 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 // failedByPerson keeps accounts out of the share of failures: a person decided,
 // not the service.
 func failedByPerson(ctx context.Context, tx *store.Tx, jobID string, accounts int64) error {
-	_, err := tx.ExecContext(ctx,
+	return tx.Exec(ctx,
 		`UPDATE jobs SET checked_done = checked_done + $2, checked_failed = checked_failed + $2 WHERE id = $1`, jobID, accounts)
-	return err
 }

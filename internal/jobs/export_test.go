@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
@@ -61,6 +62,11 @@ func (s *Jobs) plan(ctx context.Context, query string, args ...any) (string, err
 // Count returns the one number of a query.
 func (s *Jobs) Count(ctx context.Context, query string, args ...any) (n int64, err error) {
 	return n, s.db.Reader().QueryRowContext(ctx, query, args...).Scan(&n)
+}
+
+// PauseAfter pauses a job after something has happened to it since it was read.
+func (s *Jobs) PauseAfter(ctx context.Context, jobID string, happens func(*store.Tx) error) (Job, error) {
+	return s.change(ctx, audit.System, jobID, Pause, func(c *change) error { return happens(c.tx) })
 }
 
 // ForgetReports lets reports be summed up anew.

@@ -67,7 +67,7 @@ func (s *Jobs) IDsOf(ctx context.Context, account string) (ids []string, err err
 	for _, a := range found {
 		ids = append(ids, a.Job.ID)
 	}
-	return ids, store.AsTrouble(err)
+	return ids, err
 }
 
 func (s *Jobs) accountInRow(ctx context.Context, jobID string, row int64) (a Account, err error) {

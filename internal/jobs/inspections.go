@@ -3,7 +3,6 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"time"
@@ -20,20 +19,17 @@ import (
 // DeriveInspection makes the inspection of one finished job that is to be verified,
 // and reports whether there was one. Its file is on its way in tempDir.
 func (s *Jobs) DeriveInspection(ctx context.Context, tempDir string) (found bool, err error) {
-	of, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs WHERE verify_due = 1 ORDER BY id LIMIT 1`))
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
+	of, err := scanJob(s.db.Reader().QueryRowContext(ctx,
+		`SELECT `+jobFields+` FROM jobs WHERE verify_due = 1 ORDER BY id LIMIT 1`))
 	if err != nil {
-		return false, err
+		return false, store.IfNone(err, nil)
 	}
 	batches, err := s.drawn(ctx, of)
 	if err != nil {
 		return true, err
 	}
 	if len(batches) == 0 {
-		err := s.db.Exec(ctx, `UPDATE jobs SET verify_due = 0 WHERE id = $1`, of.ID)
-		return true, err
+		return true, s.db.Exec(ctx, `UPDATE jobs SET verify_due = 0 WHERE id = $1`, of.ID)
 	}
 	_, err = s.derive(ctx, audit.System, derivation{of: of, kind: Inspect, only: of.Only, checks: of.Kind, policy: of.Policy, prefix: "verify",
 		chosen: func(a Account) bool { return a.Outcome == of.Kind.Done() && batches[a.Batch] }, none: errInspected,
@@ -86,8 +82,8 @@ func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) 
 func (s *Jobs) InspectionOf(ctx context.Context, jobID string) (*Job, error) {
 	j, err := scanJob(s.db.Reader().QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs
 		WHERE source <> '' AND source = $1 AND checks <> '' ORDER BY id LIMIT 1`, store.Clean(jobID, 100)))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+	if err != nil {
+		return nil, store.IfNone(err, nil)
 	}
-	return &j, store.AsTrouble(err)
+	return &j, nil
 }

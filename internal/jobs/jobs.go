@@ -267,7 +267,7 @@ const (
 	CodeLeft      = -2 // in doubt, and a person decided to leave it so
 	CodeLost      = -4 // in doubt: every call for it has stayed without an answer, again and again: a person decides
 	CodeTooFull   = -5 // it has gained so many tags that those to be added no longer fit: none was added
-	CodeCutShort  = -7 // the job was cancelled, or the account gained other tags, while its tags were being changed, ten at a time: some may have been
+	CodeCutShort  = -7 // the job was cancelled, or the account gained other tags, between two calls for it: some tags may be changed
 	CodeTooMany   = -6 // it has more tags than can be kept (snapshot.Fits): nothing was changed
 
 	CodeDown        = -10 // halted: the service cannot be reached or does not work

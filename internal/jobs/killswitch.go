@@ -21,10 +21,8 @@ func (k KillSwitch) Thrown() bool { return !k.ThrownAt.IsZero() }
 
 // KillSwitch returns how the kill switch stands.
 func (s *Jobs) KillSwitch(ctx context.Context) (k KillSwitch, err error) {
-	var at int64
-	err = s.db.Reader().QueryRowContext(ctx,
-		`SELECT thrown_at, thrown_by, reason FROM kill_switch WHERE id = 1`).Scan(&at, &k.ThrownBy, &k.Reason)
-	k.ThrownAt = store.FromMillis(at)
+	err = s.db.Reader().QueryRowContext(ctx, `SELECT thrown_at, thrown_by, reason FROM kill_switch WHERE id = 1`).
+		Scan(store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason)
 	return k, store.AsTrouble(err)
 }
 

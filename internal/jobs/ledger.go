@@ -28,12 +28,12 @@ type Event struct {
 func (s *Jobs) History(ctx context.Context, account string, limit int) (events []Event, err error) {
 	found, err := s.Find(ctx, account, limit)
 	if err != nil {
-		return nil, store.AsTrouble(err)
+		return nil, err
 	}
 	for _, a := range found {
 		e := Event{Placed: a}
 		if e.Calls, err = s.callsOf(ctx, a.Job.ID, a.Account); err != nil {
-			return nil, store.AsTrouble(err)
+			return nil, err
 		}
 		err = s.tagsIn(ctx, a, &e)
 		if f, known := errors.AsType[*fault.Error](err); known && snapshot.Lost(err) {
@@ -44,7 +44,7 @@ func (s *Jobs) History(ctx context.Context, account string, limit int) (events [
 			err = nil
 		}
 		if err != nil {
-			return nil, store.AsTrouble(err)
+			return nil, err
 		}
 		events = append(events, e)
 	}
@@ -90,10 +90,10 @@ func (s *Jobs) Calls(ctx context.Context, jobID string) iter.Seq2[Call, error] {
 const callColumns = `id, batch, held, accounts, command, random, delivery, sent_at, duration, http_status, code, message`
 
 func scanCall(row store.Scanner) (c Call, err error) {
-	var sent, micros int64
+	var micros int64
 	err = row.Scan(&c.ID, &c.Batch, &c.Held, &c.Accounts, &c.Command, &c.Random, &c.Delivery,
-		&sent, &micros, &c.HTTPStatus, &c.Code, &c.Message)
-	c.At, c.Duration = store.FromMillis(sent), time.Duration(micros)*time.Microsecond
+		store.ScanTime(&c.At), &micros, &c.HTTPStatus, &c.Code, &c.Message)
+	c.Duration = time.Duration(micros) * time.Microsecond
 	return c, err
 }
 

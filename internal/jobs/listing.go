@@ -109,10 +109,9 @@ func (s *Jobs) placed(ctx context.Context, jobID string, from, to int64) ([]Acco
 func outcomesBetween(ctx context.Context, q store.Querier, query, jobID string, from, to int64) (map[int64]Account, error) {
 	found := map[int64]Account{}
 	return found, store.Each(ctx, q, func(row store.Scanner) error {
-		var by, at int64
+		var by int64
 		var a Account
-		err := row.Scan(&by, &a.Outcome, &a.Code, &a.Message, &at)
-		a.At = store.FromMillis(at)
+		err := row.Scan(&by, &a.Outcome, &a.Code, &a.Message, store.ScanTime(&a.At))
 		found[by] = a
 		return err
 	}, query, jobID, from, to)
@@ -240,9 +239,8 @@ func saveGroup(ctx context.Context, tx *store.Tx, jobID string, g SetAsideGroup)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
+	return tx.Exec(ctx, `
 		INSERT INTO set_aside_groups (job_id, kind, reason, row_count, first_rows) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (job_id, kind, reason) DO UPDATE SET row_count = set_aside_groups.row_count + excluded.row_count`,
 		jobID, g.Kind, g.Reason, g.Rows, string(first))
-	return err
 }

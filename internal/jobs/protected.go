@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -47,10 +45,7 @@ type ProtectedFilter struct {
 // ProtectedAccounts lists the accounts that fit, sorted.
 func (s *Jobs) ProtectedAccounts(ctx context.Context, appID string, f ProtectedFilter) ([]ProtectedAccount, error) {
 	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (p ProtectedAccount, err error) {
-		var at int64
-		err = row.Scan(&p.Account, &p.Note, &p.By, &at)
-		p.At = store.FromMillis(at)
-		return p, err
+		return p, row.Scan(&p.Account, &p.Note, &p.By, store.ScanTime(&p.At))
 	}, `
 		SELECT account, note, added_by, added_at FROM protected_accounts
 		WHERE app_id = $1 AND substr(account, 1, length(CAST($2 AS TEXT))) = $2 AND (CAST($3 AS TEXT) = '' OR account > $3)
@@ -120,11 +115,8 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 		}
 		note, err := store.Value[string](ctx, tx,
 			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100))
-		if errors.Is(err, sql.ErrNoRows) {
-			return FaultNotProtected.With(store.Clean(account, 100))
-		}
 		if err != nil {
-			return err
+			return store.IfNone(err, FaultNotProtected.With(store.Clean(account, 100)))
 		}
 		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID,
 			Details: map[string]any{"note": note}})
@@ -133,8 +125,7 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 
 // newProtected gives the list of an app its next version.
 func newProtected(ctx context.Context, tx *store.Tx, appID string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1`, appID)
-	return err
+	return tx.Exec(ctx, `UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1`, appID)
 }
 
 // protectedList is the list of an app at a version, in memory.
@@ -191,7 +182,7 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 	if err := store.InsertAll(ctx, tx, `own_outcomes (job_id, seq, outcome, code, message, settled_at)`, 6, own); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `
+	err := tx.Exec(ctx, `
 		UPDATE batches SET accounts = accounts - $3, outcome = CASE WHEN accounts = $3 THEN 'cancelled' ELSE outcome END,
 			settled_at = CASE WHEN accounts = $3 THEN $4 ELSE settled_at END,
 			console = CASE WHEN accounts = $3 THEN '' ELSE console END, claim = CASE WHEN accounts = $3 THEN '' ELSE claim END
@@ -217,11 +208,10 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 	if err := saveGroup(ctx, tx, jobID, group); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
+	return tx.Exec(ctx, `
 		UPDATE jobs SET accounts = accounts - $2, outcome_waiting = outcome_waiting - $2, protected = protected + $2,
 			version = version + 1 WHERE id = $1`,
 		jobID, group.Rows)
-	return err
 }
 
 // setAside stands in place of an outcome for an account that was taken out of

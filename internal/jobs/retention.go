@@ -65,7 +65,7 @@ func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 		return err
 	}
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, j.ID); err != nil {
+		if err := tx.Exec(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1`, j.ID); err != nil {
 			return err
 		}
 		destroyed, err := s.snapshots.DestroyKey(ctx, tx, j.ID, by.Name)

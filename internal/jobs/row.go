@@ -3,9 +3,7 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -33,11 +31,11 @@ var jobFields = func() string {
 var jobColumns = "j." + strings.ReplaceAll(jobFields, ", ", ", j.")
 
 func scanJob(row store.Scanner) (j Job, err error) {
-	var created, started, finished, start int64
 	var refusal, only, unsure string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, &created, &started, &finished, &j.HaltCode, &j.HaltInfo, &start,
+		&j.CreatedBy, &j.StartedBy, store.ScanTime(&j.CreatedAt), store.ScanTime(&j.StartedAt),
+		store.ScanTime(&j.FinishedAt), &j.HaltCode, &j.HaltInfo, store.ScanTime(&j.StartAt),
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
 		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure}
 	counts := make([]int64, len(Outcomes))
@@ -50,8 +48,6 @@ func scanJob(row store.Scanner) (j Job, err error) {
 	if err == nil && only != "" && json.Unmarshal([]byte(only), &j.Only) != nil {
 		j.Only = []string{} // it was damaged: the engine halts such a job, and nothing of it may be taken for all
 	}
-	j.CreatedAt, j.StartedAt = store.FromMillis(created), store.FromMillis(started)
-	j.FinishedAt, j.StartAt = store.FromMillis(finished), store.FromMillis(start)
 	j.Unsure = questionsNamed(unsure)
 	j.Counts = Counts{}
 	for i, o := range Outcomes {
@@ -67,10 +63,7 @@ func (s *Jobs) Get(ctx context.Context, id string) (Job, error) {
 
 func job(ctx context.Context, q store.Querier, id string) (Job, error) {
 	j, err := scanJob(q.QueryRowContext(ctx, `SELECT `+jobFields+` FROM jobs WHERE id = $1`, store.Clean(id, 100)))
-	if errors.Is(err, sql.ErrNoRows) {
-		return j, FaultNoJob.With(store.Clean(id, 40))
-	}
-	return j, err
+	return j, store.IfNone(err, FaultNoJob.With(store.Clean(id, 40)))
 }
 
 // Reasons counts a job's failed accounts by code, most first.

@@ -28,7 +28,7 @@ func (s *Jobs) Rows(ctx context.Context, jobID string, f RowFilter) (found []Acc
 	if f.Prefix != "" {
 		rows, few, err := s.rowsLike(ctx, jobID, f.Prefix, f.After)
 		if err != nil {
-			return nil, store.AsTrouble(err)
+			return nil, err
 		}
 		if few {
 			candidates = func(yield func(Account, error) bool) {
@@ -42,7 +42,7 @@ func (s *Jobs) Rows(ctx context.Context, jobID string, f RowFilter) (found []Acc
 	}
 	for a, err := range candidates {
 		if err != nil {
-			return nil, store.AsTrouble(err)
+			return nil, err
 		}
 		if a.Row > f.After && a.Outcome != setAside && (f.Outcome == "" || a.Outcome == f.Outcome) && strings.HasPrefix(a.Account, f.Prefix) {
 			if found = append(found, a); len(found) == f.Limit {
@@ -131,7 +131,7 @@ func (s *Jobs) DrawSample(ctx context.Context, by audit.Actor, j Job, seed strin
 	drawn := make([]SampledRow, len(numbers))
 	for i, number := range numbers {
 		if drawn[i], err = s.sampledRow(ctx, j.ID, number); err != nil {
-			return nil, store.AsTrouble(err)
+			return nil, err
 		}
 	}
 	return drawn, nil

@@ -32,15 +32,13 @@ const unsealed = `finished_at > 0 AND started_at > 0 AND sealed = 0`
 
 // UnsealedAfter returns the ids of jobs that are to be sealed and come after one.
 func (s *Jobs) UnsealedAfter(ctx context.Context, id string, limit int) ([]string, error) {
-	ids, err := store.Column[string](ctx, s.db.Reader(),
+	return store.Column[string](ctx, s.db.Reader(),
 		`SELECT id FROM jobs WHERE `+unsealed+` AND id > $1 ORDER BY id LIMIT $2`, id, limit)
-	return ids, store.AsTrouble(err)
 }
 
 // Unsealed reports whether a job is to be sealed.
 func (s *Jobs) Unsealed(ctx context.Context, q store.Querier, jobID string) (bool, error) {
-	n, err := store.Value[int](ctx, q, `SELECT COUNT(*) FROM jobs WHERE id = $1 AND `+unsealed, jobID)
-	return n > 0, err
+	return store.Value[bool](ctx, q, `SELECT COUNT(*) > 0 FROM jobs WHERE id = $1 AND `+unsealed, jobID)
 }
 
 // ErrChanged is that a late answer changed the ledger of a job while it was read.
@@ -53,6 +51,5 @@ func (s *Jobs) LockToSeal(ctx context.Context, tx *store.Tx, j Job) error {
 
 // SetSealed names the entry that seals a job that was locked to be sealed.
 func (s *Jobs) SetSealed(ctx context.Context, tx *store.Tx, jobID string, by int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE jobs SET sealed = $2 WHERE id = $1`, jobID, by)
-	return err
+	return tx.Exec(ctx, `UPDATE jobs SET sealed = $2 WHERE id = $1`, jobID, by)
 }

@@ -67,7 +67,7 @@ func (s *Jobs) SendStatus(ctx context.Context, appID string) (now SendStatus, er
 		now.ProbeAt = at.in(probeAt * 1000)
 	}
 	now.Gauges, err = s.gauges(ctx, appID, now, at)
-	return now, store.AsTrouble(err)
+	return now, err
 }
 
 // usedOver is how long ago calls may have left that a gauge counts.
@@ -159,7 +159,7 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		if err != nil || before == to {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `
+		err = tx.Exec(ctx, `
 				UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7
 				WHERE id = $1`,
 			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))

@@ -100,8 +100,8 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 			if err != nil || still == 0 {
 				return err
 			}
-			if _, err = tx.ExecContext(ctx, `DELETE FROM upload_chunks WHERE sha256 = $1`, digest); err == nil {
-				_, err = tx.ExecContext(ctx, `DELETE FROM uploads WHERE sha256 = $1`, digest)
+			if err = tx.Exec(ctx, `DELETE FROM upload_chunks WHERE sha256 = $1`, digest); err == nil {
+				err = tx.Exec(ctx, `DELETE FROM uploads WHERE sha256 = $1`, digest)
 			}
 			return err
 		})

@@ -77,7 +77,7 @@ var waitsFor = `
 func (s *Jobs) WaitsFor(ctx context.Context, jobID string) (*Overlap, error) {
 	waits, err := store.Collect(ctx, s.db.Reader(), scanOverlap, waitsFor, store.Clean(jobID, 100), store.Millis(s.db.Now()))
 	if err != nil || len(waits) == 0 {
-		return nil, store.AsTrouble(err)
+		return nil, err
 	}
 	return &waits[0], nil
 }

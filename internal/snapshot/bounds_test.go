@@ -88,7 +88,8 @@ func BenchmarkSample(b *testing.B) {
 func TestTypicalBatchStaysSmall(t *testing.T) {
 	for i, most := range []float64{20, 3} { // bytes per account
 		load := loads[i]
-		sealed, err := Encrypt(NewKey(), Before, "job", 1, batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most))
+		accounts := batch(rand.New(rand.NewPCG(1, 2)), names(load.tags), MaxAccounts, load.least, load.most)
+		sealed, err := Encrypt(NewKey(), Before, "job", 1, accounts)
 		require.NoError(t, err)
 		require.Less(t, float64(len(sealed))/MaxAccounts, most, fmt.Sprint(load.name))
 	}

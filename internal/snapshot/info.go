@@ -3,9 +3,7 @@ package snapshot
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
-	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -27,33 +25,30 @@ type Info struct {
 
 // Info returns the Info of a job.
 func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) {
-	var eraseAt, erasedAt, wrapped int64
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT erase_at, erased_at, erased_by, length(wrapped) FROM snapshot_keys WHERE job_id = $1`,
-		store.Clean(jobID, 100)).Scan(&eraseAt, &erasedAt, &k.ErasedBy, &wrapped)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Info{}, nil
-	}
+	jobID = store.Clean(jobID, 100)
+	var wrapped int64
+	err = s.db.Reader().QueryRowContext(ctx,
+		`SELECT erase_at, erased_at, erased_by, length(wrapped) FROM snapshot_keys WHERE job_id = $1`, jobID).
+		Scan(store.ScanTime(&k.EraseAt), store.ScanTime(&k.ErasedAt), &k.ErasedBy, &wrapped)
 	if err != nil {
-		return k, store.AsTrouble(err)
+		return k, store.IfNone(err, nil)
 	}
-	k.EraseAt, k.ErasedAt = store.FromMillis(eraseAt), store.FromMillis(erasedAt)
-	if wrapped == 0 && erasedAt == 0 {
+	if wrapped == 0 && k.ErasedAt.IsZero() {
 		k.ErasedAt = k.EraseAt // see DestroyKey
 	}
 	digest := sha256.New()
-	_, err = store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (none struct{}, err error) {
+	err = store.Each(ctx, s.db.Reader(), func(row store.Scanner) error {
 		var one string
 		var bytes int64
-		if err = row.Scan(&one, &bytes); err == nil {
-			k.Batches, k.Bytes = k.Batches+1, k.Bytes+bytes
-			_, err = io.WriteString(digest, one+"\n")
-		}
-		return none, err
-	}, `SELECT digest, length(data) FROM snapshots WHERE job_id = $1 ORDER BY number`, store.Clean(jobID, 100))
+		err := row.Scan(&one, &bytes)
+		k.Batches, k.Bytes = k.Batches+1, k.Bytes+bytes
+		io.WriteString(digest, one+"\n")
+		return err
+	}, `SELECT digest, length(data) FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
 	if k.Batches > 0 {
 		k.Digest = hex.EncodeToString(digest.Sum(nil))
 	}
-	return k, store.AsTrouble(err)
+	return k, err
 }
 
 // Batches returns the saved tags of some batches, by batch. The result is complete: the
@@ -76,22 +71,15 @@ func (s *Snapshots) Tags(ctx context.Context, purpose Purpose, jobID string, fro
 	if err != nil {
 		return nil, err
 	}
-	tags := map[int64][]string{}
-	for _, batch := range batches {
-		for _, account := range batch {
-			tags[account.Seq] = account.Tags
-		}
-	}
-	return tags, nil
+	return byPlace(slices.Concat(slices.Collect(maps.Values(batches))...)), nil
 }
 
 // SaveBefore saves the encrypted earlier tags of a batch, and replaces those saved before.
 func (s *Snapshots) SaveBefore(ctx context.Context, tx *store.Tx, jobID string, number int64, encrypted []byte) error {
-	_, err := tx.ExecContext(ctx, `
+	return tx.Exec(ctx, `
 		INSERT INTO snapshots (job_id, number, data, digest) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (job_id, number) DO UPDATE SET data = excluded.data, digest = excluded.digest`,
 		jobID, number, encrypted, Digest(encrypted))
-	return err
 }
 
 // SaveWanted saves the encrypted tags that a job must add or remove, by batch.
@@ -112,21 +100,15 @@ func (s *Snapshots) RemoveWanted(ctx context.Context, tx *store.Tx, jobID string
 
 // Changed returns the batches whose stored data does not match its digest.
 func Changed(ctx context.Context, tx *store.Tx, jobID string) (changed []int64, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = store.Each(ctx, tx, func(row store.Scanner) error {
 		var number int64
 		var data []byte
 		var digest string
-		if err := rows.Scan(&number, &data, &digest); err != nil {
-			return nil, err
-		}
-		if len(data) > 0 && Digest(data) != digest {
+		err := row.Scan(&number, &data, &digest)
+		if err == nil && len(data) > 0 && Digest(data) != digest {
 			changed = append(changed, number)
 		}
-	}
-	return changed, rows.Err()
+		return err
+	}, `SELECT number, data, digest FROM snapshots WHERE job_id = $1 ORDER BY number`, jobID)
+	return changed, err
 }

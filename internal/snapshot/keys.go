@@ -29,9 +29,8 @@ func (s *Snapshots) UseKey(master [32]byte) { s.master = master }
 // IsOwnKey reports whether the newest key in the database, if any, is encrypted with
 // the master key.
 func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
-	var last string
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT job_id FROM snapshot_keys WHERE erased_at = 0
-		ORDER BY job_id DESC LIMIT 1`).Scan(&last)
+	last, err := store.Value[string](ctx, s.db.Reader(),
+		`SELECT job_id FROM snapshot_keys WHERE erased_at = 0 ORDER BY job_id DESC LIMIT 1`)
 	if err == nil {
 		_, err = s.keyOf(ctx, s.db.Reader(), last)
 	}
@@ -41,7 +40,7 @@ func (s *Snapshots) IsOwnKey(ctx context.Context) (bool, error) {
 	case errors.Is(err, sql.ErrNoRows), FaultErased.Is(err), FaultKeyChanged.Is(err): // a damaged key affects only its job
 		return true, nil
 	}
-	return true, store.AsTrouble(err)
+	return true, err
 }
 
 // MakeKey makes the key that encrypts a job's tags.
@@ -51,16 +50,15 @@ func (s *Snapshots) MakeKey(ctx context.Context, tx *store.Tx, jobID string) err
 	}
 	wrapped, err := Wrap(s.master, jobID, NewKey())
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `INSERT INTO snapshot_keys (job_id, wrapped) VALUES ($1, $2)`, jobID, wrapped)
+		err = tx.Exec(ctx, `INSERT INTO snapshot_keys (job_id, wrapped) VALUES ($1, $2)`, jobID, wrapped)
 	}
 	return err
 }
 
 // keyOf returns the key that encrypts a job's tags, or FaultErased.
 func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (Key, error) {
-	var wrapped []byte
-	err := q.QueryRowContext(ctx, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID).Scan(&wrapped)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	wrapped, err := store.Value[[]byte](ctx, q, `SELECT wrapped FROM snapshot_keys WHERE job_id = $1`, jobID)
+	if err = store.IfNone(err, nil); err != nil {
 		return Key{}, err
 	}
 	if len(wrapped) > 0 && s.master == [32]byte{} {
@@ -73,23 +71,35 @@ func (s *Snapshots) keyOf(ctx context.Context, q store.Querier, jobID string) (K
 var tables = map[Purpose]string{Before: "snapshots", Wanted: "wanted_tags"}
 
 // readBatches returns the saved tags of some batches of the plan, by number.
-func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {
-	type sealed struct {
-		number int64
-		data   []byte
-	}
-	rows, err := store.Collect(ctx, q, func(row store.Scanner) (r sealed, err error) { return r, row.Scan(&r.number, &r.data) },
-		`SELECT number, data FROM `+tables[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
+func readBatches(ctx context.Context, q store.Querier, key Key, purpose Purpose, jobID string, from, to int64) (
+	map[int64][]Account, error) {
+	encrypted := map[int64][]byte{}
+	err := store.Each(ctx, q, func(row store.Scanner) error {
+		var number int64
+		var data []byte
+		err := row.Scan(&number, &data)
+		encrypted[number] = data
+		return err
+	}, `SELECT number, data FROM `+tables[purpose]+` WHERE job_id = $1 AND number >= $2 AND number <= $3`, jobID, from, to)
 	if err != nil {
 		return nil, err
 	}
 	all := map[int64][]Account{}
-	for _, r := range rows {
-		if all[r.number], err = Decrypt(key, purpose, jobID, r.number, r.data); err != nil {
+	for number, data := range encrypted {
+		if all[number], err = Decrypt(key, purpose, jobID, number, data); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// byPlace returns the tags of accounts by their places in the job.
+func byPlace(accounts []Account) map[int64][]string {
+	tags := make(map[int64][]string, len(accounts))
+	for _, a := range accounts {
+		tags[a.Seq] = a.Tags
+	}
+	return tags
 }
 
 // KeyOf returns the key that encrypts a job's tags. An Unreadable error means that there
@@ -105,11 +115,7 @@ func (s *Snapshots) BatchTags(ctx context.Context, key Key, purpose Purpose, job
 	if err != nil || all[number] == nil {
 		return nil, err
 	}
-	tags := make(map[int64][]string, len(all[number]))
-	for _, a := range all[number] {
-		tags[a.Seq] = a.Tags
-	}
-	return tags, nil
+	return byPlace(all[number]), nil
 }
 
 // Unreadable reports whether an error is permanent: tags can neither be read nor saved.

@@ -25,24 +25,23 @@ type Erasure struct {
 // Due lists the ended jobs whose tags are due to be erased, and those without a saved
 // report, the earliest first. A destroyed key is due until all its tags are gone.
 func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
-	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (w Erasure, err error) { return w, row.Scan(&w.Due, &w.JobID) }, `
+	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (e Erasure, err error) {
+		return e, row.Scan(&e.Due, &e.JobID)
+	}, `
 		SELECT erase_at <= $1, job_id FROM snapshot_keys k
 		WHERE erased_at = 0 AND erase_at > 0
 			AND (erase_at <= $1 OR NOT EXISTS (SELECT 1 FROM tag_reports r WHERE r.job_id = k.job_id))
 		ORDER BY erase_at, job_id`, store.Millis(s.db.Now()))
-	return all, store.AsTrouble(err)
 }
 
 // KeepUntil sets when the tags of a job will be erased.
 func (s *Snapshots) KeepUntil(ctx context.Context, tx *store.Tx, jobID string, at time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, jobID, store.Millis(at))
-	return err
+	return tx.Exec(ctx, `UPDATE snapshot_keys SET erase_at = $2 WHERE job_id = $1`, jobID, store.Millis(at))
 }
 
 // Drop removes the tags of a job without a snapshot: those read for accounts in doubt.
 func (s *Snapshots) Drop(ctx context.Context, tx *store.Tx, jobID string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM snapshots WHERE job_id = $1`, jobID)
-	return err
+	return tx.Exec(ctx, `DELETE FROM snapshots WHERE job_id = $1`, jobID)
 }
 
 // DestroyKey destroys the key of a job's tags; false: it was destroyed already. Until
@@ -57,22 +56,20 @@ func (s *Snapshots) DestroyKey(ctx context.Context, tx *store.Tx, jobID, by stri
 
 // Empty frees the storage of tags whose key is destroyed.
 func (s *Snapshots) Empty(ctx context.Context, jobID string) error {
-	var last int64
-	err := s.db.Reader().QueryRowContext(ctx, `
-		SELECT COALESCE(MAX(number), 0) FROM (SELECT number FROM snapshots WHERE job_id = $1 UNION ALL SELECT number
-			FROM wanted_tags WHERE job_id = $1) AS kept`,
-		jobID).Scan(&last)
+	last, err := store.Value[int64](ctx, s.db.Reader(), `
+		SELECT COALESCE(MAX(number), 0) FROM (SELECT number FROM snapshots WHERE job_id = $1
+			UNION ALL SELECT number FROM wanted_tags WHERE job_id = $1) AS kept`, jobID)
 	for from := int64(1); err == nil && from <= last; from += sliceErased {
 		err = s.db.Tx(ctx, func(tx *store.Tx) error {
 			// Consoles take turns, since each may lock the rows in a different order.
-			if _, err := tx.ExecContext(ctx, `UPDATE snapshot_keys SET erased_at = erased_at WHERE job_id = $1`, jobID); err != nil {
+			if err := tx.Exec(ctx, `UPDATE snapshot_keys SET erased_at = erased_at WHERE job_id = $1`, jobID); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, `UPDATE snapshots SET data = $4 WHERE job_id = $1 AND number BETWEEN $2 AND $3
-				AND length(data) > 0`,
+			err := tx.Exec(ctx,
+				`UPDATE snapshots SET data = $4 WHERE job_id = $1 AND number BETWEEN $2 AND $3 AND length(data) > 0`,
 				jobID, from, from+sliceErased-1, []byte{})
 			if err == nil {
-				_, err = tx.ExecContext(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
+				err = tx.Exec(ctx, `DELETE FROM wanted_tags WHERE job_id = $1 AND number BETWEEN $2 AND $3`,
 					jobID, from, from+sliceErased-1)
 			}
 			return err

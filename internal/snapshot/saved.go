@@ -2,20 +2,16 @@ package snapshot
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
+
+	"tagsweep/internal/store"
 )
 
 // SavedReport returns the report of a job that has ended; nil if none is saved.
 func (s *Snapshots) SavedReport(ctx context.Context, jobID string) (*Report, error) {
-	var text string
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT report FROM tag_reports WHERE job_id = $1`, jobID).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+	text, err := store.Value[string](ctx, s.db.Reader(), `SELECT report FROM tag_reports WHERE job_id = $1`, jobID)
 	if err != nil {
-		return nil, err
+		return nil, store.IfNone(err, nil)
 	}
 	report := &Report{}
 	return report, json.Unmarshal([]byte(text), report)
@@ -27,5 +23,6 @@ func (s *Snapshots) SaveReport(ctx context.Context, jobID string, report *Report
 	if err != nil {
 		return err
 	}
-	return s.db.Exec(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`, jobID, string(text))
+	return s.db.Exec(ctx, `INSERT INTO tag_reports (job_id, report) VALUES ($1, $2) ON CONFLICT (job_id) DO NOTHING`,
+		jobID, string(text))
 }

@@ -34,8 +34,7 @@ func (s *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 	if !s.postgres {
 		return 0, nil
 	}
-	var micros int64
 	began := time.Now()
-	err := s.read.QueryRowContext(ctx, `SELECT `+s.clock).Scan(&micros)
+	micros, err := Value[int64](ctx, s.read, `SELECT `+s.clock)
 	return time.UnixMicro(micros).Sub(began.Add(time.Since(began) / 2)), err
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"net/url"
 )
 
 // ExclusiveLock makes this process the only one that runs jobs on a SQLite
@@ -14,7 +13,7 @@ func (s *DB) ExclusiveLock(ctx context.Context) (release func(), err error) {
 		return func() {}, nil
 	}
 	// SQLite's own lock on a second, empty file: held by the operating system for this process.
-	lock, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path + ".runner", RawQuery: "_txlock=exclusive"}).String())
+	lock, err := sql.Open("sqlite", fileURL(s.path+".runner", "_txlock=exclusive"))
 	if err != nil {
 		return nil, err
 	}

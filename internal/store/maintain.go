@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"net/url"
 	"strings"
 )
 
@@ -11,11 +10,10 @@ import (
 // far as possible without waiting.
 func (s *DB) Scrub(ctx context.Context, tables ...string) error {
 	if s.postgres {
-		_, err := s.write.ExecContext(ctx, `VACUUM `+strings.Join(tables, ", "))
-		return err
+		return s.Exec(ctx, `VACUUM `+strings.Join(tables, ", "))
 	}
 	// A connection of its own: it must not wait while it holds the writer.
-	log, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: s.path}).String())
+	log, err := sql.Open("sqlite", fileURL(s.path, ""))
 	if err != nil {
 		return err
 	}
@@ -26,16 +24,10 @@ func (s *DB) Scrub(ctx context.Context, tables ...string) error {
 
 // Damage lets SQLite compare its indexes with its tables, and returns the differences.
 // PostgreSQL has its own checks.
-func (s *DB) Damage(ctx context.Context) (found []string, err error) {
+func (s *DB) Damage(ctx context.Context) ([]string, error) {
 	if s.postgres {
 		return nil, nil
 	}
-	said, err := Collect(ctx, s.read, func(row Scanner) (line string, err error) { return line, row.Scan(&line) },
-		`PRAGMA integrity_check(10)`)
-	for _, line := range said {
-		if line != "ok" {
-			found = append(found, strings.ReplaceAll(line, "\n", " "))
-		}
-	}
-	return found, err
+	return Column[string](ctx, s.read, `
+		SELECT replace(integrity_check, char(10), ' ') FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT 10`)
 }

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,32 +20,30 @@ func One(ctx context.Context, tx *Tx, otherwise error, query string, args ...any
 }
 
 // Collect runs a query and scans each of its rows.
-func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	var all []T
-	err := Each(ctx, q, func(row Scanner) error {
+func Collect[T any](
+	ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) (all []T, err error) {
+	err = Each(ctx, q, func(row Scanner) error {
 		t, err := scan(row)
 		all = append(all, t)
 		return err
 	}, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
+	return all, err
 }
 
-// Each runs a query and gives each of its rows to scan.
+// Each runs a query and gives each of its rows to scan. Like all functions here that
+// read, it returns the fault of a database that does not work, see AsTrouble.
 func Each(ctx context.Context, q Querier, scan func(Scanner) error, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return err
+		return AsTrouble(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return err
+			return AsTrouble(err)
 		}
 	}
-	return rows.Err()
+	return AsTrouble(rows.Err())
 }
 
 // Column returns the values of a query with one column.
@@ -55,8 +53,15 @@ func Column[T any](ctx context.Context, q Querier, query string, args ...any) ([
 
 // Value runs a query and returns the one value of its one row, or sql.ErrNoRows.
 func Value[T any](ctx context.Context, q Querier, query string, args ...any) (value T, err error) {
-	err = q.QueryRowContext(ctx, query, args...).Scan(&value)
-	return value, err
+	return value, AsTrouble(q.QueryRowContext(ctx, query, args...).Scan(&value))
+}
+
+// IfNone returns otherwise if the error of a query is that it found no row, else the error.
+func IfNone(err, otherwise error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return otherwise
+	}
+	return AsTrouble(err)
 }
 
 // Sums runs a query for keys and numbers, and adds up the numbers of each key.
@@ -100,49 +105,32 @@ type Query struct {
 // Arg adds a parameter and returns its place in the text.
 func (q *Query) Arg(value any) string {
 	q.Args = append(q.Args, value)
-	return fmt.Sprintf("$%d", len(q.Args))
+	return "$" + strconv.Itoa(len(q.Args))
 }
 
-// InsertAll inserts rows, several in one prepared statement. More rows a statement are
+// InsertAll inserts rows, several in one statement. More rows a statement are
 // slower on SQLite, which looks up each parameter by name. Fewer are slower on
 // PostgreSQL, which answers each statement.
 func InsertAll(ctx context.Context, tx *Tx, into string, columns int, args []any) error {
 	const rowsAtOnce = 20
-	whole := len(args) / (rowsAtOnce * columns) * (rowsAtOnce * columns)
-	if whole > 0 {
-		statement, err := tx.PrepareContext(ctx, insertQuery(into, columns, rowsAtOnce))
-		if err != nil {
+	for some := range slices.Chunk(args, rowsAtOnce*columns) {
+		if err := tx.Exec(ctx, insertQuery(into, columns, len(some)/columns), some...); err != nil {
 			return err
 		}
-		defer statement.Close()
-		for some := range slices.Chunk(args[:whole], rowsAtOnce*columns) {
-			if _, err := statement.ExecContext(ctx, some...); err != nil {
-				return err
-			}
-		}
 	}
-	if whole == len(args) {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, insertQuery(into, columns, (len(args)-whole)/columns), args[whole:]...)
-	return err
+	return nil
 }
 
 func insertQuery(into string, columns, rows int) string {
-	var query strings.Builder
-	query.WriteString("INSERT INTO " + into + " VALUES ")
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			query.WriteString("(")
-		case i%columns == 0:
-			query.WriteString("), (")
-		default:
-			query.WriteString(", ")
+	values := make([]string, rows)
+	for row := range values {
+		places := make([]string, columns)
+		for column := range places {
+			places[column] = "$" + strconv.Itoa(row*columns+column+1)
 		}
-		query.WriteString("$" + strconv.Itoa(i+1))
+		values[row] = "(" + strings.Join(places, ", ") + ")"
 	}
-	return query.String() + ")"
+	return "INSERT INTO " + into + " VALUES " + strings.Join(values, ", ")
 }
 
 // Millis is a time as the database stores it; the zero time is 0.
@@ -159,6 +147,18 @@ func FromMillis(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+// ScanTime scans a column into a time.
+func ScanTime(into *time.Time) sql.Scanner { return scanTime{into} }
+
+type scanTime struct{ into *time.Time }
+
+func (s scanTime) Scan(value any) error {
+	var ms sql.NullInt64
+	err := ms.Scan(value)
+	*s.into = FromMillis(ms.Int64)
+	return err
 }
 
 // Clean makes a text from outside valid for both databases, and limits its length.

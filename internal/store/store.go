@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,9 +58,8 @@ type DB struct {
 
 	writes     chan *write // see Write
 	closed     chan struct{}
-	statements *statements // nil on PostgreSQL, whose driver does the same
-	once       sync.Once   // closes it
-
+	statements statements
+	once       sync.Once // closes it
 }
 
 // Open opens a database, and makes its tables when it is new: the path of a
@@ -109,10 +109,8 @@ func (s *DB) openPostgres(database string) (err error) {
 		return err
 	}
 	// A console that stands still in the middle of a transaction holds up the others no longer than this.
-	s.write = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `SET idle_in_transaction_session_timeout = '5s'`)
-		return err
-	}))
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "5s"
+	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(16)
 	s.write.SetMaxIdleConns(16)
 	s.read = s.write
@@ -131,16 +129,14 @@ func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := file.Close(); err != nil {
-		return err
-	}
+	file.Close()
 	if s.write, err = sql.Open("sqlite", s.dsn("journal_mode(WAL)", "synchronous(FULL)")+"&_txlock=immediate"); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
-	s.statements = &statements{prepared: map[string]*sql.Stmt{}}
-	var version string
-	if err := s.write.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+	s.statements.max = 300
+	version, err := Value[string](ctx, s.write, `SELECT sqlite_version()`)
+	if err != nil {
 		return err
 	}
 	if olderThan(version, 3, 51, 3) {
@@ -157,18 +153,17 @@ func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
 // dsn sets the pragmas in the address, so that every connection has them.
 func (s *DB) dsn(pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)", "secure_delete(fast)"}, pragmas...)}
-	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
+	return fileURL(s.path, q.Encode())
+}
+
+func fileURL(path, query string) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query}).String()
 }
 
 func olderThan(version string, least ...int) bool {
-	var have [3]int
+	have := make([]int, 3)
 	fmt.Sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2])
-	for i, n := range least {
-		if have[i] != n {
-			return have[i] < n
-		}
-	}
-	return false
+	return slices.Compare(have, least) < 0
 }
 
 // migrate makes the tables of a new database.
@@ -188,13 +183,13 @@ func (s *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch has, known, err := provider.GetVersions(ctx); {
-	case err != nil || has == known:
-		return err
-	case has > known:
+	has, known, err := provider.GetVersions(ctx)
+	if err == nil && has > known {
 		return FaultNewer.With(has, known)
 	}
-	_, err = provider.Up(ctx)
+	if err == nil && has < known {
+		_, err = provider.Up(ctx)
+	}
 	return err
 }
 
@@ -202,19 +197,17 @@ func (s *DB) migrate(ctx context.Context) error {
 func (s *DB) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	var errs []error
-	if s.write != nil {
-		errs = append(errs, s.write.Close())
-	}
-	if s.read != nil && s.read != s.write {
-		errs = append(errs, s.read.Close())
+	for _, db := range []*sql.DB{s.write, s.read} {
+		if db != nil { // on PostgreSQL both are one, which may be closed twice
+			errs = append(errs, db.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // Ready reports whether the database can be written now.
 func (s *DB) Ready(ctx context.Context) error {
-	return s.tx(ctx, func(tx *Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE goose_db_version SET is_applied = is_applied WHERE version_id = 1`)
-		return err
+	return s.Tx(ctx, func(tx *Tx) error {
+		return tx.Exec(ctx, `UPDATE goose_db_version SET is_applied = is_applied WHERE version_id = 1`)
 	})
 }

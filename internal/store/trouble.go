@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -35,13 +36,8 @@ var (
 // not work for now. All other errors, a cancelled context among them, stay as
 // they are.
 func AsTrouble(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
-	}
-	if _, known := errors.AsType[*fault.Error](err); known {
-		return err
-	}
-	if trouble := troubleOf(err); trouble != nil {
+	_, known := errors.AsType[*fault.Error](err)
+	if trouble := troubleOf(err); trouble != nil && !known && !errors.Is(err, context.Canceled) {
 		return trouble.Because(err)
 	}
 	return err
@@ -49,7 +45,7 @@ func AsTrouble(err error) error {
 
 func troubleOf(err error) *fault.Sentence {
 	if lite, is := errors.AsType[*sqlite.Error](err); is {
-		return sqliteTrouble(lite.Code())
+		return cmp.Or(sqliteTroubles[lite.Code()], sqliteTroubles[lite.Code()&0xff])
 	}
 	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
 		return FaultGone // whatever the server says of it
@@ -68,25 +64,17 @@ func troubleOf(err error) *fault.Sentence {
 	return nil
 }
 
-// sqliteTrouble knows SQLite's result codes (sqlite.org/rescode.html).
-func sqliteTrouble(code int) *fault.Sentence {
-	switch code {
-	case sqlite3.SQLITE_READONLY_DBMOVED:
-		return FaultGone
-	case sqlite3.SQLITE_IOERR_SHMSIZE: // the log's index does not fit any more
-		return FaultDiskFull
-	}
-	switch code & 0xff { // the rest says more than is of use here
-	case sqlite3.SQLITE_FULL:
-		return FaultDiskFull
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return FaultLocked
-	case sqlite3.SQLITE_CANTOPEN:
-		return FaultGone
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY:
-		return FaultBroken
-	}
-	return nil
+// sqliteTroubles are those of SQLite's result codes (sqlite.org/rescode.html). The
+// extended codes are those of which the lowest byte alone would say something else.
+var sqliteTroubles = map[int]*fault.Sentence{
+	sqlite3.SQLITE_READONLY_DBMOVED: FaultGone,
+	sqlite3.SQLITE_IOERR_SHMSIZE:    FaultDiskFull, // the log's index does not fit any more
+	sqlite3.SQLITE_FULL:             FaultDiskFull,
+	sqlite3.SQLITE_BUSY:             FaultLocked,
+	sqlite3.SQLITE_LOCKED:           FaultLocked,
+	sqlite3.SQLITE_CANTOPEN:         FaultGone,
+	sqlite3.SQLITE_IOERR:            FaultBroken,
+	sqlite3.SQLITE_READONLY:         FaultBroken,
 }
 
 // postgresTrouble knows PostgreSQL's SQLSTATE codes (its manual, appendix A).

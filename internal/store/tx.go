@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"sync/atomic"
 )
 
 // Reader reads the database as it was last committed.
@@ -12,15 +13,17 @@ func (s *DB) Reader() Querier { return s.read }
 // Exec runs one statement in a transaction of its own.
 func (s *DB) Exec(ctx context.Context, query string, args ...any) error {
 	_, err := s.write.ExecContext(ctx, query, args...)
-	return err
+	return AsTrouble(err)
 }
 
-func (s *DB) tx(ctx context.Context, body func(*Tx) error) error {
+// Tx runs body in a transaction of its own.
+func (s *DB) Tx(ctx context.Context, body func(tx *Tx) error) error {
+	s.statements.prepare(ctx, s.write) // while no transaction holds the connection
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return AsTrouble(err)
 	}
-	tx := &Tx{Tx: begun, statements: s.statements}
+	tx := &Tx{Tx: begun, statements: &s.statements}
 	defer tx.Rollback()
 	if err = body(tx); err == nil {
 		err = tx.Commit()
@@ -30,27 +33,24 @@ func (s *DB) tx(ctx context.Context, body func(*Tx) error) error {
 
 // ReadTx reads everything as it was at one moment; SQLite's transactions always do.
 func (s *DB) ReadTx(ctx context.Context, read func(tx *Tx) error) error {
-	options := &sql.TxOptions{ReadOnly: true}
-	if s.postgres {
-		options.Isolation = sql.LevelRepeatableRead
-	}
-	tx, err := s.read.BeginTx(ctx, options)
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	if s.postgres { // it waits while what it names is read over other connections
-		if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		if _, err := tx.ExecContext(ctx, `
+			SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 			return err
 		}
 	}
-	return read(&Tx{Tx: tx})
+	return read(&Tx{Tx: tx, statements: &statements{}})
 }
 
 // Tx is a transaction. What it executes often, SQLite parses once.
 type Tx struct {
 	*sql.Tx
-	statements *statements      // nil: nothing is kept
+	statements *statements
 	totals     map[string]Total // nil: it shares no commit
 }
 
@@ -78,6 +78,12 @@ func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 	return t.Tx.ExecContext(ctx, query, args...)
 }
 
+// Exec executes a statement.
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := t.ExecContext(ctx, query, args...)
+	return err
+}
+
 // Changed executes a statement and returns how many rows it changed.
 func (t *Tx) Changed(ctx context.Context, query string, args ...any) (int64, error) {
 	result, err := t.ExecContext(ctx, query, args...)
@@ -103,49 +109,41 @@ func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sq
 	return t.Tx.QueryRowContext(ctx, query, args...)
 }
 
-// statements are those that are kept prepared on SQLite's one writing connection.
+// statements are kept prepared on SQLite's one writing connection.
 type statements struct {
-	mutex    sync.Mutex
-	prepared map[string]*sql.Stmt // nil: to be prepared
+	max      int64    // bounds the memory; 0 on PostgreSQL, whose driver does the same, and for reading
+	prepared sync.Map // by query; nil until they are
+	known    atomic.Int64
 }
-
-// maxStatements bounds the memory.
-const maxStatements = 300
 
 // of returns a statement once it is prepared, and else notes it.
 func (s *statements) of(query string) *sql.Stmt {
-	if s == nil {
-		return nil
+	statement, known := s.prepared.Load(query)
+	if known {
+		return statement.(*sql.Stmt)
 	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	statement, known := s.prepared[query]
-	if !known && len(s.prepared) < maxStatements {
-		s.prepared[query] = nil
+	if s.known.Load() < s.max {
+		s.known.Add(1)
+		s.prepared.Store(query, (*sql.Stmt)(nil))
 	}
-	return statement
+	return nil
 }
 
-// prepare prepares what was noted, while no transaction holds the connection.
+// prepare prepares what was noted. What cannot be prepared is executed as it is.
 func (s *statements) prepare(ctx context.Context, db *sql.DB) {
-	if s == nil {
-		return
-	}
-	s.mutex.Lock()
-	var noted []string
-	for query, statement := range s.prepared {
-		if statement == nil {
-			noted = append(noted, query)
+	s.prepared.Range(func(query, statement any) bool {
+		if statement.(*sql.Stmt) != nil {
+			return true
 		}
-	}
-	s.mutex.Unlock()
-	for _, query := range noted {
-		statement, err := db.PrepareContext(ctx, query)
+		made, err := db.PrepareContext(ctx, query.(string))
 		if err != nil {
-			continue // it is executed as it is
+			s.known.Add(-1)
+			s.prepared.Delete(query)
+			return false
 		}
-		s.mutex.Lock()
-		s.prepared[query] = statement
-		s.mutex.Unlock()
-	}
+		if !s.prepared.CompareAndSwap(query, (*sql.Stmt)(nil), made) { // another was faster
+			made.Close()
+		}
+		return true
+	})
 }

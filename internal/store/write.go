@@ -24,8 +24,6 @@ const (
 // log or several jobs. Run it with Tx.
 var ErrExclusive = errors.New("store: this write needs its own transaction")
 
-var errClosed = errors.New("store: the database is closed")
-
 // write is a transaction that waits for its turn.
 type write struct {
 	job  string
@@ -44,14 +42,11 @@ func (s *DB) Write(ctx context.Context, job string, body func(ctx context.Contex
 	case s.writes <- w:
 		return AsTrouble(<-w.done)
 	case <-s.closed:
-		return errClosed
+		return errors.New("store: the database is closed")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
-
-// Tx runs body in a transaction of its own.
-func (s *DB) Tx(ctx context.Context, body func(tx *Tx) error) error { return s.tx(ctx, body) }
 
 // writeGroups carries out what Write asks for until the store is closed.
 func (s *DB) writeGroups() {
@@ -60,9 +55,7 @@ func (s *DB) writeGroups() {
 		case w := <-s.writes:
 			group := s.group(w)
 			slices.SortStableFunc(group, func(a, b *write) int { return cmp.Compare(a.job, b.job) })
-			if s.commit(group) {
-				s.statements.prepare(context.Background(), s.write)
-			}
+			s.commit(group)
 		case <-s.closed:
 			return
 		}
@@ -95,24 +88,18 @@ func (s *DB) group(first *write) []*write {
 	return group
 }
 
-// commit writes a group; when a body fails, each by itself instead. It returns
-// false when the database itself failed.
-func (s *DB) commit(group []*write) (works bool) {
-	if len(group) > 1 {
-		err := s.writeAll(group)
-		if err == nil || troubleOf(err) != nil {
-			for _, w := range group {
-				w.done <- err
-			}
-			return err == nil
+// commit writes a group; when a body fails, each by itself instead.
+func (s *DB) commit(group []*write) {
+	err := s.writeAll(group)
+	if len(group) > 1 && err != nil && troubleOf(err) == nil {
+		for _, w := range group {
+			s.commit([]*write{w})
 		}
+		return
 	}
 	for _, w := range group {
-		err := s.writeAll([]*write{w})
-		works = troubleOf(err) == nil
 		w.done <- err
 	}
-	return works
 }
 
 // writeAll writes a group, or none of it.
@@ -123,7 +110,7 @@ func (s *DB) writeAll(group []*write) error {
 		defer cancel()
 		ctx = within
 	}
-	return s.tx(ctx, func(tx *Tx) error {
+	return s.Tx(ctx, func(tx *Tx) error {
 		tx.totals = map[string]Total{}
 		for _, w := range group {
 			if err := w.body(ctx, tx); err != nil {

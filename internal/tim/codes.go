@@ -36,7 +36,7 @@ type Rule struct {
 	Last      Class
 
 	Wait        time.Duration // least wait before the batch is sent again; 0 = the caller's back-off
-	MaxSingles  int           // for Account: after so many calls of one account each gave the code, the accounts are not to blame: Halt; 0 = never
+	MaxSingles  int           // for Account: after so many calls for single accounts, Halt: the accounts are not the cause; 0 = never
 	ServiceDown bool          // the service itself does not work for now
 	Reading     bool          // as answer to GetTags: this app may not read tags
 }

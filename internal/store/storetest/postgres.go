@@ -160,7 +160,8 @@ func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
 func (c *Cluster) start() error {
 	words := []string{"-D", c.data(), "-k", c.dir, "-p", strconv.Itoa(c.port)}
-	for _, setting := range append([]string{"listen_addresses=127.0.0.1", "fsync=off", "max_connections=200", "log_min_messages=fatal"}, c.settings...) {
+	settings := []string{"listen_addresses=127.0.0.1", "fsync=off", "max_connections=200", "log_min_messages=fatal"}
+	for _, setting := range append(settings, c.settings...) {
 		words = append(words, "-c", setting)
 	}
 	c.server = exec.Command(filepath.Join(c.bin, "postgres"), words...)

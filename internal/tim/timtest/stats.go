@@ -26,7 +26,7 @@ type CommandStats struct {
 	FirstAt        int64 `json:"first_at"`  // arrival of the first call, Unix microseconds
 	LastAt         int64 `json:"last_at"`   // and of the last
 	MaxInAnySecond int   `json:"max_in_any_second"`
-	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, except those that only a stall of the simulator may have brought together
+	Exceeded       int   `json:"exceeded"` // calls beyond 100 in any second, unless the simulator may have stood still
 }
 
 // sums are kept call by call, so that they cost the same after a million. The
