@@ -188,15 +188,17 @@ func TestSecurityCrossSiteIsRefused(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	b := c.as(auth.Admin)
 	id := b.draft(3)
+	victim, err := c.store.Users.Create(t.Context(), audit.System, "victim", auth.Operator, jobstest.PasswordHash)
+	require.NoError(t, err)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
 		b.headers = http.Header{header[0]: {header[1]}}
-		for _, address := range []string{"/jobs/" + id + "/start", "/jobs/" + id + "/cancel", "/jobs/" + id + "/reread",
-			"/jobs/" + id + "/undo", "/jobs/" + id + "/erase", "/accounts/read", "/protected", "/sending", "/sending/stop",
-			reviewPath, "/audit/verify", keepPath, erasePath, "/login", "/logout", "/users"} {
+		for _, r := range routes {
+			if r.method != http.MethodPost {
+				continue
+			}
 			before := c.contents()
-			got := b.post(address, "confirm", "3", "name", "eve", "role", "admin", "password", jobstest.Password, "username",
-				"admin", "accounts", "vip", "note", "why", "rate", "9", "failure_limit", "9", "reason", "why")
-			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", address, header)
+			got := b.try(r, id, victim.ID)
+			require.Equal(t, http.StatusForbidden, got.StatusCode, "%s %v", r.path, header)
 			require.Equal(t, before, c.contents())
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/tim"
 )
 
 // stopped requires that calls end within a second of what stops them.
@@ -42,6 +43,35 @@ func TestAPersonStopsCallsWithinASecond(t *testing.T) {
 		counts := c.job(j).Counts
 		require.Equal(c, int64(20_000), counts[jobs.Cleared]+counts[jobs.Unsent])
 		c.requireMatch(j)
+	})
+}
+
+// A batch may need many calls: what stops the claims alone would let them all leave.
+func TestABatchInHandStopsWithinASecond(t *testing.T) {
+	onEach(t, func(c *fixture) {
+		c.set(`rate_set = 3`)
+		c.run()
+		for name, stop := range map[string]func(jobs.Job){
+			"paused":  func(j jobs.Job) { c.act(j, jobs.Pause) },
+			"stopped": func(jobs.Job) { require.NoError(c, c.ThrowKillSwitch(c.Context(), audit.System, "wrong list")) },
+		} {
+			before := len(c.calls(tim.AddTags))
+			j := c.starts(jobs.AddTags, tagged(name, 3, tagNames(80)...)) // eight calls
+			c.until("two have left", func() bool { return len(c.calls(tim.AddTags)) >= before+2 })
+			stop(j)
+			at := time.Now()
+			c.until("nobody has it in hand", func() bool { return c.idle(j) })
+			calls := c.calls()
+			require.Less(c, time.UnixMicro(calls[len(calls)-1].At).Sub(at), time.Second, name)
+			require.Less(c, len(c.calls(tim.AddTags)), before+7, name)
+			if name == "paused" {
+				c.act(j, jobs.Resume)
+			} else {
+				require.NoError(c, c.LiftKillSwitch(c.Context(), audit.System))
+			}
+			c.ends(j, jobs.Counts{jobs.Changed: 3})
+			c.requireMatch(j)
+		}
 	})
 }
 

@@ -35,6 +35,7 @@ func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
 	onEach(t, func(c *fixture) {
 		j := c.starts(jobs.Clear, accounts("a", 300))
 		c.consoleDies(j)
+		var began time.Time
 		if c.DB.Shared() {
 			c.seen(18 * time.Second)
 			c.run()
@@ -43,6 +44,8 @@ func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
 			c.requireCounts(j, jobs.Counts{jobs.Cleared: 100, jobs.Sending: 100, jobs.Waiting: 100})
 			c.seen(21 * time.Second)
 		} else { // there can be no other
+			c.engine.LostCallEnds = 2 * time.Second
+			began = time.Now()
 			c.seen(0)
 			c.run()
 		}
@@ -50,6 +53,7 @@ func TestWhatADeadConsoleHadIsTakenOver(t *testing.T) {
 		reads := c.calls(tim.GetTags)
 		require.Len(c, reads, 1, "only what may have been sent is read back")
 		require.Contains(c, reads[0].Accounts, "a0")
+		require.GreaterOrEqual(c, time.UnixMicro(reads[0].At).Sub(began), c.engine.LostCallEnds, "its call may be under way")
 		require.Len(c, c.calls(tim.RemoveAllTags), 3)
 		require.Equal(c, 1, c.count(`SELECT COUNT(*) FROM calls WHERE id = 'one' AND delivery = 'lost'`))
 		require.Zero(c, c.count(`SELECT COUNT(*) FROM consoles WHERE id = 'dead'`))

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,5 +101,21 @@ func TestAProtectedAccountInDoubtIsOnlyRead(t *testing.T) {
 		removals := c.calls(tim.RemoveAllTags)
 		require.Equal(c, []string{"a0"}, removals[len(removals)-1].Accounts)
 		c.requireMatch(j)
+	})
+}
+
+// It was sent, read back, and stopped before it was sent again.
+func TestAProtectedAccountWaitingAgainFails(t *testing.T) {
+	onEach(t, func(c *fixture) {
+		jobstest.Keep(t, c.Console, 0)
+		j := c.starts(jobs.Clear, accounts("a", 3))
+		c.exec(`UPDATE batches SET sent = 1 WHERE job_id = $1`, j.ID)
+		c.exec(`INSERT INTO calls (id, job_id, batch, held, accounts, command, random, delivery, sent_at) VALUES ('one', `+
+			`$1, 1, $2, 3, 'remove_all_tags', 7, 'lost', $3)`, j.ID, append([]byte{7}, make([]byte, 12)...), time.Now().UnixMilli())
+		c.protect("a1")
+		c.run()
+		c.ends(j, jobs.Counts{jobs.Cleared: 2, jobs.Failed: 1})
+		require.Equal(c, jobs.CodeProtected, c.results(j)["a1"].Code)
+		require.False(c, c.sentTo("a1"))
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/evidence"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -46,6 +47,20 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 			l.exec(t, change.undo)
 		}
 		require.Empty(t, l.checked(t).Wrong)
+	})
+}
+
+// The outcomes and the ledger of a pack must agree, whatever was sealed.
+func TestPackWithoutTheCallFails(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		s.Audit.SignWith(auditKey)
+		jobstest.Free(t, s)
+		j := jobstest.Started(t, s, 250)
+		jobstest.Carry(t, s, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
+		require.NoError(t, s.DB.Exec(ctx, `DELETE FROM calls WHERE batch = 2`))
+		require.NoError(t, s.Evidence.Seal(ctx))
+		pack, key := packOf(t, s, j.ID)
+		require.Contains(t, check(pack, key).Wrong, "rows.csv, line 102: the account is cleared, but no call can have changed it")
 	})
 }
 

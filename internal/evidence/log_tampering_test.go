@@ -171,6 +171,10 @@ func TestTamperEveryChangeIsNamed(t *testing.T) {
 			l.exec(t, change.undo)
 			require.Empty(t, l.wrong(t), "%s, undone", change.name)
 		}
+		var edge []byte
+		require.NoError(t, l.db.QueryRow(`SELECT edge FROM audit_head`).Scan(&edge))
+		l.exec(t, `UPDATE audit_head SET edge = $1`, make([]byte, len(edge)))
+		require.Contains(t, l.wrong(t), "audit log: the tree does not match the entries")
 	})
 }
 

@@ -253,27 +253,33 @@ func TestCancelledAfterWritingIsLost(t *testing.T) {
 }
 
 func TestSignatureThatIsEchoedIsHidden(t *testing.T) {
-	for _, answerOK := range []bool{true, false} {
-		s := raw(t, func(s *rawService, conn *net.TCPConn, in *bufio.Reader, _ int) {
-			if !s.request(in) {
-				return
+	for _, format := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
+		"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s",
+		"%d %s\r\n\r\n", // no HTTP at all: the transport quotes it
+	} {
+		for _, answerOK := range []bool{true, false} {
+			s := raw(t, func(s *rawService, conn *net.TCPConn, in *bufio.Reader, _ int) {
+				if !s.request(in) {
+					return
+				}
+				s.mu.Lock()
+				target := s.read[0].RequestURI + " " + s.read[0].URL.Query().Get("usersig") + " " + secretKey
+				s.mu.Unlock()
+				body := "<html>" + target
+				if answerOK {
+					body = fmt.Sprintf(`{"ActionStatus":"FAIL","ErrorCode":70003,"ErrorInfo":%q,`+
+						`"ErrorList":[{"To_Account":"amy","ErrorCode":1,"ErrorInfo":%q}]}`, target, target)
+				}
+				fmt.Fprintf(conn, format, len(body), body)
+			})
+			answer := client(t, s.base).RemoveAllTags(t.Context(), 1, []string{"amy"})
+			requireNoSecrets(t, s, answer)
+			if answer.Delivery == tim.Answered {
+				require.Contains(t, answer.Info, "[hidden]")
+			} else {
+				require.ErrorContains(t, answer.Err, "[hidden]")
 			}
-			s.mu.Lock()
-			target := s.read[0].RequestURI + " " + s.read[0].URL.Query().Get("usersig") + " " + secretKey
-			s.mu.Unlock()
-			body := "<html>" + target
-			if answerOK {
-				body = fmt.Sprintf(`{"ActionStatus":"FAIL","ErrorCode":70003,"ErrorInfo":%q,`+
-					`"ErrorList":[{"To_Account":"amy","ErrorCode":1,"ErrorInfo":%q}]}`, target, target)
-			}
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-		})
-		answer := client(t, s.base).RemoveAllTags(t.Context(), 1, []string{"amy"})
-		requireNoSecrets(t, s, answer)
-		if answerOK {
-			require.Contains(t, answer.Info, "[hidden]")
-		} else {
-			require.ErrorContains(t, answer.Err, "[hidden]")
 		}
 	}
 }
