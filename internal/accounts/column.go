@@ -1,32 +1,9 @@
 package accounts
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 )
-
-var (
-	fraction = regexp.MustCompile(`^[-+$€£¥]?[0-9]+[.,][0-9]+%?$`)
-	mail     = regexp.MustCompile(`^[^@]+@[^@]+[.][A-Za-z]+$`)
-	// otherIDs: mobile numbers of China and with a plus, IPv4 addresses, days and Unix times.
-	otherIDs = regexp.MustCompile(`^([+][-0-9 ]+|(86)?[- ]?1[3-9][0-9]{9}|([0-9]{1,3}[.]){3}[0-9]{1,3}|` +
-		`(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]|1[0-9]{9}|1[0-9]{12})$`)
-)
-
-// namedColumn is the only column that a header names unmistakably, or that our own
-// mark stands at; -1 when there is none.
-func namedColumn(header []string) int {
-	if isResults(header) {
-		return 1
-	}
-	if marked := slices.IndexFunc(header, isMarked); marked >= 0 {
-		return marked
-	}
-	named := slices.IndexFunc(header, isUnmistakable)
-	return named
-}
 
 // findColumn takes the column that was chosen, else the likeliest. The first row
 // may be a header.
@@ -37,101 +14,46 @@ func (l *layout) findColumn(first sampleRow, c Choices, r rules) {
 			tags = namedTags(first.cells, c.Column-1)
 		}
 	}
-	if c.Column > 0 {
+	used := usedIn(first.cells, l.rows)
+	named := namedColumn(first.cells)
+	switch {
+	case c.Column > 0:
 		l.column = c.Column - 1
 		return
-	}
-	if used := usedIn(l.columns, first.cells, l.rows); len(used) == 1 {
+	case len(used) == 1:
 		l.column = used[0]
 		return
-	}
-	if named := namedColumn(first.cells); named >= 0 && named != tags && c.Header != No {
+	case named >= 0 && named != tags && c.Header != No:
 		l.column = named
 		return
 	}
-	best := -1
+	best := 0.0
 	for i := range min(l.columns, MaxColumns) {
-		if i == tags {
-			continue
-		}
-		score := l.score(i, r)
-		if name := first.cell(i); c.Header != No && !hasDigit(name) {
-			switch {
-			case naming(name) == elses:
-				score -= 40
-			case isAccountWord(name) && !weakWords[plainWord(name)]:
-				score += 70
-			case isAccountWord(name):
-				score += 30
-			case naming(name) == somebodys:
-				score += 20
-			}
-		}
-		if score > best {
+		if score := l.score(i, first.cell(i), c, r); score > best && i != tags {
 			best, l.column = score, i
 		}
 	}
 }
 
-// score tells how much the cells of a column look like accounts.
-func (l *layout) score(column int, r rules) int {
-	rows, others := 0, 0
-	for _, row := range l.rows {
-		if row.broken {
-			continue
-		}
-		rows++
-		if isOther(row.cell(column)) {
-			others++
+// score tells how much a column looks like that of the accounts.
+func (l *layout) score(column int, name string, c Choices, r rules) (score float64) {
+	if accounts := accountsIn(l.rows, column, r); len(accounts) > 0 {
+		counts := func(v string) bool { return isNumber(v) && len(v) < 5 }
+		score = float64(len(accounts))/float64(len(l.rows)) + share(accounts, isID) + 1 - share(accounts, counts)
+		if isDistinct(accounts) {
+			score++
 		}
 	}
-	values := accountsIn(l.rows, column, r)
-	if len(values) == 0 || rows == 0 {
-		return 0
+	switch {
+	case c.Header == No:
+	case namesOther(name):
+		score /= 4
+	case wordOf(name) == "id":
+		score++
+	case isAccountWord(name):
+		score += 3
 	}
-	score := 40 * len(values) / rows
-	if isDistinct(values) {
-		score += 20
-	}
-	score += int(20 * share(values, func(v string) bool { return classOf(v) == mixed }))
-	return max(score-40*others/rows-l.running(column), 0)
-}
-
-// running takes off what speaks against running numbers and short ones.
-func (l *layout) running(column int) int {
-	last, running, short, numbers := int64(0), 0, 0, 0
-	for _, row := range l.rows {
-		n, err := strconv.ParseInt(row.cell(column), 10, 64)
-		if err != nil {
-			continue
-		}
-		numbers++
-		if n == last+1 {
-			running++
-		}
-		if len(row.cell(column)) < 5 {
-			short++
-		}
-		last = n
-	}
-	if numbers > 1 && (running*10 >= (numbers-1)*9 || short*10 >= numbers*9) {
-		return 25
-	}
-	return 0
-}
-
-func isOther(cell string) bool {
-	return dateOrTime.MatchString(cell) || fraction.MatchString(cell) || mail.MatchString(cell) || otherIDs.MatchString(cell)
-}
-
-// isDistinct: hardly a value repeats.
-func isDistinct(values []string) bool {
-	distinct := map[string]bool{}
-	for _, value := range values {
-		distinct[value] = true
-	}
-	repeats := len(values) - len(distinct)
-	return repeats*10 <= len(values)
+	return score
 }
 
 // askColumn asks for the account column unless it is certain: it is the only one,
@@ -141,10 +63,11 @@ func (l *layout) askColumn(headerCertain bool, r rules) {
 	if len(used) < 2 && (len(used) == 0 || used[0] == l.column) {
 		return
 	}
+	name := l.cellName(l.column)
 	if l.header != nil && headerCertain {
-		l.byName = isResults(l.header) || isMarked(l.cellName(l.column)) ||
-			isUnmistakable(l.cellName(l.column)) && !l.misplaced(used) && !l.contested(used, r)
-		if l.byName || l.leftOver(used, r) && !l.misplaced(used) {
+		l.byName = isResults(l.header) || isMarked(name) ||
+			isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r)
+		if l.byName || isAccountWord(name) && !isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r) {
 			return
 		}
 	}
@@ -166,6 +89,8 @@ func (l *layout) columnQuestion(used []int) Question {
 	return q
 }
 
+func (l *layout) used() (columns []int) { return usedIn(l.header, l.rows) }
+
 func (l *layout) cellName(column int) string {
 	if column < len(l.header) {
 		return l.header[column]
@@ -173,106 +98,74 @@ func (l *layout) cellName(column int) string {
 	return ""
 }
 
-// contested reports whether another column could hold the accounts: its name is
-// unmistakable or somebody's too, or its cells look like accounts.
-func (l *layout) contested(used []int, r rules) bool {
-	return slices.ContainsFunc(used, func(i int) bool {
-		if i == l.column || l.sameCells(i) {
-			return false
-		}
-		name := l.cellName(i)
-		return isUnmistakable(name) || naming(name) == somebodys && l.couldHold(i, r) ||
-			naming(name) != elses && l.looksLike(i, r)
-	})
+func (l *layout) cellsIn(column int) (cells []string) {
+	for _, row := range l.rows {
+		cells = append(cells, row.cell(column))
+	}
+	return cells
 }
+
+func (l *layout) firstValues(column int) (first []string) { return shown(l.cellsIn(column)) }
 
 // misplaced reports whether names and cells may not meet: a column with cells has no
 // name, but for running numbers in front, or no row has as many cells as the header.
 func (l *layout) misplaced(used []int) bool {
 	for _, i := range used {
-		if !isBlank(l.cellName(i)) {
-			continue
-		}
 		first := l.firstValues(i)
-		if i > 0 || len(first) == 0 || first[0] != "0" && first[0] != "1" || l.running(i) == 0 {
+		if isBlank(l.cellName(i)) && (i > 0 || len(first) == 0 || first[0] != "0" && first[0] != "1") {
 			return true
 		}
 	}
 	named := len(withoutBlankEnd(l.header))
 	return len(l.rows) > 0 && l.rows[0].typed == nil &&
-		!slices.ContainsFunc(l.rows, func(row sampleRow) bool { return !row.broken && len(row.cells) >= named })
+		!slices.ContainsFunc(l.rows, func(row sampleRow) bool { return len(row.cells) >= named })
 }
 
-// leftOver reports whether the account column has a word for an account as its name
-// and all others say that they are something else.
-func (l *layout) leftOver(used []int, r rules) bool {
-	if !isAccountWord(l.cellName(l.column)) || naming(l.cellName(l.column)) == elses {
-		return false
-	}
-	return !slices.ContainsFunc(used, func(i int) bool {
+// contested reports whether another column could hold the accounts. Its cells must
+// be others than those of the account column.
+func (l *layout) contested(used []int, r rules) bool {
+	named, mine := isUnmistakable(l.cellName(l.column)), accountsIn(l.rows, l.column, r)
+	certain := named && isDistinct(mine)
+	return slices.ContainsFunc(used, func(i int) bool {
 		name := l.cellName(i)
-		return i != l.column && naming(name) != elses && (naming(name) != softly || isAccountWord(name) || l.looksLike(i, r))
+		switch {
+		case i == l.column || slices.Equal(l.cellsIn(i), l.cellsIn(l.column)):
+			return false
+		case isUnmistakable(name):
+			return true
+		case namesOther(name):
+			return false
+		}
+		values := l.plainIn(i, mine, r)
+		isWord := isAccountWord(name) && (!named || wordOf(name) != "id" && share(values, isID) >= 0.5)
+		return len(values) > 0 && (isWord || likeThem(values, mine) || isDistinct(values) &&
+			(share(values, isMixed) >= 0.5 || !certain && !personNames[wordOf(name)]))
 	})
 }
 
-// plainIn are the cells of a column that could be accounts, without separators and
-// spaces unless the accounts have some.
-func (l *layout) plainIn(column int, r rules) (values []string) {
-	isPlain := func(account string) bool { return r.judge(account, true) == "" }
-	plain := share(accountsIn(l.rows, l.column, r), isPlain) >= 0.5
-	for _, account := range accountsIn(l.rows, column, r) {
-		if !plain || isPlain(account) {
+// plainIn are the cells of another column that could be accounts, with separators and
+// spaces only if the accounts have some; nil when they are not half of those filled.
+func (l *layout) plainIn(column int, mine []string, r rules) (values []string) {
+	filled := 0
+	r.wholeLine = share(mine, func(account string) bool { return r.judge(account, true) != "" }) > 0.5
+	for _, row := range l.rows {
+		if isBlank(row.cell(column)) {
+			continue
+		}
+		filled++
+		if account, several := row.account(column, r); account != "" && !several && !isOther(account) {
 			values = append(values, account)
 		}
+	}
+	if len(values)*2 < filled {
+		return nil
 	}
 	return values
 }
 
-// couldHold reports whether half of a column's cells could be accounts; nothing is
-// known of one without any.
-func (l *layout) couldHold(column int, r rules) bool {
-	filled := 0
-	for _, row := range l.rows {
-		if !isBlank(row.cell(column)) {
-			filled++
-		}
-	}
-	return len(l.plainIn(column, r))*2 >= filled
-}
-
-func (l *layout) sameCells(column int) bool {
-	return !slices.ContainsFunc(l.rows, func(row sampleRow) bool { return row.cell(column) != row.cell(l.column) })
-}
-
-// looksLike reports whether a column's cells are like those of the account column:
-// with the same letters before the digits, or numbers about as long; or whether
-// they are mostly distinct mixes of letters and digits that are nothing else, or
-// distinct at all where the accounts repeat.
-func (l *layout) looksLike(column int, r rules) bool {
-	mine, values := accountsIn(l.rows, l.column, r), []string(nil)
-	for _, account := range l.plainIn(column, r) {
-		if !isOther(account) {
-			values = append(values, account)
-		}
-	}
-	if len(values)*2 < len(l.rows) {
-		return false
-	}
-	if isDistinct(values) && (share(values, func(v string) bool { return classOf(v) == mixed }) >= 0.5 ||
-		naming(l.cellName(column)) == unknownName && len(values) > 2 && !isDistinct(mine)) {
-		return true
-	}
-	if len(mine) == 0 {
-		return false
-	}
-	length := func(values []string) int { return len(strings.Join(values, "")) / len(values) }
-	near := length(values)-length(mine) < 3 && length(mine)-length(values) < 3
-	prefix := beforeDigit(mine[0])
-	switch {
-	case share(mine, isNumber) >= 0.9 && share(values, isNumber) >= 0.9:
-		return near && isDistinct(values)
-	case hasDigit(mine[0]) && prefix != "":
-		return share(values, func(v string) bool { return hasDigit(v) && beforeDigit(v) == prefix }) >= 0.5
-	}
-	return false
+// likeThem reports whether half of the values have the kind of nearly all accounts.
+func likeThem(values, accounts []string) bool {
+	like := likenessOf(accounts)
+	return like.Class != "" && like.Class != letters && (like.Class != digits || isDistinct(values)) &&
+		share(values, like.fits) >= 0.5
 }

@@ -85,7 +85,7 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 // another one.
 func (d *doubts) isOtherName(value string) bool {
 	u := d.understanding
-	words := tokens(value)
+	words := wordsIn(value)
 	return u.Header != nil && slices.Contains(u.WithDigit, u.Column) && len(words) > 0 &&
 		(isKnownWord(value) || len(words) > 1 && words[len(words)-1] == "id")
 }

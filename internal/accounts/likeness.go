@@ -29,6 +29,8 @@ func classOf(account string) string {
 	return letters
 }
 
+func isMixed(account string) bool { return classOf(account) == mixed }
+
 // likenessOf finds what at least nine in ten of the accounts share; of fewer than
 // ten, all but one; of fewer than three, nothing. Up to a third may be words
 // without a digit between others that are all alike.

@@ -109,6 +109,9 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		return u, noTable(err, c)
 	}
 	r := rules{limit: limit, wholeLine: c.Separator == OnePerLine, tags: f.tags}
+	if !whole && c.Separator == "" {
+		c.Separator = OnePerLine
+	}
 	found := detect(sample, first, c, r)
 	if !whole {
 		found.header, found.column, found.line, found.unread = nil, max(c.Column-1, 0), first, c.Header == Yes
@@ -133,10 +136,6 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 		u.Header = nil
 	}
 	return u, nil
-}
-
-func (l *layout) asks(name string) bool {
-	return slices.ContainsFunc(l.unsure, func(q Question) bool { return q.Name == name })
 }
 
 // above keeps a line above the table to be shown.
