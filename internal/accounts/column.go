@@ -35,10 +35,12 @@ func (l *layout) findColumn(first sampleRow, c Choices, r rules) {
 	}
 }
 
+// counts: such short numbers may be those of rows.
+func counts(value string) bool { return isNumber(value) && len(value) < 5 }
+
 // score tells how much a column looks like that of the accounts.
 func (l *layout) score(column int, name string, c Choices, r rules) (score float64) {
 	if accounts := accountsIn(l.rows, column, r); len(accounts) > 0 {
-		counts := func(v string) bool { return isNumber(v) && len(v) < 5 }
 		score = float64(len(accounts))/float64(len(l.rows)) + share(accounts, isID) + 1 - share(accounts, counts)
 		if isDistinct(accounts) {
 			score++
@@ -125,7 +127,7 @@ func (l *layout) misplaced(used []int) bool {
 // be others than those of the account column.
 func (l *layout) contested(used []int, r rules) bool {
 	named, mine := isUnmistakable(l.cellName(l.column)), accountsIn(l.rows, l.column, r)
-	certain := named && isDistinct(mine)
+	certain := named && isDistinct(mine) && share(mine, counts) < 0.9
 	return slices.ContainsFunc(used, func(i int) bool {
 		name := l.cellName(i)
 		switch {

@@ -41,7 +41,7 @@ func (d *doubts) middle(fields []string, value string) (repeated bool) {
 		return true
 	case filled == 1 && isUnmistakable(value):
 		return true
-	case filled > 1 && d.isOtherHeader(fields, value), filled == 1 && d.isOtherName(value):
+	case filled > 1 && d.isOtherHeader(fields, value), filled == 1 && d.isTitle(value):
 		d.changed = true
 	}
 	return false
@@ -81,13 +81,11 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
 }
 
-// isOtherName: of a list of one column, a word without a digit that is the name of
-// another one.
-func (d *doubts) isOtherName(value string) bool {
+// isTitle: a word alone in its row, without a digit although nearly all accounts have one.
+func (d *doubts) isTitle(value string) bool {
 	u := d.understanding
-	words := wordsIn(value)
-	return u.Header != nil && slices.Contains(u.WithDigit, u.Column) && len(words) > 0 &&
-		(isKnownWord(value) || len(words) > 1 && words[len(words)-1] == "id")
+	return (u.Like.Class == digits || u.Like.Class == prefixed) && slices.Contains(u.WithDigit, u.Column) &&
+		strings.ContainsFunc(value, unicode.IsLetter)
 }
 
 // reason is why a row that is an account otherwise is in doubt: the first reason

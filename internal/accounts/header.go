@@ -36,7 +36,8 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 		if isHeader {
 			suggested = Yes
 		}
-		l.ask(AskHeader, suggested, Choice{Value: Yes, First: shown(first.cells)}, Choice{Value: No})
+		l.ask(AskHeader, suggested, Choice{Value: Yes, First: shown(first.cells)},
+			Choice{Value: No, First: shown(append([]string{first.cell(l.column)}, l.cellsIn(l.column)...))})
 	}
 	switch {
 	case isHeader && isText:
@@ -111,7 +112,7 @@ func (l *layout) isHeader(first sampleRow, c Choices, r rules) (is, certain bool
 	case c.Header != "":
 		return c.Header == Yes, true
 	case named >= 0:
-		onItsSide := len(l.rows) == 1 && len(first.cells) > 2 && share(first.cells, hasDigit) >= 0.5
+		onItsSide := len(first.cells) > 2 && share(first.cells, hasDigit) >= 0.5 && withDigit < 0.5
 		return true, !onItsSide && !standsBelow(first, l.rows, named)
 	case len(l.rows) == 0:
 		return word, word || digit

@@ -1,6 +1,9 @@
 package accounts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Likeness is what nearly all accounts of a file have in common. A row with
 // another one is in doubt: it may be a title, a total, or of another table.
@@ -31,65 +34,52 @@ func classOf(account string) string {
 
 func isMixed(account string) bool { return classOf(account) == mixed }
 
-// likenessOf finds what at least nine in ten of the accounts share; of fewer than
-// ten, all but one; of fewer than three, nothing. Up to a third may be words
-// without a digit between others that are all alike.
+// likenessOf finds what nearly all of the accounts share: at least four in ten are
+// digits, or have the same letters before the digits, so that the others are another
+// list; or nine in ten, and all but one of fewer than ten, are of one class. Of fewer
+// than three, nothing.
 func likenessOf(accounts []string) Likeness {
 	n := len(accounts)
-	need := (n*9 + 9) / 10
 	if n < 3 {
 		return Likeness{}
-	} else if n < 10 {
-		need = n - 1
 	}
-	classes, prefixes, lengths := map[string]int{}, map[string]int{}, map[int]int{}
+	kinds, lengths := map[Likeness]int{}, map[Likeness][]int{}
+	count := func(kind Likeness, account string) {
+		kinds[kind]++
+		lengths[kind] = append(lengths[kind], len(account))
+	}
 	for _, account := range accounts {
 		class := classOf(account)
-		classes[class]++
-		lengths[len(account)]++
-		if class == mixed {
-			prefixes[beforeDigit(account)]++
+		count(Likeness{Class: class}, account)
+		if prefix := beforeDigit(account); class == mixed && prefix != "" {
+			count(Likeness{Class: prefixed, Prefix: prefix}, account)
 		}
 	}
-	if words := classes[letters]; words*3 <= n && need > n-words {
-		need = n - words // titles between
+	best, most := Likeness{}, 0
+	for kind, n := range kinds {
+		if (kind.Class == digits || kind.Class == prefixed) && (n > most || n == most && kind.Prefix < best.Prefix) {
+			best, most = kind, n
+		}
 	}
-	if classes[digits] >= need {
-		l := Likeness{Class: digits}
-		for _, account := range accounts {
-			if isNumber(account) {
-				l.add(len(account))
+	need := min((n*9+9)/10, n-1)
+	if most < need && (most < 3 || most*10 < n*4) {
+		best = Likeness{}
+		for _, class := range []string{mixed, letters} {
+			if kind := (Likeness{Class: class}); kinds[kind] >= need {
+				best = kind
 			}
 		}
-		// Running numbers grow longer; what is shorter or much longer is something else.
-		l.Shortest, l.Longest = max(l.Shortest-1, 1), l.Longest+3
-		return l
 	}
-	for prefix, n := range prefixes {
-		if n >= need && prefix != "" {
-			return Likeness{Class: prefixed, Prefix: prefix}
-		}
+	// Running numbers grow longer; what is shorter or much longer was cut, or is two.
+	all := lengths[best]
+	slices.Sort(all)
+	switch few := len(all) / 20; {
+	case best.Class == digits, best.Class == prefixed:
+		best.Shortest, best.Longest = max(all[few]-1, 1), all[len(all)-1-few]+1
+	case best.Class == mixed && all[few] == all[len(all)-1-few]:
+		best.Shortest, best.Longest = all[few], all[few]
 	}
-	for _, class := range []string{mixed, letters} {
-		if classes[class] < need {
-			continue
-		}
-		l := Likeness{Class: class}
-		for length, n := range lengths {
-			if class == mixed && n >= need {
-				l.Shortest, l.Longest = length, length
-			}
-		}
-		return l
-	}
-	return Likeness{}
-}
-
-func (l *Likeness) add(length int) {
-	if l.Shortest == 0 || length < l.Shortest {
-		l.Shortest = length
-	}
-	l.Longest = max(l.Longest, length)
+	return best
 }
 
 // fits reports whether an account is like the others.

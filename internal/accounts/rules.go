@@ -62,7 +62,7 @@ var (
 		`[0-9]{1,2}[- /](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)([- /][0-9]{2,4})?|` +
 		`(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-[0-9]{2,4}|true|false|wahr|falsch|vrai|faux|` +
 		`[$][0-9.,]+|[0-9.,]+%)$`)
-	noValues = set("null none nan n/a na n.a k.a nil nat undefined blank empty dbnull system.dbnull missing inf infinity " +
+	noValues = set("null none nan n/a na n.a k.a nil nat undefined blank empty dbnull system.dbnull missing inf infinity unknown tbd tba " +
 		"nan(ind #qnan 1.#qnan 1.#ind 1.#inf 1.#snan n/v nv novalue notset unset")
 	inBrackets  = regexp.MustCompile(`^(\([a-zA-Z ]+\)|<[a-zA-Z ]+>|\[[a-zA-Z ]+\]|\{[a-zA-Z ]+\}|\\.)$`)
 	listMark    = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+>]+) `)
@@ -105,7 +105,7 @@ func (r rules) judge(value string, quoted bool) Reason {
 			return BadCharacter
 		default:
 			plain = false
-			several = several || strings.IndexByte(" ,;|:~=^&#/\\+", b) >= 0
+			several = several || strings.IndexByte(" ,;|:~=^&#/\\+", b) >= 0 && !(b == '+' && i == 0)
 		}
 	}
 	switch {

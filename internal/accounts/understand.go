@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tagsweep/internal/accounts/text"
@@ -186,16 +187,8 @@ func (u *Understanding) take(found layout, c Choices, r rules) error {
 func (u *Understanding) learn(rows []sampleRow, r rules) {
 	accounts := accountsIn(rows, u.Column, r)
 	u.Like = likenessOf(accounts)
-	long, zeros := 0, 0
-	for _, account := range accounts {
-		if isLongNumber(account) {
-			long++
-			if strings.HasSuffix(account, "00") {
-				zeros++
-			}
-		}
-	}
-	u.Rounding = zeros*2 > long
+	long := slices.DeleteFunc(slices.Clone(accounts), func(account string) bool { return !isLongNumber(account) })
+	u.Rounding = share(long, endsInZeros) > 0.5 || share(long, isFloat) >= 0.9
 	u.Required = max(u.Column+1, u.TagColumn)
 	if !slices.ContainsFunc(rows, func(row sampleRow) bool { return !row.broken }) { // nothing is known
 		u.Required = u.Columns
@@ -231,3 +224,11 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 
 // isLongNumber: a number with more digits than spreadsheets and JavaScript keep.
 func isLongNumber(account string) bool { return len(account) >= 16 && isNumber(account) }
+
+func endsInZeros(account string) bool { return strings.HasSuffix(account, "00") }
+
+// isFloat: JavaScript and spreadsheets keep such a number, and round those beside it.
+func isFloat(account string) bool {
+	n, err := strconv.ParseUint(account, 10, 64)
+	return err == nil && n > 1<<53 && n < 1<<63 && uint64(float64(n)) == n
+}

@@ -31,175 +31,132 @@ func (f *file) understandBook(c Choices, limit int) (Understanding, error) {
 // understandSheets takes the sheets that were chosen, else the only visible one
 // that has rows. When several have, it asks.
 func (f *file) understandSheets(c Choices, limit int) (u Understanding, err error) {
-	sheets, err := f.chosenSheets(c)
+	sheets, err := f.sheetsFor(c)
 	if err != nil {
 		return u, err
 	}
-	if len(c.Sheets) == 0 {
-		if u, err = f.understandSheet(sheets[0], c, limit); err != nil || len(sheets) == 1 {
-			return u, noTable(err, c)
-		}
-		q := Question{Name: AskSheets, Suggested: sheets[0].Name}
-		for _, sheet := range sheets[:min(len(sheets), sheetsShown)] {
-			first, err := f.firstOfSheet(sheet, u)
-			if err != nil {
-				return u, err
-			}
-			q.Choices = append(q.Choices, Choice{Value: sheet.Name, Label: sheet.Name, First: first})
-		}
-		u.Unsure = append([]Question{q}, u.Unsure...)
-		return u, nil
-	}
-	if u, err = f.understandSheet(sheets[0], c, limit); err == io.EOF && c.FirstLine == 0 {
+	if u, err = f.understandSheet(sheets[0], c, limit); err == io.EOF && c.FirstLine == 0 && len(c.Sheets) > 0 {
 		return u, FaultSheetEmpty.With(sheets[0].Name)
 	} else if err != nil {
 		return u, noTable(err, c)
 	}
+	if len(c.Sheets) == 0 {
+		if len(sheets) > 1 {
+			err = f.askSheets(sheets, &u)
+		}
+		return u, err
+	}
 	for _, sheet := range sheets[1:] {
-		if err := f.hasHeader(sheet, u.Header); err != nil {
+		rows, _, err := f.firstRows(sheet, 0, aboveRows+1)
+		if err != nil {
 			return u, err
+		}
+		if u.Header != nil && !slices.ContainsFunc(rows, func(row sampleRow) bool { return isHeaderOf(u.Header, row.cells) }) {
+			return u, FaultSheetHeader.With(sheet.Name)
 		}
 		u.Chosen = append(u.Chosen, sheet.Name)
 	}
 	return u, nil
 }
 
-// chosenSheets are those that were chosen, in the order of the workbook; else the
+func (f *file) askSheets(sheets []workbook.Sheet, u *Understanding) error {
+	q := Question{Name: AskSheets, Suggested: sheets[0].Name}
+	for _, sheet := range sheets[:min(len(sheets), sheetsShown)] {
+		rows, _, err := f.firstRows(sheet, 0, 2*shownValues)
+		if err != nil {
+			return err
+		}
+		l := layout{rows: slices.DeleteFunc(rows, func(row sampleRow) bool { return isHeaderOf(u.Header, row.cells) })}
+		q.Choices = append(q.Choices, Choice{sheet.Name, sheet.Name, l.firstValues(u.Column)})
+	}
+	u.Unsure = append([]Question{q}, u.Unsure...)
+	return nil
+}
+
+// sheetsFor are the sheets that were chosen, in the order of the workbook; else the
 // visible ones that have rows, or one that has only a header.
-func (f *file) chosenSheets(c Choices) (sheets []workbook.Sheet, err error) {
+func (f *file) sheetsFor(c Choices) (sheets []workbook.Sheet, err error) {
 	for _, name := range c.Sheets {
 		if _, ok := f.book.Sheet(name); !ok {
 			return nil, FaultNoSheet.With(readable(name))
 		}
 	}
+	var headers, hidden []workbook.Sheet
 	for _, sheet := range f.book.Sheets {
-		if slices.Contains(c.Sheets, sheet.Name) {
-			sheets = append(sheets, sheet)
-		}
-	}
-	if len(c.Sheets) > 0 {
-		return sheets, nil
-	}
-	var oneRow []workbook.Sheet
-	for _, sheet := range f.book.Sheets {
-		if sheet.Hidden && slices.ContainsFunc(f.book.Sheets, func(s workbook.Sheet) bool { return !s.Hidden }) {
+		if len(c.Sheets) > 0 {
+			if slices.Contains(c.Sheets, sheet.Name) {
+				sheets = append(sheets, sheet)
+			}
 			continue
 		}
-		has, err := f.book.HasRows(sheet)
-		if err == nil && !has && !f.book.IsBlank(sheet) {
-			has, err = f.isOneAccount(sheet)
-		}
+		rows, _, err := f.firstRows(sheet, 0, 2)
 		switch {
+		case err != nil && sheet.Hidden: // nobody reads it
 		case err != nil:
 			return nil, err
-		case has:
+		case len(rows) == 0:
+		case sheet.Hidden:
+			hidden = append(hidden, sheet)
+		case len(rows) > 1 || slices.ContainsFunc(rows[0].cells, hasDigit):
 			sheets = append(sheets, sheet)
-		case !f.book.IsBlank(sheet):
-			oneRow = append(oneRow, sheet)
+		default:
+			headers = append(headers, sheet)
 		}
 	}
 	switch {
 	case len(sheets) > 0:
 		return sheets, nil
-	case len(oneRow) > 0:
-		return oneRow, nil
-	case slices.ContainsFunc(f.book.Sheets, func(s workbook.Sheet) bool { return s.Hidden && !f.book.IsBlank(s) }):
+	case len(headers) > 0:
+		return headers, nil
+	case len(hidden) > 0:
 		return nil, FaultHidden.With()
 	}
 	return nil, noTable(io.EOF, c)
 }
 
-// isOneAccount reports whether the only row of a sheet is no header, since it has a digit.
-func (f *file) isOneAccount(sheet workbook.Sheet) (bool, error) {
+// firstRows are at most so many rows of a sheet, with a few of those above a line;
+// isHidden tells which columns nobody sees.
+func (f *file) firstRows(sheet workbook.Sheet, line int64, most int) (rows []sampleRow, isHidden func(column int) bool, err error) {
 	s, err := f.book.FirstRows(sheet)
 	if err != nil {
-		return false, err
+		return nil, nil, err
 	}
 	defer s.Close()
-	found, err := s.Next()
-	if err == io.EOF {
-		return false, nil
-	}
-	return err == nil && slices.ContainsFunc(sampled(found).cells, hasDigit), err
-}
-
-// hasHeader returns a fault unless the header of the first sheet stands near the
-// beginning of another one.
-func (f *file) hasHeader(sheet workbook.Sheet, header []string) error {
-	if header == nil {
-		return nil
-	}
-	s, err := f.book.FirstRows(sheet)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	for range aboveRows + 1 {
+	for bytes := 0; len(rows) < most && bytes < 4*text.MaxRecord; {
 		found, err := s.Next()
 		if err == io.EOF {
 			break
 		} else if err != nil {
-			return err
+			return nil, nil, err
 		}
-		if isHeaderOf(header, sampled(found).cells) {
-			return nil
+		if found.Line < line && len(rows) >= aboveShown {
+			continue
 		}
+		bytes += found.Bytes
+		rows = append(rows, sampled(found))
 	}
-	return FaultSheetHeader.With(sheet.Name)
-}
-
-// firstOfSheet are the first values of a sheet in the column of the accounts.
-func (f *file) firstOfSheet(sheet workbook.Sheet, u Understanding) (first []string, err error) {
-	s, err := f.book.FirstRows(sheet)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	for range 2 * shownValues {
-		found, err := s.Next()
-		if err == io.EOF {
-			break
-		} else if err != nil {
-			return nil, err
-		}
-		row := sampled(found)
-		if cell := row.cell(u.Column); !isBlank(cell) && !isHeaderOf(u.Header, row.cells) && len(first) < shownValues {
-			first = append(first, shorten(cell))
-		}
-	}
-	return first, nil
+	return rows, s.HiddenColumn, nil
 }
 
 func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Understanding, err error) {
-	s, err := f.book.FirstRows(sheet)
+	rows, isHidden, err := f.firstRows(sheet, c.FirstLine, sampleRows)
 	if err != nil {
 		return u, err
 	}
-	defer s.Close()
 	u = Understanding{Workbook: true, Chosen: []string{sheet.Name}, WholeLine: c.Separator == OnePerLine}
 	u.Packed, u.Entry = f.packing()
 	for _, s := range f.book.Sheets[:min(len(f.book.Sheets), sheetsShown)] {
 		u.Sheets = append(u.Sheets, s.Name)
 	}
-	var rows []sampleRow
-	bytes, widest := 0, 1
-	for len(rows) < sampleRows && bytes < 4*text.MaxRecord {
-		found, err := s.Next()
-		if err == io.EOF {
-			break
-		} else if err != nil {
-			return u, err
+	begin, widest := 0, 1
+	for i, row := range rows {
+		if row.line < c.FirstLine {
+			begin = i + 1
+		} else {
+			widest = max(widest, len(row.cells))
 		}
-		row := sampled(found)
-		if found.Line < c.FirstLine {
-			u.above(row.asLine())
-			continue
-		}
-		widest = max(widest, len(row.cells))
-		bytes += found.Bytes
-		rows = append(rows, row)
 	}
-	if len(rows) == 0 {
+	if begin == len(rows) {
 		return u, io.EOF
 	}
 	for i := range rows { // a cell that is not there is only empty
@@ -208,13 +165,13 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 		}
 	}
 	r := rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags}
-	found := findTable(rows, c, r)
+	found := findTable(rows[begin:], c, r)
 	for _, row := range rows {
 		if row.line < found.line {
-			u.above(row.asLine())
+			u.above(strings.TrimRight(strings.Join(row.cells, "  "), " "))
 		}
 	}
-	if c.Column == 0 && s.HiddenColumn(found.column) && !found.asks(AskColumn) {
+	if c.Column == 0 && isHidden(found.column) && !found.asks(AskColumn) {
 		found.unsure = append(found.unsure, found.columnQuestion(found.used()))
 	}
 	err = u.take(found, c, r)
@@ -229,6 +186,3 @@ func sampled(found workbook.Row) sampleRow {
 	}
 	return row
 }
-
-// asLine is the row as one line to be shown.
-func (row sampleRow) asLine() string { return strings.TrimRight(strings.Join(row.cells, "  "), " ") }

@@ -2,8 +2,11 @@ package text
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Sample is what the encoding is detected by: the beginning of a file, and pieces
@@ -71,23 +74,50 @@ func (s Sample) Encoding() (Encoding, error) {
 	return s.legacy()
 }
 
-// legacy chooses among the encodings without any mark of their own.
+// legacy chooses among the encodings without any mark of their own: that whose
+// usual characters make up most of the text beyond ASCII. Few rare ones are Chinese.
 func (s Sample) legacy() (Encoding, error) {
 	best, most := Encoding(""), 0.25
 	for _, e := range []Encoding{GB18030, Big5, Windows1252} {
-		good, all := 0, 0
-		s.lines(func(line []byte) {
-			g, a := plausible[e](line)
-			good, all = good+g, all+a
-		})
-		if share := float64(good) / float64(max(all, 1)); share > most && s.fits(e) == nil {
+		usual, all := s.usual(e)
+		if share := float64(usual) / float64(all); share > most && s.fits(e) == nil {
 			best, most = e, share
+		} else if _, broken, _ := s.broken(e); e == GB18030 && all <= fewCharacters && broken == 0 {
+			best = e
 		}
 	}
 	if best == "" {
-		return s.anyClean()
+		return "", FaultEncodingUnknown.With()
 	}
 	return best, nil
+}
+
+// characters find those beyond ASCII in bytes that are read as Latin-1. The usual
+// ones are a group: the 3755 common ones of GB 2312 and the 5401 of Big5, which stand in
+// blocks, with their punctuation; and a single letter or sign of Windows-1252.
+var characters = map[Encoding]*regexp.Regexp{
+	GB18030: regexp.MustCompile(`([\x{B0}-\x{D7}\x{A1}-\x{A3}][\x{A1}-\x{FE}])|` +
+		`[\x{80}-\x{FF}][0-9][\x{80}-\x{FF}][0-9]|[\x{80}-\x{FF}][@-\x{FF}]?`),
+	Big5:        regexp.MustCompile(`([\x{A1}-\x{C6}][@-~\x{A1}-\x{FE}])|[\x{80}-\x{FF}][@-\x{FF}]?`),
+	Windows1252: regexp.MustCompile(`[\x{80}-\x{FF}]{2,}|([\x{80}\x{8A}\x{8E}\x{91}-\x{9E}\x{A3}\x{B0}\x{C0}-\x{FF}])|[\x{80}-\x{FF}]`),
+}
+
+const fewCharacters = 32
+
+// usual counts the usual characters of an encoding, and all beyond ASCII.
+func (s Sample) usual(e Encoding) (usual, all int) {
+	s.lines(func(line []byte) {
+		if isASCII(line) {
+			return
+		}
+		latin, _ := charmap.ISO8859_1.NewDecoder().Bytes(line) // has no errors
+		for _, found := range characters[e].FindAllSubmatchIndex(latin, -1) {
+			if all++; found[2] >= 0 {
+				usual++
+			}
+		}
+	})
+	return usual, max(all, 1)
 }
 
 // fits returns a fault when the first line, or more than one line in ten, is no

@@ -6,16 +6,10 @@
 // UTF-8, UTF-16, GB18030 (GBK), Big5 and Windows-1252. A byte order mark
 // decides; else NULs at every second byte beside letters or digits mean UTF-16;
 // else text that is valid UTF-8 in at least nine lines of ten, the first among
-// them, is that. Otherwise the encoding wins whose common characters make up
-// most of the text beyond ASCII: the 3,755 of GB 2312, the 5,401 of Big5, or
-// accented letters beside plain ones. When not even a quarter is common in up to
-// 64 bytes beyond ASCII, they are too few to judge, and the first of GB18030,
-// Big5 and Windows-1252 in which everything is text is taken; a "|" that can be
-// half a character is one, unless all lines have as many. With more bytes, when
-// more than one line in ten is no text, or when lines of UTF-8 stand beside
-// others, the file is refused. Besides the first 64 KiB, pieces from the whole
-// file are looked at. The detection is our own: libraries for it weigh letter
-// frequencies of running prose, and do not say when nothing fits.
+// them, is that. Otherwise the encoding wins whose usual characters make up most
+// of the text beyond ASCII, and at least a quarter; few rare ones are GB18030.
+// Text that fits none, or lines of UTF-8 beside others, is refused. Besides the
+// first 64 KiB, pieces from the whole file are looked at.
 //
 // In all of these an ASCII character between separators is the same character,
 // so that a wrong guess garbles names and not accounts. A person's choice is

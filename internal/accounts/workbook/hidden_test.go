@@ -95,26 +95,3 @@ func TestColumnsThatNobodySeesAreHidden(t *testing.T) {
 		rowsWith("")))
 	require.Equal(t, []string{"a", "b", "c"}, visible, "a row that is written is seen")
 }
-
-func TestOneRowIsNotRows(t *testing.T) {
-	for rows, want := range map[string]bool{
-		"":                         false,
-		`<row/><row/>`:             false,
-		filetest.Texted("account"): false,
-		filetest.Texted("account") + `<row r="9"><c t="str"><v> </v></c></row>`: false,
-		filetest.Texted("account") + filetest.Numbers("5"):                      true,
-		rowsWith(`hidden="1"`): true,
-	} {
-		w, err := open(t, filetest.Sheet(t, rows), 1<<20)
-		require.NoError(t, err)
-		for range 2 {
-			has, err := w.HasRows(w.Sheets[0])
-			require.NoError(t, err)
-			require.Equal(t, want, has, rows)
-		}
-	}
-	w, err := open(t, filetest.Sheet(t, filetest.Texted("a")+`<row>`), 1<<20)
-	require.NoError(t, err)
-	_, err = w.HasRows(w.Sheets[0])
-	require.Error(t, err)
-}

@@ -33,7 +33,7 @@ var (
 	errToken    = errors.New("a piece of XML is too long")
 	errDepth    = errors.New("XML is nested too deep")
 	errEntities = errors.New("XML declares a document type")
-	errName     = errors.New("a name is too long, or there twice")
+	errName     = errors.New("a name is too long, or a sheet is there twice")
 	errEncoding = errors.New("XML is written in an unknown encoding")
 )
 

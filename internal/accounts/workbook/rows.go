@@ -48,11 +48,9 @@ type Row struct {
 // Rows is the stream of a sheet's rows.
 type Rows struct {
 	*part
-	book  *Workbook
-	sheet Sheet
-	line  int64
-	found bool
-	done  bool
+	book *Workbook
+	line int64
+	done bool
 
 	noHeight bool   // a row that does not state its height has none
 	noWidth  bool   // and so do columns
@@ -73,7 +71,7 @@ func (w *Workbook) rows(s Sheet, b *archive.Budget) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rows{part: p, book: w, sheet: s}, nil
+	return &Rows{part: p, book: w}, nil
 }
 
 // Next returns the next row that is not blank; io.EOF after the last one. It
@@ -83,7 +81,6 @@ func (s *Rows) Next() (Row, error) {
 		token, err := s.part.next()
 		if err == io.EOF {
 			s.done = true
-			s.book.blank[s.sheet.part] = !s.found
 			break
 		} else if err != nil {
 			return Row{}, s.book.zip.Explain(err)
@@ -117,7 +114,6 @@ func (s *Rows) Next() (Row, error) {
 			return Row{}, s.book.zip.Explain(err)
 		}
 		if len(row.Cells) > 0 || row.Wide {
-			s.found = true
 			return row, nil
 		}
 	}

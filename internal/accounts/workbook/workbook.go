@@ -35,7 +35,6 @@ package workbook
 
 import (
 	"encoding/xml"
-	"io"
 	"strconv"
 	"strings"
 
@@ -77,8 +76,6 @@ type Workbook struct {
 	limits    Limits
 	opening   *archive.Budget   // of the parts, until the rows are read
 	progress  *archive.Progress // of the sheet that was opened last
-	blank     map[string]bool   // parts in which no row was found
-	hasRows   map[string]bool   // what is known of parts
 	shared    textList          // of the cells
 	formats   []numberFormat
 	since1904 bool
@@ -104,7 +101,6 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 		return nil, Large()
 	}
 	w := &Workbook{zip: z, limits: l, progress: progress}
-	w.blank, w.hasRows = map[string]bool{}, map[string]bool{}
 	w.opening = archive.UnpackBudget(l.Unpacked)
 	if l.Unpacked > openingBytes {
 		w.opening = archive.NewBudget(openingBytes, Large())
@@ -148,8 +144,8 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 
 // readSheets lists the sheets that have cells; not charts.
 func (w *Workbook) readSheets(main string, related map[string]relation) error {
-	names := map[string]bool{}
-	return w.eachOf(main, func(_ *part, e xml.StartElement) error {
+	names, parts := map[string]bool{}, map[string]bool{}
+	err := w.eachOf(main, func(_ *part, e xml.StartElement) error {
 		switch e.Name.Local {
 		case "workbookPr":
 			w.since1904 = isTrue(attribute(e, "date1904"))
@@ -168,13 +164,17 @@ func (w *Workbook) readSheets(main string, related map[string]relation) error {
 			case len(name) > nameBytes || names[name]:
 				return errName
 			default:
-				names[name] = true
+				names[name], parts[r.target] = true, true
 				state := attribute(e, "state")
 				w.Sheets = append(w.Sheets, Sheet{name, state != "" && state != "visible", r.target})
 			}
 		}
 		return nil
 	})
+	if err == nil && len(parts) < len(w.Sheets) {
+		err = w.zip.Explain(errName)
+	}
+	return err
 }
 
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
@@ -249,28 +249,4 @@ func (w *Workbook) Sheet(name string) (Sheet, bool) {
 		}
 	}
 	return Sheet{}, false
-}
-
-// IsBlank reports whether a sheet has been read to its end without a row.
-func (w *Workbook) IsBlank(s Sheet) bool { return w.blank[s.part] }
-
-// HasRows reports whether a sheet has more than one row that is not blank; a
-// single one is a header. It returns the faults of FirstRows.
-func (w *Workbook) HasRows(s Sheet) (bool, error) {
-	if has, known := w.hasRows[s.part]; known {
-		return has, nil
-	}
-	rows, err := w.FirstRows(s)
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	if _, err = rows.Next(); err == nil {
-		_, err = rows.Next()
-	}
-	if err != nil && err != io.EOF {
-		return false, err
-	}
-	w.hasRows[s.part] = err == nil
-	return err == nil, nil
 }
