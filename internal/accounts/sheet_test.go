@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
 
 	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/accounts/text"
@@ -33,11 +34,13 @@ func TestARowOfOneCellTooLongIsSetAside(t *testing.T) {
 }
 
 func TestTheListOfSheetsIsBounded(t *testing.T) {
-	var sheets strings.Builder
-	for i := range 2 * sheetsShown {
-		fmt.Fprintf(&sheets, `<sheet name="%d" sheetId="1" r:id="s"/>`, i)
-	}
-	file := filetest.RawWorkbook(t, "", sheets.String(), filetest.Texted("account")+filetest.Numbers("5"))
+	file := filetest.WorkbookWith(t, func(f *excelize.File) {
+		for i := range 2 * sheetsShown {
+			_, err := f.NewSheet(fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		require.NoError(t, f.SetSheetCol("300", "A1", &[]string{"account", "a5"}))
+	})
 	r, err := Open(filetest.Section(file), Options{Choices: Choices{Sheets: []string{"300"}}})
 	require.NoError(t, err)
 	require.Len(t, r.Understanding().Sheets, sheetsShown)
