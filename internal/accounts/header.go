@@ -37,7 +37,7 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 			suggested = Yes
 		}
 		l.ask(AskHeader, suggested, Choice{Value: Yes, First: shown(first.cells)},
-			Choice{Value: No, First: shown(append([]string{first.cell(l.column)}, l.cellsIn(l.column)...))})
+			Choice{Value: No, First: shown([]string{first.cell(l.column)})})
 	}
 	switch {
 	case isHeader && isText:

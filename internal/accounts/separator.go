@@ -21,12 +21,27 @@ type layout struct {
 	unsure           []Question
 }
 
-// detect understands a sample of a text that begins at a line: it finds the separator.
+// detect understands a sample of a text that begins at a line. What a person says
+// of the header and the column does not change how lines are split.
 func detect(sample []byte, line int64, c Choices, r rules) layout {
-	one := try(sample, line, cmp.Or(c.Separator, OnePerLine), c, r)
 	if c.Separator != "" {
-		return one
+		return try(sample, line, c.Separator, c, r)
 	}
+	said := c
+	c.Header, c.Column = "", 0
+	found := findSeparator(sample, line, c, r)
+	if said.Header != "" || said.Column > 0 {
+		asked := found
+		found = try(sample, line, asked.separator, said, r)
+		if asked.asks(AskSeparator) {
+			found.unsure = append(asked.unsure[:1], found.unsure...)
+		}
+	}
+	return found
+}
+
+func findSeparator(sample []byte, line int64, c Choices, r rules) layout {
+	one := try(sample, line, OnePerLine, c, r)
 	var split []layout
 	spoken := 0
 	for _, separator := range []string{"\t", "|", ";", ","} {
