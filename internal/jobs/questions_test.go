@@ -150,9 +150,9 @@ func TestAnswersOfAnUploadAreKept(t *testing.T) {
 // A row in doubt is rejected first: that it is protected too is said once it is accepted.
 func TestProtectedRowInDoubtIsRejected(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		_, err := s.Protect(ctx, operator, jobstest.App.ID, "VIP", []string{"ann"})
+		_, err := s.Protect(ctx, operator, jobstest.App.ID, "VIP", []string{"ann_5"})
 		require.NoError(t, err)
-		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nu_1\nu_2\nu_3\nu_4\nann\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{}, "user_id\nu_1\nu_2\nu_3\nu_4\nann_5\n")
 		require.NoError(t, err)
 		require.Equal(t, []jobs.Asked{"unlike"}, j.Unsure)
 		require.Equal(t, []int64{1, 0, 4}, []int64{j.Rejected, j.Protected, j.Accounts})
@@ -236,10 +236,10 @@ func TestAcceptedRowsAreAskedAboutAnew(t *testing.T) {
 	s := jobstest.SQLite(t)
 	const list = "user_id\nim_1001\nim_1002\nim_1003\nim_1004\n"
 	accept := accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept}}
-	zoe, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accept}, list+"zoe\n")
+	zoe, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accept}, list+"zoe_7\n")
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(5), 0}, []any{zoe.Accounts, len(zoe.Unsure)})
-	total, err := jobstest.Draft(s, operator, jobs.Upload{}, list+"Total\nadmin\n")
+	total, err := jobstest.Draft(s, operator, jobs.Upload{}, list+"total_2\nadmin_1\n")
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(4), []jobs.Asked{"unlike"}}, []any{total.Accounts, total.Unsure})
 }
