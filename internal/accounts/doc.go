@@ -16,14 +16,13 @@
 //   - sheet: only one visible sheet has rows. Of several that are chosen, all have
 //     the header of the first.
 //   - separator: no line has one; it is a tab; by it alone the first line becomes a
-//     header that says so; every row has quoted cells; only one column is in use. One
-//     line alone, or ids of one kind side by side, are one value a line.
+//     header that says so; every row has quoted cells; or only one column is in use.
 //   - first_line: nothing stands above the header.
 //   - header: its word for the account stands above accounts and not below again, or it
 //     has letters beyond ASCII there. None: the first cell is of the kind of those below.
-//   - column: it is the only one; or its name is unmistakable, such as user_id, every
-//     filled column has a name, and no other is somebody's by its name or holds what
-//     looks like accounts; or all others say that they are something else.
+//   - column: it is the only one; or its name is a word for the account, such as
+//     user_id, every filled column has a name, and no other could hold the accounts: by
+//     such a name, by cells like the accounts', or by distinct ids or words of its own.
 //
 // # Rows
 //
@@ -35,12 +34,14 @@
 // A row is in doubt, set aside and asked about once for all such rows, when
 //
 //   - hidden: nobody sees it in the workbook.
-//   - unlike: nine in ten accounts of the sample are digits, have the same letters
-//     before the digits, or mix both, and this one does not.
+//   - unlike: four in ten accounts of the sample are digits, or have the same letters
+//     before the digits, about as long as each other, or nine in ten mix both, and
+//     this one does not.
 //   - short_row: cells are missing that other rows fill.
-//   - columns_changed: it is another header or stands below one: no digit where nearly
-//     all rows have one, or a header's words. The file's own header ends that.
-//   - rounded: of the numbers with 16 digits and more, most end in 00.
+//   - columns_changed: it is another header or a title, or stands below one: no digit
+//     where nearly all rows have one, or a header's words. The file's own header ends that.
+//   - rounded: of the numbers with 16 digits and more, most end in 00, or nearly all are
+//     what JavaScript keeps of such numbers.
 //   - several_values: a sign or space in it may separate. Who chooses one account a
 //     line says that it does not.
 //
