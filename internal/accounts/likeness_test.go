@@ -98,3 +98,10 @@ func TestSectionOfAListIsInDoubt(t *testing.T) {
 		require.Equal(t, []string{"im_1001", "im_1002", "im_1003"}, read, title)
 	}
 }
+
+// Chinese exports write a tab before long numbers, so that a spreadsheet does not round them.
+func TestTabBeforeANumberIsNoPartOfIt(t *testing.T) {
+	asked, read := askedOf(t, "user_id,name\n\t100200300400500601,Ann\n\"\t100200300400500623\",Bob\n\t100200300400500645,Cid\n")
+	require.Empty(t, asked)
+	require.Equal(t, []string{"100200300400500601", "100200300400500623", "100200300400500645"}, read)
+}

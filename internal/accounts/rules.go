@@ -229,8 +229,11 @@ func neutral(cell string) string {
 
 // original also takes ="00123", which programs write to keep the zeros, for 00123.
 func original(cell string) string {
-	if cell == "" || cell[0] != '\'' && cell[0] != '=' {
+	if cell == "" || cell[0] != '\'' && cell[0] != '=' && cell[0] != '\t' {
 		return cell
+	}
+	if number := strings.TrimLeft(cell, "\t"); isNumber(number) { // so that a spreadsheet does not round it
+		return number
 	}
 	if cell[0] == '\'' && startsFormula(cell) {
 		return cell[1:]

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"regexp"
-	"slices"
 )
 
 // sampleRow is a row that detection looks at.
@@ -150,10 +149,22 @@ func isID(cell string) bool {
 	return hasDigit(cell) && (!isNumber(cell) || len(cell) >= 5) && !isOther(cell)
 }
 
-func hasDigit(s string) bool { return slices.ContainsFunc([]byte(s), isDigit) }
+func hasDigit(s string) bool {
+	for i := range len(s) {
+		if isDigit(s[i]) {
+			return true
+		}
+	}
+	return false
+}
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
 func isNumber(cell string) bool {
-	return cell != "" && !slices.ContainsFunc([]byte(cell), func(b byte) bool { return !isDigit(b) })
+	for i := range len(cell) {
+		if !isDigit(cell[i]) {
+			return false
+		}
+	}
+	return cell != ""
 }
