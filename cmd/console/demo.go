@@ -255,15 +255,23 @@ func (c *demoCommand) once(ctx context.Context, s *streams, con *console, base s
 }
 
 // awaitEnd returns the job once nothing about it can change, or a person must act.
-func awaitEnd(ctx context.Context, all *jobs.Jobs, id string) (jobs.Job, error) {
+func awaitEnd(ctx context.Context, all *jobs.Jobs, id string) (job jobs.Job, err error) {
+	err = awaited(ctx, func() (bool, error) {
+		job, err = all.Get(ctx, id)
+		return job.Settled() || job.State == jobs.Halted, err
+	})
+	return job, err
+}
+
+// awaited asks ten times a second until something is so.
+func awaited(ctx context.Context, so func() (bool, error)) error {
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		job, err := all.Get(ctx, id)
-		if err != nil || job.Settled() || job.State == jobs.Halted {
-			return job, err
+		if is, err := so(); is || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return job, ctx.Err()
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}
