@@ -55,6 +55,12 @@ func (c Choices) Lasting() Choices {
 	return c
 }
 
+// WithoutRows is what is said of how the file is written.
+func (c Choices) WithoutRows() Choices {
+	c.Rows = nil
+	return c
+}
+
 // IsZero reports whether nothing was said.
 func (c Choices) IsZero() bool {
 	return len(c.Sheets) == 0 && c.Encoding == "" && c.Separator == "" && c.Quote == "" && c.FirstLine == 0 &&

@@ -243,3 +243,19 @@ func TestAcceptedRowsAreAskedAboutAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(4), []jobs.Asked{"unlike"}}, []any{total.Accounts, total.Unsure})
 }
+
+// Another column may put other rows in doubt than those that somebody accepted.
+func TestAnotherLayoutTakesAcceptanceBack(t *testing.T) {
+	s := jobstest.SQLite(t)
+	j := asking(t, s)
+	accept := accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept, accounts.Rounded: accounts.Aside}}
+	_, err := s.Answer(ctx, operator, j.ID, accept)
+	require.NoError(t, err)
+	require.NoError(t, jobstest.ReadAll(s))
+	_, err = s.Answer(ctx, operator, j.ID, accountsIn(2))
+	require.NoError(t, err)
+	said, err := s.Understanding(ctx, j.ID)
+	require.NoError(t, err)
+	require.Equal(t, map[accounts.Reason]string{accounts.Rounded: accounts.Aside}, said.Choices.Rows)
+	require.Equal(t, 2, said.Choices.Column)
+}

@@ -112,6 +112,9 @@ func (s *Jobs) Answer(ctx context.Context, by audit.Actor, id string, more accou
 	if err != nil {
 		return Job{}, err
 	}
+	if !more.WithoutRows().IsZero() { // other rows than those that were accepted may be in doubt
+		u.Choices = u.Choices.Lasting()
+	}
 	added, err := json.Marshal(more)
 	if err == nil {
 		err = json.Unmarshal(added, &u.Choices) // what is left open is not in it
