@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -66,10 +67,13 @@ func (v *apiClient) upload(name string, content []byte) (*http.Response, string)
 	return v.do(v.uploading(name, content))
 }
 
-func (v *apiClient) uploading(name string, content []byte) *http.Request {
+func (v *apiClient) uploading(name string, content []byte, fields ...string) *http.Request {
 	var around bytes.Buffer
 	form := multipart.NewWriter(&around)
-	require.NoError(v.t, form.WriteField("note", "from a test"))
+	for _, field := range append(fields, "note=from a test") {
+		name, value, _ := strings.Cut(field, "=")
+		require.NoError(v.t, form.WriteField(name, value))
+	}
 	_, err := form.CreateFormFile("file", name)
 	require.NoError(v.t, err)
 	before := bytes.Clone(around.Bytes())
@@ -96,9 +100,17 @@ func (v *apiClient) paste(text string) string {
 	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
 }
 
-// draft uploads a file and returns the id of its job.
+// everyRow are the fields that say that rows in doubt are accounts.
+func everyRow() (fields []string) {
+	for reason, answer := range accounts.AcceptAll() {
+		fields = append(fields, string(reason)+"="+answer)
+	}
+	return fields
+}
+
+// draft uploads a file, whose rows are all accounts, and returns the id of its job.
 func (v *apiClient) draft(content []byte) string {
-	answer, body := v.upload("users.csv", content)
+	answer, body := v.do(v.uploading("users.csv", content, everyRow()...))
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
 }

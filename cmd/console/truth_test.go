@@ -74,7 +74,8 @@ func carryUntil(t *testing.T, con *console, id string, ended func(jobs.Job) bool
 
 func startedJob(t *testing.T, s *jobs.Jobs, accounts []byte) jobs.Job {
 	t.Helper()
-	job, err := jobstest.Draft(&jobstest.Console{Jobs: s}, commandLine(), jobs.Upload{AppID: strconv.Itoa(sampleSDKAppID)}, string(accounts))
+	job, err := jobstest.Draft(&jobstest.Console{Jobs: s}, commandLine(), jobs.Upload{AppID: strconv.Itoa(sampleSDKAppID),
+		Choices: jobstest.EveryRow()}, string(accounts))
 	require.NoError(t, err)
 	job, err = s.Start(t.Context(), commandLine(), job.ID, jobs.StartRequest{Confirm: job.Accounts, Reading: job.Reading})
 	require.NoError(t, err)

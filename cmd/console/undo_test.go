@@ -87,7 +87,12 @@ func (u *undoTest) startDerived(location string) (id string) {
 }
 
 func (u *undoTest) upload(kind string, content []byte) (id string) {
-	return u.startDerived(u.olga.mustForm("/jobs", url.Values{"kind": {kind}}, map[string][]byte{"file": content}))
+	form := url.Values{"kind": {kind}}
+	for _, field := range everyRow() {
+		name, value, _ := strings.Cut(field, "=")
+		form.Set(name, value)
+	}
+	return u.startDerived(u.olga.mustForm("/jobs", form, map[string][]byte{"file": content}))
 }
 
 // undo makes the job that undoes what another did.

@@ -43,10 +43,14 @@ func likenessOf(accounts []string) Likeness {
 	if n < 3 {
 		return Likeness{}
 	}
-	kinds, lengths := map[Likeness]int{}, map[Likeness][]int{}
+	kinds, lengths, last, unordered := map[Likeness]int{}, map[Likeness][]int{}, map[Likeness]string{}, map[Likeness]bool{}
 	count := func(kind Likeness, account string) {
 		kinds[kind]++
 		lengths[kind] = append(lengths[kind], len(account))
+		before := last[kind]
+		unordered[kind] = unordered[kind] || len(account) < len(before) || len(account) == len(before) && account < before ||
+			before != "" && len(account) > len(before)+1
+		last[kind] = account
 	}
 	for _, account := range accounts {
 		class := classOf(account)
@@ -70,10 +74,12 @@ func likenessOf(accounts []string) Likeness {
 			}
 		}
 	}
-	// Running numbers grow longer; what is shorter or much longer was cut, or is two.
+	// Running numbers grow longer; else what is shorter or much longer was cut, or is two.
 	all := lengths[best]
 	slices.Sort(all)
 	switch few := len(all) / 20; {
+	case best.Class != "" && best.Class != letters && best.Class != mixed && !unordered[best]:
+		best.Shortest, best.Longest = all[0], all[len(all)-1]+3
 	case best.Class == digits, best.Class == prefixed:
 		best.Shortest, best.Longest = max(all[few]-1, 1), all[len(all)-1-few]+1
 	case best.Class == mixed && all[few] == all[len(all)-1-few]:

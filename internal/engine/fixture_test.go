@@ -78,7 +78,11 @@ func (c *fixture) run() (stop func()) { c.Helper(); return enginetest.Run(c, c.e
 // starts uploads a file and starts what it makes.
 func (c *fixture) starts(kind jobs.Kind, file string) jobs.Job {
 	c.Helper()
-	draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Kind: kind}, file)
+	choices := jobstest.EveryRow()
+	if kind.Tagged() {
+		choices.Header = "" // it has one
+	}
+	draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Kind: kind, Choices: choices}, file)
 	require.NoError(c, err)
 	return enginetest.Start(c, c.Console, draft)
 }

@@ -196,3 +196,9 @@ func suggested(q accounts.Question) (c accounts.Choices) {
 	}
 	return c
 }
+
+// EveryRow says of an upload that all its rows are accounts: there is no header, and
+// nothing is in doubt.
+func EveryRow() accounts.Choices {
+	return accounts.Choices{Header: accounts.No, Rows: accounts.AcceptAll()}
+}
