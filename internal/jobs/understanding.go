@@ -112,7 +112,7 @@ func (s *Jobs) Answer(ctx context.Context, by audit.Actor, id string, more accou
 	if err != nil {
 		return Job{}, err
 	}
-	if !more.WithoutRows().IsZero() { // other rows than those that were accepted may be in doubt
+	if u.Differs(more) { // other rows than those that were accepted may be in doubt
 		u.Choices = u.Choices.Lasting()
 	}
 	added, err := json.Marshal(more)
