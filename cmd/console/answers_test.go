@@ -285,13 +285,12 @@ func TestSameCodeForSingleAccountsHalts(t *testing.T) {
 	t.Parallel()
 	eachCode(t, []int{60003, 90001}, func(t *testing.T, code int) {
 		slowly := withoutCanary
-		slowly.Rate = 20 // so that answers are known before the next calls leave, however busy the machine
+		slowly.Rate = 5 // so that answers are known before the next calls leave, however busy the machine
 		a := answering(t, "all_member_push", timtest.Faults{Code: code}, slowly, members(200))
 		a.carryOut(t)
 		require.Equal(t, jobs.Halted, a.job.State)
 		require.Equal(t, code, a.job.HaltCode)
-		// One more for each call that left before the answer to the one before was known.
-		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(10))
+		require.LessOrEqual(t, a.job.Counts[jobs.Failed], int64(2))
 		require.Less(t, len(a.Ledger()), 50)
 	})
 }
