@@ -71,6 +71,7 @@ func programOf(t testing.TB, simulator, database string) *program {
 		"CONSOLE_DATABASE=" + database,
 		"CONSOLE_KEY_FILE=" + keyFile(t),
 		"CONSOLE_CHECKPOINT_FILE=" + filepath.Join(t.TempDir(), "console.checkpoints"),
+		"CONSOLE_WITNESS_FILE=" + filepath.Join(t.TempDir(), "console.witness"),
 		"CONSOLE_TIM_NAME=Test chat",
 		"CONSOLE_TIM_ENVIRONMENT=test",
 		"CONSOLE_TIM_SDKAPPID=" + strconv.Itoa(sampleSDKAppID),

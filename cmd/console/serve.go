@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/tim"
@@ -23,6 +25,7 @@ type serveCommand struct {
 	Listen         string   `env:"CONSOLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	KeyFile        string   `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"Key file, created on the first start. Keep it secret and back it up."`
 	NewKey         bool     `env:"CONSOLE_NEW_KEY" help:"Start although the key file does not match the tag snapshots. They cannot be read or restored. Only needed until the next job."`
+	WitnessFile    string   `env:"CONSOLE_WITNESS_FILE" help:"File in which this console remembers, outside the database, what it signed and how far it has sent. Each console needs its own, and no backup of the database may contain it. Default: the key file with .witness appended."`
 	UploadLimit    int64    `env:"CONSOLE_UPLOAD_LIMIT" default:"2000000000" help:"Largest file, in bytes."`
 	TempFolder     string   `env:"CONSOLE_TEMP_FOLDER" help:"Folder for temporary files, up to three times the largest upload. Default: /var/tmp, otherwise the system folder."`
 	TrustedProxies []string `env:"CONSOLE_TRUSTED_PROXIES" help:"Address ranges, such as 10.0.0.0/8, of the proxies whose X-Forwarded-For is believed."`
@@ -47,6 +50,7 @@ type console struct {
 	*components
 	release  func()
 	client   *tim.Client
+	witness  *audit.Witness
 	engine   *engine.Engine
 	importer *jobs.Importer
 	logTasks *logTasks
@@ -74,6 +78,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		}
 	}()
 	if con.listener, err = listen(c.Listen); err != nil {
+		return nil, err
+	}
+	if con.witness, err = audit.OpenWitness(cmp.Or(c.WitnessFile, c.KeyFile+".witness"), keys.log); err != nil {
 		return nil, err
 	}
 	if con.components, err = openComponents(ctx, c.Database); err != nil {
@@ -212,6 +219,9 @@ func (c *console) close() {
 	}
 	if c.release != nil {
 		c.release()
+	}
+	if c.witness != nil {
+		c.witness.Close()
 	}
 	if c.components != nil {
 		if err := c.db.Close(); err != nil {

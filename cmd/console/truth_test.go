@@ -21,7 +21,7 @@ func opened(t *testing.T, database, simulator, family string) *console {
 	serve := &serveCommand{
 		database: newDatabase(database),
 		app:      newApp(simulator, family),
-		Listen:   "127.0.0.1:0", KeyFile: keyFile(t),
+		Listen:   "127.0.0.1:0", KeyFile: keyFile(t), WitnessFile: filepath.Join(t.TempDir(), "console.witness"),
 	}
 	con, err := serve.open(t.Context(), &streams{log: quiet})
 	require.NoError(t, err)
