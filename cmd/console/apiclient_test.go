@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,9 +27,10 @@ type apiClient struct {
 	client  *http.Client
 }
 
-// another is a console with the same settings, for the same database.
+// another is a console with the same settings, for the same database, and a witness of its own.
 func (p *program) another() *program {
-	return &program{t: p.t, database: p.database, settings: p.settings, log: p.log}
+	settings := append(slices.Clone(p.settings), "CONSOLE_WITNESS_FILE="+filepath.Join(p.t.TempDir(), "console.witness"))
+	return &program{t: p.t, database: p.database, settings: settings, log: p.log}
 }
 
 func (p *program) signIn(user string) *apiClient {
