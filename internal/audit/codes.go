@@ -71,27 +71,3 @@ var Codes = []Code{
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
 	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, LogErased, LogRestored,
 }
-
-// Failure reports whether the event says that something was refused, stopped or
-// found wrong.
-func (c Code) Failure() bool {
-	switch c {
-	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, LogUnverified, LogRestored:
-		return true
-	}
-	return false
-}
-
-// NeverRemoved are the events whose entries are never removed: they prove other entries.
-var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
-
-// Ends reports whether the event ends a job or a published part of the log. A
-// checkpoint then covers it at once.
-func (c Code) Ends() bool {
-	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogRestored
-}
-
-// NamesAccount reports whether the event's target is an account.
-func (c Code) NamesAccount() bool {
-	return c == TagsRead || c == AccountsProtected || c == AccountUnprotected
-}

@@ -34,6 +34,9 @@ var (
 // maxKeepMonths is a hundred years.
 const maxKeepMonths = 1_200
 
+// NeverRemoved are the events whose entries are never removed: they prove other entries.
+var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
+
 // Retention is how long entries are kept, and what was removed.
 type Retention struct {
 	Months  int   // 0: for ever

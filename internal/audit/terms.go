@@ -37,6 +37,11 @@ func (e Entry) Terms() []string {
 	return slices.Compact(words)
 }
 
+// NamesAccount reports whether the event's target is an account.
+func (c Code) NamesAccount() bool {
+	return c == TagsRead || c == AccountsProtected || c == AccountUnprotected
+}
+
 func detailWords(words []string, value any) []string {
 	switch value := value.(type) {
 	case string:

@@ -22,7 +22,7 @@
 // Where to find what:
 //
 //   - an upload becomes a draft: newjob.go, uploads.go, importer.go, parsing.go, import.go
-//   - a person acts on a job: start.go, change.go, decisions.go, protected.go, killswitch.go, sending.go
+//   - a person acts on a job: change.go, decisions.go, protected.go, killswitch.go, sending.go
 //   - a job is derived from another: derived.go, retry.go, undo.go, inspections.go
 //   - the engine moves a job on: advance.go
 //   - what pages, downloads and searches show: row.go, rows.go, listing.go, results.go, find.go,

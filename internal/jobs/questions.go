@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/fault"
@@ -14,24 +13,6 @@ import (
 
 // Asked names an open question about a job's file: see accounts.Question.
 type Asked string
-
-// names are the questions as they stand in the row of a job.
-func names(questions []accounts.Question) string {
-	list := make([]string, len(questions))
-	for i, q := range questions {
-		list[i] = q.Name
-	}
-	return strings.Join(list, ",")
-}
-
-func questionsNamed(list string) (names []Asked) {
-	for name := range strings.SplitSeq(list, ",") {
-		if name != "" {
-			names = append(names, Asked(name))
-		}
-	}
-	return names
-}
 
 // unsure says which question is open.
 func (j Job) unsure() *fault.Error { return FaultUnsure.With(j.Unsure[0], string(j.Unsure[0])) }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
@@ -54,6 +55,24 @@ func scanJob(row store.Scanner) (j Job, err error) {
 		j.Counts[o] = counts[i]
 	}
 	return j, err
+}
+
+// names are the questions as they stand in the row of a job.
+func names(questions []accounts.Question) string {
+	list := make([]string, len(questions))
+	for i, q := range questions {
+		list[i] = q.Name
+	}
+	return strings.Join(list, ",")
+}
+
+func questionsNamed(list string) (names []Asked) {
+	for name := range strings.SplitSeq(list, ",") {
+		if name != "" {
+			names = append(names, Asked(name))
+		}
+	}
+	return names
 }
 
 // Get returns a job as it stands. It returns FaultNoJob.
