@@ -77,7 +77,8 @@ INSERT INTO kill_switch (id, thrown_at, thrown_by, reason) VALUES (1, 0, '', '')
 
 CREATE TABLE users (
     id            TEXT PRIMARY KEY,
-    name          TEXT   NOT NULL UNIQUE,
+    name          TEXT   NOT NULL,
+    folded_name   TEXT   NOT NULL UNIQUE, -- in lower case
     role          TEXT   NOT NULL,
     password_hash TEXT   NOT NULL,
     created_at    BIGINT NOT NULL,

@@ -31,7 +31,7 @@ func (s *Server) listAudit(v *request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recordPage(v, form, filter.Before > 0); err != nil {
+	if err := s.recordPage(v, form, filter.Before); err != nil {
 		return err
 	}
 	var next *int64
@@ -79,15 +79,16 @@ func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) e
 }
 
 // recordPage records in the log that a person reads it. If that fails, the page is not
-// shown. Further pages of the same list are not recorded.
-func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) error {
+// shown. Further pages of a list that was recorded are not: they hold entries older than
+// its record. Before is the entry that the page begins below; 0: the newest.
+func (s *Server) recordPage(v *request, form templates.AuditForm, before int64) error {
 	ctx, by := v.Request().Context(), v.actor()
 	e := audit.Entry{Code: audit.LogRead, Actor: by}
 	if form.Filtered() {
 		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": filterDetails(form)}
 	}
-	if further {
-		if said, err := s.alreadyRecorded(ctx, e); err != nil || said {
+	if before > 0 {
+		if said, err := s.alreadyRecorded(ctx, e, before); err != nil || said {
 			return err
 		}
 	}
@@ -95,10 +96,14 @@ func (s *Server) recordPage(v *request, form templates.AuditForm, further bool) 
 }
 
 // alreadyRecorded reports whether the person's last entry of this kind is the same, in
-// the same session.
-func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry) (bool, error) {
+// the same session, and newer than what is shown now.
+func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry, before int64) (bool, error) {
 	last, err := s.Audit.Entries(ctx, audit.Filter{Code: e.Code, Actor: e.Actor.Name, Limit: 1})
-	return err == nil && len(last) > 0 && last[0].Actor.Session == e.Actor.Session && reflect.DeepEqual(last[0].Details, e.Details), err
+	if err != nil || len(last) == 0 {
+		return false, err
+	}
+	said := last[0]
+	return before <= said.Seq && said.Actor.Session == e.Actor.Session && reflect.DeepEqual(said.Details, e.Details), nil
 }
 
 func (s *Server) recordRead(ctx context.Context, e audit.Entry) error {

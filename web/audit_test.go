@@ -97,6 +97,17 @@ func TestAuditReadingIsLogged(t *testing.T) {
 	require.Equal(t, map[string]any{"filter": map[string]any{"actor": "mallory", "code": "access.denied",
 		"from": time.Date(2026, 1, 2, 0, 0, 0, 0, time.Local).UTC().Format(time.RFC3339)}}, searched[0].Details)
 
+	// A page further on than the one that was opened: entries written since.
+	c.deny(120, "/users")
+	for _, address := range []string{"/audit?before=1000", "/audit?actor=mallory&code=access.denied&from=2026-01-02&before=9223372036854775807"} {
+		counted := func() int {
+			return len(c.recorded(audit.Filter{Code: audit.LogRead})) + len(c.recorded(audit.Filter{Code: audit.LogSearched}))
+		}
+		before := counted()
+		auditor.get(address)
+		require.Equal(t, before+1, counted(), "%s: nobody reads newer entries unrecorded", address)
+	}
+
 	for _, unheard := range []*browser{auditor, c.as(auth.Auditor), c.as(auth.Admin)} {
 		before := len(c.recorded(audit.Filter{Code: audit.LogSearched}))
 		unheard.get("/audit?actor=mallory&before=90")

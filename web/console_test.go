@@ -81,7 +81,7 @@ func newConsoleThatReadsNothing(t *testing.T, s *jobstest.Console, change ...fun
 		require.NoError(t, err)
 	}
 	config := Config{DB: s.DB, Audit: s.Audit, Users: s.Users, Jobs: s.Jobs, Evidence: s.Evidence, App: jobstest.App,
-		CookieKey: bytes.Repeat([]byte{7}, 64), Version: "test", UploadLimit: 10_000, TempDir: t.TempDir(),
+		CookieKey: bytes.Repeat([]byte{7}, 64), Version: "v7.6.5-test", UploadLimit: 10_000, TempDir: t.TempDir(),
 		ReadTags: func(context.Context, string) ([]string, error) { return []string{"vip", "a b"}, nil }}
 	for _, f := range change {
 		f(&config)

@@ -26,6 +26,9 @@ var (
 		"A request from another website was rejected. Nothing was changed. Open this console and try again.")
 	faultForm = fault.Declare(fault.Invalid, "request.form",
 		"The form could not be read. Nothing was changed. Reload the page and try again.")
+	faultSecretInAddress = fault.Declare(fault.Invalid, "request.secret",
+		"The address contains a password or another secret. Nothing was done. Change that secret, because addresses "+
+			"are stored in browsers and logs, and send it in a form.")
 	faultLongForm = fault.Declare(fault.Invalid, "request.long",
 		"The form contains too much data. Nothing was changed. Send less at a time.")
 	faultDenied = fault.Declare(fault.Forbidden, "access.denied",

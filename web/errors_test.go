@@ -111,7 +111,7 @@ func TestADatabaseThatIsAwayIsSaidPlainly(t *testing.T) {
 	require.NoError(t, s.DB.Close())
 	got := b.get("/healthz")
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	require.Regexp(t, `^{"status":"unavailable","version":"test","sending":"held","since":"[^"]+Z","message":"[^"]+"}\n$`, got.body)
+	require.Regexp(t, `^{"status":"unavailable","sending":"held","since":"[^"]+Z","message":"[^"]+"}\n$`, got.body)
 	got = b.get("/jobs")
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	require.Contains(t, got.body, messages.English.Fault(faultBusy.With()))

@@ -13,8 +13,7 @@ import (
 
 // healthJSON says whether the console works, and whether it sends.
 type healthJSON struct {
-	Status  string     `json:"status"` // ok, unavailable
-	Version string     `json:"version"`
+	Status  string     `json:"status"`            // ok, unavailable
 	Sending string     `json:"sending"`           // running, stopped, probing, held
 	Since   *time.Time `json:"since,omitempty"`   // of anything but running
 	Message string     `json:"message,omitempty"` // why it is held
@@ -29,7 +28,7 @@ func (s *Server) health(v *request) error {
 	if now.Trouble == nil { // else it is known, and to find out again may take long
 		failing, err = s.readiness.check(ctx, s.DB.Ready)
 	}
-	out, status := healthJSON{Status: "ok", Version: s.Version, Sending: "running"}, http.StatusOK
+	out, status := healthJSON{Status: "ok", Sending: "running"}, http.StatusOK
 	switch {
 	case now.Trouble != nil:
 		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(now.Trouble.Since), http.StatusServiceUnavailable

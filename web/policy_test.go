@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +221,43 @@ func TestSecurityHeadersOnEveryAnswer(t *testing.T) {
 			require.Equal(t, "no-store", h.Get("Cache-Control"), address)
 		}
 	}
+}
+
+func TestSecurityHTTPSIsKept(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	b := c.as(auth.Admin)
+	require.Empty(t, b.get("/jobs").Header.Get("Strict-Transport-Security"), "a console without HTTPS promises none")
+	c.web.SecureCookies = true
+	require.Equal(t, "max-age=31536000", b.get("/jobs").Header.Get("Strict-Transport-Security"))
+	require.Equal(t, `"cache", "cookies", "storage"`, b.post("/logout").Header.Get("Clear-Site-Data"))
+}
+
+func TestSecuritySecretsInAddressesAreRefused(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	address := "?username=admin&password=" + url.QueryEscape(jobstest.Password)
+	for _, b := range []*browser{c.browser(), c.as(auth.Admin)} {
+		for _, page := range []string{"/login", "/users", "/jobs", "/healthz", "/nowhere"} {
+			require.Equal(t, http.StatusUnprocessableEntity, b.get(page+address).StatusCode, page)
+			require.Equal(t, http.StatusUnprocessableEntity, b.post(page+"?PassWord=x").StatusCode, page)
+		}
+	}
+	b := c.browser()
+	require.Equal(t, http.StatusUnprocessableEntity, b.post("/login"+address).StatusCode)
+	require.Nil(t, b.cookie())
+	admin := c.as(auth.Admin)
+	require.Equal(t, http.StatusUnprocessableEntity, admin.post("/users?name=mallory&role=admin", "password", "purple rivers under snow").StatusCode,
+		"what stands in the address is no part of a form")
+	require.NotContains(t, admin.get("/users").body, "mallory")
+}
+
+func TestVersionIsForThoseSignedIn(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	for _, address := range []string{"/login", "/healthz", "/nowhere"} {
+		got := c.browser().get(address)
+		require.NotContains(t, got.body, c.web.Version, address)
+		require.Empty(t, got.Header.Get("Server"), address)
+	}
+	require.Contains(t, c.as(auth.Operator).get("/jobs").body, c.web.Version)
 }
 
 func TestPagesHoldNothingInline(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 		v := &request{Context: c, requestID: newRequestID(), text: languageOf(c.Request())}
 		c.Set(requestKey, v)
 		v.Response().Header().Set(echo.HeaderXRequestID, v.requestID)
-		setHeaders(v)
+		s.setHeaders(v)
 		if err := s.proceed(v, next); err != nil {
 			s.fail(v, err)
 		}
@@ -90,6 +90,9 @@ func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 	}()
 	if err := s.origin.Check(v.Request()); err != nil {
 		return faultCrossSite.Because(err)
+	}
+	if err := refuseSecrets(v); err != nil {
+		return err
 	}
 	if !withoutSession(v) {
 		if err := s.sessions.recognise(v); err != nil {
@@ -145,6 +148,19 @@ func readForm(v *request) error {
 	}
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return faultForm.Because(err)
+	}
+	v.Request().Form = v.Request().PostForm // what stands in the address is no part of a form
+	return nil
+}
+
+// refuseSecrets refuses an address with a password in it: addresses are kept by
+// browsers, proxies and logs.
+func refuseSecrets(v *request) error {
+	for name := range v.QueryParams() {
+		switch strings.ToLower(name) {
+		case "password", "passwd", "secret", "token", "usersig", "secret_key", "access_token":
+			return faultSecretInAddress.With()
+		}
 	}
 	return nil
 }

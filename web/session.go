@@ -110,5 +110,8 @@ func (s *Server) signOut(v *request) error {
 		return err
 	}
 	s.sessions.forget(v)
+	if s.SecureCookies { // browsers take it from HTTPS alone
+		v.Response().Header().Set("Clear-Site-Data", `"cache", "cookies", "storage"`)
+	}
 	return v.Redirect(http.StatusSeeOther, "/login")
 }

@@ -49,7 +49,7 @@ func (s *Server) changed(v *request, err error, key string, args ...any) error {
 
 func (s *Server) createUser(v *request) error {
 	name, role := v.FormValue("name"), auth.Role(v.FormValue("role"))
-	hash, err := auth.HashPassword(v.FormValue("password"))
+	hash, err := auth.HashPassword(name, v.FormValue("password"))
 	if err == nil {
 		_, err = s.Users.Create(v.Request().Context(), v.actor(), name, role, hash)
 	}
@@ -58,19 +58,19 @@ func (s *Server) createUser(v *request) error {
 
 func (s *Server) setRole(v *request) error {
 	role := auth.Role(v.FormValue("role"))
-	user, err := s.change(v, func(by audit.Actor, id string) error {
-		return s.Users.SetRole(v.Request().Context(), by, id, role)
+	user, err := s.change(v, func(by audit.Actor, user auth.User) error {
+		return s.Users.SetRole(v.Request().Context(), by, user.ID, role)
 	})
 	return s.changed(v, err, "users.done.role", user.Name, role)
 }
 
 func (s *Server) setPassword(v *request) error {
-	hash, err := auth.HashPassword(v.FormValue("password"))
-	if err != nil {
-		return s.changed(v, err, "")
-	}
-	user, err := s.change(v, func(by audit.Actor, id string) error {
-		return s.Users.SetPassword(v.Request().Context(), by, id, hash)
+	user, err := s.change(v, func(by audit.Actor, user auth.User) error {
+		hash, err := auth.HashPassword(user.Name, v.FormValue("password"))
+		if err != nil {
+			return err
+		}
+		return s.Users.SetPassword(v.Request().Context(), by, user.ID, hash)
 	})
 	if err == nil && user.ID == v.user.ID {
 		s.sessions.forget(v) // their own sessions have ended too
@@ -81,8 +81,8 @@ func (s *Server) setPassword(v *request) error {
 
 func setDisabled(disabled bool) func(*Server, *request) error {
 	return func(s *Server, v *request) error {
-		user, err := s.change(v, func(by audit.Actor, id string) error {
-			return s.Users.SetDisabled(v.Request().Context(), by, id, disabled)
+		user, err := s.change(v, func(by audit.Actor, user auth.User) error {
+			return s.Users.SetDisabled(v.Request().Context(), by, user.ID, disabled)
 		})
 		if err == nil && disabled && user.ID == v.user.ID {
 			s.sessions.forget(v)
@@ -96,10 +96,10 @@ func setDisabled(disabled bool) func(*Server, *request) error {
 }
 
 // change loads the user of the address and changes them.
-func (s *Server) change(v *request, do func(by audit.Actor, id string) error) (auth.User, error) {
+func (s *Server) change(v *request, do func(by audit.Actor, user auth.User) error) (auth.User, error) {
 	user, err := s.Users.ByID(v.Request().Context(), v.Param("id"))
 	if err != nil {
 		return user, err
 	}
-	return user, do(v.actor(), user.ID)
+	return user, do(v.actor(), user)
 }

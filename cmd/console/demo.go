@@ -286,7 +286,7 @@ func demoUsers(ctx context.Context, r *components, out io.Writer) (operator audi
 		role auth.Role
 	}{{"olga", auth.Operator}, {"adam", auth.Admin}, {"aida", auth.Auditor}} {
 		password := strings.ToLower(rand.Text()[:12])
-		hash, err := auth.HashPassword(password)
+		hash, err := auth.HashPassword(u.name, password)
 		if err != nil {
 			return operator, err
 		}

@@ -49,8 +49,19 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, nil))}))
 }
 
-// run runs a command line and returns the exit status: 0 done, 1 failed, 2 wrong command
-// line.
+// Exit statuses of commands.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line is wrong
+	exitHeld   = 3 // verify: nothing is wrong, but sending is held since a restore
+	exitOwnKey = 4 // verify: a pack is consistent, but was only checked with the key that it brought along
+)
+
+// statuses are of faults that have one of their own.
+var statuses = map[string]int{faultHeld.Code: exitHeld, faultPackOwnKey.Code: exitOwnKey}
+
+// run runs a command line and returns the exit status.
 func run(ctx context.Context, args []string, s *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("console"),
@@ -72,23 +83,28 @@ func run(ctx context.Context, args []string, s *streams) int {
 	command, err := parser.Parse(args)
 	if err != nil {
 		printError(s, err)
-		return 2
+		return exitUsage
 	}
 	if err := command.Run(); err != nil {
 		return printError(s, err)
 	}
-	return 0
+	return exitDone
 }
 
-// printError prints the sentence of each fault, and logs its cause.
-func printError(s *streams, err error) int {
+// printError prints the sentence of each fault, logs its cause, and returns the exit status.
+func printError(s *streams, err error) (status int) {
+	status = exitFailed
 	for _, each := range split(err) {
 		fmt.Fprintln(s.err, "console:", each)
-		if f, known := errors.AsType[*fault.Error](each); known && f.Cause != nil {
+		f, known := errors.AsType[*fault.Error](each)
+		if known && f.Cause != nil {
 			s.log.Error("cause", "fault", f.Code, "err", f.Cause)
 		}
+		if known && statuses[f.Code] != 0 {
+			status = statuses[f.Code]
+		}
 	}
-	return 1
+	return status
 }
 
 // split returns the parts of a joined error.

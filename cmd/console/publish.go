@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/syslog"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -82,6 +82,9 @@ func appendTo(path, text string) error {
 
 const sendTimeout = 10 * time.Second
 
+// webhooks follows no redirect: whoever answers with one has not taken the note.
+var webhooks = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 func toWebhook(ctx context.Context, address, note string) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -90,7 +93,7 @@ func toWebhook(ctx context.Context, address, note string) error {
 		return errors.New("the address is wrong")
 	}
 	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := webhooks.Do(request)
 	if err != nil {
 		if failed, is := errors.AsType[*url.Error](err); is { // without the address
 			err = failed.Err
@@ -104,25 +107,42 @@ func toWebhook(ctx context.Context, address, note string) error {
 	return nil
 }
 
-// toSyslog sends a note as one message: its lines are joined as in a JSON text.
+// toSyslog sends a note as one message of RFC 5424: its lines are joined as in a JSON
+// text. Over TCP the server must have read to the end or closed; over UDP nothing is
+// confirmed, but a server that is not there is found.
 func toSyslog(ctx context.Context, network, address, note string) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	done := make(chan error, 1) // the package waits for a server as long as the system does
-	go func() {
-		server, err := syslog.Dial(network, address, syslog.LOG_NOTICE|syslog.LOG_AUTHPRIV, "tagsweep")
-		if err == nil {
-			err = errors.Join(server.Notice("checkpoint "+strconv.Quote(note)), server.Close())
-		}
-		done <- err
-	}()
-	select {
-	case err := <-done:
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	defer conn.Close()
+	host, err := os.Hostname()
+	if err != nil {
+		host = "-"
+	}
+	const authNotice = 10<<3 | 5 // facility authpriv, severity notice
+	_, err = fmt.Fprintf(conn, "<%d>1 %s %s tagsweep %d - - checkpoint %s\n",
+		authNotice, time.Now().UTC().Format(time.RFC3339Nano), host, os.Getpid(), strconv.Quote(note))
+	wait := refusedWithin
+	if stream, is := conn.(*net.TCPConn); is && err == nil {
+		wait, err = sendTimeout, stream.CloseWrite()
+	}
+	if err == nil {
+		err = conn.SetReadDeadline(time.Now().Add(wait))
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, conn)
+	}
+	if late, is := errors.AsType[net.Error](err); is && late.Timeout() && network == "udp" {
+		return nil
+	}
+	return err
 }
+
+// refusedWithin is how long a machine may take to say that nobody listens on a UDP port.
+const refusedWithin = 300 * time.Millisecond
 
 // publish sends new checkpoints to a destination.
 func publish(ctx context.Context, log *audit.Log, d *destination) error {

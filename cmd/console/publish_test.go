@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -68,6 +69,55 @@ func TestCheckpointsArePublishedElsewhere(t *testing.T) {
 	out, err = p.command("", "verify", "--checkpoints", file)
 	require.ErrorContains(t, err, "exit status 1")
 	require.Regexp(t, `(?m)^entry \d+ of the log: the entry was changed$`, out)
+}
+
+// What nobody has taken is not said to be delivered.
+func TestCheckpointsAreDeliveredOnlyWhenTaken(t *testing.T) {
+	t.Parallel()
+	var arrived atomic.Int64
+	end := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived.Add(1) }))
+	t.Cleanup(end.Close)
+	for _, status := range []int{301, 302, 303, 307, 308, 304, 400, 500} {
+		hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", end.URL)
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(hook.Close)
+		require.ErrorContains(t, toWebhook(t.Context(), hook.URL, "note"), strconv.Itoa(status))
+	}
+	require.Zero(t, arrived.Load(), "no redirect is followed")
+	require.NoError(t, toWebhook(t.Context(), end.URL, "note"))
+
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, toSyslog(t.Context(), "udp", udp.LocalAddr().String(), "note"))
+	require.NoError(t, udp.Close())
+	require.Error(t, toSyslog(t.Context(), "udp", udp.LocalAddr().String(), "note"), "nobody listens")
+
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	taken := make(chan string, 2)
+	go func() {
+		for i := 0; ; i++ {
+			conn, err := tcp.Accept()
+			if err != nil {
+				return
+			}
+			if i > 0 { // breaks off without reading
+				conn.(*net.TCPConn).SetLinger(0)
+				conn.Close()
+				continue
+			}
+			all, _ := io.ReadAll(conn)
+			taken <- string(all)
+			conn.Close()
+		}
+	}()
+	require.NoError(t, toSyslog(t.Context(), "tcp", tcp.Addr().String(), "a\nb"))
+	require.Regexp(t, `^<85>1 \S+ \S+ tagsweep \d+ - - checkpoint "a\\nb"\n$`, <-taken)
+	require.Error(t, toSyslog(t.Context(), "tcp", tcp.Addr().String(), "note"), "the server breaks off")
+	require.NoError(t, tcp.Close())
+	require.Error(t, toSyslog(t.Context(), "tcp", tcp.Addr().String(), "note"), "nobody listens")
 }
 
 // A backup of the database is restored after more was sent: nothing of it is

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"tagsweep/internal/engine"
 	"tagsweep/internal/fault"
@@ -25,6 +26,9 @@ var (
 	faultKeyFile = fault.Declare(fault.Unavailable, "setting.key_file",
 		"The key file %s cannot be used. Nothing was started. Check CONSOLE_KEY_FILE, that its folder is writable, "+
 			"and that the file was not changed.")
+	faultOpenKeyFile = fault.Declare(fault.Unavailable, "setting.open_key_file",
+		"Other users of this machine can read or change the key file %s (its mode is %04o). Nothing was started. Run "+
+			"chmod 600 on it. If somebody may have read it, treat its key as stolen.")
 	faultOtherKeyFile = fault.Declare(fault.Unavailable, "setting.other_key_file",
 		"The key file %s does not match the tag snapshots in this database, so they could not be restored. Nothing "+
 			"was started, and no data is lost. Use the earlier key file: all consoles of a database share it. If it is "+
@@ -171,8 +175,17 @@ func readKeys(path string) (k keys, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		secret, err = newKeyFile(path)
 	}
-	if err != nil {
+	about, missing := os.Stat(path)
+	if err = errors.Join(err, missing); err != nil {
 		return k, faultKeyFile.Because(err, path)
+	}
+	// A group may read the key if root owns it, as services have it from the system.
+	open := about.Mode().Perm() & 0o077
+	if owner, is := about.Sys().(*syscall.Stat_t); is && owner.Uid == 0 && os.Geteuid() != 0 {
+		open &^= 0o040
+	}
+	if open != 0 {
+		return k, faultOpenKeyFile.With(path, about.Mode().Perm())
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(secret)))
 	if err != nil || len(raw) != 32 {

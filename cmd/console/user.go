@@ -35,7 +35,7 @@ type userAdd struct {
 
 func (c *userAdd) Run(ctx context.Context, s *streams) error {
 	return withComponents(ctx, c.Database, func(r *components) error {
-		hash, err := askPassword(s)
+		hash, err := askPassword(s, c.Name)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (c *userPassword) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		hash, err := askPassword(s)
+		hash, err := askPassword(s, c.Name)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func withComponents(ctx context.Context, database string, body func(*components)
 	return errors.Join(body(r), r.db.Close())
 }
 
-func askPassword(s *streams) (hash string, err error) {
+func askPassword(s *streams, name string) (hash string, err error) {
 	var password string
 	if file, isFile := s.in.(*os.File); isFile && term.IsTerminal(int(file.Fd())) {
 		fmt.Fprint(s.err, "Password: ")
@@ -129,5 +129,5 @@ func askPassword(s *streams) (hash string, err error) {
 	if password = strings.TrimRight(password, "\r\n"); password == "" {
 		return "", faultNoPassword.With()
 	}
-	return auth.HashPassword(password)
+	return auth.HashPassword(name, password)
 }

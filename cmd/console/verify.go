@@ -9,12 +9,16 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
 )
 
 var (
 	faultVerify = fault.Declare(fault.Conflict, "verify.failed",
 		"Verification failed. Problems found: %d, listed above. Nothing was changed. Make a copy of the database, and "+
 			"tell the person responsible for it.")
+	faultHeld = fault.Declare(fault.Conflict, "verify.held",
+		"Nothing else is wrong, but this database was restored from an older copy: sending is held until an admin "+
+			"resumes it. See the page Sending.")
 	faultCheckpoints = fault.Declare(fault.Invalid, "verify.checkpoints",
 		"The file %s cannot be read as checkpoints. Nothing was verified. Use a checkpoint file written by the "+
 			"console.")
@@ -59,7 +63,14 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		return tellVerified(s, found)
+		if err := tellVerified(s, found); err != nil {
+			return err
+		}
+		stopped, err := r.jobs.KillSwitch(ctx)
+		if err == nil && stopped.Thrown() && stopped.Reason == jobs.RestoredReason {
+			err = faultHeld.With()
+		}
+		return err
 	})
 }
 

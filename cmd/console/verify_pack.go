@@ -15,6 +15,9 @@ var (
 	faultPackFailed = fault.Declare(fault.Conflict, "verify.pack_failed",
 		"The evidence pack is not valid. Problems found: %d, listed above. Keep the file, and download the pack from the "+
 			"console again. If that one is not valid either, tell the person responsible for the log.")
+	faultPackOwnKey = fault.Declare(fault.Conflict, "verify.pack_own_key",
+		"This does not show who made the pack, because the key is from the pack itself. Compare the key with a copy "+
+			"from another source, or give that copy with --key: %s")
 	faultPackOptions = fault.Declare(fault.Invalid, "verify.pack_options",
 		"Nothing was verified: --checkpoints cannot be used with an evidence pack, because the pack contains its "+
 			"own checkpoint.")
@@ -52,11 +55,6 @@ func tellChecked(s *streams, found evidence.Checked) error {
 			"Note: log entries up to %d were removed at the end of the retention period. Entries of this job "+
 				"among them are not in the pack.\n", found.Removed)
 	}
-	if found.OwnKey && found.Key != "" {
-		fmt.Fprintf(s.out,
-			"Note: the key is from the pack itself, so this only shows that the pack is consistent. Compare "+
-				"the key with a copy from another source, or give that copy with --key:\n%s\n", found.Key)
-	}
 	if len(found.Wrong) > 0 {
 		return faultPackFailed.With(len(found.Wrong) + found.More)
 	}
@@ -78,5 +76,8 @@ func tellChecked(s *streams, found evidence.Checked) error {
 		found.Checkpoint.Size,
 		found.Checkpoint.At.Format("2006-01-02 15:04:05 UTC"),
 	)
+	if found.OwnKey {
+		return faultPackOwnKey.With(found.Key)
+	}
 	return nil
 }

@@ -187,11 +187,12 @@ func TestExportComesBackAsItWas(t *testing.T) {
 func TestExportRunsNoFormula(t *testing.T) {
 	var out bytes.Buffer
 	w := NewWriter(&out)
-	require.NoError(t, w.Write([]string{"=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x", "x=1", "'x"}))
+	require.NoError(t, w.Write([]string{"=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x", "x=1", "'x",
+		"\n=1+1", "＝1+1", "＋1", "－1", "＠x", "'＝x", "1＝"}))
 	require.NoError(t, w.Write([]string{""}))
 	require.NoError(t, w.Write([]string{" a1", "张三", `"`}))
 	require.NoError(t, w.Flush())
-	require.Equal(t, "\uFEFF'=1+1,'+1,'-1,'@x,\"'\tx\",\"'\rx\",''=x,x=1,'x\r\n\"\"\r\n a1,张三,\"\"\"\"\r\n", out.String())
+	require.Equal(t, "\uFEFF'=1+1,'+1,'-1,'@x,\"'\tx\",\"'\rx\",''=x,x=1,'x,\"'\n=1+1\",'＝1+1,'＋1,'－1,'＠x,''＝x,1＝\r\n\"\"\r\n a1,张三,\"\"\"\"\r\n", out.String())
 }
 
 func accountsOf(rows []Row) (accounts []string) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Reason says why a row was set aside. "" means it was accepted.
@@ -216,7 +217,8 @@ func startsFormula(cell string) bool {
 	for i < len(cell) && cell[i] == '\'' {
 		i++
 	}
-	return i < len(cell) && strings.IndexByte("=+-@\t\r", cell[i]) >= 0
+	first, _ := utf8.DecodeRuneInString(cell[i:])
+	return i < len(cell) && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first)
 }
 
 // neutral is the cell as written to an export; original undoes it.

@@ -46,6 +46,9 @@ func (r Role) May(p Permission) bool { return p == Public || slices.Contains(gra
 // Valid reports whether r is a known role.
 func (r Role) Valid() bool { return slices.Contains(Roles, r) }
 
+// foldName is what names are compared by: two that differ in case alone are one.
+func foldName(name string) string { return strings.ToLower(name) }
+
 // ValidName reports whether a user may be called name: 1 to 64 ASCII letters,
 // digits and . - _ @.
 func ValidName(name string) bool {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/trustelem/zxcvbn"
 	"golang.org/x/crypto/argon2"
 
 	"tagsweep/internal/fault"
@@ -26,6 +27,12 @@ var (
 			"words.")
 	FaultPasswordLong = fault.Declare(fault.Invalid, "password.long",
 		"The password was not set: it is longer than %d bytes. Use a shorter one.")
+	FaultPasswordOwnName = fault.Declare(fault.Invalid, "password.own_name",
+		"The password was not set: it is little more than the user name. Use one without it, such as a few "+
+			"unrelated words.")
+	FaultPasswordCommon = fault.Declare(fault.Invalid, "password.common",
+		"The password was not set: it is easy to guess, because it is made of common passwords, names, dates or "+
+			"repeated characters. Use another one, such as a few unrelated words.")
 )
 
 // cost is what a hash takes to compute; its names are those of RFC 9106.
@@ -56,18 +63,45 @@ func derive(password string, salt []byte, c cost, length uint32) []byte {
 	return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.parallelism, length)
 }
 
-// HashPassword returns the argon2id hash of a new password as a PHC string, or
-// a fault when it is too short or too long.
-func HashPassword(password string) (string, error) {
+// HashPassword returns the argon2id hash of a new password for a user as a PHC
+// string, or a fault when it is too short, too long or easy to guess.
+func HashPassword(name, password string) (string, error) {
 	switch {
 	case utf8.RuneCountInString(password) < MinPassword:
 		return "", FaultPasswordShort.With(MinPassword)
 	case len(password) > MaxPassword:
 		return "", FaultPasswordLong.With(MaxPassword)
+	case madeOfName(name, password):
+		return "", FaultPasswordOwnName.With()
+	case isCommon(name, password):
+		return "", FaultPasswordCommon.With()
 	}
 	salt := make([]byte, saltBytes)
 	rand.Read(salt)
 	return format(chosen, salt, derive(password, salt, chosen, keyBytes)), nil
+}
+
+// madeOfName reports whether too little is left of a password without the user's name.
+func madeOfName(name, password string) bool {
+	name, password = foldName(name), strings.ToLower(password)
+	if len(name) < 3 || !strings.Contains(password, name) {
+		return false
+	}
+	return utf8.RuneCountInString(strings.ReplaceAll(password, name, "")) < MinPassword-2
+}
+
+// expectedWords are those that somebody would try first here, beside the lists of zxcvbn.
+var expectedWords = []string{"tagsweep", "tencent", "woaini", "wanan", "5201314", "1314520"}
+
+// isCommon reports whether a program that knows lists of leaked passwords, names and
+// keyboard patterns needs fewer than 10^8 guesses. The beginning of a long one is
+// enough: estimating takes time that grows with the square of the length.
+func isCommon(name, password string) bool {
+	const estimated, moderate = 64, 3
+	if runes := []rune(password); len(runes) > estimated {
+		password = string(runes[:estimated])
+	}
+	return zxcvbn.PasswordStrength(password, append([]string{foldName(name)}, expectedWords...)).Score < moderate
 }
 
 // CheckPassword reports whether the password is the one that was hashed. It is

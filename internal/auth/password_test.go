@@ -1,16 +1,19 @@
 package auth
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/fault"
 )
 
 func TestPasswordIsAcceptedOnlyAsItWasSet(t *testing.T) {
 	const password = "correct horse 电池 staple"
-	hash, err := HashPassword(password)
+	hash, err := HashPassword("olga", password)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash)
 	require.NotContains(t, hash, "horse")
@@ -18,7 +21,7 @@ func TestPasswordIsAcceptedOnlyAsItWasSet(t *testing.T) {
 	for _, wrong := range []string{"", "Correct horse 电池 staple", password + " ", password[:10], hash} {
 		require.False(t, CheckPassword(hash, wrong))
 	}
-	again, err := HashPassword(password)
+	again, err := HashPassword("olga", password)
 	require.NoError(t, err)
 	require.NotEqual(t, hash, again)
 }
@@ -32,20 +35,59 @@ func TestHashOfAnotherProgramIsUnderstood(t *testing.T) {
 
 func TestPasswordLengthIsBounded(t *testing.T) {
 	for password, want := range map[string]bool{
-		"":                       false,
-		"123456789":              false,
-		"九个字的密码不够长":              false, // nine characters, though 27 bytes
-		"十个字的密码就够长了":             true,
-		strings.Repeat("x", 256): true,
-		strings.Repeat("x", 257): false,
+		"":                                   false,
+		"123456789":                          false,
+		"九个字的密码不够长":                          false, // nine characters, though 27 bytes
+		"十个字的密码就够长了":                         true,
+		strings.Repeat("Qz7-kP!w", 32):       true, // 256 bytes
+		strings.Repeat("Qz7-kP!w", 32) + "x": false,
 	} {
-		_, err := HashPassword(password)
+		_, err := HashPassword("olga", password)
 		require.Equal(t, want, err == nil, "%q: %v", password, err)
 	}
-	_, err := HashPassword("short")
+	_, err := HashPassword("olga", "short")
 	require.True(t, FaultPasswordShort.Is(err))
-	_, err = HashPassword(strings.Repeat("x", 257))
+	_, err = HashPassword("olga", strings.Repeat("x", 257))
 	require.True(t, FaultPasswordLong.Is(err))
+}
+
+func TestPasswordThatIsEasyToGuessIsRefused(t *testing.T) {
+	for password, want := range map[string]string{
+		"password123":               "password.common",
+		"P@ssw0rd2026":              "password.common",
+		"Passw0rd123!":              "password.common",
+		"1234567890":                "password.common",
+		"qwertyuiop[]":              "password.common",
+		"aaaaaaaaaaaaaaaa":          "password.common",
+		"iloveyou2020":              "password.common",
+		"letmein12345":              "password.common",
+		"Summer2026!":               "password.common",
+		"woaini1314520":             "password.common",
+		"tagsweep2026":              "password.common",
+		"olga.ivanova1":             "password.own_name",
+		"Olga.Ivanova-2026":         "password.own_name",
+		"olga.ivanovaOLGA.IVANOVA":  "password.own_name",
+		"avonavi.aglo":              "password.common", // the name backwards
+		"olga.ivanova likes rivers": "",
+		"purple rivers under snow":  "",
+		"下雨天带上两把旧雨伞":                "",
+		"gX2-vb9_Lq0w":              "",
+	} {
+		_, err := HashPassword("Olga.Ivanova", password)
+		code := ""
+		if f, is := errors.AsType[*fault.Error](err); is {
+			code = f.Code
+		}
+		require.Equal(t, want, code, "%q", password)
+	}
+}
+
+func TestPasswordOfAnyBytesIsJudged(t *testing.T) {
+	for _, password := range []string{"\xff\xfe\x00\x80\xc0 \xf0\x28\x8c\x28", strings.Repeat("\x80", 256), strings.Repeat("😀", 64),
+		strings.Repeat("1990-01-01", 25), strings.Repeat("qwerty", 42)} {
+		_, err := HashPassword("olga", password)
+		require.True(t, err == nil || FaultPasswordCommon.Is(err), "%q: %v", password, err)
+	}
 }
 
 func TestPasswordHashTooCostlyIsRefused(t *testing.T) {

@@ -51,7 +51,7 @@ type Users struct {
 // New returns the users of a database. What changes them is recorded in the log.
 func New(db *store.DB, log *audit.Log) *Users { return &Users{db: db, log: log} }
 
-// Create adds a user with a unique name.
+// Create adds a user with a unique name; upper and lower case count as the same.
 func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role Role, passwordHash string) (User, error) {
 	if !ValidName(name) {
 		return User{}, FaultUserName.With()
@@ -64,9 +64,9 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 		CreatedAt: now.Truncate(time.Millisecond).UTC()}
 	return u, us.db.Tx(ctx, func(tx *store.Tx) error {
 		err := store.One(ctx, tx, FaultUserTaken.With(name), `
-			INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (name) DO NOTHING`,
-			u.ID, u.Name, u.Role, u.PasswordHash, store.Millis(u.CreatedAt))
+			INSERT INTO users (id, name, folded_name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (folded_name) DO NOTHING`,
+			u.ID, u.Name, foldName(u.Name), u.Role, u.PasswordHash, store.Millis(u.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 
 // List returns all users by name.
 func (us *Users) List(ctx context.Context) ([]User, error) {
-	return store.Collect(ctx, us.db.Reader(), scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
+	return store.Collect(ctx, us.db.Reader(), scanUser, `SELECT `+userColumns+` FROM users u ORDER BY u.folded_name`)
 }
 
 // ByID returns a user.
@@ -85,9 +85,9 @@ func (us *Users) ByID(ctx context.Context, id string) (User, error) {
 	return find(ctx, us.db.Reader(), `u.id = $1`, id)
 }
 
-// ByName returns a user by exact name.
+// ByName returns a user by name, in upper or lower case.
 func (us *Users) ByName(ctx context.Context, name string) (User, error) {
-	return find(ctx, us.db.Reader(), `u.name = $1`, store.Clean(name, 100))
+	return find(ctx, us.db.Reader(), `u.folded_name = $1`, store.Clean(foldName(name), 100))
 }
 
 func find(ctx context.Context, q store.Querier, where, arg string) (User, error) {

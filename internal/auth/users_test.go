@@ -31,8 +31,13 @@ func TestUserNamesAreUniqueAndPlain(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		_, err := s.Users.Create(ctx, operator, "ann", auth.Admin, "hash")
 		require.NoError(t, err)
-		_, err = s.Users.Create(ctx, operator, "ann", auth.Operator, "hash")
-		require.True(t, auth.FaultUserTaken.Is(err), "%v", err)
+		for _, same := range []string{"ann", "Ann", "ANN"} {
+			_, err = s.Users.Create(ctx, operator, same, auth.Operator, "hash")
+			require.True(t, auth.FaultUserTaken.Is(err), "%v", err)
+			found, err := s.Users.ByName(ctx, same)
+			require.NoError(t, err)
+			require.Equal(t, "ann", found.Name)
+		}
 		for _, name := range []string{"", "a b", "<b>", string(make([]byte, 65))} {
 			_, err = s.Users.Create(ctx, operator, name, auth.Operator, "hash")
 			require.True(t, auth.FaultUserName.Is(err), "%q: %v", name, err)

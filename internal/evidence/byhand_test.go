@@ -82,7 +82,7 @@ func byHand(pack []byte, key string) error {
 		}
 		parts[name] = append(content, 0)[:len(content)] // not nil
 	}
-	if len(parts) != 8 || file == "" {
+	if len(parts) != 9 || file == "" {
 		return errors.New("parts are missing, or too many")
 	}
 	if string(parts["key.txt"]) != key+"\n" {
@@ -109,7 +109,32 @@ func byHand(pack []byte, key string) error {
 	if int64(len(parts["file"])) != job.File.Bytes || job.File.SHA256 != seal.Details["sha256"] || seal.Seq != job.Sealed {
 		return errors.New("job.json and the seal differ")
 	}
+	if !bytes.Equal(parts["rows-spreadsheet.csv"], handSheet(parts["rows.csv"])) {
+		return errors.New("rows-spreadsheet.csv is not made of rows.csv")
+	}
 	return handRows(parts["rows.csv"], parts["calls.csv"], seal, job)
+}
+
+func handSheet(rows []byte) []byte {
+	sheet := []byte("\xEF\xBB\xBF")
+	all, _ := csv.NewReader(bytes.NewReader(rows)).ReadAll()
+	for _, row := range all {
+		for i, cell := range row {
+			if formula := strings.TrimLeft(cell, "'"); formula != "" && strings.ContainsAny(formula[:1], "=+-@\t\r\n") ||
+				strings.HasPrefix(formula, "＝") || strings.HasPrefix(formula, "＋") || strings.HasPrefix(formula, "－") || strings.HasPrefix(formula, "＠") {
+				cell = "'" + cell
+			}
+			if strings.ContainsAny(cell, "\",;|\t\r\n") {
+				cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+			}
+			if row[i] = cell; i > 0 {
+				sheet = append(sheet, ',')
+			}
+			sheet = append(sheet, cell...)
+		}
+		sheet = append(sheet, "\r\n"...)
+	}
+	return sheet
 }
 
 func handCheckpoint(note, key string) (size int64, root []byte, err error) {

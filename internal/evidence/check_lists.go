@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 )
 
@@ -105,9 +107,15 @@ func (c *checker) list(name, detail string, columns []string, each func(row int6
 
 func (c *checker) rows() {
 	counted := counts{}
+	hash := sha256.New()
+	sheet := accounts.NewWriter(hash)
+	sheet.Write(RowColumns) // Flush gives its error
 	rows, ok := c.list(rowsName, "rows_sha256", RowColumns, func(row int64, cells []string) error {
 		if cells[0] != strconv.FormatInt(row, 10) {
 			return fmt.Errorf("row %d of the file must be here", row)
+		}
+		if err := sheet.Write(cells); err != nil {
+			return err
 		}
 		if c.called != nil && slices.Contains(changed, cells[2]) && !c.called.has(cells[5], cells[6]) {
 			return fmt.Errorf("the account is %s, but no call can have changed it", cells[2])
@@ -123,6 +131,9 @@ func (c *checker) rows() {
 		return
 	}
 	c.Rows = rows
+	if err := sheet.Flush(); err == nil {
+		c.sheet(hash.Sum(nil))
+	}
 	if c.seal != nil {
 		c.sameCounts(rows, counted, countsOf(c.seal.Details), fmt.Sprintf("the seal (entry %d of the log)", c.seal.Seq))
 	}
@@ -131,6 +142,15 @@ func (c *checker) rows() {
 		said := counts{"": j.Rows, "accounts": j.Accounts, setAsides[0]: j.Rejected, setAsides[1]: j.Duplicate, setAsides[2]: j.Protected}
 		maps.Copy(said, j.Outcomes)
 		c.sameCounts(rows, counted, said, jobName)
+	}
+}
+
+// sheet compares the copy for spreadsheets with the one that the rows make.
+func (c *checker) sheet(want []byte) {
+	hash := sha256.New()
+	copied := func(from io.Reader) error { _, err := io.Copy(hash, from); return err }
+	if c.stream(sheetName, listBytes(c.members[sheetName]), copied) && !bytes.Equal(hash.Sum(nil), want) {
+		c.wrong(sheetName, "the file does not have the rows of %s", rowsName)
 	}
 }
 

@@ -18,7 +18,7 @@ func (c *checker) parts() (ok bool) {
 		return false
 	}
 	c.members = map[string]*zip.File{}
-	parts := []string{pageName, fileFolder, jobName, rowsName, callsName, logName, checkpointName, keyName}
+	parts := []string{pageName, fileFolder, jobName, rowsName, sheetName, callsName, logName, checkpointName, keyName}
 	for _, f := range opened.File {
 		name := f.Name
 		if strings.HasPrefix(name, fileFolder) && name != fileFolder {
