@@ -19,7 +19,7 @@ HTMX = htmx.org 4.0.1 LICENSE dist/htmx.min.js dist/ext/hx-sse.min.js
 BASECOAT = basecoat-css 1.0.2 LICENSE.md dist/basecoat-nova.cdn.min.css
 AXE = axe-core 4.14.1 LICENSE axe.min.js
 
-.PHONY: help demo demo-once build test check race prove fuzz torture bench generate static setup
+.PHONY: help demo demo-once build test check race prove fuzz torture bench generate static sbom setup
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2} /^##/{sub(/^## ?/, ""); printf "  %15s %s\n", "", $$0}' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,9 @@ bench: setup ## run every benchmark; a part: make bench PKG=./cmd/console RUN=Be
 
 generate: ## write the Go code of the templates
 	go tool templ generate
+
+sbom: ## list what ships: NOTICE with its licences, and a bill of materials (CycloneDX) in sbom.cdx.json
+	go run ./cmd/sbom "$(VERSION)" sbom.cdx.json
 
 static: ## fetch the pinned front-end files again (needs npm)
 	@set -e; command -v npm >/dev/null || { echo "npm is missing: install Node.js." >&2; exit 1; }; \
