@@ -41,7 +41,7 @@ func TestQuestionsAreSeen(t *testing.T) {
 	require.True(t, found)
 	for _, want := range []string{"2 questions about this file", "Which column contains the accounts?",
 		"2 rows look different from the others. Are they accounts?", "<bdi>member</bdi>", "m_2", "Subtotal",
-		"Yes, use them", "No, leave them out", `name="column" value="1"`, `name="unlike" value="accept"`} {
+		"Yes, use 2 rows", "No, exclude 2 rows", `name="column" value="1"`, `name="unlike" value="accept"`} {
 		require.Contains(t, card, want)
 	}
 	require.Equal(t, 2, strings.Count(card, ">suggested<"))
@@ -93,14 +93,19 @@ func TestQuestionsAreAnsweredAndChanged(t *testing.T) {
 		page = b.get("/jobs/" + id).body
 		require.NotContains(t, page, `id="questions"`)
 		require.Contains(t, page, `/start"`)
-		require.Regexp(t, `Rows that look different</dt>\s*<dd>\s*left out`, page)
+		require.Regexp(t, `Rows that look different</dt>\s*<dd>\s*excluded`, page)
 
 		// What was answered can be changed, together with all that was said.
-		require.Regexp(t, `name="unlike">\s*<option value="">Ask again</option>\s*<option value="aside" selected>left out</option>`, page)
-		require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", "column", "2", "unlike", "accept").StatusCode)
-		c.untilRead(id)
-		require.NotEqual(t, before.Reading, c.job(id).Reading)
-		page = b.get("/jobs/" + id).body
+		require.Regexp(t, `name="unlike">\s*<option value="">Ask again</option>\s*<option value="aside" selected>excluded</option>`, page)
+		reread := func(form ...string) {
+			require.Equal(t, http.StatusSeeOther, b.post("/jobs/"+id+"/reread", form...).StatusCode)
+			c.untilRead(id)
+			require.NotEqual(t, before.Reading, c.job(id).Reading)
+			before, page = c.job(id), b.get("/jobs/"+id).body
+		}
+		reread("column", "2", "unlike", "accept")
+		require.NotContains(t, page, "selected>used", "nobody has seen the rows in doubt of another column")
+		reread("column", "2", "unlike", "accept")
 		require.Contains(t, page, `<option value="accept" selected>used</option>`)
 
 		later := b.draftOf(twoColumns + "cid,m_3\n")

@@ -67,53 +67,50 @@ func (v *apiClient) get(path string) (*http.Response, string) {
 
 // upload sends a file and returns the answer.
 func (v *apiClient) upload(name string, content []byte) (*http.Response, string) {
-	return v.do(v.uploading(name, content))
+	return v.do(v.uploading(name, content, nil))
 }
 
-func (v *apiClient) uploading(name string, content []byte, fields ...string) *http.Request {
+func (v *apiClient) uploading(name string, content []byte, form url.Values) *http.Request {
 	var around bytes.Buffer
-	form := multipart.NewWriter(&around)
-	for _, field := range append(fields, "note=from a test") {
-		name, value, _ := strings.Cut(field, "=")
-		require.NoError(v.t, form.WriteField(name, value))
-	}
-	_, err := form.CreateFormFile("file", name)
+	parts := multipart.NewWriter(&around)
+	v.writeFields(parts, form)
+	_, err := parts.CreateFormFile("file", name)
 	require.NoError(v.t, err)
 	before := bytes.Clone(around.Bytes())
 	around.Reset()
-	require.NoError(v.t, form.Close())
+	require.NoError(v.t, parts.Close())
 	body := io.MultiReader(bytes.NewReader(before), bytes.NewReader(content), &around)
 	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", body)
 	require.NoError(v.t, err)
-	request.Header.Set("Content-Type", form.FormDataContentType())
+	request.Header.Set("Content-Type", parts.FormDataContentType())
 	return request
+}
+
+func (v *apiClient) writeFields(parts *multipart.Writer, form url.Values) {
+	for name, values := range form {
+		for _, value := range values {
+			require.NoError(v.t, parts.WriteField(name, value))
+		}
+	}
 }
 
 // paste uploads text and returns the id of its job.
 func (v *apiClient) paste(text string) string {
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	require.NoError(v.t, form.WriteField("text", text))
-	require.NoError(v.t, form.Close())
-	request, err := http.NewRequest(http.MethodPost, v.program.address+"/jobs", &body)
-	require.NoError(v.t, err)
-	request.Header.Set("Content-Type", form.FormDataContentType())
-	answer, page := v.do(request)
-	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, page)
-	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
+	return strings.TrimPrefix(v.mustForm("/jobs", url.Values{"text": {text}}, nil), "/jobs/")
 }
 
-// everyRow are the fields that say that rows in doubt are accounts.
-func everyRow() (fields []string) {
+// everyRow says that rows in doubt are accounts.
+func everyRow() url.Values {
+	form := url.Values{"note": {"from a test"}}
 	for reason, answer := range accounts.AcceptAll() {
-		fields = append(fields, string(reason)+"="+answer)
+		form.Set(string(reason), answer)
 	}
-	return fields
+	return form
 }
 
 // draft uploads a file, whose rows are all accounts, and returns the id of its job.
 func (v *apiClient) draft(content []byte) string {
-	answer, body := v.do(v.uploading("users.csv", content, everyRow()...))
+	answer, body := v.do(v.uploading("users.csv", content, everyRow()))
 	require.Equal(v.t, http.StatusSeeOther, answer.StatusCode, body)
 	return strings.TrimPrefix(answer.Header.Get("Location"), "/jobs/")
 }

@@ -42,7 +42,7 @@ func fileWithEverything(n int) (content []byte, rows, rejected, duplicate int64)
 // beginUpload sends a file and returns its job as soon as there is one, while
 // the file is being read.
 func (v *apiClient) beginUpload(name string, content []byte) (id string) {
-	request := v.uploading(name, content)
+	request := v.uploading(name, content, nil)
 	go func() { // the answer comes once the file is read, or never: the console may be killed
 		if answer, err := v.client.Do(request); err == nil {
 			answer.Body.Close()

@@ -87,11 +87,8 @@ func (u *undoTest) startDerived(location string) (id string) {
 }
 
 func (u *undoTest) upload(kind string, content []byte) (id string) {
-	form := url.Values{"kind": {kind}}
-	for _, field := range everyRow() {
-		name, value, _ := strings.Cut(field, "=")
-		form.Set(name, value)
-	}
+	form := everyRow()
+	form.Set("kind", kind)
 	return u.startDerived(u.olga.mustForm("/jobs", form, map[string][]byte{"file": content}))
 }
 
@@ -173,11 +170,7 @@ func (v *apiClient) postForm(path string, form url.Values, files map[string][]by
 func (v *apiClient) formRequest(address string, form url.Values, files map[string][]byte) *http.Request {
 	var body bytes.Buffer
 	parts := multipart.NewWriter(&body)
-	for name, values := range form {
-		for _, value := range values {
-			require.NoError(v.t, parts.WriteField(name, value))
-		}
-	}
+	v.writeFields(parts, form)
 	for name, content := range files {
 		file, err := parts.CreateFormFile(name, name+".csv")
 		require.NoError(v.t, err)

@@ -1,9 +1,6 @@
 package accounts
 
-import (
-	"maps"
-	"slices"
-)
+import "maps"
 
 // A Question is something about a file that only the person who has it can know.
 // Reading goes on as suggested, but no job starts before it is answered.
@@ -56,15 +53,6 @@ func (c Choices) Lasting() Choices {
 	c.Rows = maps.Clone(c.Rows)
 	maps.DeleteFunc(c.Rows, func(_ Reason, answer string) bool { return answer == Accept })
 	return c
-}
-
-// Differs reports whether something is said of how the file is written that is not
-// how it was read.
-func (u Understanding) Differs(c Choices) bool {
-	return c.Column > 0 && c.Column != u.Column+1 || c.FirstLine > 0 && c.FirstLine != u.FirstLine ||
-		len(c.Sheets) > 0 && !slices.Equal(c.Sheets, u.Chosen) || c.Header != "" && (c.Header == Yes) != (u.Header != nil) ||
-		c.Separator != "" && c.Separator != u.Separator || c.Quote != "" && c.Quote != u.Quote ||
-		c.Encoding != "" && c.Encoding != u.Encoding
 }
 
 // IsZero reports whether nothing was said.

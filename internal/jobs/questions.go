@@ -17,17 +17,21 @@ type Asked string
 // unsure says which question is open.
 func (j Job) unsure() *fault.Error { return FaultUnsure.With(j.Unsure[0], string(j.Unsure[0])) }
 
-// sameRows reports whether a file that was read as u says has the same rows with other
-// choices, which lead to a layout. An answer that is taken back is asked for anew, and
-// that takes another reading.
-func (u Understood) sameRows(c accounts.Choices, layout accounts.Understanding) bool {
+// sameLayout reports whether a layout that choices lead to is the one the file was read in.
+func (u Understood) sameLayout(layout accounts.Understanding) bool {
+	return bytes.Equal(layoutOf(u.Understanding), layoutOf(layout))
+}
+
+// sameDoubts reports whether, in the same layout, choices change no row that is in
+// doubt. An answer that is taken back is asked for anew, and that takes another reading.
+func (u Understood) sameDoubts(c accounts.Choices) bool {
 	for _, doubt := range accounts.Doubts {
 		before, now := u.Choices.Rows[doubt], c.Rows[doubt]
 		if before != now && !(before == "" && now == accounts.Aside) {
 			return false
 		}
 	}
-	return bytes.Equal(layoutOf(u.Understanding), layoutOf(layout))
+	return true
 }
 
 // layoutOf is what tells one layout from another.

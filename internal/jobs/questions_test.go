@@ -258,4 +258,29 @@ func TestAnotherLayoutTakesAcceptanceBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[accounts.Reason]string{accounts.Rounded: accounts.Aside}, said.Choices.Rows)
 	require.Equal(t, 2, said.Choices.Column)
+
+	// So it does when both are said together: the rows were seen before.
+	require.NoError(t, jobstest.ReadAll(s))
+	accept.Column = 1
+	for _, kept := range []string{"", accounts.Accept} {
+		_, err = s.Reread(ctx, operator, j.ID, accept)
+		require.NoError(t, err)
+		require.NoError(t, jobstest.ReadAll(s))
+		said, err = s.Understanding(ctx, j.ID)
+		require.NoError(t, err)
+		require.Equal(t, []any{1, kept}, []any{said.Choices.Column, said.Choices.Rows[accounts.Unlike]})
+	}
+}
+
+// A layout is the same after it was kept, whatever bytes its header has.
+func TestBytesThatAreNoTextKeepTheLayout(t *testing.T) {
+	s := jobstest.SQLite(t)
+	j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Encoding: accounts.UTF8}},
+		"user_id,n\xffame\xff\nim_1001,a\nim_1002,b\nim_1003,c\nim_1004,d\nkunde-7x,e\n")
+	require.NoError(t, err)
+	require.Equal(t, []jobs.Asked{"unlike"}, j.Unsure)
+	_, err = s.Answer(ctx, operator, j.ID, accounts.Choices{Rows: map[accounts.Reason]string{accounts.Unlike: accounts.Accept}})
+	require.NoError(t, err)
+	require.NoError(t, jobstest.ReadAll(s))
+	require.Equal(t, int64(5), jobNow(t, s, j.ID).Accounts)
 }

@@ -73,7 +73,9 @@ func (s *Jobs) Mapping(ctx context.Context, im *Import, shape string) (*Mapping,
 // Reread takes what a person says about the file of a draft, in place of all that was
 // said before; with no choice at all everything is detected anew. Files of the app with
 // the same header are then read the same way. The file is read again only if a row may
-// change by it. Choices that do not fit the file are a fault.
+// change by it. That rows in doubt are accounts holds only for the layout in which they
+// were seen: another one may put other rows in doubt, which are asked about. Choices
+// that do not fit the file are a fault.
 func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts.Choices) (Job, error) {
 	layout, err := s.tryChoices(ctx, id, c)
 	if err != nil {
@@ -85,13 +87,17 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 			return err
 		}
 		said := Mapping{Choices: c, Header: layout.Header}
-		if !c.IsZero() {
+		same := before.sameLayout(layout)
+		if !same {
+			said.Choices = c.Lasting()
+		}
+		if !said.Choices.IsZero() {
 			said.By, said.At = store.Clean(by.Name, 100), s.db.Now()
 		}
 		if err := understoodAs(ctx, ch.tx, ch.was.ID, said, false); err != nil {
 			return err
 		}
-		if before.sameRows(c, layout) {
+		if same && before.sameDoubts(c) {
 			ch.to.State = ch.was.State
 			err = saveUnsure(ctx, ch.tx, ch.was.ID, before.answered(c, layout))
 		} else {
@@ -101,7 +107,7 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 			return err
 		}
 		ch.details["before"] = before.Choices
-		ch.details["after"] = c
+		ch.details["after"] = said.Choices
 		return saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
 	})
 }
@@ -111,9 +117,6 @@ func (s *Jobs) Answer(ctx context.Context, by audit.Actor, id string, more accou
 	u, err := s.Understanding(ctx, id)
 	if err != nil {
 		return Job{}, err
-	}
-	if u.Differs(more) { // other rows than those that were accepted may be in doubt
-		u.Choices = u.Choices.Lasting()
 	}
 	added, err := json.Marshal(more)
 	if err == nil {
