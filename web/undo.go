@@ -23,18 +23,8 @@ const undoPath = "/jobs/:id/undo"
 // retryJob makes a new job of accounts of another: those with an outcome, or all of them
 // to inspect or clear them.
 func (s *Server) retryJob(v *request) error {
-	ctx, id := v.Request().Context(), v.Param("id")
 	again := jobs.RetryRequest{Kind: jobs.Kind(v.FormValue("kind")), Outcomes: chosenOutcomes(v)}
-	if again.Kind == "" {
-		of, err := s.Jobs.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		if again.Kind = of.Kind; len(again.Outcomes) == 0 {
-			return jobs.FaultNoneToRetry.With()
-		}
-	}
-	j, err := s.Jobs.Retry(ctx, v.actor(), id, again, s.TempDir)
+	j, err := s.Jobs.Retry(v.Request().Context(), v.actor(), v.Param("id"), again, s.TempDir)
 	if err != nil {
 		return err
 	}

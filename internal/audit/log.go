@@ -37,24 +37,31 @@ const (
 	maxDetails = 20_000
 )
 
-// RecordIn is called last in a transaction: it locks the head of the log. An entry
-// that ends a job gets a checkpoint.
-func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, e Entry) error {
-	_, err := l.Append(ctx, tx, e)
+// RecordIn is called last in a transaction, and once: it locks the head of the log. An
+// entry that ends a job gets a checkpoint.
+func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, entries ...Entry) error {
+	_, err := l.Append(ctx, tx, entries...)
 	return err
 }
 
-// Append is RecordIn and returns the entry's number.
-func (l *Log) Append(ctx context.Context, tx *store.Tx, e Entry) (seq int64, err error) {
-	if e, err = l.complete(ctx, tx, e); err != nil {
-		return 0, err
+// Append is RecordIn and returns the number of the last entry.
+func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq int64, err error) {
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	complete, ends := make([]Entry, len(entries)), false
+	for i, e := range entries {
+		if complete[i], err = l.complete(ctx, tx, e); err != nil {
+			return 0, err
+		}
+		ends = ends || e.Code.Ends()
 	}
 	h, err := lockHead(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
-	tree, err := l.grow(ctx, tx, h, e)
-	if err == nil && e.Code.Ends() {
+	tree, err := grow(ctx, tx, h, complete)
+	if err == nil && ends {
 		err = l.sign(ctx, tx, h.origin, tree)
 	}
 	return tree.Size, err
@@ -91,46 +98,47 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 	return e, nil
 }
 
-// grow makes an entry the next leaf of the tree, and returns the tree.
-func (l *Log) grow(ctx context.Context, tx *store.Tx, h head, e Entry) (tree Tree, err error) {
+// grow makes entries the next leaves of the tree, and returns the tree.
+func grow(ctx context.Context, tx *store.Tx, h head, entries []Entry) (tree Tree, err error) {
 	if tree, err = TreeAt(h.seq, h.edge); err != nil {
 		return tree, err
 	}
-	e.Seq = h.seq + 1
-	written, err := Write(e)
-	if err != nil {
-		return tree, err
+	var lines, hashes []any
+	for i := range entries {
+		e := &entries[i]
+		e.Seq = tree.Size + 1
+		written, err := Write(*e)
+		if err != nil {
+			return tree, err
+		}
+		for i, hash := range tree.Grow(written.Leaf()) {
+			hashes = append(hashes, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
+		}
+		at := store.Millis(e.At)
+		h.reached = max(h.reached, at)
+		lines = append(lines, e.Seq, written.Line, written.Personal, at, h.reached, e.Code, store.Number(e.Code.Failure()),
+			strings.ToLower(e.Actor.Name), e.JobID)
 	}
-	hashes := tree.Grow(written.Leaf())
-	at := store.Millis(e.At)
-	reached := max(h.reached, at)
-	err = tx.Exec(ctx, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3 WHERE id = 1`, e.Seq, tree.Edge(), reached)
-	if err != nil {
-		return tree, err
+	err = tx.Exec(ctx, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3 WHERE id = 1`, tree.Size, tree.Edge(), h.reached)
+	if err == nil {
+		err = store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)`, 9, lines)
 	}
-	err = tx.Exec(ctx, `
-		INSERT INTO audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		e.Seq, written.Line, written.Personal, at, reached, e.Code, store.Number(e.Code.Failure()),
-		strings.ToLower(e.Actor.Name), e.JobID)
-	if err != nil {
-		return tree, err
+	if err == nil {
+		err = store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes)
 	}
-	var rows []any
-	for i, hash := range hashes {
-		rows = append(rows, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
+	if err == nil {
+		err = saveWords(ctx, tx, entries...)
 	}
-	if err := store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, rows); err != nil {
-		return tree, err
-	}
-	return tree, saveWords(ctx, tx, e)
+	return tree, err
 }
 
-// saveWords saves what an entry is found by.
-func saveWords(ctx context.Context, tx *store.Tx, e Entry) error {
+// saveWords saves what entries are found by.
+func saveWords(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 	var rows []any
-	for _, word := range e.Terms() {
-		rows = append(rows, word, e.Seq)
+	for _, e := range entries {
+		for _, word := range e.Terms() {
+			rows = append(rows, word, e.Seq)
+		}
 	}
 	return store.InsertAll(ctx, tx, `audit_words (word, seq)`, 2, rows)
 }

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
@@ -16,8 +15,12 @@ const progressColumns = `state, halt_code, outcome_waiting, outcome_waiting + ou
 	careful = 1, careful = 1 AND EXISTS (SELECT 1 FROM batches b WHERE b.job_id = jobs.id AND b.number = 1
 		AND b.outcome NOT IN ('waiting', 'sending', 'in_doubt'))`
 
-func scanProgress(row store.Scanner) (p Progress, err error) {
-	return p, row.Scan(&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First)
+func (p *Progress) columns() []any {
+	return []any{&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First}
+}
+
+func progress(ctx context.Context, q store.Querier, jobID string) (p Progress, err error) {
+	return p, q.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, jobID).Scan(p.columns()...)
 }
 
 // MoveCounts adds changes that sum up to zero to the counts of a job, and calls
@@ -25,33 +28,39 @@ func scanProgress(row store.Scanner) (p Progress, err error) {
 // once; if the job must also end or halt, it returns store.ErrExclusive.
 // A transaction of its own calls Advance next.
 func (s *Jobs) MoveCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) error {
-	if by.Sum() != 0 {
-		return fmt.Errorf("jobs: counts of job %s would no longer add up: %v", jobID, by)
+	return move(ctx, tx, moves{job: jobID, by: by, calls: calls})
+}
+
+func move(ctx context.Context, tx *store.Tx, m moves) error {
+	if m.by.Sum() != 0 {
+		return fmt.Errorf("jobs: counts of job %s would no longer add up: %v", m.job, m.by)
 	}
-	total, shared := tx.Total(jobID, func() store.Total { return &movedCounts{job: jobID, by: Counts{}} }).(*movedCounts)
+	total, shared := tx.Total(m.job, func() store.Total { return &moves{job: m.job, by: Counts{}} }).(*moves)
 	if !shared {
-		_, err := writeCounts(ctx, tx, jobID, by, calls)
+		_, err := m.write(ctx, tx)
 		return err
 	}
-	for outcome, n := range by {
+	for outcome, n := range m.by {
 		total.by[outcome] += n
 	}
-	total.calls += calls
-	total.settled = total.settled || len(by) > 0 && by[Sending] <= 0
+	total.calls += m.calls
+	total.byPerson += m.byPerson
+	total.settled = total.settled || len(m.by) > 0 && m.by[Sending] <= 0
 	return nil
 }
 
-// movedCounts are the changes of a job's counts that share a commit.
-type movedCounts struct {
-	job     string
-	by      Counts
-	calls   int64
-	settled bool // not only that calls may leave
+// moves are changes of a job's counts. Those of transactions that share a commit are one.
+type moves struct {
+	job      string
+	by       Counts
+	calls    int64
+	byPerson int64 // failures that say nothing of the service: a person decided
+	settled  bool  // not only that calls may leave
 }
 
 // Write implements store.Total.
-func (m *movedCounts) Write(ctx context.Context, tx *store.Tx) error {
-	p, err := writeCounts(ctx, tx, m.job, m.by, m.calls)
+func (m *moves) Write(ctx context.Context, tx *store.Tx) error {
+	p, err := m.write(ctx, tx)
 	if err != nil || !m.settled {
 		return err
 	}
@@ -64,39 +73,54 @@ func (m *movedCounts) Write(ctx context.Context, tx *store.Tx) error {
 	return store.ErrExclusive
 }
 
-func writeCounts(ctx context.Context, tx *store.Tx, jobID string, by Counts, calls int64) (Progress, error) {
-	set, args := []string{"version = version + 1", "calls = calls + $2"}, []any{jobID, calls}
+func (m *moves) write(ctx context.Context, tx *store.Tx) (p Progress, err error) {
+	set, args := m.by.assignments(`version = version + 1, calls = calls + $2, checked_done = checked_done + $3,
+		checked_failed = checked_failed + $3`, m.job, m.calls, m.byPerson)
+	return p, tx.QueryRowContext(ctx, `UPDATE jobs SET `+set+` WHERE id = $1 RETURNING `+progressColumns, args...).Scan(p.columns()...)
+}
+
+// assignments adds to an UPDATE of jobs that the counts change.
+func (c Counts) assignments(set string, args ...any) (string, []any) {
 	for _, o := range Outcomes {
-		if by[o] != 0 {
-			args = append(args, by[o])
-			set = append(set, fmt.Sprintf("%s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args)))
+		if c[o] != 0 {
+			args = append(args, c[o])
+			set += fmt.Sprintf(", %s = %s + $%d", outcomeColumn(o), outcomeColumn(o), len(args))
 		}
 	}
-	return scanProgress(tx.QueryRowContext(ctx,
-		`UPDATE jobs SET `+strings.Join(set, ", ")+` WHERE id = $1 RETURNING `+progressColumns, args...))
+	return set, args
 }
 
 // Advance does what follows for a job from its counts. It is called last in a
 // transaction that has settled accounts.
 func (s *Jobs) Advance(ctx context.Context, tx *store.Tx, jobID string) error {
-	p, err := scanProgress(tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, jobID))
+	p, err := progress(ctx, tx, jobID)
+	if err != nil || p.Judge() == GoOn {
+		return err
+	}
+	j, err := job(ctx, tx, jobID)
 	if err != nil {
 		return err
 	}
+	entries, err := s.follow(ctx, tx, j, p)
+	if err != nil {
+		return err
+	}
+	return s.log.RecordIn(ctx, tx, entries...)
+}
+
+// follow does what follows for a job from its counts, and returns what the log then says.
+func (s *Jobs) follow(ctx context.Context, tx *store.Tx, j Job, p Progress) ([]audit.Entry, error) {
 	switch p.Judge() {
 	case Drop:
-		if p, err = s.dropWaiting(ctx, tx, jobID); err != nil || p.Open > 0 {
-			return err
-		}
-		return s.finish(ctx, tx, jobID)
+		return s.drop(ctx, tx, j, p)
 	case End:
-		return s.finish(ctx, tx, jobID)
+		return s.finish(ctx, tx, j, nil)
 	case TooMany:
-		return s.Halt(ctx, tx, jobID, HaltReason{Code: CodeFailures, Info: fmt.Sprintf("%d/%d", p.Failed, p.Settled)})
+		return s.halt(ctx, tx, j, HaltReason{Code: CodeFailures, Info: fmt.Sprintf("%d/%d", p.Failed, p.Settled)})
 	case Pass:
-		return countAnew(ctx, tx, jobID, p)
+		return nil, countAnew(ctx, tx, j.ID, p)
 	}
-	return nil
+	return nil, nil
 }
 
 // countAnew lets a job go on: what was settled so far was judged.
@@ -115,20 +139,28 @@ const dropWaitingSQL = `
 	WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting') AND outcome = 'waiting'
 	RETURNING outcome, accounts`
 
-// dropWaiting ends what waits of a job that was cancelled and that nobody has in
-// hand. Where some tags may have been changed already, the tags are read first.
-func (s *Jobs) dropWaiting(ctx context.Context, tx *store.Tx, jobID string) (p Progress, err error) {
-	ended, err := store.Sums[Outcome](ctx, tx, dropWaitingSQL, jobID, store.Millis(s.db.Now()))
+// drop ends what waits of a job that was cancelled and that nobody has in hand. Where
+// some tags may have been changed already, the tags are read first.
+func (s *Jobs) drop(ctx context.Context, tx *store.Tx, j Job, p Progress) ([]audit.Entry, error) {
+	ended, err := store.Sums[Outcome](ctx, tx, dropWaitingSQL, j.ID, store.Millis(s.db.Now()))
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	ended[Waiting] = -Counts(ended).Sum()
-	return writeCounts(ctx, tx, jobID, ended, 0)
+	by := Counts(ended)
+	by[Waiting] = -by.Sum()
+	if p.Open == by[Unsent] {
+		return s.finish(ctx, tx, j, by)
+	}
+	if p, err = (&moves{job: j.ID, by: by}).write(ctx, tx); err != nil || p.Open > 0 {
+		return nil, err
+	}
+	return s.finish(ctx, tx, j, nil)
 }
 
-// act changes the state of a job as the program does, if the action fits: its row is
-// written once. Whoever calls it has locked the app, so that the state is current.
-func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltReason) (after Job, fits bool, err error) {
+// act changes the state of a job as the program does, and its counts, if the action
+// fits: its row is written once. Whoever calls it has locked the app, so that the state
+// is current.
+func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltReason, by Counts) (after Job, fits bool, err error) {
 	to, fits := was.State.Next(a)
 	if !fits {
 		return was, false, nil
@@ -137,12 +169,11 @@ func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltR
 	if a == Finish {
 		finishedAt = store.Millis(s.db.Now())
 	}
-	after, err = scanJob(tx.QueryRowContext(ctx, `
-		UPDATE jobs SET state = $3, halt_code = $4, halt_info = $5, halt_recovers = $6, finished_at = $7, version = version + 1,
-			careful = CASE WHEN CAST($7 AS BIGINT) > 0 THEN 0 ELSE careful END,
-			verify_due = CASE WHEN CAST($3 AS TEXT) = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END
-		WHERE id = $1 AND state = $2 RETURNING `+jobFields,
-		was.ID, was.State, to, h.Code, store.Clean(h.Info, 500), store.Number(Recovers(h.Code)), finishedAt))
+	set, args := by.assignments(`state = $3, halt_code = $4, halt_info = $5, halt_recovers = $6, finished_at = $7, version = version + 1,
+		careful = CASE WHEN CAST($7 AS BIGINT) > 0 THEN 0 ELSE careful END,
+		verify_due = CASE WHEN CAST($3 AS TEXT) = 'finished' AND verify_share > 0 THEN 1 ELSE 0 END`,
+		was.ID, was.State, to, h.Code, store.Clean(h.Info, 500), store.Number(Recovers(h.Code)), finishedAt)
+	after, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET `+set+` WHERE id = $1 AND state = $2 RETURNING `+jobFields, args...))
 	return after, true, err
 }
 
@@ -150,7 +181,7 @@ func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltR
 func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) error {
 	was, err := job(ctx, tx, jobID)
 	if err == nil {
-		_, _, err = s.act(ctx, tx, was, Begin, HaltReason{})
+		_, _, err = s.act(ctx, tx, was, Begin, HaltReason{}, nil)
 	}
 	return err
 }
@@ -167,19 +198,30 @@ type HaltReason struct {
 // app, like those of Begin, Recover and Advance.
 func (s *Jobs) Halt(ctx context.Context, tx *store.Tx, jobID string, h HaltReason) error {
 	was, err := job(ctx, tx, jobID)
-	if err != nil || was.State == Halted && (!Recovers(was.HaltCode) || Recovers(h.Code)) {
+	if err != nil {
 		return err
 	}
-	after, fits, err := s.act(ctx, tx, was, Halt, h)
-	if err != nil || !fits {
+	entries, err := s.halt(ctx, tx, was, h)
+	if err != nil {
 		return err
+	}
+	return s.log.RecordIn(ctx, tx, entries...)
+}
+
+func (s *Jobs) halt(ctx context.Context, tx *store.Tx, was Job, h HaltReason) ([]audit.Entry, error) {
+	if was.State == Halted && (!Recovers(was.HaltCode) || Recovers(h.Code)) {
+		return nil, nil
+	}
+	after, fits, err := s.act(ctx, tx, was, Halt, h, nil)
+	if err != nil || !fits {
+		return nil, err
 	}
 	details := Summary(after)
 	details["code"], details["info"] = after.HaltCode, after.HaltInfo
 	if h.Call != "" {
 		details["call"] = h.Call
 	}
-	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobHalted, Actor: audit.System, JobID: jobID, Details: details})
+	return []audit.Entry{{Code: audit.JobHalted, Actor: audit.System, JobID: was.ID, Details: details}}, nil
 }
 
 // Recover lets the jobs of an app go on that halted because the service did not work.
@@ -196,31 +238,28 @@ func (s *Jobs) Recover(ctx context.Context, tx *store.Tx, appID string) error {
 			return err
 		}
 		var after Job
-		after, _, err = s.act(ctx, tx, was, Recover, HaltReason{})
+		after, _, err = s.act(ctx, tx, was, Recover, HaltReason{}, nil)
 		entries = append(entries, audit.Entry{Code: audit.JobResumed, Actor: audit.System, JobID: was.ID, Details: Summary(after)})
 	}
-	for _, e := range entries { // the log is locked last
-		if err == nil {
-			err = s.log.RecordIn(ctx, tx, e)
-		}
-	}
-	return err
-}
-
-// finish ends a job of which no account is open any more, and says so in the log.
-func (s *Jobs) finish(ctx context.Context, tx *store.Tx, id string) error {
-	was, err := job(ctx, tx, id)
-	if err != nil || !was.FinishedAt.IsZero() {
+	if err != nil {
 		return err
 	}
-	after, fits, err := s.act(ctx, tx, was, Finish, HaltReason{})
+	return s.log.RecordIn(ctx, tx, entries...)
+}
+
+// finish ends a job of which no account is open any more once its counts have changed.
+func (s *Jobs) finish(ctx context.Context, tx *store.Tx, was Job, by Counts) ([]audit.Entry, error) {
+	if !was.FinishedAt.IsZero() {
+		return nil, nil
+	}
+	after, fits, err := s.act(ctx, tx, was, Finish, HaltReason{}, by)
 	if err == nil && fits {
 		err = s.keepUntil(ctx, tx, after)
 	}
 	if err != nil || !fits || after.StartedAt.IsZero() {
-		return err // a draft that was discarded: nothing ran that could finish
+		return nil, err // a draft that was discarded: nothing ran that could finish
 	}
-	return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobFinished, Actor: audit.System, JobID: id, Details: Summary(after)})
+	return []audit.Entry{{Code: audit.JobFinished, Actor: audit.System, JobID: was.ID, Details: Summary(after)}}, nil
 }
 
 // Progress is what decides what follows for a job once accounts were settled.

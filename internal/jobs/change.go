@@ -71,23 +71,23 @@ func (c *change) may(a Action) error {
 	return nil
 }
 
-// write writes the job's row, and returns it: counts may have moved meanwhile, and its
+// write writes the job's row, and returns it as it then is: counts may have moved meanwhile, and its
 // careful start may have ended, because batches settle without the app's lock. Of two
 // changes only one counts.
-func (c *change) write(ctx context.Context) (Job, error) {
+func (c *change) write(ctx context.Context) (after Job, p Progress, err error) {
 	j := c.to
-	after, err := scanJob(c.tx.QueryRowContext(ctx, `
+	after, err = scanJob(store.ScanAlso(c.tx.QueryRowContext(ctx, `
 		UPDATE jobs SET state = $3, started_by = $4, started_at = $5, start_at = $6, turn = $7,
 			careful = CASE WHEN CAST($8 AS BIGINT) = CAST($19 AS BIGINT) THEN careful ELSE $8 END,
 			snapshot = $9, policy = $10,
 			verify_share = $11, verify_seed = $12, halt_code = $13, halt_info = $14, halt_recovers = $15,
 			checked_done = checked_done + $16, checked_failed = checked_failed + $17,
 			failure_limit = CASE WHEN CAST($18 AS BIGINT) > 0 THEN $18 ELSE failure_limit END, version = version + 1
-		WHERE id = $1 AND state = $2 RETURNING `+jobFields,
+		WHERE id = $1 AND state = $2 RETURNING `+progressColumns+`, `+jobFields,
 		j.ID, c.was.State, j.State, j.StartedBy, store.Millis(j.StartedAt), store.Millis(j.StartAt), j.turn, store.Number(j.Careful),
 		store.Number(j.Snapshot), j.Policy, j.Verify.Share, j.Verify.Seed, j.HaltCode, j.HaltInfo, store.Number(Recovers(j.HaltCode)),
-		c.judged.Settled, c.judged.Failed, c.limit, store.Number(c.was.Careful)))
-	return after, store.IfNone(err, FaultWrongState.With(c.was.Shown()))
+		c.judged.Settled, c.judged.Failed, c.limit, store.Number(c.was.Careful)), p.columns()...))
+	return after, p, store.IfNone(err, FaultWrongState.With(c.was.Shown()))
 }
 
 var actionCodes = map[Action]audit.Code{
@@ -100,12 +100,6 @@ var actionCodes = map[Action]audit.Code{
 func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, rule func(*change) error) (after Job, err error) {
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		after, err = s.changeIn(ctx, tx, by, id, a, rule)
-		if err != nil || a != Cancel && a != Resume { // nothing else follows from counts that have not moved
-			return err
-		}
-		if err = s.Advance(ctx, tx, after.ID); err == nil {
-			after, err = job(ctx, tx, after.ID)
-		}
 		return err
 	})
 	return after, err
@@ -120,16 +114,27 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	if err == nil {
 		err = rule(c)
 	}
-	if err == nil {
-		after, err = c.write(ctx)
+	if err != nil {
+		return after, err
 	}
+	after, p, err := c.write(ctx)
 	if err != nil {
 		return after, err
 	}
 	details := Summary(after)
 	maps.Copy(details, c.details)
-	return after, s.log.RecordIn(ctx, tx, audit.Entry{Code: actionCodes[a], Actor: by, JobID: after.ID,
-		App: c.app.name, Domain: c.app.domain, Details: details})
+	entries := []audit.Entry{{Code: actionCodes[a], Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details}}
+	if p.Judge() != GoOn {
+		followed, err := s.follow(ctx, tx, after, p)
+		if err == nil {
+			after, err = job(ctx, tx, after.ID)
+		}
+		if err != nil {
+			return after, err
+		}
+		entries = append(entries, followed...)
+	}
+	return after, s.log.RecordIn(ctx, tx, entries...)
 }
 
 // StartRequest is what a person says when a job is started.
@@ -203,7 +208,7 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 			return nil
 		case c.was.HaltCode == CodeFailures:
 			// Counting starts anew, with a higher limit, so that the same bad list does not halt it again.
-			c.judged, err = scanProgress(c.tx.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, c.was.ID))
+			c.judged, err = progress(ctx, c.tx, c.was.ID)
 			c.limit, c.to.Careful = c.judged.Raised(c.app.failureLimit), false
 			return err
 		case c.was.HaltCode == CodeGained:

@@ -76,29 +76,22 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 		for _, n := range some {
 			accounts += n
 		}
-		moves := Counts{}
+		m := moves{job: jobID, by: Counts{}}
 		if to != InDoubt {
-			moves = Counts{InDoubt: -accounts, to: accounts}
+			m.by = Counts{InDoubt: -accounts, to: accounts}
 		}
-		err = s.MoveCounts(ctx, tx, jobID, moves, 0)
-		if err == nil && to == Failed {
-			err = failedByPerson(ctx, tx, jobID, accounts)
-		}
-		if err == nil {
-			err = s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain,
-				Details: map[string]any{"decision": d, "accounts": accounts}})
-		}
+		m.byPerson = m.by[Failed]
+		p, err := m.write(ctx, tx)
 		if err != nil {
 			return err
 		}
-		return s.Advance(ctx, tx, jobID)
+		followed, err := s.follow(ctx, tx, c.was, p)
+		if err != nil {
+			return err
+		}
+		entry := audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain,
+			Details: map[string]any{"decision": d, "accounts": accounts}}
+		return s.log.RecordIn(ctx, tx, append([]audit.Entry{entry}, followed...)...)
 	})
 	return accounts, err
-}
-
-// failedByPerson keeps accounts out of the share of failures: a person decided,
-// not the service.
-func failedByPerson(ctx context.Context, tx *store.Tx, jobID string, accounts int64) error {
-	return tx.Exec(ctx,
-		`UPDATE jobs SET checked_done = checked_done + $2, checked_failed = checked_failed + $2 WHERE id = $1`, jobID, accounts)
 }

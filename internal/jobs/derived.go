@@ -161,15 +161,8 @@ func (s *Jobs) derive(ctx context.Context, by audit.Actor, d derivation, tempDir
 		_, name, _ = strings.Cut(name, "-of-")
 	}
 	n := Upload{AppID: d.of.AppID, Kind: d.kind, Note: d.of.Note, Choices: oneALine, File: io.NewSectionReader(file, 0, bytes),
-		FileName: d.prefix + "-of-" + strings.TrimSuffix(name, path.Ext(name)) + ".csv"}
-	if n.AccountBytes, err = s.accountBytes(ctx, d.of.ID); err != nil {
-		return derived, err
-	}
+		FileName: d.prefix + "-of-" + strings.TrimSuffix(name, path.Ext(name)) + ".csv", AccountBytes: d.of.AccountBytes}
 	return s.insertJob(ctx, by, n, d, Mapping{Choices: oneALine}, "", func(Job) audit.Entry { return d.entry(written) })
-}
-
-func (s *Jobs) accountBytes(ctx context.Context, jobID string) (int, error) {
-	return store.Value[int](ctx, s.db.Reader(), `SELECT account_bytes FROM jobs WHERE id = $1`, jobID)
 }
 
 // writeAccounts writes the accounts that are chosen, and returns how many, and how many bytes.

@@ -46,8 +46,8 @@ func (s *Jobs) ClaimImport(ctx context.Context, mostBytes int64) (*Import, error
 				row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0,
 				outcome_waiting = 0, outcome_cancelled = 0
 			WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
-			RETURNING account_bytes, choices, understanding, `+jobFields,
-			waiting[0], im.Reader, store.Millis(s.db.Now().Add(importLease)), now), &im.AccountBytes, &choices, &understanding))
+			RETURNING choices, understanding, `+jobFields,
+			waiting[0], im.Reader, store.Millis(s.db.Now().Add(importLease)), now), &choices, &understanding))
 		return err
 	})
 	if err == nil {

@@ -19,11 +19,10 @@ import (
 // Import is a job whose file is to be imported.
 type Import struct {
 	Job
-	Reader       string // the token of whoever imports it
-	File         *io.SectionReader
-	AccountBytes int
-	Choices      accounts.Choices        // what a person said about this file
-	Understood   *accounts.Understanding // it is to be parsed exactly as before
+	Reader     string // the token of whoever imports it
+	File       *io.SectionReader
+	Choices    accounts.Choices        // what a person said about this file
+	Understood *accounts.Understanding // it is to be parsed exactly as before
 
 	untouchable map[string]struct{} // the protected accounts of the app
 }

@@ -72,10 +72,7 @@ func (s *Jobs) startInspection(ctx context.Context, tx *store.Tx, jobID string) 
 		s.start(c, audit.System, time.Time{})
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.Advance(ctx, tx, jobID)
+	return err
 }
 
 // InspectionOf returns the job that inspects the sample of another; nil for none.

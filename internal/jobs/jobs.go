@@ -141,6 +141,8 @@ type Job struct {
 	FileSHA256 string // hex, of the file as uploaded
 	FileBytes  int64
 
+	AccountBytes int // the longest account its app took, see accounts.Options
+
 	Rows, Rejected, Duplicate, Protected, Accounts int64
 
 	Counts  Counts

@@ -73,24 +73,26 @@ func (j Job) tagColumn() bool { return j.Kind.Tagged() && j.Source == "" }
 func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d derivation, said Mapping, shape string,
 	entry func(Job) audit.Entry) (created Job, err error) {
 	now := s.db.Now()
-	id, only := store.NewID(now), []byte(nil)
+	id, only, choices := store.NewID(now), []byte(nil), []byte(nil)
 	if d.only != nil {
-		if only, err = json.Marshal(d.only); err != nil {
-			return created, err
-		}
+		only, err = json.Marshal(d.only)
+	}
+	if err == nil && !said.Choices.IsZero() {
+		choices, err = json.Marshal(said.Choices)
+	}
+	if err != nil {
+		return created, err
 	}
 	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
-				source, policy, only_tags, checks, snapshot)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+				source, policy, only_tags, checks, choices, understood_by, understood_at, snapshot)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
 				CASE WHEN CAST($3 AS TEXT) = 'clear' THEN (SELECT snapshot FROM apps WHERE id = $2) ELSE 1 END)
 			RETURNING `+jobFields,
 			id, n.AppID, n.Kind, Reading, store.Clean(n.Note, 1000), store.Clean(n.FileName, 300), digest, n.File.Size(), n.AccountBytes,
-			store.Clean(by.Name, 100), store.Millis(now), d.of.ID, d.policy, string(only), d.checks))
-		if err == nil && !said.Choices.IsZero() {
-			err = understoodAs(ctx, tx, id, said, false)
-		}
+			store.Clean(by.Name, 100), store.Millis(now), d.of.ID, d.policy, string(only), d.checks,
+			string(choices), said.By, store.Millis(said.At)))
 		if err == nil && said.By != "" {
 			err = saveMapping(ctx, tx, n.AppID, shape, said)
 		}

@@ -95,14 +95,12 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 			return FaultProtectFull.With(MostProtected)
 		}
 		added = len(fresh)
+		var entries []audit.Entry
 		for some := range slices.Chunk(fresh, perEntry) {
-			err := s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
+			entries = append(entries, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
 				Details: map[string]any{"accounts": some, "note": note}})
-			if err != nil {
-				return err
-			}
 		}
-		return nil
+		return s.log.RecordIn(ctx, tx, entries...)
 	})
 	return added, err
 }
@@ -191,10 +189,7 @@ func (s *Jobs) SetAside(ctx context.Context, tx *store.Tx, jobID string, plan Pl
 		return err
 	}
 	if n := int64(len(touched)); n > 0 {
-		if err := s.MoveCounts(ctx, tx, jobID, Counts{Waiting: -n, Failed: n}, 0); err != nil {
-			return err
-		}
-		if err := failedByPerson(ctx, tx, jobID, n); err != nil {
+		if err := move(ctx, tx, moves{job: jobID, by: Counts{Waiting: -n, Failed: n}, byPerson: n}); err != nil {
 			return err
 		}
 	}

@@ -113,13 +113,9 @@ func (s *Jobs) openFile(ctx context.Context, jobID string) (*uploadedFile, error
 	}}, err
 }
 
-func (s *Jobs) storedFileOf(ctx context.Context, j Job) (file *io.SectionReader, o accounts.Options, err error) {
-	o.Tags = j.tagColumn()
-	if o.AccountBytes, err = s.accountBytes(ctx, j.ID); err != nil {
-		return nil, o, err
-	}
-	file, err = s.File(ctx, j)
-	return file, o, err
+func (s *Jobs) storedFileOf(ctx context.Context, j Job) (*io.SectionReader, accounts.Options, error) {
+	file, err := s.File(ctx, j)
+	return file, accounts.Options{AccountBytes: j.AccountBytes, Tags: j.tagColumn()}, err
 }
 
 // cells returns the cells of a row; ask for rows in ascending order.

@@ -10,7 +10,7 @@ import (
 
 // RetryRequest says what is to be done with which accounts of a job.
 type RetryRequest struct {
-	Kind     Kind      // "": the job's
+	Kind     Kind      // "": the job's, of accounts that ended so
 	Outcomes []Outcome // accounts that ended so; nil: all, also of a draft
 }
 
@@ -35,7 +35,8 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 	if err != nil {
 		return derived, err
 	}
-	if a.Kind == "" {
+	unnamed := a.Kind == ""
+	if unnamed {
 		a.Kind = of.Kind
 	}
 	ofDraft := of.State == Draft && a.Outcomes == nil && a.Kind != of.Kind
@@ -46,7 +47,7 @@ func (s *Jobs) Retry(ctx context.Context, by audit.Actor, jobID string, a RetryR
 		return derived, FaultUnsettled.With()
 	case a.Kind != of.Kind && !a.fits(of):
 		return derived, FaultKind.With()
-	case !a.fits(of):
+	case !a.fits(of) || unnamed && len(a.Outcomes) == 0:
 		return derived, FaultNoneToRetry.With()
 	}
 	d := derivation{of: of, kind: a.Kind, prefix: a.prefix(of.Kind), none: FaultNoneToRetry.With(),

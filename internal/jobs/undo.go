@@ -86,11 +86,7 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 	}
 	var list *undoList
 	if u.List != nil {
-		longest, err := s.accountBytes(ctx, of.ID)
-		if err == nil {
-			list, err = readList(u.List, longest)
-		}
-		if err != nil {
+		if list, err = readList(u.List, of.AccountBytes); err != nil {
 			return derived, err
 		}
 		details["list"] = map[string]any{"file": store.Clean(u.ListName, 300), "sha256": list.sha256, "bytes": u.List.Size(),
