@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -141,12 +140,8 @@ func (s *Server) eraseFromAudit(v *request) error {
 
 // proofChanged returns to the page with a confirmation or an error.
 func (s *Server) proofChanged(v *request, err error, key string, args ...any) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
-		status, _ := statusOf(v, f)
-		return s.proofPage(v, status, f)
-	}
 	if err != nil {
-		return err
+		return again(v, err, s.proofPage)
 	}
 	s.notice(v, v.text.T(key, args...))
 	return v.Redirect(http.StatusSeeOther, proofPath)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -90,12 +89,8 @@ func (s *Server) signOff(v *request) error {
 	} else {
 		err = s.Audit.SignOff(v.Request().Context(), v.actor(), upTo, note)
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
-		status, _ := statusOf(v, f)
-		return s.reviewPage(v, status, f)
-	}
 	if err != nil {
-		return err
+		return again(v, err, s.reviewPage)
 	}
 	s.notice(v, v.text.T("audit.review.done", upTo))
 	return v.Redirect(http.StatusSeeOther, reviewPath)

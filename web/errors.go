@@ -93,6 +93,16 @@ func statusOf(v *request, err error) (int, *fault.Error) {
 	return http.StatusServiceUnavailable, f
 }
 
+// again shows a form again, with the typed values, if a fault refused it.
+func again(v *request, err error, show func(v *request, status int, f *fault.Error) error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || v.wantsJSON() {
+		return err
+	}
+	status, _ := statusOf(v, f)
+	return show(v, status, f)
+}
+
 func (s *Server) writeFault(v *request, status int, f *fault.Error) error {
 	sentence := v.text.Fault(f)
 	switch {

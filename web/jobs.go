@@ -188,15 +188,8 @@ func (s *Server) startJob(v *request) error {
 		_, err = s.Jobs.Start(v.Request().Context(), v.actor(), id,
 			jobs.StartRequest{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading"), At: at})
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		j, err := s.Jobs.Get(v.Request().Context(), id)
-		if err != nil {
-			return err
-		}
-		return s.jobPage(v, http.StatusUnprocessableEntity, j, f)
-	}
 	if err != nil {
-		return err
+		return s.jobAgain(v, err)
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
 }

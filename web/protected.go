@@ -97,12 +97,8 @@ func (s *Server) unprotectAccount(v *request) error {
 
 // protectionChanged returns to the list with a confirmation or an error.
 func (s *Server) protectionChanged(v *request, err error, key string, args ...any) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
-		status, _ := statusOf(v, f)
-		return s.protectedPage(v, status, f)
-	}
 	if err != nil {
-		return err
+		return again(v, err, s.protectedPage)
 	}
 	s.notice(v, v.text.T(key, args...))
 	return v.Redirect(http.StatusSeeOther, protectPath)
@@ -126,7 +122,8 @@ func (s *Server) typedAccounts(v *request) (names []string, err error) {
 	rows, err := accounts.Open(io.NewSectionReader(strings.NewReader(typed), 0, int64(len(typed))), accounts.Options{
 		AccountBytes: s.App.AccountBytes(),
 		// Not the whole line as the account: “ceo,cfo” is to be asked about, not to protect nobody.
-		Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No, Column: 1, Rows: answers},
+		Choices: accounts.Choices{Encoding: accounts.UTF8, Separator: "\t", Quote: `"`, FirstLine: 1, Header: accounts.No,
+			Column: 1, Rows: answers},
 	})
 	if err != nil {
 		return nil, err

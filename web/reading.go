@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,17 +83,10 @@ func (s *Server) rereadJob(v *request) error {
 	default:
 		_, err = s.Jobs.Reread(ctx, v.actor(), id, choices)
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		j, err := s.Jobs.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		return s.jobPage(v, http.StatusUnprocessableEntity, j, f)
-	}
-	if err == nil {
-		err = s.awaitRead(v, id)
-	}
 	if err != nil {
+		return s.jobAgain(v, err)
+	}
+	if err := s.awaitRead(v, id); err != nil {
 		return err
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(id))

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -155,8 +154,8 @@ func (s *Server) liftSending(v *request) error {
 // sendingChanged returns to the page with a confirmation or an error.
 func (s *Server) sendingChanged(v *request, err error, done func() error) error {
 	s.status.changed()
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
-		return s.sendingPage(v, http.StatusUnprocessableEntity, f)
+	if fault.KindOf(err) == fault.Invalid {
+		return again(v, err, s.sendingPage)
 	}
 	if err != nil {
 		return err

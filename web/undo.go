@@ -154,14 +154,14 @@ func (s *Server) eraseTags(v *request) error {
 
 // jobAgain shows the job's page again after a refused form, with the typed values.
 func (s *Server) jobAgain(v *request, err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Kind != fault.Invalid && !jobs.FaultNothingToUndo.Is(f) || v.wantsJSON() {
+	if fault.KindOf(err) != fault.Invalid && !jobs.FaultNothingToUndo.Is(err) {
 		return err
 	}
-	status, _ := statusOf(v, f)
-	j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
-	if err != nil {
-		return err
-	}
-	return s.jobPage(v, status, j, f)
+	return again(v, err, func(v *request, status int, f *fault.Error) error {
+		j, err := s.Jobs.Get(v.Request().Context(), v.Param("id"))
+		if err != nil {
+			return err
+		}
+		return s.jobPage(v, status, j, f)
+	})
 }

@@ -74,7 +74,8 @@ func (s *Server) uploadForm(v *request, status int, up *upload, f *fault.Error) 
 		view.Problem = v.text.Fault(f)
 	}
 	form := templates.NewJob{
-		Kinds: uploadKinds, Kind: up.kind, TagColumn: strings.TrimSpace(up.fields.Get("tag_column")), Note: up.note, Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
+		Kinds: uploadKinds, Kind: up.kind, TagColumn: strings.TrimSpace(up.fields.Get("tag_column")), Note: up.note,
+		Pasted: up.pasted, Limit: s.UploadLimit, TextLimit: s.pasteLimit(), NoteLimit: noteCharacters,
 		TooLarge: v.text.Fault(faultTooLarge.With("{name}", messages.Bytes(s.UploadLimit))),
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.NewJobForm(view, form) })

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/a-h/templ"
@@ -36,12 +35,8 @@ func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 
 // changed returns to the list with a confirmation or an error.
 func (s *Server) changed(v *request, err error, key string, args ...any) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && !v.wantsJSON() {
-		status, _ := statusOf(v, f)
-		return s.userPage(v, status, f)
-	}
 	if err != nil {
-		return err
+		return again(v, err, s.userPage)
 	}
 	s.notice(v, v.text.T(key, args...))
 	return v.Redirect(http.StatusSeeOther, "/users")
