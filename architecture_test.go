@@ -29,8 +29,8 @@ var mayImport = map[string][]string{
 	"cmd/sbom": {},
 	"cmd/console": {"web", "web/templates", "internal/accounts", "internal/audit", "internal/auth", "internal/engine",
 		"internal/evidence", "internal/fault",
-		"internal/jobs", "internal/snapshot", "internal/store", "internal/tim", "internal/tim/timtest"},
-	"web": {"web/templates", "internal/evidence", "internal/accounts", "internal/store",
+		"internal/heavy", "internal/jobs", "internal/snapshot", "internal/store", "internal/tim", "internal/tim/timtest"},
+	"web": {"web/templates", "internal/evidence", "internal/accounts", "internal/heavy", "internal/store",
 		"internal/jobs", "internal/snapshot", "internal/auth", "internal/audit", "internal/fault"},
 	"web/templates": {"internal/jobs", "internal/snapshot", "internal/audit", "internal/auth",
 		"internal/accounts", "internal/fault"},
@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/engine/enginetest": {"internal/engine", "internal/jobs", "internal/jobs/jobstest", "internal/audit",
 		"internal/tim", "internal/tim/timtest"},
 	"internal/store/storetest": {"internal/store"},
-	"internal/jobs": {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit",
+	"internal/jobs": {"internal/tim", "internal/snapshot", "internal/accounts", "internal/audit", "internal/auth", "internal/heavy",
 		"internal/store", "internal/fault"},
 	"internal/jobs/jobstest": {"internal/accounts", "internal/evidence", "internal/jobs", "internal/auth", "internal/snapshot",
 		"internal/audit", "internal/store", "internal/store/storetest"},
@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"internal/evidence":          {"internal/jobs", "internal/accounts", "internal/audit", "internal/store", "internal/fault"},
 	"internal/auth":              {"internal/audit", "internal/store", "internal/fault"},
 	"internal/fault":             {},
+	"internal/heavy":             {"internal/fault"},
 	"migrations":                 {},
 }
 

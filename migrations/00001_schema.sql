@@ -98,12 +98,8 @@ CREATE TABLE sessions (
     expires_at BIGINT NOT NULL
 );
 
--- Failed sign-ins by "name@address" and by "@address".
-CREATE TABLE sign_in_failures (
-    source   TEXT PRIMARY KEY,
-    failures BIGINT NOT NULL,
-    last_at  BIGINT NOT NULL
-);
+CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Uploads
 

@@ -69,7 +69,7 @@ func (s *Server) writeEntries(v *request, to export, filter audit.Filter, page [
 	h.Set("Content-Type", to.mediaType)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "audit-log." + to.name}))
 	v.Response().WriteHeader(http.StatusOK)
-	out := to.begin(slowReader{v.Response(), http.NewResponseController(v.Response())})
+	out := to.begin(v.Response())
 	for len(page) > 0 {
 		for _, e := range page {
 			if err := out.write(e); err != nil {

@@ -88,7 +88,9 @@ func newConsoleThatReadsNothing(t *testing.T, s *jobstest.Console, change ...fun
 	}
 	web, err := New(config)
 	require.NoError(t, err)
-	server := httptest.NewServer(web.Handler())
+	server := httptest.NewUnstartedServer(nil)
+	server.Config, server.Listener = web.HTTP(), web.Listen(server.Listener)
+	server.Start()
 	t.Cleanup(func() { web.Close(); server.Close() })
 	return &console{t: t, web: web, store: s, url: server.URL}
 }
@@ -208,6 +210,7 @@ func (c *console) job(id string) jobs.Job {
 func (c *console) recorded(f audit.Filter) []audit.Entry {
 	c.t.Helper()
 	f.Limit = 1000
+	require.NoError(c.t, c.web.Flush(c.t.Context()))
 	entries, err := c.store.Audit.Entries(c.t.Context(), f)
 	require.NoError(c.t, err)
 	return entries

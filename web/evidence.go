@@ -35,7 +35,7 @@ func (s *Server) downloadEvidence(v *request) error {
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": pack.Job.ID + ".zip"}))
 	v.Response().WriteHeader(http.StatusOK)
-	return pack.Write(slowReader{v.Response(), http.NewResponseController(v.Response())})
+	return pack.Write(v.Response())
 }
 
 // drawSample shows a random sample of the rows of a job. Without a seed it makes one and

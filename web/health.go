@@ -1,10 +1,8 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"tagsweep/internal/fault"
@@ -19,22 +17,16 @@ type healthJSON struct {
 	Message string     `json:"message,omitempty"` // why it is held
 }
 
-// health answers 200 while the database works, even if sending is stopped.
+// health answers 200 while the database works, even if sending is stopped. Anybody may ask,
+// so it writes nothing: the engine writes every second, and says when it cannot.
 func (s *Server) health(v *request) error {
-	ctx := v.Request().Context()
-	now := s.status.now(ctx)
-	var failing time.Time
-	var err error
-	if now.Trouble == nil { // else it is known, and to find out again may take long
-		failing, err = s.readiness.check(ctx, s.DB.Ready)
-	}
+	now, failing, err := s.status.checked(v.Request().Context())
 	out, status := healthJSON{Status: "ok", Sending: "running"}, http.StatusOK
 	switch {
 	case now.Trouble != nil:
 		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(now.Trouble.Since), http.StatusServiceUnavailable
 		out.Message = messages.English.Fault(now.Trouble.Fault)
 	case err != nil:
-		s.Log.Error("database is not ready", "error", err)
 		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(failing), http.StatusServiceUnavailable
 		f, known := errors.AsType[*fault.Error](err)
 		if !known {
@@ -47,31 +39,4 @@ func (s *Server) health(v *request) error {
 		out.Sending, out.Since = "probing", moment(now.DownSince)
 	}
 	return v.JSON(status, out)
-}
-
-// readiness caches an answer for a second: anybody may ask, and the check is a write.
-type readiness struct {
-	mutex   sync.Mutex
-	at      time.Time
-	err     error
-	failing time.Time // since when
-}
-
-func (r *readiness) check(ctx context.Context, ready func(context.Context) error) (failing time.Time, err error) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if time.Since(r.at) < time.Second {
-		return r.failing, r.err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	r.err = ready(ctx)
-	r.at = time.Now()
-	switch {
-	case r.err == nil:
-		r.failing = time.Time{}
-	case r.failing.IsZero():
-		r.failing = r.at
-	}
-	return r.failing, r.err
 }

@@ -27,7 +27,6 @@ const (
 	heartbeat     = 15 * time.Second
 	publishAtOnce = 50 // watchers
 	publishPause  = 20 * time.Millisecond
-	sendTimeout   = 10 * time.Second // a watcher that takes longer is gone
 )
 
 // live reads jobs for the pages that show them, with one reader for each watched job.
@@ -374,7 +373,6 @@ func (e *eventStream) send(view *published, to audience, of func() []templates.P
 }
 
 func (e *eventStream) write(text string) error {
-	e.connection.SetWriteDeadline(time.Now().Add(sendTimeout)) // not every writer has deadlines
 	if _, err := e.v.Response().Write([]byte(text)); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"net/url"
 
 	"github.com/a-h/templ"
@@ -43,10 +44,11 @@ func (s *Server) notice(v *request, text string) {
 	s.sessions.keep(v)
 }
 
-// render uses a buffer, so that an error does not send half a page.
+// render uses a buffer, so that an error does not send half a page. A request that was cut
+// off is still answered.
 func (s *Server) render(v *request, status int, component templ.Component) error {
 	var b bytes.Buffer
-	if err := component.Render(v.Request().Context(), &b); err != nil {
+	if err := component.Render(context.WithoutCancel(v.Request().Context()), &b); err != nil {
 		return err
 	}
 	return v.Blob(status, echo.MIMETextHTMLCharsetUTF8, b.Bytes())

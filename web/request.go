@@ -65,6 +65,7 @@ func (s *Server) enter(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(requestKey, v)
 		v.Response().Header().Set(echo.HeaderXRequestID, v.requestID)
 		s.setHeaders(v)
+		s.keepPace(v)
 		if err := s.proceed(v, next); err != nil {
 			s.fail(v, err)
 		}
@@ -98,6 +99,9 @@ func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 		if err := s.sessions.recognise(v); err != nil {
 			return err
 		}
+		if v.signedIn() {
+			s.belongs(v.Request(), v.user.ID)
+		}
 	}
 	return next(v)
 }
@@ -116,9 +120,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		case !v.signedIn():
 			return auth.FaultNoSession.With()
 		case !v.user.Role.May(r.permission):
-			err := s.Audit.Record(v.Request().Context(), audit.Entry{Code: audit.AccessDenied, Actor: v.actor(), Target: v.Request().URL.Path,
-				Details: map[string]any{"method": r.method, "permission": r.permission}})
-			return faultDenied.Because(err, v.user.Role)
+			return s.deny(v, r)
 		}
 		if r.method == http.MethodPost && r.path != uploadPath && r.path != undoPath {
 			if err := readForm(v); err != nil {
@@ -129,17 +131,37 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 	}
 }
 
+// deny refuses a person, and records it: the first time at once, and then once a minute for
+// each permission.
+func (s *Server) deny(v *request, r route) error {
+	denied := audit.Entry{
+		Code:    audit.AccessDenied,
+		Actor:   v.actor(),
+		Target:  v.Request().URL.Path,
+		Details: map[string]any{"method": r.method, "permission": r.permission},
+	}
+	var err error
+	if s.refusals.Note(v.user.ID+" "+string(r.permission), denied) {
+		err = s.Audit.Record(v.Request().Context(), denied)
+	}
+	return faultDenied.Because(err, v.user.Role)
+}
+
 // formLimit is more than any form of the console needs, in bytes; only a list
-// of accounts to protect may be longer.
+// of accounts to protect may be longer. Who is not signed in has a name and a password to send.
 const (
 	formLimit    = 64 << 10
+	signInLimit  = 8 << 10
 	protectLimit = 4 << 20
 )
 
 func readForm(v *request) error {
 	limit := int64(formLimit)
-	if v.Path() == protectPath {
+	switch {
+	case v.Path() == protectPath:
 		limit = protectLimit
+	case !v.signedIn():
+		limit = signInLimit
 	}
 	v.Request().Body = http.MaxBytesReader(v.Response(), v.Request().Body, limit)
 	err := v.Request().ParseForm() // ParseMultipartForm keeps to itself what goes wrong here

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,7 +39,8 @@ type Config struct {
 	TempDir       string // for uploads on their way; "" = the system's
 	SecureCookies bool   // cookies travel over HTTPS only; false is for this machine alone
 
-	TrustedProxies []*net.IPNet // whose X-Forwarded-For is believed; from others it could be made up
+	PaceWait       time.Duration // see pacedBody; 0 = 30 s
+	TrustedProxies []*net.IPNet  // whose X-Forwarded-For is believed; from others it could be made up
 }
 
 // DefaultUploadLimit holds tens of millions of accounts.
@@ -53,7 +55,10 @@ type Server struct {
 	status        *statusCache
 	verifyRequest verifyRequest
 	origin        *http.CrossOriginProtection
-	readiness     readiness
+	devices       *devices
+	refusals      *audit.Refusals
+
+	visitors, people, proxies connections
 }
 
 type route struct {
@@ -146,6 +151,9 @@ func New(c Config) (*Server, error) {
 	if c.UploadLimit == 0 {
 		c.UploadLimit = DefaultUploadLimit
 	}
+	if c.PaceWait == 0 {
+		c.PaceWait = paceWait
+	}
 	if c.Trouble == nil {
 		c.Trouble = func() *jobs.Trouble { return nil }
 	}
@@ -160,6 +168,11 @@ func New(c Config) (*Server, error) {
 		status:   status,
 		live:     newLive(c, status),
 		origin:   http.NewCrossOriginProtection(),
+		devices:  newDevices(c),
+		refusals: audit.NewRefusals(c.Audit),
+		visitors: connections{bounds: boundsOfVisitors},
+		people:   connections{bounds: boundsOfPeople},
+		proxies:  connections{bounds: boundsOfProxies},
 	}
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)
 	s.echo.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(s.requestOf(c), err) }
@@ -185,6 +198,12 @@ func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.echo }
+
+// Run does what goes on beside requests, until ctx ends.
+func (s *Server) Run(ctx context.Context) { s.refusals.Run(ctx) }
+
+// Flush records what was refused lately. Call it once nothing is served any more.
+func (s *Server) Flush(ctx context.Context) error { return s.refusals.Flush(ctx) }
 
 // Close ends the event streams, which would otherwise delay a shutdown.
 func (s *Server) Close() { s.live.close() }

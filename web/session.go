@@ -1,8 +1,6 @@
 package web
 
 import (
-	"context"
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +20,8 @@ var (
 		"Sign-in failed: the user name or password is wrong, or the user is disabled.")
 	faultWait = fault.Declare(fault.TooMany, "sign_in.wait",
 		"Sign-in failed: too many failed attempts. Wait %s, then try again.")
+	faultCrowded = fault.Declare(fault.TooMany, "sign_in.crowded",
+		"Sign-in is busy: too many attempts at the moment. Try again in a few seconds.")
 )
 
 func (s *Server) signInForm(v *request) error {
@@ -46,26 +46,25 @@ func (s *Server) signIn(v *request) error {
 	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
 	by := v.actor()
 	by.ID, by.Name, by.Role, by.SignedIn, by.Session = "", name, "", "", ""
-	wait, err := s.Users.TrySignIn(ctx, name, by.Address)
-	if err != nil {
-		return err
-	}
-	if wait > 0 {
-		seconds := int64(math.Ceil(wait.Seconds()))
-		retryAfter(v, seconds)
-		return s.refuseSignIn(v, faultWait.With(time.Duration(seconds)*time.Second))
+	attempt := &auth.Attempt{Name: name, Address: by.Address, Device: s.devices.of(v.Request(), name)}
+	if refused := s.Users.TrySignIn(attempt); refused != nil {
+		s.signInFailed(by, "waiting")
+		wait := refused.Wait.Truncate(time.Second) + time.Second
+		retryAfter(v, int64(wait.Seconds()))
+		if refused.Crowded {
+			return s.refuseSignIn(v, faultCrowded.With())
+		}
+		return s.refuseSignIn(v, faultWait.With(wait))
 	}
 	user, reason, err := s.check(v, name, v.FormValue("password"))
 	if err != nil {
 		return err
 	}
 	if reason != "" {
-		// A context of its own: whoever tries passwords may well hang up at once.
-		if err := s.Users.SignInFailed(context.WithoutCancel(ctx), by, reason); err != nil {
-			return err
-		}
+		s.signInFailed(by, reason)
 		return s.refuseSignIn(v, faultWrongSignIn.With())
 	}
+	s.Users.Succeeded(attempt)
 	if v.signedIn() { // the person signs in again: the old session ends
 		if err := s.Users.SignOut(ctx, v.actor()); err != nil && !auth.FaultNoSession.Is(err) {
 			return err
@@ -75,7 +74,20 @@ func (s *Server) signIn(v *request) error {
 	if err := s.sessions.begin(v, by, user); err != nil {
 		return err
 	}
+	if err := s.devices.remember(v.Response(), attempt.Device, user.Name); err != nil {
+		return err
+	}
 	return v.Redirect(http.StatusSeeOther, local(v.FormValue("next")))
+}
+
+// signInFailed counts a refused attempt for the log.
+func (s *Server) signInFailed(by audit.Actor, reason string) {
+	s.refusals.NoteLater("sign_in", audit.Entry{
+		Code:    audit.SignInFailed,
+		Actor:   by,
+		Target:  by.Name,
+		Details: map[string]any{"reason": reason},
+	})
 }
 
 // check compares a password. For an unknown user it takes as long as for a

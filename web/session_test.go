@@ -1,6 +1,8 @@
 package web
 
 import (
+	"database/sql"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,6 +16,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/store/storetest"
 	"tagsweep/web/templates/messages"
 )
 
@@ -97,29 +100,104 @@ func TestSignInHidesWhetherUserExists(t *testing.T) {
 	require.Contains(t, wrong.body, `value="operator"`, "the name is kept")
 	require.NotContains(t, wrong.body, "not the password")
 
-	reasons := []any{}
+	var reasons []any
 	for _, e := range c.recorded(audit.Filter{Code: audit.SignInFailed}) {
-		reasons = append(reasons, e.Details["reason"])
+		reasons = append(reasons, e.Details["reason"], e.Target)
 	}
-	require.Equal(t, []any{"unknown_user", "wrong_password"}, reasons)
+	require.Equal(t, []any{"unknown_user", "nobody00", "wrong_password", "operator"}, reasons)
 }
 
 func TestFailedAttemptsHaveToWait(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	known := c.as(auth.Operator)
+	require.Equal(t, "/login", known.post("/logout").location())
+	b := c.browser()
+	var got answer
+	for range 6 {
+		got = b.post("/login", "username", "operator", "password", "wrong")
+	}
+	require.Equal(t, http.StatusTooManyRequests, got.StatusCode)
+	seconds, err := strconv.Atoi(got.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.Positive(t, seconds)
+	require.LessOrEqual(t, seconds, 31)
+	require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
+	signIn := func(b *browser, name string) int {
+		return b.post("/login", "username", name, "password", jobstest.Password).StatusCode
+	}
+	require.Equal(t, http.StatusTooManyRequests, signIn(b, "operator"), "the right password waits, too")
+	require.Equal(t, http.StatusSeeOther, signIn(b, "auditor"), "others do not")
+	require.Equal(t, http.StatusTooManyRequests, signIn(b, "operator"), "a browser is known for one person alone")
+	require.Equal(t, http.StatusSeeOther, signIn(known, "operator"), "nor does the person, where they have signed in before")
+
+	b.headers.Set("Accept", "application/json")
+	got = b.post("/login", "username", "operator", "password", "wrong")
+	require.Equal(t, http.StatusTooManyRequests, got.StatusCode)
+	require.Contains(t, got.body, `"code":"sign_in.wait"`)
+}
+
+// version counts what others commit to a SQLite database.
+func version(t *testing.T, db *sql.Conn) (n int64) {
+	t.Helper()
+	require.NoError(t, db.QueryRowContext(t.Context(), `PRAGMA data_version`).Scan(&n))
+	return n
+}
+
+// Whatever a visitor sends, nothing is written; and in any number, one entry a minute.
+func TestVisitorsWriteNothing(t *testing.T) {
+	file := storetest.SQLiteFile(t)
+	c := newConsole(t, jobstest.Open(t, file))
+	id := c.as(auth.Operator).draft(3)
+	own, err := sql.Open("sqlite", "file:"+file)
+	require.NoError(t, err)
+	defer own.Close()
+	db, err := own.Conn(t.Context())
+	require.NoError(t, err)
+	before := version(t, db)
+	stranger := c.browser()
+	forged := c.browser()
+	forged.headers.Set("Cookie", "session=forged; device=forged; lang=xx")
+	for _, b := range []*browser{stranger, forged} {
+		for _, r := range routes {
+			b.try(r, id, "someone")
+		}
+		b.get("/nowhere")
+		b.do("POST", "/login", strings.NewReader(strings.Repeat("x", signInLimit+1)), "application/x-www-form-urlencoded")
+		b.headers.Set("Origin", "https://evil.example")
+		b.headers.Set("Sec-Fetch-Site", "cross-site")
+		b.post("/login", "username", "admin", "password", "x")
+		b.headers.Del("Origin")
+		b.headers.Del("Sec-Fetch-Site")
+	}
+	for i := range 300 {
+		stranger.post("/login", "username", fmt.Sprint("name", i), "password", "wrong")
+	}
+	require.Equal(t, before, version(t, db))
+	require.LessOrEqual(t, len(c.recorded(audit.Filter{Code: audit.SignInFailed})), 2)
+	require.NotEqual(t, before, version(t, db))
+}
+
+func TestRefusedAccessIsSummedUp(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
-		b := c.browser()
-		var got answer
-		for range 4 {
-			got = b.post("/login", "username", "operator", "password", "wrong")
+		b := c.as(auth.Operator)
+		c.recorded(audit.Filter{})
+		for range 300 {
+			require.Equal(t, http.StatusForbidden, b.get("/users").StatusCode)
+			require.Equal(t, http.StatusForbidden, b.post("/users", "name", "x").StatusCode)
+			require.Equal(t, http.StatusForbidden, b.get("/audit").StatusCode)
 		}
-		require.Equal(t, http.StatusTooManyRequests, got.StatusCode)
-		seconds, err := strconv.Atoi(got.Header.Get("Retry-After"))
-		require.NoError(t, err)
-		require.Positive(t, seconds)
-		require.Contains(t, got.body, messages.English.Duration(time.Duration(seconds)*time.Second))
-		require.Equal(t, http.StatusTooManyRequests,
-			b.post("/login", "username", "operator", "password", jobstest.Password).StatusCode, "the right password waits, too")
-		require.Equal(t, http.StatusSeeOther, b.post("/login", "username", "auditor", "password", jobstest.Password).StatusCode, "others do not")
+		denied := c.recorded(audit.Filter{Code: audit.AccessDenied})
+		require.Len(t, denied, 4, "the first, and a sum, of each permission")
+		sums := map[any]float64{}
+		for _, e := range denied {
+			if n, is := e.Details["count"].(float64); is {
+				sums[e.Details["permission"]] += n
+			}
+		}
+		require.Equal(t, map[any]float64{"users.manage": 599, "audit.read": 299}, sums)
+		require.Equal(t, http.StatusForbidden, b.get("/users").StatusCode)
+		require.Len(t, c.recorded(audit.Filter{Code: audit.AccessDenied}), 5)
 	})
 }
 

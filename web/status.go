@@ -19,27 +19,63 @@ const (
 // statusCache reads what keeps the console from sending, at most once a second.
 type statusCache struct {
 	Config
-	mutex sync.Mutex
-	at    time.Time
-	last  templates.SendStatus
+	reading sync.Mutex // held by the one that reads
+	mutex   sync.Mutex
+	at      time.Time
+	last    templates.SendStatus
+	err     error     // of the last read
+	failing time.Time // since when it cannot be read; zero: it can
 }
 
 // now returns what keeps the console from sending. If it cannot be read, the last known
 // status is returned, and no page fails.
 func (s *statusCache) now(ctx context.Context) templates.SendStatus {
+	now, _, _ := s.checked(ctx)
+	return now
+}
+
+// checked is now, and says since when the database cannot be read, and why. While one
+// reads, the others are told what is known, unless nothing is.
+func (s *statusCache) checked(ctx context.Context) (now templates.SendStatus, failing time.Time, err error) {
+	s.mutex.Lock()
+	known, stale := !s.at.IsZero(), time.Since(s.at) >= statusMaxAge
+	s.mutex.Unlock()
+	if stale && (s.reading.TryLock() || !known && s.waitForReader()) {
+		s.refresh(ctx)
+		s.reading.Unlock()
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if time.Since(s.at) >= statusMaxAge {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTimeout)
-		defer cancel()
-		if err := s.read(ctx); err != nil {
-			s.Log.Error("what keeps the console from sending cannot be read", "error", err)
-		}
-		s.at = time.Now()
+	now = s.last
+	now.Trouble = s.Trouble()
+	return now, s.failing, s.err
+}
+
+func (s *statusCache) waitForReader() bool { s.reading.Lock(); return true }
+
+// refresh reads the status, unless somebody just has. Whoever calls it holds reading.
+func (s *statusCache) refresh(ctx context.Context) {
+	s.mutex.Lock()
+	fresh := time.Since(s.at) < statusMaxAge
+	s.mutex.Unlock()
+	if fresh {
+		return
 	}
-	sending := s.last
-	sending.Trouble = s.Trouble()
-	return sending
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTimeout)
+	defer cancel()
+	began := time.Now()
+	read, err := s.read(ctx)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.at, s.err = began, err
+	switch {
+	case err == nil:
+		s.last, s.failing = read, time.Time{}
+		return
+	case s.failing.IsZero():
+		s.failing = began
+	}
+	s.Log.Error("what keeps the console from sending cannot be read", "error", err)
 }
 
 // changed makes the next call read the status again.
@@ -49,21 +85,17 @@ func (s *statusCache) changed() {
 	s.at = time.Time{}
 }
 
-func (s *statusCache) read(ctx context.Context) (err error) {
-	var now templates.SendStatus
+func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err error) {
 	if now.Stopped, err = s.Jobs.KillSwitch(ctx); err != nil {
-		return err
+		return now, err
 	}
 	if now.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
-		return err
+		return now, err
 	}
 	if now.Probing() {
-		if now.DownSince, err = s.downSince(ctx); err != nil {
-			return err
-		}
+		now.DownSince, err = s.downSince(ctx)
 	}
-	s.last = now
-	return nil
+	return now, err
 }
 
 // downSince is when the service stopped working: the first halt for that since it last

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -79,9 +78,7 @@ func (s *Server) readUndo(v *request) (*upload, error) {
 	}
 	typed, room := url.Values{}, int64(formLimit)
 	v.Request().Form, v.Request().PostForm = typed, typed
-	body := http.NewResponseController(v.Response())
 	for {
-		body.SetReadDeadline(time.Now().Add(uploadPause)) // not every writer has deadlines
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			break
@@ -90,7 +87,7 @@ func (s *Server) readUndo(v *request) (*upload, error) {
 			return list, faultBroken.Because(err)
 		}
 		if part.FormName() == "list" {
-			err = s.readFile(v, body, list, part)
+			err = s.readFile(v, list, part)
 		} else {
 			err = readTyped(part, typed, &room)
 		}
@@ -98,7 +95,6 @@ func (s *Server) readUndo(v *request) (*upload, error) {
 			return list, err
 		}
 	}
-	body.SetReadDeadline(time.Time{})
 	return list, nil
 }
 

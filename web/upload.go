@@ -12,7 +12,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
@@ -51,11 +50,10 @@ var (
 const (
 	uploadPath     = "/jobs"
 	noteCharacters = 300
-	uploadPause    = 1 * time.Minute // the longest silence while a file arrives
-	mostPasted     = 4_000_000       // bytes of text; it is held in memory
-	pastedName     = "pasted.txt"    // the file that pasted text becomes
-	fieldBytes     = 300             // of a field that is typed or chosen
-	mostSheets     = 1000            // that can be chosen
+	mostPasted     = 4_000_000    // bytes of text; it is held in memory
+	pastedName     = "pasted.txt" // the file that pasted text becomes
+	fieldBytes     = 300          // of a field that is typed or chosen
+	mostSheets     = 1000         // that can be chosen
 )
 
 // mostDrained is the most of a refused upload that is still read, in bytes. A
@@ -122,7 +120,7 @@ func (s *Server) createJob(v *request) error {
 // drain reads the rest of a refused upload when that lets the answer be seen.
 func drain(v *request) {
 	if length := v.Request().ContentLength; length >= 0 && length <= mostDrained {
-		io.Copy(io.Discard, patient{v.Request().Body, http.NewResponseController(v.Response())})
+		io.Copy(io.Discard, v.Request().Body)
 	}
 }
 
@@ -161,9 +159,7 @@ func (s *Server) receive(v *request) (*upload, error) {
 	if err != nil {
 		return up, faultNoUpload.Because(err)
 	}
-	body := http.NewResponseController(v.Response())
 	for {
-		body.SetReadDeadline(time.Now().Add(uploadPause)) // not every writer has deadlines
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			break
@@ -179,7 +175,7 @@ func (s *Server) receive(v *request) (*upload, error) {
 		case "text":
 			err = s.readText(up, part)
 		case "file":
-			err = s.readFile(v, body, up, part)
+			err = s.readFile(v, up, part)
 		default:
 			if slices.Contains(choiceFields, name) {
 				err = up.readChoice(name, part)
@@ -189,7 +185,6 @@ func (s *Server) receive(v *request) (*upload, error) {
 			return up, err
 		}
 	}
-	body.SetReadDeadline(time.Time{})
 	if up.choices, err = choicesOf(up.fields); err != nil {
 		return up, err
 	}
@@ -264,7 +259,7 @@ func (s *Server) readText(up *upload, part *multipart.Part) error {
 	return nil
 }
 
-func (s *Server) readFile(v *request, body *http.ResponseController, up *upload, part *multipart.Part) (err error) {
+func (s *Server) readFile(v *request, up *upload, part *multipart.Part) (err error) {
 	name := strings.ToValidUTF8(part.FileName(), "\uFFFD")
 	if name == "" { // the field was left empty
 		return nil
@@ -282,7 +277,7 @@ func (s *Server) readFile(v *request, body *http.ResponseController, up *upload,
 	if err := os.Remove(up.file.Name()); err != nil { // accounts do not outlive a console that is killed
 		return err
 	}
-	up.size, err = io.Copy(up.file, io.LimitReader(patient{part, body}, s.UploadLimit+1))
+	up.size, err = io.Copy(up.file, io.LimitReader(part, s.UploadLimit+1))
 	switch {
 	case err != nil:
 		return faultBroken.Because(err)
@@ -290,15 +285,4 @@ func (s *Server) readFile(v *request, body *http.ResponseController, up *upload,
 		return tooLarge
 	}
 	return nil
-}
-
-// patient reads for as long as something keeps coming.
-type patient struct {
-	io.Reader
-	body *http.ResponseController
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	p.body.SetReadDeadline(time.Now().Add(uploadPause)) // not every writer has deadlines
-	return p.Reader.Read(b)
 }

@@ -160,15 +160,15 @@ func clean(ctx context.Context, r *components, log *slog.Logger) error {
 // run serves and works until ctx ends, then stops in order: no new requests, no
 // new calls, then the open calls answered and saved.
 func (c *console) run(ctx context.Context) error {
-	server := &http.Server{Handler: c.web.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(c.logger.Handler(), slog.LevelWarn)}
+	server := c.web.HTTP()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.engine.Run(ctx) })
 	group.Go(func() error { return c.importer.Run(ctx) })
 	group.Go(func() error { c.sweep(ctx); return nil })
 	group.Go(func() error { c.logTasks.run(ctx); return nil })
+	group.Go(func() error { c.web.Run(ctx); return nil })
 	group.Go(func() error {
-		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(c.web.Listen(c.listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -184,19 +184,22 @@ func (c *console) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	return group.Wait()
+	err := group.Wait()
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, c.web.Flush(within))
 }
 
-// sweepEvery is how often expired tags are erased.
+// sweepEvery is how often expired data is erased.
 const sweepEvery = time.Minute
 
-// sweep erases expired tags until ctx ends. Errors are retried, and logged once until
+// sweep erases expired tags, entries and sessions until ctx ends. Errors are retried, and logged once until
 // another one follows.
 func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for said := ""; ctx.Err() == nil; {
-		switch err := errors.Join(c.jobs.Sweep(ctx), c.audit.Sweep(ctx)); {
+		switch err := errors.Join(c.jobs.Sweep(ctx), c.audit.Sweep(ctx), c.users.Sweep(ctx)); {
 		case err == nil:
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:

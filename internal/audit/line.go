@@ -61,6 +61,7 @@ var impersonal = map[string]bool{
 	"permission": true, "method": true, "of": true, "call": true, "start_at": true, "keep_until": true, "erase_at": true,
 	"sha256": true, "rows_sha256": true, "calls_sha256": true, "job_sha256": true, "approvals": true, "because_of": true,
 	"entries": true, "root": true, "published_root": true, "last_at": true, "seed": true, "format": true, "destination": true,
+	"since": true,
 }
 
 // Write makes the two stored texts of an entry, with a fresh salt.

@@ -1,5 +1,5 @@
 // Package auth says who may do what: roles, permissions, users, passwords, sign-in
-// and sessions. Failed attempts to sign in slow the next ones down (sessions.go).
+// and sessions. Attempts to sign in are limited (attempts.go).
 package auth
 
 import (

@@ -26,15 +26,14 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
+// sessionsKept is how many sessions a person has at most: the oldest ends.
+const sessionsKept = 100
+
 // SignIn opens a session for a user whose password had this hash when it was
-// compared, forgets the failed attempts before it, and removes sessions that
-// have expired. by.Session is the new session's id.
+// compared. by.Session is the new session's id.
 func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, passwordHash string) error {
 	now := store.Millis(us.db.Now())
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now); err != nil {
-			return err
-		}
 		err := tx.Exec(ctx, `
 			INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -49,73 +48,15 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 		if err != nil {
 			return err
 		}
-		err = tx.Exec(ctx, `UPDATE sign_in_failures SET failures = failures - 1 WHERE source = $1 AND failures > 0`,
-			byAddress(by.Address))
+		err = tx.Exec(ctx, `
+			DELETE FROM sessions WHERE user_id = $1 AND id NOT IN (
+				SELECT id FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)`,
+			session.UserID, sessionsKept)
 		if err != nil {
-			return err
-		}
-		if err := tx.Exec(ctx, `DELETE FROM sign_in_failures WHERE source = $1`, byName(by.Name, by.Address)); err != nil {
 			return err
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
 	})
-}
-
-// Failed attempts slow the next ones down: for a name from one address after
-// the 3rd, doubling from 2 s to 15 min; for an address whatever the name after
-// the 20th. A name alone is never locked, so that nobody can lock a colleague out.
-const (
-	nameAttempts    = 3
-	addressAttempts = 20
-	longestWait     = 15 * time.Minute
-	forgetAfter     = time.Hour
-)
-
-func byName(name, address string) string { return store.Clean(name, 100) + "@" + address }
-func byAddress(address string) string    { return "@" + address }
-
-// TrySignIn counts an attempt before its password is looked at, so that many at
-// once do not slip through. When there were too many it counts nothing and
-// returns how long to wait. SignIn takes the count back.
-func (us *Users) TrySignIn(ctx context.Context, name, address string) (wait time.Duration, err error) {
-	now := us.db.Now()
-	return wait, us.db.Tx(ctx, func(tx *store.Tx) error {
-		err := tx.Exec(ctx, `DELETE FROM sign_in_failures WHERE last_at < $1`, store.Millis(now.Add(-forgetAfter)))
-		if err != nil {
-			return err
-		}
-		for _, source := range []string{byAddress(address), byName(name, address)} { // always locked in this order
-			var failures int
-			var last time.Time
-			err := tx.QueryRowContext(ctx, `
-				INSERT INTO sign_in_failures (source, failures, last_at) VALUES ($1, 0, $2)
-				ON CONFLICT (source) DO UPDATE SET failures = sign_in_failures.failures RETURNING failures, last_at`,
-				source, store.Millis(now)).Scan(&failures, store.ScanTime(&last))
-			if err != nil {
-				return err
-			}
-			allowed := nameAttempts
-			if source == byAddress(address) {
-				allowed = addressAttempts
-			}
-			if failures >= allowed {
-				pause := min(longestWait, 2*time.Second<<min(failures-allowed, 20))
-				wait = max(wait, last.Add(pause).Sub(now))
-			}
-		}
-		if wait > 0 {
-			return nil
-		}
-		return tx.Exec(ctx,
-			`UPDATE sign_in_failures SET failures = failures + 1, last_at = $3 WHERE source = $1 OR source = $2`,
-			byAddress(address), byName(name, address), store.Millis(now))
-	})
-}
-
-// SignInFailed records that an attempt of by.Name, as typed, from by.Address failed.
-func (us *Users) SignInFailed(ctx context.Context, by audit.Actor, reason string) error {
-	return us.log.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: by, Target: by.Name,
-		Details: map[string]any{"reason": reason}})
 }
 
 // Session returns a session that is alive and its user.
@@ -144,6 +85,11 @@ func (us *Users) SignOut(ctx context.Context, by audit.Actor) error {
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignedOut, Actor: by})
 	})
+}
+
+// Sweep removes sessions that have expired.
+func (us *Users) Sweep(ctx context.Context) error {
+	return us.db.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, store.Millis(us.db.Now()))
 }
 
 func endSessions(ctx context.Context, tx *store.Tx, userID string) error {

@@ -44,12 +44,15 @@ func scanUser(row store.Scanner) (u User, err error) {
 // Users are those who may sign in, with their sessions. Its methods may be called
 // at the same time.
 type Users struct {
-	db  *store.DB
-	log *audit.Log
+	db       *store.DB
+	log      *audit.Log
+	attempts *attempts
 }
 
 // New returns the users of a database. What changes them is recorded in the log.
-func New(db *store.DB, log *audit.Log) *Users { return &Users{db: db, log: log} }
+func New(db *store.DB, log *audit.Log) *Users {
+	return &Users{db: db, log: log, attempts: newAttempts()}
+}
 
 // Create adds a user with a unique name; upper and lower case count as the same.
 func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role Role, passwordHash string) (User, error) {

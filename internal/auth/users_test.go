@@ -1,8 +1,7 @@
 package auth_test
 
 import (
-	"sync"
-	"sync/atomic"
+	"fmt"
 	"testing"
 	"time"
 
@@ -82,47 +81,26 @@ func TestSessionEndsForEveryReason(t *testing.T) {
 			require.NoError(t, end(session))
 			_, _, err = s.Users.Session(ctx, session.TokenHash)
 			require.True(t, auth.FaultNoSession.Is(err), "%s: %v", name, err)
+			require.NoError(t, s.Users.Sweep(ctx)) // what has expired
 		}
 	})
 }
 
-func TestSignInBackOffIsPerSource(t *testing.T) {
+func TestAPersonHasABoundedNumberOfSessions(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		var waits []time.Duration
-		for range 5 {
-			wait, err := s.Users.TrySignIn(ctx, "ann", "10.0.0.1")
-			require.NoError(t, err)
-			waits = append(waits, (wait + time.Second).Truncate(2*time.Second))
-		}
-		require.Equal(t, []time.Duration{0, 0, 0, 2 * time.Second, 2 * time.Second}, waits, "asking again too early does not lengthen the wait")
-		wait, err := s.Users.TrySignIn(ctx, "ann", "10.0.0.2")
-		require.NoError(t, err)
-		require.Zero(t, wait, "nobody can lock a colleague out")
-
 		u, err := s.Users.Create(ctx, operator, "ann", auth.Operator, "hash")
 		require.NoError(t, err)
 		now := time.Now()
-		require.NoError(t, s.Users.SignIn(ctx, audit.Actor{Name: "ann", Address: "10.0.0.1", Session: "x"},
-			auth.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}, "hash"))
-		wait, err = s.Users.TrySignIn(ctx, "ann", "10.0.0.1")
-		require.NoError(t, err)
-		require.Zero(t, wait, "a success forgets the failures")
-	})
-}
-
-func TestSignInParallelAttemptsAreSlowed(t *testing.T) {
-	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		var looked atomic.Int64
-		var wait sync.WaitGroup
-		for range 30 {
-			wait.Go(func() {
-				if pause, err := s.Users.TrySignIn(ctx, "ann", "10.0.0.1"); err == nil && pause == 0 {
-					looked.Add(1)
-				}
-			})
+		for i := range 102 {
+			id := fmt.Sprintf("%03d", i)
+			at := now.Add(time.Duration(i) * time.Second)
+			session := auth.Session{ID: id, TokenHash: id, UserID: u.ID, Data: "{}", CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(time.Hour)}
+			require.NoError(t, s.Users.SignIn(ctx, audit.Actor{ID: u.ID, Name: "ann", Session: id}, session, "hash"))
 		}
-		wait.Wait()
-		require.Equal(t, int64(3), looked.Load())
+		_, _, err = s.Users.Session(ctx, "001")
+		require.True(t, auth.FaultNoSession.Is(err), "the oldest have ended")
+		_, _, err = s.Users.Session(ctx, "002")
+		require.NoError(t, err)
 	})
 }
 

@@ -80,7 +80,7 @@ func detailValue(v View, key string, value any) string {
 			return outcomesNamed(v, strings.Split(value, ", "))
 		case "role", "before", "after":
 			return v.Role(auth.Role(value))
-		case "start_at", "keep_until", "erase_at", "last_at":
+		case "start_at", "keep_until", "erase_at", "last_at", "since":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				return v.Time(at)
 			}

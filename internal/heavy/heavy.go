@@ -1,0 +1,178 @@
+// Package heavy bounds work that costs much: exports, evidence packs, searches and reading
+// files. So many at once, for each person and in all, so much memory, and fewer processors
+// than the machine has, so that running jobs and the kill switch are not held up.
+package heavy
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"tagsweep/internal/fault"
+)
+
+// Faults of work that has no room.
+var (
+	FaultOwn = fault.Declare(fault.TooMany, "heavy.own",
+		"Nothing was done: %d of your downloads, uploads and searches are still running. Wait until one of them has "+
+			"ended, then try again.")
+	FaultFull = fault.Declare(fault.Unavailable, "heavy.full",
+		"Nothing was done: the console is busy with other downloads, uploads and searches. Try again in a few seconds.")
+)
+
+// RetryAfter is how long to wait after one of these faults.
+const RetryAfter = 5 * time.Second
+
+const (
+	ownTasks = 4
+	allTasks = 24
+	patience = 2 * time.Second       // until there is room
+	slice    = 10 * time.Millisecond // of a processor, before others have their turn
+)
+
+// Memory of a task, in MiB, and what there is for all of them.
+const (
+	Light     = 4
+	Workbook  = 160 // the texts that its cells share are held
+	allMemory = 512
+)
+
+// Limits are shared by all heavy work of a console. Its methods may be called at the same
+// time.
+type Limits struct {
+	tasks, memory, processors *semaphore.Weighted
+
+	mutex  sync.Mutex
+	people map[string]*person
+}
+
+// person is somebody who has tasks, or waits for one.
+type person struct {
+	tasks *semaphore.Weighted
+	known int
+}
+
+// New returns the limits of a console.
+func New() *Limits {
+	return &Limits{
+		tasks:      semaphore.NewWeighted(allTasks),
+		memory:     semaphore.NewWeighted(allMemory),
+		processors: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))),
+		people:     map[string]*person{},
+	}
+}
+
+// Task is work that has room. One goroutine does it.
+type Task struct {
+	limits *Limits
+	ends   []func()
+	since  time.Time // since when it has a processor; zero: it has none
+}
+
+// Begin finds room and a processor for work of a person, which takes so much memory. It
+// returns FaultOwn or FaultFull when there is none, or the error of ctx. Call End.
+func (l *Limits) Begin(ctx context.Context, who string, memory int64) (*Task, error) {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t := &Task{limits: l}
+	own := l.enter(who)
+	t.ends = append(t.ends, func() { l.leave(who) })
+	full := FaultOwn.With(ownTasks)
+	err := t.take(within, own, 1)
+	if err == nil {
+		full = FaultFull.With()
+		err = t.take(within, l.tasks, 1)
+	}
+	if err == nil {
+		err = t.take(within, l.memory, memory)
+	}
+	if err == nil {
+		err = t.Work(within)
+	}
+	if err == nil {
+		return t, nil
+	}
+	t.End()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, full
+}
+
+// Need is more memory that the task takes. It returns FaultFull when there is none.
+func (t *Task) Need(ctx context.Context, memory int64) error {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := t.take(within, t.limits.memory, memory); err != nil {
+		return FaultFull.Because(err)
+	}
+	return nil
+}
+
+func (t *Task) take(ctx context.Context, from *semaphore.Weighted, n int64) error {
+	err := from.Acquire(ctx, n)
+	if err == nil {
+		t.ends = append(t.ends, func() { from.Release(n) })
+	}
+	return err
+}
+
+// End gives back all that the task has.
+func (t *Task) End() {
+	t.Rest()
+	for _, end := range t.ends {
+		end()
+	}
+	t.ends = nil
+}
+
+// Rest gives the processor back, while the task waits for something else.
+func (t *Task) Rest() {
+	if !t.since.IsZero() {
+		t.since = time.Time{}
+		t.limits.processors.Release(1)
+	}
+}
+
+// Work waits for a processor.
+func (t *Task) Work(ctx context.Context) error {
+	if !t.since.IsZero() {
+		return nil
+	}
+	err := t.limits.processors.Acquire(ctx, 1)
+	if err == nil {
+		t.since = time.Now()
+	}
+	return err
+}
+
+// Turn lets others have the processor, if the task has had it for long enough. Call it
+// often.
+func (t *Task) Turn(ctx context.Context) error {
+	if t == nil || time.Since(t.since) < slice {
+		return nil
+	}
+	t.Rest()
+	return t.Work(ctx)
+}
+
+func (l *Limits) enter(who string) *semaphore.Weighted {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.people[who] == nil {
+		l.people[who] = &person{tasks: semaphore.NewWeighted(ownTasks)}
+	}
+	l.people[who].known++
+	return l.people[who].tasks
+}
+
+func (l *Limits) leave(who string) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.people[who].known--; l.people[who].known == 0 {
+		delete(l.people, who)
+	}
+}

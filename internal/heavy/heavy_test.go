@@ -1,0 +1,102 @@
+package heavy
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTasksOfAPersonAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		var tasks []*Task
+		for range ownTasks {
+			task, err := l.Begin(t.Context(), "ann", Light)
+			require.NoError(t, err)
+			task.Rest() // its client does not read
+			tasks = append(tasks, task)
+		}
+		_, err := l.Begin(t.Context(), "ann", Light)
+		require.True(t, FaultOwn.Is(err), "%v", err)
+		other, err := l.Begin(t.Context(), "bob", Light)
+		require.NoError(t, err)
+		other.End()
+		go func() {
+			time.Sleep(patience / 2)
+			tasks[0].End()
+		}()
+		task, err := l.Begin(t.Context(), "ann", Light)
+		require.NoError(t, err, "a moment is waited for room")
+		task.End()
+		for _, task := range tasks {
+			task.End()
+		}
+		require.Empty(t, l.people)
+	})
+}
+
+func TestAllTasksAreBounded(t *testing.T) {
+	for memory, want := range map[int64]int{Light: allTasks, Workbook: allMemory / Workbook} {
+		synctest.Test(t, func(t *testing.T) {
+			l, begun := New(), 0
+			for i := range 100 {
+				task, err := l.Begin(t.Context(), fmt.Sprint(i), memory)
+				if err != nil {
+					require.True(t, FaultFull.Is(err), "%v", err)
+					continue
+				}
+				defer task.End()
+				task.Rest()
+				begun++
+			}
+			require.Equal(t, want, begun)
+			ended, end := context.WithCancel(t.Context())
+			end()
+			_, err := l.Begin(ended, "x", memory)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Empty(t, l.people["x"])
+		})
+	}
+}
+
+func TestFewerComputeThanThereAreProcessors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		var computing, most atomic.Int64
+		var turns [8]atomic.Int64
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		for i := range turns {
+			go func() {
+				task, err := l.Begin(ctx, fmt.Sprint(i), Light)
+				if err != nil {
+					return
+				}
+				defer task.End()
+				for ctx.Err() == nil {
+					n := computing.Add(1)
+					most.Store(max(most.Load(), n))
+					time.Sleep(slice)
+					computing.Add(-1)
+					turns[i].Add(1)
+					if task.Turn(ctx) != nil {
+						return
+					}
+				}
+			}()
+		}
+		synctest.Wait()
+		<-ctx.Done()
+		synctest.Wait()
+		require.LessOrEqual(t, most.Load(), int64(max(1, runtime.GOMAXPROCS(0)-1)))
+		for i := range turns {
+			require.Positive(t, turns[i].Load(), "every one has its turn")
+		}
+	})
+}
