@@ -124,7 +124,7 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	details := Summary(after)
 	maps.Copy(details, c.details)
 	entries := []audit.Entry{{Code: actionCodes[a], Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details}}
-	if p.Judge() != GoOn {
+	if starts := a == Start && after.Accounts > 0; !starts && p.Judge() != GoOn { // nothing follows from a start
 		followed, err := s.follow(ctx, tx, after, p)
 		if err == nil {
 			after, err = job(ctx, tx, after.ID)

@@ -75,6 +75,21 @@ func questionsNamed(list string) (names []Asked) {
 	return names
 }
 
+const progressColumns = `state, halt_code, outcome_waiting, outcome_waiting + outcome_sending + outcome_in_doubt,
+	accounts - outcome_waiting - outcome_sending - outcome_in_doubt - outcome_cancelled - checked_done,
+		outcome_failed - checked_failed,
+	CASE WHEN failure_limit > 0 THEN failure_limit ELSE (SELECT a.failure_limit FROM apps a WHERE a.id = jobs.app_id) END,
+	careful = 1, careful = 1 AND EXISTS (SELECT 1 FROM batches b WHERE b.job_id = jobs.id AND b.number = 1
+		AND b.outcome NOT IN ('waiting', 'sending', 'in_doubt'))`
+
+func (p *Progress) columns() []any {
+	return []any{&p.State, &p.HaltCode, &p.Waiting, &p.Open, &p.Settled, &p.Failed, &p.Limit, &p.Careful, &p.First}
+}
+
+func progress(ctx context.Context, q store.Querier, jobID string) (p Progress, err error) {
+	return p, q.QueryRowContext(ctx, `SELECT `+progressColumns+` FROM jobs WHERE id = $1`, jobID).Scan(p.columns()...)
+}
+
 // Get returns a job as it stands. It returns FaultNoJob.
 func (s *Jobs) Get(ctx context.Context, id string) (Job, error) {
 	return job(ctx, s.db.Reader(), id)
