@@ -267,6 +267,7 @@ CREATE TABLE set_aside_groups (
 -- lost the batches it had in hand.
 CREATE TABLE consoles (
     id      TEXT PRIMARY KEY,
+    app_id  TEXT   NOT NULL DEFAULT '', -- it makes the calls of
     seen_at BIGINT NOT NULL
 );
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
 	"net/http"
@@ -160,25 +161,25 @@ func (s *Server) beginDownload(v *request, j jobs.Job, code audit.Code, what str
 	}
 	h := v.Response().Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": downloadName(j, what)}))
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": downloadName(j, s.status.now(v.Request().Context()).Named(j.AppID), what)}))
 	v.Response().WriteHeader(http.StatusOK)
 	return accounts.NewWriter(v.Response()), nil
 }
 
-// downloadName is safe on every system: letters, digits, dots and hyphens.
-func downloadName(j jobs.Job, what string) string {
-	name := strings.TrimSuffix(j.FileName, path.Ext(j.FileName))
+// downloadName says of which app a job is. It is safe on every system: letters,
+// digits, dots and hyphens.
+func downloadName(j jobs.Job, app, what string) string {
+	name := plainName(strings.TrimSuffix(j.FileName, path.Ext(j.FileName)))
+	return cmp.Or(name, j.ID) + "-" + what + "-" + cmp.Or(plainName(app), j.AppID) + ".csv"
+}
+
+func plainName(name string) string {
 	name = strings.Trim(strings.Map(func(c rune) rune {
 		if unicode.IsLetter(c) || unicode.IsDigit(c) {
 			return c
 		}
 		return '-'
 	}, name), "-")
-	if runes := []rune(name); len(runes) > 60 {
-		name = string(runes[:60])
-	}
-	if name == "" {
-		name = j.ID
-	}
-	return name + "-" + what + ".csv"
+	runes := []rune(name)
+	return string(runes[:min(len(runes), 60)])
 }

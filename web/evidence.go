@@ -65,7 +65,7 @@ func (s *Server) drawSample(v *request) error {
 		return err
 	}
 	if v.wantsJSON() {
-		return v.JSON(http.StatusOK, asSampleJSON(v, page))
+		return v.JSON(http.StatusOK, s.asSampleJSON(v, page))
 	}
 	return s.samplePage(v, http.StatusOK, page, nil)
 }
@@ -82,6 +82,7 @@ func seedFits(seed string) bool {
 
 func (s *Server) samplePage(v *request, status int, page templates.SamplePage, f *fault.Error) error {
 	view := s.view(v, "jobs")
+	view.OfApp(page.Job.AppID)
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}
@@ -90,6 +91,7 @@ func (s *Server) samplePage(v *request, status int, page templates.SamplePage, f
 
 type sampleJSON struct {
 	Job  string           `json:"job"`
+	App  appJSON          `json:"app"`
 	Seed string           `json:"seed"`
 	Of   int64            `json:"of"` // rows of the file
 	Rows []sampledRowJSON `json:"rows"`
@@ -106,8 +108,8 @@ type sampledRowJSON struct {
 	Calls   []callJSON `json:"calls"`
 }
 
-func asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
-	out := sampleJSON{Job: page.Job.ID, Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
+func (s *Server) asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
+	out := sampleJSON{Job: page.Job.ID, App: s.asAppJSON(v, page.Job.AppID), Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
 	for i, r := range page.Rows {
 		if a := r.Aside; a != nil {
 			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason,

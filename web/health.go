@@ -15,6 +15,8 @@ type healthJSON struct {
 	Sending string     `json:"sending"`           // running, stopped, probing, held
 	Since   *time.Time `json:"since,omitempty"`   // of anything but running
 	Message string     `json:"message,omitempty"` // why it is held
+
+	Stranded int64 `json:"stranded,omitempty"` // open jobs of apps that no console serves
 }
 
 // health answers 200 while the database works, even if sending is stopped. Anybody may ask,
@@ -22,6 +24,9 @@ type healthJSON struct {
 func (s *Server) health(v *request) error {
 	now, failing, err := s.status.checked(v.Request().Context())
 	out, status := healthJSON{Status: "ok", Sending: "running"}, http.StatusOK
+	for _, each := range now.Stranded {
+		out.Stranded += each.Jobs
+	}
 	switch {
 	case now.Trouble != nil:
 		out.Status, out.Sending, out.Since, status = "unavailable", "held", moment(now.Trouble.Since), http.StatusServiceUnavailable

@@ -65,8 +65,8 @@ func (s *Server) listJobs(v *request) error {
 func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	trimmed := func(name string) string { return strings.TrimSpace(v.QueryParam(name)) }
 	list = templates.JobList{State: jobs.State(v.QueryParam("state")), Kind: jobs.Kind(trimmed("kind")),
-		By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
-	f = jobs.Filter{State: list.State, Kind: list.Kind, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
+		App: trimmed("app"), By: trimmed("by"), From: trimmed("from"), To: trimmed("to"), Text: trimmed("q")}
+	f = jobs.Filter{State: list.State, Kind: list.Kind, App: list.App, By: list.By, Text: list.Text, Before: v.QueryParam("before")}
 	if list.State != "" && !slices.Contains(jobs.States, list.State) {
 		return list, f, faultNoPage.With()
 	}
@@ -107,6 +107,7 @@ func (s *Server) showJob(v *request) error {
 func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
+	view.OfApp(j.AppID)
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}

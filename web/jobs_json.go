@@ -9,9 +9,18 @@ import (
 	"tagsweep/internal/snapshot"
 )
 
+// appJSON is an app; Served is false when this console makes no calls of it.
+type appJSON struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Environment string `json:"environment"`
+	Served      bool   `json:"served"`
+}
+
 // jobJSON is a job for scripts.
 type jobJSON struct {
 	ID         string                 `json:"id"`
+	App        appJSON                `json:"app"`
 	Kind       jobs.Kind              `json:"kind"`
 	State      jobs.State             `json:"state"`
 	Note       string                 `json:"note"`
@@ -113,9 +122,17 @@ type haltJSON struct {
 	Recovers bool   `json:"recovers"` // it continues by itself
 }
 
+func (s *Server) asAppJSON(v *request, id string) appJSON {
+	app := s.App
+	if id != s.App.ID {
+		app = s.status.now(v.Request().Context()).Apps[id]
+	}
+	return appJSON{id, app.Name, app.Environment, id == s.App.ID}
+}
+
 func (s *Server) asJobJSON(v *request, j jobs.Job) (jobJSON, error) {
 	out := jobJSON{
-		ID: j.ID, Kind: j.Kind, State: j.State, Note: j.Note,
+		ID: j.ID, App: s.asAppJSON(v, j.AppID), Kind: j.Kind, State: j.State, Note: j.Note,
 		File: fileJSON{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected, Accounts: j.Accounts,
 		Outcomes: map[jobs.Outcome]int64{}, Batches: j.Batches, Calls: j.Calls,

@@ -325,6 +325,7 @@ func (s *Server) followJob(v *request) error {
 		case view := <-views:
 			over := !view.Live() || reading && view.Job.State != jobs.Reading
 			page := s.view(v, "jobs")
+			page.OfApp(view.Job.AppID)
 			parts := templates.Parts
 			if reading {
 				parts = templates.ReadingParts

@@ -36,7 +36,7 @@ func (s *Server) listRows(v *request) error {
 		next = &found[rowsOnAPage-1].Row
 	}
 	if v.wantsJSON() {
-		return v.JSON(http.StatusOK, map[string]any{"rows": asRowsJSON(v, j, found), "next": next})
+		return v.JSON(http.StatusOK, map[string]any{"app": s.asAppJSON(v, j.AppID), "rows": asRowsJSON(v, j, found), "next": next})
 	}
 	page.Rows = found
 	if next != nil {
@@ -45,7 +45,9 @@ func (s *Server) listRows(v *request) error {
 	if after > 0 {
 		page.First = withQuery(v, "after", "")
 	}
-	return s.page(v, http.StatusOK, s.view(v, "jobs"), func(view templates.View) templ.Component { return templates.Rows(view, page) })
+	view := s.view(v, "jobs")
+	view.OfApp(j.AppID)
+	return s.page(v, http.StatusOK, view, func(view templates.View) templ.Component { return templates.Rows(view, page) })
 }
 
 // rowJSON is an account of a job, as in its results.

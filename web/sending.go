@@ -37,7 +37,7 @@ func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	view := s.view(v, "sending")
 	switch {
 	case v.wantsJSON():
-		return v.JSON(status, asSendingJSON(v, view.SendStatus, page))
+		return v.JSON(status, asSendingJSON(v, s.asAppJSON(v, s.App.ID), view.SendStatus, page))
 	case v.fromHTMX() && f == nil:
 		return s.render(v, status, templates.SendingParts(view, page))
 	}
@@ -165,6 +165,7 @@ func (s *Server) sendingChanged(v *request, err error, done func() error) error 
 
 // sendingJSON is the page for scripts.
 type sendingJSON struct {
+	App          appJSON       `json:"app"`
 	Stopped      *stoppedJSON  `json:"stopped"`
 	Probing      *probingJSON  `json:"probing"`
 	Trouble      *troubleJSON  `json:"trouble"`
@@ -217,8 +218,8 @@ type openJobJSON struct {
 	CallsPerSecond float64    `json:"calls_per_second"`
 }
 
-func asSendingJSON(v *request, now templates.SendStatus, page templates.SendingPage) sendingJSON {
-	out := sendingJSON{Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
+func asSendingJSON(v *request, app appJSON, now templates.SendStatus, page templates.SendingPage) sendingJSON {
+	out := sendingJSON{App: app, Rate: page.Sending.Rate, Configured: page.Sending.Configured, FailureLimit: page.Sending.FailureLimit,
 		Canary: page.Sending.Canary, Snapshot: page.Sending.Snapshot, KeepDays: page.Sending.KeepDays,
 		VerifyShare: int64(page.Sending.VerifyShare), Commands: []gaugeJSON{}, Jobs: []openJobJSON{}}
 	if k := now.Stopped; k.Thrown() {

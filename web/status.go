@@ -92,6 +92,12 @@ func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err e
 	if now.Sending, err = s.Jobs.SendStatus(ctx, s.App.ID); err != nil {
 		return now, err
 	}
+	if now.Apps, err = s.Jobs.Apps(ctx); err != nil {
+		return err
+	}
+	if now.Stranded, err = s.Jobs.Stranded(ctx); err != nil {
+		return err
+	}
 	if now.Probing() {
 		now.DownSince, err = s.downSince(ctx)
 	}

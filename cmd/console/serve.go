@@ -105,6 +105,10 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if err = con.jobs.SaveApp(ctx, app); err != nil {
 		return nil, err
 	}
+	con.jobs.Serve(app.ID)
+	if err = warnStranded(ctx, con.jobs, s.log); err != nil {
+		return nil, err
+	}
 	users, err := con.users.List(ctx)
 	if err != nil {
 		return nil, err
@@ -139,6 +143,18 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		},
 	)
 	return con, err
+}
+
+// warnStranded says which jobs nobody makes calls for, because the app of this console was changed.
+func warnStranded(ctx context.Context, j *jobs.Jobs, log *slog.Logger) error {
+	stranded, err := j.Stranded(ctx)
+	for _, each := range stranded {
+		app, unknown := j.App(ctx, each.AppID)
+		err = errors.Join(err, unknown)
+		log.Warn("jobs of another app are open and no console serves it: start one for that app, or cancel them",
+			"app", app.Name, "environment", app.Environment, "sdkappid", app.SDKAppID, "jobs", each.Jobs)
+	}
+	return err
 }
 
 // clean ends what an earlier console left unfinished. If other consoles may be running,

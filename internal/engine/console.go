@@ -18,7 +18,8 @@ const (
 
 // heartbeatSQL records that a console is alive.
 const heartbeatSQL = `
-	INSERT INTO consoles (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`
+	INSERT INTO consoles (id, app_id, seen_at) VALUES ($1, $2, $3)
+	ON CONFLICT (id) DO UPDATE SET app_id = excluded.app_id, seen_at = excluded.seen_at`
 
 // silentConsoles returns the consoles other than $2 without a heartbeat since $1, or with
 // one so far in the future that the clock was set back.
@@ -45,7 +46,7 @@ func (e *Engine) register(ctx context.Context) bool {
 func (e *Engine) writeHeartbeat(ctx context.Context, only bool) bool {
 	began := time.Now()
 	err := e.Store.Write(ctx, lockConsole, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Exec(ctx, heartbeatSQL, e.console, e.gate.now())
+		return tx.Exec(ctx, heartbeatSQL, e.console, e.App.ID, e.gate.now())
 	})
 	if e.gate.report(ctx, smallWrites, err) {
 		return false

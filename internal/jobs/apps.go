@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tagsweep/internal/accounts"
+	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 )
@@ -56,4 +57,59 @@ func (s *Jobs) App(ctx context.Context, id string) (a App, err error) {
 	err = s.db.Reader().QueryRowContext(ctx, `SELECT name, environment, sdkappid, domain FROM apps WHERE id = $1`, id).
 		Scan(&a.Name, &a.Environment, &a.SDKAppID, &a.Domain)
 	return a, err
+}
+
+// Apps returns all apps by their ids, as App does.
+func (s *Jobs) Apps(ctx context.Context) (map[string]App, error) {
+	all, err := store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (a App, err error) {
+		return a, row.Scan(&a.ID, &a.Name, &a.Environment, &a.SDKAppID, &a.Domain)
+	}, `SELECT id, name, environment, sdkappid, domain FROM apps`)
+	apps := map[string]App{}
+	for _, a := range all {
+		apps[a.ID] = a
+	}
+	return apps, err
+}
+
+// FaultOtherApp says that a job is of an app that this console does not serve.
+var FaultOtherApp = fault.Declare(fault.Conflict, "job.other_app",
+	"Nothing was changed and nothing is sent: the job belongs to the app %s, which this console does not serve. Use "+
+		"the console of that app.")
+
+// Serve says of which app this console makes calls. Jobs of other apps can then only be
+// paused and cancelled here. Without it there are no calls, and any job may be changed.
+func (s *Jobs) Serve(appID string) { s.serves = appID }
+
+// mustServe returns FaultOtherApp for a job of another app than the one that is served.
+func (s *Jobs) mustServe(ctx context.Context, q store.Querier, j Job) error {
+	if s.serves == "" || s.serves == j.AppID {
+		return nil
+	}
+	name, _, err := AppOf(ctx, q, j.ID)
+	if err != nil {
+		return err
+	}
+	return FaultOtherApp.With(name)
+}
+
+// Stranded are jobs that were started and wait for calls that no console makes.
+type Stranded struct {
+	AppID string
+	Jobs  int64
+}
+
+// Stranded returns them by app. A console of another app that shared the database
+// counts as gone a minute after its last heartbeat.
+func (s *Jobs) Stranded(ctx context.Context) ([]Stranded, error) {
+	if s.serves == "" {
+		return nil, nil
+	}
+	const gone = 60_000
+	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (st Stranded, err error) {
+		return st, row.Scan(&st.AppID, &st.Jobs)
+	}, `SELECT app_id, COUNT(*) FROM jobs
+		WHERE finished_at = 0 AND started_at > 0 AND app_id <> $1
+			AND (CAST($2 AS BIGINT) = 0 OR app_id NOT IN (SELECT app_id FROM consoles WHERE seen_at > $3))
+		GROUP BY app_id ORDER BY app_id`,
+		s.serves, store.Number(s.db.Shared()), store.Millis(s.db.Now())-gone)
 }

@@ -108,6 +108,9 @@ func (s *Jobs) change(ctx context.Context, by audit.Actor, id string, a Action, 
 func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id string, a Action,
 	rule func(*change) error) (after Job, err error) {
 	c, err := s.begin(ctx, tx, id)
+	if err == nil && a != Pause && a != Cancel { // what makes fewer calls is open to every console
+		err = s.mustServe(ctx, tx, c.was)
+	}
 	if err == nil {
 		err = c.may(a)
 	}

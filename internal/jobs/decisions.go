@@ -53,6 +53,9 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 	}
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
+		if err == nil {
+			err = s.mustServe(ctx, tx, c.was)
+		}
 		switch {
 		case err != nil:
 			return err

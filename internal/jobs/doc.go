@@ -42,6 +42,7 @@ type Jobs struct {
 	db        *store.DB
 	log       *audit.Log
 	snapshots *snapshot.Snapshots
+	serves    string // the id of an app; "": see Serve
 
 	reports reports // of running jobs
 

@@ -133,6 +133,7 @@ type Filter struct {
 	By     string    // who made it, however the name is capitalised
 	From   time.Time // made at this time or later
 	To     time.Time // made before
+	App    string    // its id
 	Text   string    // stands in its file's name, its note or its id
 	Before string    // an id: jobs older than it
 	Limit  int
@@ -146,6 +147,9 @@ func (s *Jobs) List(ctx context.Context, f Filter) ([]Job, error) {
 	}
 	if f.Kind != "" {
 		where = append(where, `j.kind = `+q.Arg(store.Clean(string(f.Kind), 100)))
+	}
+	if f.App != "" {
+		where = append(where, `j.app_id = `+q.Arg(store.Clean(f.App, 100)))
 	}
 	if f.By != "" {
 		where = append(where, `LOWER(j.created_by) = LOWER(CAST(`+q.Arg(store.Clean(f.By, 100))+` AS TEXT))`)

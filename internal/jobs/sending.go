@@ -185,6 +185,9 @@ func (s *Jobs) PutFirst(ctx context.Context, by audit.Actor, jobID string, first
 			return err
 		}
 		j, err := job(ctx, tx, jobID)
+		if err == nil {
+			err = s.mustServe(ctx, tx, j)
+		}
 		switch {
 		case err != nil:
 			return err

@@ -21,15 +21,16 @@ import (
 // View is what every page needs.
 type View struct {
 	*messages.Text
-	App     jobs.App
-	User    User   // zero when signed out
-	Here    string // the address to come back to after the language was switched
-	Area    string // the part of the console that the navigation marks, such as "jobs"
-	Version string
-	Notices []string            // what the last action did
-	Problem string              // why it was not done
-	Asset   func(string) string // the address of a file of the console's own
-	Refresh bool                // reload every few seconds where scripts are off
+	App       jobs.App
+	User      User   // zero when signed out
+	Here      string // the address to come back to after the language was switched
+	Area      string // the part of the console that the navigation marks, such as "jobs"
+	Version   string
+	Notices   []string            // what the last action did
+	Problem   string              // why it was not done
+	Asset     func(string) string // the address of a file of the console's own
+	Refresh   bool                // reload every few seconds where scripts are off
+	Elsewhere bool                // the page is of a job whose app this console does not serve
 	SendStatus
 }
 
@@ -40,6 +41,19 @@ type SendStatus struct {
 	Sending   jobs.SendStatus
 	DownSince time.Time     // while single calls check whether the service works again; zero: not known since when
 	Trouble   *jobs.Trouble // nil: none
+
+	Apps     map[string]jobs.App // by id: that of this console, and of others that have jobs here
+	Stranded []jobs.Stranded
+}
+
+// Named returns an app as it is called everywhere: its name, and its environment in
+// brackets.
+func (s SendStatus) Named(appID string) string {
+	app, known := s.Apps[appID]
+	if !known {
+		return appID
+	}
+	return app.Name + " (" + app.Environment + ")"
 }
 
 // Probing reports whether single calls find out if the service works again.
@@ -68,7 +82,20 @@ type User struct {
 }
 
 // May reports whether the person may do something.
-func (v View) May(p auth.Permission) bool { return v.User.Name != "" && v.User.Role.May(p) }
+func (v View) May(p auth.Permission) bool {
+	return v.User.Name != "" && v.User.Role.May(p) && !(v.Elsewhere && p == auth.RunJobs)
+}
+
+// Stops reports whether the person may pause and cancel jobs, of every app.
+func (v View) Stops() bool { return v.User.Name != "" && v.User.Role.May(auth.RunJobs) }
+
+// OfApp makes the page one of an app, which its banner names. What this console does not
+// serve can be looked at, paused and cancelled.
+func (v *View) OfApp(id string) {
+	if app, known := v.Apps[id]; known && id != v.App.ID {
+		v.App, v.Elsewhere = app, true
+	}
+}
 
 // Governs reports whether the person may change how the app sends.
 func (v View) Governs() bool { return v.May(auth.Govern) }
