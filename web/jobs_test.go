@@ -101,7 +101,7 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 	require.Equal(t, []any{"user_id"}, understanding["header"])
 	require.Equal(t, "UTF-8", understanding["encoding"])
 	delete(job, "understanding")
-	want := `{"id":"` + id + `","kind":"clear","state":"draft","note":"a note",
+	want := `{"id":"` + id + `","app":{"id":"1400000000","name":"Test chat","environment":"test","served":true},"kind":"clear","state":"draft","note":"a note",
 		"file":{"name":"users.csv","sha256":"` + b.job(id).FileSHA256 + `","bytes":20},
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
 		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,
