@@ -109,7 +109,7 @@ func TestDownloadTagsIsLoggedAndSafe(t *testing.T) {
 		"\uFEFFrow,account,outcome,known,count,tags\r\n"+
 			"1,user-1,cleared,yes,0,\r\n2,user-2,cleared,yes,1,vip\r\n3,user-3,cleared,yes,2,\"vip;\"\"=1+1; x\"\"\"\r\n"), got.body[:200])
 	require.Len(t, strings.Split(got.body, "\r\n"), 302)
-	require.Equal(t, "attachment; filename=users-tags-Test-chat--test.csv", got.Header.Get("Content-Disposition"))
+	require.Equal(t, "attachment; filename=users-tags-Test-chat-test.csv", got.Header.Get("Content-Disposition"))
 	got = b.get("/jobs/" + id + "/report.csv")
 	require.Contains(t, got.body, "\r\ntag,vip,198\r\ntag,\"'=1+1; x\",99\r\n")
 	require.Len(t, c.recorded(audit.Filter{Code: audit.TagsDownloaded, JobID: id}), 1)

@@ -62,7 +62,7 @@ func TestOtherAppIsNamedEverywhere(t *testing.T) {
 		}
 		require.Contains(t, operator.get("/jobs/"+queued).body, `action="/jobs/`+queued+`/pause"`)
 		require.Contains(t, operator.get("/accounts?q=user-1").body+operator.get("/accounts?q=user1").body, "Live chat (production)")
-		require.Contains(t, operator.get("/jobs/"+ended+"/results.csv").Header.Get("Content-Disposition"), "Live-chat--production")
+		require.Contains(t, operator.get("/jobs/"+ended+"/results.csv").Header.Get("Content-Disposition"), "Live-chat-production")
 		for _, e := range c.recorded(audit.Filter{JobID: paused}) {
 			require.Equal(t, "Live chat (production)", e.App)
 		}

@@ -174,12 +174,7 @@ func downloadName(j jobs.Job, app, what string) string {
 }
 
 func plainName(name string) string {
-	name = strings.Trim(strings.Map(func(c rune) rune {
-		if unicode.IsLetter(c) || unicode.IsDigit(c) {
-			return c
-		}
-		return '-'
-	}, name), "-")
-	runes := []rune(name)
+	words := strings.FieldsFunc(name, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+	runes := []rune(strings.Join(words, "-"))
 	return string(runes[:min(len(runes), 60)])
 }

@@ -73,7 +73,7 @@ func TestDownloadResultsOfEveryAccount(t *testing.T) {
 
 		all := b.get("/jobs/" + id + "/results.csv")
 		require.Equal(t, "text/csv; charset=utf-8", all.Header.Get("Content-Type"))
-		require.Equal(t, "attachment; filename=users-results-Test-chat--test.csv", all.Header.Get("Content-Disposition"))
+		require.Equal(t, "attachment; filename=users-results-Test-chat-test.csv", all.Header.Get("Content-Disposition"))
 		golden(t, "results.csv", all.body)
 		golden(t, "results-failed.csv", b.get("/jobs/"+id+"/results.csv?outcome=failed").body)
 		golden(t, "set-aside.csv", b.get("/jobs/"+id+"/rejects.csv").body)
@@ -137,9 +137,9 @@ func TestDownloadNeedsALogEntry(t *testing.T) {
 
 func TestNamesOfDownloadsAreSafe(t *testing.T) {
 	for name, want := range map[string]string{
-		"users.csv": "users-results-Live-chat--production.csv", "七月 名单.csv": "七月-名单-results-Live-chat--production.csv",
-		`..\"; x`: "results.csv", "": "job1-results-Live-chat--production.csv",
-		strings.Repeat("a", 200): strings.Repeat("a", 60) + "-results-Live-chat--production.csv",
+		"users.csv": "users-results-Live-chat-production.csv", "七月 名单.csv": "七月-名单-results-Live-chat-production.csv",
+		`..\"; x`: "results.csv", "": "job1-results-Live-chat-production.csv",
+		strings.Repeat("a", 200): strings.Repeat("a", 60) + "-results-Live-chat-production.csv",
 	} {
 		got := downloadName(jobs.Job{ID: "job1", FileName: name}, "Live chat (production)", "results")
 		require.NotRegexp(t, `[^\pL\d.-]`, got)

@@ -144,10 +144,10 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 	// Downloads: every account once, with the outcome that is true.
 	requireMatch(t, p.database, base, job)
 	name, content := w.download(".outcomes tfoot a")
-	require.Equal(t, "members-results.csv", name)
+	require.Equal(t, "members-results-Test-chat-test.csv", name)
 	requireResults(t, p, job, content, 4_000)
 	name, content = w.download("#job-facts a[download]")
-	require.Equal(t, "members-set-aside.csv", name)
+	require.Equal(t, "members-set-aside-Test-chat-test.csv", name)
 	rejects := readCSV(t, content)
 	require.Equal(t, []string{"user_id", "city", "row", "line", "kind", "reason", "repeats_row"}, rejects[0])
 	require.Len(t, rejects, 1+5)
@@ -255,7 +255,7 @@ func TestTheMainJobNeedsNoScripts(t *testing.T) {
 	require.Equal(t, "1,800", w.text(".outcomes tfoot td.number"))
 	require.Zero(t, read[int](w, `document.querySelectorAll("meta[http-equiv=refresh]").length`))
 	name, content := w.download(".outcomes tfoot a")
-	require.Equal(t, "members-results.csv", name)
+	require.Equal(t, "members-results-Test-chat-test.csv", name)
 	require.Len(t, readCSV(t, content), 1+1_800)
 
 	job := w.at()
