@@ -93,10 +93,10 @@ func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err e
 		return now, err
 	}
 	if now.Apps, err = s.Jobs.Apps(ctx); err != nil {
-		return err
+		return now, err
 	}
 	if now.Stranded, err = s.Jobs.Stranded(ctx); err != nil {
-		return err
+		return now, err
 	}
 	if now.Probing() {
 		now.DownSince, err = s.downSince(ctx)
