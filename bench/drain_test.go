@@ -30,6 +30,7 @@ func BenchmarkDrain(b *testing.B) {
 		}
 		b.ReportMetric(river.Seconds/min(ours.Seconds, again.Seconds), "×river")
 		b.ReportMetric(goqite.Seconds/min(ours.Seconds, again.Seconds), "×goqite")
+		b.ReportMetric(goqite.Seconds/keeping.Seconds, "×goqite-keeping-tags")
 	}
 }
 

@@ -26,25 +26,26 @@ func ourApp(l load) jobs.App {
 const keepingTags = "tagsweep keeping tags"
 
 // openOurs opens the database with a key for the tags that are saved.
-func openOurs(ctx context.Context, l load) (*store.DB, *jobs.Jobs, error) {
-	db, err := store.Open(ctx, l.Database)
-	if err != nil {
-		return nil, nil, err
+func openOurs(ctx context.Context, l load) (c engine.Config, err error) {
+	if c.Store, err = store.Open(ctx, l.Database); err != nil {
+		return c, err
 	}
-	snapshots := snapshot.New(db)
-	snapshots.UseKey([32]byte{1})
-	return db, jobs.New(db, audit.New(db, jobs.AppOf), snapshots), nil
+	c.App, c.Log = ourApp(l), slog.New(slog.DiscardHandler)
+	c.Audit, c.Snapshots = audit.New(c.Store, jobs.AppOf), snapshot.New(c.Store)
+	c.Snapshots.UseKey([32]byte{1})
+	c.Jobs = jobs.New(c.Store, c.Audit, c.Snapshots)
+	return c, nil
 }
 
 // prepareOurs uploads a file, lets it be read, and starts the job.
 func prepareOurs(l load) error {
 	ctx := context.Background()
-	db, s, err := openOurs(ctx, l)
+	c, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	app, by := ourApp(l), audit.Actor{Name: "bench"}
+	defer c.Store.Close()
+	s, app, by := c.Jobs, c.App, audit.Actor{Name: "bench"}
 	if err := s.SaveApp(ctx, app); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func prepareOurs(l load) error {
 	if err != nil {
 		return err
 	}
-	importer := jobs.Importer{Jobs: s, Log: slog.New(slog.DiscardHandler)}
+	importer := jobs.Importer{Jobs: s, Log: c.Log}
 	if _, err := importer.Next(ctx, 0); err != nil {
 		return err
 	}
@@ -82,31 +83,30 @@ func prepareOurs(l load) error {
 func drainOurs(l load) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	db, s, err := openOurs(ctx, l)
+	c, err := openOurs(ctx, l)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	release, err := db.ExclusiveLock(ctx)
+	defer c.Store.Close()
+	release, err := c.Store.ExclusiveLock(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	client, err := newClient(l, engine.Connections)
+	if c.Client, err = newClient(l, engine.Connections); err != nil {
+		return err
+	}
+	found, err := c.Jobs.List(ctx, jobs.Filter{Limit: 1})
 	if err != nil {
 		return err
 	}
-	found, err := s.List(ctx, jobs.Filter{Limit: 1})
-	if err != nil {
-		return err
-	}
-	runner := engine.New(engine.Config{App: ourApp(l), Client: client, Store: db, Jobs: s, Log: slog.New(slog.DiscardHandler)})
+	runner := engine.New(c)
 	var group errgroup.Group
 	group.Go(func() error { return runner.Run(ctx) })
 	group.Go(func() error {
 		defer stop()
-		for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
-			j, err := s.Get(ctx, found[0].ID)
+		for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
+			j, err := c.Jobs.Get(ctx, found[0].ID)
 			switch {
 			case err != nil:
 				return err
