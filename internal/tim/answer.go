@@ -1,13 +1,15 @@
 package tim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json" // encoding/json/v2, part of Go from 1.27 on
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Delivery says whether a call was sent and answered.
@@ -59,7 +61,8 @@ func (a Answer) Rule() Rule {
 	return Rule{Class: InDoubt}
 }
 
-// reply is the body of an answer. Unknown fields are ignored.
+// reply is the body of an answer. Unknown fields are ignored, and names may be in
+// another case. A field that is there twice contradicts itself.
 type reply struct {
 	ActionStatus string
 	ErrorCode    *int
@@ -77,7 +80,7 @@ type reply struct {
 // answer that contradicts itself, or names an account outside the call, is an error.
 func decode(body []byte, accounts []string) (reply, error) {
 	var r reply
-	if err := json.Unmarshal(body, &r); err != nil {
+	if err := json.Unmarshal(body, &r, json.MatchCaseInsensitiveNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return reply{}, fmt.Errorf("the answer is not the service's JSON: %w", err)
 	}
 	if r.ErrorCode == nil {

@@ -8,6 +8,7 @@
 package tim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ const (
 	defaultMaxConns = 128              // holds 100 calls a second at more than 1 s latency
 	idleTimeout     = 30 * time.Second
 	answerLimit     = 4 << 20 // 100 accounts with 100 tags of 50 bytes are about 0.6 MB
+	usualAnswer     = 64 << 10
 )
 
 // Config says how to reach one app of the service.
@@ -174,7 +176,10 @@ func (c *Client) exchange(ctx context.Context, command Command, random uint32, a
 
 	answer.Delivery = Lost // until the answer proves to be the service's
 	answer.HTTPStatus = response.StatusCode
-	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
+	var whole bytes.Buffer
+	whole.Grow(int(min(max(response.ContentLength, 0), usualAnswer)) + bytes.MinRead)
+	_, err = whole.ReadFrom(io.LimitReader(response.Body, answerLimit+1))
+	body := whole.Bytes()
 	switch {
 	case response.StatusCode != http.StatusOK:
 		return reply{}, fmt.Errorf("HTTP status %d: %q", response.StatusCode, shorten(hide.text(string(body)), 200))

@@ -76,10 +76,13 @@ func (c *Client) GetTags(ctx context.Context, random uint32, accounts []string) 
 	}
 	tags := make(map[string][]string, len(said.UserTags))
 	for _, user := range said.UserTags {
-		if tags[user.Account] == nil {
-			tags[user.Account] = []string{}
+		if known, again := tags[user.Account]; again {
+			user.Tags = append(known, user.Tags...)
 		}
-		tags[user.Account] = append(tags[user.Account], user.Tags...)
+		if user.Tags == nil {
+			user.Tags = []string{}
+		}
+		tags[user.Account] = user.Tags
 	}
 	for _, e := range answer.AccountErrors {
 		delete(tags, e.Account)

@@ -1,11 +1,13 @@
 package timtest
 
 import (
-	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"tagsweep/internal/tim"
 )
@@ -47,7 +49,7 @@ func (p *reply) finish(call *Call) {
 	for _, account := range p.result.unknown {
 		said.ErrorList = append(said.ErrorList, errorItem{account, 70107, "may be absent"})
 	}
-	p.body, _ = json.Marshal(said) // strings and numbers always encode
+	p.body, _ = json.Marshal(said, jsontext.AllowInvalidUTF8(true)) // strings and numbers always encode
 }
 
 // answer sends the reply.

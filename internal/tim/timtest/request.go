@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
 
 	"tagsweep/internal/tim"
@@ -104,12 +106,13 @@ func (s *Service) checkQuery(query url.Values) (random uint32, code int) {
 
 // readAccounts reads {"To_Account":["a","b"]}. Names are case-sensitive.
 func readAccounts(body []byte) ([]string, int) {
-	var object map[string]json.RawMessage
-	var accounts []*string
-	if json.Unmarshal(body, &object) != nil || json.Unmarshal(object["To_Account"], &accounts) != nil {
+	var object struct {
+		Accounts []*string `json:"To_Account"`
+	}
+	if jsonv2.Unmarshal(body, &object, jsontext.AllowInvalidUTF8(true)) != nil {
 		return nil, 90001
 	}
-	return whole(accounts)
+	return whole(object.Accounts)
 }
 
 // readUserTags reads {"UserTags":[{"To_Account":"a","Tags":["x"]}]}.
