@@ -20,7 +20,7 @@ type batch struct {
 	probe          bool               // it checks whether the service works again, while no other call is made
 	plan           jobs.PlannedBatch  // including accounts that have an outcome
 	accounts       []*account         // the open ones, in file order
-	earlier        map[int64][]string // the saved tags, by place in the job
+	earlier        map[int64][]string // the saved tags of its accounts that have an outcome, by place in the job
 	key            *key               // shared by the batches of one claim
 
 	lostCallEnds time.Duration // see Config

@@ -30,9 +30,11 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 			settled[seq] = true
 		}
 	}
+	all := make([]account, len(plan.Accounts))
 	for place, p := range plan.Accounts {
 		if seq := plan.First() + int64(place); !settled[seq] {
-			b.accounts = append(b.accounts, &account{seq: seq, place: place, name: p.Account, unread: b.claimedAs == jobs.InDoubt})
+			all[place] = account{seq: seq, place: place, name: p.Account, unread: b.claimedAs == jobs.InDoubt}
+			b.accounts = append(b.accounts, &all[place])
 		}
 	}
 	if len(b.accounts) != open {
@@ -121,6 +123,7 @@ func (e *Engine) loadTagsOf(ctx context.Context, b *batch, partly bool) error {
 	}
 	for _, a := range b.accounts {
 		a.before, a.beforeKnown = b.earlier[a.seq]
+		delete(b.earlier, a.seq)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 
@@ -68,7 +67,9 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	c.written = true
 	if first {
 		b.intendedNow = true
-		b.tagsWritten(tags)
+		for _, a := range b.accounts {
+			a.unsaved = false
+		}
 	}
 	return nil
 }
@@ -79,18 +80,9 @@ func (e *Engine) encryptTags(ctx context.Context, b *batch) (encrypted []byte, e
 	if !slices.ContainsFunc(b.accounts, func(a *account) bool { return a.unsaved }) {
 		return nil, nil
 	}
-	all := maps.Clone(b.earlier)
-	if all == nil {
-		all = map[int64][]string{}
-	}
-	for _, a := range b.accounts {
-		if a.unsaved {
-			all[a.seq] = a.before
-		}
-	}
 	key, err := e.keyOf(ctx, b)
 	if err == nil {
-		encrypted, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, inOrder(all))
+		encrypted, err = snapshot.Encrypt(key, snapshot.Before, b.job.id, b.number, b.tagsBefore())
 	}
 	switch {
 	case err == nil:
@@ -109,19 +101,19 @@ func (e *Engine) saveTags(ctx context.Context, tx *store.Tx, b *batch, encrypted
 	return e.Snapshots.SaveBefore(ctx, tx, b.job.id, b.number, encrypted)
 }
 
-// tagsWritten records that the encrypted tags are in the database.
-func (b *batch) tagsWritten(encrypted []byte) {
-	if encrypted == nil {
-		return
-	}
-	if b.earlier == nil {
-		b.earlier = map[int64][]string{}
+// tagsBefore returns the known tags from before the change, of all accounts of the batch.
+func (b *batch) tagsBefore() []snapshot.Account {
+	all := make([]snapshot.Account, 0, len(b.earlier)+len(b.accounts))
+	for seq, tags := range b.earlier {
+		all = append(all, snapshot.Account{Seq: seq, Tags: tags})
 	}
 	for _, a := range b.accounts {
-		if a.unsaved {
-			b.earlier[a.seq], a.unsaved = a.before, false
+		if a.beforeKnown {
+			all = append(all, snapshot.Account{Seq: a.seq, Tags: a.before})
 		}
 	}
+	slices.SortFunc(all, func(a, b snapshot.Account) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all
 }
 
 // key is the key of a job's tags. It is read once for all batches of a claim.
@@ -146,13 +138,4 @@ func (b *batch) unreadable(err error) *stopReason {
 		return &stopReason{review: jobs.CodeUnreadable}
 	}
 	return &stopReason{halt: jobs.CodeUnreadable, info: err.Error(), call: b.lastCall()}
-}
-
-func inOrder(tags map[int64][]string) []snapshot.Account {
-	accounts := make([]snapshot.Account, 0, len(tags))
-	for seq, tags := range tags {
-		accounts = append(accounts, snapshot.Account{Seq: seq, Tags: tags})
-	}
-	slices.SortFunc(accounts, func(a, b snapshot.Account) int { return cmp.Compare(a.Seq, b.Seq) })
-	return accounts
 }

@@ -89,7 +89,7 @@ func (e *Engine) settle(ctx context.Context, b *batch, end *stopReason) {
 func (b *batch) discardReadings() {
 	for _, a := range b.accounts {
 		if !a.maybeChanged {
-			a.outcome, a.unsaved = "", false
+			a.outcome, a.unsaved, a.beforeKnown = "", false, false
 		}
 	}
 }

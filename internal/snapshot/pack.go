@@ -3,6 +3,7 @@ package snapshot
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ type packed struct {
 
 // pack writes accounts, whose places must ascend within a batch, and each tag once.
 func pack(accounts []Account) ([]byte, error) {
-	f := packed{Names: []string{}, Tags: [][]int{}}
+	f := packed{Names: []string{}, Tags: make([][]int, 0, len(accounts))}
 	numbers := map[string]int{}
 	for i, account := range accounts {
 		if i == 0 {
@@ -29,12 +30,8 @@ func pack(accounts []Account) ([]byte, error) {
 		if account.Seq < 0 || place < int64(len(f.Tags)) || place >= MaxAccounts {
 			return nil, fmt.Errorf("snapshot: account %d in a batch from account %d on", account.Seq, f.First)
 		}
-		once := unique(account.Tags)
-		if len(once) > MaxTags {
-			return nil, FaultTooMany.With(account.Seq, len(once), MaxTags)
-		}
-		tags := make([]int, len(once)) // none are [], not null
-		for i, tag := range once {
+		tags := make([]int, 0, len(account.Tags)) // none are [], not null
+		for _, tag := range account.Tags {
 			number, known := numbers[tag]
 			if !known {
 				if !utf8.ValidString(tag) {
@@ -44,7 +41,12 @@ func pack(accounts []Account) ([]byte, error) {
 				numbers[tag] = number
 				f.Names = append(f.Names, tag)
 			}
-			tags[i] = number
+			if slices.Contains(tags, number) {
+				continue
+			}
+			if tags = append(tags, number); len(tags) > MaxTags {
+				return nil, FaultTooMany.With(account.Seq, len(unique(account.Tags)), MaxTags)
+			}
 		}
 		f.Tags = append(append(f.Tags, make([][]int, int(place)-len(f.Tags))...), tags)
 	}
