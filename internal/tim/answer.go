@@ -61,8 +61,8 @@ func (a Answer) Rule() Rule {
 	return Rule{Class: InDoubt}
 }
 
-// reply is the body of an answer. Unknown fields are ignored, and names may be in
-// another case. A field that is there twice contradicts itself.
+// reply is the body of an answer. Unknown fields are ignored, but not those that are
+// there twice, or that are known in other letters: such an answer contradicts itself.
 type reply struct {
 	ActionStatus string
 	ErrorCode    *int
@@ -71,8 +71,28 @@ type reply struct {
 		Account   string `json:"To_Account"`
 		ErrorCode int
 		ErrorInfo string
+		Unknown   unknown `json:",embed"`
 	}
-	UserTags []AccountTags
+	UserTags []struct {
+		Account string `json:"To_Account"`
+		Tags    []string
+		Unknown unknown `json:",embed"`
+	}
+	Unknown unknown `json:",embed"`
+}
+
+type unknown map[string]jsontext.Value
+
+// misspelt reports whether a field is one of the known ones in other letters.
+func (u unknown) misspelt() bool {
+	for name := range u {
+		for _, known := range []string{"ActionStatus", "ErrorCode", "ErrorInfo", "ErrorList", "UserTags", "To_Account", "Tags"} {
+			if strings.EqualFold(name, known) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // decode reads an answer to a call about accounts. A code other than 0 refuses
@@ -80,8 +100,18 @@ type reply struct {
 // answer that contradicts itself, or names an account outside the call, is an error.
 func decode(body []byte, accounts []string) (reply, error) {
 	var r reply
-	if err := json.Unmarshal(body, &r, json.MatchCaseInsensitiveNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+	if err := json.Unmarshal(body, &r, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return reply{}, fmt.Errorf("the answer is not the service's JSON: %w", err)
+	}
+	odd := r.Unknown.misspelt()
+	for _, e := range r.ErrorList {
+		odd = odd || e.Unknown.misspelt()
+	}
+	for _, user := range r.UserTags {
+		odd = odd || user.Unknown.misspelt()
+	}
+	if odd {
+		return reply{}, errors.New("the answer has a known field in other letters")
 	}
 	if r.ErrorCode == nil {
 		return reply{}, errors.New("the answer has no ErrorCode")
