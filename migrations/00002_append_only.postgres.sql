@@ -18,7 +18,10 @@ BEGIN
         AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id THEN
         RETURN NEW;
     END IF;
-    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set') THEN
+    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set',
+        'user.created', 'user.password_set', 'user.role_set', 'user.disabled', 'user.enabled', 'app.changed',
+        'kill_switch.thrown', 'kill_switch.lifted', 'accounts.protected', 'account.unprotected',
+        'job.started', 'job.start_now', 'job.resumed') THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit log is append-only';

@@ -24,7 +24,7 @@ import (
 // after signing in: a working day without interruption, never a forgotten week.
 const (
 	sessionIdle = 12 * time.Hour
-	sessionLife = 24 * time.Hour
+	sessionLife = auth.SessionLife
 	seenEvery   = time.Minute // how often being seen is saved
 	keepWithin  = 2 * time.Second
 )

@@ -34,8 +34,11 @@ var (
 // maxKeepMonths is a hundred years.
 const maxKeepMonths = 1_200
 
-// NeverRemoved are the events whose entries are never removed: they prove other entries.
-var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored}
+// NeverRemoved are the events whose entries are never removed: they prove other entries,
+// or say what governs.
+var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored,
+	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled, AppChanged, KillSwitchThrown, KillSwitchLifted,
+	AccountsProtected, AccountUnprotected, JobStarted, JobStartNow, JobResumed}
 
 // Retention is how long entries are kept, and what was removed.
 type Retention struct {

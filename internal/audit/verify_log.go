@@ -40,12 +40,14 @@ type verifier struct {
 	mismatched []publishedCheckpoint           // those that do not fit
 	signed     int64                           // the size of the largest checkpoint of the database that fits
 	lastAt     time.Time
+
+	replays []Replay
 }
 
 // VerifyIn replays the log and compares it with its checkpoints. It returns the
 // entries that end jobs which no entry seals, though their end is an hour ago.
-func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified) (unsealed []Entry, err error) {
-	w := verifier{tx: tx, v: v, public: p.Key, ended: map[string]Entry{}, given: map[int64][]publishedCheckpoint{}}
+func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified, replays ...Replay) (unsealed []Entry, err error) {
+	w := verifier{tx: tx, v: v, replays: replays, public: p.Key, ended: map[string]Entry{}, given: map[int64][]publishedCheckpoint{}}
 	h, err := readHead(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -191,6 +193,9 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 		w.words += wordSum(word, l.Seq)
 	}
 	w.learn(e)
+	for _, r := range w.replays {
+		r.Learn(e, w.v)
+	}
 }
 
 // learn remembers what an entry says about others.

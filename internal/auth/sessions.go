@@ -13,6 +13,9 @@ import (
 var FaultNoSession = fault.Declare(fault.Forbidden, "session.none",
 	"You are not signed in, or your session has expired. Nothing was changed. Sign in and try again.")
 
+// SessionLife is how long a session lasts at most.
+const SessionLife = 24 * time.Hour
+
 // Session is a sign-in that lasts. The cookie holds a secret; here is only its hash.
 type Session struct {
 	ID        string // public

@@ -74,7 +74,7 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 			return err
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name,
-			Details: map[string]any{"role": role}})
+			Details: map[string]any{"user": u.ID, "role": role, "password_sha256": passwordDigest(passwordHash)}})
 	})
 }
 
@@ -100,7 +100,8 @@ func find(ctx context.Context, q store.Querier, where, arg string) (User, error)
 
 // SetPassword replaces a password and ends the user's sessions.
 func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
-	return us.change(ctx, by, id, audit.UserPasswordSet, nil, func(tx *store.Tx) error {
+	details := map[string]any{"password_sha256": passwordDigest(passwordHash)}
+	return us.change(ctx, by, id, audit.UserPasswordSet, details, func(tx *store.Tx) error {
 		if err := tx.Exec(ctx, `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func (us *Users) SetDisabled(ctx context.Context, by audit.Actor, id string, dis
 	if disabled {
 		code, at = audit.UserDisabled, store.Millis(us.db.Now())
 	}
-	return us.change(ctx, by, id, code, nil, func(tx *store.Tx) error {
+	return us.change(ctx, by, id, code, map[string]any{}, func(tx *store.Tx) error {
 		if err := tx.Exec(ctx, `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
 			return err
 		}
@@ -154,7 +155,7 @@ func (us *Users) change(ctx context.Context, by audit.Actor, id string, code aud
 		if admins == 0 && before.Role == Admin && before.DisabledAt.IsZero() {
 			return FaultLastAdmin.With()
 		}
-		if details != nil {
+		if details["user"] = id; code == audit.UserRoleSet {
 			details["before"] = before.Role
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: code, Actor: by, Target: before.Name, Details: details})

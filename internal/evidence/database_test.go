@@ -72,7 +72,7 @@ func TestPackTellsOfRemovedEntries(t *testing.T) {
 		found := l.checked(t)
 		require.Empty(t, found.Wrong)
 		require.Positive(t, found.Removed)
-		require.EqualValues(t, 3, found.Entries, "the seal, what was removed, and that the pack was made")
+		require.EqualValues(t, 4, found.Entries, "the start, the seal, what was removed, and that the pack was made")
 	})
 }
 

@@ -29,8 +29,8 @@ func TestAuditRetentionStillVerifies(t *testing.T) {
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, l.Audit.Sweep(ctx))
 		require.Equal(t, before, l.count(t, `SELECT removed FROM audit_head`))
-		require.Equal(t, int64(3), l.count(t, `SELECT COUNT(*) FROM audit_lines`),
-			"the seal, for how long entries are kept, and that others were removed")
+		require.Equal(t, int64(5), l.count(t, `SELECT COUNT(*) FROM audit_lines`),
+			"what the app was set to, the start and the seal of the job, for how long entries are kept, and that others were removed")
 		require.Empty(t, l.wrong(t))
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestASealIsMissedAmongRemovedEntries(t *testing.T) {
 		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 		require.NoError(t, err)
 		require.Len(t, found.Wrong, 2)
-		require.Contains(t, found.Wrong[0], "2 must always be kept, but 1 were found")
+		require.Contains(t, found.Wrong[0], "4 must always be kept, but 3 were found")
 		require.Equal(t, "job "+l.job+": the log entry with its seal is missing", found.Wrong[1])
 	})
 }

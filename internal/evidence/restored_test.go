@@ -44,7 +44,7 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		l.truncate(t, 6)
 		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
 		require.NoError(t, l.Audit.Record(ctx,
-			audit.Entry{Code: audit.UserCreated, Actor: jobstest.Operator, Target: "otto"})) // before the console runs
+			audit.Entry{Code: audit.AccessDenied, Actor: jobstest.Operator, Target: "/users"})) // before the console runs
 		require.NoError(t, l.ThrowKillSwitch(ctx, jobstest.Operator, "Friday"))
 		verify := func() audit.Verified {
 			found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(notes...), Key: l.key})

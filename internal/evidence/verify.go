@@ -5,13 +5,15 @@ import (
 	"fmt"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
 
 // Verify recomputes the log from its entries and compares it with its
-// checkpoints, every job against the entry that seals it, and recounts every job
-// from its accounts and rows. A job may run meanwhile.
+// checkpoints, every job against the entry that seals it, what governs with what the
+// log says of it, and recounts every job from its accounts and rows. A job may run
+// meanwhile.
 func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verified, err error) {
 	v.At = ev.db.Now().UTC()
 	damage, err := ev.db.Damage(ctx)
@@ -22,7 +24,8 @@ func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verifie
 		return v, store.AsTrouble(err) // nothing that is read tells anything then
 	}
 	err = ev.db.ReadTx(ctx, func(tx *store.Tx) error {
-		unsealed, err := ev.log.VerifyIn(ctx, tx, p, &v)
+		users := auth.NewReplay()
+		unsealed, err := ev.log.VerifyIn(ctx, tx, p, &v, users)
 		if err == nil {
 			err = ev.verifyUnsealed(ctx, tx, unsealed, &v)
 		}
@@ -31,6 +34,9 @@ func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verifie
 		}
 		if err == nil {
 			err = ev.jobs.VerifyIn(ctx, tx, &v)
+		}
+		if err == nil {
+			err = users.VerifyIn(ctx, tx, &v)
 		}
 		return err
 	})

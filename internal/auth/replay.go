@@ -1,0 +1,224 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/store"
+)
+
+// underWay is how long after a change of a user the log may show an action that began
+// before it, such as an upload.
+const underWay = 15 * time.Minute
+
+// needed are the permissions that a person who caused an event had. What is not named
+// here, any role may do.
+var needed = map[audit.Code]Permission{
+	audit.JobUploaded: RunJobs, audit.JobUploadRefused: RunJobs, audit.JobReread: RunJobs, audit.JobStarted: RunJobs,
+	audit.JobPaused: RunJobs, audit.JobResumed: RunJobs, audit.JobCancelled: RunJobs, audit.JobStartNow: RunJobs,
+	audit.JobDecided: RunJobs, audit.JobRetried: RunJobs, audit.JobUndone: RunJobs,
+	audit.JobPutFirst: Govern, audit.JobPutBack: Govern, audit.SnapshotErased: Govern, audit.AppChanged: Govern,
+	audit.KillSwitchThrown: Govern, audit.KillSwitchLifted: Govern, audit.LogKeepSet: Govern, audit.LogErased: Govern,
+	audit.AccountsProtected: Protect, audit.AccountUnprotected: Protect,
+	audit.UserCreated: ManageUsers, audit.UserPasswordSet: ManageUsers, audit.UserRoleSet: ManageUsers,
+	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers,
+	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.LogRead: ReadAudit, audit.LogSearched: ReadAudit,
+	audit.LogExported: ReadAudit, audit.LogReviewed: Review, audit.LogVerified: Review, audit.LogUnverified: Review,
+}
+
+// Replay is what the users and their sessions ought to be by the log. It finds entries
+// of people who did not exist, were disabled, or had another role.
+type Replay struct {
+	users    map[string]*oughtUser
+	sessions map[string]oughtSession
+	begun    []string  // sessions, the oldest first
+	last     int64     // the number of the last entry
+	now      time.Time // the latest time so far
+	complete time.Time // from then on every sign-in that matters is in the log: earlier ones may have been removed
+}
+
+type oughtUser struct {
+	name, password string // "": its entry was erased; the SHA-256 of the stored hash
+	role, before   Role
+	disabled       bool
+	changed        time.Time
+}
+
+type oughtSession struct {
+	user      string
+	at, ended time.Time
+}
+
+// over reports whether a session had ended at a time, longer ago than a grace.
+func (s oughtSession) over(at time.Time, grace time.Duration) bool {
+	return !s.ended.IsZero() && at.Sub(s.ended) >= grace
+}
+
+// NewReplay returns the replay of a log of no entries.
+func NewReplay() *Replay {
+	return &Replay{users: map[string]*oughtUser{}, sessions: map[string]oughtSession{}}
+}
+
+// Learn implements audit.Replay.
+func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
+	if r.now.Before(e.At) {
+		r.now = e.At
+	}
+	if e.Seq != r.last+1 {
+		r.complete = r.now.Add(SessionLife)
+	}
+	r.last = e.Seq
+	if e.Code == audit.SignInSucceeded {
+		r.signedIn(e)
+	}
+	if e.Actor.SignedIn == audit.ByPassword {
+		r.acted(e, v)
+	}
+	r.change(e, v)
+	if e.Code == audit.SignedOut {
+		r.end(e.Actor.Session, e.At)
+	}
+}
+
+// signedIn keeps the sessions that may still be alive.
+func (r *Replay) signedIn(e audit.Entry) {
+	for len(r.begun) > 0 && r.now.Sub(r.sessions[r.begun[0]].at) > SessionLife+underWay {
+		delete(r.sessions, r.begun[0])
+		r.begun = r.begun[1:]
+	}
+	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, at: e.At}
+	r.begun = append(r.begun, e.Actor.Session)
+}
+
+func (r *Replay) end(session string, at time.Time) {
+	if s, known := r.sessions[session]; known && s.ended.IsZero() {
+		s.ended = at
+		r.sessions[session] = s
+	}
+}
+
+// acted finds what a person did without the right to do it.
+func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
+	u, name := r.users[e.Actor.ID], cmp.Or(e.Actor.Name, e.Actor.ID)
+	switch lately := u != nil && e.At.Sub(u.changed) < underWay; {
+	case u == nil:
+		v.Add("entry %d of the log: %s acted, but no entry created this user", e.Seq, name)
+	case u.disabled && !lately:
+		v.Add("entry %d of the log: %s acted after the user was disabled", e.Seq, name)
+	case Role(e.Actor.Role) != u.role && !(lately && Role(e.Actor.Role) == u.before):
+		v.Add("entry %d of the log: %s acted as %s, but had the role %s", e.Seq, name, e.Actor.Role, u.role)
+	case needed[e.Code] != "" && !Role(e.Actor.Role).May(needed[e.Code]):
+		v.Add("entry %d of the log: %s did what the role %s does not allow", e.Seq, name, e.Actor.Role)
+	case r.now.Before(r.complete):
+	case r.sessions[e.Actor.Session].user != e.Actor.ID:
+		v.Add("entry %d of the log: %s acted in a session that no sign-in opened", e.Seq, name)
+	case r.sessions[e.Actor.Session].over(e.At, underWay):
+		v.Add("entry %d of the log: %s acted in a session that had ended", e.Seq, name)
+	}
+}
+
+// change follows the changes of a user.
+func (r *Replay) change(e audit.Entry, v *audit.Verified) {
+	id, _ := e.Details["user"].(string)
+	password, _ := e.Details["password_sha256"].(string)
+	role, _ := e.Details["role"].(string)
+	u := r.users[id]
+	switch {
+	case !slices.Contains(changesUser, e.Code):
+		return
+	case e.Code == audit.UserCreated && u == nil:
+		r.users[id] = &oughtUser{name: e.Target, password: password, role: Role(role)}
+		return
+	case e.Code == audit.UserCreated || u == nil:
+		v.Add("entry %d of the log: it changes a user who was not created, or creates one twice", e.Seq)
+		return
+	}
+	switch e.Code {
+	case audit.UserPasswordSet:
+		u.password = password
+	case audit.UserRoleSet:
+		if before, _ := e.Details["before"].(string); before != string(u.role) {
+			v.Add("entry %d of the log: the role of user %s was %s before, but the log says %s", e.Seq, cmp.Or(u.name, id), before, u.role)
+		}
+		u.before, u.role, u.changed = u.role, Role(role), e.At
+	case audit.UserDisabled, audit.UserEnabled:
+		u.disabled, u.before, u.changed = e.Code == audit.UserDisabled, u.role, e.At
+	}
+	if e.Code == audit.UserPasswordSet || e.Code == audit.UserDisabled {
+		for session, s := range r.sessions {
+			if s.user == id {
+				r.end(session, e.At)
+			}
+		}
+	}
+}
+
+var changesUser = []audit.Code{audit.UserCreated, audit.UserPasswordSet, audit.UserRoleSet, audit.UserDisabled, audit.UserEnabled}
+
+// VerifyIn compares the users and their sessions with what they ought to be.
+func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+	err := store.Each(ctx, tx, func(row store.Scanner) error {
+		u, err := scanUser(row)
+		if err == nil {
+			r.compare(u, v)
+			delete(r.users, u.ID)
+		}
+		return err
+	}, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.users)) {
+		v.Add("user %s: the log says that this user exists, but the user is missing", cmp.Or(r.users[id].name, id))
+	}
+	return store.Each(ctx, tx, func(row store.Scanner) error {
+		var id, user, name string
+		var expires time.Time
+		err := row.Scan(&id, &user, &name, store.ScanTime(&expires))
+		switch ought := r.sessions[id]; {
+		case err != nil:
+		case ought.user != user || ought.over(v.At, 0):
+			v.Add("user %s: the log does not say that the session %s is open", name, id)
+		case expires.After(ought.at.Add(SessionLife + underWay)):
+			v.Add("user %s: the session %s lasts longer than it may", name, id)
+		}
+		return err
+	}, `SELECT s.id, s.user_id, u.name, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
+		WHERE s.expires_at > $1 ORDER BY s.id`, store.Millis(v.At))
+}
+
+func (r *Replay) compare(u User, v *audit.Verified) {
+	ought := r.users[u.ID]
+	if ought == nil {
+		v.Add("user %s: no entry of the log created this user", u.Name)
+		return
+	}
+	if ought.name != "" && ought.name != u.Name {
+		v.Add("user %s: the name was changed; the log says %s", u.Name, ought.name)
+	}
+	if ought.role != u.Role {
+		v.Add("user %s: the role is %s, but the log says %s", u.Name, u.Role, ought.role)
+	}
+	if ought.password != passwordDigest(u.PasswordHash) {
+		v.Add("user %s: the password was changed, but no entry of the log says so", u.Name)
+	}
+	switch disabled := !u.DisabledAt.IsZero(); {
+	case disabled && !ought.disabled:
+		v.Add("user %s: the user is disabled, but the log says otherwise", u.Name)
+	case !disabled && ought.disabled:
+		v.Add("user %s: the user can sign in, but the log says that the user is disabled", u.Name)
+	}
+}
+
+// passwordDigest stands for a password in the log. The hash has a salt, so the digest
+// tells nothing about the password.
+func passwordDigest(hash string) string {
+	sum := sha256.Sum256([]byte(hash))
+	return hex.EncodeToString(sum[:])
+}

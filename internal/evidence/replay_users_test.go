@@ -1,0 +1,179 @@
+package evidence_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+)
+
+// attack is what somebody does to a database by SQL alone, perhaps with a console that
+// runs, and what a verification then says.
+type attack struct {
+	name  string
+	do    func(t *testing.T, l *governedLog)
+	wrong string
+}
+
+// governedLog is a log with users, settings, protected accounts and jobs of all sorts.
+type governedLog struct {
+	*sealedLog
+	ann, olga auth.User // an admin and an operator
+}
+
+func eachAttack(t *testing.T, attacks []attack) {
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+				g := newGovernedLog(t, l)
+				require.Empty(t, l.found(t))
+				a.do(t, g)
+				require.Contains(t, l.found(t), a.wrong)
+			})
+		})
+	}
+}
+
+func newGovernedLog(t *testing.T, l *sealedLog) *governedLog {
+	t.Helper()
+	g := &governedLog{sealedLog: l}
+	var err error
+	g.ann, err = l.Users.Create(ctx, jobstest.Operator, "ann", auth.Admin, jobstest.PasswordHash)
+	require.NoError(t, err)
+	g.olga, err = l.Users.Create(ctx, jobstest.Operator, "olga", auth.Operator, jobstest.PasswordHash)
+	require.NoError(t, err)
+	g.signIn(t, g.ann, "s-ann")
+	return g
+}
+
+// found is what a verification says.
+func (l *sealedLog) found(t *testing.T) []string {
+	t.Helper()
+	found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(l.published), Key: l.key})
+	require.NoError(t, err)
+	return found.Wrong
+}
+
+// signIn signs a user in, and returns who acts then.
+func (g *governedLog) signIn(t *testing.T, u auth.User, session string) audit.Actor {
+	t.Helper()
+	by, now := actor(u, session), g.DB.Now()
+	require.NoError(t, g.Users.SignIn(ctx, by, auth.Session{ID: session, TokenHash: "hash of " + session, UserID: u.ID, Data: "{}",
+		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
+	return by
+}
+
+func actor(u auth.User, session string) audit.Actor {
+	return audit.Actor{ID: u.ID, Name: u.Name, Role: string(u.Role), SignedIn: audit.ByPassword, Session: session, Address: "127.0.0.1"}
+}
+
+// insertUser is what an attacker does who knows how to hash a password.
+func (g *governedLog) insertUser(t *testing.T, id, name, role string) auth.User {
+	g.exec(t, `INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, 1)`,
+		id, name, role, jobstest.PasswordHash)
+	u, err := g.Users.ByName(ctx, name)
+	require.NoError(t, err)
+	return u
+}
+
+const insertSession = `INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
+	VALUES ($1, $1, $2, '{}', '', '', 1, 1, $3)`
+
+func TestUsersByTheLog(t *testing.T) {
+	later := func(g *governedLog) int64 { return g.DB.Now().Add(time.Hour).UnixMilli() }
+	eachAttack(t, []attack{
+		{"an admin is inserted", func(t *testing.T, g *governedLog) { g.insertUser(t, "m1", "mallory", "admin") },
+			"user mallory: no entry of the log created this user"},
+		{"an admin is inserted, used and deleted", func(t *testing.T, g *governedLog) {
+			by := g.signIn(t, g.insertUser(t, "m1", "mallory", "admin"), "s1")
+			require.NoError(t, g.ThrowKillSwitch(ctx, by, "test"))
+			g.exec(t, `DELETE FROM sessions`)
+			g.exec(t, `DELETE FROM users WHERE id = 'm1'`)
+		}, "entry 20 of the log: mallory acted, but no entry created this user"},
+		{"an operator is made an admin", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET role = 'admin' WHERE name = 'olga'`)
+		}, "user olga: the role is admin, but the log says operator"},
+		{"an operator is made an admin, acts, and is made an operator", func(t *testing.T, g *governedLog) {
+			by := g.signIn(t, g.olga, "s1")
+			by.Role = "admin"
+			require.NoError(t, g.ThrowKillSwitch(ctx, by, "test"))
+		}, "entry 20 of the log: olga acted as admin, but had the role operator"},
+		{"an operator does what only admins may", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.ThrowKillSwitch(ctx, g.signIn(t, g.olga, "s1"), "test"))
+		}, "entry 20 of the log: olga did what the role operator does not allow"},
+		{"a disabled user is enabled", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.SetDisabled(ctx, jobstest.Operator, g.olga.ID, true))
+			g.exec(t, `UPDATE users SET disabled_at = 0`)
+		}, "user olga: the user can sign in, but the log says that the user is disabled"},
+		{"a disabled user is enabled, acts, and is disabled", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.SetDisabled(ctx, jobstest.Operator, g.olga.ID, true))
+			g.exec(t, `UPDATE users SET disabled_at = 0`)
+			g.DB.ShiftClocks(time.Hour)
+			g.signIn(t, g.olga, "s1")
+			g.exec(t, `UPDATE users SET disabled_at = 9 WHERE name = 'olga'`)
+			g.exec(t, `DELETE FROM sessions`)
+		}, "entry 20 of the log: olga acted after the user was disabled"},
+		{"an admin is disabled", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET disabled_at = 9 WHERE name = 'ann'`)
+		}, "user ann: the user is disabled, but the log says otherwise"},
+		{"a password is swapped", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash+"x")
+		}, "user ann: the password was changed, but no entry of the log says so"},
+		{"an old password is put back", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.SetPassword(ctx, jobstest.Operator, g.ann.ID, "another"))
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash)
+		}, "user ann: the password was changed, but no entry of the log says so"},
+		{"two users change places", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET name = 'x' WHERE name = 'ann'`)
+			g.exec(t, `UPDATE users SET name = 'ann' WHERE name = 'olga'`)
+		}, "user ann: the name was changed; the log says olga"},
+		{"a user is deleted", func(t *testing.T, g *governedLog) { g.exec(t, `DELETE FROM users WHERE name = 'olga'`) },
+			"user olga: the log says that this user exists, but the user is missing"},
+		{"a session is inserted", func(t *testing.T, g *governedLog) { g.exec(t, insertSession, "s9", g.ann.ID, later(g)) },
+			"user ann: the log does not say that the session s9 is open"},
+		{"a session is inserted, used and deleted", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.ThrowKillSwitch(ctx, actor(g.ann, "s9"), "test"))
+		}, "entry 19 of the log: ann acted in a session that no sign-in opened"},
+		{"a session is given to somebody else", func(t *testing.T, g *governedLog) {
+			g.signIn(t, g.olga, "s1")
+			g.exec(t, `UPDATE sessions SET user_id = $1 WHERE id = 's1'`, g.ann.ID)
+		}, "user ann: the log does not say that the session s1 is open"},
+		{"a session that ended is put back", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.SignOut(ctx, actor(g.ann, "s-ann")))
+			g.exec(t, insertSession, "s-ann", g.ann.ID, later(g))
+		}, "user ann: the log does not say that the session s-ann is open"},
+		{"a session lasts for ever", func(t *testing.T, g *governedLog) { g.exec(t, `UPDATE sessions SET expires_at = expires_at * 2`) },
+			"user ann: the session s-ann lasts longer than it may"},
+	})
+}
+
+// What happens in the ordinary way is no attack: neither a request under way while its
+// user changes, nor what was erased or removed since.
+func TestUsersInOrdinaryWaysVerify(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		g := newGovernedLog(t, l)
+		olga := g.signIn(t, g.olga, "s1")
+		require.NoError(t, g.Users.SetRole(ctx, actor(g.ann, "s-ann"), g.olga.ID, auth.Auditor))
+		_, err := jobstest.Draft(l.Console, olga, jobs.Upload{}, "user_id\nu1\n")
+		require.NoError(t, err)
+		require.NoError(t, g.Users.SetDisabled(ctx, actor(g.ann, "s-ann"), g.olga.ID, true))
+		require.NoError(t, g.Users.SignOut(ctx, actor(g.ann, "s-ann")))
+		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: actor(g.ann, "s-ann"), JobID: l.job}))
+		require.Empty(t, l.found(t))
+		_, err = l.Audit.Erase(ctx, jobstest.Operator, "olga", "request 12")
+		require.NoError(t, err)
+		require.Empty(t, l.found(t))
+
+		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
+		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
+		require.NoError(t, g.Audit.Sweep(ctx))
+		g.signIn(t, g.ann, "s2")
+		require.NoError(t, g.ThrowKillSwitch(ctx, actor(g.ann, "s2"), "test"))
+		require.Empty(t, l.found(t))
+	})
+}
