@@ -49,6 +49,8 @@ CREATE TABLE protected_accounts (
     note     TEXT   NOT NULL,
     added_by TEXT   NOT NULL,
     added_at BIGINT NOT NULL,
+    entry    BIGINT NOT NULL, -- of the log that put it on the list
+    salt     TEXT   NOT NULL, -- of the digest in that entry
     PRIMARY KEY (app_id, account)
 );
 

@@ -228,7 +228,7 @@ func databaseOf(t testing.TB, engine string) string {
 // the simulator and recounts them.
 func requireMatch(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
 	t.Helper()
-	s := jobstest.Open(t, database)
+	s := jobstest.Reopen(t, database)
 	for _, id := range ids {
 		inspection, err := s.InspectionOf(t.Context(), id)
 		require.NoError(t, err)

@@ -62,7 +62,8 @@ var impersonal = map[string]bool{
 	"sha256": true, "rows_sha256": true, "calls_sha256": true, "job_sha256": true, "approvals": true, "because_of": true,
 	"entries": true, "root": true, "published_root": true, "last_at": true, "seed": true, "format": true, "destination": true,
 	"since": true,
-	"user": true, "password_sha256": true,
+	"user":  true, "password_sha256": true, "app_id": true, "terms_sha256": true,
+	"list_sha256": true,
 }
 
 // Write makes the two stored texts of an entry, with a fresh salt.

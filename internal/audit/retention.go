@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -97,7 +95,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	if err != nil || h.months == 0 {
 		return err
 	}
-	said, err := l.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
+	said, err := proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
 	if err = store.IfNone(err, nil); err != nil {
 		return err
 	}
@@ -106,7 +104,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	}
 	// Once a day, because each removal adds an entry that stays.
 	before := l.db.Now().UTC().AddDate(0, -h.months, 0).Truncate(24 * time.Hour)
-	e, err := l.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
+	e, err := proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= h.removed {
 		return nil
 	}
@@ -126,23 +124,6 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 	}
 	return l.RecordIn(ctx, tx, Entry{Code: LogRemoved, Actor: System,
 		Details: map[string]any{"from": h.removed + 1, "to": e.Seq, "kept": kept, "last_at": e.At.UTC().Format(time.RFC3339)}})
-}
-
-// proven reads one entry and checks its hash.
-func (l *Log) proven(ctx context.Context, tx *store.Tx, which string, arg any) (e Entry, err error) {
-	stored, err := scanStored(tx.QueryRowContext(ctx, selectLines+which, arg))
-	if err != nil {
-		return e, err
-	}
-	hash, err := storedHash(ctx, tx, tlog.StoredHashIndex(0, stored.Seq-1))
-	if err != nil {
-		return e, err
-	}
-	leaf := stored.Leaf()
-	if e, err = stored.Read(); err != nil || string(hash) != string(leaf[:]) {
-		return e, errors.Join(fmt.Errorf("audit: entry %d of the log is not the one that was written", stored.Seq), err)
-	}
-	return e, nil
 }
 
 // listOf is a list of codes for SQL.

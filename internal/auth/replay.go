@@ -115,7 +115,7 @@ func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
 		v.Add("entry %d of the log: %s acted as %s, but had the role %s", e.Seq, name, e.Actor.Role, u.role)
 	case needed[e.Code] != "" && !Role(e.Actor.Role).May(needed[e.Code]):
 		v.Add("entry %d of the log: %s did what the role %s does not allow", e.Seq, name, e.Actor.Role)
-	case r.now.Before(r.complete):
+	case r.now.Before(r.complete) || e.Actor.Session == "": // a sum of refusals has none
 	case r.sessions[e.Actor.Session].user != e.Actor.ID:
 		v.Add("entry %d of the log: %s acted in a session that no sign-in opened", e.Seq, name)
 	case r.sessions[e.Actor.Session].over(e.At, underWay):

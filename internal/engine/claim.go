@@ -12,7 +12,8 @@ import (
 )
 
 // nextJobSQL finds the job of the app $1 whose turn it is at the time $2 of the
-// database, in rounds: the one after the job $3.
+// database, in rounds: the one after the job $3. The entry $4 of the log is the last
+// that resumed sending.
 //
 //   - A paused, halted or scheduled job has no turn. While the app probes, a job that
 //     halted for the service may be the probe.
@@ -49,6 +50,7 @@ const nextJobSQL = `
 		FROM jobs j JOIN apps a ON a.id = j.app_id
 		WHERE j.app_id = $1 AND j.finished_at = 0
 			AND (SELECT thrown_at FROM kill_switch WHERE id = 1) = 0
+			AND NOT EXISTS (SELECT 1 FROM audit_lines WHERE code = 'kill_switch.thrown' AND seq > $4)
 			AND (a.probe_at = 0 OR a.probe_at <= $2 OR a.probe_at > $2 + 90000)
 			AND (j.state = 'running'
 				OR j.state = 'queued' AND j.start_at <= $2
@@ -117,6 +119,9 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 	if err != nil {
 		return nil, err
 	}
+	if err := e.permit(ctx, tx, j.id); err != nil {
+		return nil, err
+	}
 	if j.state == jobs.Queued {
 		if !exclusive { // it writes the job's row, which must be locked before others
 			return nil, store.ErrExclusive
@@ -155,11 +160,11 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 
 func (e *Engine) nextJob(ctx context.Context, tx *store.Tx, now int64) (j job, err error) {
 	var only string
-	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last).
+	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last, e.gate.liftedBy()).
 		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.canary, &j.probing, &j.waits)
 	if err == nil && only != "" {
 		if err = json.Unmarshal([]byte(only), &j.only); err != nil {
-			err = &damaged{j.id, err}
+			err = &damaged{j.id, jobs.CodeUnreadable, err}
 		}
 	}
 	return j, err

@@ -80,7 +80,8 @@ type Engine struct {
 	gate        *gate
 	limiters    map[tim.Command]*rateLimiter
 	health      health
-	last        string        // the job that was served last
+	last        string // the job that was served last
+	permits     map[string]jobs.Permit
 	inFlight    chan struct{} // holds one value for each batch in flight
 	waiting     atomic.Int64  // batches in flight whose first call has not left
 	workChanged chan struct{} // a first call has left, or a batch is settled: there may be something to claim
@@ -89,7 +90,7 @@ type Engine struct {
 // New returns an engine that does nothing before Run.
 func New(c Config) *Engine {
 	c.LostCallEnds = cmp.Or(c.LostCallEnds, 5*time.Second)
-	e := &Engine{Config: c, console: store.NewID(time.Now()), limiters: map[tim.Command]*rateLimiter{},
+	e := &Engine{Config: c, console: store.NewID(time.Now()), limiters: map[tim.Command]*rateLimiter{}, permits: map[string]jobs.Permit{},
 		inFlight: make(chan struct{}, maxInFlight), workChanged: make(chan struct{}, 1)}
 	e.gate = newGate(e)
 	for _, command := range tim.Commands {

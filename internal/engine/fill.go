@@ -15,7 +15,7 @@ import (
 func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) error {
 	plan, err := jobs.ReadPlannedBatch(b.number, text)
 	if err != nil {
-		return &damaged{b.job.id, err}
+		return &damaged{b.job.id, jobs.CodeUnreadable, err}
 	}
 	b.plan = plan
 	settled := map[int64]bool{}
@@ -38,7 +38,7 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 		}
 	}
 	if len(b.accounts) != open {
-		return &damaged{b.job.id, fmt.Errorf("batch %d has %d open accounts and counts %d", b.number, len(b.accounts), open)}
+		return &damaged{b.job.id, jobs.CodeUnreadable, fmt.Errorf("batch %d has %d open accounts and counts %d", b.number, len(b.accounts), open)}
 	}
 	if !b.intendedBefore {
 		return nil
@@ -58,10 +58,11 @@ func (b *batch) fill(ctx context.Context, tx *store.Tx, open int, text string) e
 	return err
 }
 
-// damaged says that the stored data of a job is corrupt.
+// damaged says that the stored data of a job is corrupt, or not what the log says.
 type damaged struct {
-	job string
-	why error
+	job  string
+	code int // with which it halts
+	why  error
 }
 
 func (d *damaged) Error() string { return d.why.Error() }
@@ -73,11 +74,11 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 	}
 	err := tx.Exec(ctx, `
 		UPDATE batches SET ask = 1, code = $2 WHERE job_id = $1 AND console = '' AND outcome = 'in_doubt'
-			AND (SELECT state FROM jobs WHERE id = $1) = 'cancelled'`, d.job, jobs.CodeUnreadable)
+			AND (SELECT state FROM jobs WHERE id = $1) = 'cancelled'`, d.job, d.code)
 	if err != nil {
 		return err
 	}
-	return e.Jobs.Halt(ctx, tx, d.job, jobs.HaltReason{Code: jobs.CodeUnreadable, Info: d.Error()})
+	return e.Jobs.Halt(ctx, tx, d.job, jobs.HaltReason{Code: d.code, Info: d.Error()})
 }
 
 // loadTags loads the stored tags of a batch: the tags to add or remove, and the saved

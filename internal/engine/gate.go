@@ -46,6 +46,9 @@ type gate struct {
 	offset        time.Duration         // of the database's clock from this one
 	allowed       map[string]permission // jobs that may send
 	killSwitch    bool                  // as of the last poll
+	switchSeen    int64                 // the last entry of the log about it
+	lifted        int64                 // the entry that resumed sending, once that was checked
+	doubted       string                // why the row of the kill switch is not believed
 	polledAt      time.Time             // when the last poll began
 	probing       bool                  // one batch at a time
 	blocks        int                   // answers that stop all calls and are not saved yet
@@ -103,7 +106,7 @@ func (g *gate) mayClaim() bool {
 	if g.failing[writing] != nil {
 		others--
 	}
-	return others == 0 && g.valid(g.polledAt) && recent(g.lastHeartbeat, maxHeartbeatAge)
+	return others == 0 && !g.killSwitch && g.valid(g.polledAt) && recent(g.lastHeartbeat, maxHeartbeatAge)
 }
 
 // recent reports whether a time is not older than age by the monotonic clock and by
@@ -154,10 +157,12 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 	}
 }
 
-// maySend returns the jobs of the app $1 that may send, whether the kill switch is
-// thrown, and whether the app probes. It returns at least one row.
+// maySend returns the jobs of the app $1 that may send, how the kill switch stands by its
+// row and by the log, and whether the app probes. It returns at least one row.
 const maySend = `
-	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0, a.probe_at > 0
+	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0,
+		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.thrown'),
+		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.lifted'), a.probe_at > 0
 	FROM apps a JOIN kill_switch k ON k.id = 1 LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
 		AND (j.state IN ('queued', 'running', 'cancelled') OR j.state = 'halted' AND j.halt_recovers = 1 AND a.probe_at > 0)
 	WHERE a.id = $1`
@@ -165,9 +170,10 @@ const maySend = `
 func (g *gate) poll(ctx context.Context) {
 	began := time.Now()
 	type seen struct {
-		id              string
-		state           jobs.State
-		thrown, probing bool
+		id      string
+		state   jobs.State
+		stop    switchState
+		probing bool
 	}
 	within, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -175,8 +181,12 @@ func (g *gate) poll(ctx context.Context) {
 	var all []seen
 	if err == nil {
 		all, err = store.Collect(within, g.engine.Store.Reader(), func(row store.Scanner) (s seen, err error) {
-			return s, row.Scan(&s.id, &s.state, &s.thrown, &s.probing)
+			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.probing)
 		}, maySend, g.engine.App.ID)
+	}
+	on := false
+	if err == nil && len(all) > 0 {
+		on, err = g.isOn(within, all[0].stop)
 	}
 	if g.report(ctx, polling, err) {
 		return
@@ -184,13 +194,19 @@ func (g *gate) poll(ctx context.Context) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	allowed := map[string]permission{}
+	if len(all) > 0 {
+		g.killSwitch, g.probing = on, all[0].probing
+	}
+	if on {
+		all, g.allowed = nil, nil
+	}
 	for id, p := range g.allowed {
 		if p.at.After(began) { // a claim that this poll may have missed
 			allowed[id] = p
 		}
 	}
 	for _, s := range all {
-		if g.killSwitch, g.probing = s.thrown, s.probing; s.id != "" && allowed[s.id] == (permission{}) {
+		if s.id != "" && allowed[s.id] == (permission{}) {
 			allowed[s.id] = permission{began, s.state == jobs.Cancelled}
 		}
 	}

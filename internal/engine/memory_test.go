@@ -120,7 +120,8 @@ func TestAClockThatWasSetBackDelaysNothing(t *testing.T) {
 		c.consoleDies(j)
 		c.exec(`INSERT INTO consoles (id, seen_at) VALUES ('dead', $1)`, ahead.UnixMilli())
 		c.exec(`UPDATE batches SET not_before = $1, outcome = 'in_doubt', sent = 1 WHERE number = 3`, ahead.UnixMilli())
-		c.exec(`UPDATE jobs SET outcome_waiting = 100, outcome_in_doubt = 100, state = 'halted', halt_code = -10, halt_recovers = 1`)
+		c.exec(`UPDATE jobs SET outcome_waiting = 100, outcome_in_doubt = 100`)
+		require.NoError(c, c.Halts(c.Context(), j.ID, jobs.CodeDown, ""))
 		c.exec(`UPDATE apps SET probe_at = $1, probe_wait = 1000`, ahead.UnixMilli())
 		for _, command := range tim.Commands {
 			c.exec(`INSERT INTO budgets (app_id, command, next_slot) VALUES ($1, $2, $3)`, jobstest.App.ID, string(command), ahead.UnixMicro())

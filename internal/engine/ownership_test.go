@@ -9,6 +9,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine/enginetest"
 	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -112,6 +113,7 @@ func TestALostClaimWritesOnlyTheLedger(t *testing.T) {
 
 func TestALateAnswerOfASealedJobIsLogged(t *testing.T) {
 	onEach(t, func(c *fixture) {
+		jobstest.Free(c, c.Console) // as the log says, too
 		c.faults(timtest.Faults{Latency: 1_500 * time.Millisecond})
 		j := c.starts(jobs.Clear, accounts("a", 50))
 		c.run()

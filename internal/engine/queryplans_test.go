@@ -38,7 +38,7 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 			query string
 			args  []any
 		}{
-			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, ""}},
+			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, "", 0}},
 			"take batches": {takeBatchesSQL, []any{ids[0], now, "console", "claim", 1 << 40, maxClaim}},
 			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending"}},
 			"keep intent":  {markSending, []any{ids[0], 7, "claim"}},

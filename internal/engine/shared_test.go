@@ -112,7 +112,7 @@ func TestDoubtsBringNoWaitingBatchesAlong(t *testing.T) {
 func TestAHaltedJobThatRecoversHasItsTurn(t *testing.T) {
 	onEach(t, func(c *fixture) {
 		first := c.starts(jobs.Clear, accounts("a", 250))
-		c.exec(`UPDATE jobs SET state = 'halted', halt_code = $1, halt_recovers = 1`, jobs.CodeDown)
+		require.NoError(c, c.Halts(c.Context(), first.ID, jobs.CodeDown, ""))
 		c.laterInDoubt(first)
 	})
 }

@@ -170,6 +170,7 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 	var removed int64
 	var said []string
 	codes, seals := map[int64]string{}, 0
+	var started []any
 	for text := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n") {
 		var e handEntry
 		var l handLine
@@ -194,6 +195,8 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 			removed = max(removed, int64(l.Details["to"].(float64)))
 		case l.Job != job.ID:
 			return seal, fmt.Errorf("entry %d is of another job", l.Seq)
+		case l.Code == "job.started":
+			started = append(started, l.Details["terms_sha256"])
 		case l.Code == "job.sealed":
 			seal, seals = l, seals+1
 		}
@@ -202,6 +205,9 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 	if seals != 1 || last.Code != "evidence.downloaded" || last.Details["job_sha256"] != jobSum ||
 		!slices.Equal(numbers[:len(numbers)-1], job.Entries) {
 		return seal, errors.New("the log is not whole, or job.json is another")
+	}
+	if len(started) != 1 || started[0] != seal.Details["terms_sha256"] {
+		return seal, errors.New("it was not started, or not as it was sealed")
 	}
 	for _, seq := range erased {
 		if seq > removed && !slices.ContainsFunc(said, func(list string) bool { return handHolds(list, seq) }) {

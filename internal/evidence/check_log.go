@@ -26,6 +26,7 @@ type logState struct {
 	erased  []int64
 	said    []string // which entries were erased, as entries of the log say
 	seals   int
+	starts  []audit.Entry
 }
 
 func (c *checker) log(job []byte) {
@@ -44,6 +45,7 @@ func (c *checker) log(job []byte) {
 				"entry %d: the personal data is missing, but no entry of the pack says that it was erased", seq)
 		}
 	}
+	c.start(l)
 	c.complete(l, job)
 	c.approvals(l)
 }
@@ -147,9 +149,22 @@ func (c *checker) learn(place string, e audit.Entry, l *logState) {
 		return
 	}
 	l.codes[e.Seq] = e.Code
-	if e.Code == audit.JobSealed {
+	switch e.Code {
+	case audit.JobStarted:
+		l.starts = append(l.starts, e)
+	case audit.JobSealed:
 		l.seals++
 		c.seal = &e
+	}
+}
+
+// start finds the entry that starts what was sealed.
+func (c *checker) start(l logState) {
+	switch {
+	case len(l.starts) != 1:
+		c.wrong(logName, "%d entries start the job, but there must be exactly one", len(l.starts))
+	case c.seal != nil && l.starts[0].Details["terms_sha256"] != c.seal.Details["terms_sha256"]:
+		c.wrong(logName, "the job that entry %d of the log seals is not the one that entry %d started", c.seal.Seq, l.starts[0].Seq)
 	}
 }
 

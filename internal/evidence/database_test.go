@@ -37,8 +37,8 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 				`UPDATE calls SET sent_at = sent_at - 1 WHERE batch = 1`, "calls.csv: "},
 			{"the sums", `UPDATE jobs SET outcome_cleared = 249, outcome_failed = 1`,
 				`UPDATE jobs SET outcome_cleared = 250, outcome_failed = 0`, "rows.csv: "},
-			{"a person", `UPDATE audit_lines SET personal = REPLACE(personal, 'olga', 'adam') WHERE code = 'job.started'`,
-				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE code = 'job.started'`, "log.jsonl, line "},
+			{"a person", `UPDATE audit_lines SET personal = REPLACE(personal, 'olga', 'adam') WHERE code = 'job.uploaded'`,
+				`UPDATE audit_lines SET personal = REPLACE(personal, 'adam', 'olga') WHERE code = 'job.uploaded'`, "log.jsonl, line "},
 		} {
 			l.exec(t, change.do)
 			found := l.checked(t)

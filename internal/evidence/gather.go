@@ -25,7 +25,12 @@ func (ev *Evidence) gather(ctx context.Context, by audit.Actor, jobID string) (*
 		return nil, err
 	}
 	sealed, err := ev.jobs.Sealed(ctx, j.ID)
+	if err == nil && !j.StartedAt.IsZero() {
+		err = ev.jobs.CheckStart(ctx, ev.db.Reader(), j)
+	}
 	switch {
+	case jobs.NotStarted(err):
+		return nil, FaultNotStarted.Because(err)
 	case err != nil:
 		return nil, err
 	case j.FinishedAt.IsZero() || j.StartedAt.IsZero():

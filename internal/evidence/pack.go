@@ -32,6 +32,9 @@ var (
 			"after the job ends.")
 	FaultNotSealed = fault.Declare(fault.Conflict, "evidence.not_sealed",
 		"The evidence pack is not available yet: the job is being sealed in the log. Try again in a few seconds.")
+	FaultNotStarted = fault.Declare(fault.Conflict, "evidence.not_started",
+		"No evidence pack can be created: the audit log does not say that this job was started as it is in the database. "+
+			"Someone may have changed the database. Ask an admin to verify it.")
 	FaultNoKey = fault.Declare(fault.Unavailable, "evidence.no_key",
 		"The evidence pack cannot be created: the console has no key to sign the log. Ask an admin to check the "+
 			"key file.")

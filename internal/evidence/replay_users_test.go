@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func eachAttack(t *testing.T, attacks []attack) {
 				g := newGovernedLog(t, l)
 				require.Empty(t, l.found(t))
 				a.do(t, g)
-				require.Contains(t, l.found(t), a.wrong)
+				require.Contains(t, strings.Join(l.found(t), "\n"), a.wrong)
 			})
 		})
 	}
@@ -74,7 +75,7 @@ func actor(u auth.User, session string) audit.Actor {
 
 // insertUser is what an attacker does who knows how to hash a password.
 func (g *governedLog) insertUser(t *testing.T, id, name, role string) auth.User {
-	g.exec(t, `INSERT INTO users (id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, 1)`,
+	g.exec(t, `INSERT INTO users (id, name, folded_name, role, password_hash, created_at) VALUES ($1, $2, $2, $3, $4, 1)`,
 		id, name, role, jobstest.PasswordHash)
 	u, err := g.Users.ByName(ctx, name)
 	require.NoError(t, err)

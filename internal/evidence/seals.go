@@ -65,6 +65,9 @@ func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 		if err := ev.jobs.LockToSeal(ctx, tx, j); err != nil {
 			return err
 		}
+		if err := ev.jobs.CheckStart(ctx, tx, j); err != nil { // what ran without a start has no valid seal
+			return err
+		}
 		people, err := ev.log.SeqsOf(ctx, tx, jobID, decidedBy...)
 		if err != nil {
 			return err

@@ -24,8 +24,8 @@ func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verifie
 		return v, store.AsTrouble(err) // nothing that is read tells anything then
 	}
 	err = ev.db.ReadTx(ctx, func(tx *store.Tx) error {
-		users := auth.NewReplay()
-		unsealed, err := ev.log.VerifyIn(ctx, tx, p, &v, users)
+		users, ought := auth.NewReplay(), jobs.NewReplay()
+		unsealed, err := ev.log.VerifyIn(ctx, tx, p, &v, users, ought)
 		if err == nil {
 			err = ev.verifyUnsealed(ctx, tx, unsealed, &v)
 		}
@@ -33,7 +33,7 @@ func (ev *Evidence) Verify(ctx context.Context, p audit.Proofs) (v audit.Verifie
 			err = ev.verifySeals(ctx, tx, &v)
 		}
 		if err == nil {
-			err = ev.jobs.VerifyIn(ctx, tx, &v)
+			err = ev.jobs.VerifyIn(ctx, tx, ought, &v)
 		}
 		if err == nil {
 			err = users.VerifyIn(ctx, tx, &v)
@@ -119,6 +119,8 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 		found = "the calls were changed"
 	case j.FileSHA256 != e.Details["sha256"] || string(j.Kind) != e.Details["kind"] || j.FinishedAt.IsZero():
 		found = "the file, the operation or the end time was changed"
+	case j.Terms() != e.Details["terms_sha256"] || string(j.State) != e.Details["state"]:
+		found = "the options, the app or the state was changed"
 	}
 	if found == "" {
 		return "", nil

@@ -194,9 +194,6 @@ func (s *Jobs) start(c *change, by audit.Actor, at time.Time) {
 	c.details["snapshot"] = j.Snapshot
 	c.details["verify_share"] = j.Verify.Share
 	c.details["verify_seed"] = j.Verify.Seed
-	if !at.IsZero() {
-		c.details["start_at"] = at.UTC().Format(time.RFC3339)
-	}
 }
 
 // Resume lets a paused or halted job go on behind all that were started or resumed
@@ -207,7 +204,7 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 	return s.change(ctx, by, id, Resume, func(c *change) (err error) {
 		c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
 		switch {
-		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable:
+		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable || c.was.HaltCode == CodeNotStarted:
 			return nil
 		case c.was.HaltCode == CodeFailures:
 			// Counting starts anew, with a higher limit, so that the same bad list does not halt it again.
@@ -250,6 +247,14 @@ func (s *Jobs) Act(ctx context.Context, by audit.Actor, id string, a Action) (Jo
 
 // Summary is what an entry says about a job.
 func Summary(j Job) map[string]any {
-	return map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
-		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State}
+	details := map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
+		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State,
+		"terms_sha256": j.Terms()}
+	if j.Policy != "" {
+		details["policy"] = j.Policy
+	}
+	if !j.StartAt.IsZero() {
+		details["start_at"] = startAt(j.StartAt)
+	}
+	return details
 }

@@ -19,23 +19,43 @@ type KillSwitch struct {
 // Thrown reports whether no call may leave.
 func (k KillSwitch) Thrown() bool { return !k.ThrownAt.IsZero() }
 
-// KillSwitch returns how the kill switch stands.
-func (s *Jobs) KillSwitch(ctx context.Context) (k KillSwitch, err error) {
-	err = s.db.Reader().QueryRowContext(ctx, `SELECT thrown_at, thrown_by, reason FROM kill_switch WHERE id = 1`).
+// KillSwitch returns how the kill switch stands. It is thrown while its row or the log
+// says so: somebody may have changed the row behind the console's back.
+func (s *Jobs) KillSwitch(ctx context.Context) (KillSwitch, error) {
+	return s.killSwitch(ctx, s.db.Reader())
+}
+
+func (s *Jobs) killSwitch(ctx context.Context, q store.Querier) (k KillSwitch, err error) {
+	err = q.QueryRowContext(ctx, `SELECT thrown_at, thrown_by, reason FROM kill_switch WHERE id = 1`).
 		Scan(store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason)
-	return k, store.AsTrouble(err)
+	if err != nil || k.Thrown() {
+		return k, store.AsTrouble(err)
+	}
+	thrown, err := s.log.LastOf(ctx, q, audit.KillSwitchThrown)
+	if err != nil || thrown == 0 {
+		return k, err
+	}
+	if lifted, err := s.log.LastOf(ctx, q, audit.KillSwitchLifted); err != nil || lifted > thrown {
+		return k, err
+	}
+	k.ThrownAt = s.db.Now()
+	if e, err := s.log.Proven(ctx, q, thrown); err == nil {
+		k.ThrownAt, k.ThrownBy = e.At, e.Actor.Name
+		k.Reason, _ = e.Details["reason"].(string)
+	}
+	return k, nil
 }
 
 // ThrowKillSwitch stops all sending: once it returns no batch is claimed any more,
 // and the last call leaves within a second. Throwing it again changes nothing.
 func (s *Jobs) ThrowKillSwitch(ctx context.Context, by audit.Actor, reason string) error {
 	to := KillSwitch{ThrownAt: s.db.Now(), ThrownBy: store.Clean(by.Name, 100), Reason: store.Clean(reason, 500)}
-	return s.setKillSwitch(ctx, by, to, `thrown_at = 0`, audit.KillSwitchThrown)
+	return s.setKillSwitch(ctx, by, to, audit.KillSwitchThrown, func(now KillSwitch) bool { return !now.Thrown() })
 }
 
 // LiftKillSwitch lets sending go on where it stood. Lifting it again changes nothing.
 func (s *Jobs) LiftKillSwitch(ctx context.Context, by audit.Actor) error {
-	return s.setKillSwitch(ctx, by, KillSwitch{}, `thrown_at <> 0`, audit.KillSwitchLifted)
+	return s.setKillSwitch(ctx, by, KillSwitch{}, audit.KillSwitchLifted, KillSwitch.Thrown)
 }
 
 // RestoredReason is the reason with which the kill switch is thrown when the
@@ -45,14 +65,23 @@ const RestoredReason = "restored"
 // HoldSending throws the kill switch for RestoredReason, replacing any earlier reason.
 func (s *Jobs) HoldSending(ctx context.Context) error {
 	to := KillSwitch{ThrownAt: s.db.Now(), ThrownBy: audit.System.Name, Reason: RestoredReason}
-	return s.setKillSwitch(ctx, audit.System, to, `(thrown_at = 0 OR reason <> $3)`, audit.KillSwitchThrown)
+	return s.setKillSwitch(ctx, audit.System, to, audit.KillSwitchThrown,
+		func(now KillSwitch) bool { return !now.Thrown() || now.Reason != RestoredReason })
 }
 
-func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch, while string, code audit.Code) error {
+// setKillSwitch sets it, and says so in the log, if that changes how it stands.
+func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch, code audit.Code, changes func(KillSwitch) bool) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		n, err := tx.Changed(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1 AND `+while,
+		if err := tx.Exec(ctx, `UPDATE kill_switch SET id = id WHERE id = 1`); err != nil { // one change at a time
+			return err
+		}
+		now, err := s.killSwitch(ctx, tx)
+		if err != nil || !changes(now) {
+			return err
+		}
+		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1`,
 			store.Millis(to.ThrownAt), to.ThrownBy, to.Reason)
-		if err != nil || n == 0 {
+		if err != nil {
 			return err
 		}
 		details := map[string]any{}

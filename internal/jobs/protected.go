@@ -2,6 +2,9 @@ package jobs
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -54,11 +57,7 @@ func (s *Jobs) ProtectedAccounts(ctx context.Context, appID string, f ProtectedF
 
 // CountProtected counts the protected accounts of an app.
 func (s *Jobs) CountProtected(ctx context.Context, appID string) (int64, error) {
-	return countProtected(ctx, s.db.Reader(), appID)
-}
-
-func countProtected(ctx context.Context, q store.Querier, appID string) (int64, error) {
-	return store.Value[int64](ctx, q, `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID)
+	return store.Value[int64](ctx, s.db.Reader(), `SELECT COUNT(*) FROM protected_accounts WHERE app_id = $1`, appID)
 }
 
 // perEntry is how many accounts one entry of the log names.
@@ -74,35 +73,52 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 		if err := newProtected(ctx, tx, appID); err != nil {
 			return err
 		}
-		var fresh []string
-		for _, name := range names {
-			n, err := tx.Changed(ctx, `
-				INSERT INTO protected_accounts (app_id, account, note, added_by, added_at) VALUES ($1, $2, $3, $4, $5)
-					ON CONFLICT (app_id, account) DO NOTHING`,
-				appID, name, store.Clean(note, 500), store.Clean(by.Name, 100), store.Millis(s.db.Now()))
-			if err != nil {
-				return err
-			}
-			if n == 1 {
-				fresh = append(fresh, name)
-			}
-		}
-		all, err := countProtected(ctx, tx, appID)
+		there, err := protectedNow(ctx, tx, appID)
 		if err != nil {
 			return err
 		}
-		if all > MostProtected {
+		fresh := slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, is := there[name]; return is })
+		if len(there)+len(fresh) > MostProtected {
 			return FaultProtectFull.With(MostProtected)
 		}
 		added = len(fresh)
-		var entries []audit.Entry
-		for some := range slices.Chunk(fresh, perEntry) {
-			entries = append(entries, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
-				Details: map[string]any{"accounts": some, "note": note}})
-		}
-		return s.log.RecordIn(ctx, tx, entries...)
+		return s.protect(ctx, tx, by, appID, note, fresh)
 	})
 	return added, err
+}
+
+// protect puts accounts on the list. Each entry of the log binds some of them: by a
+// digest that tells nothing about the accounts to whoever does not have the list.
+func (s *Jobs) protect(ctx context.Context, tx *store.Tx, by audit.Actor, appID, note string, names []string) error {
+	chunks := slices.Collect(slices.Chunk(names, perEntry))
+	entries, salts := make([]audit.Entry, len(chunks)), make([]string, len(chunks))
+	for i, some := range chunks {
+		salts[i] = rand.Text()
+		entries[i] = audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
+			Details: map[string]any{"accounts": some, "note": note, "left": len(some), "list_sha256": listDigest(salts[i], some)}}
+	}
+	last, err := s.log.Append(ctx, tx, entries...)
+	if err != nil {
+		return err
+	}
+	var rows []any
+	for i, some := range chunks {
+		entry := last - int64(len(chunks)-1-i)
+		for _, name := range some {
+			rows = append(rows, appID, name, store.Clean(note, 500), store.Clean(by.Name, 100), store.Millis(s.db.Now()), entry, salts[i])
+		}
+	}
+	return store.InsertAll(ctx, tx, `protected_accounts (app_id, account, note, added_by, added_at, entry, salt)`, 7, rows)
+}
+
+// listDigest stands in the log for accounts that one entry put on the list.
+func listDigest(salt string, names []string) string {
+	text, err := audit.JSON(append([]string{salt}, slices.Sorted(slices.Values(names))...))
+	if err != nil {
+		panic(err) // texts are always JSON
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // Unprotect takes an account off the list. Rows that were set aside stay so.
@@ -111,13 +127,21 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 		if err := newProtected(ctx, tx, appID); err != nil {
 			return err
 		}
-		note, err := store.Value[string](ctx, tx,
-			`DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note`, appID, store.Clean(account, 100))
+		var note, salt string
+		var entry int64
+		err := tx.QueryRowContext(ctx, `
+			DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note, salt, entry`,
+			appID, store.Clean(account, 100)).Scan(&note, &salt, &entry)
 		if err != nil {
 			return store.IfNone(err, FaultNotProtected.With(store.Clean(account, 100)))
 		}
+		left, err := store.Column[string](ctx, tx,
+			`SELECT account FROM protected_accounts WHERE app_id = $1 AND entry = $2`, appID, entry)
+		if err != nil {
+			return err
+		}
 		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID,
-			Details: map[string]any{"note": note}})
+			Details: map[string]any{"note": note, "entry": entry, "left": len(left), "list_sha256": listDigest(salt, left)}})
 	})
 }
 
@@ -145,19 +169,24 @@ func (s *Jobs) ProtectedNames(ctx context.Context, q store.Querier, appID string
 	if known, ok := s.protected[appID]; ok && known.version == version {
 		return known.names, version, nil
 	}
-	all, err := store.Column[string](ctx, q, `SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
+	names, err := protectedNow(ctx, q, appID)
 	if err != nil {
 		return nil, 0, err
-	}
-	names := make(map[string]struct{}, len(all))
-	for _, name := range all {
-		names[strings.Clone(name)] = struct{}{}
 	}
 	if s.protected == nil {
 		s.protected = map[string]protectedList{}
 	}
 	s.protected[appID] = protectedList{version, names}
 	return names, version, nil
+}
+
+func protectedNow(ctx context.Context, q store.Querier, appID string) (map[string]struct{}, error) {
+	all, err := store.Column[string](ctx, q, `SELECT account FROM protected_accounts WHERE app_id = $1`, appID)
+	names := make(map[string]struct{}, len(all))
+	for _, name := range all {
+		names[strings.Clone(name)] = struct{}{}
+	}
+	return names, err
 }
 
 // SetAside takes protected accounts out of a batch that waits: their rows become

@@ -167,7 +167,7 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 			return err
 		}
 		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name,
-			Details: map[string]any{"before": before, "after": to}})
+			Details: map[string]any{"app_id": appID, "before": before, "after": to}})
 	})
 }
 

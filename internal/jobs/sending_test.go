@@ -45,7 +45,7 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.AppChanged, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
-		require.Equal(t, map[string]any{
+		require.Equal(t, map[string]any{"app_id": app,
 			"before": map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0, "verify_share": 0.0},
 			"after": map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false,
 				"keep_days": 3_650.0, "verify_share": 1e6},

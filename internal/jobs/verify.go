@@ -12,28 +12,33 @@ import (
 )
 
 // VerifyIn hashes every file that a job holds on to, and recounts every job from its
-// accounts and rows.
-func (s *Jobs) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+// accounts and rows. Then it compares what governs with what it ought to be.
+func (s *Jobs) VerifyIn(ctx context.Context, tx *store.Tx, ought *Replay, v *audit.Verified) error {
 	if err := s.verifyUploads(ctx, tx, v); err != nil {
 		return err
 	}
-	return verifyJobs(ctx, tx, v)
+	if err := verifyJobs(ctx, tx, ought.list.spans, v); err != nil {
+		return err
+	}
+	return ought.verifyIn(ctx, tx, v)
 }
 
 // Recount only recounts the jobs.
 func (s *Jobs) Recount(ctx context.Context) (v audit.Verified, err error) {
 	v.At = s.db.Now().UTC()
-	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, &v) })
+	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, nil, &v) })
 	return v, store.AsTrouble(err)
 }
 
-func verifyJobs(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
+// verifyJobs recounts the jobs, and finds accounts that they changed while these were
+// protected, by app.
+func verifyJobs(ctx context.Context, tx *store.Tx, protected map[string]map[string][]protect, v *audit.Verified) error {
 	imported := paged(func(last Job) ([]Job, error) {
 		return store.Collect(ctx, tx, scanJob,
 			`SELECT `+jobFields+` FROM jobs WHERE reader = '' AND state <> 'reading' AND id > $1 ORDER BY id LIMIT 100`, last.ID)
 	})
 	for j, err := range imported {
-		r := recount{ctx: ctx, tx: tx, job: j, err: err}
+		r := recount{ctx: ctx, tx: tx, job: j, protected: protected[j.AppID], err: err}
 		if r.all(); r.err != nil {
 			return r.err
 		}
@@ -52,6 +57,9 @@ type recount struct {
 	job   Job
 	wrong []string
 	err   error
+
+	protected map[string][]protect // accounts of its app, when they were
+	found     []Account            // those of them that are accounts of the job
 }
 
 func (r *recount) differ(what string, counted, stored int64) {
@@ -108,6 +116,7 @@ func (r *recount) all() {
 		SELECT COUNT(*) FROM batches WHERE job_id = $1 AND ((console = '') <> (claim = '')
 			OR console <> '' AND outcome NOT IN ('waiting', 'sending', 'in_doubt') OR console = '' AND outcome = 'sending')`), 0)
 	r.differ("accounts "+spoken(j.Kind.Done())+" without a call", r.unproved(), 0)
+	r.changedProtected()
 	if r.err == nil {
 		var changed []int64
 		changed, r.err = snapshot.Changed(r.ctx, r.tx, j.ID)
@@ -214,8 +223,11 @@ func (r *recount) planned() (l listed) {
 			return nil
 		}
 		want++
-		for _, a := range b.Accounts {
+		for place, a := range b.Accounts {
 			l.add(a.Account, a.Row)
+			if len(r.protected) > 0 && r.protected[a.Account] != nil {
+				r.found = append(r.found, Account{Account: a.Account, Batch: number, Place: place})
+			}
 		}
 		return nil
 	}, `SELECT number, first_row, size, accounts FROM planned_batches WHERE job_id = $1 ORDER BY number`)

@@ -68,8 +68,11 @@ func RequireSums(t checker, s *Console) {
 	require.Empty(t, found.Wrong)
 }
 
-// Free lets jobs begin without care, and never halts them for failures.
+// Free lets jobs begin without care, and never halts them for failures. The log knows
+// the settings from then on.
 func Free(t checker, s *Console) {
+	require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET rate_set = 0, failure_limit = 20, canary = 1, snapshot = 1,
+		keep_days = 30, verify_share = 10000`)) // as a new app has them
 	require.NoError(t, s.ChangeSettings(ctx, Operator, App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30}))
 }
 

@@ -64,6 +64,14 @@ func Open(t testing.TB, database string) *Console {
 	return over(t, storetest.Open(t, database))
 }
 
+// Reopen opens the database of a console, and leaves it as it is.
+func Reopen(t testing.TB, database string) *Console {
+	t.Helper()
+	c := New(storetest.Open(t, database))
+	c.Snapshots.UseKey([32]byte{1})
+	return c
+}
+
 // over gives a database the App, which keeps no tags and verifies nothing: so a
 // job is nothing but its changes, and a test that is about more says so (see Keep).
 func over(t testing.TB, db *store.DB) *Console {
