@@ -31,7 +31,7 @@ type logState struct {
 
 func (c *checker) log(job []byte) {
 	l := logState{codes: map[int64]audit.Code{}}
-	if f := c.members[logName]; f == nil || !c.stream(logName, f.CompressedSize64, func(from io.Reader) error { return c.lines(from, &l) }) {
+	if f := c.members[logName]; f == nil || !c.stream(logName, listBytes(f), func(from io.Reader) error { return c.lines(from, &l) }) {
 		return
 	}
 	c.Entries, c.Erased = int64(len(l.numbers)), int64(len(l.erased))

@@ -126,6 +126,13 @@ func TestTamperedPackPartIsNamed(t *testing.T) {
 	pack, key := packOf(t, s, sealedJob(t, s))
 	whole := unpack(t, pack)
 	require.Empty(t, check(repack(t, whole), key).Wrong, "packed anew as the console does")
+	for _, method := range []uint16{zip.Deflate, zip.Store} {
+		others := slices.Clone(whole)
+		for i := range others {
+			others[i].method = method
+		}
+		require.Empty(t, check(repack(t, others), key).Wrong, "packed anew as other programs do: %d", method)
+	}
 	refused := func(name, place string, parts []part) {
 		t.Helper()
 		found := check(repack(t, parts), key)
