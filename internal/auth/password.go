@@ -10,6 +10,7 @@ import (
 
 	"github.com/trustelem/zxcvbn"
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 
 	"tagsweep/internal/fault"
 )
@@ -71,15 +72,19 @@ func HashPassword(name, password string) (string, error) {
 		return "", FaultPasswordShort.With(MinPassword)
 	case len(password) > MaxPassword:
 		return "", FaultPasswordLong.With(MaxPassword)
-	case madeOfName(name, password):
+	case madeOfName(name, usual(password)):
 		return "", FaultPasswordOwnName.With()
-	case isCommon(name, password):
+	case isCommon(name, usual(password)):
 		return "", FaultPasswordCommon.With()
 	}
 	salt := make([]byte, saltBytes)
 	rand.Read(salt)
 	return format(chosen, salt, derive(password, salt, chosen, keyBytes)), nil
 }
+
+// usual is a password in the usual forms of its characters: full-width letters, as some
+// keyboards type them, are as easy to guess.
+func usual(password string) string { return norm.NFKC.String(password) }
 
 // madeOfName reports whether too little is left of a password without the user's name.
 func madeOfName(name, password string) bool {

@@ -53,10 +53,12 @@ func TestPasswordLengthIsBounded(t *testing.T) {
 
 func TestPasswordThatIsEasyToGuessIsRefused(t *testing.T) {
 	for password, want := range map[string]string{
-		"password123":               "password.common",
-		"P@ssw0rd2026":              "password.common",
-		"Passw0rd123!":              "password.common",
-		"1234567890":                "password.common",
+		"password123":  "password.common",
+		"P@ssw0rd2026": "password.common",
+		"Passw0rd123!": "password.common",
+		"1234567890":   "password.common",
+		"ｐａｓｓｗｏｒｄ１２３":  "password.common",
+		"𝐩𝐚𝐬𝐬𝐰𝐨𝐫𝐝𝟏𝟐𝟑": "password.common",
 		"qwertyuiop[]":              "password.common",
 		"aaaaaaaaaaaaaaaa":          "password.common",
 		"iloveyou2020":              "password.common",
