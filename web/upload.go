@@ -83,25 +83,19 @@ func (s *Server) uploadForm(v *request, status int, up *upload, f *fault.Error) 
 func (s *Server) createJob(v *request) error {
 	up, err := s.receive(v)
 	defer up.discard()
+	var j jobs.Job
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		drain(v)
-		refusal := audit.Entry{
-			Code:    audit.JobUploadRefused,
-			Actor:   v.actor(),
-			Target:  up.name,
-			Details: map[string]any{"reason": f.Code, "file": up.name},
-		}
-		// A context of its own: the usual reason is that the upload was given up.
-		if err := s.Audit.Record(context.WithoutCancel(v.Request().Context()), refusal); err != nil {
-			return err
-		}
+		err = errors.Join(err, s.noteRefusedUpload(v, up, f))
 	}
-	var j jobs.Job
 	if err == nil {
 		j, err = s.Jobs.Create(v.Request().Context(), v.actor(), jobs.Upload{
 			AppID: s.App.ID, Kind: up.kind, Choices: up.choices, Note: up.note, FileName: up.name,
 			AccountBytes: s.App.AccountBytes(), File: up.content(),
 		})
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid {
+			err = errors.Join(err, s.noteRefusedUpload(v, up, f))
+		}
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Invalid && !v.wantsJSON() {
 		status, _ := statusOf(v, f)
@@ -115,6 +109,22 @@ func (s *Server) createJob(v *request) error {
 		return err
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(j.ID))
+}
+
+// noteRefusedUpload records that an upload was refused: the first of a person at once, and
+// those that follow once a minute.
+func (s *Server) noteRefusedUpload(v *request, up *upload, f *fault.Error) error {
+	refusal := audit.Entry{
+		Code:    audit.JobUploadRefused,
+		Actor:   v.actor(),
+		Target:  up.name,
+		Details: map[string]any{"reason": f.Code, "file": up.name},
+	}
+	if !s.refusals.Note(v.user.ID+" upload", refusal) {
+		return nil
+	}
+	// A context of its own: the usual reason is that the upload was given up.
+	return s.Audit.Record(context.WithoutCancel(v.Request().Context()), refusal)
 }
 
 // drain reads the rest of a refused upload when that lets the answer be seen.

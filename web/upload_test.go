@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -52,6 +53,26 @@ func TestUploadErrorKeepsTheNote(t *testing.T) {
 	left, err := os.ReadDir(c.web.TempDir)
 	require.NoError(t, err)
 	require.Empty(t, left, "no part of a file stays behind")
+}
+
+// An operator who has a thousand files refused fills the log no more than one who opens pages.
+func TestRefusedUploadsAreSummedUp(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		b := c.as(auth.Operator)
+		for i := range 30 {
+			require.Equal(t, http.StatusUnprocessableEntity, b.upload(fmt.Sprintf("empty-%d.csv", i), "", "").StatusCode)
+			require.Equal(t, http.StatusUnprocessableEntity, b.upload(fmt.Sprintf("big-%d.csv", i), strings.Repeat("ann\n", 5_000), "").StatusCode)
+		}
+		refused := c.recorded(audit.Filter{Code: audit.JobUploadRefused})
+		require.Len(t, refused, 2, "the first, and one for all others")
+		require.Equal(t, "empty-0.csv", refused[1].Target)
+		require.InDelta(t, 59, refused[0].Details["count"], 0)
+		require.InDelta(t, 29, refused[0].Details["file.empty"], 0)
+		require.Len(t, refused[0].Details["targets"], 20)
+		require.NotContains(t, refused[0].Details, "file", "it would name one of many")
+		require.Empty(t, refused[0].Target)
+	})
 }
 
 func TestNoFileIsAFault(t *testing.T) {

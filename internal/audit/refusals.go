@@ -101,7 +101,7 @@ func (s *sum) entry() Entry {
 	}
 	details := map[string]any{"count": s.count, "since": s.began.UTC().Format(time.RFC3339)}
 	for name, value := range e.Details {
-		if name != "reason" && name != "method" {
+		if name != "reason" && name != "method" && name != "file" {
 			details[name] = value
 		}
 	}

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"slices"
 
@@ -31,7 +30,7 @@ var FaultKind = fault.Declare(fault.Invalid, "job.kind",
 		"page.")
 
 // Create keeps the file and makes a job whose file is to be imported. A file
-// that cannot be parsed is refused: nothing is kept but an entry in the log.
+// that cannot be parsed is refused: nothing is kept, and the caller records it.
 func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Job, err error) {
 	if !slices.Contains(Kinds, n.Kind) || n.Kind == Restore {
 		return created, FaultKind.With()
@@ -40,10 +39,6 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 		n.Choices.TagColumn = 0
 	}
 	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: n.Kind.Tagged()})
-	if f, known := errors.AsType[*fault.Error](err); known {
-		return created, errors.Join(err, s.log.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: by, Target: n.FileName,
-			Details: map[string]any{"reason": f.Code, "file": n.FileName}}))
-	}
 	if err == nil {
 		err = rows.Close()
 	}
