@@ -54,7 +54,7 @@ func TestOtherAppIsNamedEverywhere(t *testing.T) {
 			require.Contains(t, body, `data-environment="production"`, "%s: the banner is that of its app", address)
 			require.Contains(t, body, `<span class="app">Live chat</span>`, address)
 			require.Contains(t, body, "This console does not serve that app", address)
-			for _, form := range []string{"/start", "/resume", "/retry", "/undo", "/decide", "/start-now", "/first"} {
+			for _, form := range []string{"/start", "/resume", "/retry", "/undo", "/decide", "/start-now", "/first", "/erase"} {
 				require.NotContains(t, body, `action="/jobs/`+draft+form, address)
 				require.NotContains(t, body, `action="/jobs/`+paused+form, address)
 				require.NotContains(t, body, `action="/jobs/`+ended+form, address)
@@ -76,6 +76,8 @@ func TestOtherAppIsNamedEverywhere(t *testing.T) {
 				require.Contains(t, got.body, "Live chat (production)")
 			}
 		}
+		got := admin.post("/jobs/" + ended + "/erase")
+		require.Equal(t, http.StatusConflict, got.StatusCode, got.body)
 		var health healthJSON
 		c.browser().json("/healthz", &health)
 		require.Equal(t, int64(2), health.Stranded)

@@ -32,8 +32,29 @@ func (a App) AccountBytes() int {
 	return accounts.UserIDBytes
 }
 
-// SaveApp keeps an app under its id, as configured now.
+// FaultServedOtherwise says that another console makes calls of the same app elsewhere.
+var FaultServedOtherwise = fault.Declare(fault.Conflict, "app.served_otherwise",
+	"Another console on this database serves the SDKAppID %d as %s, at %s. Nothing was started, because both would "+
+		"send the same jobs. Set the same CONSOLE_TIM_DOMAIN and CONSOLE_TIM_ENVIRONMENT, or use another database. If "+
+		"you have just stopped that console, wait a few seconds.")
+
+// SaveApp keeps an app under its id, as configured now. It returns FaultServedOtherwise
+// while another console serves it at another address or as another environment: each
+// would send the other's jobs.
 func (s *Jobs) SaveApp(ctx context.Context, a App) error {
+	const alive = 5_000 // a heartbeat is written every second
+	var name, domain string
+	err := s.db.Reader().QueryRowContext(ctx, `
+		SELECT name || ' (' || environment || ')', domain FROM apps
+		WHERE id = $1 AND (domain <> $2 OR environment <> $3) AND CAST($4 AS BIGINT) = 1
+			AND EXISTS (SELECT 1 FROM consoles WHERE app_id = $1 AND seen_at > $5)`,
+		a.ID, a.Domain, a.Environment, store.Number(s.db.Shared()), store.Millis(s.db.Now())-alive).Scan(&name, &domain)
+	if err == nil {
+		return FaultServedOtherwise.With(a.SDKAppID, name, domain)
+	}
+	if err = store.IfNone(err, nil); err != nil {
+		return err
+	}
 	return s.db.Exec(ctx, `
 		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -48,6 +48,7 @@ func TestJobOfAnotherAppIsOnlyStoppedHere(t *testing.T) {
 			"resumed": func() error { _, err := s.Act(ctx, operator, paused.ID, jobs.Resume); return err },
 			"decide":  func() error { _, err := s.Decide(ctx, operator, paused.ID, jobs.Retry); return err },
 			"first":   func() error { return s.PutFirst(ctx, operator, queued.ID, true) },
+			"erase":   func() error { return s.Erase(ctx, operator, ended.ID) },
 			"retry": func() error {
 				_, err := s.Retry(ctx, operator, ended.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Unsent}}, "")
 				return err
@@ -98,5 +99,33 @@ func TestStrandedJobsAreCounted(t *testing.T) {
 		stranded, err = s.Stranded(ctx)
 		require.NoError(t, err)
 		require.Len(t, stranded, 1, "and it ended")
+	})
+}
+
+// Two consoles that say the same number and mean different services would share the jobs.
+func TestAppIsServedAtOneAddressOnly(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		require.NoError(t, s.SaveApp(ctx, otherApp))
+		beats := func(ago time.Duration) {
+			require.NoError(t, s.DB.Exec(ctx, `
+				INSERT INTO consoles (id, app_id, seen_at) VALUES ('c1', $1, $2)
+				ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, otherApp.ID, s.DB.Now().Add(-ago).UnixMilli()))
+		}
+		address, environment, name := otherApp, otherApp, otherApp
+		address.Domain, environment.Environment, name.Name = "https://staging.example", "staging", "Chat"
+		beats(time.Second)
+		for _, a := range []jobs.App{address, environment} {
+			err := s.SaveApp(ctx, a)
+			require.Equal(t, s.DB.Shared(), jobs.FaultServedOtherwise.Is(err), "%v", err) // SQLite has one console
+		}
+		if s.DB.Shared() {
+			kept, err := s.App(ctx, otherApp.ID)
+			require.NoError(t, err)
+			require.Equal(t, "production", kept.Environment)
+		}
+		require.NoError(t, s.SaveApp(ctx, otherApp), "a second console of the same app")
+		require.NoError(t, s.SaveApp(ctx, name), "what it is called may change")
+		beats(10 * time.Second)
+		require.NoError(t, s.SaveApp(ctx, address), "the other is gone")
 	})
 }

@@ -20,8 +20,12 @@ var FaultEraseEarly = fault.Declare(fault.Conflict, "snapshot.erase_early",
 	"Nothing was erased: this job has not ended and still needs its tag snapshot. Wait until it ends, or cancel it.")
 
 // Erase erases the tags that an ended job keeps; once they are, it changes nothing.
+// It returns FaultOtherApp for a job of another app, as it cannot be taken back.
 func (s *Jobs) Erase(ctx context.Context, by audit.Actor, jobID string) error {
 	j, err := s.Get(ctx, jobID)
+	if err == nil {
+		err = s.mustServe(ctx, s.db.Reader(), j)
+	}
 	if err != nil {
 		return err
 	}

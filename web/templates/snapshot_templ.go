@@ -531,7 +531,7 @@ func jobSnapshot(v View, j JobView) templ.Component {
 					}
 				}
 			}
-			if j.SnapshotInfo.Batches > 0 && j.SnapshotInfo.ErasedAt.IsZero() && j.Job.Settled() && v.Governs() {
+			if !v.Elsewhere && j.SnapshotInfo.Batches > 0 && j.SnapshotInfo.ErasedAt.IsZero() && j.Job.Settled() && v.Governs() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "<details class=\"ask\"><summary class=\"btn\" data-variant=\"outline\" data-size=\"sm\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
