@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -36,7 +37,14 @@ func governed(seq int64) audit.Entry {
 		{audit.JobSealed, jobs.Finished}, {audit.ResultsDownloaded, jobs.Finished}, {audit.TagsRead, ""}}[(seq-1)%10]
 	if e.Code = life.code; life.state != "" {
 		e.JobID = fmt.Sprintf("job%07d", seq/10)
-		e.Details = jobs.Summary(jobs.Job{ID: e.JobID, State: life.state, Kind: jobs.Clear, FileName: "churned.csv", Rows: 99, Accounts: 99})
+		details, err := json.Marshal(jobs.Summary(
+			jobs.Job{ID: e.JobID, State: life.state, Kind: jobs.Clear, FileName: "churned.csv", Rows: 99, Accounts: 99}))
+		if err == nil {
+			err = json.Unmarshal(details, &e.Details) // as they are read from the log
+		}
+		if err != nil {
+			panic(err)
+		}
 	}
 	if e.Code == audit.JobFinished || e.Code == audit.JobSealed || e.Code == audit.JobRead {
 		e.Actor = audit.System
