@@ -45,6 +45,11 @@ func (s *Server) find(v *request, account string) (found templates.Found, err er
 	if account == "" {
 		return found, nil
 	}
+	end, err := s.begin(v)
+	if err != nil {
+		return found, err
+	}
+	defer end()
 	ctx := v.Request().Context()
 	if found.Events, err = s.Jobs.History(ctx, account, accountsShown); err != nil || len(found.Events) > 0 {
 		return found, err

@@ -27,6 +27,13 @@ func (s *Server) listAudit(v *request) error {
 	}
 	filter.Before, _ = strconv.ParseInt(v.QueryParam("before"), 10, 64) // not a number: from the newest
 	filter.Limit = entriesOnAPage + 1
+	if len(filterDetails(form)) > 0 {
+		end, err := s.begin(v)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	entries, err := s.Audit.Entries(v.Request().Context(), filter)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/heavy"
 	"tagsweep/web/templates"
 )
 
@@ -31,8 +32,6 @@ var (
 			"are stored in browsers and logs, and send it in a form.")
 	faultLongForm = fault.Declare(fault.Invalid, "request.long",
 		"The form contains too much data. Nothing was changed. Send less at a time.")
-	faultDenied = fault.Declare(fault.Forbidden, "access.denied",
-		"Your role (%s) does not allow this. Nothing was changed. Ask an admin if you need access.")
 	faultBusy = fault.Declare(fault.Unavailable, "busy",
 		"The database is not available right now. Nothing was changed. Try again in a moment.")
 	faultInternal = fault.Declare(fault.Unavailable, "internal",
@@ -43,7 +42,13 @@ var (
 // fail answers a failed request with a page, a fragment, or JSON.
 func (s *Server) fail(v *request, err error) {
 	ctx := v.Request().Context()
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
+	if rightsEnded(ctx) {
+		if v.Response().Committed {
+			panic(http.ErrAbortHandler) // half an answer must not look whole
+		}
+		err = auth.FaultNoSession.Because(err)
+		v.SetRequest(v.Request().WithContext(context.WithoutCancel(ctx))) // so that it can be said
+	} else if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
 		return // nobody is there to read an answer
 	}
 	status, f := statusOf(v, err)
@@ -52,6 +57,9 @@ func (s *Server) fail(v *request, err error) {
 	}
 	if v.Response().Committed {
 		panic(http.ErrAbortHandler) // half an answer must not look whole
+	}
+	if f.Sentence == heavy.FaultOwn || f.Sentence == heavy.FaultFull {
+		retryAfter(v, int64(heavy.RetryAfter.Seconds()))
 	}
 	if err := s.writeFault(v, status, f); err != nil {
 		s.Log.Error("error page failed", "error", err, "request", v.requestID)

@@ -143,6 +143,14 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 // review collects what a person reviews before a job starts, and after a fault the
 // typed values.
 func (s *Server) review(v *request, j jobs.Job, f *fault.Error) (r templates.Review, err error) {
+	end, err := s.begin(v) // its file is parsed again
+	if err != nil {
+		return r, err
+	}
+	defer end()
+	if err := s.needsFileOf(v, j); err != nil {
+		return r, err
+	}
 	ctx := v.Request().Context()
 	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
 		return r, err

@@ -296,6 +296,7 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 
 // followJob streams the changes of a job's page.
 func (s *Server) followJob(v *request) error {
+	defer s.hold(v)()
 	ctx := v.Request().Context()
 	j, err := s.Jobs.Get(ctx, v.Param("id"))
 	if err != nil {
@@ -318,9 +319,6 @@ func (s *Server) followJob(v *request) error {
 		case <-s.live.ended.Done():
 			return nil
 		case <-beat.C:
-			if !s.sessions.alive(v) {
-				return nil
-			}
 			err = stream.write(": still here\n\n")
 		case view := <-views:
 			over := !view.Live() || reading && view.Job.State != jobs.Reading

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
 	"time"
+
+	"tagsweep/internal/heavy"
 )
 
 // A client that sends or reads too slowly is cut off: of every so many bytes, the console
@@ -35,13 +38,19 @@ func (p *pace) add(n int, began time.Time) {
 type pacedBody struct {
 	io.ReadCloser
 	connection *http.ResponseController
+	request    *request
 	pace
 }
 
-func (b *pacedBody) Read(p []byte) (int, error) {
+func (b *pacedBody) Read(p []byte) (n int, err error) {
+	ctx := b.request.Request().Context()
+	defer rest(ctx, &err)()
 	began := time.Now()
 	b.connection.SetReadDeadline(b.deadline()) // not every connection has deadlines
-	n, err := b.ReadCloser.Read(p)
+	if rightsEnded(ctx) {
+		return 0, errRightsEnded
+	}
+	n, err = b.ReadCloser.Read(p)
 	b.add(n, began)
 	if !os.IsTimeout(err) { // after that nothing more is read
 		b.connection.SetReadDeadline(time.Time{})
@@ -53,6 +62,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 type pacedWriter struct {
 	http.ResponseWriter
 	connection *http.ResponseController
+	request    *request
 	pace
 }
 
@@ -60,9 +70,14 @@ type pacedWriter struct {
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *pacedWriter) Write(p []byte) (written int, err error) {
+	ctx := w.request.Request().Context()
+	defer rest(ctx, &err)()
 	for len(p) > 0 && err == nil {
 		began, n := time.Now(), 0
 		w.connection.SetWriteDeadline(w.deadline())
+		if rightsEnded(ctx) {
+			return written, errRightsEnded
+		}
 		n, err = w.ResponseWriter.Write(p[:min(len(p), writeSize)])
 		w.add(n, began)
 		written, p = written+n, p[n:]
@@ -70,13 +85,27 @@ func (w *pacedWriter) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
+// rest lets others compute while a request waits for its client. The function it returns
+// waits for a processor again.
+func rest(ctx context.Context, err *error) func() {
+	task := heavy.Of(ctx)
+	if !task.Rest() {
+		return func() {}
+	}
+	return func() {
+		if *err == nil {
+			*err = task.Work(ctx)
+		}
+	}
+}
+
 // keepPace holds both directions of a request to the pace.
 func (s *Server) keepPace(v *request) {
 	r, w := v.Request(), v.Response()
 	connection := http.NewResponseController(w.Writer)
-	w.Writer = &pacedWriter{ResponseWriter: w.Writer, connection: connection, pace: pace{within: s.PaceWait}}
+	w.Writer = &pacedWriter{ResponseWriter: w.Writer, connection: connection, request: v, pace: pace{within: s.PaceWait}}
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &pacedBody{ReadCloser: r.Body, connection: connection, pace: pace{within: s.PaceWait}}
+		r.Body = &pacedBody{ReadCloser: r.Body, connection: connection, request: v, pace: pace{within: s.PaceWait}}
 		connection.SetReadDeadline(time.Now().Add(s.PaceWait)) // also for a body that nobody reads
 	}
 }

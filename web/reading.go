@@ -9,6 +9,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/heavy"
 	"tagsweep/internal/jobs"
 )
 
@@ -86,6 +87,7 @@ func (s *Server) rereadJob(v *request) error {
 	if err != nil {
 		return s.jobAgain(v, err)
 	}
+	heavy.Of(ctx).End()
 	if err := s.awaitRead(v, id); err != nil {
 		return err
 	}

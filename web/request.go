@@ -26,6 +26,7 @@ type request struct {
 	text      *messages.Text
 	session   *sessions.Session // nil when signed out
 	user      auth.User         // zero when signed out
+	needs     auth.Permission   // of the route
 }
 
 const requestKey = "request"
@@ -115,6 +116,7 @@ func withoutSession(v *request) bool {
 func (s *Server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		v := s.requestOf(c)
+		v.needs = r.permission
 		switch {
 		case r.permission == auth.Public:
 		case !v.signedIn():
@@ -144,7 +146,7 @@ func (s *Server) deny(v *request, r route) error {
 	if s.refusals.Note(v.user.ID+" "+string(r.permission), denied) {
 		err = s.Audit.Record(v.Request().Context(), denied)
 	}
-	return faultDenied.Because(err, v.user.Role)
+	return auth.FaultDenied.Because(err, v.user.Role)
 }
 
 // formLimit is more than any form of the console needs, in bytes; only a list

@@ -24,6 +24,13 @@ func (s *Server) listRows(v *request) error {
 	if page.Outcome != "" && !slices.Contains(jobs.Outcomes, page.Outcome) {
 		return faultNoOutcome.With(string(page.Outcome))
 	}
+	if page.Prefix != "" || page.Outcome != "" {
+		end, err := s.begin(v)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	after, _ := strconv.ParseInt(v.QueryParam("after"), 10, 64) // not a number: from the first
 	found, err := s.Jobs.Rows(v.Request().Context(), j.ID,
 		jobs.RowFilter{Outcome: page.Outcome, Prefix: page.Prefix, After: after, Limit: rowsOnAPage + 1})

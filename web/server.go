@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +18,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/evidence"
+	"tagsweep/internal/heavy"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
 )
@@ -39,6 +41,7 @@ type Config struct {
 	TempDir       string // for uploads on their way; "" = the system's
 	SecureCookies bool   // cookies travel over HTTPS only; false is for this machine alone
 
+	Heavy          *heavy.Limits // of work that costs much; nil: its own
 	PaceWait       time.Duration // see pacedBody; 0 = 30 s
 	TrustedProxies []*net.IPNet  // whose X-Forwarded-For is believed; from others it could be made up
 }
@@ -57,6 +60,7 @@ type Server struct {
 	origin        *http.CrossOriginProtection
 	devices       *devices
 	refusals      *audit.Refusals
+	rights        rights
 
 	visitors, people, proxies connections
 }
@@ -77,28 +81,28 @@ var routes = []route{
 	{http.MethodPost, "/language", auth.Public, (*Server).setLanguage},
 
 	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},
-	{http.MethodPost, "/jobs", auth.RunJobs, (*Server).createJob},
+	{http.MethodPost, "/jobs", auth.RunJobs, limited((*Server).createJob)},
 	{http.MethodGet, "/jobs/new", auth.RunJobs, (*Server).newJob},
 	{http.MethodGet, "/jobs/:id", auth.ReadJobs, (*Server).showJob},
-	{http.MethodPost, rereadPath, auth.RunJobs, (*Server).rereadJob},
+	{http.MethodPost, rereadPath, auth.RunJobs, limited((*Server).rereadJob)},
 	{http.MethodPost, "/jobs/:id/start", auth.RunJobs, (*Server).startJob},
 	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
 	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, (*Server).resumeJob},
 	{http.MethodPost, "/jobs/:id/cancel", auth.RunJobs, actOnJob(jobs.Cancel)},
 	{http.MethodPost, "/jobs/:id/start-now", auth.RunJobs, actOnJob(jobs.StartNow)},
 	{http.MethodPost, "/jobs/:id/decide", auth.RunJobs, (*Server).decideJob},
-	{http.MethodPost, "/jobs/:id/retry", auth.RunJobs, (*Server).retryJob},
-	{http.MethodPost, undoPath, auth.RunJobs, (*Server).undoJob},
+	{http.MethodPost, "/jobs/:id/retry", auth.RunJobs, limited((*Server).retryJob)},
+	{http.MethodPost, undoPath, auth.RunJobs, limited((*Server).undoJob)},
 	{http.MethodPost, "/jobs/:id/erase", auth.Govern, (*Server).eraseTags},
 	{http.MethodPost, "/jobs/:id/first", auth.Govern, (*Server).putJobFirst},
 	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
 	{http.MethodGet, "/jobs/:id/rows", auth.ReadJobs, (*Server).listRows},
-	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, (*Server).downloadResults},
-	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, (*Server).downloadRejects},
-	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, (*Server).downloadReport},
-	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, (*Server).downloadTags},
-	{http.MethodGet, "/jobs/:id/evidence.zip", auth.ReadAudit, (*Server).downloadEvidence},
-	{http.MethodGet, "/jobs/:id/sample", auth.ReadAudit, (*Server).drawSample},
+	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, limited((*Server).downloadResults)},
+	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, limited((*Server).downloadRejects)},
+	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, limited((*Server).downloadReport)},
+	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, limited((*Server).downloadTags)},
+	{http.MethodGet, "/jobs/:id/evidence.zip", auth.ReadAudit, limited((*Server).downloadEvidence)},
+	{http.MethodGet, "/jobs/:id/sample", auth.ReadAudit, limited((*Server).drawSample)},
 
 	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
 	{http.MethodPost, readTagsPath, auth.ReadJobs, (*Server).readAccount},
@@ -107,8 +111,8 @@ var routes = []route{
 	{http.MethodPost, protectPath + "/remove", auth.Protect, (*Server).unprotectAccount},
 	{http.MethodGet, auditPath, auth.ReadAudit, (*Server).listAudit},
 	{http.MethodGet, auditPath + "/:seq", auth.ReadAudit, (*Server).showEntry},
-	{http.MethodGet, auditPath + "/export.csv", auth.ReadAudit, exportAudit(csvExport)},
-	{http.MethodGet, auditPath + "/export.jsonl", auth.ReadAudit, exportAudit(jsonLinesExport)},
+	{http.MethodGet, auditPath + "/export.csv", auth.ReadAudit, limited(exportAudit(csvExport))},
+	{http.MethodGet, auditPath + "/export.jsonl", auth.ReadAudit, limited(exportAudit(jsonLinesExport))},
 	{http.MethodGet, reviewPath, auth.Review, (*Server).showReview},
 	{http.MethodPost, reviewPath, auth.Review, (*Server).signOff},
 	{http.MethodGet, proofPath, auth.ReadAudit, (*Server).showProof},
@@ -151,6 +155,9 @@ func New(c Config) (*Server, error) {
 	if c.UploadLimit == 0 {
 		c.UploadLimit = DefaultUploadLimit
 	}
+	if c.Heavy == nil {
+		c.Heavy = heavy.New()
+	}
 	if c.PaceWait == 0 {
 		c.PaceWait = paceWait
 	}
@@ -170,6 +177,7 @@ func New(c Config) (*Server, error) {
 		origin:   http.NewCrossOriginProtection(),
 		devices:  newDevices(c),
 		refusals: audit.NewRefusals(c.Audit),
+		rights:   rights{users: c.Users, held: map[*heldRight]bool{}},
 		visitors: connections{bounds: boundsOfVisitors},
 		people:   connections{bounds: boundsOfPeople},
 		proxies:  connections{bounds: boundsOfProxies},
@@ -200,7 +208,12 @@ func addressOf(proxies []*net.IPNet) echo.IPExtractor {
 func (s *Server) Handler() http.Handler { return s.echo }
 
 // Run does what goes on beside requests, until ctx ends.
-func (s *Server) Run(ctx context.Context) { s.refusals.Run(ctx) }
+func (s *Server) Run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { s.refusals.Run(ctx) })
+	both.Go(func() { s.rights.run(ctx) })
+	both.Wait()
+}
 
 // Flush records what was refused lately. Call it once nothing is served any more.
 func (s *Server) Flush(ctx context.Context) error { return s.refusals.Flush(ctx) }

@@ -178,14 +178,6 @@ func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User) error {
 	return session.Save(v.Request(), v.Response())
 }
 
-// alive reports whether a session is still valid: its user may have been disabled, or
-// have signed out elsewhere.
-func (s *sessionStore) alive(v *request) bool {
-	record := v.session.Values[recordKey{}].(auth.Session)
-	_, _, err := s.users.Session(v.Request().Context(), record.TokenHash)
-	return err == nil
-}
-
 // forget deletes the cookie.
 func (s *sessionStore) forget(v *request) {
 	gone := s.cookie

@@ -19,6 +19,7 @@ import (
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/heavy"
 	"tagsweep/internal/jobs"
 	"tagsweep/web/templates"
 	"tagsweep/web/templates/messages"
@@ -81,13 +82,21 @@ func (s *Server) uploadForm(v *request, status int, up *upload, f *fault.Error) 
 
 // createJob takes an upload and makes a job of it.
 func (s *Server) createJob(v *request) error {
+	task := heavy.Of(v.Request().Context())
+	task.Rest() // until all of the file has come
 	up, err := s.receive(v)
 	defer up.discard()
-	var j jobs.Job
+	if rightsEnded(v.Request().Context()) {
+		return errRightsEnded
+	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		drain(v)
 		err = errors.Join(err, s.noteRefusedUpload(v, up, f))
 	}
+	if err == nil {
+		err = task.Need(v.Request().Context(), needs(up.content()))
+	}
+	var j jobs.Job
 	if err == nil {
 		j, err = s.Jobs.Create(v.Request().Context(), v.actor(), jobs.Upload{
 			AppID: s.App.ID, Kind: up.kind, Choices: up.choices, Note: up.note, FileName: up.name,
@@ -102,6 +111,7 @@ func (s *Server) createJob(v *request) error {
 		return s.uploadForm(v, status, up, f)
 	}
 	up.discard() // the file is in the database by now
+	task.End()
 	if err == nil {
 		err = s.awaitRead(v, j.ID)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/engine"
+	"tagsweep/internal/heavy"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/tim"
 	"tagsweep/web"
@@ -121,7 +122,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	}
 	con.engine = engine.New(engine.Config{App: app, Client: client,
 		Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
-	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log}
+	limits := heavy.New()
+	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log, Heavy: limits}
 	con.web, err = web.New(
 		web.Config{
 			DB:             con.db,
@@ -129,6 +131,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 			Users:          con.users,
 			Jobs:           con.jobs,
 			Evidence:       con.evidence,
+			Heavy:          limits,
 			App:            app,
 			Trouble:        con.engine.Trouble,
 			ReadTags:       con.engine.ReadTags,

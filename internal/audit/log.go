@@ -265,8 +265,16 @@ func (l *Log) Has(ctx context.Context, q store.Querier, seq int64, code Code, jo
 		`SELECT COUNT(*) > 0 FROM audit_lines WHERE seq = $1 AND code = $2 AND job_id = $3`, seq, code, jobID)
 }
 
-// maxOfJob is how many entries of a job SeqsOf returns.
+// maxOfJob is how many entries of a job SeqsOf and OfJobIn return.
 const maxOfJob = 100
+
+// OfJobIn returns the last entries of a job of some events, in ascending order.
+func (l *Log) OfJobIn(ctx context.Context, q store.Querier, jobID string, codes ...Code) ([]Entry, error) {
+	entries, err := store.Collect(ctx, q, scanEntry,
+		selectLines+`job_id <> '' AND job_id = $1 AND code IN `+listOf(codes)+` ORDER BY seq DESC LIMIT $2`, jobID, maxOfJob)
+	slices.Reverse(entries)
+	return entries, err
+}
 
 // SeqsOf returns the numbers of a job's entries of some events, in ascending order.
 func (l *Log) SeqsOf(ctx context.Context, q store.Querier, jobID string, codes ...Code) ([]int64, error) {

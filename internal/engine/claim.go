@@ -126,7 +126,7 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 		if !exclusive { // it writes the job's row, which must be locked before others
 			return nil, store.ErrExclusive
 		}
-		if err := e.Jobs.Begin(ctx, tx, j.id); err != nil {
+		if may, err := e.Jobs.Begin(ctx, tx, j.id); err != nil || !may {
 			return nil, err
 		}
 	}

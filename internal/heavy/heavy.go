@@ -29,7 +29,8 @@ const RetryAfter = 5 * time.Second
 const (
 	ownTasks = 4
 	allTasks = 24
-	patience = 2 * time.Second       // until there is room
+	patience = 3 * time.Second       // until there is room
+	lately   = 30 * time.Second      // until there is more memory, for work that has begun
 	slice    = 10 * time.Millisecond // of a processor, before others have their turn
 )
 
@@ -65,10 +66,11 @@ func New() *Limits {
 	}
 }
 
-// Task is work that has room. One goroutine does it.
+// Task is work that has room. One goroutine does it. Context carries it to what works.
 type Task struct {
 	limits *Limits
 	ends   []func()
+	ended  bool
 	since  time.Time // since when it has a processor; zero: it has none
 }
 
@@ -102,14 +104,37 @@ func (l *Limits) Begin(ctx context.Context, who string, memory int64) (*Task, er
 	return nil, full
 }
 
+// Background returns a task of the console itself, which only shares the processors.
+func (l *Limits) Background() *Task {
+	if l == nil {
+		return nil
+	}
+	return &Task{limits: l}
+}
+
+type taskKey struct{}
+
+// With returns a context in which the task is known.
+func With(ctx context.Context, t *Task) context.Context { return context.WithValue(ctx, taskKey{}, t) }
+
+// Of returns the task of a context. A nil task has no limits: all methods do nothing.
+func Of(ctx context.Context) *Task {
+	t, _ := ctx.Value(taskKey{}).(*Task)
+	return t
+}
+
 // Need is more memory that the task takes. It returns FaultFull when there is none.
 func (t *Task) Need(ctx context.Context, memory int64) error {
-	within, cancel := context.WithTimeout(ctx, patience)
+	if t == nil {
+		return nil
+	}
+	t.Rest()
+	within, cancel := context.WithTimeout(ctx, lately)
 	defer cancel()
 	if err := t.take(within, t.limits.memory, memory); err != nil {
 		return FaultFull.Because(err)
 	}
-	return nil
+	return t.Work(ctx)
 }
 
 func (t *Task) take(ctx context.Context, from *semaphore.Weighted, n int64) error {
@@ -122,24 +147,30 @@ func (t *Task) take(ctx context.Context, from *semaphore.Weighted, n int64) erro
 
 // End gives back all that the task has.
 func (t *Task) End() {
+	if t == nil {
+		return
+	}
 	t.Rest()
 	for _, end := range t.ends {
 		end()
 	}
-	t.ends = nil
+	t.ends, t.ended = nil, true
 }
 
-// Rest gives the processor back, while the task waits for something else.
-func (t *Task) Rest() {
-	if !t.since.IsZero() {
-		t.since = time.Time{}
-		t.limits.processors.Release(1)
+// Rest gives the processor back, while the task waits for something else. It reports
+// whether the task had one.
+func (t *Task) Rest() (had bool) {
+	if t == nil || t.since.IsZero() {
+		return false
 	}
+	t.since = time.Time{}
+	t.limits.processors.Release(1)
+	return true
 }
 
-// Work waits for a processor.
+// Work waits for a processor. A task that has ended needs none.
 func (t *Task) Work(ctx context.Context) error {
-	if !t.since.IsZero() {
+	if t == nil || t.ended || !t.since.IsZero() {
 		return nil
 	}
 	err := t.limits.processors.Acquire(ctx, 1)
@@ -152,7 +183,7 @@ func (t *Task) Work(ctx context.Context) error {
 // Turn lets others have the processor, if the task has had it for long enough. Call it
 // often.
 func (t *Task) Turn(ctx context.Context) error {
-	if t == nil || time.Since(t.since) < slice {
+	if t == nil || t.since.IsZero() || time.Since(t.since) < slice {
 		return nil
 	}
 	t.Rest()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -36,8 +37,10 @@ func TestTasksOfAPersonAreBounded(t *testing.T) {
 		task.End()
 		for _, task := range tasks {
 			task.End()
+			require.NoError(t, task.Work(t.Context()), "what has ended takes nothing any more")
 		}
 		require.Empty(t, l.people)
+		require.True(t, l.processors.TryAcquire(int64(max(1, runtime.GOMAXPROCS(0)-1))))
 	})
 }
 
@@ -72,8 +75,9 @@ func TestFewerComputeThanThereAreProcessors(t *testing.T) {
 		var turns [8]atomic.Int64
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
+		var all sync.WaitGroup
 		for i := range turns {
-			go func() {
+			all.Go(func() {
 				task, err := l.Begin(ctx, fmt.Sprint(i), Light)
 				if err != nil {
 					return
@@ -89,11 +93,9 @@ func TestFewerComputeThanThereAreProcessors(t *testing.T) {
 						return
 					}
 				}
-			}()
+			})
 		}
-		synctest.Wait()
-		<-ctx.Done()
-		synctest.Wait()
+		all.Wait()
 		require.LessOrEqual(t, most.Load(), int64(max(1, runtime.GOMAXPROCS(0)-1)))
 		for i := range turns {
 			require.Positive(t, turns[i].Load(), "every one has its turn")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/store"
 )
 
@@ -162,13 +163,38 @@ func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltR
 	return after, true, err
 }
 
-// Begin says that the first batch of a job was claimed.
-func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) error {
+// Begin says that the first batch of a job is claimed. If nothing of it was sent yet, and
+// who started it may no longer start jobs, the job halts instead, and nothing may be claimed.
+func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) (may bool, err error) {
 	was, err := job(ctx, tx, jobID)
-	if err == nil {
-		_, _, err = s.act(ctx, tx, was, Begin, HaltReason{}, nil)
+	if err != nil {
+		return false, err
 	}
-	return err
+	if was.Calls == 0 && was.Counts[Waiting] == was.Accounts {
+		starter, err := s.starter(ctx, tx, jobID)
+		if err != nil {
+			return false, err
+		}
+		if may, err = auth.StillMay(ctx, tx, starter, auth.RunJobs); err != nil {
+			return false, err
+		}
+		if !may {
+			return false, s.Halt(ctx, tx, jobID, HaltReason{Code: CodeStarter, Info: starter.Name})
+		}
+	}
+	_, _, err = s.act(ctx, tx, was, Begin, HaltReason{}, nil)
+	return err == nil, err
+}
+
+// starter is the person who started a job, or let it go on since, as the log says.
+func (s *Jobs) starter(ctx context.Context, tx *store.Tx, jobID string) (by audit.Actor, err error) {
+	entries, err := s.log.OfJobIn(ctx, tx, jobID, audit.JobStarted, audit.JobStartNow, audit.JobResumed)
+	for _, e := range entries {
+		if e.Actor.ID != audit.System.ID || by.ID == "" {
+			by = e.Actor
+		}
+	}
+	return by, err
 }
 
 // HaltReason says why a job stops itself.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
@@ -112,6 +113,9 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 		err = s.mustServe(ctx, tx, c.was)
 	}
 	if err == nil {
+		err = auth.Confirm(ctx, tx, by, auth.RunJobs)
+	}
+	if err == nil {
 		err = c.may(a)
 	}
 	if err == nil {
@@ -204,7 +208,8 @@ func (s *Jobs) Resume(ctx context.Context, by audit.Actor, id string, policy sna
 	return s.change(ctx, by, id, Resume, func(c *change) (err error) {
 		c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
 		switch {
-		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable || c.was.HaltCode == CodeNotStarted:
+		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable ||
+			c.was.HaltCode == CodeNotStarted || c.was.HaltCode == CodeStarter:
 			return nil
 		case c.was.HaltCode == CodeFailures:
 			// Counting starts anew, with a higher limit, so that the same bad list does not halt it again.

@@ -14,6 +14,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/heavy"
 )
 
 // Import is a job whose file is to be imported.
@@ -83,6 +84,7 @@ type Importer struct {
 	Jobs    *Jobs
 	TempDir string // for sorting; "" = the system's
 	Log     *slog.Logger
+	Heavy   *heavy.Limits // whose processors importing shares; nil: none
 
 	beforeSave func() error // tests let something happen between two slices
 }
@@ -126,11 +128,18 @@ func (i *Importer) loop(ctx context.Context, most int64) {
 
 // Next imports one file of at most so many bytes (0: any), if one waits.
 func (i *Importer) Next(ctx context.Context, mostBytes int64) (read bool, err error) {
+	task := i.Heavy.Background()
+	defer task.End()
+	ctx = heavy.With(ctx, task)
 	im, err := i.Jobs.ClaimImport(ctx, mostBytes)
 	if err != nil || im == nil {
 		return false, err
 	}
+	if err := task.Work(ctx); err != nil {
+		return false, err
+	}
 	imported, err := i.parse(ctx, im)
+	task.Rest()
 	if err == nil {
 		err = i.Jobs.FinishImport(ctx, im, imported)
 	}

@@ -278,6 +278,7 @@ const (
 	CodeGained      = -13 // halted, this restore alone: an account has gained other tags, and it was chosen to stop then
 	CodeUnreadable  = -14 // halted, this job alone: the tags that are kept for it cannot be read, or cannot be kept
 	CodeNotStarted  = -15 // halted, this job alone: the log does not say that it was started as it is
+	CodeStarter     = -16 // halted before anything was sent: who started it may no longer start jobs
 )
 
 // Uncertain reports whether an account that failed with the code may have been changed.

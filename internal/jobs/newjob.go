@@ -8,6 +8,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
@@ -79,6 +80,9 @@ func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d deriva
 		return created, err
 	}
 	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
+		if err := auth.Confirm(ctx, tx, by, auth.RunJobs); err != nil {
+			return err
+		}
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
 				source, policy, only_tags, checks, choices, understood_by, understood_at, snapshot)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tagsweep/internal/accounts"
+	"tagsweep/internal/heavy"
 )
 
 // A slice is saved when it holds so much, or so long after the last one.
@@ -232,12 +233,20 @@ const GroupFirst = 10
 // save writes the slice down when it is full, when it is time, or in any case,
 // while parsing goes on. All waits for it.
 func (p *parsing) save(ctx context.Context, read int, all bool) error {
+	task := heavy.Of(ctx)
+	if err := task.Turn(ctx); err != nil {
+		return err
+	}
 	s := &p.slice
 	full := len(s.SetAsides) >= sliceSetAsides || len(s.Batches) >= sliceBatches || p.tags >= sliceTags || len(s.Names) >= sliceNames
 	if !all && !full && time.Since(p.saved) < sliceEvery {
 		return nil
 	}
+	task.Rest()
 	if err := p.saving.Wait(); err != nil {
+		return err
+	}
+	if err := task.Work(ctx); err != nil {
 		return err
 	}
 	slice := p.slice
@@ -252,7 +261,11 @@ func (p *parsing) save(ctx context.Context, read int, all bool) error {
 		return p.Jobs.SaveSlice(ctx, p.im, slice)
 	})
 	if all {
-		return p.saving.Wait()
+		task.Rest()
+		if err := p.saving.Wait(); err != nil {
+			return err
+		}
+		return task.Work(ctx)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/heavy"
 	"tagsweep/internal/store"
 )
 
@@ -132,6 +133,9 @@ type storedFile struct {
 
 // ReadAt implements io.ReaderAt.
 func (f *storedFile) ReadAt(p []byte, at int64) (n int, err error) {
+	if err := heavy.Of(f.ctx).Turn(f.ctx); err != nil {
+		return 0, err
+	}
 	for n < len(p) {
 		if err := f.hold(at / chunkBytes); err != nil {
 			return n, err

@@ -16,6 +16,9 @@ var (
 	FaultDamaged = fault.Declare(fault.Invalid, "file.damaged",
 		"Upload failed: the file is damaged, incomplete or compressed in an unsupported way. Create it again, "+
 			"or upload the unpacked file.")
+	FaultInflated = fault.Declare(fault.Invalid, "file.inflated",
+		"Upload failed: the content unpacks to more than %d times its size, which is unusual for a list. Save it as "+
+			"“CSV UTF-8”, and upload that file without packing it.")
 	FaultUnpacked = fault.Declare(fault.Invalid, "file.unpacked",
 		"Upload failed: the unpacked file is larger than %s. Split it into smaller files, and upload them one "+
 			"by one.")

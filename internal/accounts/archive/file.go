@@ -34,7 +34,8 @@ func Gzip(s *Source, limit int64, progress *Progress) (*File, error) {
 		if err != nil {
 			return nil, s.Explain(err)
 		}
-		return &unpacked{ReadCloser: r, source: s, budget: UnpackBudget(limit)}, nil
+		return &unpacked{ReadCloser: r, source: s, budget: UnpackBudget(limit),
+			ratio: inflateBudget(s.Size(), inflatedText, littleText)}, nil
 	}}
 	if header.Name != "" {
 		f.Name = readableName(path.Base(header.Name))

@@ -6,6 +6,8 @@
 //     .DS_Store, Thumbs.db, desktop.ini, ~$name), do not count. More than one file,
 //     none, a password, damage, or more bytes than a budget allows: each is a fault.
 //   - Sizes that the archive states are not believed.
+//   - What unpacks to many times its size is refused: text beyond 300 times, a part of a
+//     workbook beyond 100 times, unless it is small. Files of a ZIP do not share bytes.
 //   - A gzip of several members is one file. Bytes behind its end are damage.
 //   - Of a ZIP, at most 4 MiB of contents are read.
 package archive
@@ -81,6 +83,20 @@ type Budget struct {
 // NewBudget allows so many bytes, and gives an error beyond.
 func NewBudget(bytes int64, over error) *Budget { return &Budget{bytes, over} }
 
+// What is packed unpacks to at most so many times its size, but a little is always
+// allowed. Text may repeat itself more than the XML of a workbook, and costs less.
+const (
+	inflatedXML  = 100
+	inflatedText = 300
+	littleXML    = 64 << 20 // in all parts of a ZIP
+	littleText   = 64 << 20
+)
+
+// inflateBudget allows what so many packed bytes may unpack to.
+func inflateBudget(packed, times, little int64) *Budget {
+	return NewBudget(max(packed*times, little), FaultInflated.With(times))
+}
+
 // UnpackBudget allows so many bytes, and gives FaultUnpacked beyond.
 func UnpackBudget(bytes int64) *Budget { return NewBudget(bytes, FaultUnpacked.With(Size(bytes))) }
 
@@ -97,12 +113,15 @@ type unpacked struct {
 	io.ReadCloser
 	source *Source
 	budget *Budget
+	ratio  *Budget
 }
 
 func (u *unpacked) Read(b []byte) (int, error) {
 	n, err := u.ReadCloser.Read(b)
-	if over := u.budget.Take(n); over != nil {
-		return 0, over
+	for _, budget := range []*Budget{u.budget, u.ratio} {
+		if over := budget.Take(n); over != nil {
+			return 0, over
+		}
 	}
 	if err != nil && err != io.EOF {
 		err = u.source.Explain(err)

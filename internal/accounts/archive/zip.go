@@ -18,6 +18,7 @@ const (
 
 var (
 	errBudget  = errors.New("too much is read")
+	errShared  = errors.New("files of the archive are larger than the archive")
 	errMissing = errors.New("a file of the archive is missing")
 )
 
@@ -41,9 +42,13 @@ func OpenZIP(s *Source) (*ZIP, error) {
 		return nil, s.Explain(err)
 	}
 	within.left = 1 << 62
+	packed := uint64(0)
 	z := &ZIP{Source: s, byName: map[string]*zip.File{}}
 	for _, file := range directory.File {
 		name := plainName(file.Name)
+		if packed += min(file.CompressedSize64, 1<<62); packed > uint64(s.Size()) { // files that share bytes unpack to any size
+			return nil, s.Explain(errShared)
+		}
 		if file.Flags&encrypted != 0 {
 			return nil, FaultEncrypted.With()
 		}
@@ -115,10 +120,19 @@ func sizeOf(file *zip.File) int64 { return max(1, int64(min(file.UncompressedSiz
 // Open unpacks a file. It returns FaultDamaged, or the error of the source; so does
 // reading, and the budget's fault.
 func (z *ZIP) Open(name string, b *Budget) (io.ReadCloser, error) {
-	return z.open(z.byName[plainName(name)], b)
+	file := z.byName[plainName(name)]
+	return z.open(file, b, inflateBudget(z.packed(file), inflatedXML, littleXML/int64(max(1, len(z.files)))))
 }
 
-func (z *ZIP) open(file *zip.File, b *Budget) (io.ReadCloser, error) {
+// packed is the size of a file as it is in the archive, which cannot be more than that.
+func (z *ZIP) packed(file *zip.File) int64 {
+	if file == nil {
+		return 0
+	}
+	return int64(min(file.CompressedSize64, uint64(z.Size())))
+}
+
+func (z *ZIP) open(file *zip.File, b, ratio *Budget) (io.ReadCloser, error) {
 	if file == nil {
 		return nil, z.Explain(errMissing)
 	}
@@ -126,7 +140,7 @@ func (z *ZIP) open(file *zip.File, b *Budget) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, z.Explain(err)
 	}
-	return &unpacked{ReadCloser: r, source: z.Source, budget: b}, nil
+	return &unpacked{ReadCloser: r, source: z.Source, budget: b, ratio: ratio}, nil
 }
 
 // Single returns the one file in the archive. It returns FaultNoFile or
@@ -144,7 +158,7 @@ func (z *ZIP) Single(limit int64, progress *Progress) (*File, error) {
 		Packed: "ZIP",
 		Name:   readableName(path.Base(slashed(file.Name))),
 		open: func() (io.ReadCloser, error) {
-			r, err := z.open(file, UnpackBudget(limit))
+			r, err := z.open(file, UnpackBudget(limit), inflateBudget(z.packed(file), inflatedText, littleText))
 			if err != nil {
 				return nil, err
 			}

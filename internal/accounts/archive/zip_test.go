@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"io"
 	"strings"
 	"testing"
@@ -95,6 +96,17 @@ func TestBudgetIsOfWhatIsUnpacked(t *testing.T) {
 			require.Contains(t, err.Error(), "1048575 bytes")
 		})
 	}
+}
+
+// Files that overlap would unpack to any size.
+func TestFilesOfAZIPDoNotShareBytes(t *testing.T) {
+	file := []byte(filetest.ZIP(t, "a.csv", strings.Repeat("a1\n", 1000), "b.csv", strings.Repeat("a1\n", 1000)))
+	_, err := OpenZIP(source(string(file)))
+	require.NoError(t, err)
+	directory := strings.LastIndex(string(file), "PK\x01\x02")
+	binary.LittleEndian.PutUint32(file[directory+20:], uint32(len(file))) // what the second one says it takes
+	_, err = OpenZIP(source(string(file)))
+	require.True(t, FaultDamaged.Is(err), "%v", err)
 }
 
 // FuzzArchive: whatever the bytes, an archive is unpacked or refused.

@@ -64,7 +64,9 @@ func (s *Console) Take(ctx context.Context, jobID string, number int64) (h *Hand
 			return nil
 		}
 		if err == nil && state == jobs.Queued {
-			err = s.Begin(ctx, tx, jobID)
+			if may, failed := s.Begin(ctx, tx, jobID); failed != nil || !may {
+				return cmp.Or(failed, fmt.Errorf("job %s may not begin", jobID))
+			}
 		}
 		if err == nil {
 			taken.Seqs, err = openIn(ctx, tx, jobID, number)

@@ -1,0 +1,55 @@
+package auth
+
+import (
+	"context"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+)
+
+// FaultDenied says that a role does not allow something.
+var FaultDenied = fault.Declare(fault.Forbidden, "access.denied",
+	"Your role (%s) does not allow this. Nothing was changed. Ask an admin if you need access.")
+
+// Confirm asks again whether somebody who signed in may still do something, in the
+// transaction that does it: since the request began, their session may have ended, and they
+// may have been disabled or have another role. It returns FaultNoSession or FaultDenied.
+// The console itself, and people on its machine, have no session.
+func Confirm(ctx context.Context, q store.Querier, by audit.Actor, p Permission) error {
+	if by.Session == "" {
+		return nil
+	}
+	role, err := store.Value[Role](ctx, q, `
+		SELECT u.role FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND u.disabled_at = 0`, by.Session)
+	if err != nil {
+		return store.IfNone(err, FaultNoSession.With())
+	}
+	if !role.May(p) {
+		return FaultDenied.With(role)
+	}
+	return nil
+}
+
+// StillMay reports whether the user who did something earlier may do it now. What the
+// console itself did, and people on its machine, needs no user.
+func StillMay(ctx context.Context, q store.Querier, by audit.Actor, p Permission) (bool, error) {
+	if by.SignedIn != audit.ByPassword {
+		return true, nil
+	}
+	role, err := store.Column[Role](ctx, q, `SELECT role FROM users WHERE id = $1 AND disabled_at = 0`, by.ID)
+	return len(role) == 1 && role[0].May(p), err
+}
+
+// Roles returns the role of everybody who is signed in, by session.
+func (us *Users) Roles(ctx context.Context) (map[string]Role, error) {
+	roles := map[string]Role{}
+	return roles, store.Each(ctx, us.db.Reader(), func(row store.Scanner) error {
+		var session string
+		var role Role
+		err := row.Scan(&session, &role)
+		roles[session] = role
+		return err
+	}, `SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.disabled_at = 0 AND s.expires_at > $1`,
+		store.Millis(us.db.Now()))
+}
