@@ -74,6 +74,7 @@ func (s *Server) signIn(v *request) error {
 	if err := s.sessions.begin(v, by, user); err != nil {
 		return err
 	}
+	s.belongs(v.Request(), user.ID)
 	if err := s.devices.remember(v.Response(), attempt.Device, user.Name); err != nil {
 		return err
 	}
