@@ -67,7 +67,7 @@ func (v *apiClient) get(path string) (*http.Response, string) {
 
 // upload sends a file and returns the answer.
 func (v *apiClient) upload(name string, content []byte) (*http.Response, string) {
-	return v.do(v.uploading(name, content, nil))
+	return v.do(v.uploading(name, content, url.Values{"note": {"from a test"}}))
 }
 
 func (v *apiClient) uploading(name string, content []byte, form url.Values) *http.Request {

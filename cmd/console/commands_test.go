@@ -41,7 +41,7 @@ func TestSecondConsoleOnSQLiteIsRefused(t *testing.T) {
 	_, base := simulate(t, nil)
 	p := newProgram(t, base, storetest.SQLiteFile(t))
 	p.start()
-	out, err := p.command("", "serve")
+	out, err := p.another().command("", "serve")
 	require.Error(t, err)
 	require.Contains(t, out, "Another console is using this database file")
 }
