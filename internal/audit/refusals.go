@@ -96,6 +96,7 @@ func named(names []string, name string) []string {
 // all of them did the same, and else the first twenty.
 func (s *sum) entry() Entry {
 	e := s.last
+	e.Actor.Session = "" // it may be over by now
 	if s.count == 1 {
 		return e
 	}
@@ -108,7 +109,7 @@ func (s *sum) entry() Entry {
 	for reason, n := range s.reasons {
 		details[reason] = n
 	}
-	e.Actor.RequestID, e.Actor.UserAgent, e.Actor.Session = "", "", ""
+	e.Actor.RequestID, e.Actor.UserAgent = "", ""
 	if len(s.actors) > 1 {
 		e.Actor.Name = ""
 	}
