@@ -75,6 +75,18 @@ CREATE TABLE kill_switch (
 
 INSERT INTO kill_switch (id, thrown_at, thrown_by, reason) VALUES (1, 0, '', '');
 
+-- Its one row counts the batches that were about to be sent, of every app. Each console
+-- saves the number outside the database before the call leaves: a database that counts
+-- fewer is an older copy.
+CREATE TABLE sends (
+    id    BIGINT PRIMARY KEY,
+    sent  BIGINT NOT NULL,
+    known BIGINT NOT NULL DEFAULT 0, -- the highest number from outside with which it was found to be older; 0: it was not
+    seen  BIGINT NOT NULL DEFAULT 0 -- when that one was saved
+);
+
+INSERT INTO sends (id, sent) VALUES (1, 0);
+
 -- Users
 
 CREATE TABLE users (
@@ -140,6 +152,7 @@ CREATE TABLE jobs (
     started_at         BIGINT NOT NULL DEFAULT 0,
     start_at           BIGINT NOT NULL DEFAULT 0, -- nothing is sent before
     finished_at        BIGINT NOT NULL DEFAULT 0,
+    restored_at        BIGINT NOT NULL DEFAULT 0, -- when the database was found to be an older copy, and the job had not ended: it may have been sent since
     sealed             BIGINT NOT NULL DEFAULT 0, -- the number of the entry that seals the job; 0: it has not ended, or is not sealed yet
 
     -- its file and how it was read
@@ -287,6 +300,7 @@ CREATE TABLE batches (
     ask        BIGINT NOT NULL DEFAULT 0, -- 1: in doubt until a person decides
     lost       BIGINT NOT NULL DEFAULT 0, -- changes in a row that stayed without an answer
     sent       BIGINT NOT NULL DEFAULT 0, -- 1: a change may have left for it; calls says for which accounts
+    restored   BIGINT NOT NULL DEFAULT 0, -- > 0: from an older copy of the database, it may have been sent since; it was waiting (1), sending (2), in doubt (3)
     not_before BIGINT NOT NULL DEFAULT 0, -- in doubt: not to be read back before
     console    TEXT   NOT NULL DEFAULT '', -- which has it in hand; '': none
     claim      TEXT   NOT NULL DEFAULT '', -- every write of the worker that has it names this

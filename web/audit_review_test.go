@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -174,7 +175,7 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)
-	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, s.HoldSending)
+	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, func(ctx context.Context) error { _, err := s.HoldSending(ctx, jobs.Sends{}); return err })
 	require.NoError(t, err)
 	require.True(t, held)
 	c.web.status.changed()
@@ -183,16 +184,34 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 		for _, b := range []*browser{operator, admin} {
 			body := b.get(page).body
 			require.Contains(t, body, "Sending stopped: this database is an older copy", page)
-			require.Contains(t, body, "may already have been sent", page)
+			require.Contains(t, body, "may have been sent since the copy was made", page)
+			require.Contains(t, body, `href="/sending/restored"`, page)
 			require.NotContains(t, body, "No data is lost", page)
 		}
-		require.Contains(t, admin.get(page).body, `action="/sending/lift"`, page)
-		require.NotContains(t, operator.get(page).body, "/sending/lift", page)
 	}
-	require.Contains(t, operator.get("/sending").body, "The database is older than the last published checkpoint.")
+	require.Contains(t, operator.get("/sending").body, "The database is an older copy.")
+	require.NotContains(t, operator.get(restoredPath).body, "/sending/lift")
+	require.Contains(t, admin.get(restoredPath).body, `action="/sending/lift"`)
+	require.Contains(t, admin.get(restoredPath).body, "3 accounts may have been sent since the copy was made")
+	var said restoredJSON
+	operator.json(restoredPath, &said)
+	require.True(t, said.Held)
+	require.Equal(t, []any{int64(3), 1, int64(3)}, []any{said.Accounts, len(said.Jobs), said.Jobs[0].Unsaved})
+	list := operator.get("/jobs/" + id + "/restored.csv").body
+	require.Equal(t, 4, strings.Count(list, "\n"), list)
+	require.Equal(t, http.StatusConflict, admin.post("/sending/lift").StatusCode, "not without the number")
+	got := admin.post("/sending/lift", "confirm", "4")
+	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode)
+	require.Contains(t, got.body, `value="4"`, "what was typed stays")
 
 	// A person may have the same word for a reason.
-	admin.post("/sending/lift")
+	require.Equal(t, http.StatusSeeOther, admin.post("/sending/lift", "confirm", "3").StatusCode)
+	lifted := c.recorded(audit.Filter{Code: audit.KillSwitchLifted})
+	require.Len(t, lifted, 1)
+	require.Equal(t, float64(3), lifted[0].Details["accounts"])
+	require.Len(t, c.recorded(audit.Filter{Code: audit.JobRestored}), 1)
+	operator.json(restoredPath, &said)
+	require.False(t, said.Held)
 	admin.post("/sending/stop", "reason", jobs.RestoredReason)
 	require.Contains(t, operator.get("/jobs").body, "All sending is stopped")
 }

@@ -62,7 +62,7 @@ func (s *Server) downloadResults(v *request) error {
 		}
 		a := result.Account
 		row := []string{strconv.FormatInt(a.Row, 10), a.Account, string(a.Outcome), "", v.text.Explain(j, a), strconv.FormatInt(a.Batch, 10), ""}
-		if a.Outcome == jobs.Failed && a.Code > 0 {
+		if a.Outcome == jobs.Failed && a.Code > 0 || a.Code == jobs.CodeRestored {
 			row[3] = strconv.Itoa(a.Code)
 		}
 		if !a.At.IsZero() {

@@ -109,6 +109,9 @@ func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
+	if view.FoundRestored, err = l.jobs.FoundRestored(ctx, j); err != nil {
+		return view, err
+	}
 	if view.Waits, err = l.waitsFor(ctx, j); err != nil {
 		return view, err
 	}

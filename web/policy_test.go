@@ -76,7 +76,7 @@ var access = []struct {
 	{[]auth.Role{"", auth.Operator, auth.Admin, auth.Auditor}, `
 		GET /login, POST /login, POST /language, GET /healthz, HEAD /healthz, GET /static/*, HEAD /static/*`},
 	{[]auth.Role{auth.Operator, auth.Admin, auth.Auditor}, `
-		GET /, POST /logout, GET /jobs, GET /jobs/:id, GET /jobs/:id/events, GET /jobs/:id/rows, GET /jobs/:id/results.csv,
+		GET /, POST /logout, GET /jobs, GET /jobs/:id, GET /jobs/:id/events, GET /jobs/:id/rows, GET /jobs/:id/results.csv, GET /jobs/:id/restored.csv, GET /sending/restored,
 		GET /jobs/:id/rejects.csv, GET /jobs/:id/report.csv, GET /jobs/:id/tags.csv, GET /accounts, POST /accounts/read,
 		GET /protected, GET /sending`},
 	{[]auth.Role{auth.Operator, auth.Admin}, `

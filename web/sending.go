@@ -145,7 +145,17 @@ func (s *Server) stopSending(v *request) error {
 }
 
 func (s *Server) liftSending(v *request) error {
-	return s.sendingChanged(v, s.Jobs.LiftKillSwitch(v.Request().Context(), v.actor()), func() error {
+	ctx, lift := v.Request().Context(), s.Jobs.LiftKillSwitch
+	if typed := v.FormValue("confirm"); typed != "" {
+		lift = func(ctx context.Context, by audit.Actor) error {
+			return s.Jobs.LiftRestored(ctx, by, typedCount(typed))
+		}
+	}
+	err := lift(ctx, v.actor())
+	if jobs.FaultHeld.Is(err) || jobs.FaultRestoredConfirm.Is(err) {
+		return again(v, err, s.restoredPage)
+	}
+	return s.sendingChanged(v, err, func() error {
 		s.notice(v, v.text.T("stop.lifted"))
 		return v.Redirect(http.StatusSeeOther, local(cmp.Or(v.FormValue("next"), sendingPath)))
 	})

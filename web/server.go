@@ -99,6 +99,7 @@ var routes = []route{
 	{http.MethodGet, "/jobs/:id/rows", auth.ReadJobs, (*Server).listRows},
 	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, limited((*Server).downloadResults)},
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, limited((*Server).downloadRejects)},
+	{http.MethodGet, "/jobs/:id/restored.csv", auth.ReadJobs, limited((*Server).downloadRestored)},
 	{http.MethodGet, "/jobs/:id/report.csv", auth.ReadJobs, limited((*Server).downloadReport)},
 	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, limited((*Server).downloadTags)},
 	{http.MethodGet, "/jobs/:id/evidence.zip", auth.ReadAudit, limited((*Server).downloadEvidence)},
@@ -124,6 +125,7 @@ var routes = []route{
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},
 	{http.MethodPost, sendingPath + "/stop", auth.Govern, (*Server).stopSending},
+	{http.MethodGet, restoredPath, auth.ReadJobs, (*Server).showRestored},
 	{http.MethodPost, sendingPath + "/lift", auth.Govern, (*Server).liftSending},
 
 	{http.MethodGet, "/users", auth.ManageUsers, (*Server).listUsers},

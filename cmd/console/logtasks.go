@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs"
 )
 
 const (
@@ -23,6 +26,10 @@ const (
 type logTasks struct {
 	*components
 	destinations   []*destination
+	origin         string // of the log
+	witness        *audit.Witness
+	marked         jobs.Sends       // the last mark in the files of destinations
+	sends          func() int64     // the count of sends, as far as this console knows
 	verifyRequests chan audit.Actor // who wants it verified now
 	logger         *slog.Logger
 
@@ -30,16 +37,18 @@ type logTasks struct {
 	lastErrors map[string]string // what last failed, by what it was
 }
 
-// openLogTasks stops sending when the database is older than the last published
-// checkpoint of its log.
-func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, logger *slog.Logger) (*logTasks, error) {
+// openLogTasks holds sending when the database is older than the last published
+// checkpoint of its log, or than what was saved outside it of the count of sends.
+func (c *serveCommand) openLogTasks(ctx context.Context, r *components, witness *audit.Witness, k keys, logger *slog.Logger) (
+	*logTasks, error) {
 	r.audit.SignWith(k.log)
 	destinations, err := c.destinations()
 	if err != nil {
 		return nil, err
 	}
-	tasks := &logTasks{components: r, destinations: destinations, verifyRequests: make(chan audit.Actor, 1),
-		logger: logger, lastErrors: map[string]string{}}
+	tasks := &logTasks{components: r, destinations: destinations, witness: witness, sends: func() int64 { return 0 },
+		verifyRequests: make(chan audit.Actor, 1),
+		logger:         logger, lastErrors: map[string]string{}}
 	public, err := r.audit.Key(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +61,8 @@ func (c *serveCommand) openLogTasks(ctx context.Context, r *components, k keys, 
 			return nil, err
 		}
 	}
-	return tasks, nil
+	tasks.origin, _, _ = strings.Cut(public, "+")
+	return tasks, tasks.holdRestored(ctx)
 }
 
 // resume reads which checkpoints a file already has, and whether the database lacks
@@ -72,6 +82,9 @@ func (k *logTasks) resume(ctx context.Context, d *destination, public string) er
 	if d.sent = p.known; d.sent == 0 {
 		d.sent = before
 	}
+	if d.marked = p.marked.Number; p.marked.Number > k.marked.Number {
+		k.marked = p.marked
+	}
 	if p.included || p.last.Size == 0 {
 		return nil
 	}
@@ -83,7 +96,8 @@ func (k *logTasks) resume(ctx context.Context, d *destination, public string) er
 		lost.After = min(lost.After, before)
 	}
 	held, err := k.audit.HoldRestored(ctx, p.last,
-		audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)}, k.jobs.HoldSending)
+		audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)},
+		func(ctx context.Context) error { _, err := k.jobs.HoldSending(ctx, jobs.Sends{}); return err })
 	if held {
 		k.logger.Error(
 			"the database is older than the last published checkpoint: it is an older copy, and accounts shown as "+
@@ -111,7 +125,9 @@ func (k *logTasks) run(ctx context.Context) {
 	all.Go(func() { k.repeat(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
 	for _, d := range k.destinations {
 		all.Go(func() {
-			k.repeat(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error { return publish(ctx, k.audit, d) })
+			k.repeat(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error {
+				return errors.Join(publish(ctx, k.audit, d), k.mark(ctx, d, false))
+			})
 		})
 	}
 	all.Go(func() { k.verifyRegularly(ctx) })

@@ -17,6 +17,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
+	"tagsweep/internal/jobs"
 )
 
 var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file",
@@ -25,10 +26,12 @@ var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_f
 
 // destination is a place outside the database that checkpoints are sent to.
 type destination struct {
-	name string
-	send func(ctx context.Context, note string) error
-	file string // its path, when it is a file
-	sent int64  // up to which checkpoint the file has them: consoles that share a database each have a file of their own
+	name     string
+	send     func(ctx context.Context, note string) error
+	file     string // its path, when it is a file
+	marked   int64  // the count of sends that was published last
+	markedAt time.Time
+	sent     int64 // up to which checkpoint the file has them: consoles that share a database each have a file of their own
 }
 
 // destinations reads the settings. The audit page shows the names.
@@ -180,6 +183,7 @@ type published struct {
 	notes    int
 	last     audit.Checkpoint // of the log, with whatever key it was signed; zero: there is none
 	included bool             // the log has what the last one covers
+	marked   jobs.Sends       // the last mark that was signed with the key
 	known    int64            // the size of the last that is one of the database's; 0: none
 }
 
@@ -196,6 +200,10 @@ func readPublished(ctx context.Context, log *audit.Log, path, public string) (p 
 			return p, faultCheckpointFile.Because(err, path)
 		}
 		p.notes++
+		if m, err := audit.OpenMark(note, public); err == nil && m.Sends >= p.marked.Number {
+			p.marked = jobs.Sends{Number: m.Sends, At: m.At}
+			continue
+		}
 		if c, err := audit.OpenCheckpoint(note, ""); err == nil && c.Origin == origin {
 			p.last, end = c, append(end, note)
 			end = end[max(0, len(end)-lookedAt):]

@@ -117,11 +117,12 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
-	if con.logTasks, err = c.openLogTasks(ctx, con.components, keys, s.log); err != nil {
+	if con.logTasks, err = c.openLogTasks(ctx, con.components, con.witness, keys, s.log); err != nil {
 		return nil, err
 	}
-	con.engine = engine.New(engine.Config{App: app, Client: client,
-		Store: con.db, Jobs: con.jobs, Audit: con.audit, Snapshots: con.snapshots, Log: s.log})
+	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit,
+		Snapshots: con.snapshots, Log: s.log, Witness: sendsWitness{con.witness, con.logTasks.origin, time.Now()}})
+	con.logTasks.sends = con.engine.Sends
 	limits := heavy.New()
 	con.importer = &jobs.Importer{Jobs: con.jobs, TempDir: folder, Log: s.log, Heavy: limits}
 	con.web, err = web.New(
@@ -204,6 +205,7 @@ func (c *console) run(ctx context.Context) error {
 		return nil
 	})
 	err := group.Wait()
+	c.logTasks.markLast(ctx)
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(err, c.web.Flush(within))

@@ -28,6 +28,7 @@ const (
 	JobDecided         Code = "job.decided"       // what becomes of accounts in doubt
 	JobRetried         Code = "job.retried"       // a new job was made of accounts of another
 	JobUndone          Code = "job.undone"        // a new job undoes what another did
+	JobRestored        Code = "job.restored"      // it comes from an older copy of the database, and may have been sent since
 	SnapshotErased     Code = "snapshot.erased"
 	TagsRead           Code = "tags.read" // of one account, from the service
 	KillSwitchThrown   Code = "kill_switch.thrown"
@@ -64,7 +65,7 @@ var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
 	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused,
 	JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
-	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, SnapshotErased, TagsRead,
+	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, JobRestored, SnapshotErased, TagsRead,
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,

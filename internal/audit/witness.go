@@ -92,35 +92,35 @@ func (w *Witness) Damaged() error {
 // Progress is how far a console has sent. The times are those of its own clock.
 type Progress struct {
 	Origin      string    // the log of the database it sends from
-	Claims      int64     // since Started
+	Sends       int64     // batches, as the database counts them: see jobs.Sends
 	Started, At time.Time // of the process; of these numbers
 }
 
-// Progress returns what SaveProgress saved last. Found is false if nothing was, or
-// if the file is damaged.
-func (w *Witness) Progress() (p Progress, found bool) {
+// Progress returns what SaveProgress saved last for a log. Found is false if nothing was,
+// or if the file is damaged.
+func (w *Witness) Progress(origin string) (p Progress, found bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	for _, r := range slices.Backward(w.logs) {
-		if p, found = r.progress(); found {
-			return p, true
+	for _, r := range w.logs {
+		if r.origin == origin {
+			return r.progress()
 		}
 	}
 	return p, false
 }
 
 func (r remembered) progress() (p Progress, ok bool) {
-	claims, err := strconv.ParseInt(r.fields["claims"], 10, 64)
+	sends, err := strconv.ParseInt(r.fields["sends"], 10, 64)
 	started, err2 := time.Parse(timeFormat, r.fields["started"])
 	at, err3 := time.Parse(timeFormat, r.fields["at"])
-	return Progress{r.origin, claims, started, at}, errors.Join(err, err2, err3) == nil
+	return Progress{r.origin, sends, started, at}, errors.Join(err, err2, err3) == nil
 }
 
 // SaveProgress remembers how far this console has sent. It is on the disk when
 // SaveProgress returns. ErrWitness: the file is damaged, and stays as it is.
 func (w *Witness) SaveProgress(p Progress) error {
 	return w.save(p.Origin, func(r *remembered) {
-		r.fields["claims"] = strconv.FormatInt(p.Claims, 10)
+		r.fields["sends"] = strconv.FormatInt(p.Sends, 10)
 		r.fields["started"] = p.Started.UTC().Format(timeFormat)
 		r.fields["at"] = p.At.UTC().Format(timeFormat)
 	})

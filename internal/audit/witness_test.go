@@ -17,15 +17,15 @@ func openWitness(t testing.TB, path string, seed byte) *Witness {
 	return w
 }
 
-func progress(origin string, claims int64) Progress {
+func progress(origin string, sends int64) Progress {
 	at := time.UnixMilli(1_800_000_000_123).UTC()
-	return Progress{Origin: origin, Claims: claims, Started: at, At: at.Add(time.Minute)}
+	return Progress{Origin: origin, Sends: sends, Started: at, At: at.Add(time.Minute)}
 }
 
 func TestWitnessRemembersEachLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "witness")
 	w := openWitness(t, path, 3)
-	_, found := w.Progress()
+	_, found := w.Progress("tagsweep/a")
 	require.False(t, found)
 	require.Error(t, w.SaveProgress(progress("", 1)))
 	require.NoError(t, w.SaveProgress(progress("tagsweep/a", 1)))
@@ -37,9 +37,12 @@ func TestWitnessRemembersEachLog(t *testing.T) {
 
 	w = openWitness(t, path, 3)
 	require.NoError(t, w.Damaged())
-	p, found := w.Progress()
+	p, found := w.Progress("tagsweep/a")
 	require.True(t, found)
 	require.Equal(t, progress("tagsweep/a", 3), p)
+	p, found = w.Progress("tagsweep/b")
+	require.True(t, found)
+	require.Equal(t, progress("tagsweep/b", 2), p)
 	require.Len(t, w.logs, 2)
 	about, err := os.Stat(path)
 	require.NoError(t, err)
@@ -64,7 +67,7 @@ func TestWitnessEveryByteIsSigned(t *testing.T) {
 		require.NoError(t, err)
 		defer w.Close()
 		require.ErrorIs(t, w.Damaged(), ErrWitness, why...)
-		_, found := w.Progress()
+		_, found := w.Progress("tagsweep/abc")
 		require.False(t, found)
 		require.ErrorIs(t, w.SaveProgress(progress("tagsweep/abc", 8)), ErrWitness)
 		left, err := os.ReadFile(path)

@@ -16,6 +16,7 @@ type batch struct {
 	claimed        time.Time          // not before this
 	claimedAs      jobs.Outcome       // the outcome of its open accounts at the claim: waiting or in doubt
 	intendedBefore bool               // an earlier claim saved an intent to change it
+	restored       bool               // from an older copy of the database: it may have been sent since
 	lost           int                // changes in a row without an answer
 	probe          bool               // it checks whether the service works again, while no other call is made
 	plan           jobs.PlannedBatch  // including accounts that have an outcome
@@ -86,6 +87,10 @@ func (b *batch) stored() jobs.Outcome {
 	}
 	return b.claimedAs
 }
+
+// onlyReads reports whether a batch is read and not changed: after a restore, each job
+// takes its turn again before it sends.
+func (b *batch) onlyReads() bool { return b.restored && b.claimedAs == jobs.InDoubt }
 
 func (a *account) open() bool { return a.outcome == "" }
 

@@ -72,7 +72,7 @@ const takeBatchesSQL = `
 		WHERE b.job_id = $1 AND b.console = '' AND b.ask = 0 AND b.outcome IN ('in_doubt', 'waiting')
 			AND (b.outcome = 'waiting' AND b.number <= $5 OR b.outcome = 'in_doubt' AND (b.not_before <= $2 OR b.not_before > $2 + 90000))
 		ORDER BY b.outcome, b.number LIMIT $6)
-	RETURNING number, outcome, accounts, sent = 1, lost,
+	RETURNING number, outcome, accounts, sent = 1, restored > 0, lost,
 		(SELECT p.accounts FROM planned_batches p WHERE p.job_id = batches.job_id AND p.number = batches.number)`
 
 // claimBatches claims up to n batches of the next job. It returns none when there are
@@ -186,7 +186,7 @@ func (e *Engine) takeBatches(ctx context.Context, tx *store.Tx, j job, now int64
 	}
 	all, err := store.Collect(ctx, tx, func(row store.Scanner) (t taken, err error) {
 		t.batch = &batch{job: j, claim: claim, key: shared, lostCallEnds: e.LostCallEnds}
-		return t, row.Scan(&t.number, &t.claimedAs, &t.open, &t.intendedBefore, &t.lost, &t.plan)
+		return t, row.Scan(&t.number, &t.claimedAs, &t.open, &t.intendedBefore, &t.restored, &t.lost, &t.plan)
 	}, takeBatchesSQL, j.id, now, e.console, claim, upTo, n)
 	for _, t := range all {
 		t.claimed = claimed

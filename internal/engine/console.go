@@ -52,6 +52,7 @@ func (e *Engine) writeHeartbeat(ctx context.Context, only bool) bool {
 		return false
 	}
 	e.gate.heartbeatWritten(began)
+	e.gate.report(ctx, witnessing, e.saveKnown())
 	since := e.gate.now() - consoleTimeout.Milliseconds()
 	if only {
 		since = 1 << 62 // whatever the clock says

@@ -17,6 +17,10 @@
 // console that dies leaves its batches to others: those without an intent are
 // free, the others in doubt, and reading back tells account by account.
 //
+// Before the first call that changes tags leaves, the number of batches sent so far is
+// saved outside the database (sends.go), so that a restored copy is always noticed. What may
+// have been sent after such a copy was made is read first (plan.go).
+//
 // Whether a call may leave is one question (gate.go), asked in the claim and again
 // before each call. When it leaves is decided by the rate limiter (ratelimit.go). What an answer
 // means is decided by the table of codes in package tim, and for accounts by
@@ -59,7 +63,7 @@ const (
 // Connections is how many connections to the service the engine can use at once.
 const Connections = 2*maxInFlight + 16
 
-// Config is what an engine needs. All but LostCallEnds is required.
+// Config is what an engine needs. All but Witness and LostCallEnds is required.
 type Config struct {
 	App       jobs.App
 	Client    *tim.Client
@@ -68,6 +72,7 @@ type Config struct {
 	Audit     *audit.Log
 	Snapshots *snapshot.Snapshots
 	Log       *slog.Logger
+	Witness   Witness // nil: none; for tests
 	// LostCallEnds is after how long a call without an answer can no longer take
 	// effect; 0 = 5 s (docs/tim-api.md: the service ends its own work within 3 s).
 	LostCallEnds time.Duration
@@ -78,6 +83,7 @@ type Engine struct {
 	Config
 	console     string // the id of this run of this process, in claims
 	gate        *gate
+	sends       sends
 	limiters    map[tim.Command]*rateLimiter
 	health      health
 	last        string // the job that was served last

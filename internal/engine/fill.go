@@ -84,7 +84,7 @@ func (e *Engine) haltDamaged(ctx context.Context, tx *store.Tx, d *damaged) erro
 // loadTags loads the stored tags of a batch: the tags to add or remove, and the saved
 // earlier tags.
 func (e *Engine) loadTags(ctx context.Context, b *batch) *stopReason {
-	partly := b.intendedBefore || len(b.accounts) < len(b.plan.Accounts)
+	partly := b.intendedBefore || b.restored || len(b.accounts) < len(b.plan.Accounts)
 	if !b.job.hasTags() && !partly {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
@@ -36,6 +37,8 @@ const (
 	smallWrites operation = "heartbeat" // and other writes of one row
 	writing     operation = "write"
 	settling    operation = "settle"
+	witnessing  operation = "witness"
+	comparing   operation = "compare" // with the number of sends known so far
 )
 
 // gate is the send gate: the one place that decides whether a call may leave.
@@ -49,6 +52,7 @@ type gate struct {
 	switchSeen    int64                 // the last entry of the log about it
 	lifted        int64                 // the entry that resumed sending, once that was checked
 	doubted       string                // why the row of the kill switch is not believed
+	held          bool                  // because the database is an older copy
 	polledAt      time.Time             // when the last poll began
 	probing       bool                  // one batch at a time
 	blocks        int                   // answers that stop all calls and are not saved yet
@@ -115,6 +119,14 @@ func recent(at time.Time, age time.Duration) bool {
 	return !at.IsZero() && time.Since(at) <= age && time.Now().Round(0).Sub(at.Round(0)).Abs() <= age
 }
 
+// restored reports whether sending was held at the last poll because the database is an
+// older copy.
+func (g *gate) restored() bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.held
+}
+
 // block stops all calls of this process until unblock is called.
 func (g *gate) block() {
 	g.mutex.Lock()
@@ -158,12 +170,14 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 }
 
 // maySend returns the jobs of the app $1 that may send, how the kill switch stands by its
-// row and by the log, and whether the app probes. It returns at least one row.
+// row and by the log, by whom and why it was thrown, whether the app probes, and the count
+// of sends. It returns at least one row.
 const maySend = `
 	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0,
 		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.thrown'),
-		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.lifted'), a.probe_at > 0
-	FROM apps a JOIN kill_switch k ON k.id = 1 LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
+		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.lifted'), k.thrown_by, k.reason, a.probe_at > 0, s.sent
+	FROM apps a JOIN kill_switch k ON k.id = 1 JOIN sends s ON s.id = 1
+	LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
 		AND (j.state IN ('queued', 'running', 'cancelled') OR j.state = 'halted' AND j.halt_recovers = 1 AND a.probe_at > 0)
 	WHERE a.id = $1`
 
@@ -173,22 +187,29 @@ func (g *gate) poll(ctx context.Context) {
 		id      string
 		state   jobs.State
 		stop    switchState
+		by, why string
 		probing bool
+		sends   int64
 	}
+	known := g.engine.sends.known.Load()
 	within, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	if g.engine.Store.Replaced() {
+		g.report(ctx, comparing, FaultReplaced.With())
+		return
+	}
 	offset, err := g.engine.Store.ClockOffset(within)
 	var all []seen
 	if err == nil {
 		all, err = store.Collect(within, g.engine.Store.Reader(), func(row store.Scanner) (s seen, err error) {
-			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.probing)
+			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.by, &s.why, &s.probing, &s.sends)
 		}, maySend, g.engine.App.ID)
 	}
 	on := false
 	if err == nil && len(all) > 0 {
 		on, err = g.isOn(within, all[0].stop)
 	}
-	if g.report(ctx, polling, err) {
+	if g.report(ctx, polling, err) || len(all) > 0 && !g.engine.compareSends(ctx, all[0].sends, known) {
 		return
 	}
 	g.mutex.Lock()
@@ -196,6 +217,7 @@ func (g *gate) poll(ctx context.Context) {
 	allowed := map[string]permission{}
 	if len(all) > 0 {
 		g.killSwitch, g.probing = on, all[0].probing
+		g.held = on && all[0].by == audit.System.Name && all[0].why == jobs.RestoredReason
 	}
 	if on {
 		all, g.allowed = nil, nil
@@ -269,8 +291,9 @@ func (e *Engine) Trouble() *jobs.Trouble {
 	e.gate.mutex.Lock()
 	defer e.gate.mutex.Unlock()
 	var shown *jobs.Trouble
-	for _, failing := range e.gate.failing {
-		if shown == nil || failing.Since.Before(shown.Since) {
+	for work, failing := range e.gate.failing {
+		// What does not end by itself comes first, then what began first.
+		if shown == nil || work == comparing || e.gate.failing[comparing] == nil && failing.Since.Before(shown.Since) {
 			first := *failing
 			shown = &first
 		}

@@ -19,7 +19,7 @@ var errLost = errors.New("engine: the claim has ended")
 
 // markSending records that a call which changes tags may leave for a batch.
 const markSending = `
-	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3`
+	UPDATE batches SET outcome = 'sending', sent = 1 WHERE job_id = $1 AND number = $2 AND claim = $3 AND outcome = $4`
 
 // checkClaim changes no value. It matches no row when the claim has ended.
 const checkClaim = `
@@ -45,7 +45,8 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 	if !e.gate.open(b) {
 		return notNow
 	}
-	err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) error {
+	var sends *jobs.SendCount
+	err := e.Store.Write(ctx, b.job.id, func(ctx context.Context, tx *store.Tx) (err error) {
 		if err := store.InsertAll(ctx, tx, intentColumns, 9, e.intent(b, c)); err != nil {
 			return err
 		}
@@ -55,7 +56,10 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 		if err := e.saveTags(ctx, tx, b, tags); err != nil {
 			return err
 		}
-		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim); err != nil {
+		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim, b.claimedAs); err != nil {
+			return err
+		}
+		if sends, err = e.Jobs.CountSend(ctx, tx); err != nil {
 			return err
 		}
 		open := int64(len(b.accounts))
@@ -69,6 +73,9 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 		b.intendedNow = true
 		for _, a := range b.accounts {
 			a.unsaved = false
+		}
+		if e.gate.report(ctx, witnessing, e.saveSends(sends.Total)) {
+			return notNow
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
+	"tagsweep/internal/tim"
 )
 
 // maxLostCalls is the number of changes of a batch in a row without an answer, after
@@ -14,8 +15,11 @@ const maxLostCalls = 10
 // plan decides from the tags of each account whether it needs a change, and which.
 func plan(b *batch) *stopReason {
 	for _, a := range undecided(b.accounts) {
-		if b.claimedAs == jobs.InDoubt && b.job.kind == jobs.Clear && a.maybeChanged && a.hasNewTags() {
+		if b.claimedAs == jobs.InDoubt && b.job.kind == jobs.Clear && (a.maybeChanged || b.restored) && a.hasNewTags() {
 			a.needsReview = true // somebody has tagged it since it was read: a person decides
+			continue
+		}
+		if b.restored && b.afterRestore(a) {
 			continue
 		}
 		if a.listed && !b.saveBefore(a) {
@@ -37,6 +41,26 @@ func plan(b *batch) *stopReason {
 		}
 	}
 	return nil
+}
+
+// afterRestore decides about an account that may have been changed after the copy of the
+// database was made. If it is as the job wants it, it was changed before or after, and what
+// it had before is not known. Otherwise it waits again. It returns false if it needs what
+// every account needs.
+func (b *batch) afterRestore(a *account) bool {
+	target := b.target(a)
+	done := a.listed && (b.job.kind == jobs.Clear || len(target) > 0) && b.job.kind.IsDone(target, a.now)
+	switch {
+	case done && a.maybeChanged:
+		a.end(b.job.kind.Done(), 0, "")
+	case done:
+		a.end(b.job.kind.Done(), jobs.CodeRestored, "")
+	case !b.onlyReads():
+		return false
+	case b.job.state == jobs.Cancelled:
+		b.endCancelled(a)
+	}
+	return true
 }
 
 // needs reports whether an account must be changed, and sets the change. An account
@@ -103,7 +127,7 @@ func (b *batch) needsTags(a *account) (bool, *stopReason) {
 
 // endCancelled ends an account of a cancelled job that would need a change.
 func (b *batch) endCancelled(a *account) {
-	if b.job.kind.Tagged() && a.maybeChanged {
+	if b.job.kind.Tagged() && (a.maybeChanged || b.restored && len(b.target(a)) > tim.MaxTags) {
 		a.end(jobs.Failed, jobs.CodeCutShort, "")
 		return
 	}

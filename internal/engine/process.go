@@ -54,7 +54,7 @@ func (e *Engine) process(ctx context.Context, b *batch) *stopReason {
 	}
 	for {
 		todo := toChange(b)
-		if len(todo) == 0 {
+		if len(todo) == 0 || b.onlyReads() {
 			return nil
 		}
 		if end := e.change(ctx, b, todo, &splitCounts{}, attempts{}); end != nil {

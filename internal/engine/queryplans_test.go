@@ -40,8 +40,8 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 		}{
 			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, "", 0}},
 			"take batches": {takeBatchesSQL, []any{ids[0], now, "console", "claim", 1 << 40, maxClaim}},
-			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending"}},
-			"keep intent":  {markSending, []any{ids[0], 7, "claim"}},
+			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending", 1}},
+			"keep intent":  {markSending, []any{ids[0], 7, "claim", "waiting"}},
 			"may send":     {maySend, []any{jobstest.App.ID}},
 			"silent":       {silentConsoles, []any{now, "console"}},
 			"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{ids[0]}}, // else nothing is found out

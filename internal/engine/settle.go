@@ -15,10 +15,11 @@ import (
 )
 
 // settleBatch ends a claim. $4 to $6 are the common outcome, $8 how many accounts have
-// it, and $12 the outcome that the batch must still have.
+// it, $12 the outcome that the batch must still have, and $13 whether it still comes from
+// an older copy of the database and was not read since.
 const settleBatch = `
 	UPDATE batches SET outcome = $4, code = $5, message = $6, settled_at = $7, accounts = $8, ask = $9, not_before = $10, lost = $11,
-		console = '', claim = ''
+		restored = restored * $13, console = '', claim = ''
 	WHERE job_id = $1 AND number = $2 AND claim = $3 AND outcome = $12`
 
 // completeCall writes the result of a call into the ledger.
@@ -173,7 +174,7 @@ func (e *Engine) writeSettlement(ctx context.Context, tx *store.Tx, b *batch, s 
 	}
 	err := store.One(ctx, tx, store.ErrExclusive, settleBatch, b.job.id, b.number, b.claim,
 		s.rest, s.code, store.Clean(s.message, 500), at, len(b.accounts)-len(s.own), store.Number(s.needsReview),
-		notBefore, s.lost, s.stored)
+		notBefore, s.lost, s.stored, store.Number(s.unread))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type settlement struct {
 	needsReview bool          // the rest is in doubt until a person decides
 	wait        time.Duration // until the rest may be claimed again
 	lost        int
+	unread      bool // what was restored is still to be read
 	moves       jobs.Counts
 }
 
@@ -65,9 +66,12 @@ func settlementOf(b *batch, end *stopReason, stored jobs.Outcome) settlement {
 		case end != nil && end.all && b.job.state == jobs.Cancelled:
 			s.wait = refusedHold
 		}
+	case b.claimedAs != jobs.InDoubt && stored == jobs.InDoubt: // put in doubt meanwhile
+		s.rest = jobs.InDoubt
 	default:
 		s.rest = jobs.Waiting
 	}
+	s.unread = s.rest.Open() && (b.claimedAs != jobs.InDoubt || s.rest != jobs.Waiting)
 	if open > 0 {
 		for _, a := range b.accounts {
 			if !a.open() {

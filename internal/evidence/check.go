@@ -40,6 +40,7 @@ type checker struct {
 
 	signed    bool         // Checkpoint was signed with Key
 	described bool         // Job was read
+	restored  bool         // the job comes from an older copy of the database
 	seal      *audit.Entry // the one entry that seals the job
 }
 

@@ -152,6 +152,8 @@ func (c *checker) learn(place string, e audit.Entry, l *logState) {
 	switch e.Code {
 	case audit.JobStarted:
 		l.starts = append(l.starts, e)
+	case audit.JobRestored:
+		c.restored = true
 	case audit.JobSealed:
 		l.seals++
 		c.seal = &e

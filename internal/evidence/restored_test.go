@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -56,15 +57,15 @@ func TestRestoredCopyIsFoundAndHeldBack(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, has)
 		lost := audit.Lost{After: known, UpTo: last.Size}
-		held, err := l.Audit.HoldRestored(ctx, last, lost, l.HoldSending)
+		held, err := l.Audit.HoldRestored(ctx, last, lost, l.hold)
 		require.NoError(t, err)
 		require.True(t, held)
 		k, err := l.KillSwitch(ctx)
 		require.NoError(t, err)
 		require.Equal(t, []any{true, jobs.RestoredReason, "system"}, []any{k.Thrown(), k.Reason, k.ThrownBy}, "whatever it was thrown for before")
 
-		require.NoError(t, l.LiftKillSwitch(ctx, jobstest.Operator))
-		held, err = l.Audit.HoldRestored(ctx, last, lost, l.HoldSending)
+		require.NoError(t, l.LiftRestored(ctx, jobstest.Operator, 0))
+		held, err = l.Audit.HoldRestored(ctx, last, lost, l.hold)
 		require.NoError(t, err)
 		require.False(t, held, "an admin has seen it")
 		grow(2) // not yet as far as what was lost
@@ -98,10 +99,15 @@ func TestRestoredLogMustBeSignedAgain(t *testing.T) {
 		l.truncate(t, 3)
 		l.exec(t, `DELETE FROM checkpoints WHERE size > (SELECT seq FROM audit_head)`)
 		l.Audit.SignWith([32]byte{8})
-		held, err := l.Audit.HoldRestored(ctx, last, audit.Lost{After: 1, UpTo: 1_000_000}, l.HoldSending)
+		held, err := l.Audit.HoldRestored(ctx, last, audit.Lost{After: 1, UpTo: 1_000_000}, l.hold)
 		require.NoError(t, err)
 		require.True(t, held)
 		l.exec(t, `DELETE FROM checkpoints WHERE size = (SELECT MAX(size) FROM checkpoints)`)
 		require.NotEmpty(t, l.wrong(t))
 	})
+}
+
+func (l *sealedLog) hold(ctx context.Context) error {
+	_, err := l.HoldSending(ctx, jobs.Sends{})
+	return err
 }

@@ -119,8 +119,8 @@ func countAnew(ctx context.Context, tx *store.Tx, jobID string, p Progress) erro
 // dropWaitingSQL ends the batches of the job $1 that wait and are not claimed, at the time $2.
 const dropWaitingSQL = `
 	UPDATE batches SET (outcome, settled_at) = (
-		SELECT CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 'in_doubt' ELSE 'cancelled' END,
-			CASE WHEN sent = 1 AND j.kind <> 'clear' THEN 0 ELSE CAST($2 AS BIGINT) END
+		SELECT CASE WHEN sent = 1 AND j.kind <> 'clear' OR restored > 0 THEN 'in_doubt' ELSE 'cancelled' END,
+			CASE WHEN sent = 1 AND j.kind <> 'clear' OR restored > 0 THEN 0 ELSE CAST($2 AS BIGINT) END
 		FROM jobs j WHERE j.id = $1)
 	WHERE job_id = $1 AND console = '' AND ask = 0 AND outcome IN ('in_doubt', 'waiting') AND outcome = 'waiting'
 	RETURNING outcome, accounts`

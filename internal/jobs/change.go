@@ -171,7 +171,7 @@ func (s *Jobs) Start(ctx context.Context, by audit.Actor, id string, r StartRequ
 			return FaultProtectedNew.With()
 		}
 		s.start(c, by, r.At)
-		return nil
+		return s.doubtDraft(ctx, c)
 	})
 	if FaultProtectedNew.Is(err) {
 		_, failed := s.change(ctx, by, id, Reread, func(c *change) error {

@@ -24,7 +24,8 @@
 //   - an upload becomes a draft: newjob.go, uploads.go, importer.go, parsing.go, import.go
 //   - a person acts on a job: change.go, decisions.go, protected.go, killswitch.go, sending.go
 //   - a job is derived from another: derived.go, retry.go, undo.go, inspections.go
-//   - the engine moves a job on: advance.go
+//   - the engine moves a job on: advance.go, sends.go
+//   - the database turns out to be an older copy: restored.go
 //   - what pages, downloads and searches show: row.go, rows.go, listing.go, results.go, find.go,
 //     ledger.go, reports.go, warnings.go
 //   - what is proved, kept and erased: verify.go, seals.go, retention.go

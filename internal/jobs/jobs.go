@@ -172,6 +172,8 @@ type Job struct {
 	Verify   Verification
 	Checks   Kind // of the inspection of a sample: the kind of the job it verifies, its Source; "": it is none
 
+	RestoredAt time.Time // when the database was found to be an older copy while the job had not ended; zero: never
+
 	HaltCode int    // the service's error code or one of ours; set while State is Halted
 	HaltInfo string // what the service said; of CodeFailures "failed/settled"
 	Version  int64  // grows with every change
@@ -201,6 +203,10 @@ func (j Job) Shown() State {
 	}
 	return j.State
 }
+
+// Restored reports whether the job comes from an older copy of the database: accounts
+// of it may have been sent that this database does not know of.
+func (j Job) Restored() bool { return !j.RestoredAt.IsZero() }
 
 // Told reports whether a job was told tags for each account: those to add or
 // remove, or, of an inspection that verifies such a job, the same.
@@ -270,6 +276,7 @@ const (
 	CodeLost      = -4 // in doubt: every call for it has stayed without an answer, again and again: a person decides
 	CodeTooFull   = -5 // it has gained so many tags that those to be added no longer fit: none was added
 	CodeCutShort  = -7 // the job was cancelled, or the account gained other tags, between two calls for it: some tags may be changed
+	CodeRestored  = -8 // changed before or after a restore of the database: it is as wanted, and what it had before was not kept
 	CodeTooMany   = -6 // it has more tags than can be kept (snapshot.Fits): nothing was changed
 
 	CodeDown        = -10 // halted: the service cannot be reached or does not work

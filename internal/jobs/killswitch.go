@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -54,19 +55,13 @@ func (s *Jobs) ThrowKillSwitch(ctx context.Context, by audit.Actor, reason strin
 }
 
 // LiftKillSwitch lets sending go on where it stood. Lifting it again changes nothing.
+// It returns FaultHeld when the database is an older copy: see LiftRestored.
 func (s *Jobs) LiftKillSwitch(ctx context.Context, by audit.Actor) error {
-	return s.setKillSwitch(ctx, by, KillSwitch{}, audit.KillSwitchLifted, KillSwitch.Thrown)
-}
-
-// RestoredReason is the reason with which the kill switch is thrown when the
-// database turns out to be older than what was published of its log.
-const RestoredReason = "restored"
-
-// HoldSending throws the kill switch for RestoredReason, replacing any earlier reason.
-func (s *Jobs) HoldSending(ctx context.Context) error {
-	to := KillSwitch{ThrownAt: s.db.Now(), ThrownBy: audit.System.Name, Reason: RestoredReason}
-	return s.setKillSwitch(ctx, audit.System, to, audit.KillSwitchThrown,
-		func(now KillSwitch) bool { return !now.Thrown() || now.Reason != RestoredReason })
+	if k, err := s.KillSwitch(ctx); err != nil || k.Restored() {
+		return cmp.Or(err, error(FaultHeld.With()))
+	}
+	return s.setKillSwitch(ctx, by, KillSwitch{}, audit.KillSwitchLifted,
+		func(now KillSwitch) bool { return now.Thrown() && !now.Restored() })
 }
 
 // setKillSwitch sets it, and says so in the log, if that changes how it stands.

@@ -21,7 +21,8 @@ var jobFields = func() string {
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
 		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
 		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
-		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure", "account_bytes"}
+		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure", "account_bytes",
+		"restored_at"}
 	for _, o := range Outcomes {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -38,7 +39,8 @@ func scanJob(row store.Scanner) (j Job, err error) {
 		&j.CreatedBy, &j.StartedBy, store.ScanTime(&j.CreatedAt), store.ScanTime(&j.StartedAt),
 		store.ScanTime(&j.FinishedAt), &j.HaltCode, &j.HaltInfo, store.ScanTime(&j.StartAt),
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
-		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure, &j.AccountBytes}
+		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure, &j.AccountBytes,
+		store.ScanTime(&j.RestoredAt)}
 	counts := make([]int64, len(Outcomes))
 	for i := range Outcomes {
 		dest = append(dest, &counts[i])

@@ -157,29 +157,34 @@ func (r *recount) unproved() (unproved int64) {
 		return err
 	}, `SELECT batch, held FROM calls
 		WHERE job_id = $1 AND command <> 'get_tags' AND delivery <> 'not_sent' AND (delivery <> 'answered' OR code = 0)`)
+	byCall := func(o Outcome, code int) bool { // a call that a restored database no longer knows leaves its code
+		return o == r.job.Kind.Done() && !(code == CodeRestored && r.job.Restored())
+	}
 	own := map[int64]bool{} // by place: the outcome of its own is that of an account that was changed
 	r.each(func(row store.Scanner) error {
 		var seq int64
 		var outcome Outcome
-		err := row.Scan(&seq, &outcome)
-		own[seq] = outcome == r.job.Kind.Done()
+		var code int
+		err := row.Scan(&seq, &outcome, &code)
+		own[seq] = byCall(outcome, code)
 		return err
-	}, `SELECT seq, outcome FROM own_outcomes WHERE job_id = $1`)
+	}, `SELECT seq, outcome, code FROM own_outcomes WHERE job_id = $1`)
 	r.each(func(row store.Scanner) error {
 		var number, size int64
 		var outcome Outcome
-		err := row.Scan(&number, &size, &outcome)
+		var code int
+		err := row.Scan(&number, &size, &outcome, &code)
 		for place := range size {
 			changed, has := own[(number-1)*BatchSize+1+place]
 			if !has {
-				changed = outcome == r.job.Kind.Done()
+				changed = byCall(outcome, code)
 			}
 			if changed && !Held(held[number], int(place)) {
 				unproved++
 			}
 		}
 		return err
-	}, `SELECT b.number, p.size, b.outcome
+	}, `SELECT b.number, p.size, b.outcome, b.code
 		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`)
 	return unproved
 }

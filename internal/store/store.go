@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -53,6 +54,7 @@ type DB struct {
 	read     *sql.DB
 	postgres bool
 	path     string // of the SQLite file
+	file     os.FileInfo
 	now      func() time.Time
 	clock    string // SQL: the database's clock, in unix microseconds
 
@@ -129,7 +131,10 @@ func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	file.Close()
+	s.file, err = file.Stat()
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
 	if s.write, err = sql.Open("sqlite", s.dsn("journal_mode(WAL)", "synchronous(FULL)")+"&_txlock=immediate"); err != nil {
 		return err
 	}
@@ -203,6 +208,16 @@ func (s *DB) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Replaced reports whether the SQLite file was replaced or removed since it was opened. What
+// is written then is lost when the program ends.
+func (s *DB) Replaced() bool {
+	if s.file == nil {
+		return false
+	}
+	now, err := os.Stat(s.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(s.file, now)
 }
 
 // Ready reports whether the database can be written now.

@@ -44,7 +44,7 @@ func TestAuditDetailsOfALogSearch(t *testing.T) {
 func TestAuditDetailsOfReasons(t *testing.T) {
 	v := View{Text: messages.English}
 	restored := map[string]any{"reason": "restored"}
-	require.Equal(t, "The database is older than the last published checkpoint.",
+	require.Equal(t, "The database is an older copy.",
 		reasonText(v, audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.System, Details: restored}))
 	require.Equal(t, "restored", reasonText(v, audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.Actor{ID: "u1"}, Details: restored}))
 	require.Equal(t, "Wrong password.",

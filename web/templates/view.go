@@ -59,11 +59,8 @@ func (s SendStatus) Named(appID string) string {
 // Probing reports whether single calls find out if the service works again.
 func (s SendStatus) Probing() bool { return !s.Sending.ProbeAt.IsZero() }
 
-// Restored reports whether sending is held back because the database turned out
-// to be an older copy.
-func (s SendStatus) Restored() bool {
-	return s.Stopped.Thrown() && s.Stopped.Reason == jobs.RestoredReason && s.Stopped.ThrownBy == audit.System.Name
-}
+// Restored reports whether sending is held because the database is an older copy.
+func (s SendStatus) Restored() bool { return s.Stopped.Restored() }
 
 // Budget is the gauge of a command.
 func (s SendStatus) Budget(command string) (jobs.Gauge, bool) {
@@ -137,9 +134,11 @@ type JobView struct {
 	Report       *snapshot.Report // nil: nothing was read, or the job still runs
 	ReportFault  *fault.Error     // why what is kept cannot be summed up
 	SnapshotInfo snapshot.Info    // zero while the job runs
-	Undo         UndoForm
-	History      []audit.Entry
-	Waits        *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
+
+	FoundRestored int64 // accounts that were found changed after the database was restored
+	Undo          UndoForm
+	History       []audit.Entry
+	Waits         *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
 
 	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
 	TagsErased bool      // the inspection no longer has the tags that its accounts should have

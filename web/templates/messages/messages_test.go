@@ -80,7 +80,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 		keys = append(keys, "ask."+answer, "ask."+answer+".help", "ask.done."+answer)
 	}
 	for _, code := range append(tim.Codes(), 0, jobs.CodeProtected, jobs.CodeLeft, jobs.CodeLost, jobs.CodeTooFull,
-		jobs.CodeTooMany, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures,
+		jobs.CodeTooMany, jobs.CodeRestored, jobs.CodeCutShort, jobs.CodeUnreadable, jobs.CodeDown, jobs.CodeLostAnswers, jobs.CodeFailures,
 		jobs.CodeGained) {
 		keys = append(keys, "tim."+strconv.Itoa(code))
 	}

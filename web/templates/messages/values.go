@@ -256,7 +256,7 @@ func (t *Text) Zone() string {
 
 // Explain says in plain words what became of an account.
 func (t *Text) Explain(j jobs.Job, a jobs.Account) string {
-	if a.Outcome == jobs.Failed {
+	if a.Outcome == jobs.Failed || a.Code == jobs.CodeRestored {
 		return t.Service(a.Code)
 	}
 	return t.WhyOf(j, a.Outcome)

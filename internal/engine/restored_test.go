@@ -1,0 +1,279 @@
+package engine_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/engine/enginetest"
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/snapshot"
+	"tagsweep/internal/store/storetest"
+	"tagsweep/internal/tim"
+	"tagsweep/internal/tim/timtest"
+)
+
+// A copy is made in the middle of a job and put back after more was sent. What was sent
+// in between is not sent again, and no account of it counts as never tagged.
+func TestACopyInMidJobIsReconciled(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		c.set(`rate_set = 30`)
+		const all = 6_000
+		j := c.starts(jobs.Clear, enginetest.Members(all))
+		stop := c.run()
+		c.until("a part is cleared", func() bool { return c.cleared() > all/4 })
+		copied := len(c.calls()) // not more than the copy knows of
+		restore := storetest.Backup(c, c.database, way)
+		c.until("more is cleared", func() bool { return c.cleared() > all*2/3 })
+		stop()
+		since := changedIn(c.calls()[copied:])
+		lost := c.cleared()
+		restore()
+
+		c = c.reopen()
+		reported := c.reported()
+		var unkept []string
+		for account := range since {
+			kept, is := reported[account]
+			require.True(c, is || c.results(j)[account].Outcome == jobs.Cleared, "%s may have been sent", account)
+			if is && !kept {
+				unkept = append(unkept, account)
+			}
+		}
+		slices.Sort(unkept)
+		sent := len(c.calls())
+		stop = c.run()
+		c.until("the engine runs", func() bool { return c.count(`SELECT COUNT(*) FROM consoles WHERE seen_at > 1`) > 0 })
+		require.Len(c, c.calls(), sent, "nothing is sent or read")
+		stop()
+		c.set(`rate_set = 0`)
+		c.lift()
+		c.run()
+		end := enginetest.Ended(c, c.Console, j.ID)
+		require.Equal(c, jobs.Counts{jobs.Cleared: all}[jobs.Cleared], end.Counts[jobs.Cleared])
+		require.Zero(c, end.Counts[jobs.Untagged])
+		for account, n := range changedIn(c.calls()) {
+			require.Equal(c, 1, n, "%s was sent again", account)
+		}
+		require.Equal(c, all, c.cleared())
+		require.Less(c, lost, all)
+		restored := 0
+		for _, r := range c.results(j) {
+			if r.Code == jobs.CodeRestored {
+				restored++
+			}
+		}
+		c.requireMatch(j)
+		if keep {
+			require.Equal(c, unkept, c.unreturnable(j), "exactly these are named")
+			c.undone(j, unkept)
+		} else {
+			require.NotZero(c, restored)
+		}
+	})
+}
+
+// undone undoes a job, and requires that all but the named accounts have their tags again.
+func (c *restoring) undone(j jobs.Job, but []string) {
+	c.Helper()
+	undo := c.startDerived(c.Undo(c.Context(), audit.System, j.ID, jobs.UndoRequest{Policy: snapshot.Merge}, ""))
+	enginetest.Ended(c, c.Console, undo.ID)
+	for account := range c.results(j) {
+		state := c.service.Accounts([]string{account})[0]
+		slices.Sort(state.Tags)
+		slices.Sort(state.First)
+		if slices.Contains(but, account) {
+			require.Empty(c, state.Tags, account)
+		} else {
+			require.Equal(c, state.First, state.Tags, account)
+		}
+	}
+}
+
+// A job that was a draft when the copy was made may have been started since.
+func TestADraftOfACopyMayHaveBeenSent(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		const all = 1_000
+		draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Choices: jobstest.EveryRow()}, enginetest.Members(all))
+		require.NoError(c, err)
+		restore := storetest.Backup(c, c.database, way)
+		enginetest.Start(c, c.Console, draft)
+		stop := c.run()
+		c.until("a part is cleared", func() bool { return c.cleared() >= all/2 })
+		stop()
+		sent := names(changedIn(c.calls()))
+		restore()
+
+		c = c.reopen()
+		for _, account := range sent {
+			require.Contains(c, c.reported(), account)
+		}
+		c.lift()
+		c.run()
+		j := enginetest.Start(c, c.Console, c.job(draft))
+		end := enginetest.Ended(c, c.Console, j.ID)
+		require.Equal(c, int64(all), end.Counts[jobs.Cleared])
+		if keep {
+			require.Equal(c, sent, c.unreturnable(j))
+		}
+		require.Len(c, changedIn(c.calls()), all)
+		require.Equal(c, all, c.cleared(), "none twice")
+		c.requireMatch(j)
+	})
+}
+
+// Whatever a person does with a job while sending is held, what may have been sent is not
+// taken for unsent.
+func TestAHeldJobThatIsCancelledIsReadFirst(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		const all = 2_000
+		j := c.starts(jobs.Clear, enginetest.Members(all))
+		c.act(j, jobs.Pause)
+		restore := storetest.Backup(c, c.database, way)
+		c.act(j, jobs.Resume)
+		stop := c.run()
+		c.until("a part is cleared", func() bool { return c.cleared() >= all/4 })
+		stop()
+		sent := names(changedIn(c.calls()))
+		restore()
+
+		c = c.reopen()
+		c.act(j, jobs.Cancel)
+		c.lift()
+		c.run()
+		end := enginetest.Ended(c, c.Console, j.ID)
+		require.Equal(c, jobs.Cancelled, end.State)
+		require.Equal(c, int64(len(sent)), end.Counts[jobs.Cleared])
+		require.Equal(c, int64(all-len(sent)), end.Counts[jobs.Unsent])
+		require.Equal(c, sent, names(changedIn(c.calls())), "no more was sent")
+		c.requireMatch(j)
+	})
+}
+
+// An undo, and a job that adds tags, are reconciled alike; an inspection goes on.
+func TestACopyInTheMiddleOfAnUndoIsReconciled(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		jobstest.Keep(t, c.Console, 0)
+		const all = 3_000
+		j := c.starts(jobs.Clear, enginetest.Members(all))
+		stop := c.run()
+		enginetest.Ended(c, c.Console, j.ID)
+		c.set(`rate_set = 20`)
+		undo := c.startDerived(c.Undo(c.Context(), audit.System, j.ID, jobs.UndoRequest{Policy: snapshot.Stop}, ""))
+		added := c.starts(jobs.AddTags, tagged("other", 1_000, "new1", "new2"))
+		inspection := c.starts(jobs.Inspect, enginetest.Members(all))
+		part := func(n int) bool { return len(changedIn(c.calls(tim.AddTags))) > n }
+		c.until("a part is put back", func() bool { return part(all / 4) })
+		restore := storetest.Backup(c, c.database, way)
+		c.until("more is put back", func() bool { return part(all / 2) })
+		stop()
+		restore()
+
+		c = c.reopen()
+		c.set(`rate_set = 0`)
+		c.lift()
+		c.run()
+		require.Equal(c, int64(all), enginetest.Ended(c, c.Console, undo.ID).Counts[jobs.Restored])
+		require.Equal(c, int64(1_000), enginetest.Ended(c, c.Console, added.ID).Counts[jobs.Changed])
+		enginetest.Ended(c, c.Console, inspection.ID)
+		for account, n := range changedIn(c.calls(tim.AddTags)) {
+			require.Equal(c, 1, n, "%s was sent again", account)
+			state := c.service.Accounts([]string{account})[0]
+			if strings.HasPrefix(account, "member") {
+				require.ElementsMatch(c, state.First, state.Tags, account)
+			}
+		}
+		require.True(c, part(all+999), "all were sent once")
+	})
+}
+
+// A copy from after a claim, and before anything of it was sent, counts fewer sends too.
+func TestACopyBetweenClaimAndIntentIsNoticed(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		jobstest.Keep(t, c.Console, 0)
+		c.faults(timtest.Faults{Latency: 500 * time.Millisecond})
+		j := c.starts(jobs.Clear, enginetest.Members(500))
+		stop := c.run()
+		c.until("all are read", func() bool { return len(c.calls(tim.GetTags)) == 5 })
+		restore := storetest.Backup(c, c.database, way)
+		require.Zero(c, c.count(`SELECT sent FROM sends`)-len(c.calls(tim.RemoveAllTags)), "nothing was sent before the copy")
+		enginetest.Ended(c, c.Console, j.ID)
+		stop()
+		restore()
+
+		c = c.reopen()
+		c.lift()
+		c.run()
+		c.ends(j, jobs.Counts{jobs.Cleared: 500})
+		require.Equal(c, 500, c.cleared(), "none twice")
+		require.Len(c, c.unreturnable(j), 500)
+		c.requireMatch(j)
+	})
+}
+
+// Between two jobs nothing of the first is open, and the second is not in the copy. The
+// same copy, put back once more, is noticed again.
+func TestACopyBetweenTwoJobsIsNoticedEachTime(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		jobstest.Keep(t, c.Console, 0)
+		one := c.starts(jobs.Clear, enginetest.Members(300))
+		stop := c.run()
+		enginetest.Ended(c, c.Console, one.ID)
+		restore := storetest.Backup(c, c.database, way)
+		two := c.starts(jobs.Clear, accounts("other", 300))
+		enginetest.Ended(c, c.Console, two.ID)
+		stop()
+		sent := len(c.calls())
+		for range 2 {
+			restore()
+			c = c.reopen()
+			require.Empty(c, c.reported())
+			c.lift()
+			stop := c.run()
+			c.until("the witness goes on", func() bool {
+				number, err := c.Sent(c.Context())
+				require.NoError(c, err)
+				return c.witness.last() == number
+			})
+			stop()
+			require.Len(c, c.calls(), sent)
+		}
+		c.run()
+		c.undone(one, nil)
+		require.Empty(c, c.unreturnable(one))
+	})
+}
+
+// An account that somebody tagged since is for a person to decide, if its tags are known.
+func TestNewTagsSinceACopyAskAPerson(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		jobstest.Keep(t, c.Console, 0)
+		c.loseAnswers(tim.RemoveAllTags)
+		j := c.starts(jobs.Clear, enginetest.Members(200))
+		stop := c.run()
+		c.putInDoubt(j)
+		c.act(j, jobs.Pause)
+		restore := storetest.Backup(c, c.database, way)
+		c.readBack(timtest.Faults{})
+		c.act(j, jobs.Resume)
+		enginetest.Ended(c, c.Console, j.ID)
+		stop()
+		c.service.SetTags("member3", "new")
+		restore()
+
+		c = c.reopen()
+		c.lift()
+		c.act(j, jobs.Resume)
+		c.run()
+		c.requireReview(j, jobs.NeedsReview{Tagged: 1})
+		c.decide(j, jobs.Leave)
+		end := enginetest.Ended(c, c.Console, j.ID)
+		require.Equal(c, int64(199), end.Counts[jobs.Cleared])
+		require.Empty(c, c.unreturnable(j), "the tags of all were kept before the copy was made")
+	})
+}
