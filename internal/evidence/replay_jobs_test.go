@@ -58,6 +58,17 @@ func TestJobsByTheLog(t *testing.T) {
 		{"a discarded job is a draft", byID(cancelled, `UPDATE jobs SET state = 'draft' WHERE id = $1`), ": it is draft, but by entry "},
 		{"somebody else started it", byID(queued, `UPDATE jobs SET started_by = 'ann' WHERE id = $1`),
 			": it says that ann started it, but entry "},
+		{"somebody else created it", byID(queued, `UPDATE jobs SET created_by = 'ann' WHERE id = $1`),
+			": it says that ann created it, but the log says "},
+		{"somebody else started a sealed job", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE jobs SET started_by = 'ann' WHERE id = $1`, g.job)
+		}, ": it says that ann started it, but entry "},
+		{"somebody else created a sealed job", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE jobs SET created_by = 'ann' WHERE id = $1`, g.job)
+		}, ": it says that ann created it, but entry "},
+		{"another note of a sealed job", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE jobs SET note = 'approved' WHERE id = $1`, g.job)
+		}, ": the note is not what entry "},
 		{"another operation", byID(queued, `UPDATE jobs SET kind = 'inspect' WHERE id = $1`),
 			": the operation, the file, the options or the rows are not what entry "},
 		{"another operation of a draft", byID(drafted, `UPDATE jobs SET kind = 'inspect' WHERE id = $1`),

@@ -121,11 +121,39 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 		found = "the file, the operation or the end time was changed"
 	case j.Terms() != e.Details["terms_sha256"] || string(j.State) != e.Details["state"]:
 		found = "the options, the app or the state was changed"
+	default:
+		if found, err = ev.verifyPeople(ctx, j); err != nil {
+			return "", err
+		}
 	}
 	if found == "" {
 		return "", nil
 	}
 	return fmt.Sprintf("%s (sealed by entry %d of the log)", found, e.Seq), nil
+}
+
+// verifyPeople compares who created and started a sealed job, and its note, with the log,
+// as far as the entries are there and were not erased.
+func (ev *Evidence) verifyPeople(ctx context.Context, j jobs.Job) (wrong string, err error) {
+	for _, code := range []audit.Code{audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobStarted} {
+		entries, err := ev.log.Entries(ctx, audit.Filter{JobID: j.ID, Code: code, Limit: 1})
+		if err != nil {
+			return "", err
+		}
+		for _, e := range entries {
+			by, did := j.CreatedBy, "created"
+			if code == audit.JobStarted {
+				by, did = j.StartedBy, "started"
+			}
+			if e.Actor.Name != "" && e.Actor.Name != by {
+				return fmt.Sprintf("it says that %s %s it, but entry %d of the log says %s", by, did, e.Seq, e.Actor.Name), nil
+			}
+			if note, said := e.Details["note"].(string); said && note != j.Note {
+				return fmt.Sprintf("the note is not what entry %d of the log says", e.Seq), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // verifyUnsealed finds jobs that ended and were not sealed. Jobs that the console would

@@ -30,6 +30,7 @@ type oughtJob struct {
 	state   State
 	started int64 // the entry that starts it; 0: none
 	by      string
+	maker   string
 	action  int64 // the entry that last changed its state
 	terms   string
 	said    said
@@ -58,7 +59,7 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 	case audit.AccountsProtected, audit.AccountUnprotected:
 		r.list.learn(e, v)
 	case audit.JobUploaded, audit.JobRetried, audit.JobUndone:
-		r.jobs[e.JobID] = &oughtJob{state: Reading, action: e.Seq}
+		r.jobs[e.JobID] = &oughtJob{state: Reading, action: e.Seq, maker: e.Actor.Name}
 	case audit.JobRead, audit.JobReread, audit.JobRefused, audit.JobSealed:
 		r.jobChanged(e, v)
 	default:
@@ -227,6 +228,8 @@ func (r *Replay) compare(j Job) string {
 		return "" // its entries were removed, and it never ran
 	case !ought.mayBe(j.State, r.removed):
 		return fmt.Sprintf("it is %s, but by entry %d of the log it is %s", j.State, ought.action, ought.state)
+	case ought.maker != "" && ought.maker != j.CreatedBy:
+		return fmt.Sprintf("it says that %s created it, but the log says %s", cmp.Or(j.CreatedBy, "nobody"), ought.maker)
 	case ought.started > 0 && ought.by != "" && ought.by != j.StartedBy:
 		return fmt.Sprintf("it says that %s started it, but entry %d of the log says %s", cmp.Or(j.StartedBy, "nobody"), ought.started, ought.by)
 	case (ought.started > 0 || j.State == Draft) && ought.terms != j.Terms():
