@@ -116,7 +116,7 @@ func (s *Server) downloadRejects(v *request) error {
 		if reject.Repeats > 0 {
 			repeats = strconv.FormatInt(reject.Repeats, 10)
 		}
-		row = append(row, strconv.FormatInt(reject.Row, 10), strconv.FormatInt(reject.Line, 10), string(reject.Kind),
+		row = append(row, strconv.FormatInt(reject.Row, 10), understood.Place(reject.Row, reject.Line), string(reject.Kind),
 			v.text.SetAside(reject.Kind, reject.Reason, reject.Repeats), repeats)
 		if err := file.Write(row); err != nil {
 			return err

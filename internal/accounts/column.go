@@ -23,10 +23,14 @@ func (l *layout) findColumn(first sampleRow, c Choices, r rules) {
 	case len(used) == 1:
 		l.column = used[0]
 		return
-	case named >= 0 && named != tags && c.Header != No:
+	case named >= 0 && named != tags && c.Header != No && (r.hidden == nil || !r.hidden(named)):
 		l.column = named
 		return
 	}
+	l.likeliest(first, tags, c, r)
+}
+
+func (l *layout) likeliest(first sampleRow, tags int, c Choices, r rules) {
 	best := 0.0
 	for i := range min(l.columns, MaxColumns) {
 		if score := l.score(i, first.cell(i), c, r); score > best && i != tags {
@@ -40,16 +44,22 @@ func counts(value string) bool { return isNumber(value) && len(value) < 5 }
 
 // score tells how much a column looks like that of the accounts.
 func (l *layout) score(column int, name string, c Choices, r rules) (score float64) {
-	if accounts := accountsIn(l.rows, column, r); len(accounts) > 0 {
-		score = float64(len(accounts))/float64(len(l.rows)) + share(accounts, isID) + 1 - share(accounts, counts)
+	accounts := accountsIn(l.rows, column, r)
+	numbering := share(accounts, counts)
+	if len(accounts) > 0 {
+		score = float64(len(accounts))/float64(len(l.rows)) + 1 - numbering + share(accounts, isID) +
+			share(accounts, func(account string) bool { return isID(account) && isMixed(account) })/2
 		if isDistinct(accounts) {
 			score++
 		}
 	}
 	switch {
+	case r.hidden != nil && r.hidden(column):
+		score--
 	case c.Header == No:
 	case namesOther(name):
 		score /= 4
+	case !r.tags && len(accounts) > 3 && (!isDistinct(accounts) || numbering >= 0.9): // of those who work with accounts, or of rows
 	case wordOf(name) == "id":
 		score++
 	case isAccountWord(name):
@@ -60,7 +70,7 @@ func (l *layout) score(column int, name string, c Choices, r rules) (score float
 
 // askColumn asks for the account column unless it is certain: it is the only one,
 // or its name says so and no other column could be it.
-func (l *layout) askColumn(headerCertain bool, r rules) {
+func (l *layout) askColumn(first sampleRow, headerCertain bool, c Choices, r rules) {
 	used := l.used()
 	if len(used) < 2 && (len(used) == 0 || used[0] == l.column) {
 		return
@@ -71,6 +81,10 @@ func (l *layout) askColumn(headerCertain bool, r rules) {
 			isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r)
 		if l.byName || isAccountWord(name) && !isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r) {
 			return
+		}
+		mine := accountsIn(l.rows, l.column, r)
+		if isUnmistakable(name) && !r.tags && len(mine) > 2 && (!isDistinct(mine) || share(mine, counts) >= 0.9) {
+			l.likeliest(first, -1, c, r)
 		}
 	}
 	l.unsure = append(l.unsure, l.columnQuestion(used))
@@ -128,28 +142,40 @@ func (l *layout) misplaced(used []int) bool {
 func (l *layout) contested(used []int, r rules) bool {
 	named, mine := isUnmistakable(l.cellName(l.column)), accountsIn(l.rows, l.column, r)
 	certain := named && isDistinct(mine) && share(mine, counts) < 0.9
+	counting := isCounting(mine)
 	return slices.ContainsFunc(used, func(i int) bool {
 		name := l.cellName(i)
 		switch {
 		case i == l.column || slices.Equal(l.cellsIn(i), l.cellsIn(l.column)):
 			return false
-		case isUnmistakable(name):
+		case isUnmistakable(name), counting && isDistinct(l.cellsIn(i)):
 			return true
 		case namesOther(name):
 			return false
 		}
 		values := l.plainIn(i, mine, r)
-		isWord := isAccountWord(name) && (!named || wordOf(name) != "id" && share(values, isID) >= 0.5)
+		isWord := isAccountWord(name) && (!named || wordOf(name) != "id" && share(values, isID) >= 0.5) ||
+			slices.Contains(wordsIn(name), "account")
 		return len(values) > 0 && (isWord || likeThem(values, mine) || isDistinct(values) &&
 			(share(values, isMixed) >= 0.5 || !certain && !personNames[wordOf(name)]))
 	})
+}
+
+// isCounting reports whether values number the rows from 0 or 1.
+func isCounting(values []string) bool {
+	for i, value := range values {
+		if n, err := strconv.Atoi(value); err != nil || n != i && n != i+1 {
+			return false
+		}
+	}
+	return len(values) > 2
 }
 
 // plainIn are the cells of another column that could be accounts, with separators and
 // spaces only if the accounts have some; nil when they are not half of those filled.
 func (l *layout) plainIn(column int, mine []string, r rules) (values []string) {
 	filled := 0
-	r.wholeLine = share(mine, func(account string) bool { return r.judge(account, true) != "" }) > 0.5
+	r.wholeLine = share(mine, func(account string) bool { return r.judge(account) != "" }) > 0.5
 	for _, row := range l.rows {
 		if isBlank(row.cell(column)) {
 			continue

@@ -335,6 +335,7 @@ var corpus = []func(*testing.T) []specimen{
 	shiftedSpecimens, headingSpecimens, remarkSpecimens, markSpecimens, nothingSpecimens, numberSpecimens,
 	quotedSpecimens, mixedSpecimens,
 	formatSpecimens, wholeSpecimens, sheetSpecimens, partSpecimens, titleSpecimens,
+	endSpecimens, affixSpecimens, paddedSpecimens, struckSpecimens,
 }
 
 // span is a list of accounts with running numbers.

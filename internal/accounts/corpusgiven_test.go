@@ -72,7 +72,7 @@ func givenSpecimens(*testing.T) []specimen {
 		{kind: "K25", name: "xl-first-header-only.xlsx", truth: im(1001, 1003), expect: "read"},
 		{kind: "K26", name: "xl-120-columns.xlsx", truth: im(1001, 1003), expect: "read"},
 		{kind: "K26", name: "cols-96-with-reject.csv", truth: im(1001, 1003), arguable: []string{" im_1009"},
-			expect: "read, 1 aside"},
+			expect: "asked: several_values"},
 		{kind: "K27", name: "st-excel-text-formula.csv", truth: []string{"00123", "00124"}, expect: "read"},
 		{kind: "K28", name: "st-quoted-list.txt", truth: im(1001, 1003), expect: "read"},
 		{kind: "K29", name: "title-0-xlsx.xlsx", truth: im(1001, 1008)},

@@ -28,18 +28,20 @@
 //
 // A row is set aside for certain when it cannot be split (quotes, more cells than
 // columns, bytes that are no text) or its account cannot be one: Tencent's rules
-// (at most 32 bytes, 0x20 to 0x7E), a space around it, a word for no value, a range, a
-// mask, a comment, or what spreadsheets make of numbers and dates.
+// (at most 32 bytes, 0x20 to 0x7E), a word for no value, a range, a mask, a comment, or
+// what spreadsheets make of numbers and dates. Spaces behind it are no part of it, nor
+// are those before it in a workbook.
 //
 // A row is in doubt, set aside and asked about once for all such rows, when
 //
-//   - hidden: nobody sees it in the workbook.
+//   - hidden: nobody sees it in the workbook, or a cell of it is struck out.
 //   - unlike: four in ten accounts of the sample are digits, or have the same letters
 //     before the digits, about as long as each other, or nine in ten mix both, and
-//     this one does not.
+//     this one does not; or it has unusual signs, or is a word such as Total.
 //   - short_row: cells are missing that other rows fill.
 //   - columns_changed: it is another header or a title, or stands below one: no digit
-//     where nearly all rows have one, or a header's words. The file's own header ends that.
+//     where nearly all rows have one, or a header's or a title's words. The file's own
+//     header ends that. Or it stands in a comment of several lines.
 //   - rounded: of the numbers with 16 digits and more, most end in 00, or nearly all are
 //     what JavaScript keeps of such numbers.
 //   - several_values: a sign or space in it may separate. Who chooses one account a

@@ -13,6 +13,7 @@ type doubts struct {
 	header        []string        // in the form of plainWord; nil: none
 	accepted      map[Reason]bool // by a person
 	changed       bool            // the rows at hand stand below another header
+	comment       bool            // they stand in a comment of several lines
 }
 
 func newDoubts(u *Understanding) doubts {
@@ -31,8 +32,8 @@ func newDoubts(u *Understanding) doubts {
 // file's own header once more.
 func (d *doubts) middle(fields []string, value string) (repeated bool) {
 	u := d.understanding
-	if hasDigit(value) && (u.Column >= len(u.Header) || value != u.Header[u.Column]) {
-		return false // no header's word: so it is with most accounts
+	if d.isComment(fields) || hasDigit(value) && (u.Column >= len(u.Header) || value != u.Header[u.Column]) {
+		return false // no header: so it is with most accounts
 	}
 	filled := filledIn(fields)
 	switch {
@@ -45,6 +46,17 @@ func (d *doubts) middle(fields []string, value string) (repeated bool) {
 		d.changed = true
 	}
 	return false
+}
+
+// isComment reports whether a row is of a comment, which may have several lines.
+func (d *doubts) isComment(fields []string) bool {
+	if !d.comment && (len(fields) == 0 || !strings.HasPrefix(fields[0], "/*") && !strings.HasPrefix(fields[0], "<!--")) {
+		return false
+	}
+	d.comment = !slices.ContainsFunc(fields, func(field string) bool {
+		return strings.Contains(field, "*/") || strings.Contains(field, "-->")
+	})
+	return true
 }
 
 // repeats: the header's cells but for case and signs.
@@ -81,12 +93,17 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
 }
 
-// isTitle: a word or a rule alone in its row, without a digit although nearly all
-// accounts have one. Below it may stand those whom nobody wants to touch.
+// isTitle: a word alone in its row, without a digit although nearly all accounts have
+// one, or that names a part of a list; a line of signs. Below it may stand those whom
+// nobody wants to touch.
 func (d *doubts) isTitle(value string) bool {
 	u := d.understanding
-	return (u.Like.Class == digits || u.Like.Class == prefixed) && slices.Contains(u.WithDigit, u.Column) &&
-		(strings.ContainsFunc(value, unicode.IsLetter) || len(value) > 2 && strings.Trim(value, "-=_*#~.") == "")
+	if !strings.ContainsFunc(value, unicode.IsLetter) {
+		return len(value) > 2 && strings.Trim(value, "-=_*#~.") == ""
+	}
+	isWord := func(word string) bool { return titleWords[plainWord(word)] }
+	return slices.ContainsFunc(strings.Fields(value), isWord) || strings.HasSuffix(value, ":") || isKnownWord(value) ||
+		(u.Like.Class == digits || u.Like.Class == prefixed) && slices.Contains(u.WithDigit, u.Column) && !isNoValue(value)
 }
 
 // reason is why a row that is an account otherwise is in doubt: the first reason
@@ -96,13 +113,13 @@ func (d *doubts) reason(value string, judged Reason, hidden, short bool) Reason 
 	switch {
 	case hidden && !d.accepted[Hidden]:
 		return Hidden
-	case d.changed && !d.accepted[ColumnsChanged]:
+	case (d.changed || d.comment) && !d.accepted[ColumnsChanged]:
 		return ColumnsChanged
 	case short && !d.accepted[ShortRow]:
 		return ShortRow
 	case judged == SeveralValues && !d.accepted[SeveralValues]:
 		return SeveralValues
-	case !u.Like.fits(value) && !d.accepted[Unlike]:
+	case !d.accepted[Unlike] && (!u.Like.fits(value) || isOdd(value) || !hasDigit(value) && isRemark(value)):
 		return Unlike
 	case u.Rounding && isLongNumber(value) && !d.accepted[Rounded]:
 		return Rounded

@@ -42,6 +42,13 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 	switch {
 	case isHeader && isText:
 		l.header, l.columns = first.cells, len(first.cells)
+		if isIndented(l.header, l.column) {
+			for _, row := range l.rows {
+				for i, cell := range row.cells {
+					row.cells[i] = trimmed(cell)
+				}
+			}
+		}
 	case isHeader:
 		l.header = withoutBlankEnd(first.cells)
 	default:
@@ -54,7 +61,7 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 		}
 	}
 	if c.Column == 0 {
-		l.askColumn(certain || first.broken, r)
+		l.askColumn(first, certain || first.broken, c, r)
 	}
 	return l
 }

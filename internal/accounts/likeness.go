@@ -74,18 +74,27 @@ func likenessOf(accounts []string) Likeness {
 			}
 		}
 	}
-	// Running numbers grow longer; else what is shorter or much longer was cut, or is two.
-	all := lengths[best]
-	slices.Sort(all)
-	switch few := len(all) / 20; {
-	case best.Class != "" && best.Class != letters && best.Class != mixed && !unordered[best]:
-		best.Shortest, best.Longest = all[0], all[len(all)-1]+3
-	case best.Class == digits, best.Class == prefixed:
-		best.Shortest, best.Longest = max(all[few]-1, 1), all[len(all)-1-few]+1
-	case best.Class == mixed && all[few] == all[len(all)-1-few]:
-		best.Shortest, best.Longest = all[few], all[few]
+	if best.Class != "" && best.Class != letters {
+		best.Shortest, best.Longest = usualLengths(lengths[best], best.Class != mixed, unordered[best])
 	}
 	return best
+}
+
+// usualLengths: running numbers grow longer; else what is shorter or longer than nearly
+// all was cut, or is two. Zero is any.
+func usualLengths(all []int, counts, unordered bool) (shortest, longest int) {
+	slices.Sort(all)
+	last := len(all) - 1
+	few := max(len(all)/20, min(len(all)/8, 1))
+	switch quarter := len(all) / 4; {
+	case counts && !unordered:
+		return all[0], all[last] + 3
+	case all[few] == all[last-few]:
+		return all[few], all[few]
+	case counts:
+		return max(all[quarter]-1, 1), all[last-quarter] + 1
+	}
+	return 0, 0
 }
 
 // fits reports whether an account is like the others.

@@ -24,6 +24,23 @@ var others = set("phone mobile tel email mail city date day time index status st
 	"no orderno orderid groupid createdat 手机 手机号 手机号码 电话 邮箱 城市 地区 日期 时间 序号 编号 备注 状态 等级 级别 标签 数量 金额 " +
 	"性别 年龄 订单 订单号 订单编号 设备 渠道 来源")
 
+// titleWords stand above a part of a list, or below its end.
+var titleWords = set("keep remove exclude excluded delete removed except others other agents staff members admins team " +
+	"thanks thankyou regards cheers danke merci gracias eof end ende fin fine done")
+
+// remarks are words that people and programs leave among accounts: sums, errors, kinds
+// of columns, examples, and none.
+var remarks = set("total totals subtotal grandtotal sum summe gesamt gesamtsumme gesamtergebnis insgesamt somme totale " +
+	"totaal totalt suma soma razem celkem itogo toplam jumlah finished killed aborted terminated error string varchar text " +
+	"integer int bigint char required optional mandatory example sample exampleuser unbekannt keine kein aucun ninguno " +
+	"nessuno nenhum nada nothing geen leer vide")
+
+// isRemark reports whether an account is a word that seldom is one.
+func isRemark(account string) bool {
+	word := wordOf(account)
+	return titleWords[word] || remarks[word] || isKnownWord(account)
+}
+
 // plainWord is a header cell without what people vary: case, spaces and signs.
 func plainWord(cell string) string {
 	return strings.Map(func(c rune) rune {

@@ -119,6 +119,9 @@ func (r *Reader) Next() (Row, error) {
 // read takes note of rows in doubt, and asks about them in the end.
 func (r *Reader) read() (Row, error) {
 	row, err := r.rows.next()
+	for u := &r.understanding; err == nil && r.inDoubt != nil && row.Sheet != u.SheetOf(row.Number); {
+		u.Begins = append(u.Begins, row.Number)
+	}
 	switch {
 	case r.inDoubt == nil:
 	case err == io.EOF:

@@ -53,7 +53,7 @@ func TestRejectsMendedUseChosenColumn(t *testing.T) {
 	require.NoError(t, err)
 	rows, err := rest(r)
 	require.NoError(t, err)
-	require.Equal(t, "2=b1 3!outer_space", brief(rows))
+	require.Equal(t, "2=b1 3!several_values", brief(rows))
 	rejects, _ := rejectsOf(t, r.Understanding(), rows)
 	_, rows = readAll(t, strings.Replace(rejects, " b2", "b2", 1))
 	require.Equal(t, "2=b2", brief(rows))

@@ -16,6 +16,7 @@ import (
 type Row struct {
 	Number  int64    // from 1, the header and blank lines not counted
 	Line    int64    // where it begins, from 1; of a workbook, the sheet's row
+	Sheet   string   // where several sheets are read
 	Fields  []string // its cells; of a row that cannot be split, its first line as one
 	Account string   // set when accepted: what is to be sent, byte for byte
 	Tags    []string // of an accepted row, where the file has a column of them; each once
@@ -38,6 +39,7 @@ func (row *Row) setAside(reason Reason, line string) {
 // the tags is text or a whole number.
 func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 	u := d.understanding
+	short = short || u.Wide && !hasDigit(row.Value) && filledIn(row.Fields) < 2
 	again := judged != "" // it is set aside again by itself
 	switch {
 	case judged != "" && judged != SeveralValues:
@@ -66,7 +68,7 @@ func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 
 // mark makes sure that a row set aside is set aside again when it comes back.
 func (row *Row) mark(column int) {
-	if column < len(row.Fields) && anyRules.judge(row.Fields[column], true) == "" {
+	if column < len(row.Fields) && anyRules.judge(trimmed(row.Fields[column])) == "" {
 		row.Fields[column] = markSign + row.Fields[column]
 	}
 }
@@ -113,4 +115,4 @@ func shortened(line string) string {
 	return line[:n]
 }
 
-func isBlank(cell string) bool { return strings.Trim(cell, " \t") == "" }
+func isBlank(cell string) bool { return trimmed(cell) == "" }

@@ -15,7 +15,6 @@ const (
 	Empty          Reason = "empty"           // no value in the account column
 	BadCharacter   Reason = "bad_character"   // a byte outside 0x20 to 0x7E
 	TooLong        Reason = "too_long"        // more bytes than an account may have
-	OuterSpace     Reason = "outer_space"     // a space before or after a value, not there on purpose
 	SeveralValues  Reason = "several_values"  // a separator in the value: perhaps several accounts
 	Annotated      Reason = "annotated"       // a label, list mark or apostrophe before the account, or a remark
 	NoValue        Reason = "no_value"        // such as NULL, or only signs
@@ -46,7 +45,7 @@ const (
 // Reasons lists every reason: first what is wrong with the account, then what
 // is wrong with the row, then what is wrong with its tags.
 var Reasons = []Reason{
-	Empty, BadCharacter, TooLong, OuterSpace, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
+	Empty, BadCharacter, TooLong, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
 	RepeatedHeader, ColumnsChanged, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
 	Hidden, Unlike, ShortRow, Rounded, Range, Masked, Commented,
 	NoTag, BadTag, TagTooLong, ManyTags,
@@ -65,10 +64,12 @@ var (
 		`[$][0-9.,]+|[0-9.,]+%)$`)
 	noValues = set("null none nan n/a na n.a k.a nil nat undefined blank empty dbnull system.dbnull missing inf infinity unknown tbd tba " +
 		"nan(ind #qnan 1.#qnan 1.#ind 1.#inf 1.#snan n/v nv novalue notset unset")
-	inBrackets  = regexp.MustCompile(`^(\([a-zA-Z ]+\)|<[a-zA-Z ]+>|\[[a-zA-Z ]+\]|\{[a-zA-Z ]+\}|\\.)$`)
+	inBrackets = regexp.MustCompile(`^(\([a-zA-Z ]+\)|<[a-zA-Z ]+>|\[[a-zA-Z ]+\]|\{[a-zA-Z ]+\}|\\.)$`)
+	// Signs stand in place of digits: 138****1234, 138xxxx1234, im_40XX.
+	masked      = regexp.MustCompile(`[*][*]|[?][?]|[.][.]$|(^|[0-9])[xX]{3,}[0-9]|[0-9](XX+|x{3,})$`)
 	listMark    = regexp.MustCompile(`^([0-9]{1,9}[.)]|\(?[0-9]{1,9}\)|[-*+>]+) `)
 	rowCount    = regexp.MustCompile(`(?i)^\(?[0-9]+ rows?\b`)
-	comments    = []string{"#", "//", "--", ";", "/*"}
+	comments    = []string{"#", "//", "--", ";", "/*", "<!--"}
 	sheetErrors = []string{
 		"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
 		"#GETTING_DATA", "#BLOCKED!", "#UNKNOWN!", "#FIELD!", "#CONNECT!", "#BUSY!",
@@ -80,15 +81,31 @@ type rules struct {
 	limit     int  // bytes
 	wholeLine bool // separators and spaces belong to the account
 	tags      bool // the file has a column of tags
+	hidden    func(column int) bool
 }
 
 // anyRules accept whatever could be an account under some rules.
 var anyRules = rules{limit: math.MaxInt}
 
+// trimmed is a cell without the spaces and tabs around it.
+func trimmed(cell string) string { return strings.Trim(cell, " \t") }
+
+// unpadded is a cell of a text without the spaces behind it, which databases write.
+// Those before it tell of a separator too many, as in Lee, Ann: but not where the
+// header has one as well.
+func unpadded(cell string) string { return strings.TrimRight(cell, " \t") }
+
+func isIndented(header []string, column int) bool {
+	return column < len(header) && strings.HasPrefix(header[column], " ")
+}
+
+// separating are signs that may stand between two accounts.
+const separating = " ,;|:~=^&#/\\+"
+
 // judge tells why a value cannot be an account, or with SeveralValues that it may
-// be more than one; "" when it can. Quoted says that it stood between quotes.
-func (r rules) judge(value string, quoted bool) Reason {
-	if value == "" {
+// be more than one; "" when it can.
+func (r rules) judge(value string) Reason {
+	if isBlank(value) {
 		return Empty
 	}
 	several, plain, alnum, crosses := false, true, false, 0
@@ -100,23 +117,10 @@ func (r rules) judge(value string, quoted bool) Reason {
 			}
 		case b == '_':
 		case b < 0x20 || b > 0x7E:
-			if isBlank(value) {
-				return Empty
-			}
 			return BadCharacter
 		default:
 			plain = false
-			several = several || strings.IndexByte(" ,;|:~=^&#/\\+", b) >= 0 && !(b == '+' && i == 0)
-		}
-	}
-	switch {
-	case value[0] == ' ' || value[len(value)-1] == ' ':
-		if strings.Trim(value, " ") == "" {
-			return Empty
-		}
-		// Quotes that the value needs for another reason do not say that the space was meant.
-		if !quoted || strings.ContainsAny(value, `"'`) {
-			return OuterSpace
+			several = several || strings.IndexByte(separating, b) >= 0 && !(b == '+' && i == 0)
 		}
 	}
 	switch {
@@ -127,7 +131,7 @@ func (r rules) judge(value string, quoted bool) Reason {
 			return Formula
 		}
 		return NoValue
-	case (crosses > 2 || !plain) && isMasked(value):
+	case (crosses > 1 || !plain) && masked.MatchString(value):
 		return Masked
 	case plain && (len(value) > len("false") || isNumber(value)):
 		return ""
@@ -170,21 +174,6 @@ func isNoValue(value string) bool {
 	}
 	core := strings.Trim(value, `-+()[]<>{}"'%$@_.\`)
 	return value == "-" || noValues[strings.ToLower(core)] || len(core) < len(value) && inBrackets.MatchString(value)
-}
-
-// isMasked reports whether signs stand in place of digits: 138****1234, 138xxxx1234.
-func isMasked(value string) bool {
-	if strings.Contains(value, "**") || strings.Contains(value, "??") || strings.HasSuffix(value, "..") {
-		return true
-	}
-	for _, signs := range []string{"xxx", "XXX"} {
-		before, after, found := strings.Cut(value, signs)
-		after = strings.TrimLeft(after, "xX")
-		if found && before != "" && isNumber(before[len(before)-1:]) && after != "" && isNumber(after[:1]) {
-			return true
-		}
-	}
-	return false
 }
 
 // isRange reports whether a value is two numbers of a row, such as 10001-10020 or
@@ -234,7 +223,7 @@ func original(cell string) string {
 	if cell == "" || cell[0] != '\'' && cell[0] != '=' && cell[0] != '\t' {
 		return cell
 	}
-	if number := strings.TrimLeft(cell, "\t"); isNumber(number) { // so that a spreadsheet does not round it
+	if number := strings.TrimLeft(cell, "'\t"); isNumber(number) { // so that a spreadsheet does not round it
 		return number
 	}
 	if cell[0] == '\'' && startsFormula(cell) {
@@ -246,6 +235,21 @@ func original(cell string) string {
 		}
 	}
 	return cell
+}
+
+// isOdd reports whether an account has a sign that may be no part of it: one other
+// than _ - . @, or one of these at an end where it is no letter.
+func isOdd(account string) bool {
+	last := len(account) - 1
+	if strings.IndexByte("-.@", account[0]) >= 0 || strings.IndexByte("-.@", account[last]) >= 0 {
+		return true
+	}
+	for i := range len(account) {
+		if c := account[i]; !isLetterOrDigit(c) && strings.IndexByte("_-.@", c) < 0 && strings.IndexByte(separating, c) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isUnusual reports whether an account holds a character beyond those that all

@@ -34,11 +34,11 @@ func filledIn(cells []string) (filled int) {
 // account returns the value of a column if it could be an account, "" else;
 // several says that it has a separator or a space.
 func (row sampleRow) account(column int, r rules) (value string, several bool) {
-	value = row.cell(column)
+	value = unpadded(row.cell(column))
 	if row.broken || column < len(row.typed) && row.typed[column] {
 		return "", false
 	}
-	switch r.judge(value, false) {
+	switch r.judge(value) {
 	case "":
 		return value, false
 	case SeveralValues:

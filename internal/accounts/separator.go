@@ -59,9 +59,9 @@ func findSeparator(sample []byte, line int64, c Choices, r rules) layout {
 	if split == nil {
 		return one
 	}
-	best := slices.MaxFunc(split, func(a, b layout) int { return cmp.Compare(a.worth(r), b.worth(r)) })
+	best := slices.MaxFunc(split, func(a, b layout) int { return cmp.Or(cmp.Compare(a.worth(r), b.worth(r)), cmp.Compare(b.line, a.line)) })
 	switch {
-	case spoken == 1 && best.speaks, best.separator == "\t" && (best.speaks || best.agreeing() >= 0.9),
+	case spoken == 1 && best.speaks && best.agreeing() >= 0.8, best.separator == "\t" && (best.speaks || best.agreeing() >= 0.9),
 		len(best.used()) < 2, best.isQuoted():
 		return best
 	}

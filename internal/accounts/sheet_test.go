@@ -78,3 +78,15 @@ func TestAnotherSheetIsAnotherShape(t *testing.T) {
 	require.NotEqual(t, shape("Jan", "Feb"), shape("Jan", "Feb", "Mar"))
 	require.Equal(t, shape("Jan"), shape("Feb"), "of one sheet the name says nothing")
 }
+
+func TestRowsOfSeveralSheetsSayWhichOne(t *testing.T) {
+	file := bookOf(t, tab("Jan", "user_id|n", "{}|{n}", im(1001, 1003)), tab("Empty", "user_id|n", "", nil), tab("Feb", "user_id|n", "{}|{n}", im(1004, 1005)))
+	f := specimen{content: file}.read(t, Choices{Sheets: []string{"Jan", "Empty", "Feb"}})
+	var places []string
+	for _, row := range f.rows {
+		places = append(places, f.inner.Place(row.Number, row.Line))
+	}
+	require.Equal(t, []string{"Jan!2", "Jan!3", "Jan!4", "Feb!2", "Feb!3"}, places)
+	one := specimen{content: file}.read(t, Choices{Sheets: []string{"Feb"}})
+	require.Equal(t, "2", one.inner.Place(1, one.rows[0].Line))
+}

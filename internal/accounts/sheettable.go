@@ -83,6 +83,9 @@ var cellReasons = map[workbook.Kind]Reason{
 func (t *sheetTable) row(found workbook.Row) Row {
 	column, tags := t.understanding.Column, t.understanding.TagColumn
 	row := Row{Number: t.number, Line: found.Line}
+	if chosen := t.understanding.Chosen; len(chosen) > 1 {
+		row.Sheet = chosen[len(chosen)-len(t.further)-1]
+	}
 	if found.Bytes > text.MaxRecord {
 		row.setAside(RowTooLong, shortened(firstText(found)))
 		return row
@@ -93,7 +96,7 @@ func (t *sheetTable) row(found workbook.Row) Row {
 		row.Fields[i] = original(cell.Text)
 		isText = isText && isReadable(cell.Text)
 	}
-	row.Value = row.Fields[column]
+	row.Value = trimmed(row.Fields[column])
 	var typed Reason
 	if column < len(found.Cells) {
 		typed = cellReasons[found.Cells[column].Kind]
@@ -105,12 +108,10 @@ func (t *sheetTable) row(found workbook.Row) Row {
 		row.Reason = RepeatedHeader
 	case found.Wide:
 		row.Reason = Ragged
-	case !isBlank(row.Value) && typed != "":
+	case typed != "":
 		row.Reason = typed
 	default:
-		// A word alone in a table is a title.
-		short := t.understanding.Wide && filledIn(row.Fields) < 2 && !hasDigit(row.Value)
-		row.settle(&t.doubts, t.rules.judge(row.Value, false), found.Hidden, short,
+		row.settle(&t.doubts, t.rules.judge(row.Value), found.Hidden, false,
 			tags == 0 || tags > len(found.Cells) || found.Cells[tags-1].Kind == workbook.Plain)
 		return row
 	}

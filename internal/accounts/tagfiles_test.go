@@ -55,7 +55,7 @@ func TestEveryFileOfTagsIsReadAsDecided(t *testing.T) {
 		{"unused-columns.csv", "1 3", `2=a1["vip"] 3=a2["gold"]`, none},
 		{"word-beats-ending.csv", "1 3", `2=a1["vip"] 3=a2["gold"]`, Choices{TagColumn: 3}},
 		{"word-beats-ending.csv", "2 3", `2=x["vip"] 3=y["gold"]`, Choices{Column: 2}},
-		{"word-beats-ending.csv", "3 1", `2=vip["a1"] 3=gold["a2"]`, Choices{Column: 3, TagColumn: 1}},
+		{"word-beats-ending.csv", "3 1", `2!unlike 3=gold["a2"]`, Choices{Column: 3, TagColumn: 1}},
 		{"marked.csv", "1 3", `2=a1["vip"] 3=a2["gold"]`, none},
 		{"tag-lengths.csv", "1 2", `2=a1["` + x + `"] 3!tag_too_long 4=a3["` + biao + `"] 5!tag_too_long`, none},
 		{"spreadsheet-leftovers.csv", "1 2",

@@ -68,7 +68,11 @@ func (t *textTable) judge(row *Row, record *text.Record) {
 	u := &t.understanding
 	row.Fields = originals(record.Cells())
 	if u.Column < len(row.Fields) {
-		row.Value = row.Fields[u.Column]
+		if row.Value = row.Fields[u.Column]; !record.Quoted(u.Column) {
+			if row.Value = unpadded(row.Value); isIndented(u.Header, u.Column) {
+				row.Value = trimmed(row.Value)
+			}
+		}
 	}
 	switch {
 	case record.NotText:
@@ -77,11 +81,13 @@ func (t *textTable) judge(row *Row, record *text.Record) {
 		row.Reason = InQuote
 	case t.doubts.middle(row.Fields, row.Value):
 		row.Reason = RepeatedHeader
-	case record.Len() > u.Columns, !record.BlankFrom(min(t.named, record.Len())):
+	case record.Len() > u.Columns, filledIn(row.Fields[min(t.named, record.Len()):]) > 0:
 		row.Reason = Ragged
 	default:
-		quoted := u.Column < record.Len() && record.Quoted(u.Column)
-		row.settle(&t.doubts, t.rules.judge(row.Value, quoted), false, t.isShort(row.Fields), true)
+		row.settle(&t.doubts, t.rules.judge(row.Value), false, t.isShort(row.Fields), true)
+		if u.Column < record.Len() && !record.Quoted(u.Column) {
+			row.Account = trimmed(row.Account)
+		}
 		return
 	}
 	row.mark(u.Column)
@@ -111,8 +117,8 @@ func (t *textTable) isRow(cells []string) bool {
 	if u.Columns > 1 && strings.HasSuffix(cell, u.Quote) && !strings.HasPrefix(cell, u.Quote) {
 		return false // the end of the cell that began above
 	}
-	value := original(strings.Trim(cell, u.Quote+" "))
-	reason := t.rules.judge(value, true)
+	value := trimmed(original(strings.Trim(cell, u.Quote+" ")))
+	reason := t.rules.judge(value)
 	return (reason == "" || reason == SeveralValues && u.Like.Class != "") && u.Like.fits(value)
 }
 

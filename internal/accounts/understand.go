@@ -199,7 +199,7 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 			wide++
 		}
 	}
-	u.Wide = wide*10 >= len(rows)*9
+	u.Wide = wide*4 >= len(rows)*3
 	for i := range u.Columns {
 		filled, withDigit := 0, 0
 		for _, row := range rows {

@@ -91,6 +91,7 @@ type Understanding struct {
 	Workbook  bool     `json:"workbook,omitempty"`
 	Chosen    []string `json:"sheet,omitempty"` // the sheets that are read, in the order of the workbook
 	Sheets    []string `json:"sheets,omitempty"`
+	Begins    []int64  `json:"begins,omitempty"`     // the rows with which several sheets begin
 	Encoding  Encoding `json:"encoding,omitempty"`   // not of a workbook
 	Separator string   `json:"separator,omitempty"`  // not of a workbook
 	Quote     string   `json:"quote,omitempty"`      // not of a workbook
@@ -171,6 +172,25 @@ func (f *file) digest(header []string) string {
 	}
 	sum := sha256.Sum256(cells)
 	return hex.EncodeToString(sum[:16])
+}
+
+// Place is where a row stands, for people: its line, as in Feb!12 where several sheets are read.
+func (u Understanding) Place(row, line int64) string {
+	place := strconv.FormatInt(line, 10)
+	if sheet := u.SheetOf(row); sheet != "" {
+		place = sheet + "!" + place
+	}
+	return place
+}
+
+// SheetOf is the sheet of a row, by the row's number; "" where one sheet is read.
+func (u Understanding) SheetOf(row int64) string {
+	for i := len(u.Begins) - 1; i >= 0; i-- {
+		if row >= u.Begins[i] {
+			return u.Chosen[i]
+		}
+	}
+	return ""
 }
 
 const aboveShown = 5

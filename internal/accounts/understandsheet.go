@@ -172,7 +172,7 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 			rows[i].cells, rows[i].typed = append(rows[i].cells, ""), append(rows[i].typed, false)
 		}
 	}
-	r := rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags}
+	r := rules{limit: limit, wholeLine: u.WholeLine, tags: f.tags, hidden: isHidden}
 	found := findTable(rows[begin:], c, r)
 	for _, row := range rows {
 		if row.line < found.line {
@@ -190,7 +190,7 @@ func (f *file) understandSheet(sheet workbook.Sheet, c Choices, limit int) (u Un
 func sampled(found workbook.Row) sampleRow {
 	row := sampleRow{line: found.Line, typed: []bool{}}
 	for _, cell := range found.Cells {
-		row.cells, row.typed = append(row.cells, original(cell.Text)), append(row.typed, cell.Kind != workbook.Plain)
+		row.cells, row.typed = append(row.cells, trimmed(original(cell.Text))), append(row.typed, cell.Kind != workbook.Plain)
 	}
 	return row
 }

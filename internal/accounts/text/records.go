@@ -49,16 +49,6 @@ func (r *Record) Cells() []string {
 // Quoted reports whether a cell stood between quotes.
 func (r *Record) Quoted(i int) bool { return r.cells[i].quoted }
 
-// BlankFrom reports whether there is nothing in the cells from i on.
-func (r *Record) BlankFrom(i int) bool {
-	for _, c := range r.cells[i:] {
-		if !IsBlank(r.text[c.from:c.to]) {
-			return false
-		}
-	}
-	return true
-}
-
 // Records are the records of a text in a dialect, in file order.
 type Records struct {
 	*Lines

@@ -11,11 +11,11 @@ import (
 // what they are.
 type numberFormat struct {
 	date, clock bool
-	digits      int // zeros are shown in front up to so many digits
+	struck      bool // out
+	digits      int  // zeros are shown in front up to so many digits
 
-	// Of numbers above, below and at zero: something else is shown than the
-	// number, such as a word, a percentage or nothing.
-	otherAbove, otherBelow, otherZero bool
+	other      bool // than the number is shown, such as a word, a percentage or nothing
+	otherBelow bool // the same of what is not above zero
 }
 
 // formatBytes is the longest number format that spreadsheets write.
@@ -53,7 +53,7 @@ func formatOfNumber(id int, code string) numberFormat {
 		code = builtIn[id]
 	}
 	if code == "" || len(code) > formatBytes {
-		return numberFormat{otherAbove: true, otherBelow: true, otherZero: true}
+		return numberFormat{other: true, otherBelow: true}
 	}
 	plain := notInFormat.ReplaceAllString(code, "")
 	plain, _, _ = strings.Cut(plain, ";")
@@ -66,30 +66,12 @@ func formatOfNumber(id int, code string) numberFormat {
 	if f.digits > 0 {
 		return f
 	}
-	parts := strings.Split(code, ";") // one between quotes leaves parts that are not plain
-	above, showsZero := plainPart(parts[0])
-	f.otherAbove, f.otherBelow, f.otherZero = !above, !above, !showsZero
-	if len(parts) > 1 {
-		below := strings.NewReplacer(`\-`, "-", `"-"`, "-").Replace(noMatter.ReplaceAllString(parts[1], ""))
-		below, signed := strings.CutPrefix(below, "-")
-		same, _ := plainPart(below)
-		f.otherBelow = !signed || !same
-	}
-	if len(parts) > 2 {
-		_, showsZero = plainPart(parts[2])
-		f.otherZero = !showsZero
-	}
+	above, further, _ := strings.Cut(code, ";") // one between quotes leaves a part that is not plain
+	above = noMatter.ReplaceAllString(above, "")
+	above = strings.Trim(strings.NewReplacer(`\ `, " ", `" "`, " ").Replace(above), " ")
+	f.other = above == "" || !plainNumber.MatchString(above)
+	f.otherBelow = f.other || further != "" || strings.Trim(above, "#?.,") == ""
 	return f
-}
-
-// plainPart reports whether a part of a format shows a number by its digits, and
-// whether also a zero.
-func plainPart(part string) (plain, showsZero bool) {
-	part = noMatter.ReplaceAllString(part, "")
-	part = strings.Trim(strings.NewReplacer(`\ `, " ", `" "`, " ").Replace(part), " ")
-	before, _, _ := strings.Cut(part, ".")
-	plain = plainNumber.MatchString(part)
-	return plain && part != "", plain && strings.ContainsAny(before, "0Gg@")
 }
 
 // maxDigits of a number are exact in a spreadsheet.
@@ -125,10 +107,8 @@ func numberCell(stored string, f numberFormat, since1904 bool) (shown string, ki
 		return strconv.FormatFloat(value, 'g', maxDigits, 64), Other
 	case digits == "0":
 		parts[1] = ""
-		if f.otherZero {
-			return digits, Other
-		}
-	case parts[1] == "" && f.otherAbove, parts[1] != "" && f.otherBelow:
+	}
+	if f.other || f.otherBelow && (parts[1] != "" || digits == "0") {
 		return parts[1] + digits, Other
 	}
 	if len(digits) < f.digits {

@@ -42,7 +42,7 @@ type Row struct {
 	Cells  []Cell // up to the last one with text, and not more than Limits.Columns
 	Wide   bool   // there is text beyond them
 	Bytes  int    // of its text; not all cells are kept when it is over Limits.RowBytes
-	Hidden bool   // nobody sees it: it is hidden, filtered out, or has no height
+	Hidden bool   // it is hidden, filtered out, has no height, or a cell of it is struck out
 }
 
 // Rows is the stream of a sheet's rows.
@@ -150,6 +150,7 @@ func (s *Rows) readRow(row *Row) error {
 			if err != nil {
 				return err
 			}
+			row.Hidden = row.Hidden || cell.Text != "" && s.book.format(token).struck
 			s.put(row, at, cell)
 		}
 	}
@@ -181,7 +182,7 @@ const shownBytes = 200
 // readCell reads up to the end of the cell. Nothing is evaluated: of a formula,
 // the value that was stored with it is taken.
 func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
-	value, valued, formula := "", false, false
+	value, valued, formula := "", false, ""
 	for level := 1; level > 0; {
 		token, err := s.part.next()
 		if err != nil {
@@ -196,7 +197,9 @@ func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
 			case "row", "c":
 				err = errOrder
 			case "f":
-				formula = true
+				formula, err = s.text(false)
+				formula = "=" + formula
+				level--
 			case "v", "is":
 				if valued {
 					return cell, errOrder
@@ -210,14 +213,29 @@ func (s *Rows) readCell(start xml.StartElement) (cell Cell, err error) {
 			}
 		}
 	}
-	if cell, err = s.cell(attribute(start, "t"), attribute(start, "s"), value); err == nil && formula {
-		cell.Kind = Formula
+	if cell, err = s.cell(start, value); err != nil || formula == "" {
+		return cell, err
 	}
-	return cell, err
+	if !valued || value == "" && attribute(start, "t") != "str" { // the program that wrote it evaluates nothing
+		cell.Text = formula
+	}
+	cell.Kind = Formula
+	return cell, nil
 }
 
-func (s *Rows) cell(kind, style, value string) (Cell, error) {
-	switch kind {
+// format is how a cell is shown.
+func (w *Workbook) format(cell xml.StartElement) numberFormat {
+	style := attribute(cell, "s")
+	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(w.formats) {
+		return w.formats[i]
+	} else if style != "" && style != "0" {
+		return formatOfNumber(-1, "")
+	}
+	return numberFormat{}
+}
+
+func (s *Rows) cell(start xml.StartElement, value string) (Cell, error) {
+	switch attribute(start, "t") {
 	case "s":
 		if value == "" {
 			return Cell{}, nil
@@ -245,13 +263,7 @@ func (s *Rows) cell(kind, style, value string) (Cell, error) {
 	if value == "" {
 		return Cell{}, nil
 	}
-	var format numberFormat
-	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(s.book.formats) {
-		format = s.book.formats[i]
-	} else if style != "" && style != "0" {
-		format = formatOfNumber(-1, "")
-	}
-	text, seen := numberCell(strings.TrimSpace(value), format, s.book.since1904)
+	text, seen := numberCell(strings.TrimSpace(value), s.book.format(start), s.book.since1904)
 	return Cell{text, seen}, nil
 }
 

@@ -201,8 +201,9 @@ func (w *Workbook) readShared(name string) error {
 // readFormats learns how the numbers of each style are shown.
 func (w *Workbook) readFormats(name string) error {
 	codes := map[int]string{}
-	var styles []int // the number of each one's format
-	inCells := false
+	var styles, fonts []int // the number of each style's format and font
+	var struck []bool       // whether each font strikes text out
+	inCells, inFonts := false, false
 	err := w.eachOf(name, func(_ *part, e xml.StartElement) error {
 		id, err := strconv.Atoi(attribute(e, "numFmtId"))
 		switch e.Name.Local {
@@ -212,30 +213,37 @@ func (w *Workbook) readFormats(name string) error {
 			if err == nil {
 				codes[id] = strings.Clone(code[:min(len(code), formatBytes+1)])
 			}
-		case "cellXfs":
-			inCells = true
-		case "cellStyles", "dxfs", "cellStyleXfs":
-			inCells = false
+		case "fonts", "fills", "cellXfs", "cellStyles", "dxfs", "cellStyleXfs":
+			inFonts, inCells = e.Name.Local == "fonts", e.Name.Local == "cellXfs"
+		case "font":
+			struck = append(struck, false)
+		case "strike":
+			if inFonts && len(struck) > 0 {
+				value := attribute(e, "val")
+				struck[len(struck)-1] = value == "" || isTrue(value)
+			}
 		case "xf":
 			if err != nil && attribute(e, "numFmtId") != "" {
 				id = -1
 			}
 			if inCells {
-				styles = append(styles, id)
+				font, _ := strconv.Atoi(attribute(e, "fontId"))
+				styles, fonts = append(styles, id), append(fonts, font)
 			}
 		}
-		if len(codes) > maxFormats || len(styles) > maxStyles {
+		if len(codes) > maxFormats || len(styles) > maxStyles || len(struck) > maxStyles {
 			return Large()
 		}
 		return nil
 	})
 	judged := map[int]numberFormat{}
-	for _, id := range styles {
+	for i, id := range styles {
 		f, done := judged[id]
 		if !done {
 			f = formatOfNumber(id, codes[id])
 			judged[id] = f
 		}
+		f.struck = fonts[i] >= 0 && fonts[i] < len(struck) && struck[fonts[i]]
 		w.formats = append(w.formats, f)
 	}
 	return err
