@@ -59,7 +59,7 @@ func (l *layout) score(column int, name string, c Choices, r rules) (score float
 	case c.Header == No:
 	case namesOther(name):
 		score /= 4
-	case !r.tags && len(accounts) > 3 && (!isDistinct(accounts) || numbering >= 0.9): // of those who work with accounts, or of rows
+	case !r.tags && len(accounts) > 3 && (repeats(accounts) || numbering >= 0.9): // of those who work with accounts, or of rows
 	case wordOf(name) == "id":
 		score++
 	case isAccountWord(name):
@@ -83,7 +83,7 @@ func (l *layout) askColumn(first sampleRow, headerCertain bool, c Choices, r rul
 			return
 		}
 		mine := accountsIn(l.rows, l.column, r)
-		if isUnmistakable(name) && !r.tags && len(mine) > 2 && (!isDistinct(mine) || share(mine, counts) >= 0.9) {
+		if isUnmistakable(name) && !r.tags && len(mine) > 3 && (repeats(mine) || share(mine, counts) >= 0.9) {
 			l.likeliest(first, -1, c, r)
 		}
 	}

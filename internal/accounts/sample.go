@@ -130,12 +130,17 @@ func share(values []string, is func(string) bool) float64 {
 }
 
 // isDistinct: hardly a value repeats.
-func isDistinct(values []string) bool {
-	distinct := map[string]bool{}
+func isDistinct(values []string) bool { return (len(values)-distinct(values))*10 <= len(values) }
+
+// repeats: there are few values, again and again.
+func repeats(values []string) bool { return distinct(values)*2 <= len(values) }
+
+func distinct(values []string) int {
+	all := map[string]bool{}
 	for _, value := range values {
-		distinct[value] = true
+		all[value] = true
 	}
-	return (len(values)-len(distinct))*10 <= len(values)
+	return len(all)
 }
 
 // otherIDs: fractions, mail and IPv4 addresses, mobile numbers of China and with a plus, days and Unix times.
