@@ -223,7 +223,7 @@ func original(cell string) string {
 	if cell == "" || cell[0] != '\'' && cell[0] != '=' && cell[0] != '\t' {
 		return cell
 	}
-	if number := strings.TrimLeft(cell, "'\t"); isNumber(number) { // so that a spreadsheet does not round it
+	if number := strings.TrimPrefix(strings.TrimLeft(cell, "\t"), "'"); isNumber(number) { // so that a spreadsheet does not round it
 		return number
 	}
 	if cell[0] == '\'' && startsFormula(cell) {
