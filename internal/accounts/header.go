@@ -54,10 +54,7 @@ func findTable(rows []sampleRow, c Choices, r rules) layout {
 	default:
 		l.rows, l.speaks = rows, false
 		if isText {
-			l.columns = commonLength(rows)
-			if c.Column == 0 {
-				l.columns = max(l.columns, l.column+1)
-			}
+			l.columns = max(commonLength(rows), min(l.column+1, widest(rows)))
 		}
 	}
 	if c.Column == 0 {

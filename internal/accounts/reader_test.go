@@ -52,7 +52,7 @@ func TestRowSaysWhatWasFound(t *testing.T) {
 	_, rows := readAll(t, "name,account,note\nAnn,a1,\"x\ny\"\nBob,a 2 ,z\nCat,a3\nDan,a4,\"z\" z\n")
 	require.Equal(t, []Row{
 		{Number: 1, Line: 2, Fields: []string{"Ann", "a1", "x\ny"}, Account: "a1", Value: "a1"},
-		{Number: 2, Line: 4, Fields: []string{"Bob", "a 2 ", "z"}, Reason: SeveralValues, Value: "a 2"},
+		{Number: 2, Line: 4, Fields: []string{"Bob", "a 2 ", "z"}, Reason: SeveralValues, Value: "a 2 "},
 		{Number: 3, Line: 5, Fields: []string{"Cat", "⚠ a3"}, Reason: ShortRow, Value: "a3"},
 		{Number: 4, Line: 6, Fields: []string{`Dan,a4,"z" z`}, Reason: StrayQuote, Value: `Dan,a4,"z" z`},
 	}, rows)

@@ -90,11 +90,8 @@ var anyRules = rules{limit: math.MaxInt}
 // trimmed is a cell without the spaces and tabs around it.
 func trimmed(cell string) string { return strings.Trim(cell, " \t") }
 
-// unpadded is a cell of a text without the spaces behind it, which databases write.
-// Those before it tell of a separator too many, as in Lee, Ann: but not where the
-// header has one as well.
-func unpadded(cell string) string { return strings.TrimRight(cell, " \t") }
-
+// isIndented: spaces before a cell of a text tell of a separator too many, as in
+// Lee, Ann: but not where the header has one as well.
 func isIndented(header []string, column int) bool {
 	return column < len(header) && strings.HasPrefix(header[column], " ")
 }
@@ -223,7 +220,7 @@ func original(cell string) string {
 	if cell == "" || cell[0] != '\'' && cell[0] != '=' && cell[0] != '\t' {
 		return cell
 	}
-	if number := strings.TrimPrefix(strings.TrimLeft(cell, "\t"), "'"); isNumber(number) { // so that a spreadsheet does not round it
+	if number := strings.TrimLeft(cell, "\t"); isNumber(number) { // so that a spreadsheet does not round it
 		return number
 	}
 	if cell[0] == '\'' && startsFormula(cell) {

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"regexp"
+	"strings"
 )
 
 // sampleRow is a row that detection looks at.
@@ -34,13 +35,13 @@ func filledIn(cells []string) (filled int) {
 // account returns the value of a column if it could be an account, "" else;
 // several says that it has a separator or a space.
 func (row sampleRow) account(column int, r rules) (value string, several bool) {
-	value = unpadded(row.cell(column))
+	value = trimmed(row.cell(column))
 	if row.broken || column < len(row.typed) && row.typed[column] {
 		return "", false
 	}
 	switch r.judge(value) {
 	case "":
-		return value, false
+		return value, !r.wholeLine && strings.HasPrefix(row.cell(column), " ")
 	case SeveralValues:
 		return value, true
 	}
@@ -104,6 +105,14 @@ func commonLength(rows []sampleRow) int {
 		}
 	}
 	return common
+}
+
+// widest is the number of cells of the longest row.
+func widest(rows []sampleRow) (most int) {
+	for _, row := range rows {
+		most = max(most, len(row.cells))
+	}
+	return most
 }
 
 // shownValues of a row or a column are shown.

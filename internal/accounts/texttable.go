@@ -68,11 +68,12 @@ func (t *textTable) judge(row *Row, record *text.Record) {
 	u := &t.understanding
 	row.Fields = originals(record.Cells())
 	if u.Column < len(row.Fields) {
-		if row.Value = row.Fields[u.Column]; !record.Quoted(u.Column) {
-			if row.Value = unpadded(row.Value); isIndented(u.Header, u.Column) {
-				row.Value = trimmed(row.Value)
-			}
-		}
+		row.Value = row.Fields[u.Column]
+	}
+	indented, whole := false, row.Value
+	if u.Column < record.Len() && !record.Quoted(u.Column) {
+		indented = strings.HasPrefix(row.Value, " ") && !isIndented(u.Header, u.Column)
+		row.Value = trimmed(row.Value)
 	}
 	switch {
 	case record.NotText:
@@ -84,9 +85,13 @@ func (t *textTable) judge(row *Row, record *text.Record) {
 	case record.Len() > u.Columns, filledIn(row.Fields[min(t.named, record.Len()):]) > 0:
 		row.Reason = Ragged
 	default:
-		row.settle(&t.doubts, t.rules.judge(row.Value), false, t.isShort(row.Fields), true)
-		if u.Column < record.Len() && !record.Quoted(u.Column) {
-			row.Account = trimmed(row.Account)
+		judged := t.rules.judge(row.Value)
+		if judged == "" && indented && !u.WholeLine {
+			judged = SeveralValues
+		}
+		row.settle(&t.doubts, judged, false, t.isShort(row.Fields), true)
+		if row.Reason != "" {
+			row.Value = whole
 		}
 		return
 	}

@@ -135,6 +135,11 @@ func (f *file) understandText(c Choices, limit int) (u Understanding, err error)
 			return u, FaultHeader.With(u.FirstLine)
 		}
 		u.Header = nil
+		for i := range u.Unsure {
+			if u.Unsure[i].Name == AskHeader {
+				u.Unsure[i].Suggested = No
+			}
+		}
 	}
 	return u, nil
 }

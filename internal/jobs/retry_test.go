@@ -94,11 +94,13 @@ func TestRetryKeepsAccountsExactly(t *testing.T) {
 		if err != nil {
 			return // it does not look like a file of accounts
 		}
-		if _, err := s.Reread(ctx, operator, j.ID,
-			accounts.Choices{Separator: how, Quote: `"`, Header: accounts.Yes, FirstLine: 1, Column: 1, Rows: accounts.AcceptAll()}); err != nil {
-			return
+		for range 2 { // rows in doubt can be accepted only once it is said how the file is read
+			if _, err := s.Reread(ctx, operator, j.ID,
+				accounts.Choices{Separator: how, Quote: `"`, Header: accounts.Yes, FirstLine: 1, Column: 1, Rows: accounts.AcceptAll()}); err != nil {
+				return
+			}
+			require.NoError(r, jobstest.ReadAll(s))
 		}
-		require.NoError(r, jobstest.ReadAll(s))
 		all := func(id string) (all []string) {
 			for a, err := range s.Results(ctx, id, "") {
 				require.NoError(r, err)
