@@ -19,7 +19,7 @@ var (
 	aida = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", Address: "127.0.0.1"}
 )
 
-const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,nothing\ncid,C\n d,D\n"
+const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,nothing\ncid,C\nNaN,D\n"
 
 // sealedJob is a job that was started and carried out: two accounts cleared, one
 // failed, and rows set aside.
