@@ -43,6 +43,7 @@ type Witness struct {
 
 	mutex sync.Mutex
 	logs  []remembered // the one that was written last comes last
+	last  *Signer      // of the log that was saved last: it is saved before every send
 	wrong error        // ErrWitness: the file is left as it is
 }
 
@@ -149,7 +150,11 @@ func (w *Witness) save(origin string, change func(*remembered)) error {
 	all = append(all, changed)
 	var file strings.Builder
 	for _, r := range all {
-		notes, err := r.notes(w.seed)
+		signer, err := w.signer(r.origin)
+		if err != nil {
+			return err
+		}
+		notes, err := r.notes(signer)
 		if err != nil {
 			return err
 		}
@@ -160,6 +165,18 @@ func (w *Witness) save(origin string, change func(*remembered)) error {
 	}
 	w.logs = all
 	return nil
+}
+
+// signer returns the signer of a log.
+func (w *Witness) signer(origin string) (*Signer, error) {
+	if w.last != nil && w.last.Name() == origin {
+		return w.last, nil
+	}
+	signer, err := NewSigner(origin, w.seed)
+	if err == nil {
+		w.last = signer
+	}
+	return signer, err
 }
 
 // replaceFile writes a file so that after a power failure the old or the new one is there.
@@ -187,7 +204,7 @@ func replaceFile(path, content string) error {
 const recordTitle = "witness"
 
 // notes are the signed notes of a log, each followed by an empty line.
-func (r remembered) notes(seed [32]byte) (string, error) {
+func (r remembered) notes(by *Signer) (string, error) {
 	notes := ""
 	if r.checkpoint != "" {
 		notes = r.checkpoint + "\n"
@@ -195,15 +212,11 @@ func (r remembered) notes(seed [32]byte) (string, error) {
 	if len(r.fields) == 0 {
 		return notes, nil
 	}
-	signer, err := NewSigner(r.origin, seed)
-	if err != nil {
-		return "", err
-	}
 	text := r.origin + "\n" + recordTitle + "\n"
 	for _, name := range slices.Sorted(maps.Keys(r.fields)) {
 		text += name + " " + r.fields[name] + "\n"
 	}
-	signed, err := note.Sign(&note.Note{Text: text}, signer)
+	signed, err := note.Sign(&note.Note{Text: text}, by)
 	return notes + string(signed) + "\n", err
 }
 
@@ -235,7 +248,11 @@ func readWitness(path string, seed [32]byte) (all []remembered, err error) {
 	}
 	written := ""
 	for _, r := range all {
-		notes, err := r.notes(seed)
+		signer, err := NewSigner(r.origin, seed)
+		if err != nil {
+			return nil, err
+		}
+		notes, err := r.notes(signer)
 		if err != nil {
 			return nil, err
 		}

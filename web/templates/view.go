@@ -167,6 +167,8 @@ func (j JobView) Elapsed() (time.Duration, bool) {
 	switch {
 	case j.Job.StartedAt.IsZero(), j.Job.Shown() == "scheduled":
 		return 0, false
+	case !j.Job.FinishedAt.IsZero() && j.Job.FinishedAt.Before(j.begun()): // cancelled before its time
+		return 0, false
 	case j.Job.FinishedAt.IsZero():
 		return j.Now.Sub(j.begun()), true
 	}

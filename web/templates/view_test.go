@@ -67,3 +67,14 @@ func TestTimeLeftOnlyWhenKnown(t *testing.T) {
 		require.False(t, known)
 	}
 }
+
+func TestElapsedIsNeverNegative(t *testing.T) {
+	started := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	job := jobs.Job{State: jobs.Cancelled, StartedAt: started, StartAt: started.Add(time.Hour), FinishedAt: started.Add(time.Minute)}
+	_, known := JobView{Job: job, Now: started.Add(2 * time.Hour)}.Elapsed()
+	require.False(t, known, "a job that was cancelled before its time took none")
+	job.FinishedAt = started.Add(2 * time.Hour)
+	elapsed, known := JobView{Job: job, Now: started.Add(9 * time.Hour)}.Elapsed()
+	require.True(t, known)
+	require.Equal(t, time.Hour, elapsed)
+}
