@@ -211,8 +211,7 @@ func TestADownloadThatIsNotReadIsCut(t *testing.T) {
 	b.client.CloseIdleConnections()
 	conn := b.unread("/jobs/" + id + "/results.csv")
 	require.Eventually(t, func() bool { return c.web.people.count() == 1 }, 10*time.Second, time.Millisecond)
+	// It ends although 15 MB are more than the system takes in.
 	require.Eventually(t, func() bool { return c.web.people.count() == 0 }, 10*time.Second, time.Millisecond)
-	received, err := io.Copy(io.Discard, conn)
-	require.NotZero(t, received)
-	t.Log(received, err)
+	require.NoError(t, conn.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -103,11 +106,15 @@ func (s *pageTest) control() {
 
 // restored checks the messages after the database was replaced by an older copy.
 func (s *pageTest) restored(adam *apiClient) {
-	tamper(s.t, s.database, `UPDATE kill_switch SET thrown_at = 1790000000000, thrown_by = 'system', reason = 'restored'`)
+	held, err := jobstest.Reopen(s.t, s.database).HoldSending(s.t.Context(), jobs.Sends{})
+	require.NoError(s.t, err)
+	require.True(s.t, held)
 	s.untilSending("stopped")
 	s.check(pageState{"restored", "aida", "/jobs", nil},
-		pageState{"restored-lift", "adam", "/sending", func(w *tab) { w.do(click(".banner summary")) }})
-	s.do(adam, "/sending/lift", nil)
+		pageState{"restored-lift", "adam", "/sending/restored", nil})
+	var report struct{ Accounts int64 }
+	adam.json("/sending/restored", &report)
+	s.do(adam, "/sending/lift", url.Values{"confirm": {strconv.FormatInt(report.Accounts, 10)}})
 }
 
 func (s *pageTest) draftNamed(v *apiClient, name string, content []byte) string {

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"tagsweep/internal/jobs"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -76,7 +78,7 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 
 	// What was set aside comes with the person's own columns, unmended it is set aside again …
 	name, content := w.download(".faults ~ p a[download]")
-	require.Equal(t, "流失用户-set-aside.csv", name)
+	require.Equal(t, "流失用户-set-aside-Test-chat-test.csv", name)
 	rows := readCSV(t, content)
 	require.Equal(t, []string{"编号", "用户ID", "IM账号名 [account]", "城市", "row", "line", "kind", "reason", "repeats_row"}, rows[0])
 	require.Equal(t, []string{"903", "crm_90003", "会员九〇三", "北京", "803", "805", "rejected"}, rows[3][:7])
@@ -110,7 +112,9 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	require.Contains(t, w.text("#how"), "file with the same header")
 	warned := w.text("#warnings")
 	require.Contains(t, warned, "流失用户.csv")
-	require.Contains(t, warned, "800 accounts")
+	done, err := jobstest.Reopen(t, p.database).Get(t.Context(), first)
+	require.NoError(t, err)
+	require.Contains(t, warned, fmt.Sprintf("%d accounts", done.Counts[jobs.Cleared]), "those that had tags")
 	require.Equal(t, 200, w.follow(click("details.correction summary"), click("form#detect button")))
 	require.Contains(t, w.text(".grid th.taken"), "用户ID")
 }

@@ -86,7 +86,7 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 		for _, name := range names {
 			require.Empty(t, u.simulator.Tags(name))
 		}
-		found, err := timtest.Compare(t.Context(), jobstest.Open(t, database), timtest.NewControl(u.base), id, inspection, again)
+		found, err := timtest.Compare(t.Context(), jobstest.Reopen(t, database), timtest.NewControl(u.base), id, inspection, again)
 		require.NoError(t, err)
 		require.EqualValues(t, len(ignored), found.Mismatched, "the books of the first job hold what the service said")
 	})

@@ -27,8 +27,11 @@ func entryDetails(v View, e audit.Entry) (list []detail) {
 			return
 		}
 		name := key
-		if v.Has("detail." + key) {
+		switch {
+		case v.Has("detail." + key):
 			name = v.T("detail." + key)
+		case e.Details["count"] != nil && strings.Contains(key, "."): // a sum: how often for the reason of this code
+			name = v.T("detail.for_reason", key)
 		}
 		list = append(list, detail{name, value})
 	}
