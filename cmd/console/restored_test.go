@@ -137,6 +137,7 @@ func TestRestoredBackupInMidJobIsNoticed(t *testing.T) {
 			}
 			until(t, "more is cleared", func() bool { return cleared() > all/2 })
 			require.Error(t, p.stop(syscall.SIGKILL))
+			until(t, "the calls under way have arrived", func() bool { return simulator.Stats().Open == 0 })
 			since := clearedIn(simulator.Ledger()[copied:])
 			restore()
 			silenced(t, p.database)
