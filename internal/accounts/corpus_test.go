@@ -327,7 +327,7 @@ func TestCorpusComesBackSetAside(t *testing.T) {
 
 // corpus are the lists of specimens.
 var corpus = []func(*testing.T) []specimen{
-	givenSpecimens, misplacedSpecimens, sortedSpecimens, convertedSpecimens, lateSpecimens, otherSpecimens,
+	givenSpecimens, misplacedSpecimens, sortedSpecimens, convertedSpecimens, lateSpecimens, otherSpecimens, meantSpecimens,
 	pollutedSpecimens,
 	namedSpecimens, besideSpecimens, twiceSpecimens,
 	quoteSpecimens, stackedSpecimens,

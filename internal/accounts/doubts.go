@@ -108,13 +108,15 @@ func (d *doubts) isTitle(value string) bool {
 
 // reason is why a row that is an account otherwise is in doubt: the first reason
 // that no person has accepted.
-func (d *doubts) reason(value string, judged Reason, hidden, short bool) Reason {
-	u := d.understanding
+func (d *doubts) reason(row *Row, judged Reason, hidden, short bool) Reason {
+	u, value := d.understanding, row.Value
 	switch {
 	case hidden && !d.accepted[Hidden]:
 		return Hidden
 	case (d.changed || d.comment) && !d.accepted[ColumnsChanged]:
 		return ColumnsChanged
+	case !d.accepted[Spared] && u.spares(row.Fields):
+		return Spared
 	case short && !d.accepted[ShortRow]:
 		return ShortRow
 	case judged == SeveralValues && !d.accepted[SeveralValues]:

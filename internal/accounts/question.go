@@ -35,7 +35,7 @@ const (
 
 // Doubts are the reasons for which a row is set aside until a person decides on
 // all rows with that reason. Each is the name of a question.
-var Doubts = []Reason{Hidden, Unlike, ShortRow, ColumnsChanged, Rounded, SeveralValues}
+var Doubts = []Reason{Hidden, Spared, Unlike, ShortRow, ColumnsChanged, Rounded, SeveralValues}
 
 // AcceptAll are answers for a list that nobody is asked about, such as one that
 // this program wrote.

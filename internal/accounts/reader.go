@@ -3,7 +3,6 @@ package accounts
 import (
 	"io"
 	"slices"
-	"strings"
 )
 
 // Options say what an account may be, and how the file is to be read.
@@ -140,7 +139,7 @@ func (r *Reader) read() (Row, error) {
 			r.inDoubt[row.Reason] = q
 		}
 		if q.Rows++; len(q.Choices[0].First) < shownValues {
-			q.Choices[0].First = append(q.Choices[0].First, strings.Clone(row.Value))
+			q.Choices[0].First = append(q.Choices[0].First, r.understanding.shownInDoubt(row))
 		}
 	}
 	return row, err

@@ -100,7 +100,7 @@ func TestRejectsUnmendedAreRejectedAgain(t *testing.T) {
 	files = append(files, tagged...)
 	texts := []string{
 		"a1\n" + strings.Repeat("x", 2*text.MaxRecord) + "\na2\n",
-		"user_id\n10001-10020\n138****1234\n#im_1\n", "user_id\n1234567890123456800\n1234567890123457000\n",
+		"user_id\n10001-10020\n138****1234\n#im_1\n", "user_id\n1234567890123456800\n1234567890123457000\n", "user_id,remove\na1,yes\na2,no\n",
 		filetest.WorkbookWith(t, func(f *excelize.File) {
 			require.NoError(t, f.SetSheetCol("Sheet1", "A1", &[]any{"user_id", "a1", "a2"}))
 			require.NoError(t, f.SetRowVisible("Sheet1", 3, false))

@@ -51,7 +51,7 @@ func (row *Row) settle(d *doubts, judged Reason, hidden, short, untyped bool) {
 		again = again || row.Reason != ""
 	}
 	if row.Reason == "" {
-		row.Reason = d.reason(row.Value, judged, hidden, short)
+		row.Reason = d.reason(row, judged, hidden, short)
 	}
 	if row.Reason == "" && u.TagColumn > 0 && row.Tags == nil {
 		row.Reason, again = NoTag, true

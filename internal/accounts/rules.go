@@ -34,6 +34,7 @@ const (
 	ShortRow       Reason = "short_row"       // fewer cells than columns, not only empty ones left out
 	Rounded        Reason = "rounded"         // a long number, in a file where most of them end in zeros
 	Range          Reason = "range"           // such as 10001-10020
+	Spared         Reason = "spared"          // another column says that the row is not meant
 	Masked         Reason = "masked"          // such as 138****1234
 	Commented      Reason = "commented"       // a mark of comments before the account
 	NoTag          Reason = "no_tag"          // no tag in their column, or only a word such as NULL
@@ -47,7 +48,7 @@ const (
 var Reasons = []Reason{
 	Empty, BadCharacter, TooLong, SeveralValues, Annotated, NoValue, DamagedNumber, Formula, CellType,
 	RepeatedHeader, ColumnsChanged, Ragged, StrayQuote, OpenQuote, InQuote, NotText, RowTooLong,
-	Hidden, Unlike, ShortRow, Rounded, Range, Masked, Commented,
+	Hidden, Unlike, ShortRow, Rounded, Spared, Range, Masked, Commented,
 	NoTag, BadTag, TagTooLong, ManyTags,
 }
 

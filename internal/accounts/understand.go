@@ -185,6 +185,7 @@ func (u *Understanding) take(found layout, c Choices, r rules) error {
 		}
 	}
 	u.learn(found.rows, r)
+	u.learnMeant(found.rows)
 	return nil
 }
 
