@@ -90,12 +90,12 @@ func BenchmarkShareOfTheRate(b *testing.B) {
 		{"sqlite", 1, 20 * time.Millisecond, 1_000_000, true},
 		{"sqlite", 1, 200 * time.Millisecond, 1_000_000, true},
 		{"sqlite", 1, time.Second, 1_000_000, true},
-		{"postgres", 1, 20 * time.Millisecond, 300_000, true},
-		{"postgres", 1, 200 * time.Millisecond, 300_000, true},
-		{"postgres", 2, 20 * time.Millisecond, 300_000, true},
-		{"postgres", 2, 200 * time.Millisecond, 300_000, true},
-		{"postgres", 3, 20 * time.Millisecond, 300_000, true},
-		{"postgres", 3, 200 * time.Millisecond, 300_000, true},
+		{"postgres", 1, 20 * time.Millisecond, 1_000_000, true},
+		{"postgres", 1, 200 * time.Millisecond, 1_000_000, true},
+		{"postgres", 2, 20 * time.Millisecond, 1_000_000, true},
+		{"postgres", 2, 200 * time.Millisecond, 1_000_000, true},
+		{"postgres", 3, 20 * time.Millisecond, 1_000_000, true},
+		{"postgres", 3, 200 * time.Millisecond, 1_000_000, true},
 		{"sqlite", 1, 200 * time.Millisecond, 300_000, false},
 	} {
 		b.Run(fmt.Sprintf("%s/%d/%s/%d/kept=%t", c.engine, c.consoles, c.latency, c.accounts, c.kept), func(b *testing.B) {

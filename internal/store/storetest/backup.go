@@ -24,14 +24,6 @@ const (
 	Dump       Way = "pg_dump"
 )
 
-// Ways are those that fit a database, and can be used while it is.
-func Ways(database string) []Way {
-	if strings.HasPrefix(database, "postgres://") {
-		return []Way{Dump}
-	}
-	return []Way{VacuumInto, AtCommit}
-}
-
 // Backup makes a backup of a database, and returns what restores it in the same place.
 // Whoever has the database open then: with SQLite they keep the old file, with PostgreSQL
 // they lose their connections.
