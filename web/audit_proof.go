@@ -15,18 +15,12 @@ import (
 	"tagsweep/web/templates"
 )
 
-// Faults of the page.
-var (
-	faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint",
-		"There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
-	faultEraseConfirm = fault.Declare(fault.Invalid, "audit.erase_confirm",
-		"Nothing was erased: you did not confirm. Check the name and select the box. This cannot be undone.")
-)
+var faultNoCheckpoint = fault.Declare(fault.NotFound, "audit.no_checkpoint",
+	"There is no checkpoint yet. One is signed every minute and when a job ends. Try again later.")
 
 const (
 	proofPath = auditPath + "/proof"
 	keepPath  = auditPath + "/keep"
-	erasePath = auditPath + "/erase"
 
 	maxVerification = time.Hour // one that has not ended by then has failed: the program's log says why
 )
@@ -63,12 +57,7 @@ func (s *Server) proofPage(v *request, status int, f *fault.Error) error {
 	view.Refresh = page.Verifying && !view.Governs() // what an admin types must stay
 	if f != nil {
 		view.Here, view.Problem, page.Wrong = proofPath, v.text.Fault(f), f.Sentence
-		switch v.Path() {
-		case keepPath:
-			page.Months = v.FormValue("months")
-		case erasePath:
-			page.Erase = templates.EraseForm{Open: true, Name: v.FormValue("name"), Reason: v.FormValue("reason")}
-		}
+		page.Months = v.FormValue("months")
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Proof(view, page) })
 }
@@ -127,15 +116,6 @@ func (s *Server) keepAudit(v *request) error {
 		months = typedSetting(typed)
 	}
 	return s.proofChanged(v, s.Audit.SetRetention(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
-}
-
-// eraseFromAudit erases the personal data in the entries that name somebody.
-func (s *Server) eraseFromAudit(v *request) error {
-	if v.FormValue("confirm") == "" {
-		return s.proofChanged(v, faultEraseConfirm.With(), "")
-	}
-	n, err := s.Audit.Erase(v.Request().Context(), v.actor(), v.FormValue("name"), v.FormValue("reason"))
-	return s.proofChanged(v, err, "audit.proof.erase.done", int64(n))
 }
 
 // proofChanged returns to the page with a confirmation or an error.

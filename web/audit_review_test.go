@@ -14,7 +14,6 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
-	"tagsweep/internal/store/storetest"
 )
 
 func TestAuditSignOff(t *testing.T) {
@@ -148,27 +147,6 @@ func TestHowLongEntriesAreKeptHasAFloor(t *testing.T) {
 		require.Equal(t, proofPath, admin.post(keepPath, "months", months).location())
 		require.Contains(t, admin.get(proofPath).body, want)
 	}
-}
-
-func TestNothingIsErasedBySlip(t *testing.T) {
-	file := storetest.SQLiteFile(t)
-	c := newConsole(t, jobstest.Open(t, file))
-	admin := c.as(auth.Admin)
-	c.deny(2, "/users")
-	for _, form := range [][]string{
-		{"name", "mallory", "reason", "request 12"},
-		{"name", "mallory", "reason", " ", "confirm", "1"},
-		{"name", "", "reason", "request 12", "confirm", "1"},
-		{"name", "nobody at all", "reason", "request 12", "confirm", "1"},
-	} {
-		got := admin.post(erasePath, form...)
-		require.Contains(t, []int{http.StatusUnprocessableEntity, http.StatusNotFound}, got.StatusCode)
-		require.Contains(t, got.body, "Nothing was erased")
-		require.Contains(t, got.body, `name="name" type="text" value="`+form[1]+`"`, "what was typed stays")
-		require.Contains(t, got.body, `<details class="ask" open>`)
-	}
-	require.Len(t, c.recorded(audit.Filter{Actor: "mallory"}), 2)
-	require.Empty(t, c.recorded(audit.Filter{Code: audit.LogErased}))
 }
 
 func TestPagesTellOfARestoredDatabase(t *testing.T) {

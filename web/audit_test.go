@@ -5,7 +5,6 @@ import (
 	"html"
 	"net/http"
 	"net/url"
-	"strconv"
 	"testing"
 	"time"
 
@@ -243,21 +242,4 @@ func TestAuditEntryAndNeighbours(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, got.StatusCode)
 	require.Contains(t, got.body, "Entry "+signedIn+" is no longer in the log. It is past the retention period")
 	require.Equal(t, http.StatusOK, auditor.get("/audit/1").StatusCode)
-}
-
-func TestErasedEntriesSaySo(t *testing.T) {
-	c := newConsole(t, jobstest.SQLite(t))
-	c.deny(1, "/users")
-	admin := c.as(auth.Admin)
-	seq := strconv.FormatInt(c.recorded(audit.Filter{Actor: "mallory"})[0].Seq, 10)
-	got := admin.post(erasePath, "name", "mallory", "reason", "request 12", "confirm", "1")
-	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
-	require.Contains(t, admin.get(got.location()).body, "Personal data was erased from 1 entry.")
-	for _, address := range []string{"/audit?code=access.denied", "/audit/" + seq} {
-		page := admin.get(address).body
-		require.Contains(t, page, "erased on request", address)
-		require.NotContains(t, page, "mallory", address)
-	}
-	require.Contains(t, admin.get("/audit/export.csv?code=access.denied").body, ",true\r\n")
-	require.Equal(t, "request 12", c.recorded(audit.Filter{Code: audit.LogErased})[0].Details["reason"])
 }

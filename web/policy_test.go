@@ -57,8 +57,8 @@ func (b *browser) try(r route, jobID, userID string) answer {
 	case r.path == "/jobs":
 		return b.upload("users.csv", "user_id\nann\n", "")
 	}
-	if r.path == erasePath {
-		return b.post(address, "name", "vip", "reason", "why", "confirm", "1")
+	if r.path == erasePath { // it is refused, for these are not the entries there are
+		return b.post(address, "kind", "account", "value", "vip", "reason", "why", "confirm", "1", "last", "1")
 	}
 	return b.post(address, "confirm", "3", "to", "1", "months", "24", "role", "auditor", "password",
 		"another long password", "name", "somebody",
@@ -86,8 +86,8 @@ var access = []struct {
 		GET /jobs/:id/evidence.zip, GET /jobs/:id/sample, GET /audit, GET /audit/:seq, GET /audit/export.csv,
 		GET /audit/export.jsonl, GET /audit/review, POST /audit/review, GET /audit/proof, GET /audit/checkpoint.txt, POST /audit/verify`},
 	{[]auth.Role{auth.Admin}, `
-		POST /jobs/:id/erase, POST /jobs/:id/first, POST /protected, POST /protected/remove, POST /audit/keep, POST /audit/erase,
-		POST /sending, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
+		POST /jobs/:id/erase, POST /jobs/:id/first, POST /protected, POST /protected/remove, POST /audit/keep,
+		GET /audit/erase, POST /audit/erase, POST /sending, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
 		POST /users/:id/password, POST /users/:id/disable, POST /users/:id/enable`},
 }
 

@@ -120,7 +120,8 @@ var routes = []route{
 	{http.MethodGet, auditPath + "/checkpoint.txt", auth.ReadAudit, (*Server).downloadCheckpoint},
 	{http.MethodPost, auditPath + "/verify", auth.Review, (*Server).verifyAll},
 	{http.MethodPost, keepPath, auth.Govern, (*Server).keepAudit},
-	{http.MethodPost, erasePath, auth.Govern, (*Server).eraseFromAudit},
+	{http.MethodGet, erasePath, auth.Govern, limited((*Server).showErasure)},
+	{http.MethodPost, erasePath, auth.Govern, limited((*Server).erase)},
 
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},

@@ -14,6 +14,10 @@ func (s *pageTest) audit() []pageState {
 			require.Equal(s.t, 422, w.follow(fill("#up-to", "999999"), fill("#note", "All in order."), click("form#review button")))
 		}},
 		{"audit-proof", "aida", "/audit/proof", nil},
-		{"audit-proof-admin", "adam", "/audit/proof", func(w *tab) { w.do(click(".card > .ask summary")) }},
+		{"audit-proof-admin", "adam", "/audit/proof", nil},
+		{"audit-erase", "adam", "/audit/erase?kind=user&value=olga", nil},
+		{"audit-erase-wrong", "adam", "/audit/erase?kind=user&value=olga", func(w *tab) {
+			require.Equal(s.t, 409, w.follow(fill("#reason", "request 12"), fill("#confirm", "1"), click("form.stack button.danger")))
+		}},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/evidence"
 	"tagsweep/internal/fault"
 )
@@ -47,8 +48,9 @@ func tellChecked(s *streams, found evidence.Checked) error {
 	if found.More > 0 {
 		fmt.Fprintf(s.out, "… and %d more.\n", found.More)
 	}
-	if found.Erased > 0 {
-		fmt.Fprintf(s.out, "Note: personal data was erased from %d entries, as recorded in the log.\n", found.Erased)
+	if len(found.Erased) > 0 {
+		fmt.Fprintf(s.out, "Note: personal data was erased from %d entries of the log: %s. By whom and why is recorded in entries: %s.\n",
+			len(found.Erased), audit.List(found.Erased), audit.List(found.Erasures))
 	}
 	if found.Removed > 0 {
 		fmt.Fprintf(s.out,

@@ -60,7 +60,7 @@ func (l *Log) removedBefore(ctx context.Context, sealed int64) ([]Listed, error)
 }
 
 // erasures returns the entries that say that the personal parts of some others
-// were erased. Each may have been erased by a later one.
+// were erased.
 func (l *Log) erasures(ctx context.Context, of []Listed) (found []Listed, err error) {
 	var erased []int64
 	for _, p := range of {
@@ -84,9 +84,6 @@ func (l *Log) erasures(ctx context.Context, of []Listed) (found []Listed, err er
 			continue
 		}
 		found = append(found, Listed{e.Seq, e.Erased})
-		if e.Erased {
-			erased = append(erased, e.Seq)
-		}
 	}
 	return found, err
 }

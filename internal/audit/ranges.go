@@ -52,6 +52,23 @@ func (r ranges) firstOutside(s span) int64 {
 	return 0
 }
 
+// count is how many numbers there are.
+func (r ranges) count() (n int64) {
+	for _, s := range r {
+		n += s.to - s.from + 1
+	}
+	return n
+}
+
+// List writes numbers in ascending order as entries hold them, such as "3, 7-9".
+func List(numbers []int64) string {
+	var r ranges
+	for _, n := range numbers {
+		r.add(n)
+	}
+	return r.String()
+}
+
 func (r ranges) String() string {
 	var b strings.Builder
 	for i, s := range r {

@@ -15,19 +15,10 @@ import (
 // MinKeepMonths is how long entries are kept at least.
 const MinKeepMonths = 12
 
-// Faults of keeping and erasing.
-var (
-	FaultKeepMonths = fault.Declare(fault.Invalid, "audit.keep_months",
-		"Nothing was changed: the retention period must be %d to 1,200 months. Leave it empty to keep entries "+
-			"forever.")
-	FaultNothingErased = fault.Declare(fault.NotFound, "audit.nothing_to_erase",
-		"Nothing was erased: no log entry mentions %s. Enter the full name, as shown in the log.")
-	FaultEraseReason = fault.Declare(fault.Invalid, "audit.erase_reason",
-		"Nothing was erased: the reason contains the name to erase, and it stays in the log. Change the reason, "+
-			"for example to the request number.")
-	FaultEraseName = fault.Declare(fault.Invalid, "audit.erase_name",
-		"Nothing was erased: enter the reason, and the full name of the user or account.")
-)
+// FaultKeepMonths is for a retention period that is too short or too long.
+var FaultKeepMonths = fault.Declare(fault.Invalid, "audit.keep_months",
+	"Nothing was changed: the retention period must be %d to 1,200 months. Leave it empty to keep entries "+
+		"forever.")
 
 // maxKeepMonths is a hundred years.
 const maxKeepMonths = 1_200
@@ -158,105 +149,4 @@ func forgetWords(ctx context.Context, tx *store.Tx, e Entry) error {
 		}
 	}
 	return nil
-}
-
-// Erase erases the personal part of every entry that names somebody, a
-// user or an account, and returns how many there were. What stays is verified as
-// before; the log says which entries were erased, by whom, and not whose.
-func (l *Log) Erase(ctx context.Context, by Actor, name, reason string) (erased int, err error) {
-	name = strings.TrimSpace(store.Clean(name, 300))
-	if name == "" || strings.TrimSpace(reason) == "" || len(Words(name)) == 0 {
-		return 0, FaultEraseName.With()
-	}
-	if mentions(strings.ToLower(reason), strings.ToLower(name)) {
-		return 0, FaultEraseReason.With()
-	}
-	head, err := l.Size(ctx) // the entries about this erasure are not erased
-	if err != nil {
-		return 0, err
-	}
-	for last := int64(0); ; {
-		var some []Entry
-		err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
-			if some, err = l.naming(ctx, tx, name, last, head); err != nil || len(some) == 0 {
-				return err
-			}
-			var seqs ranges
-			for _, e := range some {
-				last = e.Seq
-				if !names(e, name) {
-					continue
-				}
-				seqs.add(e.Seq)
-				if err := erasePersonal(ctx, tx, e); err != nil {
-					return err
-				}
-				erased++
-			}
-			if len(seqs) == 0 {
-				return nil
-			}
-			return l.RecordIn(ctx, tx, Entry{Code: LogErased, Actor: by, Details: map[string]any{"entries": seqs.String(), "reason": reason}})
-		})
-		if err != nil {
-			return erased, err
-		}
-		if len(some) == 0 {
-			break
-		}
-	}
-	if erased == 0 {
-		return 0, FaultNothingErased.With(name)
-	}
-	return erased, store.AsTrouble(l.db.Scrub(ctx, "audit_lines", "audit_words"))
-}
-
-// naming returns entries after one, up to another, that may name somebody.
-func (l *Log) naming(ctx context.Context, tx *store.Tx, name string, after, upTo int64) ([]Entry, error) {
-	words, _, err := l.rarestFirst(ctx, Words(name), Filter{})
-	if err != nil {
-		return nil, err
-	}
-	return store.Collect(ctx, tx, scanEntry, `
-		SELECT e.seq, e.line, e.personal FROM audit_lines e
-		WHERE e.personal <> '' AND e.seq > $1 AND e.seq <= $6 AND e.seq IN (SELECT seq FROM audit_words
-			WHERE word IN ($2, $3) UNION SELECT seq FROM audit_lines WHERE actor = $4)
-		ORDER BY e.seq LIMIT $5`, after, words[0], AccountTerm(name), strings.ToLower(name), entriesAtOnce, upTo)
-}
-
-// names reports whether an entry names somebody in its personal part.
-func names(e Entry, name string) bool {
-	return strings.EqualFold(e.Actor.Name, name) || strings.Contains(e.Target, name) || mentions(e.Details, name)
-}
-
-func mentions(value any, name string) bool {
-	switch value := value.(type) {
-	case string:
-		return strings.Contains(value, name)
-	case []any:
-		for _, part := range value {
-			if mentions(part, name) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, part := range value {
-			if mentions(part, name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {
-	left, err := scanEntry(tx.QueryRowContext(ctx,
-		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING seq, line, personal`, e.Seq))
-	if err != nil {
-		return err
-	}
-	if err := forgetWords(ctx, tx, e); err != nil {
-		return err
-	}
-	return saveWords(ctx, tx, left)
 }

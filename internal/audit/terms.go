@@ -16,30 +16,13 @@ const maxTerm = 64
 // target, of who acted and from where, of its details and its app.
 func (e Entry) Terms() []string {
 	words := Words(strings.Join([]string{e.Target, e.Actor.Name, e.App}, " "))
-	if e.Actor.Address != "" {
-		words = append(words, short(strings.ToLower(e.Actor.Address)))
-	}
 	words = detailWords(words, e.Details)
 	slices.Sort(words)
 	words = slices.Compact(words)
 	words = words[:min(len(words), maxTerms)]
-	if e.Code.NamesAccount() { // by these it is found whatever else it says
-		words = append(words, AccountTerm(e.Target))
-		if more, is := e.Details["accounts"].([]any); is {
-			for _, account := range more {
-				if name, is := account.(string); is {
-					words = append(words, AccountTerm(name))
-				}
-			}
-		}
-	}
+	words = append(words, e.subjects()...) // by these it is found whatever else it says
 	slices.Sort(words)
 	return slices.Compact(words)
-}
-
-// NamesAccount reports whether the event's target is an account.
-func (c Code) NamesAccount() bool {
-	return c == TagsRead || c == AccountsProtected || c == AccountUnprotected
 }
 
 func detailWords(words []string, value any) []string {
@@ -57,10 +40,6 @@ func detailWords(words []string, value any) []string {
 	}
 	return words
 }
-
-// AccountTerm is what entries about an account are found by, exact to the letter.
-// No word is like it.
-func AccountTerm(account string) string { return "=" + account }
 
 // Words splits a text into what can be searched for: runs of letters and digits
 // in lower case, and of Chinese, which has no spaces, every two characters that

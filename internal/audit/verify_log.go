@@ -30,6 +30,7 @@ type verifier struct {
 	erased  ranges // entries whose personal part is not there
 
 	recordedErased ranges           // what the log says was erased
+	erasures       ranges           // the entries that say so
 	retained       []int64          // entries that are never removed
 	months         int              // for how many the log says that entries are kept; 0: for ever
 	removed        int64            // up to which entry the log says that it was removed
@@ -188,6 +189,9 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	w.reached, w.lastAt = after, e.At
 	if e.Erased {
 		w.erased.add(l.Seq)
+		if slices.Contains(NeverErased, e.Code) {
+			w.v.Add("entry %d of the log: the personal data is missing, but this entry is never erased", l.Seq)
+		}
 	}
 	for _, word := range e.Terms() {
 		w.words += wordSum(word, l.Seq)
@@ -205,6 +209,7 @@ func (w *verifier) learn(e Entry) {
 	}
 	switch e.Code {
 	case LogErased:
+		w.erasures.add(e.Seq)
 		text, _ := e.Details["entries"].(string)
 		said, err := readRanges(text)
 		if err != nil {
@@ -271,6 +276,10 @@ func (w *verifier) conclude(ctx context.Context) error {
 		if at := w.recordedErased.firstOutside(r); at > 0 {
 			w.v.Add("entry %d of the log: the personal data is missing, but no entry says that it was erased", at)
 		}
+	}
+	if len(w.erasures) > 0 {
+		w.v.Notes = append(w.v.Notes, fmt.Sprintf(
+			"Personal data was erased from %d entries. Which, by whom and why is recorded in entries: %s.", w.erased.count(), w.erasures))
 	}
 	err := store.Each(ctx, w.tx, func(row store.Scanner) error {
 		var word string

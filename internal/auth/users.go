@@ -54,10 +54,14 @@ func New(db *store.DB, log *audit.Log) *Users {
 	return &Users{db: db, log: log, attempts: newAttempts()}
 }
 
-// Create adds a user with a unique name; upper and lower case count as the same.
+// Create adds a user with a unique name; upper and lower case count as the same. The name
+// of the console in the log is taken.
 func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role Role, passwordHash string) (User, error) {
 	if !ValidName(name) {
 		return User{}, FaultUserName.With()
+	}
+	if foldName(name) == audit.System.Name { // the log names the console so
+		return User{}, FaultUserTaken.With(name)
 	}
 	if !role.Valid() {
 		return User{}, FaultUserRole.With()

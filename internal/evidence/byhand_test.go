@@ -184,6 +184,9 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 			return seal, err
 		}
 		if e.Personal == "" {
+			if slices.Contains([]string{"job.sealed", "log.erased", "log.removed", "log.restored"}, l.Code) {
+				return seal, fmt.Errorf("entry %d is never erased", l.Seq)
+			}
 			erased = append(erased, l.Seq)
 		} else if hexSum([]byte(e.Personal)) != l.Personal {
 			return seal, fmt.Errorf("entry %d: its personal part", l.Seq)
@@ -210,7 +213,7 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 		return seal, errors.New("it was not started, or not as it was sealed")
 	}
 	for _, seq := range erased {
-		if seq > removed && !slices.ContainsFunc(said, func(list string) bool { return handHolds(list, seq) }) {
+		if !slices.ContainsFunc(said, func(list string) bool { return handHolds(list, seq) }) {
 			return seal, fmt.Errorf("entry %d was not erased by the log", seq)
 		}
 	}

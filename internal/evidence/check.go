@@ -21,8 +21,9 @@ type Checked struct {
 	Checkpoint audit.Checkpoint
 	Job        Job
 	Entries    int64
-	Erased     int64 // of them: their personal part was erased, and the log says so
-	Removed    int64 // entries up to this one were removed from the log, as it says, because they were old
+	Erased     []int64 // of them: their personal part was erased
+	Erasures   []int64 // of them: they say so
+	Removed    int64   // entries up to this one were removed from the log, as it says, because they were old
 	Rows       int64
 	Calls      int64
 }

@@ -23,8 +23,7 @@ type logState struct {
 	last    audit.Entry
 	numbers []int64
 	codes   map[int64]audit.Code // of the job's own entries
-	erased  []int64
-	said    []string // which entries were erased, as entries of the log say
+	said    []string             // which entries were erased, as entries of the log say
 	seals   int
 	starts  []audit.Entry
 }
@@ -34,13 +33,13 @@ func (c *checker) log(job []byte) {
 	if f := c.members[logName]; f == nil || !c.stream(logName, listBytes(f), func(from io.Reader) error { return c.lines(from, &l) }) {
 		return
 	}
-	c.Entries, c.Erased = int64(len(l.numbers)), int64(len(l.erased))
+	c.Entries = int64(len(l.numbers))
 	if l.seals != 1 {
 		c.wrong(logName, "%d entries seal the job, but there must be exactly one", l.seals)
 		c.seal = nil
 	}
-	for _, seq := range l.erased {
-		if seq > c.Removed && !slices.ContainsFunc(l.said, func(said string) bool { return audit.Covers(said, seq) }) {
+	for _, seq := range c.Erased {
+		if !slices.ContainsFunc(l.said, func(said string) bool { return audit.Covers(said, seq) }) {
 			c.wrong(logName,
 				"entry %d: the personal data is missing, but no entry of the pack says that it was erased", seq)
 		}
@@ -111,7 +110,10 @@ func (c *checker) line(text []byte, l *logState) {
 		return
 	}
 	if e.Erased {
-		l.erased = append(l.erased, e.Seq)
+		c.Erased = append(c.Erased, e.Seq)
+		if slices.Contains(audit.NeverErased, e.Code) {
+			c.wrong(place, "the personal data is missing, but this entry is never erased")
+		}
 	}
 	l.last, l.numbers = e, append(l.numbers, e.Seq)
 	c.learn(place, e, l)
@@ -139,6 +141,7 @@ func (c *checker) learn(place string, e audit.Entry, l *logState) {
 		if e.Code == audit.LogErased {
 			said, _ := e.Details["entries"].(string)
 			l.said = append(l.said, said)
+			c.Erasures = append(c.Erasures, e.Seq)
 		} else {
 			c.Removed = max(c.Removed, audit.WholeNumber(e.Details["to"]))
 		}

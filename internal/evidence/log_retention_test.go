@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/store"
 )
 
 func TestAuditRetentionStillVerifies(t *testing.T) {
@@ -95,13 +97,7 @@ func TestAuditErasureKeepsProofs(t *testing.T) {
 		about, err := l.Audit.Entries(ctx, audit.Filter{Account: "ann.lee@example.com", AccountJobs: ids, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, about, 1)
-		_, err = l.Audit.Erase(ctx, adam, "ann.lee@example.com", "")
-		require.True(t, audit.FaultEraseName.Is(err))
-		_, err = l.Audit.Erase(ctx, adam, "nobody.at.all", "GDPR-17")
-		require.True(t, audit.FaultNothingErased.Is(err), "%v", err)
-		erased, err := l.Audit.Erase(ctx, adam, "ann.lee@example.com", "GDPR-17")
-		require.NoError(t, err)
-		require.Equal(t, 1, erased)
+		require.Equal(t, 1, erased(t, l.Console, adam, audit.Subject{Kind: audit.OfAccount, Value: "ann.lee@example.com"}))
 		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_lines WHERE personal LIKE '%ann.lee%' OR line LIKE '%ann.lee%'`))
 		require.Zero(t, l.count(t, `SELECT COUNT(*) FROM audit_words WHERE word LIKE '%ann%' OR word LIKE '%lee%'`))
 		for _, filter := range []audit.Filter{{Account: "ann.lee@example.com"}, {Words: "ann lee"}} {
@@ -112,19 +108,45 @@ func TestAuditErasureKeepsProofs(t *testing.T) {
 		}
 		require.Empty(t, l.wrong(t))
 
-		_, err = l.Audit.Erase(ctx, adam, "olga", "olga left")
-		require.True(t, audit.FaultEraseReason.Is(err), "the reason stays")
-		erased, err = l.Audit.Erase(ctx, adam, "adam", "his own, and what says so stays")
+		own, err := l.Audit.Erasure(ctx, audit.Subject{Kind: audit.OfUser, Value: "adam"}, 0)
 		require.NoError(t, err)
-		require.Equal(t, 1, erased)
-		erased, err = l.Audit.Erase(ctx, adam, "olga", "she left")
-		require.NoError(t, err)
-		require.Greater(t, erased, 10)
+		require.Equal(t, []any{int64(0), int64(1)}, []any{own.Entries, own.Kept}, "that he erased stays")
+		require.Greater(t, erased(t, l.Console, adam, audit.Subject{Kind: audit.OfUser, Value: "olga"}), 10)
 		require.Empty(t, l.wrong(t))
 		entries, err := l.Audit.Around(ctx, 1, 0)
 		require.NoError(t, err)
 		require.True(t, entries[0].Erased)
 		require.Empty(t, entries[0].Actor.Name)
 		require.Equal(t, audit.AccessDenied, entries[0].Code, "what happened stays")
+	})
+}
+
+// erased erases a subject as its preview shows it, and returns how many entries it took.
+func erased(t *testing.T, s *jobstest.Console, by audit.Actor, of audit.Subject) int {
+	t.Helper()
+	seen, err := s.Audit.Erasure(ctx, of, 0)
+	require.NoError(t, err)
+	n, err := s.Audit.Erase(ctx, by, of, "GDPR-17", audit.Confirmed{Entries: seen.Entries, Last: seen.Last},
+		func(context.Context, store.Querier) error { return nil })
+	require.NoError(t, err)
+	require.EqualValues(t, seen.Entries, n)
+	return n
+}
+
+// Somebody with the database takes the personal part of an entry about an erasure, and of
+// a seal.
+func TestAnErasureThatWasErasedIsFound(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		adam := audit.Actor{ID: "u2", Name: "adam", Role: "admin"}
+		erased(t, l.Console, adam, audit.Subject{Kind: audit.OfUser, Value: "olga"})
+		found, err := l.Evidence.Verify(ctx, audit.Proofs{})
+		require.NoError(t, err)
+		require.Empty(t, found.Wrong)
+		entry := l.count(t, `SELECT MAX(seq) FROM audit_lines WHERE code = 'log.erased'`)
+		require.Contains(t, found.Notes[0], fmt.Sprintf("by whom and why is recorded in entries: %d.", entry))
+		for _, code := range []audit.Code{audit.LogErased, audit.JobSealed} {
+			l.exec(t, `UPDATE audit_lines SET personal = '', actor = '' WHERE code = $1`, code)
+			require.Contains(t, l.wrong(t), "this entry is never erased", string(code))
+		}
 	})
 }

@@ -2,7 +2,11 @@ package evidence_test
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +66,7 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 		found := check(pack, key)
 		require.Empty(t, found.Wrong)
 		require.False(t, found.OwnKey)
-		require.Equal(t, []any{job, int64(6), int64(1), int64(0)}, []any{found.Job.ID, found.Rows, found.Calls, found.Erased})
+		require.Equal(t, []any{job, int64(6), int64(1), 0}, []any{found.Job.ID, found.Rows, found.Calls, len(found.Erased)})
 		require.NoError(t, byHand(pack, key))
 		own := check(pack, "")
 		require.Empty(t, own.Wrong)
@@ -81,17 +85,85 @@ func TestPackVerifiesByProgramAndByHand(t *testing.T) {
 	})
 }
 
-func TestAPackSaysWhatWasErasedAndRemoved(t *testing.T) {
+func TestAPackSaysWhatWasErased(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		job := sealedJob(t, s)
+		before, oldKey := packOf(t, s, job)
+		erased(t, s, aida, audit.Subject{Kind: audit.OfUser, Value: "olga"})
+		pack, key := packOf(t, s, job)
+		found := check(pack, key)
+		require.Empty(t, found.Wrong)
+		require.NoError(t, byHand(pack, key))
+		ofJob, err := s.Audit.Entries(ctx, audit.Filter{JobID: job, Limit: 100})
+		require.NoError(t, err)
+		var gone []int64
+		for _, e := range slices.Backward(ofJob) {
+			if e.Erased {
+				gone = append(gone, e.Seq)
+			}
+		}
+		require.NotEmpty(t, gone)
+		require.Equal(t, gone, found.Erased)
+		says, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.LogErased, Limit: 10})
+		require.NoError(t, err)
+		require.Equal(t, []int64{says[0].Seq}, found.Erasures)
+		require.NotContains(t, string(member(t, pack, "log.jsonl")), "olga")
+		require.Empty(t, check(before, oldKey).Wrong, "a pack that was made earlier stays valid")
+	})
+}
+
+// Somebody takes names from the entries of a pack: of those that keep them, and of those
+// that nobody erased, though others were removed since.
+func TestAPackNeedsItsNames(t *testing.T) {
 	s := jobstest.SQLite(t)
 	job := sealedJob(t, s)
-	_, err := s.Audit.Erase(ctx, aida, "olga", "she left")
-	require.NoError(t, err)
+	erased(t, s, aida, audit.Subject{Kind: audit.OfUser, Value: "aida"})
+	require.NoError(t, s.Audit.SetRetention(ctx, olga, 12))
+	s.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
+	require.NoError(t, s.Audit.Sweep(ctx))
+	require.Positive(t, erased(t, s, aida, audit.Subject{Kind: audit.OfAddress, Value: "127.0.0.1"}))
 	pack, key := packOf(t, s, job)
-	found := check(pack, key)
-	require.Empty(t, found.Wrong)
-	require.Positive(t, found.Erased)
+	whole := check(pack, key)
+	require.Empty(t, whole.Wrong)
 	require.NoError(t, byHand(pack, key))
-	require.NotContains(t, string(member(t, pack, "log.jsonl")), "olga")
+	require.Positive(t, whole.Removed)
+	nameless := func(code audit.Code) []byte {
+		return repack(t, edited(unpack(t, pack), "log.jsonl", func(log []byte) []byte {
+			return bytes.Replace(log, personalOf(t, log, code), []byte(`"personal":""`), 1)
+		}))
+	}
+	for _, code := range []audit.Code{audit.JobSealed, audit.LogErased, audit.LogRemoved} {
+		changed := nameless(code)
+		require.Contains(t, strings.Join(check(changed, key).Wrong, "\n"), "this entry is never erased", string(code))
+		require.ErrorContains(t, byHand(changed, key), "never erased", string(code))
+	}
+}
+
+// personalOf is the personal part of the first entry of an event.
+func personalOf(t *testing.T, log []byte, code audit.Code) []byte {
+	t.Helper()
+	for line := range bytes.Lines(log) {
+		if bytes.Contains(line, []byte(`\"code\":\"`+code)) {
+			return regexp.MustCompile(`"personal":"\{.*?\}"`).Find(line)
+		}
+	}
+	t.Fatal(code)
+	return nil
+}
+
+func TestAPackNeedsTheNameOfWhoStarted(t *testing.T) {
+	s := jobstest.SQLite(t)
+	job := sealedJob(t, s)
+	require.NoError(t, s.Audit.SetRetention(ctx, olga, 12))
+	s.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
+	require.NoError(t, s.Audit.Sweep(ctx))
+	pack, key := packOf(t, s, job)
+	require.Positive(t, check(pack, key).Removed)
+	changed := repack(t, edited(unpack(t, pack), "log.jsonl", func(log []byte) []byte {
+		return bytes.Replace(log, personalOf(t, log, audit.JobStarted), []byte(`"personal":""`), 1)
+	}))
+	require.Contains(t, strings.Join(check(changed, key).Wrong, "\n"), "no entry of the pack says that it was erased")
+	require.ErrorContains(t, byHand(changed, key), "was not erased by the log")
 }
 
 func TestOnlyASealedJobHasAPack(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
@@ -64,8 +65,7 @@ func TestProtectedAccountsByTheLog(t *testing.T) {
 		}, "protected accounts of app 1400000000: entry 19 of the log does not protect eve"},
 		{"what was erased is changed", func(t *testing.T, g *governedLog) {
 			protects(t, g, "ann", "bob")
-			_, err := g.Audit.Erase(ctx, jobstest.Operator, "bob", "request 12")
-			require.NoError(t, err)
+			require.Equal(t, 1, erased(t, g.Console, jobstest.Operator, audit.Subject{Kind: audit.OfAccount, Value: "bob"}))
 			require.Empty(t, g.found(t))
 			g.exec(t, unprotect)
 		}, "protected accounts of app 1400000000: those of entry 19 of the log were changed"},
@@ -88,9 +88,8 @@ func TestProtectedListInOrdinaryWaysVerifies(t *testing.T) {
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, g.Audit.Sweep(ctx))
 		require.Empty(t, l.found(t))
-		for _, name := range []string{"cay", "olga"} {
-			_, err := g.Audit.Erase(ctx, jobstest.Operator, name, "request 12")
-			require.NoError(t, err)
+		for _, of := range []audit.Subject{{Kind: audit.OfAccount, Value: "cay"}, {Kind: audit.OfUser, Value: "olga"}} {
+			require.Positive(t, erased(t, g.Console, jobstest.Operator, of))
 			require.Empty(t, l.found(t))
 		}
 		require.NoError(t, g.Unprotect(ctx, jobstest.Operator, jobstest.App.ID, "ann"))

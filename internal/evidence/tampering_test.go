@@ -216,7 +216,7 @@ func TestTamperedPackEntriesAreNamed(t *testing.T) {
 		refused("another line", "the proof does not show", edit(func(e *entry) { e.Line = strings.Replace(e.Line, `"role":"`, `"role":"x`, 1) }))
 		refused("another person", "the personal data was changed",
 			edit(func(e *entry) { e.Personal = strings.Replace(e.Personal, `"salt":"`, `"salt":"0`, 1) }))
-		refused("nobody", "no entry of the pack says that it was erased", edit(func(e *entry) { e.Personal = "" }))
+		refused("nobody", "the personal data is missing", edit(func(e *entry) { e.Personal = "" }))
 		refused("somebody else's person", "the personal data was changed", edit(func(e *entry) { e.Personal = other.Personal }))
 	}
 	slices.Reverse(lines)

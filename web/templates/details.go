@@ -28,6 +28,8 @@ func entryDetails(v View, e audit.Entry) (list []detail) {
 		}
 		name := key
 		switch {
+		case key == "kind" && e.Code == audit.LogErased:
+			name = v.T("audit.erase.kind")
 		case v.Has("detail." + key):
 			name = v.T("detail." + key)
 		case e.Details["count"] != nil && strings.Contains(key, "."): // a sum: how often for the reason of this code
@@ -90,6 +92,9 @@ func detailValue(v View, key string, value any) string {
 		case "kind":
 			if v.Has("delivery." + value) { // of a call
 				return v.Delivery(value)
+			}
+			if v.Has("audit.erase.kind." + value) { // of an erasure
+				return v.T("audit.erase.kind." + value)
 			}
 			return v.Kind(jobs.Kind(value))
 		case "policy":

@@ -1,0 +1,78 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/fault"
+	"tagsweep/internal/store"
+	"tagsweep/web/templates"
+)
+
+const erasePath = auditPath + "/erase"
+
+// showErasure asks whose personal data is to be erased from the log, and shows what would go.
+func (s *Server) showErasure(v *request) error {
+	preview, err := s.erasure(v)
+	if err != nil {
+		return again(v, err, func(v *request, status int, f *fault.Error) error { return s.erasePage(v, status, audit.Erasure{}, f) })
+	}
+	if v.wantsJSON() {
+		return v.JSON(http.StatusOK, preview)
+	}
+	return s.erasePage(v, http.StatusOK, preview, nil)
+}
+
+// erasure returns what erasing the subject of the form would take; nothing when none is named.
+// That entries are shown is recorded first, without the name.
+func (s *Server) erasure(v *request) (preview audit.Erasure, err error) {
+	ctx, of := v.Request().Context(), subject(v)
+	if of.Value == "" && !v.wantsJSON() {
+		return preview, nil
+	}
+	if err := s.recordRead(ctx, audit.Entry{Code: audit.LogRead, Actor: v.actor(), Details: map[string]any{"erasure": true}}); err != nil {
+		return preview, err
+	}
+	after, _ := strconv.ParseInt(v.QueryParam("after"), 10, 64) // not a number: from the first
+	return s.Audit.Erasure(ctx, of, after)
+}
+
+func subject(v *request) audit.Subject {
+	return audit.Subject{Kind: audit.SubjectKind(v.FormValue("kind")), Value: v.FormValue("value")}
+}
+
+// erasePage shows the form, what would be erased, and an error above them.
+func (s *Server) erasePage(v *request, status int, preview audit.Erasure, f *fault.Error) error {
+	view := s.view(v, "audit")
+	page := templates.ErasePage{Of: subject(v), Preview: preview, Later: v.QueryParam("after") != ""}
+	if f != nil {
+		view.Here, view.Problem, page.Wrong = erasePath, v.text.Fault(f), f.Sentence
+		page.Reason = v.FormValue("reason")
+	}
+	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Erase(view, page) })
+}
+
+// erase erases the personal data of somebody from the log, once the number of entries that
+// the preview showed is typed.
+func (s *Server) erase(v *request) error {
+	last, _ := strconv.ParseInt(v.FormValue("last"), 10, 64) // not a number: not the one that was shown
+	seen := audit.Confirmed{Entries: typedCount(v.FormValue("confirm")), Last: last}
+	may := func(ctx context.Context, q store.Querier) error { return auth.Confirm(ctx, q, v.actor(), auth.Govern) }
+	n, err := s.Audit.Erase(v.Request().Context(), v.actor(), subject(v), v.FormValue("reason"), seen, may)
+	if err != nil {
+		return again(v, err, func(v *request, status int, f *fault.Error) error {
+			preview, err := s.erasure(v)
+			if err != nil {
+				preview = audit.Erasure{} // the first fault says what to do
+			}
+			return s.erasePage(v, status, preview, f)
+		})
+	}
+	s.notice(v, v.text.T("audit.erase.done", int64(n)))
+	return v.Redirect(http.StatusSeeOther, proofPath)
+}
