@@ -16,10 +16,10 @@ CREATE FUNCTION audit_lines_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.personal = '' AND NEW.actor = '' AND NEW.seq = OLD.seq AND NEW.line = OLD.line AND NEW.at = OLD.at
         AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id
-        AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.restored', 'job.sealed') THEN
+        AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.accepted', 'job.sealed') THEN
         RETURN NEW;
     END IF;
-    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set',
+    IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.accepted', 'log.erased', 'log.keep_set', 'clock.jumped', 'clock.confirmed',
         'user.created', 'user.password_set', 'user.role_set', 'user.disabled', 'user.enabled', 'app.changed',
         'kill_switch.thrown', 'kill_switch.lifted', 'accounts.protected', 'account.unprotected',
         'job.started', 'job.start_now', 'job.resumed') THEN

@@ -7,7 +7,7 @@
 CREATE TRIGGER audit_lines_no_update BEFORE UPDATE ON audit_lines
 WHEN NOT (NEW.personal = '' AND NEW.actor = '' AND NEW.seq = OLD.seq AND NEW.line = OLD.line AND NEW.at = OLD.at
     AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id
-    AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.restored', 'job.sealed'))
+    AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.accepted', 'job.sealed'))
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
@@ -15,7 +15,7 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER audit_lines_no_delete BEFORE DELETE ON audit_lines
-WHEN NOT (OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.restored', 'log.erased', 'log.keep_set',
+WHEN NOT (OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.accepted', 'log.erased', 'log.keep_set', 'clock.jumped', 'clock.confirmed',
         'user.created', 'user.password_set', 'user.role_set', 'user.disabled', 'user.enabled', 'app.changed',
         'kill_switch.thrown', 'kill_switch.lifted', 'accounts.protected', 'account.unprotected',
         'job.started', 'job.start_now', 'job.resumed'))

@@ -22,6 +22,9 @@ const (
 	proofPath = auditPath + "/proof"
 	keepPath  = auditPath + "/keep"
 
+	resumeSigningPath = auditPath + "/resume"
+	confirmClockPath  = auditPath + "/clock"
+
 	maxVerification = time.Hour // one that has not ended by then has failed: the program's log says why
 )
 
@@ -57,7 +60,14 @@ func (s *Server) proofPage(v *request, status int, f *fault.Error) error {
 	view.Refresh = page.Verifying && !view.Governs() // what an admin types must stay
 	if f != nil {
 		view.Here, view.Problem, page.Wrong = proofPath, v.text.Fault(f), f.Sentence
-		page.Months = v.FormValue("months")
+		switch v.Path() {
+		case keepPath:
+			page.Months = v.FormValue("months")
+		case confirmClockPath:
+			page.ClockReason = v.FormValue("reason")
+		case resumeSigningPath:
+			page.ResumeOpen, page.ResumeReason = true, v.FormValue("reason")
+		}
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Proof(view, page) })
 }
@@ -116,6 +126,20 @@ func (s *Server) keepAudit(v *request) error {
 		months = typedSetting(typed)
 	}
 	return s.proofChanged(v, s.Audit.SetRetention(v.Request().Context(), v.actor(), months), "audit.proof.keep.done")
+}
+
+// resumeSigning accepts the log as it is, although it does not continue what was signed.
+func (s *Server) resumeSigning(v *request) error {
+	err := s.Audit.ResumeSigning(v.Request().Context(), v.actor(), v.FormValue("reason"))
+	s.status.changed()
+	return s.proofChanged(v, err, "alarm.resumed")
+}
+
+// confirmClock says that the clock is right, so that what is due is erased again.
+func (s *Server) confirmClock(v *request) error {
+	err := s.Audit.ConfirmClock(v.Request().Context(), v.actor(), v.FormValue("reason"))
+	s.status.changed()
+	return s.proofChanged(v, err, "clock.done")
 }
 
 // proofChanged returns to the page with a confirmation or an error.

@@ -1,9 +1,10 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,10 +76,11 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 func TestTheProofIsShownInPlainWords(t *testing.T) {
 	ctx := t.Context()
 	s := jobstest.SQLite(t)
+	jobstest.Sign(t, s, [32]byte{7})
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
-	for _, said := range []string{"No checkpoint yet", "Checkpoints are not signed", "No copies have been sent yet",
+	for _, said := range []string{"No checkpoint yet", "No copies have been sent yet",
 		"Not verified yet", "Entries are kept forever.", "No entries have been removed."} {
 		require.Contains(t, page, said)
 	}
@@ -86,7 +88,6 @@ func TestTheProofIsShownInPlainWords(t *testing.T) {
 	require.NotContains(t, page, keepPath)
 	require.NotContains(t, page, erasePath)
 
-	s.Audit.SignWith([32]byte{7})
 	require.NoError(t, s.Audit.Checkpoint(ctx))
 	last, err := s.Audit.LastCheckpoint(ctx, 0)
 	require.NoError(t, err)
@@ -116,7 +117,6 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t), func(config *Config) {
 		config.Verify = func(a audit.Actor) bool { by = append(by, a); return len(by) == 1 }
 	})
-	jobstest.Free(t, c.store)
 	auditor := c.as(auth.Auditor)
 	require.Equal(t, proofPath, auditor.post("/audit/verify").location())
 	page := auditor.get(proofPath).body
@@ -154,7 +154,7 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	s := jobstest.SQLite(t)
 	c := newConsole(t, s)
 	id := c.as(auth.Operator).draft(3)
-	held, err := s.Audit.HoldRestored(t.Context(), audit.Checkpoint{Origin: "tagsweep/x", Size: 9_999}, audit.Lost{UpTo: 9_999}, func(ctx context.Context) error { _, err := s.HoldSending(ctx, jobs.Sends{}); return err })
+	held, err := s.HoldSending(t.Context(), jobs.Sends{})
 	require.NoError(t, err)
 	require.True(t, held)
 	c.web.status.changed()
@@ -193,4 +193,50 @@ func TestPagesTellOfARestoredDatabase(t *testing.T) {
 	require.False(t, said.Held)
 	admin.post("/sending/stop", "reason", jobs.RestoredReason)
 	require.Contains(t, operator.get("/jobs").body, "All sending is stopped")
+}
+
+func TestTheProofSaysThatThereIsNoKey(t *testing.T) {
+	auditor := newConsole(t, jobstest.SQLite(t)).as(auth.Auditor)
+	require.Contains(t, auditor.get(proofPath).body, "Checkpoints are not signed")
+}
+
+// Everybody is told that the log is not signed, and an admin alone can accept it.
+func TestPagesTellThatTheLogIsNotSigned(t *testing.T) {
+	s := jobstest.SQLite(t)
+	witness := filepath.Join(t.TempDir(), "witness")
+	require.NoError(t, os.WriteFile(witness, []byte("changed\n"), 0o600))
+	jobstest.SignWith(t, s, witness, [32]byte{7})
+	c := newConsole(t, s)
+	id := c.as(auth.Operator).draft(3)
+	operator, auditor, admin := c.as(auth.Operator), c.as(auth.Auditor), c.as(auth.Admin)
+	for _, page := range everyPage(id) {
+		require.Contains(t, operator.get(page).body, "The log is no longer signed", page)
+	}
+	require.Contains(t, operator.get("/healthz").body, `"log":"not_signed"`)
+	require.NotContains(t, auditor.get("/audit/proof").body, "/audit/resume")
+	require.Contains(t, admin.get("/audit/proof").body, `action="/audit/resume"`)
+	require.Equal(t, http.StatusForbidden, auditor.post("/audit/resume", "reason", "mine").StatusCode)
+	refused := admin.post("/audit/resume", "reason", " ")
+	require.Equal(t, http.StatusUnprocessableEntity, refused.StatusCode)
+	require.Contains(t, refused.body, "enter the reason")
+	require.Equal(t, http.StatusSeeOther, admin.post("/audit/resume", "reason", "a new disk").StatusCode)
+	require.NotContains(t, operator.get("/jobs").body, "The log is no longer signed")
+	accepted := c.recorded(audit.Filter{Code: audit.LogAccepted})
+	require.Len(t, accepted, 1)
+	require.Equal(t, "a new disk", accepted[0].Details["reason"])
+}
+
+// A clock that was set waits for an admin.
+func TestPagesTellOfAClockThatWasSet(t *testing.T) {
+	s := jobstest.SQLite(t)
+	c := newConsole(t, s)
+	require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.ClockJumped, Actor: audit.System}))
+	c.web.status.changed()
+	auditor, admin := c.as(auth.Auditor), c.as(auth.Admin)
+	require.Contains(t, auditor.get("/jobs").body, "The clock must be checked")
+	require.NotContains(t, auditor.get("/audit/proof").body, `action="/audit/clock"`)
+	require.Equal(t, http.StatusUnprocessableEntity, admin.post("/audit/clock", "reason", "").StatusCode)
+	require.Equal(t, http.StatusSeeOther, admin.post("/audit/clock", "reason", "new battery").StatusCode)
+	require.NotContains(t, auditor.get("/jobs").body, "The clock must be checked")
+	require.Len(t, c.recorded(audit.Filter{Code: audit.ClockConfirmed}), 1)
 }

@@ -201,7 +201,7 @@ func longText(n int) string {
 func TestAuditEntryAndNeighbours(t *testing.T) {
 	file := storetest.SQLiteFile(t)
 	s := jobstest.Open(t, file)
-	s.Audit.SignWith([32]byte{7})
+	jobstest.Sign(t, s, [32]byte{7})
 	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	id := c.as(auth.Operator).draft(3)

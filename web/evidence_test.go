@@ -15,7 +15,7 @@ import (
 
 func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		s.Audit.SignWith([32]byte{7})
+		jobstest.Sign(t, s, [32]byte{7})
 		c := newConsole(t, s)
 		operator, b := c.as(auth.Operator), c.as(auth.Auditor)
 		id := operator.mixedDraft()
@@ -50,7 +50,7 @@ func TestPackIsForAuditorsOfSealedJobs(t *testing.T) {
 func TestPackNeedsALogEntry(t *testing.T) {
 	file := t.TempDir() + "/console.db"
 	s := jobstest.Open(t, file)
-	s.Audit.SignWith([32]byte{7})
+	jobstest.Sign(t, s, [32]byte{7})
 	c := newConsole(t, s)
 	operator := c.as(auth.Operator)
 	id := operator.draft(3)

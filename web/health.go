@@ -11,12 +11,12 @@ import (
 
 // healthJSON says whether the console works, and whether it sends.
 type healthJSON struct {
-	Status  string     `json:"status"`            // ok, unavailable
-	Sending string     `json:"sending"`           // running, stopped, probing, held
-	Since   *time.Time `json:"since,omitempty"`   // of anything but running
-	Message string     `json:"message,omitempty"` // why it is held
-
-	Stranded int64 `json:"stranded,omitempty"` // open jobs of apps that no console serves
+	Status   string     `json:"status"`             // ok, unavailable
+	Sending  string     `json:"sending"`            // running, stopped, probing, held
+	Since    *time.Time `json:"since,omitempty"`    // of anything but running
+	Message  string     `json:"message,omitempty"`  // why it is held
+	Log      string     `json:"log,omitempty"`      // not_signed: an admin must look at the page Integrity proof
+	Stranded int64      `json:"stranded,omitempty"` // open jobs of apps that no console serves
 }
 
 // health answers 200 while the database works, even if sending is stopped. Anybody may ask,
@@ -24,6 +24,9 @@ type healthJSON struct {
 func (s *Server) health(v *request) error {
 	now, failing, err := s.status.checked(v.Request().Context())
 	out, status := healthJSON{Status: "ok", Sending: "running"}, http.StatusOK
+	if now.Alarm != nil {
+		out.Log = "not_signed"
+	}
 	for _, each := range now.Stranded {
 		out.Stranded += each.Jobs
 	}

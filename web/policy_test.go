@@ -87,7 +87,8 @@ var access = []struct {
 		GET /audit/export.jsonl, GET /audit/review, POST /audit/review, GET /audit/proof, GET /audit/checkpoint.txt, POST /audit/verify`},
 	{[]auth.Role{auth.Admin}, `
 		POST /jobs/:id/erase, POST /jobs/:id/first, POST /protected, POST /protected/remove, POST /audit/keep,
-		GET /audit/erase, POST /audit/erase, POST /sending, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
+		GET /audit/erase, POST /audit/erase, POST /audit/resume, POST /audit/clock,
+		POST /sending, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
 		POST /users/:id/password, POST /users/:id/disable, POST /users/:id/enable`},
 }
 
@@ -107,7 +108,7 @@ func mayUse(t *testing.T, r route) []auth.Role {
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		s.Audit.SignWith([32]byte{7})
+		jobstest.Sign(t, s, [32]byte{7})
 		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
 		require.NoError(t, s.Audit.Checkpoint(t.Context()))
 		c := newConsole(t, s)
@@ -262,7 +263,7 @@ func TestVersionIsForThoseSignedIn(t *testing.T) {
 
 func TestPagesHoldNothingInline(t *testing.T) {
 	s := jobstest.SQLite(t)
-	s.Audit.SignWith([32]byte{7})
+	jobstest.Sign(t, s, [32]byte{7})
 	c := newConsole(t, s)
 	b := c.as(auth.Admin)
 	id := b.draft(3)

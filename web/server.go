@@ -122,6 +122,8 @@ var routes = []route{
 	{http.MethodPost, keepPath, auth.Govern, (*Server).keepAudit},
 	{http.MethodGet, erasePath, auth.Govern, limited((*Server).showErasure)},
 	{http.MethodPost, erasePath, auth.Govern, limited((*Server).erase)},
+	{http.MethodPost, confirmClockPath, auth.Govern, (*Server).confirmClock},
+	{http.MethodPost, resumeSigningPath, auth.Govern, (*Server).resumeSigning},
 
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},

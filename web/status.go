@@ -47,7 +47,7 @@ func (s *statusCache) checked(ctx context.Context) (now templates.SendStatus, fa
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	now = s.last
-	now.Trouble = s.Trouble()
+	now.Trouble, now.Alarm = s.Trouble(), s.Audit.Alarm()
 	return now, s.failing, s.err
 }
 
@@ -96,6 +96,9 @@ func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err e
 		return now, err
 	}
 	if now.Stranded, err = s.Jobs.Stranded(ctx); err != nil {
+		return now, err
+	}
+	if now.ClockJumped, err = s.Audit.ClockJumped(ctx); err != nil {
 		return now, err
 	}
 	if now.Probing() {

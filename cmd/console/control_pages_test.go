@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
@@ -22,6 +23,7 @@ import (
 const formTime = "2006-01-02T15:04"
 
 type healthJSON struct {
+	Log                      string
 	Status, Sending, Message string
 	Since                    *time.Time
 }
@@ -99,6 +101,7 @@ func (s *pageTest) control() {
 	s.decisions(olga, big)
 	s.halts(olga, scheduled)
 	s.restored(adam)
+	s.alarms(adam)
 	for _, w := range s.tabs {
 		w.open("/protected") // a page that asks for nothing more when the console stops
 	}
@@ -115,6 +118,26 @@ func (s *pageTest) restored(adam *apiClient) {
 	var report struct{ Accounts int64 }
 	adam.json("/sending/restored", &report)
 	s.do(adam, "/sending/lift", url.Values{"confirm": {strconv.FormatInt(report.Accounts, 10)}})
+}
+
+// alarms checks the messages that the clock must be checked and that the log is not signed.
+func (s *pageTest) alarms(adam *apiClient) {
+	reason := url.Values{"reason": {"a new disk"}}
+	jumped := audit.Entry{Code: audit.ClockJumped, Actor: audit.System}
+	require.NoError(s.t, jobstest.Reopen(s.t, s.database).Audit.Record(s.t.Context(), jumped))
+	until(s.t, "the clock must be checked", func() bool {
+		_, page := adam.get("/audit/proof")
+		return strings.Contains(page, `action="/audit/clock"`)
+	})
+	s.check(pageState{"clock", "aida", "/jobs", nil}, pageState{"proof-clock", "adam", "/audit/proof", nil})
+	s.do(adam, "/audit/clock", reason)
+
+	tamper(s.t, s.database, `DROP TRIGGER checkpoints_no_delete`)
+	tamper(s.t, s.database, `DELETE FROM checkpoints WHERE size = (SELECT MAX(size) FROM checkpoints)`)
+	s.do(adam, "/audit/verify", nil)
+	until(s.t, "the log is not signed", func() bool { _, said := s.health(); return said.Log == "not_signed" })
+	s.check(pageState{"not-signed", "olga", "/jobs", nil}, pageState{"proof-not-signed", "adam", "/audit/proof", nil})
+	s.do(adam, "/audit/resume", reason)
 }
 
 func (s *pageTest) draftNamed(v *apiClient, name string, content []byte) string {

@@ -51,7 +51,7 @@ func TestKeyFileGivesOneKeyPerPurpose(t *testing.T) {
 	require.True(t, faultKeyFile.Is(err), "%v", err)
 }
 
-func TestKeyFileIsForItsOwnerAlone(t *testing.T) {
+func TestSecretFilesAreForTheirOwnerAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console.key")
 	_, err := readKeys(path)
 	require.NoError(t, err)
@@ -59,5 +59,13 @@ func TestKeyFileIsForItsOwnerAlone(t *testing.T) {
 		require.NoError(t, os.Chmod(path, mode))
 		_, err := readKeys(path)
 		require.Equal(t, refused, faultOpenKeyFile.Is(err), "%o: %v", mode, err)
+
+		a := newApp("http://127.0.0.1:1", "all_member_push")
+		a.SecretKeyFile = path
+		_, client, err := a.read()
+		require.Equal(t, refused, faultSetting.Is(err), "%o: %v", mode, err)
+		if client != nil {
+			client.Close()
+		}
 	}
 }

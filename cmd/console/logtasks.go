@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -35,76 +35,85 @@ type logTasks struct {
 
 	mutex      sync.Mutex
 	lastErrors map[string]string // what last failed, by what it was
+
+	alarmed atomic.Bool // see tellAlarm
 }
 
-// openLogTasks holds sending when the database is older than the last published
-// checkpoint of its log, or than what was saved outside it of the count of sends.
-func (c *serveCommand) openLogTasks(ctx context.Context, r *components, witness *audit.Witness, k keys, logger *slog.Logger) (
-	*logTasks, error) {
-	r.audit.SignWith(k.log)
+// openLogTasks compares the log with what this console signed before, and the count of
+// sends with what was saved outside the database. Sending is held when the database may
+// be an older copy.
+func (c *serveCommand) openLogTasks(ctx context.Context, r *components, witness *audit.Witness, logger *slog.Logger) (*logTasks, error) {
 	destinations, err := c.destinations()
 	if err != nil {
 		return nil, err
 	}
 	tasks := &logTasks{components: r, destinations: destinations, witness: witness, sends: func() int64 { return 0 },
-		verifyRequests: make(chan audit.Actor, 1),
-		logger:         logger, lastErrors: map[string]string{}}
-	public, err := r.audit.Key(ctx)
-	if err != nil {
+		verifyRequests: make(chan audit.Actor, 1), logger: logger, lastErrors: map[string]string{}}
+	var files []string
+	for _, d := range destinations {
+		files = append(files, withoutEmpty(d.file)...)
+	}
+	if err := r.audit.SignWith(ctx, witness, files...); err != nil {
+		return nil, err
+	}
+	if tasks.origin, err = r.audit.Origin(ctx); err != nil {
 		return nil, err
 	}
 	for _, d := range destinations {
-		if d.file == "" {
-			continue
-		}
-		if err := tasks.resume(ctx, d, public); err != nil {
+		if err := tasks.resume(ctx, d); err != nil {
 			return nil, err
 		}
 	}
-	tasks.origin, _, _ = strings.Cut(public, "+")
 	return tasks, tasks.holdRestored(ctx)
 }
 
-// resume reads which checkpoints a file already has, and whether the database lacks
-// some of them.
-func (k *logTasks) resume(ctx context.Context, d *destination, public string) error {
-	p, err := readPublished(ctx, k.audit, d.file, public)
-	if err != nil {
-		return err
-	}
-	if p.last.Size == 0 && p.notes > 0 {
-		k.logger.Warn("the checkpoint file belongs to another log and cannot check this database", "checkpoint_file", d.file)
-	}
-	before, err := k.audit.PublishedUpTo(ctx, d.name)
-	if err != nil {
-		return err
-	}
-	if d.sent = p.known; d.sent == 0 {
-		d.sent = before
-	}
-	if d.marked = p.marked.Number; p.marked.Number > k.marked.Number {
-		k.marked = p.marked
-	}
-	if p.included || p.last.Size == 0 {
+// resume reads which checkpoints and marks a file already has.
+func (k *logTasks) resume(ctx context.Context, d *destination) (err error) {
+	if d.file == "" {
 		return nil
 	}
-	lost, err := readLost(ctx, k.audit, d.file, public)
-	if err != nil {
-		return err
+	var mark audit.Mark
+	if d.sent, mark, err = k.audit.PublishedIn(ctx, d.file); err != nil {
+		return faultCheckpointFile.Because(err, d.file)
 	}
-	if before > 0 { // an earlier part of the file may have been put elsewhere
-		lost.After = min(lost.After, before)
+	if d.sent == 0 { // an earlier part of the file may have been put elsewhere
+		d.sent, err = k.audit.PublishedUpTo(ctx, d.name)
 	}
-	held, err := k.audit.HoldRestored(ctx, p.last,
-		audit.Lost{After: min(lost.After, p.last.Size-1), UpTo: max(lost.UpTo, p.last.Size)},
-		func(ctx context.Context) error { _, err := k.jobs.HoldSending(ctx, jobs.Sends{}); return err })
-	if held {
-		k.logger.Error(
-			"the database is older than the last published checkpoint: it is an older copy, and accounts shown as "+
-				"waiting may already have been sent. Nothing is sent until an admin resumes sending",
-			"published", p.last.Size, "published_at", p.last.At)
+	if d.marked = mark.Sends; d.marked > k.marked.Number {
+		k.marked = jobs.Sends{Number: mark.Sends, At: mark.At}
 	}
 	return err
+}
+
+func withoutEmpty(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
+}
+
+// compareLines compares the entries with what was signed, before anything is signed.
+func (k *logTasks) compareLines(ctx context.Context) {
+	for err := error(audit.FaultNotCompared.With()); err != nil && ctx.Err() == nil; {
+		if err = k.audit.CompareLines(ctx); err != nil {
+			k.report(ctx, "compare", err)
+			sleep(ctx, retryEvery)
+		}
+	}
+	k.tellAlarm(ctx)
+}
+
+// tellAlarm says once, at each start, that this console signs nothing, and has the
+// database verified. The pages and the health say it all the time.
+func (k *logTasks) tellAlarm(ctx context.Context) {
+	a := k.audit.Alarm()
+	if a == nil || k.alarmed.Swap(true) {
+		return
+	}
+	k.logger.Error("the log is not signed: it does not continue what this console signed before, or this console does not know "+
+		"it. Nothing is signed until an admin has looked at the page “Integrity proof”",
+		"why", a.Why, "signed_entries", a.Known.Size, "entries", a.Found, "since", a.At)
+	k.verify(audit.System)
 }
 
 // verify asks for a verification; false when one is asked for already.
@@ -122,7 +131,7 @@ func (k *logTasks) verify(by audit.Actor) bool {
 func (k *logTasks) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { k.repeat(ctx, sealEvery, "seal", k.evidence.Seal) })
-	all.Go(func() { k.repeat(ctx, checkpointEvery, "sign", k.audit.Checkpoint) })
+	all.Go(func() { k.compareLines(ctx); k.repeat(ctx, checkpointEvery, "sign", k.sign) })
 	for _, d := range k.destinations {
 		all.Go(func() {
 			k.repeat(ctx, publishEvery, "publish to "+d.name, func(ctx context.Context) error {
@@ -134,6 +143,17 @@ func (k *logTasks) run(ctx context.Context) {
 	all.Wait()
 }
 
+// sign signs the log. An alarm is told once, and is no error that is tried again.
+func (k *logTasks) sign(ctx context.Context) error {
+	err := k.audit.Checkpoint(ctx)
+	if k.audit.Alarm() != nil {
+		k.tellAlarm(ctx)
+		return nil
+	}
+	k.alarmed.Store(false)
+	return err
+}
+
 // repeat runs a task now and then regularly, after an error with a longer wait.
 func (k *logTasks) repeat(ctx context.Context, every time.Duration, what string, do func(context.Context) error) {
 	for ctx.Err() == nil {
@@ -142,12 +162,16 @@ func (k *logTasks) repeat(ctx context.Context, every time.Duration, what string,
 		if k.report(ctx, what, err); err != nil {
 			wait = max(every, retryEvery)
 		}
-		next := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			next.Stop()
-		case <-next.C:
-		}
+		sleep(ctx, wait)
+	}
+}
+
+func sleep(ctx context.Context, wait time.Duration) {
+	next := time.NewTimer(wait)
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+	case <-next.C:
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,7 +16,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 )
 
 var faultCheckpointFile = fault.Declare(fault.Unavailable, "setting.checkpoint_file",
@@ -176,100 +174,4 @@ func publish(ctx context.Context, log *audit.Log, d *destination) error {
 			return errors.Join(err, log.NotPublished(ctx, d.name, err.Error()))
 		}
 	}
-}
-
-// published is the content of a checkpoint file.
-type published struct {
-	notes    int
-	last     audit.Checkpoint // of the log, with whatever key it was signed; zero: there is none
-	included bool             // the log has what the last one covers
-	marked   jobs.Sends       // the last mark that was signed with the key
-	known    int64            // the size of the last that is one of the database's; 0: none
-}
-
-// lookedAt is how many of the last notes of a file are compared with the database before
-// all are.
-const lookedAt = 100
-
-// readPublished compares a file of checkpoints with the database.
-func readPublished(ctx context.Context, log *audit.Log, path, public string) (p published, err error) {
-	origin, _, _ := strings.Cut(public, "+")
-	var end []string
-	for note, err := range readCheckpoints(path) {
-		if err != nil {
-			return p, faultCheckpointFile.Because(err, path)
-		}
-		p.notes++
-		if m, err := audit.OpenMark(note, public); err == nil && m.Sends >= p.marked.Number {
-			p.marked = jobs.Sends{Number: m.Sends, At: m.At}
-			continue
-		}
-		if c, err := audit.OpenCheckpoint(note, ""); err == nil && c.Origin == origin {
-			p.last, end = c, append(end, note)
-			end = end[max(0, len(end)-lookedAt):]
-		}
-	}
-	if p.last.Size == 0 {
-		return p, nil
-	}
-	for _, note := range end {
-		if err := p.learn(ctx, log, note); err != nil {
-			return p, err
-		}
-	}
-	if p.included, err = log.Knows(ctx, p.last.Size, end[len(end)-1]); err == nil && !p.included {
-		p.included, err = log.Includes(ctx, p.last)
-	}
-	if err != nil {
-		return p, err
-	}
-	if p.known > 0 {
-		return p, nil
-	}
-	for note, err := range readCheckpoints(path) {
-		if err != nil {
-			return p, faultCheckpointFile.Because(err, path)
-		}
-		if err := p.learn(ctx, log, note); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
-}
-
-func (p *published) learn(ctx context.Context, log *audit.Log, note string) error {
-	c, err := audit.OpenCheckpoint(note, "")
-	if err != nil {
-		return nil // of another kind of log
-	}
-	known, err := log.Knows(ctx, c.Size, note)
-	if known {
-		p.known = c.Size
-	}
-	return err
-}
-
-// readLost returns the range of signed checkpoints of a file that the log does not include.
-func readLost(ctx context.Context, log *audit.Log, path, public string) (lost audit.Lost, err error) {
-	lost.After = math.MaxInt64
-	for note, err := range readCheckpoints(path) {
-		if err != nil {
-			return lost, faultCheckpointFile.Because(err, path)
-		}
-		c, err := audit.OpenCheckpoint(note, public)
-		if err != nil {
-			continue
-		}
-		known, err := log.Knows(ctx, c.Size, note)
-		if err == nil && !known {
-			known, err = log.Includes(ctx, c)
-		}
-		if err != nil {
-			return lost, err
-		}
-		if !known {
-			lost.After, lost.UpTo = min(lost.After, c.Size-1), max(lost.UpTo, c.Size)
-		}
-	}
-	return lost, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -166,21 +167,31 @@ func TestRestoredBackupWaitsForAnAdmin(t *testing.T) {
 	}
 
 	p.start()
-	require.Contains(t, p.logged(), "the database is older than the last published checkpoint: it is an older copy")
+	until(t, "it says so", func() bool { return strings.Contains(p.logged(), "the log is not signed") })
 	olga = p.signIn("olga")
 	olga.start(id)
 	_, said := p.health()
-	require.Equal(t, "stopped", said.Sending)
+	require.Equal(t, []string{"stopped", "not_signed"}, []string{said.Sending, said.Log})
 	require.Equal(t, sent, simulator.Stats().Calls, "nothing is sent")
+	adam := p.signIn("adam")
+	_, page := adam.get("/jobs")
+	require.Contains(t, page, "The log is no longer signed")
+	answer, _ := olga.post("/audit/resume", url.Values{"reason": {"mine"}})
+	require.Equal(t, http.StatusForbidden, answer.StatusCode)
+	answer, _ = adam.post("/audit/resume", nil)
+	require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+	answer, body := adam.post("/audit/resume", url.Values{"reason": {"backup of Friday"}})
+	require.Equal(t, http.StatusSeeOther, answer.StatusCode, body)
 	p.lift()
 	until(t, "the job is finished", func() bool { return olga.ended(id) })
 	require.NoError(t, p.stop(syscall.SIGTERM))
 	out, err := p.command("", "verify", "--checkpoints", file)
 	require.NoError(t, err, out)
-	require.Contains(t, out, "Note: The database was restored from an older copy")
+	require.Contains(t, out, "Note: An admin accepted a log that did not continue what was signed")
 	p.start()
-	require.Equal(t, 1, strings.Count(p.logged(),
-		"the database is older than the last published checkpoint: it is an older copy"), "it is said once")
+	_, said = p.health()
+	require.Empty(t, said.Log)
+	require.Equal(t, 1, strings.Count(p.logged(), "the log is not signed"), "it is said once")
 	require.NoError(t, p.stop(syscall.SIGTERM))
 }
 
@@ -195,7 +206,7 @@ func entriesOf(t *testing.T, database string) (number int64) {
 
 func notesIn(t *testing.T, file string) (notes []string) {
 	t.Helper()
-	for note, err := range readCheckpoints(file) {
+	for note, err := range audit.CheckpointsIn(file) {
 		require.NoError(t, err)
 		notes = append(notes, note)
 	}

@@ -25,25 +25,29 @@ func (w sendsWitness) SaveSends(number int64) error {
 }
 
 // holdRestored compares the count of sends in the database with what was saved outside it,
-// and holds all sending if the database is older, or if nothing outside it says how far
-// it had come: it may be a copy on another machine.
+// and holds all sending if the database is older, if its log lacks what was signed, or if
+// nothing outside it says how far it had come: it may be a copy on another machine.
 func (k *logTasks) holdRestored(ctx context.Context) error {
 	has, err := k.jobs.Sent(ctx)
 	if err != nil {
 		return err
 	}
+	alarm := k.audit.Alarm()
+	lacks := alarm != nil && alarm.Known.Size > 0
 	saved, found := k.witness.Progress(k.origin)
 	outside := k.marked
 	if saved.Sends > outside.Number {
 		outside = jobs.Sends{Number: saved.Sends, At: saved.At}
 	}
-	if has >= outside.Number && (found || has == 0) {
+	if has >= outside.Number && (found || has == 0) && !lacks {
 		return nil
 	}
-	if has >= outside.Number { // a further console of a database that is in use
+	if has >= outside.Number && !lacks { // a further console of a database that is in use
 		if other, err := k.jobs.OtherSends(ctx); err != nil || other {
 			return err
 		}
+	}
+	if has >= outside.Number {
 		outside = jobs.Sends{}
 	}
 	held, err := k.jobs.HoldSending(ctx, outside)

@@ -103,6 +103,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if err = clean(ctx, con.components, s.log); err != nil {
 		return nil, err
 	}
+	if err = con.jobs.SaveApp(ctx, app); err != nil {
+		return nil, err
+	}
 	con.jobs.Serve(app.ID)
 	if err = warnStranded(ctx, con.jobs, s.log); err != nil {
 		return nil, err
@@ -114,10 +117,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if len(users) == 0 {
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
-	if con.logTasks, err = c.openLogTasks(ctx, con.components, con.witness, keys, s.log); err != nil {
-		return nil, err
-	}
-	if err = con.jobs.SaveApp(ctx, app); err != nil {
+	if con.logTasks, err = c.openLogTasks(ctx, con.components, con.witness, s.log); err != nil {
 		return nil, err
 	}
 	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit,
@@ -220,7 +220,7 @@ func (c *console) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for said := ""; ctx.Err() == nil; {
-		switch err := errors.Join(c.jobs.Sweep(ctx), c.audit.Sweep(ctx), c.users.Sweep(ctx)); {
+		switch err := c.sweepOnce(ctx); {
 		case err == nil:
 			said = ""
 		case err.Error() != said && ctx.Err() == nil:
@@ -232,6 +232,12 @@ func (c *console) sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// sweepOnce erases nothing while the clock is not trusted: what is gone is gone.
+func (c *console) sweepOnce(ctx context.Context) error {
+	now, err := c.audit.TrustedTime(ctx)
+	return errors.Join(err, c.jobs.Sweep(ctx, now), c.audit.Sweep(ctx, now), c.users.Sweep(ctx))
 }
 
 func (c *console) close() {

@@ -80,6 +80,10 @@ func (a app) read() (jobs.App, *tim.Client, error) {
 		content, err := os.ReadFile(a.SecretKeyFile)
 		if key = strings.TrimSpace(string(content)); err != nil || key == "" {
 			complain("CONSOLE_TIM_SECRET_KEY_FILE", a.SecretKeyFile, "The file cannot be read or is empty.")
+		} else if mode, open := openToOthers(a.SecretKeyFile); open {
+			complain("CONSOLE_TIM_SECRET_KEY_FILE", a.SecretKeyFile, fmt.Sprintf("Other users of this machine can read or "+
+				"change the file (its mode is %04o). Run chmod 600 on it. If somebody may have read it, replace the key in "+
+				"Tencent's console.", mode))
 		}
 	}
 	if strings.TrimSpace(a.Identifier) == "" {
@@ -175,17 +179,11 @@ func readKeys(path string) (k keys, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		secret, err = newKeyFile(path)
 	}
-	about, missing := os.Stat(path)
-	if err = errors.Join(err, missing); err != nil {
+	if err != nil {
 		return k, faultKeyFile.Because(err, path)
 	}
-	// A group may read the key if root owns it, as services have it from the system.
-	open := about.Mode().Perm() & 0o077
-	if owner, is := about.Sys().(*syscall.Stat_t); is && owner.Uid == 0 && os.Geteuid() != 0 {
-		open &^= 0o040
-	}
-	if open != 0 {
-		return k, faultOpenKeyFile.With(path, about.Mode().Perm())
+	if mode, open := openToOthers(path); open {
+		return k, faultOpenKeyFile.With(path, mode)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(secret)))
 	if err != nil || len(raw) != 32 {
@@ -202,6 +200,22 @@ func readKeys(path string) (k keys, err error) {
 	log, err := hkdf.Key(sha256.New, raw, nil, "tagsweep log v1", len(k.log))
 	copy(k.log[:], log)
 	return k, err
+}
+
+// openToOthers reports whether other users can read or change a file with a secret, or
+// whether that is unknown. A group may read it if root owns it, as services have it from
+// the system.
+func openToOthers(path string) (mode os.FileMode, open bool) {
+	about, err := os.Stat(path)
+	if err != nil {
+		return 0, true
+	}
+	mode = about.Mode().Perm()
+	others := mode & 0o077
+	if owner, is := about.Sys().(*syscall.Stat_t); is && owner.Uid == 0 && os.Geteuid() != 0 {
+		others &^= 0o040
+	}
+	return mode, others != 0
 }
 
 // newKeyFile writes a key atomically. Two first starts at the same time use the same key.

@@ -26,6 +26,7 @@ func opened(t *testing.T, database, simulator, family string) *console {
 	con, err := serve.open(t.Context(), &streams{log: quiet})
 	require.NoError(t, err)
 	t.Cleanup(con.close)
+	require.NoError(t, con.audit.CompareLines(t.Context()))
 	con.engine.LostCallEnds = 200 * time.Millisecond // the simulator's late changes come within 100 ms
 	return con
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"os"
 
 	"tagsweep/internal/audit"
@@ -27,9 +26,11 @@ var (
 type verifyCommand struct {
 	Pack string `arg:"" optional:"" type:"path" help:"An evidence pack (ZIP) to check instead of the database. No database is opened."`
 	database
-	KeyFile     string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The key file of the console. Its public key is used without --key."`
-	Key         string `help:"The public key of the log, as shown on the page Integrity proof. Keep a copy of it on another machine."`
-	Checkpoints string `help:"A file of published checkpoints to compare the log with." type:"path"`
+	KeyFile        string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The key file of the console. Its public key is used without --key."`
+	WitnessFile    string `env:"CONSOLE_WITNESS_FILE" help:"The witness file of the console. The log must continue what it remembers. Default: the key file with .witness appended."`
+	CheckpointFile string `env:"CONSOLE_CHECKPOINT_FILE" default:"data/console.checkpoints" help:"The file of the console that checkpoints are appended to. The log is compared with it. Empty for none."`
+	Key            string `help:"The public key of the log, as shown on the page Integrity proof. Keep a copy of it on another machine."`
+	Checkpoints    string `help:"Another file of published checkpoints to compare the log with." type:"path"`
 }
 
 func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
@@ -38,16 +39,25 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 	}
 	return withComponents(ctx, c.Database, func(r *components) error {
 		proofs := audit.Proofs{Key: c.Key}
+		if c.Key != "" && c.CheckpointFile != "" {
+			proofs.Checkpoints = audit.CheckpointsIn(c.CheckpointFile)
+		}
 		if _, err := os.Stat(c.KeyFile); err == nil && c.Key == "" {
 			keys, err := readKeys(c.KeyFile)
 			if err != nil {
 				return err
 			}
-			r.audit.SignWith(keys.log)
+			witness, err := audit.ReadWitness(cmp.Or(c.WitnessFile, c.KeyFile+".witness"), keys.log)
+			if err != nil {
+				return err
+			}
+			if err := r.audit.SignWith(ctx, witness, withoutEmpty(c.CheckpointFile)...); err != nil {
+				return err
+			}
 		}
 		if c.Checkpoints != "" {
 			some := false
-			for _, err := range readCheckpoints(c.Checkpoints) {
+			for _, err := range audit.CheckpointsIn(c.Checkpoints) {
 				if err != nil {
 					return faultCheckpoints.Because(err, c.Checkpoints)
 				}
@@ -57,7 +67,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			if !some {
 				return faultCheckpoints.With(c.Checkpoints)
 			}
-			proofs.Checkpoints = readCheckpoints(c.Checkpoints)
+			proofs.Checkpoints = audit.CheckpointsIn(c.Checkpoints)
 		}
 		found, err := r.evidence.Verify(ctx, proofs)
 		if err != nil {
@@ -72,22 +82,6 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 		}
 		return err
 	})
-}
-
-// readCheckpoints reads a file of published checkpoints; none when there is no file.
-func readCheckpoints(path string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		file, err := os.Open(path)
-		if errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		if err != nil {
-			yield("", err)
-			return
-		}
-		defer file.Close()
-		audit.Checkpoints(file)(yield)
-	}
 }
 
 func tellVerified(s *streams, v audit.Verified) error {

@@ -15,7 +15,7 @@ import (
 func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
 		s := jobstest.Open(t, database)
-		s.Audit.SignWith([32]byte{1})
+		jobstest.Sign(t, s, [32]byte{1})
 		require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: jobstest.Operator}))
 		require.NoError(t, s.Audit.Checkpoint(ctx))
 		db, err := sql.Open(engine, database)

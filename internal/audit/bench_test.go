@@ -59,7 +59,7 @@ func BenchmarkAudit(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
 			s := jobstest.OpenBench(b, engine)
-			s.Audit.SignWith([32]byte{7})
+			jobstest.Sign(b, s, [32]byte{7})
 			require.NoError(b, s.Audit.Fill(ctx, auditEntries, auditEntry))
 			require.NoError(b, s.Audit.Checkpoint(ctx))
 			b.Run("page", func(b *testing.B) { benchmarkAuditPage(b, s) })

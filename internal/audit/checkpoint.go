@@ -20,12 +20,14 @@ import (
 const Origins = "tagsweep/"
 
 // Checkpoint is the state of the log at a time. Signed, it is a note in the format of
-// C2SP's tlog-checkpoint, with the time as an additional line.
+// C2SP's tlog-checkpoint, with two additional lines.
 type Checkpoint struct {
 	Origin string // names the log
 	Size   int64  // entries
 	Root   tlog.Hash
 	At     time.Time
+	// Previous is the size of the checkpoint before it; 0: there was none.
+	Previous int64
 }
 
 // Signer signs checkpoints of one log.
@@ -58,7 +60,7 @@ func NewSigner(origin string, seed [ed25519.SeedSize]byte) (*Signer, error) {
 
 // Sign makes the note of a checkpoint.
 func (c Checkpoint) Sign(by *Signer) (string, error) {
-	text := fmt.Sprintf("%s\n%d\n%s\ntime %s\n", c.Origin, c.Size, c.Root, c.At.UTC().Format(timeFormat))
+	text := fmt.Sprintf("%s\n%d\n%s\ntime %s\nprevious %d\n", c.Origin, c.Size, c.Root, c.At.UTC().Format(timeFormat), c.Previous)
 	signed, err := note.Sign(&note.Note{Text: text}, by)
 	return string(signed), err
 }
@@ -86,11 +88,14 @@ func OpenCheckpoint(text, public string) (c Checkpoint, err error) {
 		signed = text[:end+1]
 	}
 	lines := strings.Split(signed, "\n")
-	if len(lines) != 5 || !strings.HasPrefix(lines[3], "time ") {
+	if len(lines) != 6 || !strings.HasPrefix(lines[3], "time ") || !strings.HasPrefix(lines[4], "previous ") {
 		return c, ErrCheckpoint
 	}
 	c.Origin = lines[0]
-	if c.Size, err = strconv.ParseInt(lines[1], 10, 64); err != nil || c.Size < 0 || strconv.FormatInt(c.Size, 10) != lines[1] {
+	var ok, follows bool
+	c.Size, ok = entryCount(lines[1])
+	c.Previous, follows = entryCount(strings.TrimPrefix(lines[4], "previous "))
+	if !ok || !follows || c.Previous >= max(c.Size, 1) {
 		return c, ErrCheckpoint
 	}
 	if c.Root, err = tlog.ParseHash(lines[2]); err != nil {
@@ -100,6 +105,12 @@ func OpenCheckpoint(text, public string) (c Checkpoint, err error) {
 		return c, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	return c, nil
+}
+
+// entryCount reads a number of entries, written in one way only.
+func entryCount(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == text
 }
 
 // signature begins the line that ends a note.

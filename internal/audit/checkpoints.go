@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,70 +10,6 @@ import (
 
 	"tagsweep/internal/store"
 )
-
-// SignWith lets checkpoints be signed with a key made of the seed. Without it
-// entries are written, and no checkpoints.
-func (l *Log) SignWith(seed [32]byte) {
-	l.signer = func(origin string) (*Signer, error) { return NewSigner(origin, seed) }
-}
-
-// Signs reports whether checkpoints are signed.
-func (l *Log) Signs() bool { return l.signer != nil }
-
-// Key returns the public key with which the log's checkpoints are verified;
-// "" without SignWith.
-func (l *Log) Key(ctx context.Context) (public string, err error) {
-	if l.signer == nil {
-		return "", nil
-	}
-	h, err := readHead(ctx, l.db.Reader())
-	if err != nil {
-		return "", err
-	}
-	signer, err := l.signer(h.origin)
-	if err != nil {
-		return "", err
-	}
-	return signer.Public, nil
-}
-
-// sign saves a checkpoint of the current tree of the log of an origin.
-func (l *Log) sign(ctx context.Context, tx *store.Tx, origin string, tree Tree) error {
-	if l.signer == nil {
-		return nil
-	}
-	signer, err := l.signer(origin)
-	if err != nil {
-		return err
-	}
-	at := l.db.Now()
-	note, err := Checkpoint{Origin: origin, Size: tree.Size, Root: tree.Root(), At: at}.Sign(signer)
-	if err != nil {
-		return err
-	}
-	return tx.Exec(ctx, `INSERT INTO checkpoints (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`,
-		tree.Size, store.Millis(at), note)
-}
-
-// Checkpoint signs the current log, unless a checkpoint covers its last entry already.
-func (l *Log) Checkpoint(ctx context.Context) error {
-	open, err := store.Value[bool](ctx, l.db.Reader(),
-		`SELECT seq <> (SELECT COALESCE(MAX(size), 0) FROM checkpoints) FROM audit_head WHERE id = 1`)
-	if err != nil || !open || l.signer == nil {
-		return err
-	}
-	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		h, err := lockHead(ctx, tx)
-		if err != nil {
-			return err
-		}
-		tree, err := TreeAt(h.seq, h.edge)
-		if err != nil {
-			return err
-		}
-		return l.sign(ctx, tx, h.origin, tree)
-	})
-}
 
 // SignedCheckpoint is a stored checkpoint.
 type SignedCheckpoint struct {
@@ -84,16 +21,41 @@ type SignedCheckpoint struct {
 // LastCheckpoint returns the newest checkpoint, or the first that covers an
 // entry when one is given. It is zero when there is none.
 func (l *Log) LastCheckpoint(ctx context.Context, covers int64) (c SignedCheckpoint, err error) {
-	query, args := `SELECT size, at, note FROM checkpoints ORDER BY size DESC LIMIT 1`, []any{}
-	if covers > 0 {
-		query, args = `SELECT size, at, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT 1`, []any{covers}
+	if covers == 0 {
+		return newestCheckpoint(ctx, l.db.Reader())
 	}
-	c, err = scanCheckpoint(l.db.Reader().QueryRowContext(ctx, query, args...))
+	c, err = scanCheckpoint(l.db.Reader().QueryRowContext(ctx,
+		`SELECT size, at, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT 1`, covers))
 	return c, store.IfNone(err, nil)
+}
+
+// newestCheckpoint returns the checkpoint of the most entries; zero: there is none.
+func newestCheckpoint(ctx context.Context, q store.Querier) (SignedCheckpoint, error) {
+	c, err := scanCheckpoint(q.QueryRowContext(ctx, `SELECT size, at, note FROM checkpoints ORDER BY size DESC LIMIT 1`))
+	return c, store.IfNone(err, nil)
+}
+
+// hasCheckpoint reports whether a checkpoint is in the database as it was signed.
+func (l *Log) hasCheckpoint(ctx context.Context, q store.Querier, size int64, note string) (bool, error) {
+	return store.Value[bool](ctx, q, `SELECT COUNT(*) > 0 FROM checkpoints WHERE size = $1 AND note = $2`, size, note)
 }
 
 func scanCheckpoint(row store.Scanner) (c SignedCheckpoint, err error) {
 	return c, row.Scan(&c.Size, store.ScanTime(&c.At), &c.Note)
+}
+
+// SignedAt reports whether a checkpoint was signed when an entry was the last.
+func (l *Log) SignedAt(ctx context.Context, seq int64) (bool, error) {
+	c, err := l.LastCheckpoint(ctx, seq)
+	if err != nil || c.Size != seq {
+		return false, err
+	}
+	public, err := l.Key(ctx)
+	if err != nil {
+		return false, err
+	}
+	signed, err := OpenCheckpoint(c.Note, public)
+	return err == nil && signed.Size == seq, nil
 }
 
 // CheckpointsAfter returns checkpoints of more entries than a size, oldest first.
@@ -143,21 +105,24 @@ func (l *Log) Publications(ctx context.Context) ([]Publication, error) {
 // Inclusion proves that an entry is in the tree of a size (RFC 6962, section
 // 2.1.1): the hashes to combine its own with, in order.
 func (l *Log) Inclusion(ctx context.Context, seq, size int64) ([]tlog.Hash, error) {
-	proof, err := tlog.ProveRecord(size, seq-1, l.hashes(ctx))
+	proof, err := tlog.ProveRecord(size, seq-1, l.hashes(ctx, l.db.Reader()))
 	return proof, store.AsTrouble(err)
 }
 
+// errHash says that a stored hash is none.
+var errHash = errors.New("audit: a hash of the log has another length")
+
 // hashes reads stored hashes of the tree.
-func (l *Log) hashes(ctx context.Context) tlog.HashReader {
+func (l *Log) hashes(ctx context.Context, q store.Querier) tlog.HashReader {
 	return tlog.HashReaderFunc(func(numbers []int64) ([]tlog.Hash, error) {
 		found := make([]tlog.Hash, len(numbers))
 		for i, number := range numbers {
-			hash, err := storedHash(ctx, l.db.Reader(), number)
+			hash, err := storedHash(ctx, q, number)
 			if err != nil {
 				return nil, err
 			}
 			if len(hash) != tlog.HashSize {
-				return nil, fmt.Errorf("audit: hash %d of the log has %d bytes", number, len(hash))
+				return nil, fmt.Errorf("%w: hash %d has %d bytes", errHash, number, len(hash))
 			}
 			found[i] = tlog.Hash(hash)
 		}

@@ -4,9 +4,11 @@
 // An entry is written in the transaction of the change that it records, so that
 // no change goes unlogged ([Log.RecordIn]). It becomes a line (line.go), a leaf of
 // a Merkle tree over all lines (tree.go), and checkpoints of the tree are signed
-// and published (checkpoint.go, checkpoints.go). Verification replays the log and
-// compares ([Log.VerifyIn]). docs/audit.md describes all of it for somebody who
-// verifies a log without this program.
+// and published (checkpoint.go, checkpoints.go). It signs only what continues what was
+// signed before, which a file outside the database remembers (signing.go, witness.go);
+// otherwise an admin is asked (alarm.go). What is due by the clock waits until the clock
+// can be trusted (clock.go). Verification replays the log and compares ([Log.VerifyIn]).
+// docs/audit.md describes all of it for somebody who verifies a log without this program.
 //
 // The package knows nothing of jobs but their ids. The log is locked last of all:
 // see package store.

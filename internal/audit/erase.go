@@ -32,7 +32,7 @@ var (
 
 // NeverErased are the events whose entries keep their personal part: who erased, removed
 // or lost what, and what seals a job, is never forgotten.
-var NeverErased = []Code{LogErased, LogRemoved, LogRestored, JobSealed}
+var NeverErased = []Code{LogErased, LogRemoved, LogAccepted, JobSealed}
 
 // May asks again whether somebody may still do something, in the transaction that does it.
 type May func(ctx context.Context, q store.Querier) error

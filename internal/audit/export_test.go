@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -66,3 +67,6 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 	err := l.db.Exec(ctx, `PRAGMA optimize`)
 	return err
 }
+
+// WatchClock starts watching the clock anew, as a console that starts.
+func (l *Log) WatchClock(passed func() time.Duration) { l.clock = clock{passed: passed} }

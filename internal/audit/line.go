@@ -60,11 +60,10 @@ var impersonal = map[string]bool{
 	"before": true, "after": true,
 	"permission": true, "method": true, "of": true, "call": true, "start_at": true, "keep_until": true, "erase_at": true,
 	"sha256": true, "rows_sha256": true, "calls_sha256": true, "job_sha256": true, "approvals": true, "because_of": true,
-	"entries": true, "root": true, "published_root": true, "last_at": true, "seed": true, "format": true, "destination": true,
+	"entries": true, "root": true, "known_root": true, "lost": true, "why": true, "last_at": true, "seed": true, "format": true, "destination": true,
 	"since": true,
 	"user":  true, "password_sha256": true, "app_id": true, "terms_sha256": true,
-	"list_sha256":  true,
-	"draft_sha256": true, "token_sha256": true, "mapping": true,
+	"list_sha256": true,
 }
 
 // Write makes the two stored texts of an entry, with a fresh salt.

@@ -14,16 +14,19 @@ import (
 
 // Log is the log of a database. Its methods may be called at the same time.
 type Log struct {
-	db     *store.DB
-	appOf  AppOf
-	signer func(origin string) (*Signer, error) // see SignWith; nil: no checkpoints are made
+	db      *store.DB
+	appOf   AppOf
+	signing *signing // see SignWith; nil: no checkpoints are made
+	clock   clock
 }
 
 // AppOf returns the app of a job as entries name it, and its domain; "" for an unknown job.
 type AppOf func(ctx context.Context, q store.Querier, jobID string) (name, domain string, err error)
 
 // New returns the log of a database. AppOf may be nil where no jobs are.
-func New(db *store.DB, appOf AppOf) *Log { return &Log{db: db, appOf: appOf} }
+func New(db *store.DB, appOf AppOf) *Log {
+	return &Log{db: db, appOf: appOf, clock: clock{passed: steadyClock()}}
+}
 
 // Record writes an entry for an event that changes nothing else, such as a
 // download. Seq, At, App and Domain are set here.
@@ -61,8 +64,13 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 		return 0, err
 	}
 	tree, err := grow(ctx, tx, h, complete)
-	if err == nil && ends {
-		err = l.sign(ctx, tx, h.origin, tree)
+	if err != nil || !ends || l.signing == nil {
+		return tree.Size, err
+	}
+	h.seq, h.edge = tree.Size, tree.Edge()
+	signed, err := l.sign(ctx, tx, h)
+	if err == nil && !signed && complete[len(complete)-1].Code == JobSealed { // a seal without a checkpoint proves less
+		err = FaultNotSigned.With()
 	}
 	return tree.Size, err
 }
@@ -71,7 +79,7 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error) {
 	short := map[string]any{}
 	for name, value := range e.Details {
-		if text, is := value.(string); is && name != "entries" && name != "approvals" { // lists of numbers of entries
+		if text, is := value.(string); is && name != "entries" && name != "approvals" && name != "lost" { // lists of numbers and roots
 			value = store.Clean(text, maxText)
 		}
 		short[name] = value
@@ -147,16 +155,16 @@ func saveWords(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 // found wrong.
 func (c Code) Failure() bool {
 	switch c {
-	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, LogUnverified, LogRestored:
+	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, LogUnverified, LogAccepted, ClockJumped:
 		return true
 	}
 	return false
 }
 
-// Ends reports whether the event ends a job or a published part of the log. A
+// Ends reports whether the event ends a job or an alarm. A
 // checkpoint then covers it at once.
 func (c Code) Ends() bool {
-	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogRestored
+	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogAccepted
 }
 
 // head is the one row that says how far the log is.

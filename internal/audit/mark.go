@@ -23,14 +23,14 @@ const sendsLine = "sends "
 
 // Mark signs a mark of this log. It is "" without SignWith.
 func (l *Log) Mark(ctx context.Context, sends int64) (string, error) {
-	if l.signer == nil {
+	if l.signing == nil {
 		return "", nil
 	}
 	h, err := readHead(ctx, l.db.Reader())
 	if err != nil {
 		return "", err
 	}
-	signer, err := l.signer(h.origin)
+	signer, err := NewSigner(h.origin, l.signing.witness.seed)
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,7 @@ func TestAMarkIsSignedAndNoCheckpoint(t *testing.T) {
 		note, err := s.Audit.Mark(t.Context(), 7)
 		require.NoError(t, err)
 		require.Empty(t, note, "without a key there is none")
-		s.Audit.SignWith([32]byte{7})
+		jobstest.Sign(t, s, [32]byte{7})
 		note, err = s.Audit.Mark(t.Context(), 7)
 		require.NoError(t, err)
 		key, err := s.Audit.Key(t.Context())

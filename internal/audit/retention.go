@@ -25,7 +25,7 @@ const maxKeepMonths = 1_200
 
 // NeverRemoved are the events whose entries are never removed: they prove other entries,
 // or say what governs.
-var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogRestored,
+var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, LogErased, LogAccepted, ClockJumped, ClockConfirmed,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled, AppChanged, KillSwitchThrown, KillSwitchLifted,
 	AccountsProtected, AccountUnprotected, JobStarted, JobStartNow, JobResumed}
 
@@ -61,10 +61,14 @@ func (l *Log) SetRetention(ctx context.Context, by Actor, months int) error {
 // entriesAtOnce is how many entries one transaction removes or erases.
 const entriesAtOnce = 500
 
-// Sweep removes the entries that are older than the retention period. The log
-// records it first. The hashes stay, and so do the entries that seal jobs.
-func (l *Log) Sweep(ctx context.Context) error {
-	if err := l.db.Tx(ctx, func(tx *store.Tx) error { return l.removeOld(ctx, tx) }); err != nil {
+// Sweep removes the entries that are older than the retention period at a time, see
+// TrustedTime; none at zero. The log records it first. The hashes stay, and so do the
+// entries of [NeverRemoved].
+func (l *Log) Sweep(ctx context.Context, now time.Time) error {
+	if now.IsZero() {
+		return nil
+	}
+	if err := l.db.Tx(ctx, func(tx *store.Tx) error { return l.removeOld(ctx, tx, now) }); err != nil {
 		return err
 	}
 	all := 0
@@ -81,7 +85,7 @@ func (l *Log) Sweep(ctx context.Context) error {
 
 // removeOld records in the log that entries older than the retention period are
 // removed. It reads the age from the line of the last one, not from the index columns.
-func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
+func (l *Log) removeOld(ctx context.Context, tx *store.Tx, now time.Time) error {
 	h, err := lockHead(ctx, tx)
 	if err != nil || h.months == 0 {
 		return err
@@ -94,7 +98,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx) error {
 		return fmt.Errorf("audit: the log is to be kept for %d months, and no entry says so: nothing is removed", h.months)
 	}
 	// Once a day, because each removal adds an entry that stays.
-	before := l.db.Now().UTC().AddDate(0, -h.months, 0).Truncate(24 * time.Hour)
+	before := now.UTC().AddDate(0, -h.months, 0).Truncate(24 * time.Hour)
 	e, err := proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= h.removed {
 		return nil

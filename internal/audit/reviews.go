@@ -67,9 +67,13 @@ func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	return last, err
 }
 
-// SaveVerified saves the result of a verification and records it in the log.
+// SaveVerified saves the result of a verification and records it in the log. It raises
+// the alarm if the log does not continue what this console signed.
 func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 	text, err := json.Marshal(v)
+	if err == nil {
+		err = l.raiseVerified(ctx, v)
+	}
 	if err != nil {
 		return err
 	}

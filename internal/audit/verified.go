@@ -8,7 +8,7 @@ import (
 
 // Proofs are compared with the log.
 type Proofs struct {
-	Checkpoints iter.Seq2[string, error] // signed notes that were published or stored elsewhere; nil for none
+	Checkpoints iter.Seq2[string, error] // signed notes, beside those of the files of SignWith; nil for none
 	Key         string                   // the public key they were signed with; "": that of SignWith
 }
 
@@ -18,6 +18,8 @@ type Verified struct {
 	More        int       `json:"more,omitempty"`     // further things that are wrong
 	Notes       []string  `json:"notes,omitempty"`    // what the log itself says is missing
 	Unsigned    bool      `json:"unsigned,omitempty"` // there was no key to check signatures with
+	Alarm       Why       `json:"alarm,omitempty"`    // the log does not continue what this console signed
+	resumed     int       // how often signing was resumed before
 	At          time.Time `json:"at"`
 	Entries     int64     `json:"entries"`
 	Checkpoints int64     `json:"checkpoints"` // of the database

@@ -34,13 +34,20 @@ type verifier struct {
 	retained       []int64          // entries that are never removed
 	months         int              // for how many the log says that entries are kept; 0: for ever
 	removed        int64            // up to which entry the log says that it was removed
-	forks          []fork           // what the log says was lost when the database was restored
+	losses         []loss           // what the log says was lost
 	ended          map[string]Entry // jobs that have no seal yet
 
-	given      map[int64][]publishedCheckpoint // published checkpoints by size
-	mismatched []publishedCheckpoint           // those that do not fit
-	signed     int64                           // the size of the largest checkpoint of the database that fits
-	lastAt     time.Time
+	given     map[int64][]*publishedCheckpoint // published checkpoints by size
+	signed    int64                            // the size of the largest checkpoint of the database that fits
+	before    int64                            // the size of the checkpoint before
+	sealedAt  map[int64]string                 // seals without a checkpoint, and their jobs
+	origin    string
+	known     signedState // what the witness remembers
+	knownFits bool        // the log continues it
+	changed   int64       // the first entry that was changed; 0: none
+	back      []backStep
+	confirmed int64 // the last entry in which an admin confirmed the clock
+	lastAt    time.Time
 
 	replays []Replay
 }
@@ -48,20 +55,28 @@ type verifier struct {
 // VerifyIn replays the log and compares it with its checkpoints. It returns the
 // entries that end jobs which no entry seals, though their end is an hour ago.
 func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified, replays ...Replay) (unsealed []Entry, err error) {
-	w := verifier{tx: tx, v: v, replays: replays, public: p.Key, ended: map[string]Entry{}, given: map[int64][]publishedCheckpoint{}}
-	h, err := readHead(ctx, tx)
+	w := verifier{tx: tx, v: v, replays: replays, public: p.Key, ended: map[string]Entry{},
+		given: map[int64][]*publishedCheckpoint{}, sealedAt: map[int64]string{}}
+	h, err := readHead(ctx, l.db.Reader())
 	if err != nil {
 		return nil, err
 	}
-	if w.public == "" && l.signer != nil {
-		signer, err := l.signer(h.origin)
-		if err != nil {
-			return nil, err
+	// What is outside the database is read before the database: so that the log is no shorter.
+	w.origin = h.origin
+	if l.signing != nil {
+		v.resumed = l.resumed()
+		w.known = l.signing.witness.signedOf(h.origin)
+		if w.public == "" {
+			if w.public, err = l.publicKey(h.origin); err != nil {
+				return nil, err
+			}
 		}
-		w.public = signer.Public
 	}
 	v.Unsigned = w.public == ""
-	if err := w.published(p, h.origin); err != nil {
+	if err := w.published(l, p, h.origin); err != nil {
+		return nil, err
+	}
+	if h, err = readHead(ctx, tx); err != nil {
 		return nil, err
 	}
 	var kept checkpointReader
@@ -87,6 +102,14 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified,
 		v.Add("audit log: the retention period is %d months, but the log says %d", h.months, w.months)
 	}
 	if err := w.checkpointsBeyond(ctx, h.seq, &kept); err != nil {
+		return nil, err
+	}
+	for _, seq := range slices.Sorted(maps.Keys(w.sealedAt)) {
+		if w.public != "" {
+			v.Add("job %s: the checkpoint of its seal, entry %d of the log, is missing", w.sealedAt[seq], seq)
+		}
+	}
+	if err := w.witnessed(ctx, l, h.seq); err != nil {
 		return nil, err
 	}
 	return w.unsealed(), w.conclude(ctx)
@@ -161,6 +184,9 @@ func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointRea
 // entry checks one entry by itself.
 func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	if known && l.Leaf() != leaf {
+		if w.changed == 0 {
+			w.changed = l.Seq
+		}
 		w.v.Add("entry %d of the log: the entry was changed", l.Seq)
 		return
 	}
@@ -186,6 +212,7 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 		l.reached != after {
 		w.v.Add("entry %d of the log: the search fields do not match the entry", l.Seq)
 	}
+	w.times(e)
 	w.reached, w.lastAt = after, e.At
 	if e.Erased {
 		w.erased.add(l.Seq)
@@ -200,49 +227,6 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 	for _, r := range w.replays {
 		r.Learn(e, w.v)
 	}
-}
-
-// learn remembers what an entry says about others.
-func (w *verifier) learn(e Entry) {
-	if slices.Contains(NeverRemoved, e.Code) {
-		w.retained = append(w.retained, e.Seq)
-	}
-	switch e.Code {
-	case LogErased:
-		w.erasures.add(e.Seq)
-		text, _ := e.Details["entries"].(string)
-		said, err := readRanges(text)
-		if err != nil {
-			w.v.Add("entry %d of the log: the list of erased entries cannot be read", e.Seq)
-		}
-		w.recordedErased = append(w.recordedErased, said...)
-	case LogKeepSet:
-		w.months = int(WholeNumber(e.Details["after"]))
-	case LogRemoved:
-		w.removed = WholeNumber(e.Details["to"])
-		from, _ := slices.BinarySearch(w.retained, WholeNumber(e.Details["from"]))
-		to, _ := slices.BinarySearch(w.retained, w.removed+1)
-		if kept := WholeNumber(e.Details["kept"]); int64(to-from) != kept {
-			w.v.Add("entries %d-%d of the log: %d must always be kept, but %d were found",
-				WholeNumber(e.Details["from"]), w.removed, kept, to-from)
-		}
-		last, err := time.Parse(time.RFC3339, fmt.Sprint(e.Details["last_at"]))
-		if w.months == 0 || err != nil || last.After(e.At.AddDate(0, -max(w.months, MinKeepMonths), 0)) {
-			w.v.Add("entry %d of the log: entries were removed that must be kept", e.Seq)
-		}
-	case LogRestored:
-		w.forks = append(w.forks, fork{WholeNumber(e.Details["known_size"]), WholeNumber(e.Details["published_size"]), e.Seq, e.At})
-	case JobFinished:
-		w.ended[e.JobID] = e
-	case JobSealed:
-		delete(w.ended, e.JobID)
-	}
-}
-
-// WholeNumber is a whole number of a detail; numbers of JSON are fractions.
-func WholeNumber(value any) int64 {
-	n, _ := value.(float64)
-	return int64(n)
 }
 
 // afterLast finds entries behind the last.
@@ -270,6 +254,14 @@ func (w *verifier) conclude(ctx context.Context) error {
 		w.v.Notes = append(w.v.Notes, fmt.Sprintf(
 			"Entries up to %d were removed at the end of the retention period. Their hashes were verified. Entries "+
 				"that seal jobs were kept.", w.removed))
+	}
+	for _, b := range w.back {
+		text := fmt.Sprintf("entry %d of the log: its time is before that of the entry before it, by %d seconds", b.seq, b.back/time.Second)
+		if b.back > maxDrift && b.seq > w.confirmed {
+			w.v.Add("%s", text)
+		} else if len(w.v.Notes) < maxFindings {
+			w.v.Notes = append(w.v.Notes, text)
+		}
 	}
 	w.recordedErased = w.recordedErased.merged()
 	for _, r := range w.erased {

@@ -21,7 +21,7 @@ func BenchmarkEvidence(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		b.Run(engine, func(b *testing.B) {
 			s := jobstest.OpenBench(b, engine)
-			s.Audit.SignWith(auditKey)
+			jobstest.Sign(b, s, auditKey)
 			d, err := jobstest.Draft(s, jobstest.Operator, jobs.Upload{}, jobstest.Lines(evidenceRows))
 			require.NoError(b, err)
 			require.NoError(b, s.End(ctx, d.ID, jobs.Cleared))

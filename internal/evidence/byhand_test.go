@@ -142,20 +142,20 @@ func handCheckpoint(note, key string) (size int64, root []byte, err error) {
 	origin, rest, _ := strings.Cut(key, "+")
 	hash, public, _ := strings.Cut(rest, "+")
 	raw, err := base64.StdEncoding.DecodeString(public)
-	if err != nil || len(raw) != 33 || raw[0] != 1 || len(lines) != 7 || lines[0] != origin || lines[4] != "" ||
-		lines[6] != "" || !strings.HasPrefix(lines[3], "time ") {
+	if err != nil || len(raw) != 33 || raw[0] != 1 || len(lines) != 8 || lines[0] != origin || lines[5] != "" ||
+		lines[7] != "" || !strings.HasPrefix(lines[3], "time ") || !strings.HasPrefix(lines[4], "previous ") {
 		return 0, nil, errors.New("not a checkpoint, or not a key")
 	}
 	if hexSum([]byte(origin+"\n"), raw)[:8] != hash {
 		return 0, nil, errors.New("the key's hash is another")
 	}
-	words := strings.Split(lines[5], " ")
+	words := strings.Split(lines[6], " ")
 	if len(words) != 3 || words[0] != "\u2014" || words[1] != origin {
 		return 0, nil, errors.New("not signed by this log")
 	}
 	signature, err := base64.StdEncoding.DecodeString(words[2])
 	if err != nil || len(signature) != 68 || hex.EncodeToString(signature[:4]) != hash ||
-		!ed25519.Verify(raw[1:], []byte(strings.Join(lines[:4], "\n")+"\n"), signature[4:]) {
+		!ed25519.Verify(raw[1:], []byte(strings.Join(lines[:5], "\n")+"\n"), signature[4:]) {
 		return 0, nil, errors.New("the signature is wrong")
 	}
 	if root, err = base64.StdEncoding.DecodeString(lines[2]); err == nil {
@@ -184,7 +184,7 @@ func handLog(text []byte, jobSum string, job handJob, size int64, root []byte) (
 			return seal, err
 		}
 		if e.Personal == "" {
-			if slices.Contains([]string{"job.sealed", "log.erased", "log.removed", "log.restored"}, l.Code) {
+			if slices.Contains([]string{"job.sealed", "log.erased", "log.removed", "log.accepted"}, l.Code) {
 				return seal, fmt.Errorf("entry %d is never erased", l.Seq)
 			}
 			erased = append(erased, l.Seq)

@@ -99,10 +99,10 @@ func (c *checker) checkpoint() {
 // Other readers of notes ignore additional ones.
 func signedOnce(note string) bool {
 	lines := strings.Split(note, "\n")
-	if len(lines) != 7 || lines[6] != "" {
+	if len(lines) != 8 || lines[7] != "" {
 		return false
 	}
-	words := strings.Split(lines[5], " ")
+	words := strings.Split(lines[6], " ")
 	_, err := base64.StdEncoding.Strict().DecodeString(words[len(words)-1])
 	return err == nil
 }

@@ -53,7 +53,7 @@ func TestPackOfTamperedDatabaseFails(t *testing.T) {
 // The outcomes and the ledger of a pack must agree, whatever was sealed.
 func TestPackWithoutTheCallFails(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		s.Audit.SignWith(auditKey)
+		jobstest.Sign(t, s, auditKey)
 		jobstest.Free(t, s)
 		j := jobstest.Started(t, s, 250)
 		jobstest.Carry(t, s, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1, 2, 3)
@@ -68,7 +68,7 @@ func TestPackTellsOfRemovedEntries(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		require.NoError(t, l.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		l.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
-		require.NoError(t, l.Audit.Sweep(ctx))
+		require.NoError(t, l.Audit.Sweep(ctx, l.DB.Now()))
 		found := l.checked(t)
 		require.Empty(t, found.Wrong)
 		require.Positive(t, found.Removed)

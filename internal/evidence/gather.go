@@ -40,6 +40,12 @@ func (ev *Evidence) gather(ctx context.Context, by audit.Actor, jobID string) (*
 	case !ev.log.Signs():
 		return nil, FaultNoKey.With()
 	}
+	if err := ev.log.Paused(); err != nil {
+		return nil, err
+	}
+	if signed, err := ev.log.SignedAt(ctx, sealed); err != nil || !signed {
+		return nil, cmp.Or(err, error(FaultNoCheckpoint.With()))
+	}
 	p := &Pack{
 		Rows:  func(to io.Writer) error { return ev.WriteRows(ctx, to, j.ID) },
 		Calls: func(to io.Writer) error { return ev.WriteCalls(ctx, to, j.ID) },

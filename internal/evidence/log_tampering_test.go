@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +29,34 @@ type sealedLog struct {
 	job       string
 	published string
 	key       string
+	witness   string // its file
+	file      string // of published checkpoints
+	opened    *audit.Witness
+}
+
+// start lets the log be signed, as a console does at each start.
+func (l *sealedLog) start(t testing.TB) {
+	t.Helper()
+	if l.opened != nil {
+		l.opened.Close()
+	}
+	l.opened = jobstest.SignWith(t, l.Console, l.witness, auditKey, l.file)
+}
+
+// publish appends the checkpoints to the file that it does not have.
+func (l *sealedLog) publish(t testing.TB) {
+	t.Helper()
+	upTo, _, err := l.Audit.PublishedIn(ctx, l.file)
+	require.NoError(t, err)
+	due, err := l.Audit.CheckpointsAfter(ctx, upTo, 1_000)
+	require.NoError(t, err)
+	file, err := os.OpenFile(l.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	defer file.Close()
+	for _, c := range due {
+		_, err := file.WriteString("\n" + c.Note)
+		require.NoError(t, err)
+	}
 }
 
 func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
@@ -55,8 +84,9 @@ func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
 
 func newSealedLog(t testing.TB, database string) *sealedLog {
 	t.Helper()
-	l := &sealedLog{Console: jobstest.Open(t, database)}
-	l.Audit.SignWith(auditKey)
+	l := &sealedLog{Console: jobstest.Open(t, database),
+		witness: filepath.Join(t.TempDir(), "witness"), file: filepath.Join(t.TempDir(), "checkpoints")}
+	l.start(t)
 	for range 5 {
 		require.NoError(t, l.Audit.Record(ctx, audit.Entry{Code: audit.AccessDenied, Actor: jobstest.Operator, Target: "/users"}))
 	}
@@ -247,7 +277,7 @@ func TestTamperForgedLogFailsCheckpoints(t *testing.T) {
 // truncate cuts entries off as somebody would who knows how the log is kept.
 func (l *sealedLog) truncate(t *testing.T, entries int64) {
 	size := l.count(t, `SELECT seq FROM audit_head`) - entries
-	l.rebuild(t, size, nil)
+	l.rebuild(t, size)
 }
 
 // rewrite changes what an entry says and makes all hashes again.
@@ -255,11 +285,11 @@ func (l *sealedLog) rewrite(t *testing.T, seq int64, change *strings.Replacer) {
 	var line string
 	require.NoError(t, l.db.QueryRow(fmt.Sprintf(`SELECT line FROM audit_lines WHERE seq = %d`, seq)).Scan(&line))
 	l.exec(t, `UPDATE audit_lines SET line = $1, code = 'access.denier', failed = 0 WHERE seq = `+fmt.Sprint(seq), change.Replace(line))
-	l.rebuild(t, l.count(t, `SELECT seq FROM audit_head`), nil)
+	l.rebuild(t, l.count(t, `SELECT seq FROM audit_head`))
 }
 
 // rebuild makes the tree of the first entries, and forgets the others.
-func (l *sealedLog) rebuild(t *testing.T, size int64, _ any) {
+func (l *sealedLog) rebuild(t *testing.T, size int64) {
 	for _, statement := range []string{`DELETE FROM audit_lines WHERE seq > $1`, `DELETE FROM audit_words WHERE seq > $1`} {
 		l.exec(t, statement, size)
 	}

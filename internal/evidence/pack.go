@@ -35,6 +35,10 @@ var (
 	FaultNotStarted = fault.Declare(fault.Conflict, "evidence.not_started",
 		"No evidence pack can be created: the audit log does not say that this job was started as it is in the database. "+
 			"Someone may have changed the database. Ask an admin to verify it.")
+	FaultNoCheckpoint = fault.Declare(fault.Conflict, "evidence.no_checkpoint",
+		"The evidence pack cannot be created: the checkpoint that was signed when the job ended is missing or was "+
+			"changed, so nothing proves what the log said then. Verify the database on the page Integrity proof, and "+
+			"tell the person responsible for it.")
 	FaultNoKey = fault.Declare(fault.Unavailable, "evidence.no_key",
 		"The evidence pack cannot be created: the console has no key to sign the log. Ask an admin to check the "+
 			"key file.")

@@ -29,7 +29,7 @@ const packedFile = "user_id,name\nunknown_ann,A\nbob,B\nunknown_ann,again\nNULL,
 // failed, and rows set aside.
 func sealedJob(t testing.TB, s *jobstest.Console) string {
 	t.Helper()
-	s.Audit.SignWith([32]byte{7})
+	jobstest.Sign(t, s, [32]byte{7})
 	for range 9 { // so that proofs have some length
 		require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: aida}))
 	}
@@ -120,7 +120,7 @@ func TestAPackNeedsItsNames(t *testing.T) {
 	erased(t, s, aida, audit.Subject{Kind: audit.OfUser, Value: "aida"})
 	require.NoError(t, s.Audit.SetRetention(ctx, olga, 12))
 	s.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
-	require.NoError(t, s.Audit.Sweep(ctx))
+	require.NoError(t, s.Audit.Sweep(ctx, s.DB.Now()))
 	require.Positive(t, erased(t, s, aida, audit.Subject{Kind: audit.OfAddress, Value: "127.0.0.1"}))
 	pack, key := packOf(t, s, job)
 	whole := check(pack, key)
@@ -156,7 +156,7 @@ func TestAPackNeedsTheNameOfWhoStarted(t *testing.T) {
 	job := sealedJob(t, s)
 	require.NoError(t, s.Audit.SetRetention(ctx, olga, 12))
 	s.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
-	require.NoError(t, s.Audit.Sweep(ctx))
+	require.NoError(t, s.Audit.Sweep(ctx, s.DB.Now()))
 	pack, key := packOf(t, s, job)
 	require.Positive(t, check(pack, key).Removed)
 	changed := repack(t, edited(unpack(t, pack), "log.jsonl", func(log []byte) []byte {

@@ -86,7 +86,7 @@ func TestProtectedListInOrdinaryWaysVerifies(t *testing.T) {
 		require.Empty(t, l.found(t))
 		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
-		require.NoError(t, g.Audit.Sweep(ctx))
+		require.NoError(t, g.Audit.Sweep(ctx, g.DB.Now()))
 		require.Empty(t, l.found(t))
 		for _, of := range []audit.Subject{{Kind: audit.OfAccount, Value: "cay"}, {Kind: audit.OfUser, Value: "olga"}} {
 			require.Positive(t, erased(t, g.Console, jobstest.Operator, of))

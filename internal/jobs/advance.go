@@ -264,14 +264,13 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, was Job, by Counts) ([]
 		return nil, nil
 	}
 	after, fits, err := s.act(ctx, tx, was, Finish, HaltReason{}, by)
-	details := Summary(after)
 	if err == nil && fits {
-		err = s.keepUntil(ctx, tx, after, details)
+		err = s.keepUntil(ctx, tx, after)
 	}
 	if err != nil || !fits || after.StartedAt.IsZero() {
 		return nil, err // a draft that was discarded: nothing ran that could finish
 	}
-	return []audit.Entry{{Code: audit.JobFinished, Actor: audit.System, JobID: was.ID, Details: details}}, nil
+	return []audit.Entry{{Code: audit.JobFinished, Actor: audit.System, JobID: was.ID, Details: Summary(after)}}, nil
 }
 
 // Progress is what decides what follows for a job once accounts were settled.

@@ -59,7 +59,7 @@ func TestReportOfInspectionIsExact(t *testing.T) {
 			got := report(r, s, j.ID)
 			require.Equal(r, want.Tags(), got.Tags())
 			require.Equal(r, numbers(want), numbers(got))
-			require.NoError(r, s.Sweep(ctx))
+			require.NoError(r, s.Sweep(ctx, s.DB.Now()))
 			saved := report(r, s, j.ID)
 			require.Equal(r, want.Tags(), saved.Tags())
 			require.Equal(r, numbers(want), numbers(saved))
@@ -144,7 +144,7 @@ func TestAReportIsOneHoweverManyAskForIt(t *testing.T) {
 				return nil
 			})
 		}
-		askers.Go(func() error { return s.Sweep(ctx) })
+		askers.Go(func() error { return s.Sweep(ctx, s.DB.Now()) })
 		require.NoError(t, askers.Wait())
 	})
 }

@@ -46,14 +46,18 @@ func TestErasureHappensOnTime(t *testing.T) {
 		require.Zero(t, draft.EraseAt, "its time begins when it ends")
 
 		s.DB.ShiftClocks(10*24*time.Hour - time.Minute)
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		still, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, kept, still)
 		summed := report(t, s, of.ID)
 
 		s.DB.ShiftClocks(2 * time.Minute)
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, time.Time{}))
+		still, err = s.SnapshotInfo(ctx, of)
+		require.NoError(t, err)
+		require.Equal(t, kept, still, "nothing is erased while the clock is not trusted")
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		gone, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		require.Equal(t, []any{kept.Batches, int64(0), kept.Digest, "system"}, []any{gone.Batches, gone.Bytes, gone.Digest, gone.ErasedBy})
@@ -68,7 +72,7 @@ func TestErasureHappensOnTime(t *testing.T) {
 		require.Equal(t, []any{of.ID, "system", 13.0, float64(kept.Bytes), kept.Digest, 1_234.0},
 			[]any{entries[0].JobID, entries[0].Actor.Name, entries[0].Details["batches"], entries[0].Details["bytes"],
 				entries[0].Details["digest"], entries[0].Details["accounts"]})
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 1)
 
 		wanted, err := s.WantedTags(ctx, restore)
@@ -108,12 +112,12 @@ func TestErasureOfUnreadableTags(t *testing.T) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 10, vips(10), jobs.Cleared)
 		s.Snapshots.UseKey([32]byte{2})
-		require.True(t, snapshot.FaultOtherKey.Is(s.Sweep(ctx)), "it says why there is no report")
+		require.True(t, snapshot.FaultOtherKey.Is(s.Sweep(ctx, s.DB.Now())), "it says why there is no report")
 		require.NoError(t, s.Erase(ctx, operator, of.ID))
 		wrapped, err := wrappedKey(s, of.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped)
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		none, err := s.Report(ctx, of.ID)
 		require.NoError(t, err)
 		require.Nil(t, none)
@@ -125,7 +129,7 @@ func TestAnErasureThatBrokeOffIsCompleted(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		jobstest.Keep(t, s, 10_000)
 		of := ended(t, s, jobs.Clear, 700, vips(700), jobs.Cleared)
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		full, err := s.SnapshotInfo(ctx, of)
 		require.NoError(t, err)
 		for half := range 2 {
@@ -140,7 +144,7 @@ func TestAnErasureThatBrokeOffIsCompleted(t *testing.T) {
 			require.NotZero(t, begun.ErasedAt, "nobody can read them any more")
 			_, err = s.Undo(ctx, operator, of.ID, jobs.UndoRequest{Policy: snapshot.Merge}, t.TempDir())
 			require.True(t, snapshot.FaultErased.Is(err), "%v", err)
-			require.NoError(t, s.Sweep(ctx))
+			require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 			done, err := s.SnapshotInfo(ctx, of)
 			require.NoError(t, err)
 			require.Equal(t, []any{full.Batches, int64(0), full.Digest, "adam"}, []any{done.Batches, done.Bytes, done.Digest, done.ErasedBy})
@@ -161,7 +165,7 @@ func TestErasureByTwoConsolesHappensOnce(t *testing.T) {
 		s.DB.ShiftClocks(31 * 24 * time.Hour)
 		var consoles errgroup.Group
 		for range 4 {
-			consoles.Go(func() error { return s.Sweep(ctx) })
+			consoles.Go(func() error { return s.Sweep(ctx, s.DB.Now()) })
 		}
 		require.NoError(t, consoles.Wait())
 		require.Len(t, codes(t, s, audit.Filter{Code: audit.SnapshotErased}), 5)

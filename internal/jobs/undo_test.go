@@ -236,7 +236,7 @@ func TestUndoOfErasedTagsIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Refused, snapshot.FaultErased.Code}, []any{made.State, made.Refusal.Code})
 		requireSums(t, s)
-		require.NoError(t, s.Sweep(ctx))
+		require.NoError(t, s.Sweep(ctx, s.DB.Now()))
 		wrapped, err := wrappedKey(s, made.ID)
 		require.NoError(t, err)
 		require.Empty(t, wrapped, "a job that never was keeps no key")

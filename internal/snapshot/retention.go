@@ -22,16 +22,17 @@ type Erasure struct {
 	Due   bool
 }
 
-// Due lists the ended jobs whose tags are due to be erased, and those without a saved
-// report, the earliest first. A destroyed key is due until all its tags are gone.
-func (s *Snapshots) Due(ctx context.Context) ([]Erasure, error) {
+// Due lists the ended jobs whose tags are due to be erased at a time, and those without a
+// saved report, the earliest first. At the zero time nothing is due. A destroyed key is
+// due until all its tags are gone.
+func (s *Snapshots) Due(ctx context.Context, now time.Time) ([]Erasure, error) {
 	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (e Erasure, err error) {
 		return e, row.Scan(&e.Due, &e.JobID)
 	}, `
 		SELECT erase_at <= $1, job_id FROM snapshot_keys k
 		WHERE erased_at = 0 AND erase_at > 0
 			AND (erase_at <= $1 OR NOT EXISTS (SELECT 1 FROM tag_reports r WHERE r.job_id = k.job_id))
-		ORDER BY erase_at, job_id`, store.Millis(s.db.Now()))
+		ORDER BY erase_at, job_id`, store.Millis(now))
 }
 
 // KeepUntil sets when the tags of a job will be erased.

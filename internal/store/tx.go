@@ -28,7 +28,13 @@ func (s *DB) Tx(ctx context.Context, body func(tx *Tx) error) error {
 	if err = body(tx); err == nil {
 		err = tx.Commit()
 	}
-	return AsTrouble(err)
+	if err != nil {
+		return AsTrouble(err)
+	}
+	for _, do := range tx.after {
+		do()
+	}
+	return nil
 }
 
 // ReadTx reads everything as it was at one moment; SQLite's transactions always do.
@@ -52,7 +58,11 @@ type Tx struct {
 	*sql.Tx
 	statements *statements
 	totals     map[string]Total // nil: it shares no commit
+	after      []func()
 }
+
+// AfterCommit has something done once what the transaction wrote is on the disk.
+func (t *Tx) AfterCommit(do func()) { t.after = append(t.after, do) }
 
 // Total is what the transactions that share a commit add up, to be written once.
 type Total interface {

@@ -37,10 +37,12 @@ type View struct {
 // SendStatus is how the sending stands: what keeps the console from sending, and
 // how fast it sends.
 type SendStatus struct {
-	Stopped   jobs.KillSwitch
-	Sending   jobs.SendStatus
-	DownSince time.Time     // while single calls check whether the service works again; zero: not known since when
-	Trouble   *jobs.Trouble // nil: none
+	Stopped     jobs.KillSwitch
+	Sending     jobs.SendStatus
+	DownSince   time.Time     // while single calls check whether the service works again; zero: not known since when
+	Trouble     *jobs.Trouble // nil: none
+	Alarm       *audit.Alarm  // why the log is not signed; nil: it is
+	ClockJumped time.Time     // when the clock was found to be set, unless an admin has confirmed it
 
 	Apps     map[string]jobs.App // by id: that of this console, and of others that have jobs here
 	Stranded []jobs.Stranded

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,15 +75,11 @@ func Reopen(t testing.TB, database string) *Console {
 
 // over gives a database the App, which keeps no tags and verifies nothing: so a
 // job is nothing but its changes, and a test that is about more says so (see Keep).
-// The log is empty and knows nothing of the App: see Free.
 func over(t testing.TB, db *store.DB) *Console {
 	t.Helper()
 	c := New(db)
 	c.Snapshots.UseKey([32]byte{1})
-	require.NoError(t, c.DB.Exec(context.Background(), `
-		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
-		App.ID, App.Name, App.Environment, int64(App.SDKAppID), App.Domain, App.Family, App.Identifier, App.Rate))
+	require.NoError(t, c.SaveApp(context.Background(), App))
 	c.set(t, 0, 0)
 	return c
 }
@@ -105,6 +102,24 @@ func Keep(t testing.TB, c *Console, verify snapshot.Share) {
 func (c *Console) set(t testing.TB, keep int, verify snapshot.Share) {
 	t.Helper()
 	require.NoError(t, c.DB.Exec(context.Background(), `UPDATE apps SET snapshot = $1, verify_share = $2`, keep, verify))
+}
+
+// Sign lets the log be signed with a key, with a new witness.
+func Sign(t testing.TB, c *Console, seed [32]byte) {
+	t.Helper()
+	SignWith(t, c, filepath.Join(t.TempDir(), "witness"), seed)
+}
+
+// SignWith lets the log be signed as a console does that starts with a witness file, and
+// with files of published checkpoints. Close the witness to start another.
+func SignWith(t testing.TB, c *Console, witness string, seed [32]byte, files ...string) *audit.Witness {
+	t.Helper()
+	w, err := audit.OpenWitness(witness, seed)
+	require.NoError(t, err)
+	t.Cleanup(func() { w.Close() })
+	require.NoError(t, c.Audit.SignWith(context.Background(), w, files...))
+	require.NoError(t, c.Audit.CompareLines(context.Background()))
+	return w
 }
 
 // Count returns the one number of a query.

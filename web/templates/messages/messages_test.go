@@ -105,6 +105,9 @@ func TestEveryCodeHasAText(t *testing.T) {
 	for _, relation := range []string{"retry", "undo", "inspect", "clear", "verify", "again"} {
 		keys = append(keys, "made."+relation, "origin."+relation)
 	}
+	for _, why := range []audit.Why{audit.Changed, audit.Shorter, audit.CheckpointGone, audit.OtherLog, audit.NoWitness, audit.Damaged} {
+		keys = append(keys, "alarm."+string(why))
+	}
 	for _, delivery := range []string{"intended", "not_sent", "answered", "lost"} {
 		keys = append(keys, "delivery."+delivery)
 	}
@@ -130,9 +133,9 @@ func TestEveryCodeHasAText(t *testing.T) {
 // TestPagesAndTextsAgree finds keys that a page uses and no catalogue holds,
 // and texts that no page uses.
 func TestPagesAndTextsAgree(t *testing.T) {
-	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
+	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged|proofChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
-		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask)\.|^job\.[a-z]+\.why$`)
+		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm)\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
