@@ -174,6 +174,7 @@ CREATE TABLE jobs (
     refusal            TEXT   NOT NULL DEFAULT '', -- JSON: why the file could not be read
     unusual            TEXT   NOT NULL DEFAULT '', -- JSON: how many accounts hold unusual characters, and the first
     protected_version  BIGINT NOT NULL DEFAULT 0, -- of the app's list when the file was read
+    plan_sha256        TEXT   NOT NULL DEFAULT '', -- hex, of the texts of its planned batches in order; '': it has none
 
     -- its rows and what became of them
     row_count          BIGINT NOT NULL DEFAULT 0,

@@ -117,6 +117,7 @@ func TestAuditVerificationOnDemand(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t), func(config *Config) {
 		config.Verify = func(a audit.Actor) bool { by = append(by, a); return len(by) == 1 }
 	})
+	jobstest.Free(t, c.store)
 	auditor := c.as(auth.Auditor)
 	require.Equal(t, proofPath, auditor.post("/audit/verify").location())
 	page := auditor.get(proofPath).body

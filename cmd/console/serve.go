@@ -103,9 +103,6 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if err = clean(ctx, con.components, s.log); err != nil {
 		return nil, err
 	}
-	if err = con.jobs.SaveApp(ctx, app); err != nil {
-		return nil, err
-	}
 	con.jobs.Serve(app.ID)
 	if err = warnStranded(ctx, con.jobs, s.log); err != nil {
 		return nil, err
@@ -118,6 +115,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		s.log.Warn("there is no user yet; make one with: console user add NAME --role admin")
 	}
 	if con.logTasks, err = c.openLogTasks(ctx, con.components, con.witness, s.log); err != nil {
+		return nil, err
+	}
+	if err = con.jobs.SaveApp(ctx, app); err != nil {
 		return nil, err
 	}
 	con.engine = engine.New(engine.Config{App: app, Client: client, Store: con.db, Jobs: con.jobs, Audit: con.audit,

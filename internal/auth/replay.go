@@ -52,8 +52,8 @@ type oughtUser struct {
 }
 
 type oughtSession struct {
-	user      string
-	at, ended time.Time
+	user, token string // the token as digestOf has it
+	at, ended   time.Time
 }
 
 // over reports whether a session had ended at a time, longer ago than a grace.
@@ -93,7 +93,8 @@ func (r *Replay) signedIn(e audit.Entry) {
 		delete(r.sessions, r.begun[0])
 		r.begun = r.begun[1:]
 	}
-	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, at: e.At}
+	token, _ := e.Details["token_sha256"].(string)
+	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, token: token, at: e.At}
 	r.begun = append(r.begun, e.Actor.Session)
 }
 
@@ -165,13 +166,14 @@ var changesUser = []audit.Code{audit.UserCreated, audit.UserPasswordSet, audit.U
 // VerifyIn compares the users and their sessions with what they ought to be.
 func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	err := store.Each(ctx, tx, func(row store.Scanner) error {
-		u, err := scanUser(row)
+		var folded string
+		u, err := scanUser(store.ScanAlso(row, &folded))
 		if err == nil {
-			r.compare(u, v)
+			r.compare(u, folded, v)
 			delete(r.users, u.ID)
 		}
 		return err
-	}, `SELECT `+userColumns+` FROM users u ORDER BY u.name`)
+	}, `SELECT u.folded_name, `+userColumns+` FROM users u ORDER BY u.name`)
 	if err != nil {
 		return err
 	}
@@ -179,22 +181,26 @@ func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 		v.Add("user %s: the log says that this user exists, but the user is missing", cmp.Or(r.users[id].name, id))
 	}
 	return store.Each(ctx, tx, func(row store.Scanner) error {
-		var id, user, name string
-		var expires time.Time
-		err := row.Scan(&id, &user, &name, store.ScanTime(&expires))
+		var id, token, user, name string
+		var created, expires time.Time
+		err := row.Scan(&id, &token, &user, &name, store.ScanTime(&created), store.ScanTime(&expires))
 		switch ought := r.sessions[id]; {
 		case err != nil:
 		case ought.user != user || ought.over(v.At, 0):
 			v.Add("user %s: the log does not say that the session %s is open", name, id)
+		case digestOf(token) != ought.token:
+			v.Add("user %s: the session %s was given to somebody else", name, id)
+		case created.Sub(ought.at).Abs() > underWay:
+			v.Add("user %s: the session %s did not begin when the log says", name, id)
 		case expires.After(ought.at.Add(SessionLife + underWay)):
 			v.Add("user %s: the session %s lasts longer than it may", name, id)
 		}
 		return err
-	}, `SELECT s.id, s.user_id, u.name, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
+	}, `SELECT s.id, s.token_hash, s.user_id, COALESCE(u.name, s.user_id), s.created_at, s.expires_at FROM sessions s LEFT JOIN users u ON u.id = s.user_id
 		WHERE s.expires_at > $1 ORDER BY s.id`, store.Millis(v.At))
 }
 
-func (r *Replay) compare(u User, v *audit.Verified) {
+func (r *Replay) compare(u User, folded string, v *audit.Verified) {
 	ought := r.users[u.ID]
 	if ought == nil {
 		v.Add("user %s: no entry of the log created this user", u.Name)
@@ -203,10 +209,13 @@ func (r *Replay) compare(u User, v *audit.Verified) {
 	if ought.name != "" && ought.name != u.Name {
 		v.Add("user %s: the name was changed; the log says %s", u.Name, ought.name)
 	}
+	if folded != foldName(u.Name) {
+		v.Add("user %s: whoever signs in as %s is taken for this user", u.Name, folded)
+	}
 	if ought.role != u.Role {
 		v.Add("user %s: the role is %s, but the log says %s", u.Name, u.Role, ought.role)
 	}
-	if ought.password != passwordDigest(u.PasswordHash) {
+	if ought.password != digestOf(u.PasswordHash) {
 		v.Add("user %s: the password was changed, but no entry of the log says so", u.Name)
 	}
 	switch disabled := !u.DisabledAt.IsZero(); {
@@ -217,9 +226,9 @@ func (r *Replay) compare(u User, v *audit.Verified) {
 	}
 }
 
-// passwordDigest stands for a password in the log. The hash has a salt, so the digest
-// tells nothing about the password.
-func passwordDigest(hash string) string {
+// digestOf stands in the log for the stored hash of a password, which has a salt, or of
+// the secret of a session, which is random: the digest tells nothing about either.
+func digestOf(hash string) string {
 	sum := sha256.Sum256([]byte(hash))
 	return hex.EncodeToString(sum[:])
 }

@@ -58,7 +58,8 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 		if err != nil {
 			return err
 		}
-		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by})
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by,
+			Details: map[string]any{"token_sha256": digestOf(session.TokenHash)}})
 	})
 }
 

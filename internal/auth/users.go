@@ -78,7 +78,7 @@ func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role R
 			return err
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.UserCreated, Actor: by, Target: name,
-			Details: map[string]any{"user": u.ID, "role": role, "password_sha256": passwordDigest(passwordHash)}})
+			Details: map[string]any{"user": u.ID, "role": role, "password_sha256": digestOf(passwordHash)}})
 	})
 }
 
@@ -104,7 +104,7 @@ func find(ctx context.Context, q store.Querier, where, arg string) (User, error)
 
 // SetPassword replaces a password and ends the user's sessions.
 func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
-	details := map[string]any{"password_sha256": passwordDigest(passwordHash)}
+	details := map[string]any{"password_sha256": digestOf(passwordHash)}
 	return us.change(ctx, by, id, audit.UserPasswordSet, details, func(tx *store.Tx) error {
 		if err := tx.Exec(ctx, `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err

@@ -132,6 +132,16 @@ func TestUsersByTheLog(t *testing.T) {
 			g.exec(t, `UPDATE users SET name = 'x' WHERE name = 'ann'`)
 			g.exec(t, `UPDATE users SET name = 'ann' WHERE name = 'olga'`)
 		}, "user ann: the name was changed; the log says olga"},
+		{"a user takes the sign-in of another", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET folded_name = 'x' WHERE name = 'ann'`)
+			g.exec(t, `UPDATE users SET folded_name = 'ann' WHERE name = 'olga'`)
+		}, "user olga: whoever signs in as ann is taken for this user"},
+		{"the secret of a session is swapped", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE sessions SET token_hash = 'of a secret of mine' WHERE id = 's-ann'`)
+		}, "user ann: the session s-ann was given to somebody else"},
+		{"a session begins later", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE sessions SET created_at = created_at + 7200000 WHERE id = 's-ann'`)
+		}, "user ann: the session s-ann did not begin when the log says"},
 		{"a user is deleted", func(t *testing.T, g *governedLog) { g.exec(t, `DELETE FROM users WHERE name = 'olga'`) },
 			"user olga: the log says that this user exists, but the user is missing"},
 		{"a session is inserted", func(t *testing.T, g *governedLog) { g.exec(t, insertSession, "s9", g.ann.ID, later(g)) },

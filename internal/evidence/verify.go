@@ -3,6 +3,7 @@ package evidence
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
@@ -59,7 +60,7 @@ func (ev *Evidence) verifySeals(ctx context.Context, tx *store.Tx, v *audit.Veri
 			if err != nil || e.Code != audit.JobSealed { // the log's own verification has said so
 				continue
 			}
-			wrong, err := ev.verifySeal(ctx, e)
+			wrong, err := ev.verifySeal(ctx, tx, e)
 			if err != nil {
 				return err
 			}
@@ -92,7 +93,7 @@ func (ev *Evidence) verifySealed(ctx context.Context, tx *store.Tx, v *audit.Ver
 }
 
 // verifySeal says what differs between a job and its seal; "" for nothing.
-func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string, err error) {
+func (ev *Evidence) verifySeal(ctx context.Context, tx *store.Tx, e audit.Entry) (wrong string, err error) {
 	j, err := ev.jobs.Get(ctx, e.JobID)
 	switch {
 	case jobs.FaultNoJob.Is(err):
@@ -122,7 +123,7 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 	case j.Terms() != e.Details["terms_sha256"] || string(j.State) != e.Details["state"]:
 		found = "the options, the app or the state was changed"
 	default:
-		if found, err = ev.verifyPeople(ctx, j); err != nil {
+		if found, err = ev.verifyStory(ctx, tx, j); err != nil {
 			return "", err
 		}
 	}
@@ -132,29 +133,54 @@ func (ev *Evidence) verifySeal(ctx context.Context, e audit.Entry) (wrong string
 	return fmt.Sprintf("%s (sealed by entry %d of the log)", found, e.Seq), nil
 }
 
-// verifyPeople compares who created and started a sealed job, and its note, with the log,
-// as far as the entries are there and were not erased.
-func (ev *Evidence) verifyPeople(ctx context.Context, j jobs.Job) (wrong string, err error) {
-	for _, code := range []audit.Code{audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobStarted} {
-		entries, err := ev.log.Entries(ctx, audit.Filter{JobID: j.ID, Code: code, Limit: 1})
-		if err != nil {
-			return "", err
+// verifyStory compares who created and started a sealed job, when it started and ended,
+// its note, and whether it comes from an older copy with the log, as far as the entries are
+// there and were not erased.
+func (ev *Evidence) verifyStory(ctx context.Context, tx *store.Tx, j jobs.Job) (wrong string, err error) {
+	entries, err := ev.log.OfJobIn(ctx, tx, j.ID, audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobStarted,
+		audit.JobFinished, audit.JobRestored)
+	complete, restored := false, false
+	for _, e := range entries {
+		switch e.Code {
+		case audit.JobStarted:
+			wrong = sameActor(e, j.StartedBy, "started")
+			if wrong == "" && !near(j.StartedAt, e.At) {
+				wrong = fmt.Sprintf("it did not start when entry %d of the log says", e.Seq)
+			}
+		case audit.JobFinished:
+			if !near(j.FinishedAt, e.At) {
+				wrong = fmt.Sprintf("it did not end when entry %d of the log says", e.Seq)
+			}
+		case audit.JobRestored:
+			restored = true
+		default:
+			complete, wrong = true, sameActor(e, j.CreatedBy, "created")
+			if note, said := e.Details["note"].(string); wrong == "" && said && note != j.Note {
+				wrong = fmt.Sprintf("the note is not what entry %d of the log says", e.Seq)
+			}
+			if wrong == "" && e.Target != "" && e.Target != j.FileName {
+				wrong = fmt.Sprintf("the name of the file is not what entry %d of the log says", e.Seq)
+			}
 		}
-		for _, e := range entries {
-			by, did := j.CreatedBy, "created"
-			if code == audit.JobStarted {
-				by, did = j.StartedBy, "started"
-			}
-			if e.Actor.Name != "" && e.Actor.Name != by {
-				return fmt.Sprintf("it says that %s %s it, but entry %d of the log says %s", by, did, e.Seq, e.Actor.Name), nil
-			}
-			if note, said := e.Details["note"].(string); said && note != j.Note {
-				return fmt.Sprintf("the note is not what entry %d of the log says", e.Seq), nil
-			}
+		if wrong != "" {
+			return wrong, err
 		}
 	}
-	return "", nil
+	if restored != j.Restored() && (complete || restored) {
+		wrong = "whether it comes from an older copy of the database is not what the log says"
+	}
+	return wrong, err
 }
+
+func sameActor(e audit.Entry, by, did string) string {
+	if e.Actor.Name == "" || e.Actor.Name == by {
+		return ""
+	}
+	return fmt.Sprintf("it says that %s %s it, but entry %d of the log says %s", by, did, e.Seq, e.Actor.Name)
+}
+
+// near reports whether a time in a row is the time of the entry that was written with it.
+func near(row, entry time.Time) bool { return row.Sub(entry).Abs() < time.Minute }
 
 // verifyUnsealed finds jobs that ended and were not sealed. Jobs that the console would
 // still seal are no fault: it was stopped in that second.

@@ -264,13 +264,14 @@ func (s *Jobs) finish(ctx context.Context, tx *store.Tx, was Job, by Counts) ([]
 		return nil, nil
 	}
 	after, fits, err := s.act(ctx, tx, was, Finish, HaltReason{}, by)
+	details := Summary(after)
 	if err == nil && fits {
-		err = s.keepUntil(ctx, tx, after)
+		err = s.keepUntil(ctx, tx, after, details)
 	}
 	if err != nil || !fits || after.StartedAt.IsZero() {
 		return nil, err // a draft that was discarded: nothing ran that could finish
 	}
-	return []audit.Entry{{Code: audit.JobFinished, Actor: audit.System, JobID: was.ID, Details: Summary(after)}}, nil
+	return []audit.Entry{{Code: audit.JobFinished, Actor: audit.System, JobID: was.ID, Details: details}}, nil
 }
 
 // Progress is what decides what follows for a job once accounts were settled.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tagsweep/internal/accounts"
+	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
@@ -38,9 +39,41 @@ var FaultServedOtherwise = fault.Declare(fault.Conflict, "app.served_otherwise",
 		"send the same jobs. Set the same CONSOLE_TIM_DOMAIN and CONSOLE_TIM_ENVIRONMENT, or use another database. If "+
 		"you have just stopped that console, wait a few seconds.")
 
-// SaveApp keeps an app under its id, as configured now. It returns FaultServedOtherwise
-// while another console serves it at another address or as another environment: each
-// would send the other's jobs.
+// configuration is what an app is configured as, as entries of the log have it.
+type configuration struct {
+	Name        string `json:"name"`
+	Environment string `json:"environment"`
+	SDKAppID    int64  `json:"sdkappid"`
+	Domain      string `json:"domain"`
+	Family      string `json:"family"`
+	Identifier  string `json:"identifier"`
+	Rate        int    `json:"configured_rate"`
+}
+
+// appState is all that an app is configured as and an admin chose of it.
+type appState struct {
+	Settings
+	configuration
+}
+
+const appColumns = settingsColumns + `, name, environment, sdkappid, domain, family, identifier, rate`
+
+func (a *appState) dest() []any {
+	c := &a.configuration
+	return append(a.Settings.dest(), &c.Name, &c.Environment, &c.SDKAppID, &c.Domain, &c.Family, &c.Identifier, &c.Rate)
+}
+
+// label is the app as entries of the log name it.
+func (c configuration) label() string { return c.Name + " (" + c.Environment + ")" }
+
+// lockState locks an app and returns how it is.
+func lockState(ctx context.Context, tx *store.Tx, id string) (a appState, err error) {
+	return a, tx.QueryRowContext(ctx, `UPDATE apps SET turns = turns WHERE id = $1 RETURNING `+appColumns, id).Scan(a.dest()...)
+}
+
+// SaveApp keeps an app under its id, as configured now. If that is new, the log says so. It
+// returns FaultServedOtherwise while another console serves it at another address or as
+// another environment: each would send the other's jobs.
 func (s *Jobs) SaveApp(ctx context.Context, a App) error {
 	const alive = 5_000 // a heartbeat is written every second
 	var name, domain string
@@ -55,13 +88,33 @@ func (s *Jobs) SaveApp(ctx context.Context, a App) error {
 	if err = store.IfNone(err, nil); err != nil {
 		return err
 	}
-	return s.db.Exec(ctx, `
-		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, environment = excluded.environment,
-			sdkappid = excluded.sdkappid, domain = excluded.domain, family = excluded.family,
-			identifier = excluded.identifier, rate = excluded.rate`,
-		a.ID, a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate)
+	to := configuration{a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate}
+	return s.db.Tx(ctx, func(tx *store.Tx) error {
+		details := map[string]any{"app_id": a.ID}
+		switch before, err := lockState(ctx, tx, a.ID); {
+		case err == nil && before.configuration == to:
+			return nil
+		case err == nil:
+			details["before"] = before
+		case store.IfNone(err, nil) != nil:
+			return err
+		}
+		var after appState
+		err := tx.QueryRowContext(ctx, `
+			INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, environment = excluded.environment,
+				sdkappid = excluded.sdkappid, domain = excluded.domain, family = excluded.family,
+				identifier = excluded.identifier, rate = excluded.rate
+			RETURNING `+appColumns,
+			a.ID, to.Name, to.Environment, to.SDKAppID, to.Domain, to.Family, to.Identifier, to.Rate).Scan(after.dest()...)
+		if err != nil {
+			return err
+		}
+		details["after"] = after
+		return s.log.RecordIn(ctx, tx,
+			audit.Entry{Code: audit.AppChanged, Actor: audit.System, Target: to.label(), App: to.label(), Details: details})
+	})
 }
 
 // AppOf says of which app a job is, as the log names it: see audit.New.

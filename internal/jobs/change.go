@@ -129,6 +129,9 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 		return after, err
 	}
 	details := Summary(after)
+	if a == Start || a == Resume {
+		maps.Copy(details, map[string]any{"turn": after.turn, "careful": after.Careful, "failure_limit": after.limit})
+	}
 	maps.Copy(details, c.details)
 	entries := []audit.Entry{{Code: actionCodes[a], Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details}}
 	if starts := a == Start && after.Accounts > 0; !starts && p.Judge() != GoOn { // nothing follows from a start
@@ -254,7 +257,10 @@ func (s *Jobs) Act(ctx context.Context, by audit.Actor, id string, a Action) (Jo
 func Summary(j Job) map[string]any {
 	details := map[string]any{"file": j.FileName, "sha256": j.FileSHA256, "rows": j.Rows, "rejected": j.Rejected,
 		"duplicate": j.Duplicate, "protected": j.Protected, "accounts": j.Accounts, "outcomes": j.Counts, "calls": j.Calls, "state": j.State,
-		"terms_sha256": j.Terms()}
+		"terms_sha256": j.Terms(), "draft_sha256": j.draft()}
+	if len(j.Unsure) > 0 {
+		details["questions"] = len(j.Unsure)
+	}
 	if j.Policy != "" {
 		details["policy"] = j.Policy
 	}

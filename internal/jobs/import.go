@@ -43,7 +43,7 @@ func (s *Jobs) ClaimImport(ctx context.Context, mostBytes int64) (*Import, error
 	err = s.db.Tx(ctx, func(tx *store.Tx) (err error) {
 		im.Job, err = scanJob(store.ScanAlso(tx.QueryRowContext(ctx, `
 			UPDATE jobs SET reader = $2, reader_until = $3, reading = '', read_done = 0, read_rows = 0, version = version + 1,
-				row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0,
+				row_count = 0, rejected = 0, duplicate = 0, protected = 0, accounts = 0, batches = 0, plan_sha256 = '',
 				outcome_waiting = 0, outcome_cancelled = 0
 			WHERE id = $1 AND (state = 'reading' OR reader <> '') AND reader_until < $4
 			RETURNING choices, understanding, `+jobFields,
@@ -126,7 +126,9 @@ func (s *Jobs) SaveSlice(ctx context.Context, im *Import, slice ImportSlice) err
 	}
 	for _, b := range slice.Batches {
 		size := len(b.Accounts)
-		planned = append(planned, im.ID, b.Number, b.Accounts[0].Row, size, b.Text())
+		text := b.Text()
+		im.planned.add(text)
+		planned = append(planned, im.ID, b.Number, b.Accounts[0].Row, size, text)
 		batches = append(batches, im.ID, b.Number, size, Waiting)
 	}
 	for _, n := range slice.Names {
@@ -215,13 +217,13 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 	to, _ := Reading.Next(Read)
 	err = store.One(ctx, tx, ErrImportGone, `
 		UPDATE jobs SET state = $3, row_count = $4, rejected = $5, duplicate = $6, protected = $7, accounts = $8,
-			outcome_waiting = $8, batches = $9,
+			outcome_waiting = $8, batches = $9, plan_sha256 = $14,
 			understanding = $10, unsure = $13, protected_version = $11, unusual = $12, reading = reader, reader = '',
 				reader_until = 0, read_done = 0, read_rows = 0, version = version + 1
 		WHERE id = $1 AND reader = $2 AND state = 'reading'`,
 		im.ID, im.Reader, to, read.Rows, aside[Rejected], aside[Duplicate], aside[Protected],
 		read.Accounts, (read.Accounts+BatchSize-1)/BatchSize,
-		string(understanding), im.listVersion, string(unusual), names(read.Understanding.Unsure))
+		string(understanding), im.listVersion, string(unusual), names(read.Understanding.Unsure), im.planned.sum())
 	if err == nil && read.Mapping != nil {
 		err = understoodAs(ctx, tx, im.ID, *read.Mapping, true)
 	}

@@ -26,6 +26,7 @@ type Import struct {
 	Understood *accounts.Understanding // it is to be parsed exactly as before
 
 	untouchable map[string]struct{} // the protected accounts of the app
+	planned     planDigest
 }
 
 // Mapping is what a person said about an earlier file with the same header.

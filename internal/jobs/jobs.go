@@ -145,6 +145,8 @@ type Job struct {
 
 	Rows, Rejected, Duplicate, Protected, Accounts int64
 
+	Plan string // SHA-256 of its planned accounts, in hex; "": none are
+
 	Counts  Counts
 	Batches int64 // batches of the plan; a batch that had to be split still counts once
 	Calls   int64 // requests that were or may have been sent, reading back included
@@ -180,6 +182,7 @@ type Job struct {
 
 	listVersion int64 // of the protected list, when its file was read
 	turn        int64 // jobs of an app are served in this order
+	limit       int   // of failures, raised by a person; 0: the app's
 }
 
 // Verification is the inspection of a part of a job's batches after its end, by a

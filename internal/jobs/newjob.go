@@ -80,6 +80,7 @@ func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d deriva
 		return created, err
 	}
 	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
+		mapping := ""
 		if err := auth.Confirm(ctx, tx, by, auth.RunJobs); err != nil {
 			return err
 		}
@@ -93,7 +94,7 @@ func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d deriva
 			store.Clean(by.Name, 100), store.Millis(now), d.of.ID, d.policy, string(only), d.checks,
 			string(choices), said.By, store.Millis(said.At)))
 		if err == nil && said.By != "" {
-			err = saveMapping(ctx, tx, n.AppID, shape, said)
+			mapping, err = saveMapping(ctx, tx, n.AppID, shape, said)
 		}
 		if err == nil && d.checks != "" {
 			err = store.One(ctx, tx, errInspected, `UPDATE jobs SET verify_due = 0 WHERE id = $1 AND verify_due = 1`, d.of.ID)
@@ -105,6 +106,9 @@ func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d deriva
 			return err
 		}
 		e := entry(created)
+		if mapping != "" {
+			e.Details["mapping"] = mapping
+		}
 		e.Actor, e.JobID, e.Target = by, id, created.FileName
 		return s.log.RecordIn(ctx, tx, e)
 	})

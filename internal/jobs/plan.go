@@ -1,7 +1,11 @@
 package jobs
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
+	"io"
 	"iter"
 	"strconv"
 	"strings"
@@ -39,6 +43,24 @@ func (b PlannedBatch) Text() string {
 		last = a
 	}
 	return text.String()
+}
+
+// planDigest is the SHA-256 of the texts of a job's batches, in order.
+type planDigest struct{ hash hash.Hash }
+
+func (d *planDigest) add(text string) {
+	if d.hash == nil {
+		d.hash = sha256.New()
+	}
+	io.WriteString(d.hash, text)
+}
+
+// sum is the digest in hex; "" for no batches.
+func (d *planDigest) sum() string {
+	if d.hash == nil {
+		return ""
+	}
+	return hex.EncodeToString(d.hash.Sum(nil))
 }
 
 // ReadPlannedBatch reads what Text wrote.

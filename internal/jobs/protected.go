@@ -70,7 +70,7 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		added = 0
-		if err := newProtected(ctx, tx, appID); err != nil {
+		if err := tx.Exec(ctx, `UPDATE apps SET protected_version = protected_version WHERE id = $1`, appID); err != nil {
 			return err
 		}
 		there, err := protectedNow(ctx, tx, appID)
@@ -81,7 +81,9 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 		if len(there)+len(fresh) > MostProtected {
 			return FaultProtectFull.With(MostProtected)
 		}
-		added = len(fresh)
+		if added = len(fresh); added == 0 {
+			return nil
+		}
 		return s.protect(ctx, tx, by, appID, note, fresh)
 	})
 	return added, err
@@ -90,12 +92,17 @@ func (s *Jobs) Protect(ctx context.Context, by audit.Actor, appID, note string, 
 // protect puts accounts on the list. Each entry of the log binds some of them: by a
 // digest that tells nothing about the accounts to whoever does not have the list.
 func (s *Jobs) protect(ctx context.Context, tx *store.Tx, by audit.Actor, appID, note string, names []string) error {
+	version, err := newProtected(ctx, tx, appID)
+	if err != nil {
+		return err
+	}
 	chunks := slices.Collect(slices.Chunk(names, perEntry))
 	entries, salts := make([]audit.Entry, len(chunks)), make([]string, len(chunks))
 	for i, some := range chunks {
 		salts[i] = rand.Text()
 		entries[i] = audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: some[0], App: appID,
-			Details: map[string]any{"accounts": some, "note": note, "left": len(some), "list_sha256": listDigest(salts[i], some)}}
+			Details: map[string]any{"accounts": some, "note": note, "left": len(some), "list_sha256": listDigest(salts[i], some),
+				"version": version}}
 	}
 	last, err := s.log.Append(ctx, tx, entries...)
 	if err != nil {
@@ -124,12 +131,13 @@ func listDigest(salt string, names []string) string {
 // Unprotect takes an account off the list. Rows that were set aside stay so.
 func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account string) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		if err := newProtected(ctx, tx, appID); err != nil {
-			return err
+		version, err := newProtected(ctx, tx, appID)
+		if err != nil {
+			return store.IfNone(err, FaultNotProtected.With(store.Clean(account, 100)))
 		}
 		var note, salt string
 		var entry int64
-		err := tx.QueryRowContext(ctx, `
+		err = tx.QueryRowContext(ctx, `
 			DELETE FROM protected_accounts WHERE app_id = $1 AND account = $2 RETURNING note, salt, entry`,
 			appID, store.Clean(account, 100)).Scan(&note, &salt, &entry)
 		if err != nil {
@@ -141,13 +149,15 @@ func (s *Jobs) Unprotect(ctx context.Context, by audit.Actor, appID, account str
 			return err
 		}
 		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AccountUnprotected, Actor: by, Target: account, App: appID,
-			Details: map[string]any{"note": note, "entry": entry, "left": len(left), "list_sha256": listDigest(salt, left)}})
+			Details: map[string]any{"note": note, "entry": entry, "left": len(left), "list_sha256": listDigest(salt, left),
+				"version": version}})
 	})
 }
 
-// newProtected gives the list of an app its next version.
-func newProtected(ctx context.Context, tx *store.Tx, appID string) error {
-	return tx.Exec(ctx, `UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1`, appID)
+// newProtected gives the list of an app its next version. The entry about it names it.
+func newProtected(ctx context.Context, tx *store.Tx, appID string) (version int64, err error) {
+	return store.Value[int64](ctx, tx,
+		`UPDATE apps SET protected_version = protected_version + 1 WHERE id = $1 RETURNING protected_version`, appID)
 }
 
 // protectedList is the list of an app at a version, in memory.

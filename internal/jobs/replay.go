@@ -3,26 +3,28 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/store"
 )
 
-// Replay is what the jobs, the settings of the apps, the kill switch and the protected
-// accounts ought to be by the log. It keeps no job that was sealed: its seal says what it
-// ought to be.
+// Replay is what the jobs, the apps, the kill switch, the protected accounts, the mappings
+// and the snapshots ought to be by the log. It keeps no job that was sealed: its seal says
+// what it ought to be.
 type Replay struct {
-	apps    map[string]Settings // by the app's id
-	stopped bool                // sending, by the kill switch
-	said    int64               // by this entry; 0: by none
-	jobs    map[string]*oughtJob
-	list    oughtProtected
-	last    int64 // the last entry
-	removed int64 // the last entry that is not there
+	apps     map[string]appState // by the app's id
+	first    map[string]order    // by job: the last that put it first, or back
+	stop     oughtSwitch
+	jobs     map[string]*oughtJob
+	saved    map[string]oughtSnapshot // by job, until it is erased
+	mappings map[string]string        // what was said of files, see mappingOf
+	list     oughtProtected
+	last     int64 // the last entry
+	removed  int64 // the last entry that is not there
 }
 
 // oughtJob is what a job ought to be.
@@ -30,20 +32,32 @@ type oughtJob struct {
 	state   State
 	started int64 // the entry that starts it; 0: none
 	by      string
-	maker   string
 	action  int64 // the entry that last changed its state
 	terms   string
 	said    said
+
+	made       bool // its first entry is there
+	maker      string
+	kind       Kind
+	source     string
+	file, name string  // its digest, and its name
+	note       *string // nil: not known
+	draft      string  // see Job.draft
+	questions  int64   // that are open
+	restored   bool
+
+	startedAt, endedAt time.Time
+	turn, limit        int64
+	careful            bool
+	haltCode           int
 }
 
 // NewReplay returns the replay of a log of no entries.
 func NewReplay() *Replay {
-	return &Replay{apps: map[string]Settings{}, jobs: map[string]*oughtJob{},
-		list: oughtProtected{map[int64]*oughtGroup{}, map[string]map[string][]protect{}}}
+	return &Replay{apps: map[string]appState{}, first: map[string]order{}, jobs: map[string]*oughtJob{},
+		saved: map[string]oughtSnapshot{}, mappings: map[string]string{},
+		list: oughtProtected{map[int64]*oughtGroup{}, map[string]map[string][]protect{}, map[string]int64{}}}
 }
-
-// defaultSettings are those of an app that nobody changed, as the schema has them.
-var defaultSettings = Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}
 
 // Learn implements audit.Replay.
 func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
@@ -51,15 +65,24 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 		r.removed = e.Seq - 1
 	}
 	r.last = e.Seq
+	r.mapped(e)
 	switch e.Code {
 	case audit.AppChanged:
 		r.appChanged(e, v)
+	case audit.JobPutFirst, audit.JobPutBack:
+		r.first[e.JobID] = order{e.Seq, e.Code == audit.JobPutFirst}
 	case audit.KillSwitchThrown, audit.KillSwitchLifted:
-		r.stopped, r.said = e.Code == audit.KillSwitchThrown, e.Seq
+		r.stop.learn(e)
 	case audit.AccountsProtected, audit.AccountUnprotected:
 		r.list.learn(e, v)
+	case audit.SnapshotErased:
+		r.erased(e, v)
 	case audit.JobUploaded, audit.JobRetried, audit.JobUndone:
-		r.jobs[e.JobID] = &oughtJob{state: Reading, action: e.Seq, maker: e.Actor.Name}
+		r.jobs[e.JobID] = made(e)
+	case audit.JobRestored:
+		if j := r.jobs[e.JobID]; j != nil {
+			j.restored = true
+		}
 	case audit.JobRead, audit.JobReread, audit.JobRefused, audit.JobSealed:
 		r.jobChanged(e, v)
 	default:
@@ -69,46 +92,17 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 	}
 }
 
-func (r *Replay) appChanged(e audit.Entry, v *audit.Verified) {
-	id, _ := e.Details["app_id"].(string)
-	before, after := settingsOf(e.Details["before"]), settingsOf(e.Details["after"])
-	if was := r.settings(id); was != before {
-		v.Add("entry %d of the log: the rate and limits of app %s were not as the log says before: %s", e.Seq, id, different(before, was))
+// made is a job as the entry that creates it says.
+func made(e audit.Entry) *oughtJob {
+	j := &oughtJob{state: Reading, action: e.Seq, made: true, maker: e.Actor.Name, name: e.Target}
+	kind, _ := e.Details["kind"].(string)
+	j.kind = Kind(kind)
+	j.source, _ = e.Details["of"].(string)
+	j.file, _ = e.Details["sha256"].(string)
+	if note, said := e.Details["note"].(string); said {
+		j.note = &note
 	}
-	r.apps[id] = after
-}
-
-func (r *Replay) settings(app string) Settings {
-	if s, changed := r.apps[app]; changed {
-		return s
-	}
-	return defaultSettings
-}
-
-func settingsOf(detail any) (s Settings) {
-	text, err := json.Marshal(detail)
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return Settings{}
-	}
-	return s
-}
-
-// different names a setting that differs.
-func different(is, ought Settings) string {
-	var have, want map[string]any
-	for into, s := range map[*map[string]any]Settings{&have: is, &want: ought} {
-		text, _ := json.Marshal(s)
-		_ = json.Unmarshal(text, into)
-	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if have[name] != want[name] {
-			return fmt.Sprintf("%s is %v, but the log says %v", name, have[name], want[name])
-		}
-	}
-	return ""
+	return j
 }
 
 // jobChanged follows the state of a job.
@@ -124,11 +118,14 @@ func (r *Replay) jobChanged(e audit.Entry, v *audit.Verified) {
 	if e.Code == audit.JobSealed {
 		if j.started == 0 {
 			v.Add("job %s: entry %d of the log seals it, but no entry starts it", e.JobID, e.Seq)
-		} else if saidBy(e).terms != j.terms {
+		} else if kind, _ := e.Details["kind"].(string); saidBy(e).terms != j.terms || j.kind != "" && j.kind != Kind(kind) {
 			v.Add("job %s: entry %d of the log seals another job than entry %d started", e.JobID, e.Seq, j.started)
 		}
 		delete(r.jobs, e.JobID)
 		return
+	}
+	if file, said := e.Details["sha256"].(string); said && j.file != "" && file != j.file {
+		v.Add("job %s: entry %d of the log is about another file than the one that was uploaded", e.JobID, e.Seq)
 	}
 	action, acts := actions[e.Code]
 	if acts && j.action > r.removed && !j.fits(action) {
@@ -138,17 +135,40 @@ func (r *Replay) jobChanged(e audit.Entry, v *audit.Verified) {
 		if j.started > 0 {
 			v.Add("job %s: entry %d of the log starts it once more", e.JobID, e.Seq)
 		}
-		j.started, j.by = e.Seq, e.Actor.Name
+		if j.draft != "" && (j.draft != e.Details["draft_sha256"] || j.questions > 0) {
+			v.Add("job %s: entry %d of the log starts another job than its file was read as, or one with an open question", e.JobID, e.Seq)
+		}
+		j.started, j.by, j.startedAt = e.Seq, e.Actor.Name, e.At
 	} else if j.started > 0 && saidBy(e).terms != j.terms {
 		v.Add("job %s: by entry %d of the log it was no longer the job that entry %d started", e.JobID, e.Seq, j.started)
 	}
 	j.action, j.said = e.Seq, saidBy(e)
+	j.learn(e)
+	if e.Code == audit.JobFinished {
+		r.finished(e, v)
+	}
 	if j.started == 0 || action == Start {
 		j.terms = j.said.terms
 	}
 	j.state = Refused
 	if state, _ := e.Details["state"].(string); e.Code != audit.JobRefused {
 		j.state = State(state)
+	}
+}
+
+// learn takes in what an entry says of how the job goes on.
+func (j *oughtJob) learn(e audit.Entry) {
+	j.draft, _ = e.Details["draft_sha256"].(string)
+	j.questions = audit.WholeNumber(e.Details["questions"])
+	if turn := audit.WholeNumber(e.Details["turn"]); turn > 0 {
+		j.turn, j.limit = turn, audit.WholeNumber(e.Details["failure_limit"])
+		j.careful, _ = e.Details["careful"].(bool)
+	}
+	switch e.Code {
+	case audit.JobHalted:
+		j.haltCode = int(audit.WholeNumber(e.Details["code"]))
+	case audit.JobFinished:
+		j.endedAt = e.At
 	}
 }
 
@@ -169,14 +189,12 @@ func (r *Replay) verifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 	if err := r.list.verifyIn(ctx, tx, v); err != nil {
 		return err
 	}
-	thrown, err := store.Value[bool](ctx, tx, `SELECT thrown_at <> 0 FROM kill_switch WHERE id = 1`)
-	switch {
-	case err != nil:
-		return err
-	case r.stopped && !thrown:
-		v.Add("kill switch: sending is not stopped, but entry %d of the log stopped it", r.said)
-	case thrown && !r.stopped:
-		v.Add("kill switch: sending is stopped, but no entry of the log says so")
+	for _, verify := range []func(context.Context, *store.Tx, *audit.Verified) error{
+		r.verifySwitch, r.verifySnapshots, r.verifyMappings, r.verifyShared, r.verifyOrder,
+	} {
+		if err := verify(ctx, tx, v); err != nil {
+			return err
+		}
 	}
 	unsealed := paged(func(last Job) ([]Job, error) {
 		return store.Collect(ctx, tx, scanJob,
@@ -203,18 +221,6 @@ func (r *Replay) verifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 	return nil
 }
 
-func (r *Replay) verifyApps(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
-	return store.Each(ctx, tx, func(row store.Scanner) error {
-		var is Settings
-		var id string
-		err := row.Scan(append(is.dest(), &id)...)
-		if wrong := different(is, r.settings(id)); err == nil && wrong != "" {
-			v.Add("app %s: %s", id, wrong)
-		}
-		return err
-	}, `SELECT `+settingsColumns+`, id FROM apps ORDER BY id`)
-}
-
 // compare says what is wrong with a job that was not sealed; "" for nothing.
 func (r *Replay) compare(j Job) string {
 	ought := r.jobs[j.ID]
@@ -237,9 +243,37 @@ func (r *Replay) compare(j Job) string {
 			cmp.Or(ought.started, ought.action))
 	case ought.started > 0 && ought.action > r.removed && ought.said != j.says():
 		return fmt.Sprintf("the time of the start or the policy is not what entry %d of the log says", ought.action)
+	case ought.made && ought.isNot(j):
+		return "the operation, its origin, the name of the file, the note or a restore is not what the log says"
+	case j.State == Draft && ought.draft != "" && (ought.draft != j.draft() || ought.questions != int64(len(j.Unsure))):
+		return fmt.Sprintf("the file, the policy or the open questions are not what entry %d of the log says", ought.action)
+	case ought.started > 0:
+		return ought.runs(j, r.removed)
 	}
 	return ""
 }
+
+// isNot reports whether a job is not what was created.
+func (j *oughtJob) isNot(is Job) bool {
+	return j.kind != "" && j.kind != is.Kind || j.source != is.Source || j.name != "" && j.name != is.FileName ||
+		j.note != nil && *j.note != is.Note || j.restored != is.Restored()
+}
+
+// runs says what is wrong with how a job that was started goes on; "" for nothing.
+func (j *oughtJob) runs(is Job, removed int64) string {
+	switch {
+	case !near(is.StartedAt, j.startedAt) || is.FinishedAt.IsZero() != j.endedAt.IsZero() || !near(is.FinishedAt, j.endedAt):
+		return "it did not start or end when the log says"
+	case j.turn > 0 && (j.turn != is.turn || j.limit != int64(is.limit) || !j.careful && is.Careful):
+		return "its turn, its careful start or its limit of failures is not what the log says"
+	case is.State == Halted && j.action > removed && j.haltCode != is.HaltCode:
+		return fmt.Sprintf("it is halted with the code %d, but entry %d of the log says %d", is.HaltCode, j.action, j.haltCode)
+	}
+	return ""
+}
+
+// near reports whether a time in a row is the time of the entry that was written with it.
+func near(row, entry time.Time) bool { return row.Sub(entry).Abs() < time.Minute }
 
 // mayBe reports whether a job may have a state. That of a job that does not send is not
 // known once its entries were removed.

@@ -16,8 +16,9 @@ import (
 
 // oughtProtected are the protected accounts of all apps by the log.
 type oughtProtected struct {
-	groups map[int64]*oughtGroup           // by the entry that put them on the list; those of which some are left
-	spans  map[string]map[string][]protect // by app and account: when it was protected
+	groups   map[int64]*oughtGroup           // by the entry that put them on the list; those of which some are left
+	spans    map[string]map[string][]protect // by app and account: when it was protected
+	versions map[string]int64                // by app
 }
 
 // oughtGroup is what is left on the list of what one entry put there.
@@ -36,6 +37,7 @@ const inHand = 5 * time.Minute
 // learn follows the protected list.
 func (o *oughtProtected) learn(e audit.Entry, v *audit.Verified) {
 	digest, _ := e.Details["list_sha256"].(string)
+	o.versions[e.App] = audit.WholeNumber(e.Details["version"])
 	if e.Code == audit.AccountsProtected {
 		g := &oughtGroup{app: e.App, digest: digest}
 		names, _ := e.Details["accounts"].([]any)

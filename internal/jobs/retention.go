@@ -86,15 +86,19 @@ func (s *Jobs) erase(ctx context.Context, by audit.Actor, j Job) error {
 	return store.AsTrouble(err)
 }
 
-// keepUntil says until when the tags of a job that has ended are kept. One that
-// keeps none had only what was read back of accounts in doubt.
-func (s *Jobs) keepUntil(ctx context.Context, tx *store.Tx, j Job) error {
+// keepUntil says until when the tags of a job that has ended are kept, and so does the log
+// by its details. One that keeps none had only what was read back of accounts in doubt.
+func (s *Jobs) keepUntil(ctx context.Context, tx *store.Tx, j Job, details map[string]any) error {
 	var days int64
 	var err error
 	if j.Snapshot && !j.StartedAt.IsZero() {
 		if days, err = store.Value[int64](ctx, tx, `SELECT keep_days FROM apps WHERE id = $1`, j.AppID); err != nil {
 			return err
 		}
+		if details["saved_batches"], err = s.snapshots.CountIn(ctx, tx, j.ID); err != nil {
+			return err
+		}
+		details["keep_days"], details["app_id"] = days, j.AppID
 	}
 	err = s.snapshots.KeepUntil(ctx, tx, j.ID, j.FinishedAt.Add(time.Duration(days)*24*time.Hour))
 	if err == nil && !j.Snapshot {

@@ -22,7 +22,7 @@ var jobFields = func() string {
 		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
 		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
 		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure", "account_bytes",
-		"restored_at"}
+		"restored_at", "plan_sha256", "failure_limit"}
 	for _, o := range Outcomes {
 		columns = append(columns, outcomeColumn(o))
 	}
@@ -40,7 +40,7 @@ func scanJob(row store.Scanner) (j Job, err error) {
 		store.ScanTime(&j.FinishedAt), &j.HaltCode, &j.HaltInfo, store.ScanTime(&j.StartAt),
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
 		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure, &j.AccountBytes,
-		store.ScanTime(&j.RestoredAt)}
+		store.ScanTime(&j.RestoredAt), &j.Plan, &j.limit}
 	counts := make([]int64, len(Outcomes))
 	for i := range Outcomes {
 		dest = append(dest, &counts[i])

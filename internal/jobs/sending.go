@@ -152,11 +152,8 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		return FaultVerifyShare.With()
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
-		var before Settings
-		var name string
-		err := tx.QueryRowContext(ctx, `UPDATE apps SET rate_set = rate_set WHERE id = $1
-			RETURNING `+settingsColumns+`, name || ' (' || environment || ')'`, appID).Scan(append(before.dest(), &name)...)
-		if err != nil || before == to {
+		before, err := lockState(ctx, tx, appID)
+		if err != nil || before.Settings == to {
 			return err
 		}
 		err = tx.Exec(ctx, `
@@ -166,8 +163,9 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		if err != nil {
 			return err
 		}
-		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: name, App: name,
-			Details: map[string]any{"app_id": appID, "before": before, "after": to}})
+		after := appState{to, before.configuration}
+		return s.log.RecordIn(ctx, tx, audit.Entry{Code: audit.AppChanged, Actor: by, Target: after.label(), App: after.label(),
+			Details: map[string]any{"app_id": appID, "before": before, "after": after}})
 	})
 }
 

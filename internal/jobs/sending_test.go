@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -45,10 +46,16 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.AppChanged, Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
+		as := func(set map[string]any) map[string]any { // the configuration stands beside what was chosen
+			maps.Copy(set, map[string]any{"name": "Test chat", "environment": "test", "sdkappid": 1.4e9, "domain": jobstest.App.Domain,
+				"family": "all_member_push", "identifier": "administrator", "configured_rate": 97.0})
+			return set
+		}
 		require.Equal(t, map[string]any{"app_id": app,
-			"before": map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0, "verify_share": 0.0},
-			"after": map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false,
-				"keep_days": 3_650.0, "verify_share": 1e6},
+			"before": as(map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0,
+				"verify_share": 0.0}),
+			"after": as(map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false,
+				"keep_days": 3_650.0, "verify_share": 1e6}),
 		}, entries[0].Details)
 		require.Equal(t, "Test chat (test)", entries[0].App)
 	})

@@ -26,6 +26,7 @@ type terms struct {
 	Rows        int64          `json:"rows"`
 	Rejected    int64          `json:"rejected"`
 	Duplicate   int64          `json:"duplicate"`
+	Plan        string         `json:"plan_sha256"`
 	Source      string         `json:"source"`
 	Checks      Kind           `json:"checks"`
 	OnlyTags    []string       `json:"only_tags"`
@@ -35,9 +36,27 @@ type terms struct {
 }
 
 // Terms is the SHA-256 of what a job was started with, in hex.
-func (j Job) Terms() string {
-	text, err := audit.JSON(terms{j.AppID, j.Kind, j.FileSHA256, j.Rows, j.Rejected, j.Duplicate, j.Source, j.Checks, j.Only, j.Snapshot,
-		j.Verify.Share, j.Verify.Seed})
+func (j Job) Terms() string { return jsonDigest(j.terms()) }
+
+func (j Job) terms() terms {
+	return terms{j.AppID, j.Kind, j.FileSHA256, j.Rows, j.Rejected, j.Duplicate, j.Plan, j.Source, j.Checks, j.Only, j.Snapshot,
+		j.Verify.Share, j.Verify.Seed}
+}
+
+// draft is the SHA-256 of what a job is by its file, before a start adds what its app is
+// set to. It is the same from one reading of the file up to the start.
+func (j Job) draft() string {
+	t := j.terms()
+	t.Snapshot, t.VerifyShare, t.VerifySeed = false, 0, ""
+	return jsonDigest(struct {
+		terms
+		Policy       snapshot.Policy `json:"policy"`
+		AccountBytes int             `json:"account_bytes"`
+	}{t, j.Policy, j.AccountBytes})
+}
+
+func jsonDigest(v any) string {
+	text, err := audit.JSON(v)
 	if err != nil {
 		panic(err) // it has nothing that JSON does not know
 	}

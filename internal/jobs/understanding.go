@@ -108,7 +108,11 @@ func (s *Jobs) Reread(ctx context.Context, by audit.Actor, id string, c accounts
 		}
 		ch.details["before"] = before.Choices
 		ch.details["after"] = said.Choices
-		return saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
+		mapping, err := saveMapping(ctx, ch.tx, ch.was.AppID, before.Shape, said)
+		if mapping != "" {
+			ch.details["mapping"] = mapping
+		}
+		return err
 	})
 }
 
@@ -167,28 +171,40 @@ func understoodAs(ctx context.Context, tx *store.Tx, jobID string, m Mapping, ea
 	return err
 }
 
-func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mapping) error {
+// saveMapping saves what was said of files of a shape, or forgets it, and returns what the
+// log says of that: see mappingOf.
+func saveMapping(ctx context.Context, tx *store.Tx, appID, shape string, m Mapping) (said string, err error) {
 	if shape == "" {
-		return nil
+		return "", nil
 	}
 	if m.Choices = m.Choices.Lasting(); m.By == "" || m.Choices.IsZero() {
 		_, err := tx.ExecContext(ctx, `DELETE FROM mappings WHERE app_id = $1 AND shape = $2`, appID, shape)
-		return err
+		return mappingOf(appID, shape, "", ""), err
 	}
 	choices, err := json.Marshal(m.Choices)
 	if err != nil {
-		return err
+		return "", err
 	}
 	header, err := json.Marshal(m.Header)
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO mappings (app_id, shape, choices, header, saved_by, saved_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (app_id, shape) DO UPDATE SET choices = excluded.choices,
 			header = excluded.header, saved_by = excluded.saved_by, saved_at = excluded.saved_at`,
 		appID, shape, string(choices), string(header), m.By, store.Millis(m.At))
-	return err
+	return mappingOf(appID, shape, string(choices), string(header)), err
+}
+
+// mappingOf is a mapping in the log: a digest for which files, a space, and one of what was
+// said of them; nothing when that was forgotten.
+func mappingOf(appID, shape, choices, header string) string {
+	files := jsonDigest([]string{appID, shape})
+	if choices == "" {
+		return files + " "
+	}
+	return files + " " + jsonDigest([]string{choices, header})
 }
 
 // RawReading is how a job's file was read, as it is kept.

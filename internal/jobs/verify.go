@@ -17,7 +17,7 @@ func (s *Jobs) VerifyIn(ctx context.Context, tx *store.Tx, ought *Replay, v *aud
 	if err := s.verifyUploads(ctx, tx, v); err != nil {
 		return err
 	}
-	if err := verifyJobs(ctx, tx, ought.list.spans, v); err != nil {
+	if err := verifyJobs(ctx, tx, ought, v); err != nil {
 		return err
 	}
 	return ought.verifyIn(ctx, tx, v)
@@ -26,19 +26,22 @@ func (s *Jobs) VerifyIn(ctx context.Context, tx *store.Tx, ought *Replay, v *aud
 // Recount only recounts the jobs.
 func (s *Jobs) Recount(ctx context.Context) (v audit.Verified, err error) {
 	v.At = s.db.Now().UTC()
-	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, nil, &v) })
+	err = s.db.ReadTx(ctx, func(tx *store.Tx) error { return verifyJobs(ctx, tx, NewReplay(), &v) })
 	return v, store.AsTrouble(err)
 }
 
 // verifyJobs recounts the jobs, and finds accounts that they changed while these were
-// protected, by app.
-func verifyJobs(ctx context.Context, tx *store.Tx, protected map[string]map[string][]protect, v *audit.Verified) error {
+// protected.
+func verifyJobs(ctx context.Context, tx *store.Tx, ought *Replay, v *audit.Verified) error {
 	imported := paged(func(last Job) ([]Job, error) {
 		return store.Collect(ctx, tx, scanJob,
-			`SELECT `+jobFields+` FROM jobs WHERE reader = '' AND state <> 'reading' AND id > $1 ORDER BY id LIMIT 100`, last.ID)
+			`SELECT `+jobFields+` FROM jobs WHERE NOT (state = 'reading' OR reader <> '' AND state = 'cancelled' AND started_at = 0) AND id > $1 ORDER BY id LIMIT 100`, last.ID)
 	})
 	for j, err := range imported {
-		r := recount{ctx: ctx, tx: tx, job: j, protected: protected[j.AppID], err: err}
+		r := recount{ctx: ctx, tx: tx, job: j, protected: ought.list.spans[j.AppID], err: err}
+		if by := ought.jobs[j.ID]; by != nil {
+			r.careful = by.careful
+		}
 		if r.all(); r.err != nil {
 			return r.err
 		}
@@ -58,6 +61,7 @@ type recount struct {
 	wrong []string
 	err   error
 
+	careful   bool                 // by the log, only its first batch may be sent at first
 	protected map[string][]protect // accounts of its app, when they were
 	found     []Account            // those of them that are accounts of the job
 }
@@ -96,11 +100,15 @@ func (r *recount) all() {
 	r.differ("parts of the file", r.count(`SELECT COUNT(*) FROM upload_chunks u JOIN jobs j ON j.file_sha256 = u.sha256 WHERE j.id = $1`),
 		chunksOf(j.FileBytes))
 	planned, sorted := r.planned(), r.sorted()
+	r.differ("batches", planned.batches, j.Batches)
+	if r.err == nil && planned.digest.sum() != j.Plan {
+		r.wrong = append(r.wrong, "accounts: they are not those that the file was read as")
+	}
 	taken := r.count(`SELECT COUNT(*) FROM own_outcomes WHERE job_id = $1 AND outcome = $2`, setAside)
 	r.differ("accounts", planned.accounts-taken, j.Accounts)
 	r.differ("accounts in batches", r.count(`SELECT COALESCE(CAST(SUM(p.size) AS BIGINT), 0)
 		FROM batches b JOIN planned_batches p ON p.job_id = b.job_id AND p.number = b.number WHERE b.job_id = $1`)-taken, j.Accounts)
-	if planned != sorted {
+	if planned.accounts != sorted.accounts || planned.sum != sorted.sum {
 		r.wrong = append(r.wrong, "accounts: the list in file order does not match the sorted list")
 	}
 	r.differ("excluded rows, by reason", r.count(`SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM set_aside_groups
@@ -137,6 +145,39 @@ func (r *recount) all() {
 	}
 	if !j.StartedAt.IsZero() && len(j.Unsure) > 0 {
 		r.wrong = append(r.wrong, "started although a question about its file had no answer")
+	}
+	r.sending()
+}
+
+// sending finds what does not fit the state of a job and decides what is sent next.
+func (r *recount) sending() {
+	j := r.job
+	r.differ("batches that were sent, and do not say so", r.count(`
+		SELECT COUNT(*) FROM batches b WHERE b.job_id = $1 AND b.sent <> 1 AND EXISTS (SELECT 1 FROM calls c
+			WHERE c.job_id = b.job_id AND c.batch = b.number AND c.command <> 'get_tags' AND c.delivery <> 'not_sent')`), 0)
+	if j.Told() && !j.Settled() && j.State != Reading {
+		r.differ("batches whose tags to add or remove are there", r.count(`
+			SELECT COUNT(*) FROM planned_batches p JOIN wanted_tags w ON w.job_id = p.job_id AND w.number = p.number WHERE p.job_id = $1`), j.Batches)
+	}
+	r.differ("readings of its file that are under way", r.count(`SELECT COUNT(*) FROM jobs WHERE id = $1 AND reader <> ''`), 0)
+	recovers := r.count(`SELECT halt_recovers FROM jobs WHERE id = $1`)
+	if j.State != Halted && j.HaltCode != 0 || (recovers == 1) != Recovers(j.HaltCode) {
+		r.wrong = append(r.wrong, "why it is halted does not fit its state, or whether it goes on by itself")
+	}
+	if j.State != Cancelled && j.Counts[Unsent] > 0 {
+		r.wrong = append(r.wrong, "accounts were left out, but it was not cancelled")
+	}
+	inspections := r.count(`SELECT COUNT(*) FROM jobs WHERE source <> '' AND source = $1 AND checks <> ''`)
+	switch drawn := j.State == Finished && j.Verify.Share > 0 && j.Counts[j.Kind.Done()] > 0; {
+	case r.err != nil:
+	case drawn && !j.Verify.Due && inspections == 0:
+		r.wrong = append(r.wrong, "its sample was not inspected, and will not be")
+	case j.Verify.Due && (j.State != Finished || j.Verify.Share == 0 || inspections > 0):
+		r.wrong = append(r.wrong, "its sample is to be inspected, but need not be")
+	}
+	if first := r.count(`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND number = 1
+		AND outcome NOT IN ('waiting', 'sending', 'in_doubt')`); first == 0 && r.careful && !j.Careful && j.FinishedAt.IsZero() {
+		r.wrong = append(r.wrong, "more than its first batch may be sent, which has not gone well yet")
 	}
 }
 
@@ -203,6 +244,8 @@ func either(a, b []byte) []byte {
 type listed struct {
 	accounts int64
 	sum      uint64
+	batches  int64
+	digest   planDigest
 }
 
 var listedSeed = maphash.MakeSeed()
@@ -228,6 +271,8 @@ func (r *recount) planned() (l listed) {
 			return nil
 		}
 		want++
+		l.batches++
+		l.digest.add(text)
 		for place, a := range b.Accounts {
 			l.add(a.Account, a.Row)
 			if len(r.protected) > 0 && r.protected[a.Account] != nil {
@@ -242,15 +287,19 @@ func (r *recount) planned() (l listed) {
 // sorted reads them sorted by name; names that cannot be read are missing.
 func (r *recount) sorted() (l listed) {
 	r.each(func(row store.Scanner) error {
+		var first []byte
 		var text string
-		if err := row.Scan(&text); err != nil {
+		if err := row.Scan(&first, &text); err != nil {
 			return err
 		}
 		names, _ := ReadNames(text)
+		if len(names) > 0 && names[0].Account != string(first) {
+			names = nil // they are not found
+		}
 		for _, n := range names {
 			l.add(n.Account, n.Row)
 		}
 		return nil
-	}, `SELECT names FROM account_names WHERE job_id = $1`)
+	}, `SELECT first, names FROM account_names WHERE job_id = $1`)
 	return l
 }

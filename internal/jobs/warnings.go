@@ -142,7 +142,12 @@ func (c *comparison) shared() (rows []any) {
 // sorted, so each leaps to where the other stands and what lies between is
 // never read.
 func (c *comparison) inCommon(ctx context.Context, other string) (common int64, err error) {
-	left, right := &nameCursor{Jobs: c.Jobs, job: c.im.ID}, &nameCursor{Jobs: c.Jobs, job: other}
+	q := c.db.Reader()
+	return inCommon(ctx, &nameCursor{q: q, job: c.im.ID}, &nameCursor{q: q, job: other}, c.extend)
+}
+
+// inCommon calls often now and then.
+func inCommon(ctx context.Context, left, right *nameCursor, often func(context.Context) error) (common int64, err error) {
 	for at, steps := "", 1; ; steps++ {
 		x, ok, err := left.seek(ctx, at)
 		if err != nil || !ok {
@@ -159,7 +164,7 @@ func (c *comparison) inCommon(ctx context.Context, other string) (common int64, 
 			at = y
 		}
 		if steps%1000 == 0 {
-			if err := c.extend(ctx); err != nil {
+			if err := often(ctx); err != nil {
 				return common, err
 			}
 		}
@@ -178,7 +183,7 @@ func (c *comparison) extend(ctx context.Context) error {
 
 // nameCursor walks through the accounts of a job in order.
 type nameCursor struct {
-	*Jobs
+	q     store.Querier
 	job   string
 	names Names
 	at    int
@@ -208,7 +213,7 @@ func (c *nameCursor) load(ctx context.Context, name string) error {
 		`SELECT names FROM account_names WHERE job_id = $1 AND first <= $2 ORDER BY first DESC LIMIT 1`,
 		`SELECT names FROM account_names WHERE job_id = $1 AND first > $2 ORDER BY first LIMIT 1`,
 	} {
-		text, err := store.Value[string](ctx, c.db.Reader(), query, c.job, []byte(name))
+		text, err := store.Value[string](ctx, c.q, query, c.job, []byte(name))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}

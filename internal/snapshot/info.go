@@ -51,6 +51,11 @@ func (s *Snapshots) Info(ctx context.Context, jobID string) (k Info, err error) 
 	return k, err
 }
 
+// CountIn counts the batches that have a snapshot.
+func (s *Snapshots) CountIn(ctx context.Context, q store.Querier, jobID string) (int64, error) {
+	return store.Value[int64](ctx, q, `SELECT COUNT(*) FROM snapshots WHERE job_id = $1`, jobID)
+}
+
 // Batches returns the saved tags of some batches, by batch. The result is complete: the
 // key is destroyed before any of the tags.
 func (s *Snapshots) Batches(ctx context.Context, purpose Purpose, jobID string, from, to int64) (map[int64][]Account, error) {

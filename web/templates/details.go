@@ -225,14 +225,21 @@ func sendingText(v View, set map[string]any) string {
 	if rate > 0 {
 		pace = v.Int(int64(rate))
 	}
-	return v.List([]string{
+	parts := []string{
 		v.T("detail.pair", v.T("sending.rate"), pace),
 		v.T("detail.pair", v.T("sending.failure_limit"), v.Int(int64(limit))),
 		v.T("detail.pair", v.T("sending.canary"), onOrOff(v, canary)),
 		v.T("detail.pair", v.T("sending.snapshot"), onOrOff(v, keep)),
 		v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
 		v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))),
-	})
+	}
+	if name, configured := set["name"].(string); configured {
+		parts = append(parts, v.T("detail.pair", v.T("detail.app"), name+" ("+written(set["environment"])+")"))
+		for _, key := range []string{"domain", "family", "identifier", "configured_rate"} {
+			parts = append(parts, v.T("detail.pair", v.T("detail."+key), written(set[key])))
+		}
+	}
+	return v.List(parts)
 }
 
 func onOrOff(v View, on bool) string {

@@ -21,7 +21,7 @@ func (s *Console) End(ctx context.Context, jobID string, rest jobs.Outcome, own 
 		now := store.Millis(s.DB.Now())
 		counts := jobs.Counts{jobs.Waiting: -j.Accounts}
 		counts[rest] += j.Accounts - int64(len(own))
-		_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = $2, settled_at = $3 WHERE job_id = $1`, jobID, rest, now)
+		_, err := tx.ExecContext(ctx, `UPDATE batches SET outcome = $2, settled_at = $3, sent = 1 WHERE job_id = $1`, jobID, rest, now)
 		var rows, calls []any
 		for _, o := range own {
 			counts[o.Outcome]++

@@ -75,11 +75,15 @@ func Reopen(t testing.TB, database string) *Console {
 
 // over gives a database the App, which keeps no tags and verifies nothing: so a
 // job is nothing but its changes, and a test that is about more says so (see Keep).
+// The log is empty and knows nothing of the App: see Free.
 func over(t testing.TB, db *store.DB) *Console {
 	t.Helper()
 	c := New(db)
 	c.Snapshots.UseKey([32]byte{1})
-	require.NoError(t, c.SaveApp(context.Background(), App))
+	require.NoError(t, c.DB.Exec(context.Background(), `
+		INSERT INTO apps (id, name, environment, sdkappid, domain, family, identifier, rate)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
+		App.ID, App.Name, App.Environment, int64(App.SDKAppID), App.Domain, App.Family, App.Identifier, App.Rate))
 	c.set(t, 0, 0)
 	return c
 }
