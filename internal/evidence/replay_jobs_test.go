@@ -235,7 +235,7 @@ func TestSendingByTheLog(t *testing.T) {
 		{"tags are erased early, by the console", func(t *testing.T, g *governedLog) {
 			keeps(t, g)
 			g.exec(t, `UPDATE snapshot_keys SET erase_at = 1 WHERE erase_at > 0`)
-			require.NoError(t, g.Sweep(ctx))
+			require.NoError(t, g.Sweep(ctx, g.DB.Now()))
 		}, " were erased before their time"},
 		{"tags are destroyed", func(t *testing.T, g *governedLog) {
 			keeps(t, g)
