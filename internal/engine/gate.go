@@ -201,7 +201,7 @@ func (g *gate) poll(ctx context.Context) {
 	offset, err := g.engine.Store.ClockOffset(within)
 	var all []seen
 	if err == nil {
-		all, err = store.Collect(within, g.engine.Store.Reader(), func(row store.Scanner) (s seen, err error) {
+		all, err = store.Collect(within, g.engine.Store.Reserved(), func(row store.Scanner) (s seen, err error) {
 			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.by, &s.why, &s.probing, &s.sends)
 		}, maySend, g.engine.App.ID)
 	}

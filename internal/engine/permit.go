@@ -54,7 +54,7 @@ func (g *gate) isOn(ctx context.Context, s switchState) (on bool, err error) {
 	case s.stops > s.resumes:
 		why = "the log does not say that sending was resumed"
 	case s.resumes != lifted:
-		e, err := g.engine.Audit.Proven(ctx, g.engine.Store.Reader(), s.resumes)
+		e, err := g.engine.Audit.Proven(ctx, g.engine.Store.Reserved(), s.resumes)
 		switch {
 		case audit.Unproven(err) || err == nil && e.Code != audit.KillSwitchLifted:
 			why = "the entry that resumed sending is not in the log as it was written"

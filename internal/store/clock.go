@@ -35,6 +35,6 @@ func (s *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 		return 0, nil
 	}
 	began := time.Now()
-	micros, err := Value[int64](ctx, s.read, `SELECT `+s.clock)
+	micros, err := Value[int64](ctx, s.reserved, `SELECT `+s.clock)
 	return time.UnixMicro(micros).Sub(began.Add(time.Since(began) / 2)), err
 }

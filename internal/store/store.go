@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -52,6 +54,7 @@ var (
 type DB struct {
 	write    *sql.DB // SQLite: one connection, so that writers queue instead of failing
 	read     *sql.DB
+	reserved *sql.DB // see Reserved
 	postgres bool
 	path     string // of the SQLite file
 	file     os.FileInfo
@@ -112,11 +115,25 @@ func (s *DB) openPostgres(database string) (err error) {
 	}
 	// A console that stands still in the middle of a transaction holds up the others no longer than this.
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "5s"
-	s.write = stdlib.OpenDB(*config)
-	s.write.SetMaxOpenConns(16)
-	s.write.SetMaxIdleConns(16)
-	s.read = s.write
+	// A query may end although nobody waits for it any more. To cut it off costs its connection, and a new one costs
+	// more than most queries: who asks for pages and leaves would hold up everybody.
+	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn(), DeadlineDelay: lateEnd}
+	}
+	open := func(connections int) *sql.DB { return bounded(stdlib.OpenDB(*config), connections) }
+	s.write, s.read, s.reserved = open(10), open(readers), open(1)
 	return nil
+}
+
+const (
+	readers = 8           // connections that only read
+	lateEnd = time.Second // of a query that nobody waits for
+)
+
+func bounded(db *sql.DB, connections int) *sql.DB {
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
 }
 
 func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
@@ -147,11 +164,16 @@ func (s *DB) openSQLite(ctx context.Context, path string) (err error) {
 	if olderThan(version, 3, 51, 3) {
 		return FaultOldSQLite.With(version)
 	}
-	if s.read, err = sql.Open("sqlite", s.dsn("query_only(1)")); err != nil {
+	read, err := sql.Open("sqlite", s.dsn("query_only(1)"))
+	if err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(8)
-	s.read.SetMaxIdleConns(8)
+	s.read = bounded(read, readers)
+	reserved, err := sql.Open("sqlite", s.dsn("query_only(1)"))
+	if err != nil {
+		return err
+	}
+	s.reserved = bounded(reserved, 1)
 	return nil
 }
 
@@ -202,8 +224,8 @@ func (s *DB) migrate(ctx context.Context) error {
 func (s *DB) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	var errs []error
-	for _, db := range []*sql.DB{s.write, s.read} {
-		if db != nil { // on PostgreSQL both are one, which may be closed twice
+	for _, db := range []*sql.DB{s.write, s.read, s.reserved} {
+		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}

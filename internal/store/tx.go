@@ -10,6 +10,9 @@ import (
 // Reader reads the database as it was last committed.
 func (s *DB) Reader() Querier { return s.read }
 
+// Reserved is a Reader for what stops calls. Its one connection is never in use for pages.
+func (s *DB) Reserved() Querier { return s.reserved }
+
 // Exec runs one statement in a transaction of its own.
 func (s *DB) Exec(ctx context.Context, query string, args ...any) error {
 	_, err := s.write.ExecContext(ctx, query, args...)
