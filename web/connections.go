@@ -16,8 +16,10 @@ import (
 // Open connections are bounded, and a new one is always let in: beyond a bound the oldest
 // is closed. So nobody holds up others by keeping connections open, and the health check
 // and the kill switch are always reached. Who is not signed in has little room, by address
-// (of IPv6 by /64) and in all. A connection of a person counts for the person. Those of
-// trusted proxies carry many people, so they only count in all.
+// (of IPv6 by /64) and in all. A connection of a person counts for the person; and while the
+// session of a genuine cookie is read, for the cookie, so that many people who come at once
+// do not close each other's. Those of trusted proxies carry many people, so they only count
+// in all.
 type bounds struct{ each, all int }
 
 var (
@@ -61,14 +63,14 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &connection{Conn: accepted}
-	within, holder := &l.server.visitors, ""
+	within := &l.server.visitors
 	if address, err := netip.ParseAddrPort(accepted.RemoteAddr().String()); err == nil {
-		holder, _ = auth.Sources(address.Addr().String())
+		c.from, _ = auth.Sources(address.Addr().String())
 		if isAmong(l.server.TrustedProxies, address.Addr()) {
 			within = &l.server.proxies
 		}
 	}
-	within.add(c, holder)
+	within.add(c, c.from)
 	return c, nil
 }
 
@@ -86,9 +88,11 @@ type connectionKey struct{}
 // connection is a connection that counts.
 type connection struct {
 	net.Conn
+	from   string // its address, or network
 	mutex  sync.Mutex
 	closed bool
 	counts *connections // in which it is
+	holder string       // among them
 	leave  func()       // these
 }
 
@@ -105,13 +109,13 @@ func (c *connection) Close() error {
 }
 
 // move has it count there, and no longer where it did.
-func (c *connection) move(to *connections, leave func()) {
+func (c *connection) move(to *connections, holder string, leave func()) {
 	c.mutex.Lock()
 	was := c.leave
 	if c.closed { // while it was moved
 		was = leave
 	} else {
-		c.counts, c.leave = to, leave
+		c.counts, c.holder, c.leave = to, holder, leave
 	}
 	c.mutex.Unlock()
 	if was != nil {
@@ -119,11 +123,11 @@ func (c *connection) move(to *connections, leave func()) {
 	}
 }
 
-// in returns where it counts.
-func (c *connection) in() *connections {
+// in returns where it counts, and for whom.
+func (c *connection) in() (class *connections, holder string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.counts
+	return c.counts, c.holder
 }
 
 // connections are those of one class, the oldest first.
@@ -161,7 +165,7 @@ func (cs *connections) add(c *connection, holder string) {
 		oldest = cs.open.Front().Value.(held).connection
 	}
 	cs.mutex.Unlock()
-	c.move(cs, func() {
+	c.move(cs, holder, func() {
 		cs.mutex.Lock()
 		defer cs.mutex.Unlock()
 		cs.open.Remove(inAll)
@@ -174,10 +178,33 @@ func (cs *connections) add(c *connection, holder string) {
 	}
 }
 
+// recognise reads the session of a request, and counts its connection for who has it.
+func (s *Server) recognise(v *request) error {
+	c, is := v.Request().Context().Value(connectionKey{}).(*connection)
+	if !is {
+		return s.sessions.recognise(v)
+	}
+	if class, _ := c.in(); class == &s.visitors {
+		if cookie := s.sessions.cookieOf(v.Request()); cookie != "" {
+			s.people.add(c, tokenHash(cookie))
+		}
+	}
+	err := s.sessions.recognise(v)
+	if class, _ := c.in(); err == nil && class == &s.people && !v.signedIn() {
+		s.visitors.add(c, c.from)
+	} else if v.signedIn() {
+		s.belongs(v.Request(), v.user.ID)
+	}
+	return err
+}
+
 // belongs counts the connection of a request for a person.
 func (s *Server) belongs(r *http.Request, person string) {
 	c, is := r.Context().Value(connectionKey{}).(*connection)
-	if is && c.in() == &s.visitors {
+	if !is {
+		return
+	}
+	if class, holder := c.in(); class != nil && class != &s.proxies && holder != person {
 		s.people.add(c, person)
 	}
 }

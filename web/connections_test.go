@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -83,6 +84,43 @@ func TestAllVisitorsHaveFewConnections(t *testing.T) {
 		"the oldest is closed right after a new one is accepted")
 	require.Equal(t, http.StatusSeeOther, admin.post("/sending/stop", "reason", "why").StatusCode)
 	require.Equal(t, http.StatusSeeOther, c.browser().post("/login", "username", "admin", "password", jobstest.Password).StatusCode)
+}
+
+// People who come at once are not taken for visitors while their sessions are read.
+func TestPeopleMayComeAtOnce(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	b := c.as(auth.Operator)
+	b.client.CloseIdleConnections()
+	require.Eventually(t, func() bool { return c.web.people.count() == 0 }, 10*time.Second, time.Millisecond)
+	var reading []*sql.Rows // on all connections to the database there are
+	for range 8 {
+		rows, err := c.store.DB.Reader().QueryContext(t.Context(), `SELECT id FROM users`)
+		require.NoError(t, err)
+		reading = append(reading, rows)
+	}
+	var open []*net.TCPConn
+	for i := range boundsOfVisitors.each + 40 {
+		open = append(open, b.unread("/jobs"))
+		require.Eventually(t, func() bool { return c.web.people.count() == i+1 }, 10*time.Second, time.Millisecond)
+	}
+	for _, rows := range reading {
+		require.NoError(t, rows.Close())
+	}
+	for _, conn := range open {
+		require.Equal(t, http.StatusOK, mustRead(t, conn).StatusCode)
+	}
+}
+
+func TestWhoHasSignedOutIsAVisitor(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	b := c.as(auth.Operator)
+	cookie := b.cookie().String()
+	require.Equal(t, "/login", b.post("/logout").location())
+	b.client.CloseIdleConnections()
+	old := c.browser()
+	old.headers.Set("Cookie", cookie)
+	require.Equal(t, http.StatusSeeOther, old.get("/jobs").StatusCode)
+	require.Eventually(t, func() bool { return c.web.people.count() == 0 && c.web.visitors.count() == 1 }, 10*time.Second, time.Millisecond)
 }
 
 func TestTheOldestConnectionIsClosed(t *testing.T) {

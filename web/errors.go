@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -48,6 +49,7 @@ func (s *Server) fail(v *request, err error) {
 		}
 		err = auth.FaultNoSession.Because(err)
 		v.SetRequest(v.Request().WithContext(context.WithoutCancel(ctx))) // so that it can be said
+		http.NewResponseController(v.Response()).SetWriteDeadline(time.Now().Add(s.PaceWait))
 	} else if ctx.Err() != nil && (errors.Is(err, context.Canceled) || v.Response().Committed) {
 		return // nobody is there to read an answer
 	}

@@ -1,30 +1,23 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
 	"tagsweep/web/templates"
-	"tagsweep/web/templates/messages"
 )
 
 const (
 	pollEvery     = time.Second
-	heartbeat     = 15 * time.Second
 	publishAtOnce = 50 // watchers
 	publishPause  = 20 * time.Millisecond
 )
@@ -46,44 +39,8 @@ type live struct {
 type topic struct {
 	watchers map[chan *published]bool
 	latest   *published
+	views    int64 // so far
 	stop     context.CancelFunc
-}
-
-// published is the content of a job's page at one moment. It is rendered once for each
-// audience.
-type published struct {
-	templates.JobView
-	mutex    sync.Mutex
-	rendered map[audience][]rendered
-}
-
-// audience is a group of watchers who see the same page.
-type audience struct {
-	language *messages.Text
-	role     auth.Role
-	address  string
-}
-
-// rendered is a part of a page, ready to send.
-type rendered struct{ id, html string }
-
-// parts returns the parts of the page for an audience.
-func (p *published) parts(ctx context.Context, a audience, of func() []templates.Part) ([]rendered, error) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if all, done := p.rendered[a]; done {
-		return all, nil
-	}
-	var all []rendered
-	for _, part := range of() {
-		var html strings.Builder
-		if err := templates.Partial(part).Render(ctx, &html); err != nil {
-			return nil, err
-		}
-		all = append(all, rendered{part.ID, html.String()})
-	}
-	p.rendered[a] = all
-	return all, nil
 }
 
 func newLive(c Config, status *statusCache) *live {
@@ -273,7 +230,8 @@ func (l *live) step(ctx context.Context, id string, last templates.JobView) (tem
 // It sends to a few watchers at a time, so that rendering does not delay calls.
 func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 	l.mu.Lock()
-	latest := &published{JobView: view, rendered: map[audience][]rendered{}}
+	t.views++
+	latest := &published{JobView: view, number: t.views, rendered: map[audience][]rendered{}, events: map[change][]byte{}}
 	t.latest = latest
 	watchers := slices.Collect(maps.Keys(t.watchers))
 	l.mu.Unlock()
@@ -295,88 +253,4 @@ func (l *live) publish(ctx context.Context, t *topic, view templates.JobView) {
 			}
 		}
 	}
-}
-
-// followJob streams the changes of a job's page.
-func (s *Server) followJob(v *request) error {
-	defer s.hold(v)()
-	ctx := v.Request().Context()
-	j, err := s.Jobs.Get(ctx, v.Param("id"))
-	if err != nil {
-		return err
-	}
-	h := v.Response().Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // a proxy must not hold events back
-	v.Response().WriteHeader(http.StatusOK)
-	reading := v.QueryParam("reading") != "" // the page shows how far the file has been read, and ends with that
-	stream := eventStream{v: v, connection: http.NewResponseController(v.Response()), sent: map[string]string{}}
-	views, leave := s.live.watch(j.ID)
-	defer leave()
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.live.ended.Done():
-			return nil
-		case <-beat.C:
-			err = stream.write(": still here\n\n")
-		case view := <-views:
-			over := !view.Live() || reading && view.Job.State != jobs.Reading
-			page := s.view(v, "jobs")
-			page.OfApp(view.Job.AppID)
-			parts := templates.Parts
-			if reading {
-				parts = templates.ReadingParts
-			}
-			if !reading || !over {
-				err = stream.send(view, audience{page.Text, page.User.Role, page.Here}, func() []templates.Part { return parts(page, view.JobView) })
-			}
-			if err == nil && over {
-				return stream.write("event: done\ndata: done\n\n")
-			}
-		}
-		if err != nil {
-			return nil // the watcher is gone
-		}
-	}
-}
-
-// eventStream remembers the sent parts, and sends only changed ones.
-type eventStream struct {
-	v          *request
-	connection *http.ResponseController
-	sent       map[string]string
-}
-
-func (e *eventStream) send(view *published, to audience, of func() []templates.Part) error {
-	parts, err := view.parts(e.v.Request().Context(), to, of)
-	if err != nil {
-		return err
-	}
-	var changed bytes.Buffer
-	for _, part := range parts {
-		if e.sent[part.id] != part.html {
-			e.sent[part.id] = part.html
-			changed.WriteString(part.html)
-		}
-	}
-	if changed.Len() == 0 {
-		return nil
-	}
-	var event bytes.Buffer
-	for line := range bytes.Lines(bytes.ReplaceAll(changed.Bytes(), []byte("\r"), nil)) { // a CR would end a line, too
-		fmt.Fprintf(&event, "data: %s\n", bytes.TrimSuffix(line, []byte("\n")))
-	}
-	event.WriteString("\n")
-	return e.write(event.String())
-}
-
-func (e *eventStream) write(text string) error {
-	if _, err := e.v.Response().Write([]byte(text)); err != nil {
-		return err
-	}
-	return e.connection.Flush()
 }

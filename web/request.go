@@ -97,11 +97,13 @@ func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 		return err
 	}
 	if !withoutSession(v) {
-		if err := s.sessions.recognise(v); err != nil {
+		if err := s.recognise(v); err != nil {
 			return err
 		}
 		if v.signedIn() {
-			s.belongs(v.Request(), v.user.ID)
+			if err := s.takeTurn(v); err != nil {
+				return err
+			}
 		}
 	}
 	return next(v)

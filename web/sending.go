@@ -20,6 +20,7 @@ import (
 
 const (
 	sendingPath   = "/sending"
+	stopPath      = sendingPath + "/stop"
 	openJobsShown = 25 // jobs of each state
 	stopsShown    = 3  // of each kind
 	reasonLongest = 300

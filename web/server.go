@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
@@ -61,6 +62,7 @@ type Server struct {
 	devices       *devices
 	refusals      *audit.Refusals
 	rights        rights
+	rates         requestRates
 
 	visitors, people, proxies connections
 }
@@ -127,7 +129,7 @@ var routes = []route{
 
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},
-	{http.MethodPost, sendingPath + "/stop", auth.Govern, (*Server).stopSending},
+	{http.MethodPost, stopPath, auth.Govern, (*Server).stopSending},
 	{http.MethodGet, restoredPath, auth.ReadJobs, (*Server).showRestored},
 	{http.MethodPost, sendingPath + "/lift", auth.Govern, (*Server).liftSending},
 
@@ -182,6 +184,7 @@ func New(c Config) (*Server, error) {
 		origin:   http.NewCrossOriginProtection(),
 		devices:  newDevices(c),
 		refusals: audit.NewRefusals(c.Audit),
+		rates:    requestRates{of: map[string]*rate.Limiter{}},
 		rights:   rights{users: c.Users, held: map[*heldRight]bool{}},
 		visitors: connections{bounds: boundsOfVisitors},
 		people:   connections{bounds: boundsOfPeople},

@@ -79,17 +79,22 @@ func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, err
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
+// cookieOf returns the secret of a genuine cookie, or "". Its session may have ended.
+func (s *sessionStore) cookieOf(r *http.Request) (secret string) {
+	cookie, err := r.Cookie(s.name)
+	if err != nil || securecookie.DecodeMulti(s.name, cookie.Value, &secret, s.codecs...) != nil {
+		return "" // made up, or of another key
+	}
+	return secret
+}
+
 // New reads the session of the cookie. IsNew means that there is none.
 func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	session.Options, session.IsNew = &s.cookie, true
-	cookie, err := r.Cookie(name)
-	if err != nil {
+	secret := s.cookieOf(r)
+	if secret == "" {
 		return session, nil
-	}
-	var secret string
-	if securecookie.DecodeMulti(name, cookie.Value, &secret, s.codecs...) != nil {
-		return session, nil // made up, or of another key: as good as none
 	}
 	record, user, err := s.users.Session(r.Context(), tokenHash(secret))
 	if auth.FaultNoSession.Is(err) {

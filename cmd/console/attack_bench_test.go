@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/accounts/filetest"
+	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs/jobstest"
+	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -123,15 +128,15 @@ func (a *attacker) again(ctx context.Context, by []*apiClient, n int, path strin
 				request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.p.address+path, nil)
 				require.NoError(a, err)
 				answer, err := by[i%len(by)].client.Do(request)
-				if err != nil {
-					continue
+				if err == nil {
+					io.Copy(io.Discard, answer.Body)
+					answer.Body.Close()
+					did.Add(1)
 				}
-				io.Copy(io.Discard, answer.Body)
-				answer.Body.Close()
-				if did.Add(1); answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable {
+				if err != nil || answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable {
 					select {
 					case <-ctx.Done():
-					case <-time.After(time.Second): // less than it is told
+					case <-time.After(time.Second): // less than it is told, or than browsers wait
 					}
 				}
 			}
@@ -192,7 +197,7 @@ func BenchmarkUnderAttack(b *testing.B) {
 					}},
 					{"refused", func(ctx context.Context, did *atomic.Int64) { a.again(ctx, []*apiClient{olga}, 1, "/users", did) }},
 					{"watchers", func(ctx context.Context, did *atomic.Int64) {
-						a.again(ctx, []*apiClient{olga}, 1_000, "/jobs/"+id+"/events", did)
+						a.again(ctx, []*apiClient{olga, adam, aida}, 1_000, "/jobs/"+id+"/events", did)
 					}},
 				} {
 					ctx, stop := context.WithCancel(b.Context())
@@ -217,6 +222,74 @@ func BenchmarkUnderAttack(b *testing.B) {
 				}
 				b.ReportMetric(peakMemory(b, p.process.Process.Pid), "MiB-peak")
 				b.ReportMetric(float64(service.Stats().Commands[tim.RemoveAllTags].Throttled), "calls-refused")
+				b.ReportMetric(0, "ns/op")
+				require.Error(b, p.stop(syscall.SIGKILL))
+			}
+		})
+	}
+}
+
+// bigWorkbook has so many accounts, each with a note that no other has.
+func bigWorkbook(b *testing.B, n int) []byte {
+	var rows, shared strings.Builder
+	dice := rand.New(rand.NewPCG(1, 2))
+	note := make([]byte, 100)
+	for i := range n {
+		for k := range note {
+			note[k] = 'a' + byte(dice.IntN(26))
+		}
+		fmt.Fprintf(&shared, `<si><t>member_%07d</t></si><si><t>%s</t></si>`, i, note)
+		fmt.Fprintf(&rows, `<row><c t="s"><v>%d</v></c><c t="s"><v>%d</v></c></row>`, 2*i, 2*i+1)
+	}
+	return []byte(filetest.BuildWorkbook(b, "", filetest.OneSheet, rows.String(), "<sst>"+shared.String()+"</sst>", filetest.Styles))
+}
+
+// The memory of a console of which 15 people ask for a big workbook's results four times each, and read nothing.
+func BenchmarkUnreadDownloads(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		b.Run(engine, func(b *testing.B) {
+			for range b.N {
+				_, simulator := simulate(b, nil)
+				p := newProgram(b, simulator, databaseOf(b, engine))
+				db, err := store.Open(b.Context(), p.database)
+				require.NoError(b, err)
+				for i := range 15 {
+					_, err := jobstest.New(db).Users.Create(b.Context(), commandLine(), fmt.Sprint("user", i), auth.Auditor, jobstest.PasswordHash)
+					require.NoError(b, err)
+				}
+				require.NoError(b, db.Close())
+				p.start()
+				olga := p.signIn("olga")
+				id := olga.draft(bigWorkbook(b, 400_000))
+				until(b, "the file is read", func() bool { return olga.job(id).State == "draft" })
+				var people []*apiClient
+				for i := range 15 {
+					people = append(people, p.signIn(fmt.Sprint("user", i)))
+				}
+				require.NoError(b, p.stop(syscall.SIGTERM)) // importing and signing in take memory, too
+				p.start()
+				for _, person := range people {
+					person.get("/jobs")
+				}
+				idle := peakMemory(b, p.process.Process.Pid)
+				at, err := url.Parse(p.address)
+				require.NoError(b, err)
+				for _, person := range people {
+					cookies := ""
+					for _, cookie := range person.client.Jar.Cookies(at) {
+						cookies += cookie.String() + "; "
+					}
+					for range 4 {
+						conn, err := net.Dial("tcp", at.Host)
+						require.NoError(b, err)
+						defer conn.Close()
+						require.NoError(b, conn.(*net.TCPConn).SetReadBuffer(64<<10))
+						fmt.Fprintf(conn, "GET /jobs/%s/results.csv HTTP/1.1\r\nHost: console\r\nCookie: %s\r\n\r\n", id, cookies)
+					}
+				}
+				<-time.After(25 * time.Second)
+				b.ReportMetric(idle, "MiB-idle")
+				b.ReportMetric(peakMemory(b, p.process.Process.Pid), "MiB-peak")
 				b.ReportMetric(0, "ns/op")
 				require.Error(b, p.stop(syscall.SIGKILL))
 			}
