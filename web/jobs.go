@@ -148,9 +148,6 @@ func (s *Server) review(v *request, j jobs.Job, f *fault.Error) (r templates.Rev
 		return r, err
 	}
 	defer end()
-	if err := s.needsFileOf(v, j); err != nil {
-		return r, err
-	}
 	ctx := v.Request().Context()
 	if r.Understood, err = s.Jobs.Understanding(ctx, j.ID); err != nil {
 		return r, err

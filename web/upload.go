@@ -94,7 +94,7 @@ func (s *Server) createJob(v *request) error {
 		err = errors.Join(err, s.noteRefusedUpload(v, up, f))
 	}
 	if err == nil {
-		err = task.Need(v.Request().Context(), needs(up.content()))
+		err = task.Work(v.Request().Context())
 	}
 	var j jobs.Job
 	if err == nil {

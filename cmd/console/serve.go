@@ -104,6 +104,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 		return nil, err
 	}
 	con.jobs.Serve(app.ID)
+	con.jobs.UseTempDir(folder)
 	if err = warnStranded(ctx, con.jobs, s.log); err != nil {
 		return nil, err
 	}

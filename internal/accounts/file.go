@@ -3,7 +3,11 @@ package accounts
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 
 	"tagsweep/internal/accounts/archive"
@@ -16,19 +20,23 @@ const unpackedBytes = 2 << 30
 // file is an upload with its packing undone: text, or a workbook.
 type file struct {
 	source   *archive.Source
-	limit    int64              // of what it may unpack to
+	limit    int64 // of what it may unpack to
+	tempDir  string
+	whole    *os.File           // a workbook that was in an archive
 	tags     bool               // it is to have a column of tags
 	packed   *archive.File      // nil: it is no archive
 	book     *workbook.Workbook // nil: it is text
 	progress archive.Progress
 }
 
-// openFile finds out what an upload holds.
-func openFile(r *io.SectionReader, limit int64) (*file, error) {
-	if limit == 0 {
-		limit = unpackedBytes
-	}
-	f := &file{source: archive.NewSource(r), limit: limit}
+// openFile finds out what an upload holds. Call close.
+func openFile(r *io.SectionReader, o Options) (_ *file, err error) {
+	f := &file{source: archive.NewSource(r), limit: cmp.Or(o.UnpackedBytes, unpackedBytes), tempDir: o.TempDir}
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
 	head, err := text.ReadHead(f.source.Stream())
 	if err != nil {
 		return nil, err
@@ -38,13 +46,13 @@ func openFile(r *io.SectionReader, limit int64) (*file, error) {
 	case "":
 		return f, nil
 	case gzipped:
-		f.packed, err = archive.Gzip(f.source, limit, &f.progress)
+		f.packed, err = archive.Gzip(f.source, f.limit, &f.progress)
 	case zipped:
 		var z *archive.ZIP
 		if z, err = f.zip(f.source); err != nil || f.book != nil {
 			return f, err
 		}
-		f.packed, err = z.Single(limit, &f.progress)
+		f.packed, err = z.Single(f.limit, &f.progress)
 	default:
 		err = refuse(format, f.source.Stream())
 	}
@@ -54,8 +62,19 @@ func openFile(r *io.SectionReader, limit int64) (*file, error) {
 	return f, f.inside()
 }
 
+// close gives back what reading needed.
+func (f *file) close() (err error) {
+	if f.book != nil {
+		err = f.book.Close()
+	}
+	if f.whole != nil {
+		err = errors.Join(err, f.whole.Close())
+	}
+	return err
+}
+
 // inside looks at the one file of an archive: text, or a workbook, which is then
-// held in memory, because it is read at any place.
+// unpacked into a temporary file, because it is read at any place.
 func (f *file) inside() error {
 	r, err := f.packed.Open()
 	if err != nil {
@@ -70,14 +89,22 @@ func (f *file) inside() error {
 	if format == "" {
 		return nil
 	} else if format == zipped {
-		whole, err := io.ReadAll(io.LimitReader(all, workbook.MaxBytes+1))
-		if err != nil {
+		if f.whole, err = os.CreateTemp(f.tempDir, "workbook-*"); err != nil {
+			return err
+		}
+		if err := os.Remove(f.whole.Name()); err != nil { // accounts do not outlive a console that is killed
+			return err
+		}
+		size, err := io.Copy(f.whole, io.LimitReader(all, workbook.MaxBytes+1))
+		if _, is := errors.AsType[*fs.PathError](err); is {
+			return err // of the temporary file
+		} else if err != nil {
 			return f.source.Explain(err)
 		}
-		if len(whole) > workbook.MaxBytes {
+		if size > workbook.MaxBytes {
 			return workbook.Large()
 		}
-		_, err = f.zip(archive.NewSource(io.NewSectionReader(bytes.NewReader(whole), 0, int64(len(whole)))))
+		_, err = f.zip(archive.NewSource(io.NewSectionReader(f.whole, 0, size)))
 		if err != nil || f.book != nil {
 			return err
 		}
@@ -119,7 +146,7 @@ func refuse(format string, r io.Reader) error {
 
 func (f *file) openWorkbook(z *archive.ZIP) (err error) {
 	limits := workbook.Limits{Columns: MaxColumns, RowBytes: text.MaxRecord, Unpacked: f.limit}
-	if f.book, err = workbook.Open(z, limits, &f.progress); err == nil && len(f.book.Sheets) == 0 {
+	if f.book, err = workbook.Open(z, limits, f.tempDir, &f.progress); err == nil && len(f.book.Sheets) == 0 {
 		err = FaultEmpty.With()
 	}
 	return err

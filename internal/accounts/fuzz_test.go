@@ -177,7 +177,7 @@ func readsTheSameAgain(t *testing.T, file []byte, rows []Row, u Understanding, u
 }
 
 func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := openFile(filetest.Section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), Options{UnpackedBytes: unpacked})
 	require.NoError(t, err)
 	r, err := in.open()
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func standInText(t *testing.T, file []byte, rows []Row, u Understanding, unpacke
 // standInSheet: every row of the sheet that is not blank is there once, and an
 // account is what its cell holds.
 func standInSheet(t *testing.T, file []byte, rows []Row, u Understanding, unpacked int64) {
-	in, err := openFile(filetest.Section(string(file)), unpacked)
+	in, err := openFile(filetest.Section(string(file)), Options{UnpackedBytes: unpacked})
 	require.NoError(t, err)
 	sheet, _ := in.book.Sheet(u.firstSheet())
 	s, err := in.book.Rows(sheet)

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"errors"
 	"io"
 	"slices"
 )
@@ -9,6 +10,7 @@ import (
 type Options struct {
 	AccountBytes  int            // the longest account; 0 means UserIDBytes
 	UnpackedBytes int64          // the most an archive or a workbook may unpack to; 0 means 2 GB
+	TempDir       string         // for temporary files; "" = the system's
 	Choices       Choices        // what a person says about the file
 	Tags          bool           // the file is to have a column of tags; not looked at with Understood
 	Understood    *Understanding // read exactly as before: nothing is detected, Choices are not looked at
@@ -36,10 +38,18 @@ func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	if limit == 0 {
 		limit = UserIDBytes
 	}
-	f, err := openFile(r, o.UnpackedBytes)
+	f, err := openFile(r, o)
 	if err != nil {
 		return nil, err
 	}
+	rd, err := f.reader(o, limit)
+	if err != nil {
+		f.close()
+	}
+	return rd, err
+}
+
+func (f *file) reader(o Options, limit int) (_ *Reader, err error) {
 	f.tags = o.Tags
 	var u Understanding
 	if o.Understood != nil {
@@ -56,7 +66,7 @@ func Open(r *io.SectionReader, o Options) (*Reader, error) {
 	}
 	first, err := rd.read()
 	if err != nil {
-		rd.Close()
+		rd.closer.Close()
 		if err == io.EOF {
 			return nil, FaultEmpty.With()
 		}
@@ -155,4 +165,4 @@ func (r *Reader) Read() int {
 }
 
 // Close gives back what reading needed; the file stays open.
-func (r *Reader) Close() error { return r.closer.Close() }
+func (r *Reader) Close() error { return errors.Join(r.closer.Close(), r.file.close()) }

@@ -1,6 +1,7 @@
 // Package heavy bounds work that costs much: exports, evidence packs, searches and reading
-// files. So many at once, for each person and in all, so much memory, and fewer processors
-// than the machine has, so that running jobs and the kill switch are not held up.
+// files. So many at once, for each person and in all, and fewer processors than the machine
+// has, so that running jobs and the kill switch are not held up. Each of them takes little
+// memory, whatever it reads.
 package heavy
 
 import (
@@ -29,22 +30,16 @@ const RetryAfter = 5 * time.Second
 const (
 	ownTasks = 4
 	allTasks = 24
-	patience = 3 * time.Second       // until there is room
-	lately   = 30 * time.Second      // until there is more memory, for work that has begun
+	patience = 3 * time.Second
 	slice    = 10 * time.Millisecond // of a processor, before others have their turn
-)
-
-// Memory of a task, in MiB, and what there is for all of them.
-const (
-	Light     = 4
-	Workbook  = 160 // the texts that its cells share are held
-	allMemory = 512
 )
 
 // Limits are shared by all heavy work of a console. Its methods may be called at the same
 // time.
 type Limits struct {
-	tasks, memory, processors *semaphore.Weighted
+	Patience time.Duration // until there is room; New sets 3 s
+
+	tasks, processors *semaphore.Weighted
 
 	mutex  sync.Mutex
 	people map[string]*person
@@ -59,8 +54,8 @@ type person struct {
 // New returns the limits of a console.
 func New() *Limits {
 	return &Limits{
+		Patience:   patience,
 		tasks:      semaphore.NewWeighted(allTasks),
-		memory:     semaphore.NewWeighted(allMemory),
 		processors: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))),
 		people:     map[string]*person{},
 	}
@@ -74,22 +69,19 @@ type Task struct {
 	since  time.Time // since when it has a processor; zero: it has none
 }
 
-// Begin finds room and a processor for work of a person, which takes so much memory. It
-// returns FaultOwn or FaultFull when there is none, or the error of ctx. Call End.
-func (l *Limits) Begin(ctx context.Context, who string, memory int64) (*Task, error) {
-	within, cancel := context.WithTimeout(ctx, patience)
+// Begin finds room and a processor for work of a person. It returns FaultOwn or FaultFull
+// when there is none, or the error of ctx. Call End.
+func (l *Limits) Begin(ctx context.Context, who string) (*Task, error) {
+	within, cancel := context.WithTimeout(ctx, l.Patience)
 	defer cancel()
 	t := &Task{limits: l}
 	own := l.enter(who)
 	t.ends = append(t.ends, func() { l.leave(who) })
 	full := FaultOwn.With(ownTasks)
-	err := t.take(within, own, 1)
+	err := t.take(within, own)
 	if err == nil {
 		full = FaultFull.With()
-		err = t.take(within, l.tasks, 1)
-	}
-	if err == nil {
-		err = t.take(within, l.memory, memory)
+		err = t.take(within, l.tasks)
 	}
 	if err == nil {
 		err = t.Work(within)
@@ -123,24 +115,10 @@ func Of(ctx context.Context) *Task {
 	return t
 }
 
-// Need is more memory that the task takes. It returns FaultFull when there is none.
-func (t *Task) Need(ctx context.Context, memory int64) error {
-	if t == nil {
-		return nil
-	}
-	t.Rest()
-	within, cancel := context.WithTimeout(ctx, lately)
-	defer cancel()
-	if err := t.take(within, t.limits.memory, memory); err != nil {
-		return FaultFull.Because(err)
-	}
-	return t.Work(ctx)
-}
-
-func (t *Task) take(ctx context.Context, from *semaphore.Weighted, n int64) error {
-	err := from.Acquire(ctx, n)
+func (t *Task) take(ctx context.Context, from *semaphore.Weighted) error {
+	err := from.Acquire(ctx, 1)
 	if err == nil {
-		t.ends = append(t.ends, func() { from.Release(n) })
+		t.ends = append(t.ends, func() { from.Release(1) })
 	}
 	return err
 }

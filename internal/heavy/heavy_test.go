@@ -18,21 +18,21 @@ func TestTasksOfAPersonAreBounded(t *testing.T) {
 		l := New()
 		var tasks []*Task
 		for range ownTasks {
-			task, err := l.Begin(t.Context(), "ann", Light)
+			task, err := l.Begin(t.Context(), "ann")
 			require.NoError(t, err)
 			task.Rest() // its client does not read
 			tasks = append(tasks, task)
 		}
-		_, err := l.Begin(t.Context(), "ann", Light)
+		_, err := l.Begin(t.Context(), "ann")
 		require.True(t, FaultOwn.Is(err), "%v", err)
-		other, err := l.Begin(t.Context(), "bob", Light)
+		other, err := l.Begin(t.Context(), "bob")
 		require.NoError(t, err)
 		other.End()
 		go func() {
 			time.Sleep(patience / 2)
 			tasks[0].End()
 		}()
-		task, err := l.Begin(t.Context(), "ann", Light)
+		task, err := l.Begin(t.Context(), "ann")
 		require.NoError(t, err, "a moment is waited for room")
 		task.End()
 		for _, task := range tasks {
@@ -45,27 +45,25 @@ func TestTasksOfAPersonAreBounded(t *testing.T) {
 }
 
 func TestAllTasksAreBounded(t *testing.T) {
-	for memory, want := range map[int64]int{Light: allTasks, Workbook: allMemory / Workbook} {
-		synctest.Test(t, func(t *testing.T) {
-			l, begun := New(), 0
-			for i := range 100 {
-				task, err := l.Begin(t.Context(), fmt.Sprint(i), memory)
-				if err != nil {
-					require.True(t, FaultFull.Is(err), "%v", err)
-					continue
-				}
-				defer task.End()
-				task.Rest()
-				begun++
+	synctest.Test(t, func(t *testing.T) {
+		l, begun := New(), 0
+		for i := range 100 {
+			task, err := l.Begin(t.Context(), fmt.Sprint(i))
+			if err != nil {
+				require.True(t, FaultFull.Is(err), "%v", err)
+				continue
 			}
-			require.Equal(t, want, begun)
-			ended, end := context.WithCancel(t.Context())
-			end()
-			_, err := l.Begin(ended, "x", memory)
-			require.ErrorIs(t, err, context.Canceled)
-			require.Empty(t, l.people["x"])
-		})
-	}
+			defer task.End()
+			task.Rest()
+			begun++
+		}
+		require.Equal(t, allTasks, begun)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_, err := l.Begin(ended, "x")
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, l.people["x"])
+	})
 }
 
 func TestFewerComputeThanThereAreProcessors(t *testing.T) {
@@ -78,7 +76,7 @@ func TestFewerComputeThanThereAreProcessors(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range turns {
 			all.Go(func() {
-				task, err := l.Begin(ctx, fmt.Sprint(i), Light)
+				task, err := l.Begin(ctx, fmt.Sprint(i))
 				if err != nil {
 					return
 				}

@@ -44,12 +44,16 @@ type Jobs struct {
 	log       *audit.Log
 	snapshots *snapshot.Snapshots
 	serves    string // the id of an app; "": see Serve
+	tempDir   string // see UseTempDir
 
 	reports reports // of running jobs
 
 	protectedMu sync.Mutex
 	protected   map[string]protectedList // by app, as last read
 }
+
+// UseTempDir says in which folder files are parsed; without it, in the system's.
+func (s *Jobs) UseTempDir(folder string) { s.tempDir = folder }
 
 // New returns the jobs of a database. What changes them is recorded in the log,
 // which finds out with AppOf of which app a job is.

@@ -183,7 +183,8 @@ func (i *Importer) parse(ctx context.Context, im *Import) (read Imported, err er
 // open detects how the file is to be read, unless a person said it, of this
 // file or of an earlier one with the same header.
 func (i *Importer) open(ctx context.Context, im *Import) (*accounts.Reader, *Mapping, error) {
-	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: im.Choices, Understood: im.Understood}
+	options := accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: im.Choices, Understood: im.Understood,
+		TempDir: i.TempDir}
 	detected, err := accounts.Open(im.File, options)
 	if err != nil || im.Understood != nil || !im.Choices.IsZero() {
 		return detected, nil, err
@@ -213,7 +214,8 @@ func (i *Importer) openMapped(ctx context.Context, im *Import, shape string) (*a
 		if choices.IsZero() {
 			break
 		}
-		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: choices})
+		rows, err := accounts.Open(im.File, accounts.Options{AccountBytes: im.AccountBytes, Tags: im.tagColumn(), Choices: choices,
+			TempDir: i.TempDir})
 		switch {
 		case fault.KindOf(err) != 0:
 			continue

@@ -39,7 +39,8 @@ func (s *Jobs) Create(ctx context.Context, by audit.Actor, n Upload) (created Jo
 	if !n.Kind.Tagged() {
 		n.Choices.TagColumn = 0
 	}
-	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: n.Kind.Tagged()})
+	rows, err := accounts.Open(n.File, accounts.Options{AccountBytes: n.AccountBytes, Choices: n.Choices, Tags: n.Kind.Tagged(),
+		TempDir: s.tempDir})
 	if err == nil {
 		err = rows.Close()
 	}

@@ -115,7 +115,7 @@ func (s *Jobs) openFile(ctx context.Context, jobID string) (*uploadedFile, error
 
 func (s *Jobs) storedFileOf(ctx context.Context, j Job) (*io.SectionReader, accounts.Options, error) {
 	file, err := s.File(ctx, j)
-	return file, accounts.Options{AccountBytes: j.AccountBytes, Tags: j.tagColumn()}, err
+	return file, accounts.Options{AccountBytes: j.AccountBytes, Tags: j.tagColumn(), TempDir: s.tempDir}, err
 }
 
 // cells returns the cells of a row; ask for rows in ascending order.

@@ -86,7 +86,7 @@ func (s *Jobs) Undo(ctx context.Context, by audit.Actor, jobID string, u UndoReq
 	}
 	var list *undoList
 	if u.List != nil {
-		if list, err = readList(u.List, of.AccountBytes); err != nil {
+		if list, err = readList(u.List, of.AccountBytes, tempDir); err != nil {
 			return derived, err
 		}
 		details["list"] = map[string]any{"file": store.Clean(u.ListName, 300), "sha256": list.sha256, "bytes": u.List.Size(),
@@ -154,7 +154,7 @@ func (l *undoList) holds(account string) bool {
 }
 
 // readList reads a file of accounts of any form that jobs are uploaded in.
-func readList(file *io.SectionReader, longest int) (*undoList, error) {
+func readList(file *io.SectionReader, longest int, tempDir string) (*undoList, error) {
 	digest, err := digestOf(file)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func readList(file *io.SectionReader, longest int) (*undoList, error) {
 	list := &undoList{accounts: map[string]struct{}{}, sha256: digest}
 	answers := accounts.AcceptAll() // only accounts of the job count
 	delete(answers, accounts.SeveralValues)
-	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest, Choices: accounts.Choices{Rows: answers}})
+	rows, err := accounts.Open(file, accounts.Options{AccountBytes: longest, Choices: accounts.Choices{Rows: answers}, TempDir: tempDir})
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,15 @@ func (s *Source) ReadAt(b []byte, at int64) (int, error) {
 // Stream reads the source from its beginning.
 func (s *Source) Stream() *io.SectionReader { return io.NewSectionReader(s, 0, s.Size()) }
 
+// Failed notes another error that is no damage of the file, such as of a full disk, and
+// returns it.
+func (s *Source) Failed(err error) error {
+	if err != nil {
+		s.err = err
+	}
+	return err
+}
+
 // Explain returns the error of reading the source if that failed, err if it is a
 // fault, and else FaultDamaged because of err.
 func (s *Source) Explain(err error) error {

@@ -21,7 +21,7 @@ var someRows = filetest.Texted("account") + filetest.Numbers("5")
 func open(t require.TestingT, file string, unpacked int64) (*Workbook, error) {
 	z, err := archive.OpenZIP(archive.NewSource(filetest.Section(file)))
 	require.NoError(t, err)
-	return Open(z, Limits{Columns: 100, RowBytes: 64 << 10, Unpacked: unpacked}, new(archive.Progress))
+	return Open(z, Limits{Columns: 100, RowBytes: 64 << 10, Unpacked: unpacked}, "", new(archive.Progress))
 }
 
 // firstRows looks for the first row of each sheet.

@@ -200,7 +200,7 @@ func TestManyColumnsAreRead(t *testing.T) {
 	}
 	z, err := archive.OpenZIP(archive.NewSource(filetest.Section(filetest.Sheet(t, row+"</row>"))))
 	require.NoError(t, err)
-	w, err := Open(z, Limits{Columns: 1000, RowBytes: 64 << 10, Unpacked: 1 << 20}, new(archive.Progress))
+	w, err := Open(z, Limits{Columns: 1000, RowBytes: 64 << 10, Unpacked: 1 << 20}, "", new(archive.Progress))
 	require.NoError(t, err)
 	rows, err := w.Rows(w.Sheets[0])
 	require.NoError(t, err)

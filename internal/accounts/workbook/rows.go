@@ -241,8 +241,13 @@ func (s *Rows) cell(start xml.StartElement, value string) (Cell, error) {
 			return Cell{}, nil
 		}
 		i, err := strconv.Atoi(strings.TrimSpace(value))
-		text, ok := s.book.shared.at(i)
-		if err != nil || !ok {
+		if err != nil {
+			return Cell{}, errShared
+		}
+		text, ok, err := s.book.shared.at(i)
+		if err != nil {
+			return Cell{}, s.book.zip.Failed(err)
+		} else if !ok {
 			return Cell{}, errShared
 		}
 		// A short cell may refer to a long text again and again.

@@ -21,7 +21,7 @@
 //     not understood, is not there, or has over 255 bytes, shows something else.
 //
 // Workbooks are read up to 64 MiB, and with as much text that cells share, which
-// is held in memory; such a text counts as unpacked in every cell. All that is
+// is held in a temporary file; such a text counts as unpacked in every cell. All that is
 // unpacked before the rows are read is at most 256 MiB. 1000 sheets with names of
 // their own, 5000 number formats, 100,000 styles, and 10,000 relations of a part
 // are the most. A part that is damaged or out of order is a fault: no row is lost
@@ -47,7 +47,7 @@ const MaxBytes = 64 << 20
 
 const (
 	openingBytes = 256 << 20 // unpacked before the rows are read
-	sharedBytes  = MaxBytes  // of the texts that cells share, held in memory
+	sharedBytes  = MaxBytes  // of the texts that cells share
 	sharedCount  = 4 << 20
 	maxSheets    = 1000
 	maxFormats   = 5000
@@ -76,7 +76,8 @@ type Workbook struct {
 	limits    Limits
 	opening   *archive.Budget   // of the parts, until the rows are read
 	progress  *archive.Progress // of the sheet that was opened last
-	shared    textList          // of the cells
+	tempDir   string
+	shared    *textList // of the cells; nil: they share none
 	formats   []numberFormat
 	since1904 bool
 	escapes   bool // by Excel, as far as is known
@@ -95,12 +96,18 @@ func Within(z *archive.ZIP) bool {
 }
 
 // Open reads what all sheets share. Progress tells how far a sheet has been read.
-// It returns FaultLarge, the faults of the archive, or the error of its source.
-func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, error) {
+// It returns FaultLarge, the faults of the archive, or the error of its source or of the
+// folder for temporary files. Call Close.
+func Open(z *archive.ZIP, l Limits, tempDir string, progress *archive.Progress) (_ *Workbook, err error) {
 	if z.Size() > MaxBytes {
 		return nil, Large()
 	}
-	w := &Workbook{zip: z, limits: l, progress: progress}
+	w := &Workbook{zip: z, limits: l, tempDir: tempDir, progress: progress}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
 	w.opening = archive.UnpackBudget(l.Unpacked)
 	if l.Unpacked > openingBytes {
 		w.opening = archive.NewBudget(openingBytes, Large())
@@ -142,6 +149,9 @@ func Open(z *archive.ZIP, l Limits, progress *archive.Progress) (*Workbook, erro
 	return w, nil
 }
 
+// Close gives back what reading needed.
+func (w *Workbook) Close() error { return w.shared.close() }
+
 // readSheets lists the sheets that have cells; not charts.
 func (w *Workbook) readSheets(main string, related map[string]relation) error {
 	names, parts := map[string]bool{}, map[string]bool{}
@@ -179,8 +189,13 @@ func (w *Workbook) readSheets(main string, related map[string]relation) error {
 
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
 
-func (w *Workbook) readShared(name string) error {
-	return w.eachOf(name, func(p *part, e xml.StartElement) error {
+func (w *Workbook) readShared(name string) (err error) {
+	if w.shared == nil {
+		if w.shared, err = newTextList(w.tempDir); err != nil {
+			return err
+		}
+	}
+	err = w.eachOf(name, func(p *part, e xml.StartElement) error {
 		if e.Name.Local != "si" {
 			return nil
 		}
@@ -190,12 +205,15 @@ func (w *Workbook) readShared(name string) error {
 		}
 		cell := w.unescaped(text)
 		cell.Text = cell.Text[:min(len(cell.Text), w.limits.RowBytes+1)] // enough to see that its row is too long
-		w.shared.add(cell)
-		if w.shared.all.Len() > sharedBytes || len(w.shared.ends) > sharedCount {
+		if w.shared.bytes+len(cell.Text) > sharedBytes || w.shared.n == sharedCount {
 			return Large()
 		}
-		return nil
+		return w.zip.Failed(w.shared.add(cell))
 	})
+	if err == nil {
+		err = w.shared.done()
+	}
+	return err
 }
 
 // readFormats learns how the numbers of each style are shown.
