@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -110,10 +111,15 @@ func (s *Jobs) DiscardUploads(ctx context.Context, before time.Time) (int, error
 	return len(digests), err
 }
 
+// unpacker is shared by all files: it keeps what it unpacked last.
+var unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(16*chunkBytes))
+})
+
 // File opens the file of a job, byte for byte as it was uploaded. It may be read by
 // one goroutine at a time.
 func (s *Jobs) File(ctx context.Context, j Job) (*io.SectionReader, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(16*chunkBytes))
+	decoder, err := unpacker()
 	if err != nil {
 		return nil, err
 	}
