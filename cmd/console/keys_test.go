@@ -1,9 +1,11 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -32,6 +34,59 @@ func TestKeyFileMustMatchSnapshots(t *testing.T) {
 	p.settings = before
 	p.start()
 	require.NoError(t, p.stop(syscall.SIGTERM))
+}
+
+// The key is replaced, and the witness file stays where it is: it was written with the
+// earlier key. An admin looks once; then everything works with the new key.
+func TestANewKeyIsAcceptedOnce(t *testing.T) {
+	t.Parallel()
+	onEachDatabase(t, func(t *testing.T, database string) {
+		_, base := simulate(t, nil)
+		p := newProgram(t, base, database)
+		witness := filepath.Join(t.TempDir(), "witness")
+		p.settings = append(p.settings, "CONSOLE_WITNESS_FILE="+witness)
+		finished := func() (id string) {
+			olga := p.signIn("olga")
+			id = olga.draft(accountFile(150))
+			olga.start(id)
+			until(t, "the job is finished", func() bool { return olga.ended(id) })
+			return id
+		}
+		p.start()
+		finished()
+		require.NoError(t, p.stop(syscall.SIGTERM))
+		silenced(t, database)
+
+		p.settings = append(p.settings, "CONSOLE_KEY_FILE="+filepath.Join(t.TempDir(), "another.key"), "CONSOLE_NEW_KEY=true")
+		for range 2 {
+			p.start()
+			_, said := p.health()
+			require.Equal(t, []string{"stopped", "not_signed"}, []string{said.Sending, said.Log})
+			require.NoError(t, p.stop(syscall.SIGTERM))
+			silenced(t, database)
+		}
+		p.start()
+		p.lift()
+		until(t, "the new file says how far it has sent", func() bool {
+			content, err := os.ReadFile(witness)
+			require.NoError(t, err)
+			return strings.Contains(string(content), "\nsends ")
+		})
+		require.NoError(t, p.stop(syscall.SIGTERM))
+		silenced(t, database)
+		p.start()
+		_, said := p.health()
+		require.Equal(t, []string{"running", ""}, []string{said.Sending, said.Log}, "it is asked once")
+		aside, err := filepath.Glob(witness + ".damaged-*")
+		require.NoError(t, err)
+		require.Len(t, aside, 1, "the earlier file is kept")
+		id, aida := finished(), p.signIn("aida")
+		until(t, "there is a pack", func() bool {
+			answer, _ := aida.get("/jobs/" + id + "/evidence.zip")
+			return answer.StatusCode == http.StatusOK
+		})
+		require.NoError(t, p.stop(syscall.SIGTERM))
+	})
 }
 
 func TestKeyFileGivesOneKeyPerPurpose(t *testing.T) {
