@@ -100,6 +100,7 @@ type browser struct {
 	*console
 	client  *http.Client
 	headers http.Header
+	halfway func() // is called when half of a body has been read; nil: the usual way
 }
 
 func (c *console) browser() *browser {
@@ -136,6 +137,9 @@ func (b *browser) do(method, address string, body io.Reader, contentType string)
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	if b.halfway != nil {
+		return b.doSlowly(r)
 	}
 	response, err := b.client.Do(r)
 	require.NoError(b.t, err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,38 +115,62 @@ func withoutSession(v *request) bool {
 	return strings.HasPrefix(v.Request().URL.Path, "/static/") || v.Request().URL.Path == "/healthz"
 }
 
-// guard checks the permission of the route.
+// streams are the routes whose handlers read the body themselves. They ask permitAfterBody.
+var streams = []string{uploadPath, undoPath}
+
+// guard checks the permission of the route: before the body, so that it is read for nobody
+// who may not send it, and after it, because a client decides how long it takes to come.
 func (s *Server) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		v := s.requestOf(c)
 		v.needs = r.permission
-		switch {
-		case r.permission == auth.Public:
-		case !v.signedIn():
-			return auth.FaultNoSession.With()
-		case !v.user.Role.May(r.permission):
-			return s.deny(v, r)
-		}
-		if r.method == http.MethodPost && r.path != uploadPath && r.path != undoPath {
-			if err := readForm(v); err != nil {
-				return err
+		err := s.permit(v)
+		if err == nil && r.method == http.MethodPost && !slices.Contains(streams, r.path) {
+			if err = readForm(v); err == nil {
+				err = s.permitAfterBody(v)
 			}
+		}
+		if err != nil {
+			return err
 		}
 		return r.handle(s, v)
 	}
 }
 
+// permit returns FaultNoSession or FaultDenied when whoever sent the request may not use
+// its route.
+func (s *Server) permit(v *request) error {
+	switch {
+	case v.needs == auth.Public:
+		return nil
+	case !v.signedIn():
+		return auth.FaultNoSession.With()
+	case !v.user.Role.May(v.needs):
+		return s.deny(v)
+	}
+	return nil
+}
+
+// permitAfterBody is permit, once the whole body has come: meanwhile the session may have
+// ended, and its user may have been disabled or have another role.
+func (s *Server) permitAfterBody(v *request) error {
+	if err := s.sessions.recognise(v); err != nil {
+		return err
+	}
+	return s.permit(v)
+}
+
 // deny refuses a person, and records it: the first time at once, and then once a minute for
 // each permission.
-func (s *Server) deny(v *request, r route) error {
+func (s *Server) deny(v *request) error {
 	denied := audit.Entry{
 		Code:    audit.AccessDenied,
 		Actor:   v.actor(),
 		Target:  v.Request().URL.Path,
-		Details: map[string]any{"method": r.method, "permission": r.permission},
+		Details: map[string]any{"method": v.Request().Method, "permission": v.needs},
 	}
 	var err error
-	if s.refusals.Note(v.user.ID+" "+string(r.permission), denied) {
+	if s.refusals.Note(v.user.ID+" "+string(v.needs), denied) {
 		err = s.Audit.Record(v.Request().Context(), denied)
 	}
 	return auth.FaultDenied.Because(err, v.user.Role)

@@ -2,10 +2,14 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +21,89 @@ import (
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 )
+
+// doSlowly sends half of the body, and the rest once halfway has returned.
+func (b *browser) doSlowly(r *http.Request) answer {
+	b.t.Helper()
+	body, err := io.ReadAll(r.Body)
+	require.NoError(b.t, err)
+	rest := &afterwards{Reader: bytes.NewReader(body[len(body)/2:]), before: sync.OnceFunc(b.halfway)}
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), rest))
+	r.AddCookie(b.cookie())
+	got := httptest.NewRecorder()
+	b.web.Handler().ServeHTTP(got, r)
+	return answer{got.Result(), got.Body.String()}
+}
+
+// afterwards is read after something else.
+type afterwards struct {
+	io.Reader
+	before func()
+}
+
+func (a *afterwards) Read(p []byte) (int, error) {
+	a.before()
+	return a.Reader.Read(p)
+}
+
+// Whatever a person sends changes nothing if the person may no longer send it when all of it
+// has come. This holds for every route that takes a form or a file: there is no list here.
+func TestNoBodyIsUsedAfterTheRight(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		_, err := s.Users.Create(t.Context(), audit.System, "other-admin", auth.Admin, jobstest.PasswordHash)
+		require.NoError(t, err)
+		victim, err := s.Users.Create(t.Context(), audit.System, "victim", auth.Operator, jobstest.PasswordHash)
+		require.NoError(t, err)
+		_, err = s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
+		require.NoError(t, err)
+		id := c.as(auth.Admin).draft(3)
+		c.untilRead(id)
+		for _, r := range routes {
+			if r.method != http.MethodPost || r.permission == auth.Public {
+				continue
+			}
+			takings := c.takings(auth.Admin)
+			lesser := slices.IndexFunc(auth.Roles, func(role auth.Role) bool { return !role.May(r.permission) })
+			takings["signed out"] = nil
+			for name, take := range takings {
+				b, want := c.as(auth.Admin), http.StatusUnauthorized
+				who, err := s.Users.ByName(t.Context(), "admin")
+				require.NoError(t, err)
+				switch name {
+				case "signed out":
+					take = func() { require.Equal(t, http.StatusSeeOther, b.post("/logout").StatusCode) }
+				case "another role":
+					if lesser < 0 { // every role may
+						continue
+					}
+					want = http.StatusForbidden
+					take = func() { require.NoError(t, s.Users.SetRole(t.Context(), audit.System, who.ID, auth.Roles[lesser])) }
+				}
+				var before contents
+				var entries int
+				b.headers.Set("Accept", "application/json")
+				b.halfway = func() {
+					b.halfway = nil
+					take()
+					before, entries = c.contents(), c.entriesOf("admin")
+				}
+				got := b.try(r, id, victim.ID)
+				where := fmt.Sprintf("POST %s, %s", r.path, name)
+				require.Equal(t, want, got.StatusCode, where+got.body)
+				require.Equal(t, before, c.contents(), where)
+				require.Equal(t, entries, c.entriesOf("admin"), where)
+				c.give(auth.Admin)
+			}
+		}
+	})
+}
+
+// entriesOf counts what a person did, except to be refused.
+func (c *console) entriesOf(person string) int {
+	all := c.recorded(audit.Filter{Actor: person})
+	return len(slices.DeleteFunc(all, func(e audit.Entry) bool { return e.Code == audit.AccessDenied }))
+}
 
 // takings are ways in which a role's right to run jobs ends.
 func (c *console) takings(role auth.Role) map[string]func() {

@@ -133,9 +133,10 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 	return s.users.SaveSession(r.Context(), record)
 }
 
-// recognise reads the session of a request.
+// recognise reads the session of a request, and its user, as they are now.
 func (s *sessionStore) recognise(v *request) error {
-	session, err := s.Get(v.Request(), s.name)
+	v.session, v.user = nil, auth.User{}
+	session, err := s.New(v.Request(), s.name)
 	if err != nil {
 		return faultBusy.Because(err)
 	}

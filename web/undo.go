@@ -46,6 +46,9 @@ func (s *Server) undoJob(v *request) error {
 	if err != nil {
 		drain(v)
 	}
+	if ended := s.permitAfterBody(v); ended != nil {
+		return ended
+	}
 	var made jobs.Job
 	if err == nil {
 		undo := jobs.UndoRequest{

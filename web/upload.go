@@ -89,6 +89,10 @@ func (s *Server) createJob(v *request) error {
 	if rightsEnded(v.Request().Context()) {
 		return errRightsEnded
 	}
+	if ended := s.permitAfterBody(v); ended != nil {
+		drain(v)
+		return ended
+	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		drain(v)
 		err = errors.Join(err, s.noteRefusedUpload(v, up, f))
