@@ -53,32 +53,33 @@ func (l *Log) Alarm() *Alarm {
 	return l.signing.alarm
 }
 
-// raise stops signing. The first alarm stays.
-func (l *Log) raise(h head, a *Alarm) error {
-	if a == nil || l.Alarm() != nil {
+// raise stops signing for what a comparison found that began when signing had been resumed
+// so often: what is older than the last time is settled. The first alarm stays.
+func (l *Log) raise(h head, a *Alarm, resumed int) error {
+	l.signing.mutex.Lock()
+	defer l.signing.mutex.Unlock()
+	if a == nil || l.signing.alarm != nil || l.signing.resumed != resumed {
 		return nil
 	}
 	raised := *a
 	raised.At, raised.Found = l.db.Now(), h.seq
-	l.signing.mutex.Lock()
 	l.signing.alarm = &raised
-	l.signing.mutex.Unlock()
 	return l.signing.witness.saveAlarm(h.origin, raised)
 }
 
-// raiseVerified stops signing for what a verification found, unless an admin has resumed
-// signing since it began.
+// raiseVerified stops signing for what a verification found.
 func (l *Log) raiseVerified(ctx context.Context, v Verified) error {
-	if v.Alarm == "" || l.signing == nil || v.resumed != l.resumed() {
+	if v.Alarm == "" || l.signing == nil {
 		return nil
 	}
 	h, err := readHead(ctx, l.db.Reader())
 	if err != nil {
 		return err
 	}
-	return l.raise(h, &Alarm{Why: v.Alarm, Known: l.signing.witness.signedOf(h.origin).Checkpoint})
+	return l.raise(h, &Alarm{Why: v.Alarm, Known: l.signing.witness.signedOf(h.origin).Checkpoint}, v.resumed)
 }
 
+// resumed is how often an admin resumed signing. Ask before you ask what was signed.
 func (l *Log) resumed() int {
 	l.signing.mutex.Lock()
 	defer l.signing.mutex.Unlock()
@@ -142,13 +143,13 @@ func (l *Log) ResumeSigning(ctx context.Context, by Actor, reason string) error 
 	if err != nil {
 		return err
 	}
+	l.signing.mutex.Lock()
+	defer l.signing.mutex.Unlock()
 	if err := l.signing.witness.accept(c, note, before, l.db.Now()); err != nil {
 		return err
 	}
-	l.signing.mutex.Lock()
 	l.signing.alarm = nil
 	l.signing.resumed++
-	l.signing.mutex.Unlock()
 	return nil
 }
 

@@ -85,13 +85,14 @@ func (l *Log) CompareLines(ctx context.Context) error {
 		if err != nil || l.Alarm() != nil {
 			return err
 		}
+		resumed := l.resumed()
 		known := l.signing.witness.signedOf(h.origin)
 		if known.note == "" {
 			return nil
 		}
 		tree, err := l.treeOfLines(ctx, tx, known.Size, l.signing.witness.acceptedOf(h.origin))
 		if err == nil && tree.Root() != known.Root {
-			err = l.raise(h, &Alarm{Why: Changed, Known: known.Checkpoint})
+			err = l.raise(h, &Alarm{Why: Changed, Known: known.Checkpoint}, resumed)
 		}
 		return err
 	})

@@ -55,7 +55,7 @@ func (l *Log) SignWith(ctx context.Context, w *Witness, files ...string) error {
 	case err != nil:
 		return err
 	case found != nil:
-		return l.raise(h, found)
+		return l.raise(h, found, 0)
 	case w.signedOf(h.origin).note == "" && w.lock != nil:
 		return w.begin(h.origin, l.db.Now())
 	}
@@ -114,12 +114,13 @@ func (l *Log) sign(ctx context.Context, tx *store.Tx, h head) (signed bool, err 
 	if l.signing == nil || l.Paused() != nil {
 		return false, nil
 	}
+	resumed := l.resumed()
 	found, err := l.compare(ctx, tx, h, l.signing.witness.signedOf(h.origin))
 	if err != nil {
 		return false, err
 	}
 	if found != nil {
-		return false, l.raise(h, found)
+		return false, l.raise(h, found, resumed)
 	}
 	tree, err := TreeAt(h.seq, h.edge)
 	if err != nil {
@@ -193,6 +194,7 @@ func (l *Log) witnessNewest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	resumed := l.resumed()
 	known := l.signing.witness.signedOf(h.origin) // before the log is read, which may grow meanwhile
 	return l.db.ReadTx(ctx, func(tx *store.Tx) error {
 		h, err := readHead(ctx, tx)
@@ -200,7 +202,7 @@ func (l *Log) witnessNewest(ctx context.Context) error {
 			return err
 		}
 		if found, err := l.compare(ctx, tx, h, known); err != nil || found != nil {
-			return errors.Join(err, l.raise(h, found))
+			return errors.Join(err, l.raise(h, found, resumed))
 		}
 		newest, err := newestCheckpoint(ctx, tx)
 		if err != nil || newest.Note == "" {
@@ -219,7 +221,7 @@ func (l *Log) witnessNewest(ctx context.Context) error {
 			return err
 		}
 		if is, err := l.continues(ctx, tx, c, tree); err != nil || !is {
-			return errors.Join(err, l.raise(h, &Alarm{Why: Changed, Known: c}))
+			return errors.Join(err, l.raise(h, &Alarm{Why: Changed, Known: c}, resumed))
 		}
 		return l.signing.witness.remember(c, newest.Note)
 	})
