@@ -89,6 +89,24 @@ func TestASessionNeverOutlivesItsLife(t *testing.T) {
 	require.Equal(t, begun.Add(24*time.Hour), expires(begun, begun.Add(23*time.Hour)))
 }
 
+// That a session is seen is saved once a minute, by one of the requests that come at once.
+func TestOneRequestSavesThatItsSessionIsSeen(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	b := c.as(auth.Operator)
+	require.NoError(t, c.store.DB.Exec(t.Context(), `UPDATE sessions SET seen_at = 1000`))
+	session := func() auth.Session {
+		session, _, err := c.store.Users.Session(t.Context(), b.token())
+		require.NoError(t, err)
+		return session
+	}
+	c.web.sessions.saving.Store(session().ID, true) // by another
+	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode)
+	require.EqualValues(t, 1, session().SeenAt.Unix())
+	c.web.sessions.saving.Delete(session().ID)
+	require.Equal(t, http.StatusOK, b.get("/jobs").StatusCode)
+	require.NotEqualValues(t, 1, session().SeenAt.Unix())
+}
+
 func TestSignInHidesWhetherUserExists(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	wrong := c.browser().post("/login", "username", "operator", "password", "not the password")

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -39,6 +40,7 @@ type sessionStore struct {
 	codecs  []securecookie.Codec
 	cookie  sessions.Options
 	name    string
+	saving  sync.Map // the ids of sessions of which it is being saved that they are seen
 }
 
 var _ sessions.Store = (*sessionStore)(nil)
@@ -145,7 +147,12 @@ func (s *sessionStore) recognise(v *request) error {
 	}
 	v.session, v.user = session, session.Values[userKey{}].(auth.User)
 	record := session.Values[recordKey{}].(auth.Session)
-	if now := time.Now(); now.Sub(record.SeenAt) > seenEvery {
+	now := time.Now()
+	if now.Sub(record.SeenAt) <= seenEvery {
+		return nil
+	}
+	if _, another := s.saving.LoadOrStore(record.ID, true); !another { // of many requests at once, one saves it
+		defer s.saving.Delete(record.ID)
 		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
 		session.Values[recordKey{}] = record
 		s.keep(v)
