@@ -24,6 +24,14 @@ CREATE TABLE apps (
     snapshot          BIGINT NOT NULL DEFAULT 1, -- 1: tags are read and kept before they are removed
     keep_days         BIGINT NOT NULL DEFAULT 30, -- how long after a job's end its tags are kept
     verify_share      BIGINT NOT NULL DEFAULT 10000, -- millionths of a job's batches that are inspected after it
+    approve_above     BIGINT NOT NULL DEFAULT 0, -- from here to daily_admin: see jobs.Settings
+    approve_other     BIGINT NOT NULL DEFAULT 0,
+    approvers         TEXT   NOT NULL DEFAULT '',
+    approval_hours    BIGINT NOT NULL DEFAULT 0,
+    once_operator     BIGINT NOT NULL DEFAULT 0,
+    once_admin        BIGINT NOT NULL DEFAULT 0,
+    daily_operator    BIGINT NOT NULL DEFAULT 0,
+    daily_admin       BIGINT NOT NULL DEFAULT 0,
     first_job         TEXT   NOT NULL DEFAULT '', -- served before all others
     turns             BIGINT NOT NULL DEFAULT 0, -- counts the jobs that were started or resumed
     probe_at          BIGINT NOT NULL DEFAULT 0, -- > 0: one batch at a time, not before this, until one goes through
@@ -150,6 +158,8 @@ CREATE TABLE jobs (
     created_at         BIGINT NOT NULL,
     started_by         TEXT   NOT NULL DEFAULT '',
     started_at         BIGINT NOT NULL DEFAULT 0,
+    approved_by        TEXT   NOT NULL DEFAULT '', -- the second person; '': none was needed
+    emergency          TEXT   NOT NULL DEFAULT '', -- why an admin started it although a second person was needed
     start_at           BIGINT NOT NULL DEFAULT 0, -- nothing is sent before
     finished_at        BIGINT NOT NULL DEFAULT 0,
     restored_at        BIGINT NOT NULL DEFAULT 0, -- when the database was found to be an older copy, and the job had not ended: it may have been sent since
@@ -223,6 +233,30 @@ CREATE INDEX jobs_by_origin ON jobs (source) WHERE source <> '';
 CREATE INDEX jobs_to_read ON jobs (id) WHERE state = 'reading' OR reader <> '';
 CREATE INDEX jobs_to_verify ON jobs (id) WHERE verify_due = 1;
 CREATE INDEX jobs_to_seal ON jobs (id) WHERE finished_at > 0 AND started_at > 0 AND sealed = 0;
+
+-- What waits for a second person, and what became of it. One waits for a job at most.
+CREATE TABLE approvals (
+    id         TEXT PRIMARY KEY,
+    job_id     TEXT   NOT NULL REFERENCES jobs (id),
+    action     TEXT   NOT NULL, -- see jobs.Action
+    policy     TEXT   NOT NULL, -- of a restore that is resumed
+    start_at   BIGINT NOT NULL, -- of a start; 0: at once
+    terms      TEXT   NOT NULL, -- the SHA-256 of what is to run
+    note       TEXT   NOT NULL,
+    asker      TEXT   NOT NULL, -- JSON: the actor who asked
+    asked_by   TEXT   NOT NULL, -- the name
+    asked_at   BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    state      TEXT   NOT NULL, -- waiting, approved, refused, withdrawn, void
+    decided_by TEXT   NOT NULL DEFAULT '',
+    decided_at BIGINT NOT NULL DEFAULT 0,
+    reason     TEXT   NOT NULL DEFAULT '',
+    seen       BIGINT NOT NULL DEFAULT 0 -- 1: who asked has seen the decision
+);
+
+CREATE UNIQUE INDEX approvals_waiting ON approvals (job_id) WHERE state = 'waiting';
+CREATE INDEX approvals_by_job ON approvals (job_id, id);
+CREATE INDEX approvals_unseen ON approvals (asked_by) WHERE seen = 0 AND state IN ('approved', 'refused', 'void');
 
 -- How many accounts two jobs share, a row for each of the two; written when the
 -- later one is read. Derived from account_names.

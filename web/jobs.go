@@ -117,6 +117,9 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 	}
 	// A page with choices must not reload itself.
 	view.Refresh = shown.Live() && !(j.State == jobs.Halted && j.HaltCode == jobs.CodeGained)
+	if shown.Second, err = s.Jobs.SecondPerson(ctx, v.actor(), j); err != nil {
+		return err
+	}
 	if f != nil && v.Path() == undoPath {
 		shown.Undo = undoTyped(v, f)
 	}
@@ -128,6 +131,7 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 		if err != nil {
 			return err
 		}
+		review.Second, review.Now = shown.Second, shown.Now
 		page = func(view templates.View, shown templates.JobView) templ.Component {
 			return templates.Draft(view, shown, review)
 		}
@@ -204,7 +208,7 @@ func actOnJob(a jobs.Action) func(*Server, *request) error {
 	return func(s *Server, v *request) error {
 		id := v.Param("id")
 		if _, err := s.Jobs.Act(v.Request().Context(), v.actor(), id, a); err != nil {
-			return err
+			return s.jobAgain(v, err)
 		}
 		s.status.changed() // resuming may have the service tried at once
 		return v.Redirect(http.StatusSeeOther, jobPath(id))
@@ -228,7 +232,7 @@ func (s *Server) decideJob(v *request) error {
 	id := v.Param("id")
 	n, err := s.Jobs.Decide(v.Request().Context(), v.actor(), id, jobs.Decision(v.FormValue("decision")))
 	if err != nil {
-		return err
+		return s.jobAgain(v, err)
 	}
 	switch jobs.Decision(v.FormValue("decision")) {
 	case jobs.Retry:

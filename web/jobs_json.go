@@ -35,6 +35,8 @@ type jobJSON struct {
 	Calls      int64                  `json:"calls"`
 	CreatedBy  string                 `json:"created_by"`
 	StartedBy  *string                `json:"started_by"`
+	ApprovedBy *string                `json:"approved_by"` // the second person
+	Emergency  *string                `json:"emergency"`   // why an admin started it without one
 	CreatedAt  time.Time              `json:"created_at"`
 	StartedAt  *time.Time             `json:"started_at"`
 	FinishedAt *time.Time             `json:"finished_at"`
@@ -67,6 +69,23 @@ type wholeJobJSON struct {
 	SnapshotInfo *snapshotInfoJSON `json:"snapshot_info"` // earlier tags; null: none are, or the job has not come to rest
 	NeedsReview  *needsReviewJSON  `json:"needs_review"`  // accounts in doubt that wait for a person
 	WaitsFor     *overlapJSON      `json:"waits_for"`     // the job that goes first, since both hold the same accounts
+
+	SecondPerson *secondPersonJSON `json:"second_person"` // null: nothing needs one, and nobody was asked
+}
+
+// secondPersonJSON says what needs a second person, and the last request for one.
+type secondPersonJSON struct {
+	Action  *jobs.Action  `json:"action"` // what cannot be done without one; null: nothing
+	Limit   int64         `json:"limit"`  // accounts for which it could
+	Request *approvalJSON `json:"request"`
+}
+
+// orNull is a text, or null when there is none.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 type needsReviewJSON struct {
@@ -145,9 +164,7 @@ func (s *Server) asJobJSON(v *request, j jobs.Job) (jobJSON, error) {
 	if j.Source != "" {
 		out.Source = &j.Source
 	}
-	if j.StartedBy != "" {
-		out.StartedBy = &j.StartedBy
-	}
+	out.StartedBy, out.ApprovedBy, out.Emergency = orNull(j.StartedBy), orNull(j.ApprovedBy), orNull(j.Emergency)
 	if j.State == jobs.Halted {
 		out.Halt = &haltJSON{Code: j.HaltCode, Message: v.text.Service(j.HaltCode), Info: j.HaltInfo, Recovers: jobs.Recovers(j.HaltCode)}
 	}
@@ -192,6 +209,20 @@ func (s *Server) jobAsJSON(v *request, j jobs.Job) error {
 	}
 	for _, m := range made {
 		whole.Retries = append(whole.Retries, m.ID)
+	}
+	second, err := s.Jobs.SecondPerson(v.Request().Context(), v.actor(), j)
+	if err != nil {
+		return err
+	}
+	if second.Action != "" || second.Request != nil {
+		whole.SecondPerson = &secondPersonJSON{Limit: second.Limit}
+		if second.Action != "" {
+			whole.SecondPerson.Action = &second.Action
+		}
+		if second.Request != nil {
+			request := asApprovalJSON(*second.Request)
+			whole.SecondPerson.Request = &request
+		}
 	}
 	if atRest(j) {
 		kept, err := s.Jobs.SnapshotInfo(v.Request().Context(), j)

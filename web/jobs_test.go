@@ -106,9 +106,9 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
 		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,
 			"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
-		"batches":1,"calls":0,"created_by":"operator","started_by":null,"started_at":null,"finished_at":null,
+		"batches":1,"calls":0,"created_by":"operator","started_by":null,"approved_by":null,"emergency":null,"started_at":null,"finished_at":null,
 		"start_at":null,"canary":false,"source":null,"retries":[],"snapshot_info":null,"snapshot":true,"policy":null,
-		"only_tags":null,"verification":null,"checks":null,"needs_review":null,"waits_for":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
+		"only_tags":null,"verification":null,"checks":null,"needs_review":null,"waits_for":null,"second_person":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
 		"unsure":[],"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)

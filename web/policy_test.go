@@ -78,17 +78,18 @@ var access = []struct {
 	{[]auth.Role{auth.Operator, auth.Admin, auth.Auditor}, `
 		GET /, POST /logout, GET /jobs, GET /jobs/:id, GET /jobs/:id/events, GET /jobs/:id/rows, GET /jobs/:id/results.csv, GET /jobs/:id/restored.csv, GET /sending/restored,
 		GET /jobs/:id/rejects.csv, GET /jobs/:id/report.csv, GET /jobs/:id/tags.csv, GET /accounts, POST /accounts/read,
-		GET /protected, GET /sending`},
+		GET /protected, GET /sending, GET /approvals`},
 	{[]auth.Role{auth.Operator, auth.Admin}, `
 		POST /jobs, GET /jobs/new, POST /jobs/:id/reread, POST /jobs/:id/start, POST /jobs/:id/pause, POST /jobs/:id/resume,
-		POST /jobs/:id/cancel, POST /jobs/:id/start-now, POST /jobs/:id/decide, POST /jobs/:id/retry, POST /jobs/:id/undo`},
+		POST /jobs/:id/cancel, POST /jobs/:id/ask, POST /approvals/:id/approve, POST /approvals/:id/refuse, POST /approvals/:id/withdraw,
+		POST /jobs/:id/start-now, POST /jobs/:id/decide, POST /jobs/:id/retry, POST /jobs/:id/undo`},
 	{[]auth.Role{auth.Admin, auth.Auditor}, `
 		GET /jobs/:id/evidence.zip, GET /jobs/:id/sample, GET /audit, GET /audit/:seq, GET /audit/export.csv,
 		GET /audit/export.jsonl, GET /audit/review, POST /audit/review, GET /audit/proof, GET /audit/checkpoint.txt, POST /audit/verify`},
 	{[]auth.Role{auth.Admin}, `
-		POST /jobs/:id/erase, POST /jobs/:id/first, POST /protected, POST /protected/remove, POST /audit/keep,
+		POST /jobs/:id/erase, POST /jobs/:id/first, POST /jobs/:id/emergency, POST /protected, POST /protected/remove, POST /audit/keep,
 		GET /audit/erase, POST /audit/erase, POST /audit/resume, POST /audit/clock,
-		POST /sending, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
+		POST /sending, POST /sending/approvals, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
 		POST /users/:id/password, POST /users/:id/disable, POST /users/:id/enable`},
 }
 
@@ -116,7 +117,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 		for _, role := range append([]auth.Role{""}, auth.Roles...) {
 			for _, r := range routes {
 				jobID := ""
-				if strings.Contains(r.path, "/jobs/:id") {
+				if strings.Contains(r.path, "/jobs/:id") || strings.Contains(r.path, approvalsPath+"/:id") {
 					jobID = operator.draft(3)
 				}
 				_, err := s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
@@ -127,6 +128,9 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				if role != "" {
 					b = c.as(role)
 				}
+				require.NoError(t, s.DB.Exec(t.Context(), `
+					INSERT INTO approvals (id, job_id, action, policy, start_at, terms, note, asker, asked_by, asked_at, expires_at, state)
+					SELECT id, id, 'start', '', 0, '', '', '{}', 'operator', 1, 1, 'waiting' FROM jobs WHERE id = $1`, jobID))
 				before := c.contents()
 				got := b.try(r, jobID, victim.ID)
 				where := r.method + " " + r.path + " as " + string(role)

@@ -12,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/snapshot"
@@ -42,8 +43,11 @@ func (s *Server) sendingPage(v *request, status int, f *fault.Error) error {
 	case v.fromHTMX() && f == nil:
 		return s.render(v, status, templates.SendingParts(view, page))
 	}
-	page.Form = formOf(page.Sending.Settings)
-	if f != nil {
+	page.Form, page.Approval = formOf(page.Sending.Settings), approvalForm(v, page.Sending.Settings)
+	if f != nil && v.Path() == approvalSettingsPath {
+		view.Here, view.Problem = sendingPath, v.text.Fault(f)
+		page.Approval = typedApprovals(v, f)
+	} else if f != nil {
 		view.Here, view.Problem = sendingPath, v.text.Fault(f)
 		page.Form = templates.SendingForm{Rate: v.FormValue("rate"), FailureLimit: v.FormValue("failure_limit"),
 			Canary: v.FormValue("canary") != "", Snapshot: v.FormValue("snapshot") != "",
@@ -99,9 +103,14 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 }
 
 func (s *Server) changeSending(v *request) error {
-	to := jobs.Settings{FailureLimit: typedSetting(v.FormValue("failure_limit")), Canary: v.FormValue("canary") != "",
-		Snapshot: v.FormValue("snapshot") != "", KeepDays: typedSetting(v.FormValue("keep_days")),
-		VerifyShare: typedShare(v.FormValue("verify_share"))}
+	now, err := s.Jobs.SendStatus(v.Request().Context(), s.App.ID)
+	if err != nil {
+		return err
+	}
+	to := now.Settings
+	to.Rate, to.FailureLimit, to.Canary = 0, typedSetting(v.FormValue("failure_limit")), v.FormValue("canary") != ""
+	to.Snapshot, to.KeepDays = v.FormValue("snapshot") != "", typedSetting(v.FormValue("keep_days"))
+	to.VerifyShare = typedShare(v.FormValue("verify_share"))
 	if strings.TrimSpace(v.FormValue("rate")) != "" {
 		to.Rate = typedSetting(v.FormValue("rate"))
 	}
@@ -109,6 +118,70 @@ func (s *Server) changeSending(v *request) error {
 		s.notice(v, v.text.T("sending.done"))
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	})
+}
+
+const approvalSettingsPath = sendingPath + "/approvals"
+
+func approvalForm(v *request, set jobs.Settings) (form templates.ApprovalForm) {
+	limit := func(n int64) string {
+		switch n {
+		case jobs.Default:
+			return ""
+		case jobs.NoLimit:
+			return v.text.T("approval.limit.none")
+		case jobs.Always:
+			return "0"
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	form.Above, form.Other, form.Approvers = limit(set.ApproveAbove), limit(set.ApproveOther), set.Approvers
+	form.Hours = strconv.Itoa(cmp.Or(set.ApprovalHours, jobs.DefaultHours))
+	form.OnceOperator, form.OnceAdmin = limit(set.OnceOperator), limit(set.OnceAdmin)
+	form.DailyOperator, form.DailyAdmin = limit(set.DailyOperator), limit(set.DailyAdmin)
+	return form
+}
+
+// typedApprovals is the form as it was typed, when it was refused.
+func typedApprovals(v *request, f *fault.Error) templates.ApprovalForm {
+	return templates.ApprovalForm{Above: v.FormValue("approve_above"), Other: v.FormValue("approve_other"), Hours: v.FormValue("approval_hours"),
+		Approvers: auth.Role(v.FormValue("approvers")), OnceOperator: v.FormValue("once_operator"), OnceAdmin: v.FormValue("once_admin"),
+		DailyOperator: v.FormValue("daily_operator"), DailyAdmin: v.FormValue("daily_admin"), Wrong: f.Sentence}
+}
+
+// changeApprovals sets when a second person is needed.
+func (s *Server) changeApprovals(v *request) error {
+	now, err := s.Jobs.SendStatus(v.Request().Context(), s.App.ID)
+	if err != nil {
+		return err
+	}
+	to := now.Settings
+	to.Approvers, to.ApprovalHours = auth.Role(v.FormValue("approvers")), typedSetting(v.FormValue("approval_hours"))
+	for name, into := range map[string]*int64{"approve_above": &to.ApproveAbove, "approve_other": &to.ApproveOther,
+		"once_operator": &to.OnceOperator, "once_admin": &to.OnceAdmin, "daily_operator": &to.DailyOperator, "daily_admin": &to.DailyAdmin} {
+		*into = typedLimit(v.FormValue(name))
+	}
+	return s.sendingChanged(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+		s.notice(v, v.text.T("sending.done"))
+		return v.Redirect(http.StatusSeeOther, sendingPath)
+	})
+}
+
+// typedLimit reads a number of accounts: nothing is the default, and words such as none are
+// no limit. What cannot be read is no valid limit.
+func typedLimit(typed string) int64 {
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	switch n := typedCount(typed); {
+	case typed == "":
+		return jobs.Default
+	case slices.Contains([]string{"none", "no limit", "unlimited", "不限", "无"}, typed):
+		return jobs.NoLimit
+	case n == 0:
+		return jobs.Always
+	case n < 0:
+		return -3
+	default:
+		return n
+	}
 }
 
 // typedSetting reads a number from 1; -1, which is never valid, for anything else.

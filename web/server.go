@@ -88,6 +88,8 @@ var routes = []route{
 	{http.MethodGet, "/jobs/:id", auth.ReadJobs, (*Server).showJob},
 	{http.MethodPost, rereadPath, auth.RunJobs, limited((*Server).rereadJob)},
 	{http.MethodPost, "/jobs/:id/start", auth.RunJobs, (*Server).startJob},
+	{http.MethodPost, "/jobs/:id/ask", auth.RunJobs, (*Server).askApproval},
+	{http.MethodPost, "/jobs/:id/emergency", auth.Govern, (*Server).startInEmergency},
 	{http.MethodPost, "/jobs/:id/pause", auth.RunJobs, actOnJob(jobs.Pause)},
 	{http.MethodPost, "/jobs/:id/resume", auth.RunJobs, (*Server).resumeJob},
 	{http.MethodPost, "/jobs/:id/cancel", auth.RunJobs, actOnJob(jobs.Cancel)},
@@ -106,6 +108,11 @@ var routes = []route{
 	{http.MethodGet, "/jobs/:id/tags.csv", auth.ReadJobs, limited((*Server).downloadTags)},
 	{http.MethodGet, "/jobs/:id/evidence.zip", auth.ReadAudit, limited((*Server).downloadEvidence)},
 	{http.MethodGet, "/jobs/:id/sample", auth.ReadAudit, limited((*Server).drawSample)},
+
+	{http.MethodGet, approvalsPath, auth.ReadJobs, (*Server).listApprovals},
+	{http.MethodPost, approvalsPath + "/:id/approve", auth.Approve, (*Server).approve},
+	{http.MethodPost, approvalsPath + "/:id/refuse", auth.Approve, (*Server).decline},
+	{http.MethodPost, approvalsPath + "/:id/withdraw", auth.RunJobs, (*Server).withdraw},
 
 	{http.MethodGet, "/accounts", auth.ReadJobs, (*Server).findAccounts},
 	{http.MethodPost, readTagsPath, auth.ReadJobs, (*Server).readAccount},
@@ -129,6 +136,7 @@ var routes = []route{
 
 	{http.MethodGet, sendingPath, auth.ReadJobs, (*Server).showSending},
 	{http.MethodPost, sendingPath, auth.Govern, (*Server).changeSending},
+	{http.MethodPost, sendingPath + "/approvals", auth.Govern, (*Server).changeApprovals},
 	{http.MethodPost, stopPath, auth.Govern, (*Server).stopSending},
 	{http.MethodGet, restoredPath, auth.ReadJobs, (*Server).showRestored},
 	{http.MethodPost, sendingPath + "/lift", auth.Govern, (*Server).liftSending},

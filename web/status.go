@@ -101,6 +101,12 @@ func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err e
 	if now.ClockJumped, err = s.Audit.ClockJumped(ctx); err != nil {
 		return now, err
 	}
+	if now.Requests, err = s.Jobs.Waiting(ctx); err != nil {
+		return now, err
+	}
+	if now.Unseen, err = s.Jobs.Unseen(ctx); err != nil {
+		return now, err
+	}
 	if now.Probing() {
 		now.DownSince, err = s.downSince(ctx)
 	}

@@ -153,7 +153,7 @@ func (s *Server) eraseTags(v *request) error {
 
 // jobAgain shows the job's page again after a refused form, with the typed values.
 func (s *Server) jobAgain(v *request, err error) error {
-	if fault.KindOf(err) != fault.Invalid && !jobs.FaultNothingToUndo.Is(err) {
+	if fault.KindOf(err) != fault.Invalid && !jobs.FaultNothingToUndo.Is(err) && !jobs.FaultSecondPerson.Is(err) {
 		return err
 	}
 	return again(v, err, func(v *request, status int, f *fault.Error) error {

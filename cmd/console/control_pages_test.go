@@ -98,6 +98,7 @@ func (s *pageTest) control() {
 				`{ const at = document.querySelector("#at"); at.value = "2026-01-01T10:00"; at.form.submit() }`)))
 		}},
 	)
+	s.approvals(olga, adam)
 	s.decisions(olga, big)
 	s.halts(olga, scheduled)
 	s.restored(adam)
@@ -105,6 +106,25 @@ func (s *pageTest) control() {
 	for _, w := range s.tabs {
 		w.open("/protected") // a page that asks for nothing more when the console stops
 	}
+}
+
+// approvals checks the pages of the second person.
+func (s *pageTest) approvals(olga, adam *apiClient) {
+	open := func(selector string) func(w *tab) { return func(w *tab) { w.do(click(selector)) } }
+	s.do(adam, "/sending/approvals", url.Values{"approve_above": {"100"}, "approvers": {"operator"}, "approval_hours": {"24"}})
+	large := s.draftNamed(olga, "lapsed-users-2026-12.csv", memberFile(200))
+	job := "/jobs/" + large
+	s.check(pageState{"approval-needed", "adam", job, open("details:has(#emergency-reason) summary")})
+	s.do(olga, job+"/ask", url.Values{"confirm": {"200"}, "note": {"OPS-4712: lapsed since May"}})
+	s.check(pageState{"approval-waits", "olga", job, nil},
+		pageState{"approval-asked", "adam", job, open("details:has(#reason) summary")},
+		pageState{"approvals", "adam", "/approvals", nil})
+	var list struct{ Approvals []struct{ ID string } }
+	adam.json("/approvals", &list)
+	s.do(adam, "/approvals/"+list.Approvals[0].ID+"/refuse", url.Values{"reason": {"the list of November"}})
+	s.check(pageState{"approval-refused", "olga", job, nil})
+	s.do(olga, job+"/cancel", nil)
+	s.do(adam, "/sending/approvals", url.Values{"approvers": {"operator"}, "approval_hours": {"24"}})
 }
 
 // restored checks the messages after the database was replaced by an older copy.

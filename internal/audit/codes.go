@@ -15,6 +15,11 @@ const (
 	JobReread          Code = "job.reread"  // a person said how, or answered a question about it; or the protected list has changed
 	JobRefused         Code = "job.refused" // the file could not be read
 	JobStarted         Code = "job.started"
+	JobEmergency       Code = "job.emergency"      // an admin started it alone, although a second person was needed
+	ApprovalAsked      Code = "approval.asked"     // a second person was asked to let a job run
+	ApprovalGiven      Code = "approval.given"     // and the job does
+	ApprovalRefused    Code = "approval.refused"   // and it does not
+	ApprovalWithdrawn  Code = "approval.withdrawn" // by who asked
 	JobPaused          Code = "job.paused"
 	JobResumed         Code = "job.resumed"
 	JobCancelled       Code = "job.cancelled"
@@ -66,6 +71,7 @@ const (
 var Codes = []Code{
 	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
 	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused,
+	ApprovalAsked, ApprovalGiven, ApprovalRefused, ApprovalWithdrawn, JobEmergency,
 	JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
 	JobStartNow, JobPutFirst, JobPutBack, JobDecided, JobRetried, JobUndone, JobRestored, SnapshotErased, TagsRead,
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,

@@ -63,7 +63,8 @@ var impersonal = map[string]bool{
 	"entries": true, "root": true, "known_root": true, "lost": true, "why": true, "last_at": true, "seed": true, "format": true, "destination": true,
 	"since": true,
 	"user":  true, "password_sha256": true, "app_id": true, "terms_sha256": true,
-	"list_sha256":  true,
+	"list_sha256": true,
+	"approval":    true, "action": true, "runs_sha256": true, "expires": true,
 	"draft_sha256": true, "token_sha256": true, "mapping": true,
 }
 

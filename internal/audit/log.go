@@ -155,7 +155,7 @@ func saveWords(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 // found wrong.
 func (c Code) Failure() bool {
 	switch c {
-	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, LogUnverified, LogAccepted, ClockJumped:
+	case SignInFailed, AccessDenied, JobUploadRefused, JobRefused, JobHalted, JobEmergency, LogUnverified, LogAccepted, ClockJumped:
 		return true
 	}
 	return false

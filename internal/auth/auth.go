@@ -27,6 +27,7 @@ const (
 	SignedIn    Permission = "signed_in"        // any role
 	ReadJobs    Permission = "jobs.read"        // jobs, results, accounts and their tags
 	RunJobs     Permission = "jobs.run"         // upload, start, pause, resume, cancel, decide, retry, undo
+	Approve     Permission = "jobs.approve"     // let others' jobs run that need a second person
 	ReadAudit   Permission = "audit.read"       // the log
 	Review      Permission = "audit.review"     // sign off entries of the log, have it verified
 	ManageUsers Permission = "users.manage"     // create users, set roles and passwords
@@ -35,8 +36,8 @@ const (
 )
 
 var granted = map[Role][]Permission{
-	Operator: {SignedIn, ReadJobs, RunJobs},
-	Admin:    {SignedIn, ReadJobs, RunJobs, ReadAudit, Review, ManageUsers, Govern, Protect},
+	Operator: {SignedIn, ReadJobs, RunJobs, Approve},
+	Admin:    {SignedIn, ReadJobs, RunJobs, Approve, ReadAudit, Review, ManageUsers, Govern, Protect},
 	Auditor:  {SignedIn, ReadJobs, ReadAudit, Review},
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, ReadAudit, Review, ManageUsers, Govern, Protect}
+	permissions = []Permission{Public, SignedIn, ReadJobs, RunJobs, Approve, ReadAudit, Review, ManageUsers, Govern, Protect}
 	changing    = []Permission{RunJobs, ManageUsers, Govern, Protect}
 	anyRole     = rapid.OneOf(rapid.SampledFrom(Roles), rapid.Map(rapid.String(), func(s string) Role { return Role(s) }))
 	anyAsked    = rapid.OneOf(rapid.SampledFrom(permissions), rapid.Map(rapid.String(), func(s string) Permission { return Permission(s) }))

@@ -34,11 +34,21 @@ func Confirm(ctx context.Context, q store.Querier, by audit.Actor, p Permission)
 // StillMay reports whether the user who did something earlier may do it now. What the
 // console itself did, and people on its machine, needs no user.
 func StillMay(ctx context.Context, q store.Querier, by audit.Actor, p Permission) (bool, error) {
+	_, may, err := Now(ctx, q, by, p)
+	return may, err
+}
+
+// Now is somebody who did something earlier, with the role they have now, and whether that
+// one may do it.
+func Now(ctx context.Context, q store.Querier, by audit.Actor, p Permission) (now audit.Actor, may bool, err error) {
 	if by.SignedIn != audit.ByPassword {
-		return true, nil
+		return by, true, nil
 	}
 	role, err := store.Column[Role](ctx, q, `SELECT role FROM users WHERE id = $1 AND disabled_at = 0`, by.ID)
-	return len(role) == 1 && role[0].May(p), err
+	if len(role) == 1 {
+		by.Role = string(role[0])
+	}
+	return by, len(role) == 1 && role[0].May(p), err
 }
 
 // Roles returns the role of everybody who is signed in, by session.

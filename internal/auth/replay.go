@@ -22,7 +22,8 @@ const underWay = 15 * time.Minute
 var needed = map[audit.Code]Permission{
 	audit.JobUploaded: RunJobs, audit.JobUploadRefused: RunJobs, audit.JobReread: RunJobs, audit.JobStarted: RunJobs,
 	audit.JobPaused: RunJobs, audit.JobResumed: RunJobs, audit.JobCancelled: RunJobs, audit.JobStartNow: RunJobs,
-	audit.JobDecided: RunJobs, audit.JobRetried: RunJobs, audit.JobUndone: RunJobs,
+	audit.ApprovalAsked: RunJobs, audit.ApprovalGiven: Approve, audit.ApprovalRefused: Approve, audit.ApprovalWithdrawn: RunJobs,
+	audit.JobEmergency: Govern, audit.JobDecided: RunJobs, audit.JobRetried: RunJobs, audit.JobUndone: RunJobs,
 	audit.JobPutFirst: Govern, audit.JobPutBack: Govern, audit.SnapshotErased: Govern, audit.AppChanged: Govern,
 	audit.KillSwitchThrown: Govern, audit.KillSwitchLifted: Govern, audit.LogKeepSet: Govern, audit.LogErased: Govern,
 	audit.LogAccepted: Govern, audit.ClockConfirmed: Govern,

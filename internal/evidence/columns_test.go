@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +30,7 @@ var free = []struct{ columns, why string }{
 	{"audit_head.checked_at audit_head.checked", "shown; the entry log.verified has it, and the next verification replaces it"},
 	{"sends.- sends.id", "nothing is sent without its row"},
 	{"sends.sent sends.known sends.seen", "compared with the witness file, outside the database, before each call"},
+	{"approvals.note approvals.reason approvals.asked_by approvals.asked_at approvals.decided_at approvals.seen", "shown; the entries have it"},
 	{"uploads.*", "an upload of which no job came is deleted some time later; the bytes of the others are in upload_chunks"},
 	{"jobs.version jobs.reader_until jobs.reading jobs.read_done jobs.read_rows", "of a reading or change under way"},
 	{"jobs.choices jobs.understanding jobs.understood_by jobs.understood_at jobs.understood_earlier",
@@ -158,6 +160,13 @@ func (g *governedLog) fillAll(t *testing.T) {
 	_, err = jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{Note: "of May", Choices: accounts.Choices{Column: 2}},
 		"name,member\nHal,hal\nIda,ida\n")
 	require.NoError(t, err)
+	set.ApproveAbove = jobs.Always
+	require.NoError(t, g.ChangeSettings(ctx, jobstest.Operator, jobstest.App.ID, set))
+	asked, err := jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{}, "user_id\njan\n")
+	require.NoError(t, err)
+	approval, err := g.Ask(ctx, jobstest.Operator, asked.ID, jobs.AskRequest{Action: jobs.Start, Confirm: 1, At: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	require.NoError(t, g.Withdraw(ctx, jobstest.Operator, approval.ID))
 	require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "test"))
 	require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 24))
 	require.NoError(t, g.Audit.Checkpoint(ctx))

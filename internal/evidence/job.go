@@ -31,6 +31,8 @@ type Job struct {
 	CreatedBy   string           `json:"created_by"`
 	CreatedAt   time.Time        `json:"created_at"`
 	StartedBy   string           `json:"started_by"`
+	ApprovedBy  string           `json:"approved_by,omitempty"` // the second person
+	Emergency   string           `json:"emergency,omitempty"`   // why there was none although one was needed
 	StartedAt   time.Time        `json:"started_at"`
 	StartAt     *time.Time       `json:"start_at,omitempty"` // nothing was sent before
 	FinishedAt  time.Time        `json:"finished_at"`

@@ -55,7 +55,7 @@ func (ev *Evidence) Seal(ctx context.Context) error {
 
 // decidedBy are the events in which a person decided what a job does.
 var decidedBy = []audit.Code{audit.JobUploaded, audit.JobRetried, audit.JobUndone, audit.JobReread,
-	audit.JobStarted, audit.JobResumed, audit.JobCancelled, audit.JobDecided}
+	audit.ApprovalGiven, audit.JobEmergency, audit.JobStarted, audit.JobResumed, audit.JobCancelled, audit.JobDecided}
 
 func (ev *Evidence) seal(ctx context.Context, jobID string) error {
 	j, err := ev.jobs.Get(ctx, jobID)

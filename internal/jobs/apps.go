@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"strings"
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
@@ -20,6 +21,26 @@ type App struct {
 	Family      string // a tim.Family
 	Identifier  string
 	Rate        int // calls a second and command
+}
+
+// EnvironmentOf sorts the name of an environment: "simulator", "test", "production", or
+// "unknown", which counts as production.
+func EnvironmentOf(name string) string {
+	switch strings.ToLower(name) {
+	case "simulator", "simulation", "demo":
+		return "simulator"
+	case "test", "testing", "staging", "dev", "development", "sandbox":
+		return "test"
+	case "production", "prod", "live", "":
+		return "production"
+	}
+	return "unknown"
+}
+
+// harmless reports whether jobs in an environment reach no real users.
+func harmless(environment string) bool {
+	kind := EnvironmentOf(environment)
+	return kind == "simulator" || kind == "test"
 }
 
 // longestRegistrationID is what the timpush family also takes (docs/tim-api.md, "Accounts, domains, editions").

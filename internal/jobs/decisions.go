@@ -47,54 +47,66 @@ var decided = map[Decision]Outcome{Retry: Waiting, Leave: Failed, ReadBack: InDo
 // of them, and returns how many.
 func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decision) (accounts int64, err error) {
 	jobID = store.Clean(jobID, 100)
-	to, known := decided[d]
-	if !known {
+	if _, known := decided[d]; !known {
 		return 0, FaultDecision.With()
 	}
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
 		if err == nil {
-			err = s.mustServe(ctx, tx, c.was)
+			err = s.permitted(ctx, c, by, SendAgain)
 		}
-		switch {
-		case err != nil:
-			return err
-		case d == Retry && c.was.State == Cancelled:
-			return FaultDecision.With()
-		}
-		code, settledAt := 0, int64(0)
-		if to == Failed {
-			code, settledAt = CodeLeft, store.Millis(s.db.Now())
-		}
-		some, err := store.Column[int64](ctx, tx, `
-			UPDATE batches SET ask = 0, lost = 0, not_before = 0, message = '', outcome = $2, code = $3, settled_at = $4
-			WHERE `+needsReview+` RETURNING accounts`, jobID, to, code, settledAt)
 		if err != nil {
 			return err
 		}
-		if len(some) == 0 {
-			return FaultNothingAsked.With()
-		}
-		accounts = 0
-		for _, n := range some {
-			accounts += n
-		}
-		m := moves{job: jobID, by: Counts{}}
-		if to != InDoubt {
-			m.by = Counts{InDoubt: -accounts, to: accounts}
-		}
-		m.byPerson = m.by[Failed]
-		p, err := m.write(ctx, tx)
-		if err != nil {
-			return err
-		}
-		followed, err := s.follow(ctx, tx, c.was, p)
-		if err != nil {
-			return err
-		}
-		entry := audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain,
-			Details: map[string]any{"decision": d, "accounts": accounts}}
-		return s.log.RecordIn(ctx, tx, append([]audit.Entry{entry}, followed...)...)
+		accounts, err = s.decide(ctx, c, by, d)
+		return err
 	})
 	return accounts, err
+}
+
+func (s *Jobs) decide(ctx context.Context, c *change, by audit.Actor, d Decision) (accounts int64, err error) {
+	tx, jobID, to := c.tx, c.was.ID, decided[d]
+	if d == Retry {
+		if c.was.State == Cancelled {
+			return 0, FaultDecision.With()
+		}
+		if err := s.agree(ctx, c, by, SendAgain); err != nil {
+			return 0, err
+		}
+	}
+	if err := s.void(ctx, tx, jobID, s.db.Now()); err != nil {
+		return 0, err
+	}
+	code, settledAt := 0, int64(0)
+	if to == Failed {
+		code, settledAt = CodeLeft, store.Millis(s.db.Now())
+	}
+	some, err := store.Column[int64](ctx, tx, `
+		UPDATE batches SET ask = 0, lost = 0, not_before = 0, message = '', outcome = $2, code = $3, settled_at = $4
+		WHERE `+needsReview+` RETURNING accounts`, jobID, to, code, settledAt)
+	if err != nil {
+		return 0, err
+	}
+	if len(some) == 0 {
+		return 0, FaultNothingAsked.With()
+	}
+	for _, n := range some {
+		accounts += n
+	}
+	m := moves{job: jobID, by: Counts{}}
+	if to != InDoubt {
+		m.by = Counts{InDoubt: -accounts, to: accounts}
+	}
+	m.byPerson = m.by[Failed]
+	p, err := m.write(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	followed, err := s.follow(ctx, tx, c.was, p)
+	if err != nil {
+		return 0, err
+	}
+	c.details["decision"], c.details["accounts"] = d, accounts
+	entry := audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain, Details: c.details}
+	return accounts, s.log.RecordIn(ctx, tx, append([]audit.Entry{entry}, followed...)...)
 }

@@ -153,6 +153,8 @@ type Job struct {
 
 	CreatedBy  string // user name
 	StartedBy  string
+	ApprovedBy string // the second person; "": none was needed
+	Emergency  string // why an admin started it although a second person was needed
 	CreatedAt  time.Time
 	StartedAt  time.Time // zero until started
 	FinishedAt time.Time // zero until nothing can change any more

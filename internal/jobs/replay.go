@@ -16,15 +16,16 @@ import (
 // and the snapshots ought to be by the log. It keeps no job that was sealed: its seal says
 // what it ought to be.
 type Replay struct {
-	apps     map[string]appState // by the app's id
-	first    map[string]order    // by job: the last that put it first, or back
-	stop     oughtSwitch
-	jobs     map[string]*oughtJob
-	saved    map[string]oughtSnapshot // by job, until it is erased
-	mappings map[string]string        // what was said of files, see mappingOf
-	list     oughtProtected
-	last     int64 // the last entry
-	removed  int64 // the last entry that is not there
+	apps      map[string]appState // by the app's id
+	first     map[string]order    // by job: the last that put it first, or back
+	stop      oughtSwitch
+	jobs      map[string]*oughtJob
+	approvals map[string]*oughtApproval
+	saved     map[string]oughtSnapshot // by job, until it is erased
+	mappings  map[string]string        // what was said of files, see mappingOf
+	list      oughtProtected
+	last      int64 // the last entry
+	removed   int64 // the last entry that is not there
 }
 
 // oughtJob is what a job ought to be.
@@ -55,7 +56,8 @@ type oughtJob struct {
 // NewReplay returns the replay of a log of no entries.
 func NewReplay() *Replay {
 	return &Replay{apps: map[string]appState{}, first: map[string]order{}, jobs: map[string]*oughtJob{},
-		saved: map[string]oughtSnapshot{}, mappings: map[string]string{},
+		approvals: map[string]*oughtApproval{},
+		saved:     map[string]oughtSnapshot{}, mappings: map[string]string{},
 		list: oughtProtected{map[int64]*oughtGroup{}, map[string]map[string][]protect{}, map[string]int64{}}}
 }
 
@@ -85,6 +87,8 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 		}
 	case audit.JobRead, audit.JobReread, audit.JobRefused, audit.JobSealed:
 		r.jobChanged(e, v)
+	case audit.ApprovalAsked, audit.ApprovalGiven, audit.ApprovalRefused, audit.ApprovalWithdrawn:
+		r.approvalChanged(e, v)
 	default:
 		if _, is := actions[e.Code]; is {
 			r.jobChanged(e, v)
@@ -142,6 +146,9 @@ func (r *Replay) jobChanged(e audit.Entry, v *audit.Verified) {
 	} else if j.started > 0 && saidBy(e).terms != j.terms {
 		v.Add("job %s: by entry %d of the log it was no longer the job that entry %d started", e.JobID, e.Seq, j.started)
 	}
+	if action == Start || action == StartNow || action == Resume {
+		r.secondPerson(e, v)
+	}
 	j.action, j.said = e.Seq, saidBy(e)
 	j.learn(e)
 	if e.Code == audit.JobFinished {
@@ -190,7 +197,7 @@ func (r *Replay) verifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 		return err
 	}
 	for _, verify := range []func(context.Context, *store.Tx, *audit.Verified) error{
-		r.verifySwitch, r.verifySnapshots, r.verifyMappings, r.verifyShared, r.verifyOrder,
+		r.verifySwitch, r.verifyApprovals, r.verifySnapshots, r.verifyMappings, r.verifyShared, r.verifyOrder,
 	} {
 		if err := verify(ctx, tx, v); err != nil {
 			return err

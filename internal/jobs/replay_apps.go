@@ -57,6 +57,11 @@ func different(is, ought appState) string {
 		text, _ := json.Marshal(s)
 		_ = json.Unmarshal(text, into)
 	}
+	for name := range have { // a setting that is as by default is left out
+		if _, said := want[name]; !said {
+			want[name] = nil
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if have[name] != want[name] {
 			return fmt.Sprintf("%s is %v, but the log says %v", name, have[name], want[name])

@@ -19,7 +19,7 @@ func outcomeColumn(o Outcome) string { return "outcome_" + string(o) }
 var jobFields = func() string {
 	columns := []string{"id", "app_id", "kind", "state", "note", "file_name", "file_sha256", "file_bytes",
 		"row_count", "rejected", "duplicate", "protected", "accounts", "batches", "calls",
-		"created_by", "started_by", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
+		"created_by", "started_by", "approved_by", "emergency", "created_at", "started_at", "finished_at", "halt_code", "halt_info", "start_at",
 		"careful", "source", "reading", "read_done", "read_rows", "refusal", "version", "snapshot", "policy", "only_tags",
 		"verify_share", "verify_seed", "verify_due", "checks", "protected_version", "turn", "unsure", "account_bytes",
 		"restored_at", "plan_sha256", "failure_limit"}
@@ -36,7 +36,7 @@ func scanJob(row store.Scanner) (j Job, err error) {
 	var refusal, only, unsure string
 	dest := []any{&j.ID, &j.AppID, &j.Kind, &j.State, &j.Note, &j.FileName, &j.FileSHA256, &j.FileBytes,
 		&j.Rows, &j.Rejected, &j.Duplicate, &j.Protected, &j.Accounts, &j.Batches, &j.Calls,
-		&j.CreatedBy, &j.StartedBy, store.ScanTime(&j.CreatedAt), store.ScanTime(&j.StartedAt),
+		&j.CreatedBy, &j.StartedBy, &j.ApprovedBy, &j.Emergency, store.ScanTime(&j.CreatedAt), store.ScanTime(&j.StartedAt),
 		store.ScanTime(&j.FinishedAt), &j.HaltCode, &j.HaltInfo, store.ScanTime(&j.StartAt),
 		&j.Careful, &j.Source, &j.Reading, &j.Read, &j.ReadRows, &refusal, &j.Version, &j.Snapshot, &j.Policy, &only,
 		&j.Verify.Share, &j.Verify.Seed, &j.Verify.Due, &j.Checks, &j.listVersion, &j.turn, &unsure, &j.AccountBytes,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
@@ -20,6 +21,13 @@ var (
 		"Nothing was changed: the failure limit must be 1 to 100 percent. 100 turns it off.")
 	FaultKeepDays = fault.Declare(fault.Invalid, "sending.keep_days",
 		"Nothing was changed: snapshots can be kept for 1 to %d days after a job ends.")
+	FaultApprovers = fault.Declare(fault.Invalid, "sending.approvers",
+		"Nothing was changed: choose who may approve, operators and admins, or admins alone.")
+	FaultApprovalHours = fault.Declare(fault.Invalid, "sending.approval_hours",
+		"Nothing was changed: a request for approval can wait 1 to %d hours.")
+	FaultLimit = fault.Declare(fault.Invalid, "sending.limit",
+		"Nothing was changed: a limit must be a whole number of accounts. Enter 0 to always require a second person, "+
+			"“none” for no limit, or nothing for the default.")
 	FaultVerifyShare = fault.Declare(fault.Invalid, "sending.verify_share",
 		"Nothing was changed: the verification sample must be 0 to 100 percent, with at most four decimals.")
 )
@@ -41,15 +49,27 @@ type Settings struct {
 	Snapshot     bool           `json:"snapshot"`     // of jobs from now on: tags are read and kept before they are removed
 	KeepDays     int            `json:"keep_days"`    // 1 to 3,650: of jobs that end from now on, how long their tags are kept
 	VerifyShare  snapshot.Share `json:"verify_share"` // of batches that are inspected after a job that starts from now on
+
+	// Of the second person, see approval.go. Accounts are a number, Default, NoLimit or Always.
+	ApproveAbove  int64     `json:"approve_above,omitempty"`  // of a job that destroys (Kind.Destroys); by default DefaultAbove
+	ApproveOther  int64     `json:"approve_other,omitempty"`  // of another job
+	Approvers     auth.Role `json:"approvers,omitempty"`      // "" or Operator: operators and admins; Admin
+	ApprovalHours int       `json:"approval_hours,omitempty"` // how long a request waits, up to 720; 0: DefaultHours
+	OnceOperator  int64     `json:"once_operator,omitempty"`  // that an operator may start alone
+	OnceAdmin     int64     `json:"once_admin,omitempty"`
+	DailyOperator int64     `json:"daily_operator,omitempty"` // in 24 hours; by default DefaultDaily
+	DailyAdmin    int64     `json:"daily_admin,omitempty"`
 }
 
 // mostKeepDays is ten years.
 const mostKeepDays = 3_650
 
-const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share`
+const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share,
+	approve_above, approve_other, approvers, approval_hours, once_operator, once_admin, daily_operator, daily_admin`
 
 func (s *Settings) dest() []any {
-	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare}
+	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare,
+		&s.ApproveAbove, &s.ApproveOther, &s.Approvers, &s.ApprovalHours, &s.OnceOperator, &s.OnceAdmin, &s.DailyOperator, &s.DailyAdmin}
 }
 
 // SendStatus returns how an app sends at this moment.
@@ -150,6 +170,15 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 		return FaultKeepDays.With(mostKeepDays)
 	case to.VerifyShare < 0 || to.VerifyShare > snapshot.All:
 		return FaultVerifyShare.With()
+	case to.Approvers != "" && to.Approvers != auth.Operator && to.Approvers != auth.Admin:
+		return FaultApprovers.With()
+	case to.ApprovalHours < 0 || to.ApprovalHours > mostHours:
+		return FaultApprovalHours.With(mostHours)
+	}
+	for _, n := range []int64{to.ApproveAbove, to.ApproveOther, to.OnceOperator, to.OnceAdmin, to.DailyOperator, to.DailyAdmin} {
+		if n < Always {
+			return FaultLimit.With()
+		}
 	}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		before, err := lockState(ctx, tx, appID)
@@ -157,9 +186,12 @@ func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string,
 			return err
 		}
 		err = tx.Exec(ctx, `
-				UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7
+				UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7,
+					approve_above = $8, approve_other = $9, approvers = $10, approval_hours = $11, once_operator = $12, once_admin = $13,
+					daily_operator = $14, daily_admin = $15
 				WHERE id = $1`,
-			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare))
+			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare),
+			to.ApproveAbove, to.ApproveOther, to.Approvers, to.ApprovalHours, to.OnceOperator, to.OnceAdmin, to.DailyOperator, to.DailyAdmin)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ type terms struct {
 	Snapshot    bool           `json:"snapshot"`
 	VerifyShare snapshot.Share `json:"verify_share"`
 	VerifySeed  string         `json:"verify_seed"`
+	ApprovedBy  string         `json:"approved_by"`
+	Emergency   string         `json:"emergency"`
 }
 
 // Terms is the SHA-256 of what a job was started with, in hex.
@@ -40,14 +42,14 @@ func (j Job) Terms() string { return jsonDigest(j.terms()) }
 
 func (j Job) terms() terms {
 	return terms{j.AppID, j.Kind, j.FileSHA256, j.Rows, j.Rejected, j.Duplicate, j.Plan, j.Source, j.Checks, j.Only, j.Snapshot,
-		j.Verify.Share, j.Verify.Seed}
+		j.Verify.Share, j.Verify.Seed, j.ApprovedBy, j.Emergency}
 }
 
 // draft is the SHA-256 of what a job is by its file, before a start adds what its app is
 // set to. It is the same from one reading of the file up to the start.
 func (j Job) draft() string {
 	t := j.terms()
-	t.Snapshot, t.VerifyShare, t.VerifySeed = false, 0, ""
+	t.Snapshot, t.VerifyShare, t.VerifySeed, t.ApprovedBy, t.Emergency = false, 0, "", "", ""
 	return jsonDigest(struct {
 		terms
 		Policy       snapshot.Policy `json:"policy"`

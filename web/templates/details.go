@@ -233,6 +233,17 @@ func sendingText(v View, set map[string]any) string {
 		v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
 		v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))),
 	}
+	for _, limit := range approvalLimits {
+		if n, set := set[limit].(float64); set {
+			parts = append(parts, v.T("detail.pair", v.T("approval.limit."+limit), limitText(v, int64(n))))
+		}
+	}
+	if role, set := set["approvers"].(string); set {
+		parts = append(parts, v.T("detail.pair", v.T("approval.approvers"), v.T("approval.approvers."+role)))
+	}
+	if hours, set := set["approval_hours"].(float64); set {
+		parts = append(parts, v.T("detail.pair", v.T("approval.hours"), v.Int(int64(hours))))
+	}
 	if name, configured := set["name"].(string); configured {
 		parts = append(parts, v.T("detail.pair", v.T("detail.app"), name+" ("+written(set["environment"])+")"))
 		for _, key := range []string{"domain", "family", "identifier", "configured_rate"} {
@@ -240,6 +251,19 @@ func sendingText(v View, set map[string]any) string {
 		}
 	}
 	return v.List(parts)
+}
+
+var approvalLimits = []string{"approve_above", "approve_other", "once_operator", "daily_operator", "once_admin", "daily_admin"}
+
+// limitText is a limit of the second person in words.
+func limitText(v View, n int64) string {
+	switch n {
+	case jobs.NoLimit:
+		return v.T("approval.limit.none")
+	case jobs.Always:
+		return v.Int(0)
+	}
+	return v.Int(n)
 }
 
 func onOrOff(v View, on bool) string {

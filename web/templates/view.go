@@ -46,6 +46,24 @@ type SendStatus struct {
 
 	Apps     map[string]jobs.App // by id: that of this console, and of others that have jobs here
 	Stranded []jobs.Stranded
+
+	Requests []jobs.Approval  // that wait for a second person
+	Unseen   map[string]int64 // decisions about requests, by who asked, that they have not seen
+}
+
+// approvalsLink is what the navigation says: how many requests of others wait, and how many
+// of the person's own were decided.
+func (v View) approvalsLink() string {
+	n := v.Unseen[v.User.Name]
+	for _, a := range v.Requests {
+		if a.Asker.Name != v.User.Name && v.May(auth.Approve) {
+			n++
+		}
+	}
+	if n == 0 {
+		return v.T("nav.approvals")
+	}
+	return v.T("nav.approvals.waiting", n)
 }
 
 // Named returns an app as it is called everywhere: its name, and its environment in
@@ -102,15 +120,7 @@ func (v View) Governs() bool { return v.May(auth.Govern) }
 // Environment sorts an app's environment into what its colour and words warn
 // of. Whatever is not known to be harmless counts as production.
 func (v View) Environment() string {
-	switch strings.ToLower(v.App.Environment) {
-	case "simulator", "simulation", "demo":
-		return "simulator"
-	case "test", "testing", "staging", "dev", "development", "sandbox":
-		return "test"
-	case "production", "prod", "live", "":
-		return "production"
-	}
-	return "unknown"
+	return jobs.EnvironmentOf(v.App.Environment)
 }
 
 // EnvironmentName is the environment in words: known ones translated, others
@@ -143,8 +153,9 @@ type JobView struct {
 	Waits         *jobs.Overlap // the job it waits for, since both hold the same accounts; nil: it waits for none
 
 	Inspection *jobs.Job // of a sample of its batches; nil: none was made yet, or there is nothing to inspect
-	TagsErased bool      // the inspection no longer has the tags that its accounts should have
-	Sealed     int64     // the number of the entry that seals the job; 0: none does yet
+	Second     jobs.SecondPerson
+	TagsErased bool  // the inspection no longer has the tags that its accounts should have
+	Sealed     int64 // the number of the entry that seals the job; 0: none does yet
 	Now        time.Time
 }
 
