@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -67,44 +69,39 @@ func (b *browser) try(r route, jobID, userID string) answer {
 		"30", "verify_share", "1")
 }
 
-// access lists who may use each route, separately from the route table: a
-// route whose permission changes by mistake is not open to others unnoticed.
-var access = []struct {
-	roles  []auth.Role
-	routes string
-}{
-	{[]auth.Role{"", auth.Operator, auth.Admin, auth.Auditor}, `
-		GET /login, POST /login, POST /language, GET /healthz, HEAD /healthz, GET /static/*, HEAD /static/*`},
-	{[]auth.Role{auth.Operator, auth.Admin, auth.Auditor}, `
-		GET /, POST /logout, GET /jobs, GET /jobs/:id, GET /jobs/:id/events, GET /jobs/:id/rows, GET /jobs/:id/results.csv, GET /jobs/:id/restored.csv, GET /sending/restored,
-		GET /jobs/:id/rejects.csv, GET /jobs/:id/report.csv, GET /jobs/:id/tags.csv, GET /accounts, POST /accounts/read,
-		GET /protected, GET /sending, GET /approvals`},
-	{[]auth.Role{auth.Operator, auth.Admin}, `
-		POST /jobs, GET /jobs/new, POST /jobs/:id/reread, POST /jobs/:id/start, POST /jobs/:id/pause, POST /jobs/:id/resume,
-		POST /jobs/:id/cancel, POST /jobs/:id/ask, POST /approvals/:id/approve, POST /approvals/:id/refuse, POST /approvals/:id/withdraw,
-		POST /jobs/:id/start-now, POST /jobs/:id/decide, POST /jobs/:id/retry, POST /jobs/:id/undo`},
-	{[]auth.Role{auth.Admin, auth.Auditor}, `
-		GET /jobs/:id/evidence.zip, GET /jobs/:id/sample, GET /audit, GET /audit/:seq, GET /audit/export.csv,
-		GET /audit/export.jsonl, GET /audit/review, POST /audit/review, GET /audit/proof, GET /audit/checkpoint.txt, POST /audit/verify`},
-	{[]auth.Role{auth.Admin}, `
-		POST /jobs/:id/erase, POST /jobs/:id/first, POST /jobs/:id/emergency, POST /protected, POST /protected/remove, POST /audit/keep,
-		GET /audit/erase, POST /audit/erase, POST /audit/resume, POST /audit/clock,
-		POST /sending, POST /sending/approvals, POST /sending/stop, POST /sending/lift, GET /users, POST /users, POST /users/:id/role,
-		POST /users/:id/password, POST /users/:id/disable, POST /users/:id/enable`},
-}
-
-// mayUse returns the roles that may use a route, "" for whoever is not signed in.
-func mayUse(t *testing.T, r route) []auth.Role {
+// access reads who may use each route from docs/trust.md, which is written separately from
+// the route table: a route whose permission changes by mistake is not open to others
+// unnoticed. "" stands for whoever is not signed in.
+func access(t *testing.T) map[string][]auth.Role {
 	t.Helper()
-	for _, a := range access {
-		for name := range strings.SplitSeq(a.routes, ",") {
-			if strings.TrimSpace(name) == r.method+" "+r.path {
-				return a.roles
+	page, err := os.ReadFile("../docs/trust.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(page), "| who | may | by |\n|---|---|---|\n")
+	require.True(t, found)
+	may := map[string][]auth.Role{}
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(line, "|")
+		require.Len(t, cells, 5, line)
+		roles := append([]auth.Role{""}, auth.Roles...)
+		if who := strings.TrimSpace(cells[1]); who != "everybody" {
+			roles = nil
+			for name := range strings.SplitSeq(who, ", ") {
+				require.True(t, auth.Role(name).Valid(), name)
+				roles = append(roles, auth.Role(name))
 			}
 		}
+		for _, named := range regexp.MustCompile("`([A-Z]+ /[^`]*)`").FindAllStringSubmatch(cells[3], -1) {
+			require.NotContains(t, may, named[1], "a route is in one row")
+			may[named[1]] = roles
+		}
 	}
-	require.Fail(t, "nobody has said who may use "+r.method+" "+r.path)
-	return nil
+	for named := range may {
+		require.True(t, slices.ContainsFunc(routes, func(r route) bool { return r.method+" "+r.path == named }), "%s is no route", named)
+	}
+	return may
 }
 
 func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
@@ -113,7 +110,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 		require.NoError(t, s.Audit.Record(t.Context(), audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
 		require.NoError(t, s.Audit.Checkpoint(t.Context()))
 		c := newConsole(t, s)
-		operator := c.as(auth.Operator)
+		operator, mayUse := c.as(auth.Operator), access(t)
 		for _, role := range append([]auth.Role{""}, auth.Roles...) {
 			for _, r := range routes {
 				jobID := ""
@@ -134,7 +131,9 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				before := c.contents()
 				got := b.try(r, jobID, victim.ID)
 				where := r.method + " " + r.path + " as " + string(role)
-				may := slices.Contains(mayUse(t, r), role)
+				roles, said := mayUse[r.method+" "+r.path]
+				require.True(t, said, "docs/trust.md does not say who may use it: "+where)
+				may := slices.Contains(roles, role)
 				switch {
 				case may:
 					require.NotContains(t, []int{401, 403, 404, 405, 500}, got.StatusCode, where)

@@ -61,6 +61,7 @@ func BenchmarkAudit(b *testing.B) {
 			s := jobstest.OpenBench(b, engine)
 			jobstest.Sign(b, s, [32]byte{7})
 			require.NoError(b, s.Audit.Fill(ctx, auditEntries, auditEntry))
+			jobstest.Free(b, s)
 			require.NoError(b, s.Audit.Checkpoint(ctx))
 			b.Run("page", func(b *testing.B) { benchmarkAuditPage(b, s) })
 			b.Run("export", func(b *testing.B) { benchmarkAuditExport(b, s) })

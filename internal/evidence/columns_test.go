@@ -39,7 +39,6 @@ var free = []struct{ columns, why string }{
 	{"jobs.calls jobs.checked_done jobs.checked_failed batches.lost batches.not_before batches.restored",
 		"progress of a job that runs; what came of it is sealed"},
 	{"sessions.-", "without its row a session is over"},
-	{"checkpoints.-", "every published checkpoint is compared with the log itself"},
 	{"consoles.*", "which consoles are alive; each writes it again every second"},
 	{"wanted_tags.data snapshot_keys.wrapped", "encrypted for its job with a key under the key file; others cannot be read, and the job halts"},
 	{"publications.*", "what was sent where; whoever receives checkpoints sees that they end"},

@@ -1,7 +1,10 @@
 package jobstest
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -53,21 +56,40 @@ func Heap() uint64 {
 
 // Peak is the most heap that was in use while something ran.
 func Peak(run func()) uint64 {
-	runtime.GC()
-	done, peak := make(chan struct{}), make(chan uint64)
+	heap, _ := Peaks(run)
+	return heap
+}
+
+// Peaks is Peak, and the most memory that the process had: SQLite has its own beside the
+// heap. 0 where the system does not say.
+func Peaks(run func()) (heap, resident uint64) {
+	debug.FreeOSMemory()
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
-		most := uint64(0)
+		defer close(ended)
 		for tick := time.NewTicker(100 * time.Millisecond); ; {
 			select {
 			case <-done:
-				peak <- most
 				return
 			case <-tick.C:
-				most = max(most, Heap())
+				heap, resident = max(heap, Heap()), max(resident, residentNow())
 			}
 		}
 	}()
 	run()
 	close(done)
-	return <-peak
+	<-ended
+	return heap, resident
+}
+
+func residentNow() uint64 {
+	var size, pages uint64
+	text, err := os.ReadFile("/proc/self/statm")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &size, &pages)
+	}
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
 }
