@@ -110,7 +110,6 @@ CREATE TABLE users (
 
 CREATE TABLE sessions (
     id         TEXT PRIMARY KEY, -- public
-    token_hash TEXT   NOT NULL UNIQUE, -- hex SHA-256 of the cookie's secret
     user_id    TEXT   NOT NULL REFERENCES users (id),
     data       TEXT   NOT NULL, -- JSON
     address    TEXT   NOT NULL,
@@ -431,9 +430,7 @@ CREATE TABLE audit_head (
     edge        BYTEA  NOT NULL DEFAULT '', -- see audit.Tree; derived from audit_lines, as is reached
     reached     BIGINT NOT NULL DEFAULT 0,
     keep_months BIGINT NOT NULL DEFAULT 0, -- 0: entries are kept for ever
-    removed     BIGINT NOT NULL DEFAULT 0, -- entries up to this one were removed, but for those that prove something
-    checked_at  BIGINT NOT NULL DEFAULT 0, -- when all was last verified
-    checked     TEXT   NOT NULL DEFAULT '' -- JSON: what came of it
+    removed     BIGINT NOT NULL DEFAULT 0 -- entries up to this one were removed, but for those that prove something
 );
 
 -- An entry as it is hashed. What it is found by stands beside it, derived from it.

@@ -75,7 +75,7 @@ func (s *Server) readAccount(v *request) error {
 	err := s.readNow(v, account, now)
 	f, known := errors.AsType[*fault.Error](err)
 	switch {
-	case err != nil && (!known || v.wantsJSON()):
+	case err != nil && (!known || f.Kind == fault.Forbidden || v.wantsJSON()):
 		return err
 	case v.wantsJSON():
 		return v.JSON(http.StatusOK, map[string]any{"app": s.asAppJSON(v, s.App.ID), "account": account, "at": moment(now.At), "tags": listOf(now.Tags)})
@@ -100,7 +100,11 @@ func (s *Server) readNow(v *request, account string, now *templates.TagsNow) (er
 		return faultNoAccount.With()
 	}
 	ctx := v.Request().Context()
-	if err = s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account}); err != nil {
+	err = s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: v.actor(), Target: account})
+	switch {
+	case fault.KindOf(err) == fault.Forbidden:
+		return err
+	case err != nil:
 		return faultBusy.Because(err)
 	}
 	now.Tags, err = s.ReadTags(ctx, account)

@@ -188,7 +188,7 @@ func (s *Server) recognise(v *request) error {
 	}
 	if class, _ := c.in(); class == &s.visitors {
 		if cookie := s.sessions.cookieOf(v.Request()); cookie != "" {
-			s.people.add(c, tokenHash(cookie))
+			s.people.add(c, sessionID(cookie))
 		}
 	}
 	err := s.sessions.recognise(v)

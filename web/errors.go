@@ -103,10 +103,11 @@ func statusOf(v *request, err error) (int, *fault.Error) {
 	return http.StatusServiceUnavailable, f
 }
 
-// again shows a form again, with the typed values, if a fault refused it.
+// again shows a form again, with the typed values, if a fault refused it; not to somebody
+// who may no longer see it.
 func again(v *request, err error, show func(v *request, status int, f *fault.Error) error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || v.wantsJSON() {
+	if !ok || f.Kind == fault.Forbidden || v.wantsJSON() {
 		return err
 	}
 	status, _ := statusOf(v, f)

@@ -163,7 +163,7 @@ func TestRightsAreAskedWhenTheyAreUsed(t *testing.T) {
 			b := c.as(auth.Operator)
 			id := b.draftOf("user_id\nann" + fmt.Sprint(jobstest.Serial()) + "\nbob\n")
 			c.untilRead(id)
-			session, user, err := c.store.Users.Session(t.Context(), b.token())
+			session, user, err := c.store.Users.Session(t.Context(), b.sessionID())
 			require.NoError(t, err)
 			by := audit.Actor{ID: user.ID, Name: user.Name, Role: string(user.Role), SignedIn: audit.ByPassword, Session: session.ID}
 			take()
@@ -181,14 +181,54 @@ func TestRightsAreAskedWhenTheyAreUsed(t *testing.T) {
 	})
 }
 
+// So is whoever governs.
+func TestGoverningIsAskedWhenItIsUsed(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		_, err := s.Users.Create(t.Context(), audit.System, "other-admin", auth.Admin, jobstest.PasswordHash)
+		require.NoError(t, err)
+		_, err = s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
+		require.NoError(t, err)
+		id := jobstest.Started(t, s, 3).ID
+		ctx := t.Context()
+		for name, take := range c.takings(auth.Admin) {
+			b := c.as(auth.Admin)
+			session, user, err := s.Users.Session(ctx, b.sessionID())
+			require.NoError(t, err)
+			by := audit.Actor{ID: user.ID, Name: user.Name, Role: string(user.Role), SignedIn: audit.ByPassword, Session: session.ID}
+			take()
+			before := c.contents()
+			for what, err := range map[string]error{
+				"settings":  s.ChangeSettings(ctx, by, jobstest.App.ID, jobs.Settings{Rate: 9, FailureLimit: 9, KeepDays: 9}),
+				"stop":      s.ThrowKillSwitch(ctx, by, ""),
+				"first":     s.PutFirst(ctx, by, id, true),
+				"protect":   second(s.Protect(ctx, by, jobstest.App.ID, "why", []string{"other"})),
+				"unprotect": s.Unprotect(ctx, by, jobstest.App.ID, "vip"),
+				"retention": s.Audit.SetRetention(ctx, by, 24),
+			} {
+				require.True(t, auth.FaultNoSession.Is(err) || auth.FaultDenied.Is(err), "%s, %s: %v", name, what, err)
+			}
+			require.NoError(t, s.ThrowKillSwitch(ctx, audit.System, ""))
+			err = s.LiftKillSwitch(ctx, by)
+			require.True(t, auth.FaultNoSession.Is(err) || auth.FaultDenied.Is(err), "%s, lift: %v", name, err)
+			k, err := s.KillSwitch(ctx)
+			require.NoError(t, err)
+			require.True(t, k.Thrown())
+			require.NoError(t, s.LiftKillSwitch(ctx, audit.System))
+			require.Equal(t, before, c.contents(), name)
+			c.give(auth.Admin)
+		}
+	})
+}
+
 func second[T any](_ T, err error) error { return err }
 
-// token is the hash of the browser's secret.
-func (b *browser) token() string {
+// sessionID is the id of the browser's session.
+func (b *browser) sessionID() string {
 	b.t.Helper()
 	var secret string
 	require.NoError(b.t, b.web.sessions.codecs[0].Decode("session", b.cookie().Value, &secret))
-	return tokenHash(secret)
+	return sessionID(secret)
 }
 
 func TestStreamsEndWithTheRight(t *testing.T) {

@@ -95,7 +95,7 @@ func TestOneRequestSavesThatItsSessionIsSeen(t *testing.T) {
 	b := c.as(auth.Operator)
 	require.NoError(t, c.store.DB.Exec(t.Context(), `UPDATE sessions SET seen_at = 1000`))
 	session := func() auth.Session {
-		session, _, err := c.store.Users.Session(t.Context(), b.token())
+		session, _, err := c.store.Users.Session(t.Context(), b.sessionID())
 		require.NoError(t, err)
 		return session
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -32,7 +31,7 @@ const (
 
 // sessionStore is a gorilla session store whose sessions live in the database,
 // so that they can be listed and ended. The cookie carries a random secret,
-// signed and encrypted; the database has only the secret's hash.
+// signed and encrypted; the database has only a hash of it, the session's id.
 type sessionStore struct {
 	users   *auth.Users
 	trouble func() *jobs.Trouble
@@ -98,7 +97,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if secret == "" {
 		return session, nil
 	}
-	record, user, err := s.users.Session(r.Context(), tokenHash(secret))
+	record, user, err := s.users.Session(r.Context(), sessionID(secret))
 	if auth.FaultNoSession.Is(err) {
 		return session, nil
 	}
@@ -178,9 +177,9 @@ func (s *sessionStore) keep(v *request) {
 func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
-	session.ID, session.Options = newSessionID(), &s.cookie
+	session.ID, session.Options = sessionID(secret), &s.cookie
 	record := auth.Session{
-		ID: session.ID, TokenHash: tokenHash(secret), UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
+		ID: session.ID, UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
 		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
 	}
 	by.Session = session.ID
@@ -206,15 +205,10 @@ func expires(created, seen time.Time) time.Time {
 	return life
 }
 
-func tokenHash(secret string) string {
+// sessionID names the session of a secret, and tells nothing about it.
+func sessionID(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
-}
-
-func newSessionID() string {
-	var b [9]byte
-	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
 }
 
 // readValues reads stored values by name.

@@ -186,7 +186,7 @@ func (k *logTasks) verifyRegularly(ctx context.Context) {
 			k.report(ctx, "verify", k.verifyNow(ctx, by))
 		case <-look.C:
 			last, err := k.audit.LastVerified(ctx)
-			if err == nil && (last == nil || time.Since(last.At) > verifyEvery) {
+			if err == nil && (last == nil || time.Since(last.At).Abs() > verifyEvery) {
 				err = k.verifyNow(ctx, audit.System)
 			}
 			k.report(ctx, "verify", err)

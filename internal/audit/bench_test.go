@@ -72,8 +72,8 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-var auditor = audit.Actor{ID: "u2", Name: "aida", Role: "auditor", SignedIn: audit.ByPassword,
-	Session: "06h0000000000001", Address: "192.0.2.1", UserAgent: "Mozilla/5.0", RequestID: "0123456789abcdef"}
+var auditor = audit.Actor{ID: "u2", Name: "aida", Role: "auditor",
+	Address: "192.0.2.1", UserAgent: "Mozilla/5.0", RequestID: "0123456789abcdef"}
 
 // benchmarkAuditPage reads a page and says so in the log, as the audit page does.
 func benchmarkAuditPage(b *testing.B, s *jobstest.Console) {

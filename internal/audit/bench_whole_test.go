@@ -38,7 +38,7 @@ func signedIn(now time.Time) func(seq int64) audit.Entry {
 			Address: "192.0.2.7", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0", RequestID: "0123456789abcdef"}
 		switch seq % 10 {
 		case 0:
-			e.Code, e.Details = audit.SignInSucceeded, map[string]any{"token_sha256": hex.EncodeToString(sum[:])}
+			e.Code, e.Details = audit.SignInSucceeded, map[string]any{"password_sha256": hex.EncodeToString(sum[:])}
 		case 1, 2, 3:
 			e.Code, e.Target = audit.TagsRead, fmt.Sprintf("member_%07d", seq)
 		case 4, 5:

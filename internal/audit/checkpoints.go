@@ -64,16 +64,20 @@ func (l *Log) CheckpointsAfter(ctx context.Context, size int64, limit int) ([]Si
 		`SELECT size, at, note FROM checkpoints WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
 }
 
+// sentSize is up to which checkpoint a destination has been sent. More entries than the log
+// has were sent to nobody: then it is sent everything anew.
+const sentSize = `CASE WHEN publications.size <= (SELECT seq FROM audit_head WHERE id = 1) THEN publications.size ELSE 0 END`
+
 // PublishedUpTo returns up to which checkpoint a destination has been sent; 0 for none.
 func (l *Log) PublishedUpTo(ctx context.Context, destination string) (size int64, err error) {
 	return store.Value[int64](ctx, l.db.Reader(),
-		`SELECT COALESCE(MAX(size), 0) FROM publications WHERE destination = $1`, destination)
+		`SELECT COALESCE(MAX(`+sentSize+`), 0) FROM publications WHERE destination = $1`, destination)
 }
 
 // Published records up to which checkpoint a destination has been sent.
 func (l *Log) Published(ctx context.Context, destination string, size int64) error {
 	return l.publication(ctx,
-		`size = CASE WHEN excluded.size > publications.size THEN excluded.size ELSE publications.size END, trouble = ''`,
+		`size = CASE WHEN excluded.size > `+sentSize+` THEN excluded.size ELSE publications.size END, trouble = ''`,
 		destination, size, "")
 }
 
@@ -99,7 +103,7 @@ type Publication struct {
 func (l *Log) Publications(ctx context.Context) ([]Publication, error) {
 	return store.Collect(ctx, l.db.Reader(), func(row store.Scanner) (p Publication, err error) {
 		return p, row.Scan(&p.Destination, &p.Size, store.ScanTime(&p.At), &p.Trouble)
-	}, `SELECT destination, size, at, trouble FROM publications ORDER BY destination`)
+	}, `SELECT destination, `+sentSize+`, at, trouble FROM publications ORDER BY destination`)
 }
 
 // Inclusion proves that an entry is in the tree of a size (RFC 6962, section

@@ -117,6 +117,11 @@ func (l *Log) eraseSome(ctx context.Context, tx *store.Tx, by Actor, of Subject,
 			return nil, err
 		}
 	}
+	if after > 0 { // it was begun, and half of it is of no use
+		if by, err = l.orSystem(ctx, tx, by, LogErased); err != nil {
+			return nil, err
+		}
+	}
 	return some, l.RecordIn(ctx, tx, Entry{Code: LogErased, Actor: by,
 		Details: map[string]any{"kind": of.Kind, "entries": seqs.String(), "reason": reason}})
 }

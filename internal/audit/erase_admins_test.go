@@ -101,7 +101,7 @@ func TestErasingAsksForTheRightAgain(t *testing.T) {
 				eve, err := s.Users.Create(ctx, adam, "eve", auth.Admin, jobstest.PasswordHash)
 				require.NoError(t, err)
 				by, now := audit.Actor{ID: eve.ID, Name: "eve", Role: "admin", Session: "s1", SignedIn: audit.ByPassword}, s.DB.Now()
-				require.NoError(t, s.Users.SignIn(ctx, by, auth.Session{ID: "s1", TokenHash: "x", UserID: eve.ID, Data: "{}", CreatedAt: now,
+				require.NoError(t, s.Users.SignIn(ctx, by, auth.Session{ID: "s1", UserID: eve.ID, Data: "{}", CreatedAt: now,
 					SeenAt: now, ExpiresAt: now.Add(auth.SessionLife)}, eve.PasswordHash))
 				require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "vip"}))
 				preview, err := s.Audit.Erasure(ctx, account("vip"), 0)

@@ -185,7 +185,7 @@ func TestAPlantedWordErasesNothing(t *testing.T) {
 // The preview has what the personal parts hold, all of it and nothing else, page by page.
 func TestAnErasureShowsEveryValue(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		by := audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "192.0.2.1", UserAgent: "Browser 7", Session: "s1"}
+		by := audit.Actor{ID: "u1", Name: "olga", Role: "operator", Address: "192.0.2.1", UserAgent: "Browser 7"}
 		for i := range 120 {
 			require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.AccountsProtected, Actor: by, Target: fmt.Sprint("m-", i),
 				Details: map[string]any{"accounts": []any{fmt.Sprint("m-", i), "x"}, "note": "for olga", "left": 2, "list_sha256": "ab", "before": "viewer"}}))

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
 )
 
@@ -18,6 +19,7 @@ type Log struct {
 	appOf   AppOf
 	signing *signing // see SignWith; nil: no checkpoints are made
 	clock   clock
+	rights  Rights // see AskRights; nil: nobody is asked for
 }
 
 // AppOf returns the app of a job as entries name it, and its domain; "" for an unknown job.
@@ -26,6 +28,34 @@ type AppOf func(ctx context.Context, q store.Querier, jobID string) (name, domai
 // New returns the log of a database. AppOf may be nil where no jobs are.
 func New(db *store.DB, appOf AppOf) *Log {
 	return &Log{db: db, appOf: appOf, clock: clock{passed: steadyClock()}}
+}
+
+// Rights says whether somebody who signed in may still do what an entry says, and returns
+// them as they are now, or a fault of kind Forbidden.
+type Rights func(ctx context.Context, q store.Querier, by Actor, code Code) (Actor, error)
+
+// AskRights has everybody who signed in asked for when their entry is written: with the log
+// locked, in the transaction of the change that it records. Since a request began, its
+// session may have ended. So nobody changes anything after the entry that says that they
+// may no longer.
+func (l *Log) AskRights(rights Rights) { l.rights = rights }
+
+// still returns somebody as they are now, if they may still do it. The log is locked.
+func (l *Log) still(ctx context.Context, q store.Querier, by Actor, code Code) (Actor, error) {
+	if by.Session == "" && by.SignedIn != ByPassword || l.rights == nil {
+		return by, nil
+	}
+	return l.rights(ctx, q, by, code)
+}
+
+// orSystem returns who asked for something that takes long, if they may still do it, and
+// else the console: its result is recorded all the same. The log is locked.
+func (l *Log) orSystem(ctx context.Context, q store.Querier, by Actor, code Code) (Actor, error) {
+	now, err := l.still(ctx, q, by, code)
+	if fault.KindOf(err) == fault.Forbidden {
+		return System, nil
+	}
+	return now, err
 }
 
 // Record writes an entry for an event that changes nothing else, such as a
@@ -40,8 +70,8 @@ const (
 	maxDetails = 20_000
 )
 
-// RecordIn is called last in a transaction, and once: it locks the head of the log. An
-// entry that ends a job gets a checkpoint.
+// RecordIn is called last in a transaction, and once: it locks the head of the log, and
+// returns the fault of AskRights. An entry that ends a job gets a checkpoint.
 func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 	_, err := l.Append(ctx, tx, entries...)
 	return err
@@ -62,6 +92,11 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 	h, err := lockHead(ctx, tx)
 	if err != nil {
 		return 0, err
+	}
+	for i, e := range complete {
+		if complete[i].Actor, err = l.still(ctx, tx, e.Actor, e.Code); err != nil {
+			return 0, err
+		}
 	}
 	tree, err := grow(ctx, tx, h, complete)
 	if err != nil || !ends || l.signing == nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -13,6 +14,9 @@ func TestPublishedIsRememberedPerDestination(t *testing.T) {
 		size, err := s.Audit.PublishedUpTo(ctx, "file")
 		require.NoError(t, err)
 		require.Zero(t, size)
+		for range 7 {
+			require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.ServiceWell, Actor: audit.System}))
+		}
 		require.NoError(t, s.Audit.Published(ctx, "file", 7))
 		require.NoError(t, s.Audit.Published(ctx, "file", 3))
 		require.NoError(t, s.Audit.NotPublished(ctx, "webhook", "refused"))

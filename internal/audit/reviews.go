@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -67,10 +66,10 @@ func (l *Log) LastRead(ctx context.Context, by Actor) (last Entry, err error) {
 	return last, err
 }
 
-// SaveVerified saves the result of a verification and records it in the log. It raises
-// the alarm if the log does not continue what this console signed.
+// SaveVerified records the result of a verification in the log. It raises the alarm if the
+// log does not continue what this console signed.
 func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
-	text, err := json.Marshal(v)
+	e, err := v.entry(by, l.db.Now())
 	if err == nil {
 		err = l.raiseVerified(ctx, v)
 	}
@@ -78,28 +77,37 @@ func (l *Log) SaveVerified(ctx context.Context, by Actor, v Verified) error {
 		return err
 	}
 	return l.db.Tx(ctx, func(tx *store.Tx) error {
-		err := tx.Exec(ctx, `UPDATE audit_head SET checked_at = $1, checked = $2 WHERE id = 1`, store.Millis(v.At), string(text))
+		_, err := lockHead(ctx, tx)
+		if err == nil {
+			e.Actor, err = l.orSystem(ctx, tx, by, e.Code)
+		}
 		if err != nil {
 			return err
-		}
-		e := Entry{Code: LogVerified, Actor: by, Details: map[string]any{"to": v.Entries}}
-		if len(v.Wrong) > 0 {
-			e.Code = LogUnverified
-			e.Details["wrong"] = len(v.Wrong) + v.More
 		}
 		return l.RecordIn(ctx, tx, e)
 	})
 }
 
-// LastVerified returns the result of the last verification; nil when there was none.
+// LastVerified returns the result of the last verification, as the log proves it; nil when
+// there is none.
 func (l *Log) LastVerified(ctx context.Context) (*Verified, error) {
-	text, err := store.Value[string](ctx, l.db.Reader(), `SELECT checked FROM audit_head WHERE id = 1`)
-	if err != nil || text == "" {
+	well, err := l.LastOf(ctx, l.db.Reader(), LogVerified)
+	if err != nil {
 		return nil, err
 	}
-	var v Verified
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		return nil, errors.Join(errors.New("audit: the last verification cannot be read"), err)
+	wrong, err := l.LastOf(ctx, l.db.Reader(), LogUnverified)
+	if err != nil || max(well, wrong) == 0 {
+		return nil, err
 	}
+	e, err := l.Proven(ctx, l.db.Reader(), max(well, wrong))
+	switch {
+	case Unproven(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case e.Code != LogVerified && e.Code != LogUnverified:
+		return nil, nil
+	}
+	v := verifiedIn(e)
 	return &v, nil
 }

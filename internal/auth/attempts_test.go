@@ -11,11 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 )
 
 // limited are users without a database: attempts touch none.
-func limited() *auth.Users { return auth.New(nil, nil) }
+func limited() *auth.Users { return auth.New(nil, audit.New(nil, nil)) }
 
 // wait is how long an attempt has to wait.
 func wait(us *auth.Users, name, address string) time.Duration {

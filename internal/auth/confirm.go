@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
@@ -29,6 +30,42 @@ func Confirm(ctx context.Context, q store.Querier, by audit.Actor, p Permission)
 		return FaultDenied.With(role)
 	}
 	return nil
+}
+
+// asNow implements audit.Rights: what needed asks for, of a session that lasts. A sign-out
+// has ended its session; what changes a user may end that of whoever does it, and has
+// asked before (see change).
+func (us *Users) asNow(ctx context.Context, q store.Querier, by audit.Actor, code audit.Code) (audit.Actor, error) {
+	switch {
+	case code == audit.SignedOut:
+		role, err := store.Value[string](ctx, q, `SELECT role FROM users WHERE id = $1`, by.ID)
+		by.Role = role
+		return by, store.IfNone(err, FaultNoSession.With())
+	case slices.Contains(changesUser, code) && code != audit.UserCreated, by.Session == "" && slices.Contains(summed, code):
+		return by, nil
+	}
+	return us.still(ctx, q, by, needed[code])
+}
+
+// still returns somebody with the role they have now, if they may still do something; ""
+// needs a session alone. Whoever asked for a second person has none when it is done.
+// Faults: FaultNoSession, FaultDenied.
+func (us *Users) still(ctx context.Context, q store.Querier, by audit.Actor, p Permission) (audit.Actor, error) {
+	if by.Session == "" && by.SignedIn != audit.ByPassword {
+		return by, nil
+	}
+	role, err := store.Value[Role](ctx, q, `
+		SELECT u.role FROM users u WHERE u.id = $1 AND u.disabled_at = 0 AND (CAST($2 AS TEXT) = '' OR EXISTS (
+			SELECT 1 FROM sessions s WHERE s.id = $2 AND s.user_id = u.id AND s.expires_at > $3))`,
+		by.ID, by.Session, store.Millis(us.db.Now()))
+	switch {
+	case err != nil:
+		return by, store.IfNone(err, FaultNoSession.With())
+	case p != "" && !role.May(p):
+		return by, FaultDenied.With(role)
+	}
+	by.Role = string(role)
+	return by, nil
 }
 
 // StillMay reports whether the user who did something earlier may do it now. What the

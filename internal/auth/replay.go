@@ -13,12 +13,16 @@ import (
 	"tagsweep/internal/store"
 )
 
-// underWay is how long after a change of a user the log may show an action that began
-// before it, such as an upload.
-const underWay = 15 * time.Minute
+// inexact is how far the times of a session may be from those of the log, which are read
+// a moment later, and by whichever console.
+const inexact = 15 * time.Minute
 
-// needed are the permissions that a person who caused an event had. What is not named
-// here, any role may do.
+// summed are the refusals that are summed up (see audit.Refusals): a sum is written later,
+// when the session may be over, and its user disabled.
+var summed = []audit.Code{audit.AccessDenied, audit.JobUploadRefused}
+
+// needed are the permissions that a person needs to cause an event; see asNow, and acted.
+// What is not named here, any role may do.
 var needed = map[audit.Code]Permission{
 	audit.JobUploaded: RunJobs, audit.JobUploadRefused: RunJobs, audit.JobReread: RunJobs, audit.JobStarted: RunJobs,
 	audit.JobPaused: RunJobs, audit.JobResumed: RunJobs, audit.JobCancelled: RunJobs, audit.JobStartNow: RunJobs,
@@ -47,19 +51,14 @@ type Replay struct {
 
 type oughtUser struct {
 	name, password string // "": its entry was erased; the SHA-256 of the stored hash
-	role, before   Role
+	role           Role
 	disabled       bool
-	changed        time.Time
 }
 
 type oughtSession struct {
-	user, token string // the token as digestOf has it
-	at, ended   time.Time
-}
-
-// over reports whether a session had ended at a time, longer ago than a grace.
-func (s oughtSession) over(at time.Time, grace time.Duration) bool {
-	return !s.ended.IsZero() && at.Sub(s.ended) >= grace
+	user  string
+	at    time.Time
+	ended bool
 }
 
 // NewReplay returns the replay of a log of no entries.
@@ -84,44 +83,51 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 	}
 	r.change(e, v)
 	if e.Code == audit.SignedOut {
-		r.end(e.Actor.Session, e.At)
+		r.end(e.Actor.Session)
 	}
 }
 
 // signedIn keeps the sessions that may still be alive.
 func (r *Replay) signedIn(e audit.Entry) {
-	for len(r.begun) > 0 && r.now.Sub(r.sessions[r.begun[0]].at) > SessionLife+underWay {
+	for len(r.begun) > 0 && r.now.Sub(r.sessions[r.begun[0]].at) > SessionLife+inexact {
 		delete(r.sessions, r.begun[0])
 		r.begun = r.begun[1:]
 	}
-	token, _ := e.Details["token_sha256"].(string)
-	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, token: token, at: e.At}
+	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, at: e.At}
 	r.begun = append(r.begun, e.Actor.Session)
 }
 
-func (r *Replay) end(session string, at time.Time) {
-	if s, known := r.sessions[session]; known && s.ended.IsZero() {
-		s.ended = at
+func (r *Replay) end(session string) {
+	if s, known := r.sessions[session]; known {
+		s.ended = true
 		r.sessions[session] = s
 	}
 }
 
-// acted finds what a person did without the right to do it.
+// acted finds what a person did without the right to do it. An entry is written while
+// that right lasts (see asNow), so there is no grace.
 func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
 	u, name := r.users[e.Actor.ID], cmp.Or(e.Actor.Name, e.Actor.ID)
-	switch lately := u != nil && e.At.Sub(u.changed) < underWay; {
+	password, _ := e.Details["password_sha256"].(string)
+	switch {
 	case u == nil:
 		v.Add("entry %d of the log: %s acted, but no entry created this user", e.Seq, name)
-	case u.disabled && !lately:
+	case slices.Contains(summed, e.Code) && e.Actor.Session == "":
+	case u.name != "" && e.Actor.Name != "" && u.name != e.Actor.Name:
+		v.Add("entry %d of the log: %s acted, but the log calls this user %s", e.Seq, name, u.name)
+	case u.disabled:
 		v.Add("entry %d of the log: %s acted after the user was disabled", e.Seq, name)
-	case Role(e.Actor.Role) != u.role && !(lately && Role(e.Actor.Role) == u.before):
+	case Role(e.Actor.Role) != u.role:
 		v.Add("entry %d of the log: %s acted as %s, but had the role %s", e.Seq, name, e.Actor.Role, u.role)
-	case needed[e.Code] != "" && !Role(e.Actor.Role).May(needed[e.Code]):
-		v.Add("entry %d of the log: %s did what the role %s does not allow", e.Seq, name, e.Actor.Role)
-	case r.now.Before(r.complete) || e.Actor.Session == "": // a sum of refusals has none
-	case r.sessions[e.Actor.Session].user != e.Actor.ID:
+	case needed[e.Code] != "" && !u.role.May(needed[e.Code]):
+		v.Add("entry %d of the log: %s did what the role %s does not allow", e.Seq, name, u.role)
+	case e.Code == audit.SignInSucceeded && password != u.password:
+		v.Add("entry %d of the log: %s signed in with a password that no entry of the log set", e.Seq, name)
+	case e.Actor.Session != "" && r.now.Before(r.complete):
+	case e.Actor.Session == "" && e.Details["approval"] != nil: // a second person did it, for who asked
+	case e.Actor.Session == "" || r.sessions[e.Actor.Session].user != e.Actor.ID:
 		v.Add("entry %d of the log: %s acted in a session that no sign-in opened", e.Seq, name)
-	case r.sessions[e.Actor.Session].over(e.At, underWay):
+	case r.sessions[e.Actor.Session].ended:
 		v.Add("entry %d of the log: %s acted in a session that had ended", e.Seq, name)
 	}
 }
@@ -149,14 +155,14 @@ func (r *Replay) change(e audit.Entry, v *audit.Verified) {
 		if before, _ := e.Details["before"].(string); before != string(u.role) {
 			v.Add("entry %d of the log: the role of user %s was %s before, but the log says %s", e.Seq, cmp.Or(u.name, id), before, u.role)
 		}
-		u.before, u.role, u.changed = u.role, Role(role), e.At
+		u.role = Role(role)
 	case audit.UserDisabled, audit.UserEnabled:
-		u.disabled, u.before, u.changed = e.Code == audit.UserDisabled, u.role, e.At
+		u.disabled = e.Code == audit.UserDisabled
 	}
 	if e.Code == audit.UserPasswordSet || e.Code == audit.UserDisabled {
 		for session, s := range r.sessions {
 			if s.user == id {
-				r.end(session, e.At)
+				r.end(session)
 			}
 		}
 	}
@@ -182,22 +188,20 @@ func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 		v.Add("user %s: the log says that this user exists, but the user is missing", cmp.Or(r.users[id].name, id))
 	}
 	return store.Each(ctx, tx, func(row store.Scanner) error {
-		var id, token, user, name string
+		var id, user, name string
 		var created, expires time.Time
-		err := row.Scan(&id, &token, &user, &name, store.ScanTime(&created), store.ScanTime(&expires))
+		err := row.Scan(&id, &user, &name, store.ScanTime(&created), store.ScanTime(&expires))
 		switch ought := r.sessions[id]; {
 		case err != nil:
-		case ought.user != user || ought.over(v.At, 0):
+		case ought.user != user || ought.ended:
 			v.Add("user %s: the log does not say that the session %s is open", name, id)
-		case digestOf(token) != ought.token:
-			v.Add("user %s: the session %s was given to somebody else", name, id)
-		case created.Sub(ought.at).Abs() > underWay:
+		case created.Sub(ought.at).Abs() > inexact:
 			v.Add("user %s: the session %s did not begin when the log says", name, id)
-		case expires.After(ought.at.Add(SessionLife + underWay)):
+		case expires.After(ought.at.Add(SessionLife + inexact)):
 			v.Add("user %s: the session %s lasts longer than it may", name, id)
 		}
 		return err
-	}, `SELECT s.id, s.token_hash, s.user_id, COALESCE(u.name, s.user_id), s.created_at, s.expires_at FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+	}, `SELECT s.id, s.user_id, COALESCE(u.name, s.user_id), s.created_at, s.expires_at FROM sessions s LEFT JOIN users u ON u.id = s.user_id
 		WHERE s.expires_at > $1 ORDER BY s.id`, store.Millis(v.At))
 }
 
@@ -227,8 +231,8 @@ func (r *Replay) compare(u User, folded string, v *audit.Verified) {
 	}
 }
 
-// digestOf stands in the log for the stored hash of a password, which has a salt, or of
-// the secret of a session, which is random: the digest tells nothing about either.
+// digestOf stands in the log for the stored hash of a password, which has a salt: the
+// digest tells nothing about the password.
 func digestOf(hash string) string {
 	sum := sha256.Sum256([]byte(hash))
 	return hex.EncodeToString(sum[:])

@@ -16,10 +16,9 @@ var FaultNoSession = fault.Declare(fault.Forbidden, "session.none",
 // SessionLife is how long a session lasts at most.
 const SessionLife = 24 * time.Hour
 
-// Session is a sign-in that lasts. The cookie holds a secret; here is only its hash.
+// Session is a sign-in that lasts.
 type Session struct {
-	ID        string // public
-	TokenHash string // hex SHA-256 of the cookie's secret
+	ID        string // public; a hash of the secret in the cookie, so that entries of the log say which cookie acted
 	UserID    string
 	Data      string // JSON
 	Address   string
@@ -38,9 +37,9 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 	now := store.Millis(us.db.Now())
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		err := tx.Exec(ctx, `
-			INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			session.ID, session.TokenHash, session.UserID, session.Data, session.Address, store.Clean(session.UserAgent, 300),
+			INSERT INTO sessions (id, user_id, data, address, user_agent, created_at, seen_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			session.ID, session.UserID, session.Data, session.Address, store.Clean(session.UserAgent, 300),
 			store.Millis(session.CreatedAt), store.Millis(session.SeenAt), store.Millis(session.ExpiresAt))
 		if err != nil {
 			return err
@@ -59,18 +58,18 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 			return err
 		}
 		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.SignInSucceeded, Actor: by,
-			Details: map[string]any{"token_sha256": digestOf(session.TokenHash)}})
+			Details: map[string]any{"password_sha256": digestOf(passwordHash)}})
 	})
 }
 
 // Session returns a session that is alive and its user.
-func (us *Users) Session(ctx context.Context, tokenHash string) (session Session, user User, err error) {
+func (us *Users) Session(ctx context.Context, id string) (session Session, user User, err error) {
 	row := us.db.Reader().QueryRowContext(ctx, `
-		SELECT s.id, s.token_hash, s.user_id, s.data, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at,
+		SELECT s.id, s.user_id, s.data, s.address, s.user_agent, s.created_at, s.seen_at, s.expires_at,
 			`+userColumns+`
 		FROM sessions s JOIN users u ON u.id = s.user_id
-		WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at = 0`, tokenHash, store.Millis(us.db.Now()))
-	user, err = scanUser(store.ScanAlso(row, &session.ID, &session.TokenHash, &session.UserID, &session.Data, &session.Address,
+		WHERE s.id = $1 AND s.expires_at > $2 AND u.disabled_at = 0`, id, store.Millis(us.db.Now()))
+	user, err = scanUser(store.ScanAlso(row, &session.ID, &session.UserID, &session.Data, &session.Address,
 		&session.UserAgent, store.ScanTime(&session.CreatedAt), store.ScanTime(&session.SeenAt), store.ScanTime(&session.ExpiresAt)))
 	return session, user, store.IfNone(err, FaultNoSession.With())
 }

@@ -49,9 +49,12 @@ type Users struct {
 	attempts *attempts
 }
 
-// New returns the users of a database. What changes them is recorded in the log.
+// New returns the users of a database. What changes them is recorded in the log, and the
+// log asks them for the rights of whoever acts.
 func New(db *store.DB, log *audit.Log) *Users {
-	return &Users{db: db, log: log, attempts: newAttempts()}
+	us := &Users{db: db, log: log, attempts: newAttempts()}
+	log.AskRights(us.asNow)
+	return us
 }
 
 // Create adds a user with a unique name; upper and lower case count as the same. The name
@@ -143,6 +146,10 @@ func (us *Users) change(ctx context.Context, by audit.Actor, id string, code aud
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		// Every admin's row, so that two admins who disable each other at once cannot both succeed.
 		if err := tx.Exec(ctx, `UPDATE users SET role = role WHERE role = 'admin'`); err != nil {
+			return err
+		}
+		by, err := us.still(ctx, tx, by, ManageUsers) // the session may end by the change itself
+		if err != nil {
 			return err
 		}
 		before, err := find(ctx, tx, `u.id = $1`, id)

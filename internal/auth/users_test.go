@@ -49,7 +49,7 @@ func TestUserNamesAreUniqueAndPlain(t *testing.T) {
 func signIn(t *testing.T, s *jobstest.Console, u auth.User) auth.Session {
 	t.Helper()
 	now := time.Now()
-	session := auth.Session{ID: "public-" + u.Name, TokenHash: "hash-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now,
+	session := auth.Session{ID: "public-" + u.Name, UserID: u.ID, Data: "{}", CreatedAt: now,
 		SeenAt: now, ExpiresAt: now.Add(time.Hour)}
 	require.NoError(t, s.Users.SignIn(ctx, audit.Actor{ID: u.ID, Name: u.Name, Session: session.ID, Address: "127.0.0.1"},
 		session, u.PasswordHash))
@@ -61,7 +61,9 @@ func TestSessionEndsForEveryReason(t *testing.T) {
 		u, err := s.Users.Create(ctx, operator, "ann", auth.Operator, "hash")
 		require.NoError(t, err)
 		for name, end := range map[string]func(auth.Session) error{
-			"sign out": func(x auth.Session) error { return s.Users.SignOut(ctx, audit.Actor{Name: "ann", Session: x.ID}) },
+			"sign out": func(x auth.Session) error {
+				return s.Users.SignOut(ctx, audit.Actor{ID: u.ID, Name: "ann", Session: x.ID})
+			},
 			"expiry": func(x auth.Session) error {
 				x.ExpiresAt = time.Now().Add(-time.Minute)
 				return s.Users.SaveSession(ctx, x)
@@ -75,11 +77,11 @@ func TestSessionEndsForEveryReason(t *testing.T) {
 			},
 		} {
 			session := signIn(t, s, u)
-			_, who, err := s.Users.Session(ctx, session.TokenHash)
+			_, who, err := s.Users.Session(ctx, session.ID)
 			require.NoError(t, err)
 			require.Equal(t, "ann", who.Name)
 			require.NoError(t, end(session))
-			_, _, err = s.Users.Session(ctx, session.TokenHash)
+			_, _, err = s.Users.Session(ctx, session.ID)
 			require.True(t, auth.FaultNoSession.Is(err), "%s: %v", name, err)
 			require.NoError(t, s.Users.Sweep(ctx)) // what has expired
 		}
@@ -94,7 +96,7 @@ func TestAPersonHasABoundedNumberOfSessions(t *testing.T) {
 		for i := range 102 {
 			id := fmt.Sprintf("%03d", i)
 			at := now.Add(time.Duration(i) * time.Second)
-			session := auth.Session{ID: id, TokenHash: id, UserID: u.ID, Data: "{}", CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(time.Hour)}
+			session := auth.Session{ID: id, UserID: u.ID, Data: "{}", CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(time.Hour)}
 			require.NoError(t, s.Users.SignIn(ctx, audit.Actor{ID: u.ID, Name: "ann", Session: id}, session, "hash"))
 		}
 		_, _, err = s.Users.Session(ctx, "001")
@@ -110,10 +112,10 @@ func TestSessionNeedsTheCurrentPassword(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, s.Users.SetPassword(ctx, operator, u.ID, "new"))
 		now := time.Now()
-		session := auth.Session{ID: "x", TokenHash: "y", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+		session := auth.Session{ID: "x", UserID: u.ID, Data: "{}", CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
 		err = s.Users.SignIn(ctx, audit.Actor{Name: "ann", Session: "x"}, session, u.PasswordHash)
 		require.True(t, auth.FaultNoSession.Is(err), "%v", err)
-		_, _, err = s.Users.Session(ctx, "y")
+		_, _, err = s.Users.Session(ctx, "x")
 		require.True(t, auth.FaultNoSession.Is(err), "%v", err)
 	})
 }

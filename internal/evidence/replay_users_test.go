@@ -63,10 +63,12 @@ func (l *sealedLog) found(t *testing.T) []string {
 func (g *governedLog) signIn(t *testing.T, u auth.User, session string) audit.Actor {
 	t.Helper()
 	by, now := actor(u, session), g.DB.Now()
-	require.NoError(t, g.Users.SignIn(ctx, by, auth.Session{ID: session, TokenHash: "hash of " + session, UserID: u.ID, Data: "{}",
+	require.NoError(t, g.Users.SignIn(ctx, by, auth.Session{ID: session, UserID: u.ID, Data: "{}",
 		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
 	return by
 }
+
+func admin(u auth.User) auth.User { u.Role = auth.Admin; return u }
 
 func actor(u auth.User, session string) audit.Actor {
 	return audit.Actor{ID: u.ID, Name: u.Name, Role: string(u.Role), SignedIn: audit.ByPassword, Session: session, Address: "127.0.0.1"}
@@ -81,8 +83,8 @@ func (g *governedLog) insertUser(t *testing.T, id, name, role string) auth.User 
 	return u
 }
 
-const insertSession = `INSERT INTO sessions (id, token_hash, user_id, data, address, user_agent, created_at, seen_at, expires_at)
-	VALUES ($1, $1, $2, '{}', '', '', 1, 1, $3)`
+const insertSession = `INSERT INTO sessions (id, user_id, data, address, user_agent, created_at, seen_at, expires_at)
+	VALUES ($1, $2, '{}', '', '', 1, 1, $3)`
 
 func TestUsersByTheLog(t *testing.T) {
 	later := func(g *governedLog) int64 { return g.DB.Now().Add(time.Hour).UnixMilli() }
@@ -100,12 +102,23 @@ func TestUsersByTheLog(t *testing.T) {
 		}, "user olga: the role is admin, but the log says operator"},
 		{"an operator is made an admin, acts, and is made an operator", func(t *testing.T, g *governedLog) {
 			by := g.signIn(t, g.olga, "s1")
-			by.Role = "admin"
+			g.exec(t, `UPDATE users SET role = 'admin' WHERE name = 'olga'`)
 			require.NoError(t, g.ThrowKillSwitch(ctx, by, "test"))
+			g.exec(t, `UPDATE users SET role = 'operator' WHERE name = 'olga'`)
 		}, "entry 20 of the log: olga acted as admin, but had the role operator"},
-		{"an operator does what only admins may", func(t *testing.T, g *governedLog) {
-			require.NoError(t, g.ThrowKillSwitch(ctx, g.signIn(t, g.olga, "s1"), "test"))
+		{"an operator does what only admins may, with a console that allows it", func(t *testing.T, g *governedLog) {
+			by := g.signIn(t, g.olga, "s1")
+			g.Audit.AskRights(nil)
+			require.NoError(t, g.ThrowKillSwitch(ctx, by, "test"))
 		}, "entry 20 of the log: olga did what the role operator does not allow"},
+		{"an admin who was just made an operator is an admin again, acts, and is an operator", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.SetRole(ctx, jobstest.Operator, g.olga.ID, auth.Admin))
+			by := g.signIn(t, g.olga, "s1")
+			require.NoError(t, g.Users.SetRole(ctx, jobstest.Operator, g.olga.ID, auth.Operator))
+			g.exec(t, `UPDATE users SET role = 'admin' WHERE name = 'olga'`)
+			require.NoError(t, g.ThrowKillSwitch(ctx, by, "test"))
+			g.exec(t, `UPDATE users SET role = 'operator' WHERE name = 'olga'`)
+		}, "entry 22 of the log: olga acted as admin, but had the role operator"},
 		{"a disabled user is enabled", func(t *testing.T, g *governedLog) {
 			require.NoError(t, g.Users.SetDisabled(ctx, jobstest.Operator, g.olga.ID, true))
 			g.exec(t, `UPDATE users SET disabled_at = 0`)
@@ -113,7 +126,6 @@ func TestUsersByTheLog(t *testing.T) {
 		{"a disabled user is enabled, acts, and is disabled", func(t *testing.T, g *governedLog) {
 			require.NoError(t, g.Users.SetDisabled(ctx, jobstest.Operator, g.olga.ID, true))
 			g.exec(t, `UPDATE users SET disabled_at = 0`)
-			g.DB.ShiftClocks(time.Hour)
 			g.signIn(t, g.olga, "s1")
 			g.exec(t, `UPDATE users SET disabled_at = 9 WHERE name = 'olga'`)
 			g.exec(t, `DELETE FROM sessions`)
@@ -136,9 +148,34 @@ func TestUsersByTheLog(t *testing.T) {
 			g.exec(t, `UPDATE users SET folded_name = 'x' WHERE name = 'ann'`)
 			g.exec(t, `UPDATE users SET folded_name = 'ann' WHERE name = 'olga'`)
 		}, "user olga: whoever signs in as ann is taken for this user"},
-		{"the secret of a session is swapped", func(t *testing.T, g *governedLog) {
-			g.exec(t, `UPDATE sessions SET token_hash = 'of a secret of mine' WHERE id = 's-ann'`)
-		}, "user ann: the session s-ann was given to somebody else"},
+		{"a password is swapped, used and put back", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash+"x")
+			ann, err := g.Users.ByName(ctx, "ann")
+			require.NoError(t, err)
+			g.signIn(t, ann, "s1")
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash)
+		}, "entry 19 of the log: ann signed in with a password that no entry of the log set"},
+		{"two sessions change places, one is used, and they change back", func(t *testing.T, g *governedLog) {
+			g.signIn(t, g.olga, "s1")
+			swap := func() {
+				g.exec(t, `UPDATE sessions SET id = 'x' WHERE id = 's-ann'`)
+				g.exec(t, `UPDATE sessions SET id = 's-ann' WHERE id = 's1'`)
+				g.exec(t, `UPDATE sessions SET id = 's1' WHERE id = 'x'`)
+			}
+			swap()
+			_, who, err := g.Users.Session(ctx, "s1") // which is hers by the secret of her cookie
+			require.NoError(t, err)
+			require.NoError(t, g.ThrowKillSwitch(ctx, actor(who, "s1"), "test"))
+			swap()
+		}, "entry 20 of the log: ann acted in a session that no sign-in opened"},
+		{"two users change names, one signs in, and they change back", func(t *testing.T, g *governedLog) {
+			rename := func(to string) { g.exec(t, `UPDATE users SET name = $1 WHERE id = $2`, to, g.olga.ID) }
+			rename("ann-2")
+			olga, err := g.Users.ByID(ctx, g.olga.ID)
+			require.NoError(t, err)
+			g.signIn(t, olga, "s1")
+			rename("olga")
+		}, "entry 19 of the log: ann-2 acted, but the log calls this user olga"},
 		{"a session begins later", func(t *testing.T, g *governedLog) {
 			g.exec(t, `UPDATE sessions SET created_at = created_at + 7200000 WHERE id = 's-ann'`)
 		}, "user ann: the session s-ann did not begin when the log says"},
@@ -147,7 +184,9 @@ func TestUsersByTheLog(t *testing.T) {
 		{"a session is inserted", func(t *testing.T, g *governedLog) { g.exec(t, insertSession, "s9", g.ann.ID, later(g)) },
 			"user ann: the log does not say that the session s9 is open"},
 		{"a session is inserted, used and deleted", func(t *testing.T, g *governedLog) {
+			g.exec(t, insertSession, "s9", g.ann.ID, later(g))
 			require.NoError(t, g.ThrowKillSwitch(ctx, actor(g.ann, "s9"), "test"))
+			g.exec(t, `DELETE FROM sessions WHERE id = 's9'`)
 		}, "entry 19 of the log: ann acted in a session that no sign-in opened"},
 		{"a session is given to somebody else", func(t *testing.T, g *governedLog) {
 			g.signIn(t, g.olga, "s1")
@@ -162,18 +201,27 @@ func TestUsersByTheLog(t *testing.T) {
 	})
 }
 
-// What happens in the ordinary way is no attack: neither a request under way while its
-// user changes, nor what was erased or removed since.
+// What happens in the ordinary way is no attack: neither what is recorded of a user who
+// changes meanwhile, nor what was erased or removed since.
 func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
 		g := newGovernedLog(t, l)
 		olga := g.signIn(t, g.olga, "s1")
 		require.NoError(t, g.Users.SetRole(ctx, actor(g.ann, "s-ann"), g.olga.ID, auth.Auditor))
-		// Her upload had begun before, and ended after.
-		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: olga}))
+		// What she still may do had begun before.
+		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: olga}))
 		require.NoError(t, g.Users.SetDisabled(ctx, actor(g.ann, "s-ann"), g.olga.ID, true))
-		require.NoError(t, g.Users.SignOut(ctx, actor(g.ann, "s-ann")))
-		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.SampleDrawn, Actor: actor(g.ann, "s-ann"), JobID: l.job}))
+		sum := olga
+		sum.Session = ""
+		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.JobUploadRefused, Actor: sum}))
+		// A verification that began before goes on, and an admin may change what she is herself.
+		require.NoError(t, g.Users.SetDisabled(ctx, jobstest.Operator, g.olga.ID, false))
+		require.NoError(t, g.Users.SetRole(ctx, jobstest.Operator, g.olga.ID, auth.Admin))
+		olga = g.signIn(t, admin(g.olga), "s3")
+		require.NoError(t, g.Users.SetRole(ctx, olga, g.olga.ID, auth.Auditor))
+		require.NoError(t, g.Users.SetPassword(ctx, actor(g.ann, "s-ann"), g.ann.ID, "another"))
+		require.NoError(t, g.Audit.SaveVerified(ctx, actor(g.ann, "s-ann"), audit.Verified{At: g.DB.Now()}))
+		require.NoError(t, g.Users.SignOut(ctx, olga))
 		require.Empty(t, l.found(t))
 		require.Positive(t, erased(t, l.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "olga"}))
 		require.Empty(t, l.found(t))
@@ -181,6 +229,7 @@ func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, g.Audit.Sweep(ctx, g.DB.Now()))
+		g.ann.PasswordHash = "another"
 		g.signIn(t, g.ann, "s2")
 		require.NoError(t, g.ThrowKillSwitch(ctx, actor(g.ann, "s2"), "test"))
 		require.Empty(t, l.found(t))

@@ -43,7 +43,7 @@ func newPeople(t *testing.T, s *jobstest.Console) *people {
 func (p *people) signIn(t require.TestingT, u auth.User, session string) audit.Actor {
 	now := time.Now()
 	by := audit.Actor{ID: u.ID, Name: u.Name, Role: string(u.Role), SignedIn: audit.ByPassword, Session: u.Name + "-" + session}
-	require.NoError(t, p.s.Users.SignIn(ctx, by, auth.Session{ID: by.Session, TokenHash: by.Session, UserID: u.ID, Data: "{}", CreatedAt: now,
+	require.NoError(t, p.s.Users.SignIn(ctx, by, auth.Session{ID: by.Session, UserID: u.ID, Data: "{}", CreatedAt: now,
 		SeenAt: now, ExpiresAt: now.Add(time.Hour)}, u.PasswordHash))
 	return by
 }
