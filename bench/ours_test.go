@@ -33,6 +33,7 @@ func openOurs(ctx context.Context, l load) (c engine.Config, err error) {
 	c.App, c.Log = ourApp(l), slog.New(slog.DiscardHandler)
 	c.Audit, c.Snapshots = audit.New(c.Store, jobs.AppOf), snapshot.New(c.Store)
 	c.Snapshots.UseKey([32]byte{1})
+	c.Audit.UseKey([32]byte{2})
 	c.Jobs = jobs.New(c.Store, c.Audit, c.Snapshots)
 	return c, nil
 }

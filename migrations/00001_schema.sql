@@ -443,7 +443,8 @@ CREATE TABLE audit_lines (
     code     TEXT   NOT NULL,
     failed   BIGINT NOT NULL, -- 1: see audit.Code.Failure
     actor    TEXT   NOT NULL, -- the name in lower case; '' once it was erased
-    job_id   TEXT   NOT NULL
+    job_id   TEXT   NOT NULL,
+    mac      BYTEA  NOT NULL -- of seq and line, with the key file: see audit.Log.UseKey
 );
 
 CREATE INDEX audit_lines_by_time ON audit_lines (reached, seq);

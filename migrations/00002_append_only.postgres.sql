@@ -15,7 +15,7 @@ $$;
 CREATE FUNCTION audit_lines_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.personal = '' AND NEW.actor = '' AND NEW.seq = OLD.seq AND NEW.line = OLD.line AND NEW.at = OLD.at
-        AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id
+        AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id AND NEW.mac = OLD.mac
         AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.accepted', 'job.sealed') THEN
         RETURN NEW;
     END IF;

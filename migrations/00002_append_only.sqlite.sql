@@ -6,7 +6,7 @@
 -- +goose StatementBegin
 CREATE TRIGGER audit_lines_no_update BEFORE UPDATE ON audit_lines
 WHEN NOT (NEW.personal = '' AND NEW.actor = '' AND NEW.seq = OLD.seq AND NEW.line = OLD.line AND NEW.at = OLD.at
-    AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id
+    AND NEW.reached = OLD.reached AND NEW.code = OLD.code AND NEW.failed = OLD.failed AND NEW.job_id = OLD.job_id AND NEW.mac = OLD.mac
     AND OLD.code NOT IN ('log.erased', 'log.removed', 'log.accepted', 'job.sealed'))
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');

@@ -143,3 +143,24 @@ func TestSimulateSaysWhatItCannotDo(t *testing.T) {
 		require.Less(t, strings.Count(out, "\n"), 4, out)
 	}
 }
+
+// The console could not tell an entry of another key from a forged one.
+func TestUserCommandsNeedTheKeyFileOfTheLog(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, "http://127.0.0.1:1", storetest.SQLiteFile(t))
+	other := filepath.Join(t.TempDir(), "other.key")
+	add := []string{"user", "add", "otto", "--role", "admin", "--key-file", other}
+	for _, made := range []bool{false, true} {
+		if made {
+			_, err := readKeys(other)
+			require.NoError(t, err)
+		}
+		out, err := p.command(jobstest.Password+"\n", add...)
+		require.Error(t, err)
+		require.Contains(t, out, "was not written with the key file "+other+". Nothing was changed.")
+		_, err = os.Stat(other)
+		require.Equal(t, made, err == nil, "no key is made for a log that has one")
+	}
+	out, err := p.command(jobstest.Password+"\n", add[:5]...)
+	require.NoError(t, err, out)
+}

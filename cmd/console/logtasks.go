@@ -110,8 +110,8 @@ func (k *logTasks) tellAlarm(ctx context.Context) {
 	if a == nil || k.alarmed.Swap(true) {
 		return
 	}
-	k.logger.Error("the log is not signed: it does not continue what this console signed before, or this console does not know "+
-		"it. Nothing is signed until an admin has looked at the page “Integrity proof”",
+	k.logger.Error("the log is not signed: it does not continue what this console signed before, it has entries that were written "+
+		"without the key file, or this console does not know it. Nothing is signed until an admin has looked at the page “Integrity proof”",
 		"why", a.Why, "signed_entries", a.Known.Size, "entries", a.Found, "since", a.At)
 	k.verify(audit.System)
 }

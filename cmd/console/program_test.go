@@ -94,7 +94,10 @@ func programOf(t testing.TB, simulator, database string) *program {
 func addUsers(t testing.TB, database string) {
 	db, err := store.Open(t.Context(), database)
 	require.NoError(t, err)
+	keys, err := readKeys(keyFile(t))
+	require.NoError(t, err)
 	s := jobstest.New(db)
+	s.Audit.UseKey(keys.entries)
 	for user, role := range map[string]auth.Role{"olga": auth.Operator, "adam": auth.Admin, "aida": auth.Auditor} {
 		_, err := s.Users.Create(t.Context(), commandLine(), user, role, jobstest.PasswordHash)
 		require.NoError(t, err)

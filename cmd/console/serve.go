@@ -87,6 +87,7 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.components, err = openComponents(ctx, c.Database); err != nil {
 		return nil, err
 	}
+	con.audit.UseKey(keys.entries)
 	con.snapshots.UseKey(keys.snapshots)
 	own, err := con.snapshots.IsOwnKey(ctx)
 	switch {

@@ -33,6 +33,9 @@ var (
 		"The key file %s does not match the tag snapshots in this database, so they could not be restored. Nothing "+
 			"was started, and no data is lost. Use the earlier key file: all consoles of a database share it. If it is "+
 			"permanently lost, set CONSOLE_NEW_KEY=true.")
+	faultLogKeyFile = fault.Declare(fault.Unavailable, "setting.log_key_file",
+		"The log of this database was not written with the key file %s. Nothing was changed. Set CONSOLE_KEY_FILE to the "+
+			"key file of the console.")
 	faultListening = fault.Declare(fault.Unavailable, "setting.listen",
 		"The console cannot listen on %s: the port is in use or not allowed. Nothing was started. Stop the other "+
 			"program, or change CONSOLE_LISTEN.")
@@ -171,6 +174,7 @@ type keys struct {
 	cookies   []byte
 	snapshots [32]byte // wraps the keys of the tags that jobs keep
 	log       [32]byte // signs checkpoints
+	entries   [32]byte // of the MACs of log entries
 }
 
 // readKeys reads the key file, making it on the first start.
@@ -199,6 +203,11 @@ func readKeys(path string) (k keys, err error) {
 	}
 	log, err := hkdf.Key(sha256.New, raw, nil, "tagsweep log v1", len(k.log))
 	copy(k.log[:], log)
+	if err != nil {
+		return k, err
+	}
+	entries, err := hkdf.Key(sha256.New, raw, nil, "tagsweep log entries v1", len(k.entries))
+	copy(k.entries[:], entries)
 	return k, err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,12 +30,16 @@ type userCommands struct {
 
 type userAdd struct {
 	database
+	logKey
 	Name string `arg:"" help:"Letters, digits and . - _ @"`
 	Role string `required:"" enum:"operator,admin,auditor" help:"operator, admin or auditor."`
 }
 
 func (c *userAdd) Run(ctx context.Context, s *streams) error {
 	return withComponents(ctx, c.Database, func(r *components) error {
+		if err := c.use(ctx, r.audit); err != nil {
+			return err
+		}
 		hash, err := askPassword(s, c.Name)
 		if err != nil {
 			return err
@@ -49,11 +54,15 @@ func (c *userAdd) Run(ctx context.Context, s *streams) error {
 
 type userPassword struct {
 	database
+	logKey
 	Name string `arg:""`
 }
 
 func (c *userPassword) Run(ctx context.Context, s *streams) error {
 	return withComponents(ctx, c.Database, func(r *components) error {
+		if err := c.use(ctx, r.audit); err != nil {
+			return err
+		}
 		u, err := r.users.ByName(ctx, c.Name)
 		if err != nil {
 			return err
@@ -94,6 +103,32 @@ func (c *userList) Run(ctx context.Context, s *streams) error {
 		}
 		return table.Flush()
 	})
+}
+
+// logKey is the setting of every command that writes to the log.
+type logKey struct {
+	KeyFile string `env:"CONSOLE_KEY_FILE" default:"data/console.key" help:"The key file of the console, created with a new database. The log is written with it."`
+}
+
+// use lets a command write to the log. A new key is only for a new log: the console could
+// not tell entries of another key from forged ones.
+func (k logKey) use(ctx context.Context, log *audit.Log) error {
+	size, err := log.Size(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(k.KeyFile); size > 0 && errors.Is(err, os.ErrNotExist) {
+		return faultLogKeyFile.With(k.KeyFile)
+	}
+	keys, err := readKeys(k.KeyFile)
+	if err != nil {
+		return err
+	}
+	log.UseKey(keys.entries)
+	if fits, err := log.KeyFits(ctx); err != nil || !fits {
+		return cmp.Or(err, error(faultLogKeyFile.With(k.KeyFile)))
+	}
+	return nil
 }
 
 // commandLine is the actor of changes by the command line.

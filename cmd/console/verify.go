@@ -47,6 +47,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			if err != nil {
 				return err
 			}
+			r.audit.UseKey(keys.entries)
 			witness, err := audit.ReadWitness(cmp.Or(c.WitnessFile, c.KeyFile+".witness"), keys.log)
 			if err != nil {
 				return err

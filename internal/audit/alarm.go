@@ -32,6 +32,7 @@ const (
 	OtherLog       Why = "other_log"       // this console has signed another log with its key, and never this one
 	NoWitness      Why = "no_witness"      // the log was used, and the witness file knows nothing of it
 	Damaged        Why = "damaged"         // the witness file was changed
+	Forged         Why = "forged"          // entries were written without the key
 )
 
 // Alarm says why this console signs nothing. It stays, also after a restart, until an
@@ -145,7 +146,7 @@ func (l *Log) ResumeSigning(ctx context.Context, by Actor, reason string) error 
 	}
 	l.signing.mutex.Lock()
 	defer l.signing.mutex.Unlock()
-	if err := l.signing.witness.accept(c, note, before, l.db.Now()); err != nil {
+	if err := l.signing.witness.accept(c, note, a.Why, before, l.db.Now()); err != nil {
 		return err
 	}
 	l.signing.alarm = nil
@@ -182,6 +183,10 @@ func lostNames(e Entry) []string {
 // proved by their hashes.
 func (l *Log) accepted(ctx context.Context, q store.Querier, upTo int64) (map[string]bool, error) {
 	names := map[string]bool{}
+	h, err := readHead(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	for after := int64(0); ; {
 		some, err := l.StoredAfter(ctx, q, LogAccepted, after, 100)
 		if err != nil || len(some) == 0 {
@@ -195,10 +200,14 @@ func (l *Log) accepted(ctx context.Context, q store.Querier, upTo int64) (map[st
 			if err = store.IfNone(err, nil); err != nil {
 				return nil, err
 			}
+			own, err := l.isOwn(ctx, q, h.origin, s)
+			if err != nil {
+				return nil, err
+			}
 			leaf := s.Leaf()
 			e, err := s.Read()
-			if err != nil || string(hash) != string(leaf[:]) {
-				continue // it was changed, and excuses nothing
+			if err != nil || !own || string(hash) != string(leaf[:]) {
+				continue // it was changed or forged, and excuses nothing
 			}
 			for _, name := range lostNames(e) {
 				names[name] = true

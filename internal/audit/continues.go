@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -66,7 +65,7 @@ func (l *Log) continues(ctx context.Context, q store.Querier, from Checkpoint, t
 	}
 	proof, err := tlog.ProveTree(tree.Size, from.Size, l.hashes(ctx, q))
 	if err != nil {
-		if store.IfNone(err, nil) == nil || errors.Is(err, errHash) { // a hash is gone, or is none
+		if isHashFault(err) {
 			return false, nil
 		}
 		return false, store.AsTrouble(err)

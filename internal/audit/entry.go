@@ -5,7 +5,8 @@
 // no change goes unlogged ([Log.RecordIn]). It becomes a line (line.go), a leaf of
 // a Merkle tree over all lines (tree.go), and checkpoints of the tree are signed
 // and published (checkpoint.go, checkpoints.go). It signs only what continues what was
-// signed before, which a file outside the database remembers (signing.go, witness.go);
+// signed before, which a file outside the database remembers (signing.go, witness.go),
+// and only entries that were written with the key of the console (mac.go);
 // otherwise an admin is asked (alarm.go). What is due by the clock waits until the clock
 // can be trusted (clock.go). Verification replays the log and compares ([Log.VerifyIn]).
 // docs/audit.md describes all of it for somebody who verifies a log without this program.

@@ -128,7 +128,7 @@ func (l *Log) eraseSome(ctx context.Context, tx *store.Tx, by Actor, of Subject,
 
 func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {
 	left, err := scanEntry(tx.QueryRowContext(ctx,
-		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING seq, line, personal`, e.Seq))
+		`UPDATE audit_lines SET personal = '', actor = '' WHERE seq = $1 RETURNING seq, line, personal, mac`, e.Seq))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // removed meanwhile, at the end of the retention period
 	}

@@ -14,8 +14,13 @@ import (
 // by one would.
 func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) error {
 	const atOnce = 1_000
+	h, err := readHead(ctx, l.db.Reader())
+	if err != nil {
+		return err
+	}
+	m := l.macs(h.origin)
 	for done := int64(0); done < n; done += atOnce {
-		err := l.db.Tx(ctx, func(tx *store.Tx) error {
+		err = l.db.Tx(ctx, func(tx *store.Tx) error {
 			var edge []byte
 			var size, reached int64
 			if err := tx.QueryRowContext(ctx, `UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, edge, reached`).
@@ -36,7 +41,7 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 				}
 				reached = max(reached, store.Millis(e.At))
 				lines = append(lines, e.Seq, written.Line, written.Personal, store.Millis(e.At), reached, e.Code,
-					store.Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID)
+					store.Number(e.Code.Failure()), strings.ToLower(e.Actor.Name), e.JobID, m.of(e.Seq, written.Leaf()))
 				for i, hash := range tree.Grow(written.Leaf()) {
 					hashes = append(hashes, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
 				}
@@ -44,7 +49,7 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 					words = append(words, word, e.Seq)
 				}
 			}
-			if err := store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)`, 9, lines); err != nil {
+			if err := store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id, mac)`, 10, lines); err != nil {
 				return err
 			}
 			if err := store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes); err != nil {
@@ -61,11 +66,9 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 		}
 	}
 	if l.db.Shared() {
-		err := l.db.Exec(ctx, `ANALYZE`)
-		return err
+		return l.db.Exec(ctx, `ANALYZE`)
 	}
-	err := l.db.Exec(ctx, `PRAGMA optimize`)
-	return err
+	return l.db.Exec(ctx, `PRAGMA optimize`)
 }
 
 // WatchClock starts watching the clock anew, as a console that starts.

@@ -17,6 +17,7 @@ import (
 type Log struct {
 	db      *store.DB
 	appOf   AppOf
+	key     [32]byte // of the entries' MACs, see UseKey; zero: none
 	signing *signing // see SignWith; nil: no checkpoints are made
 	clock   clock
 	rights  Rights // see AskRights; nil: nobody is asked for
@@ -82,6 +83,9 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 	if len(entries) == 0 {
 		return 0, nil
 	}
+	if !l.hasKey() {
+		return 0, FaultNoKey.With()
+	}
 	complete, ends := make([]Entry, len(entries)), false
 	for i, e := range entries {
 		if complete[i], err = l.complete(ctx, tx, e); err != nil {
@@ -98,7 +102,7 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 			return 0, err
 		}
 	}
-	tree, err := grow(ctx, tx, h, complete)
+	tree, err := grow(ctx, tx, h, l.macs(h.origin), complete)
 	if err != nil || !ends || l.signing == nil {
 		return tree.Size, err
 	}
@@ -142,7 +146,7 @@ func (l *Log) complete(ctx context.Context, tx *store.Tx, e Entry) (Entry, error
 }
 
 // grow makes entries the next leaves of the tree, and returns the tree.
-func grow(ctx context.Context, tx *store.Tx, h head, entries []Entry) (tree Tree, err error) {
+func grow(ctx context.Context, tx *store.Tx, h head, m *macs, entries []Entry) (tree Tree, err error) {
 	if tree, err = TreeAt(h.seq, h.edge); err != nil {
 		return tree, err
 	}
@@ -154,17 +158,18 @@ func grow(ctx context.Context, tx *store.Tx, h head, entries []Entry) (tree Tree
 		if err != nil {
 			return tree, err
 		}
-		for i, hash := range tree.Grow(written.Leaf()) {
+		leaf := written.Leaf()
+		for i, hash := range tree.Grow(leaf) {
 			hashes = append(hashes, tlog.StoredHashIndex(0, e.Seq-1)+int64(i), hash[:])
 		}
 		at := store.Millis(e.At)
 		h.reached = max(h.reached, at)
 		lines = append(lines, e.Seq, written.Line, written.Personal, at, h.reached, e.Code, store.Number(e.Code.Failure()),
-			strings.ToLower(e.Actor.Name), e.JobID)
+			strings.ToLower(e.Actor.Name), e.JobID, m.of(e.Seq, leaf))
 	}
 	err = tx.Exec(ctx, `UPDATE audit_head SET seq = $1, edge = $2, reached = $3 WHERE id = 1`, tree.Size, tree.Edge(), h.reached)
 	if err == nil {
-		err = store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id)`, 9, lines)
+		err = store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id, mac)`, 10, lines)
 	}
 	if err == nil {
 		err = store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes)
@@ -261,7 +266,7 @@ func (l *Log) each(ctx context.Context, f Filter, give func(Entry) bool) error {
 }
 
 // selectLines chooses what scanEntry and scanStored read.
-const selectLines = `SELECT seq, line, personal FROM audit_lines WHERE `
+const selectLines = `SELECT seq, line, personal, mac FROM audit_lines WHERE `
 
 func scanEntry(row store.Scanner) (e Entry, err error) {
 	stored, err := scanStored(row)
@@ -290,10 +295,11 @@ func (l *Log) Around(ctx context.Context, seq int64, neighbours int) ([]Entry, e
 type Stored struct {
 	Seq int64
 	Written
+	MAC []byte // see UseKey
 }
 
 func scanStored(row store.Scanner) (s Stored, err error) {
-	return s, row.Scan(&s.Seq, &s.Line, &s.Personal)
+	return s, row.Scan(&s.Seq, &s.Line, &s.Personal, &s.MAC)
 }
 
 // StoredAfter returns entries of one event behind an entry, oldest first.

@@ -90,7 +90,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx, now time.Time) error 
 	if err != nil || h.months == 0 {
 		return err
 	}
-	said, err := proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
+	said, err := l.proven(ctx, tx, `code = $1 ORDER BY seq DESC LIMIT 1`, LogKeepSet)
 	if err = store.IfNone(err, nil); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (l *Log) removeOld(ctx context.Context, tx *store.Tx, now time.Time) error 
 	}
 	// Once a day, because each removal adds an entry that stays.
 	before := now.UTC().AddDate(0, -h.months, 0).Truncate(24 * time.Hour)
-	e, err := proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
+	e, err := l.proven(ctx, tx, `reached < $1 ORDER BY reached DESC, seq DESC LIMIT 1`, before.UnixMilli())
 	if errors.Is(err, sql.ErrNoRows) || err == nil && e.Seq <= h.removed {
 		return nil
 	}

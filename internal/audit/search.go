@@ -83,7 +83,7 @@ func (l *Log) query(ctx context.Context, f Filter) (q store.Query, err error) {
 	if f.Account != "" {
 		where = append(where, aboutAccount(&q, f.Account, f.AccountJobs))
 	}
-	q.Text = `SELECT e.seq, e.line, e.personal FROM ` + from
+	q.Text = `SELECT e.seq, e.line, e.personal, e.mac FROM ` + from
 	if len(where) > 0 {
 		q.Text += ` WHERE ` + strings.Join(where, ` AND `)
 	}

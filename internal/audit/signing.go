@@ -20,7 +20,7 @@ var (
 )
 
 // signing is what a log is signed with. The log signs nothing but what continues the
-// last checkpoint that its witness remembers.
+// last checkpoint that its witness remembers by entries that were written with the key.
 type signing struct {
 	witness *Witness
 	files   []string // of published checkpoints
@@ -109,13 +109,18 @@ func (l *Log) publicKey(origin string) (string, error) {
 }
 
 // sign saves a checkpoint of the tree that the head has. It signs nothing that does not continue
-// what the witness remembers; then it raises the alarm and returns false.
+// what the witness remembers, and no entry that was written without the key; then it raises
+// the alarm and returns false.
 func (l *Log) sign(ctx context.Context, tx *store.Tx, h head) (signed bool, err error) {
 	if l.signing == nil || l.Paused() != nil {
 		return false, nil
 	}
 	resumed := l.resumed()
-	found, err := l.compare(ctx, tx, h, l.signing.witness.signedOf(h.origin))
+	known := l.signing.witness.signedOf(h.origin)
+	found, err := l.compare(ctx, tx, h, known)
+	if err == nil && found == nil {
+		found, err = l.compareUnsigned(ctx, tx, h, known.Checkpoint)
+	}
 	if err != nil {
 		return false, err
 	}

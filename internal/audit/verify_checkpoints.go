@@ -158,6 +158,20 @@ func (w *verifier) checkpoint(ctx context.Context, kept *checkpointReader) error
 	return nil
 }
 
+// withoutKey says which entries were not written with the key.
+func (w *verifier) withoutKey(accepted int64) {
+	for _, r := range w.forged {
+		if r.to > accepted {
+			w.v.Alarm = Forged
+		}
+		if r.from == r.to {
+			w.v.Add("entry %d of the log: the MAC does not match the key file of the console", r.from)
+		} else {
+			w.v.Add("entries %d-%d of the log: the MACs do not match the key file of the console", r.from, r.to)
+		}
+	}
+}
+
 // witnessed compares the log with what its console remembers that it signed.
 func (w *verifier) witnessed(ctx context.Context, l *Log, head int64) error {
 	if l.signing == nil {

@@ -49,6 +49,10 @@ type verifier struct {
 	confirmed int64 // the last entry in which an admin confirmed the clock
 	lastAt    time.Time
 
+	macs      *macs  // nil: there is no key to check MACs with
+	inherited int64  // entries up to this one need none
+	forged    ranges // entries that were not written with the key
+
 	replays []Replay
 }
 
@@ -66,6 +70,7 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified,
 	if l.signing != nil {
 		v.resumed = l.resumed()
 		w.known = l.signing.witness.signedOf(h.origin)
+		w.macs, w.inherited = l.macs(h.origin), l.signing.witness.inheritedOf(h.origin)
 		if w.public == "" {
 			if w.public, err = l.publicKey(h.origin); err != nil {
 				return nil, err
@@ -109,6 +114,9 @@ func (l *Log) VerifyIn(ctx context.Context, tx *store.Tx, p Proofs, v *Verified,
 			v.Add("job %s: the checkpoint of its seal, entry %d of the log, is missing", w.sealedAt[seq], seq)
 		}
 	}
+	if l.signing != nil {
+		w.withoutKey(l.signing.witness.acceptedOf(h.origin))
+	}
 	if err := w.witnessed(ctx, l, h.seq); err != nil {
 		return nil, err
 	}
@@ -128,9 +136,9 @@ type storedLine struct {
 // page replays the entries from … to.
 func (w *verifier) page(ctx context.Context, from, to int64, kept *checkpointReader) error {
 	lines, err := store.Collect(ctx, w.tx, func(row store.Scanner) (l storedLine, err error) {
-		return l, row.Scan(&l.Seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job)
+		return l, row.Scan(&l.Seq, &l.Line, &l.Personal, &l.at, &l.reached, &l.code, &l.failed, &l.actor, &l.job, &l.MAC)
 	}, `
-			SELECT seq, line, personal, at, reached, code, failed, actor, job_id FROM audit_lines
+			SELECT seq, line, personal, at, reached, code, failed, actor, job_id, mac FROM audit_lines
 			WHERE seq >= $1 AND seq <= $2 ORDER BY seq`,
 		from, to)
 	if err != nil {
@@ -189,6 +197,9 @@ func (w *verifier) entry(l storedLine, leaf tlog.Hash, known bool) {
 		}
 		w.v.Add("entry %d of the log: the entry was changed", l.Seq)
 		return
+	}
+	if w.macs != nil && l.Seq > w.inherited && !w.macs.fits(l.Stored) {
+		w.forged.add(l.Seq)
 	}
 	e, err := l.Read()
 	switch {

@@ -104,10 +104,19 @@ func (w *Witness) acceptedOf(origin string) int64 {
 	return size
 }
 
+// inheritedOf returns up to which entry an admin has accepted a log that was written with
+// another key, or that this witness did not know.
+func (w *Witness) inheritedOf(origin string) int64 {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	size, _ := strconv.ParseInt(w.of(origin).fields["inherited"], 10, 64)
+	return size
+}
+
 // accept remembers a checkpoint whatever was remembered before, and ends the alarm. The
 // entries before it are accepted as they are. A damaged file is put aside, under a name
 // with the time.
-func (w *Witness) accept(c Checkpoint, note string, before int64, at time.Time) error {
+func (w *Witness) accept(c Checkpoint, note string, why Why, before int64, at time.Time) error {
 	if w.Damaged() != nil {
 		if err := os.Rename(w.path, w.path+".damaged-"+at.UTC().Format("20060102T150405")); err != nil {
 			return err
@@ -120,5 +129,8 @@ func (w *Witness) accept(c Checkpoint, note string, before int64, at time.Time) 
 		r.checkpoint = note
 		maps.DeleteFunc(r.fields, func(name, _ string) bool { return strings.HasPrefix(name, "alarm") })
 		r.fields["accepted"] = strconv.FormatInt(before, 10)
+		if why == Damaged || why == NoWitness || why == OtherLog {
+			r.fields["inherited"] = r.fields["accepted"]
+		}
 	})
 }

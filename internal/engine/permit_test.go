@@ -45,6 +45,17 @@ var forgeries = map[string]struct {
 	"a draft is queued in somebody's name": {(*fixture).drafts, func(c *fixture, j jobs.Job) {
 		c.exec(`UPDATE jobs SET state = 'queued', started_by = 'olga', started_at = 1 WHERE id = $1`, j.ID)
 	}, false},
+	"a draft is started by an entry that nobody wrote with the key": {(*fixture).drafts, func(c *fixture, j jobs.Job) {
+		c.exec(`UPDATE jobs SET state = 'queued', started_by = 'olga', started_at = 1, snapshot = 0, verify_share = 0 WHERE id = $1`, j.ID)
+		jobstest.Forge(c, c.Console, audit.Entry{Code: audit.JobStarted, Actor: jobstest.Operator, JobID: j.ID, Target: j.FileName,
+			Details: jobs.Summary(c.job(j))}, nil)
+	}, false},
+	"and that has the MAC of an entry that started another": {(*fixture).drafts, func(c *fixture, j jobs.Job) {
+		other := c.paused(2)
+		c.exec(`UPDATE jobs SET state = 'queued', started_by = 'olga', started_at = 1 WHERE id = $1`, j.ID)
+		jobstest.Forge(c, c.Console, audit.Entry{Code: audit.JobStarted, Actor: jobstest.Operator, JobID: j.ID, Target: j.FileName,
+			Details: jobs.Summary(c.job(j))}, jobstest.MAC(c, c.Console, `code = 'job.started' AND job_id = '`+other.ID+`'`))
+	}, false},
 	"a draft runs": {(*fixture).drafts, func(c *fixture, j jobs.Job) {
 		c.exec(`UPDATE jobs SET state = 'running' WHERE id = $1`, j.ID)
 	}, false},
@@ -136,6 +147,18 @@ func TestForgeryOfRunningJobIsNotSent(t *testing.T) {
 
 // The kill switch counts as thrown until the log says that it was lifted.
 func TestKillSwitchLiftedBySQLStopsStill(t *testing.T) {
+	for how, lift := range map[string]func(c *fixture) []byte{
+		"without an entry": nil,
+		"with an entry":    func(c *fixture) []byte { return nil },
+		"with an entry and the MAC of another": func(c *fixture) []byte {
+			return jobstest.MAC(c, c.Console, `code = 'kill_switch.lifted'`)
+		},
+	} {
+		t.Run(how, func(t *testing.T) { killSwitchLiftedBySQL(t, lift) })
+	}
+}
+
+func killSwitchLiftedBySQL(t *testing.T, lift func(c *fixture) []byte) {
 	for when, running := range map[string]bool{"running": true, "stopped": false} {
 		t.Run(when, func(t *testing.T) {
 			onEach(t, func(c *fixture) {
@@ -147,6 +170,9 @@ func TestKillSwitchLiftedBySQLStopsStill(t *testing.T) {
 				c.throwsSwitch()
 				j := c.starts(jobs.Clear, accounts("a", 3))
 				c.exec(`UPDATE kill_switch SET thrown_at = 0, thrown_by = '', reason = ''`)
+				if lift != nil {
+					jobstest.Forge(c, c.Console, audit.Entry{Code: audit.KillSwitchLifted, Actor: jobstest.Operator}, lift(c))
+				}
 				if !running {
 					c.run()
 				}

@@ -174,7 +174,7 @@ func TestTamperEveryChangeIsNamed(t *testing.T) {
 				`UPDATE audit_lines SET seq = CASE seq WHEN 903 THEN 2 ELSE 3 END WHERE seq IN (902, 903)`,
 				"audit log: 2 entries or hashes are outside"},
 			{"an entry inserted behind the last",
-				fmt.Sprintf(`INSERT INTO audit_lines SELECT %d, line, personal, at, reached, code, failed, actor, job_id FROM `+
+				fmt.Sprintf(`INSERT INTO audit_lines SELECT %d, line, personal, at, reached, code, failed, actor, job_id, mac FROM `+
 					`audit_lines WHERE seq = 1`, last+1),
 				fmt.Sprintf(`DELETE FROM audit_lines WHERE seq = %d`, last+1), "audit log: 1 entries or hashes are outside"},
 			{"the size of the log", `UPDATE audit_head SET seq = seq + 1`, `UPDATE audit_head SET seq = seq - 1`,

@@ -67,7 +67,7 @@ func TestWhatNobodyFinds(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, found.Wrong, "whoever has a later one finds it")
 		},
-		"an entry that is added": func(t *testing.T, g *governedLog) { // with its hashes, in the name of somebody
+		"an entry that is added": func(t *testing.T, g *governedLog) { // with the key, in the name of somebody
 			other := jobstest.New(g.DB)
 			require.NoError(t, other.Audit.Record(ctx, audit.Entry{Code: audit.LogReviewed, Actor: actor(g.ann, "s-ann"),
 				Details: map[string]any{"from": 1, "to": 9}}))

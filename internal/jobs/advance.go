@@ -190,7 +190,12 @@ func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) (may bool,
 func (s *Jobs) starter(ctx context.Context, tx *store.Tx, jobID string) (by audit.Actor, err error) {
 	entries, err := s.log.OfJobIn(ctx, tx, jobID, audit.JobStarted, audit.JobStartNow, audit.JobResumed)
 	for _, e := range entries {
-		if e.Actor.ID != audit.System.ID || by.ID == "" {
+		_, unproven := s.log.Proven(ctx, tx, e.Seq)
+		switch {
+		case audit.Unproven(unproven): // it names nobody
+		case unproven != nil:
+			return by, unproven
+		case e.Actor.ID != audit.System.ID || by.ID == "":
 			by = e.Actor
 		}
 	}

@@ -36,8 +36,15 @@ func (s *Jobs) killSwitch(ctx context.Context, q store.Querier) (k KillSwitch, e
 	if err != nil || thrown == 0 {
 		return k, err
 	}
-	if lifted, err := s.log.LastOf(ctx, q, audit.KillSwitchLifted); err != nil || lifted > thrown {
+	lifted, err := s.log.LastOf(ctx, q, audit.KillSwitchLifted)
+	if err != nil {
 		return k, err
+	}
+	if lifted > thrown {
+		e, err := s.log.Proven(ctx, q, lifted)
+		if !audit.Unproven(err) && (err != nil || e.Code == audit.KillSwitchLifted) {
+			return k, store.AsTrouble(err)
+		}
 	}
 	k.ThrownAt = s.db.Now()
 	if e, err := s.log.Proven(ctx, q, thrown); err == nil {

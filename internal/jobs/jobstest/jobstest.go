@@ -88,9 +88,11 @@ func over(t testing.TB, db *store.DB) *Console {
 	return c
 }
 
-// New returns the rooms over a database, which is left as it is.
+// New returns the rooms over a database, which is left as it is. All have the same key for
+// the entries of the log.
 func New(db *store.DB) *Console {
 	log := audit.New(db, jobs.AppOf)
+	log.UseKey([32]byte{2})
 	snapshots := snapshot.New(db)
 	all := jobs.New(db, log, snapshots)
 	return &Console{Jobs: all, DB: db, Audit: log, Users: auth.New(db, log), Snapshots: snapshots, Evidence: evidence.New(db, log, all)}
