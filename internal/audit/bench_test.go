@@ -18,8 +18,8 @@ const (
 	auditActors  = 40
 )
 
-// auditStart is three years before the last entry, which are spread evenly.
-var auditStart = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+// auditStart is three years before the last entry, which are spread evenly and lie in the past.
+var auditStart = time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func auditTime(seq int64) time.Time {
 	return auditStart.Add(time.Duration(seq) * (3 * 365 * 24 * time.Hour / auditEntries))
