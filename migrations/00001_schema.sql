@@ -78,19 +78,22 @@ CREATE TABLE kill_switch (
     id        BIGINT PRIMARY KEY,
     thrown_at BIGINT NOT NULL,
     thrown_by TEXT   NOT NULL,
-    reason    TEXT   NOT NULL
+    reason    TEXT   NOT NULL,
+    hold      TEXT   NOT NULL DEFAULT '' -- names a hold because the database is an older copy; '': a person threw it
 );
 
 INSERT INTO kill_switch (id, thrown_at, thrown_by, reason) VALUES (1, 0, '', '');
 
 -- Its one row counts the batches that were about to be sent, of every app. Each console
--- saves the number outside the database before the call leaves: a database that counts
--- fewer is an older copy.
+-- saves the number and the last of them outside the database before the call leaves: a
+-- database that counts fewer, or does not have that one, is an older copy.
 CREATE TABLE sends (
-    id    BIGINT PRIMARY KEY,
-    sent  BIGINT NOT NULL,
-    known BIGINT NOT NULL DEFAULT 0, -- the highest number from outside with which it was found to be older; 0: it was not
-    seen  BIGINT NOT NULL DEFAULT 0 -- when that one was saved
+    id     BIGINT PRIMARY KEY,
+    sent   BIGINT NOT NULL,
+    last   TEXT   NOT NULL DEFAULT '', -- a call of the last batch that was counted; '': none was
+    lifted BIGINT NOT NULL DEFAULT 0, -- the number with which sending was last resumed from an older copy; 0: never
+    known  BIGINT NOT NULL DEFAULT 0, -- the highest number from outside with which it was found to be older; 0: it was not
+    seen   BIGINT NOT NULL DEFAULT 0 -- when that one was saved
 );
 
 INSERT INTO sends (id, sent) VALUES (1, 0);

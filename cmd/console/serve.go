@@ -81,9 +81,11 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	if con.listener, err = listen(c.Listen); err != nil {
 		return nil, err
 	}
-	if con.witness, err = audit.OpenWitness(cmp.Or(c.WitnessFile, c.KeyFile+".witness"), keys.log); err != nil {
+	witness := cmp.Or(c.WitnessFile, c.KeyFile+".witness")
+	if con.witness, err = audit.OpenWitness(witness, keys.log); err != nil {
 		return nil, err
 	}
+	warnTogether(c.Database, witness, s.log)
 	if con.components, err = openComponents(ctx, c.Database); err != nil {
 		return nil, err
 	}

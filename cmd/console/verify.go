@@ -8,7 +8,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
-	"tagsweep/internal/jobs"
 )
 
 var (
@@ -78,7 +77,7 @@ func (c *verifyCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		stopped, err := r.jobs.KillSwitch(ctx)
-		if err == nil && stopped.Thrown() && stopped.Reason == jobs.RestoredReason {
+		if err == nil && stopped.Restored() {
 			err = faultHeld.With()
 		}
 		return err

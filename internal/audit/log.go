@@ -72,7 +72,8 @@ const (
 )
 
 // RecordIn is called last in a transaction, and once: it locks the head of the log, and
-// returns the fault of AskRights. An entry that ends a job gets a checkpoint.
+// returns the fault of AskRights. An entry that ends a job, or says what governs, gets a
+// checkpoint: see Code.SignedAtOnce.
 func (l *Log) RecordIn(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 	_, err := l.Append(ctx, tx, entries...)
 	return err
@@ -86,12 +87,12 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 	if !l.hasKey() {
 		return 0, FaultNoKey.With()
 	}
-	complete, ends := make([]Entry, len(entries)), false
+	complete, atOnce := make([]Entry, len(entries)), false
 	for i, e := range entries {
 		if complete[i], err = l.complete(ctx, tx, e); err != nil {
 			return 0, err
 		}
-		ends = ends || e.Code.Ends()
+		atOnce = atOnce || e.Code.SignedAtOnce()
 	}
 	h, err := lockHead(ctx, tx)
 	if err != nil {
@@ -103,7 +104,7 @@ func (l *Log) Append(ctx context.Context, tx *store.Tx, entries ...Entry) (seq i
 		}
 	}
 	tree, err := grow(ctx, tx, h, l.macs(h.origin), complete)
-	if err != nil || !ends || l.signing == nil {
+	if err != nil || !atOnce || l.signing == nil {
 		return tree.Size, err
 	}
 	h.seq, h.edge = tree.Size, tree.Edge()
@@ -201,11 +202,17 @@ func (c Code) Failure() bool {
 	return false
 }
 
-// Ends reports whether the event ends a job or an alarm. A
-// checkpoint then covers it at once.
-func (c Code) Ends() bool {
-	return c == JobFinished || c == JobCancelled || c == JobSealed || c == LogAccepted
-}
+// signedAtOnce are the events that end a job, and those that say what governs.
+var signedAtOnce = []Code{JobFinished, JobCancelled, JobSealed, LogAccepted,
+	ApprovalGiven, ApprovalRefused, ApprovalWithdrawn, JobEmergency,
+	KillSwitchThrown, KillSwitchLifted, JobPaused, JobHalted, AppChanged, AccountsProtected, AccountUnprotected,
+	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
+	LogKeepSet, LogRemoved, LogErased, SnapshotErased, ClockConfirmed}
+
+// SignedAtOnce reports whether a checkpoint covers the event at once, and the witness
+// remembers it before the change is answered. So a backup from just before it, put back,
+// is found to be older, however little time has passed.
+func (c Code) SignedAtOnce() bool { return slices.Contains(signedAtOnce, c) }
 
 // head is the one row that says how far the log is.
 type head struct {

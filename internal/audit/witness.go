@@ -106,6 +106,7 @@ func (w *Witness) Damaged() error {
 type Progress struct {
 	Origin      string    // the log of the database it sends from
 	Sends       int64     // batches, as the database counts them: see jobs.Sends
+	Last        string    // a call of the last of them; "": not known
 	Started, At time.Time // of the process; of these numbers
 }
 
@@ -126,7 +127,7 @@ func (r remembered) progress() (p Progress, ok bool) {
 	sends, err := strconv.ParseInt(r.fields["sends"], 10, 64)
 	started, err2 := time.Parse(timeFormat, r.fields["started"])
 	at, err3 := time.Parse(timeFormat, r.fields["at"])
-	return Progress{r.origin, sends, started, at}, errors.Join(err, err2, err3) == nil
+	return Progress{r.origin, sends, r.fields["last"], started, at}, errors.Join(err, err2, err3) == nil
 }
 
 // SaveProgress remembers how far this console has sent. It is on the disk when
@@ -134,9 +135,25 @@ func (r remembered) progress() (p Progress, ok bool) {
 func (w *Witness) SaveProgress(p Progress) error {
 	return w.save(p.Origin, func(r *remembered) {
 		r.fields["sends"] = strconv.FormatInt(p.Sends, 10)
+		if r.fields["last"] = p.Last; p.Last == "" {
+			delete(r.fields, "last")
+		}
 		r.fields["started"] = p.Started.UTC().Format(timeFormat)
 		r.fields["at"] = p.At.UTC().Format(timeFormat)
 	})
+}
+
+// Hold returns the hold of a log's database that SaveHold saved last; "": none.
+func (w *Witness) Hold(origin string) string {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.of(origin).fields["hold"]
+}
+
+// SaveHold remembers for which hold of its database this console knows the reason: see
+// jobs.KillSwitch. ErrWitness as for SaveProgress.
+func (w *Witness) SaveHold(origin, hold string) error {
+	return w.save(origin, func(r *remembered) { r.fields["hold"] = hold })
 }
 
 // save changes what is remembered of a log, and writes the file.

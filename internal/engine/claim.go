@@ -13,7 +13,7 @@ import (
 
 // nextJobSQL finds the job of the app $1 whose turn it is at the time $2 of the
 // database, in rounds: the one after the job $3. The entry $4 of the log is the last
-// that resumed sending.
+// that resumed sending. The app must still have the address $5 and environment $6.
 //
 //   - A paused, halted or scheduled job has no turn. While the app probes, a job that
 //     halted for the service may be the probe.
@@ -48,7 +48,7 @@ const nextJobSQL = `
 						OR EXISTS (SELECT 1 FROM batches b WHERE b.job_id = o.id AND b.console = '' AND b.ask = 0
 							AND b.outcome IN ('in_doubt', 'waiting') AND b.outcome = 'in_doubt')))) AS waits
 		FROM jobs j JOIN apps a ON a.id = j.app_id
-		WHERE j.app_id = $1 AND j.finished_at = 0
+		WHERE j.app_id = $1 AND j.finished_at = 0 AND a.domain = $5 AND a.environment = $6
 			AND (SELECT thrown_at FROM kill_switch WHERE id = 1) = 0
 			AND NOT EXISTS (SELECT 1 FROM audit_lines WHERE code = 'kill_switch.thrown' AND seq > $4)
 			AND (a.probe_at = 0 OR a.probe_at <= $2 OR a.probe_at > $2 + 90000)
@@ -160,7 +160,8 @@ func (e *Engine) claimIn(ctx context.Context, tx *store.Tx, n int, exclusive boo
 
 func (e *Engine) nextJob(ctx context.Context, tx *store.Tx, now int64) (j job, err error) {
 	var only string
-	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last, e.gate.liftedBy()).
+	err = tx.QueryRowContext(ctx, nextJobSQL, e.App.ID, now, e.last, e.gate.liftedBy(),
+		e.App.Domain, e.App.Environment).
 		Scan(&j.id, &j.kind, &j.state, &j.checks, &j.policy, &only, &j.snapshot, &j.canary, &j.probing, &j.waits)
 	if err == nil && only != "" {
 		if err = json.Unmarshal([]byte(only), &j.only); err != nil {

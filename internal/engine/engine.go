@@ -131,6 +131,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	workers.Wait()
 	unwatch()
 	watching.Wait()
+	e.gate.report(writing, witnessing, e.saveKnown()) // what was read since the last heartbeat
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"tagsweep/internal/audit"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/store"
@@ -29,6 +28,11 @@ var FaultStore = fault.Declare(fault.Unavailable, "engine.store",
 	"Sending is paused because results cannot be saved. No data is lost. See the program log for the cause. "+
 		"Sending resumes automatically.")
 
+// FaultMoved says that another console has changed where the app is served.
+var FaultMoved = fault.Declare(fault.Unavailable, "engine.moved",
+	"Sending is stopped because another console was started with another CONSOLE_TIM_DOMAIN or CONSOLE_TIM_ENVIRONMENT "+
+		"for this app. Restart this console with the same settings as the other one, or stop it.")
+
 // operation is a kind of database access. Each kind fails and recovers by itself.
 type operation string
 
@@ -39,6 +43,7 @@ const (
 	settling    operation = "settle"
 	witnessing  operation = "witness"
 	comparing   operation = "compare" // with the number of sends known so far
+	addressing  operation = "address" // of the app, with ours
 )
 
 // gate is the send gate: the one place that decides whether a call may leave.
@@ -170,12 +175,14 @@ func waitWhile(ctx context.Context, until time.Time, may func() bool) bool {
 }
 
 // maySend returns the jobs of the app $1 that may send, how the kill switch stands by its
-// row and by the log, by whom and why it was thrown, whether the app probes, and the count
-// of sends. It returns at least one row.
+// row and by the log, whether it holds an older copy, whether the app probes, and the sends,
+// compared with those that are known, and whether the app is served at the address $4 in the
+// environment $5. It returns at least one row of a database that is whole.
 const maySend = `
 	SELECT COALESCE(j.id, ''), COALESCE(j.state, ''), k.thrown_at > 0,
 		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.thrown'),
-		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.lifted'), k.thrown_by, k.reason, a.probe_at > 0, s.sent
+		(SELECT COALESCE(MAX(seq), 0) FROM audit_lines WHERE code = 'kill_switch.lifted'), k.hold <> '', a.probe_at > 0,
+		s.sent, s.last, ` + jobs.OlderSQL + `, a.domain = $4 AND a.environment = $5
 	FROM apps a JOIN kill_switch k ON k.id = 1 JOIN sends s ON s.id = 1
 	LEFT JOIN jobs j ON j.app_id = a.id AND j.finished_at = 0 AND k.thrown_at = 0
 		AND (j.state IN ('queued', 'running', 'cancelled') OR j.state = 'halted' AND j.halt_recovers = 1 AND a.probe_at > 0)
@@ -187,11 +194,13 @@ func (g *gate) poll(ctx context.Context) {
 		id      string
 		state   jobs.State
 		stop    switchState
-		by, why string
+		held    bool
 		probing bool
-		sends   int64
+		sends   jobs.Sends
+		older   bool
+		here    bool
 	}
-	known := g.engine.sends.known.Load()
+	known := g.engine.sends.last()
 	within, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if g.engine.Store.Replaced() {
@@ -202,23 +211,31 @@ func (g *gate) poll(ctx context.Context) {
 	var all []seen
 	if err == nil {
 		all, err = store.Collect(within, g.engine.Store.Reserved(), func(row store.Scanner) (s seen, err error) {
-			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.by, &s.why, &s.probing, &s.sends)
-		}, maySend, g.engine.App.ID)
+			return s, row.Scan(&s.id, &s.state, &s.stop.thrown, &s.stop.stops, &s.stop.resumes, &s.held, &s.probing, &s.sends.Number,
+				&s.sends.Last, &s.older, &s.here)
+		}, maySend, g.engine.App.ID, known.Number, known.Last, g.engine.App.Domain, g.engine.App.Environment)
+	}
+	if err == nil && len(all) == 0 {
+		err = jobs.FaultIncomplete.With()
 	}
 	on := false
-	if err == nil && len(all) > 0 {
+	if err == nil {
 		on, err = g.isOn(within, all[0].stop)
 	}
-	if g.report(ctx, polling, err) || len(all) > 0 && !g.engine.compareSends(ctx, all[0].sends, known) {
+	if g.report(ctx, polling, err) || !g.engine.compareSends(ctx, all[0].sends, all[0].older, known) {
+		return
+	}
+	var moved error
+	if !all[0].here {
+		moved = FaultMoved.With()
+	}
+	if g.report(ctx, addressing, moved) {
 		return
 	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	allowed := map[string]permission{}
-	if len(all) > 0 {
-		g.killSwitch, g.probing = on, all[0].probing
-		g.held = on && all[0].by == audit.System.Name && all[0].why == jobs.RestoredReason
-	}
+	g.killSwitch, g.probing, g.held = on, all[0].probing, on && all[0].held
 	if on {
 		all, g.allowed = nil, nil
 	}

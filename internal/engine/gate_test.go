@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/engine"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim"
@@ -105,5 +106,26 @@ func TestOneJobMayComeBeforeAllOthers(t *testing.T) {
 			}
 		}
 		require.Less(c, last, 15, "of 20; in rounds it would be nearly all")
+	})
+}
+
+// Another console may have been started at another address meanwhile: this one sends nothing
+// more, neither to its own nor to the new one.
+func TestAChangedAddressStopsCalls(t *testing.T) {
+	onEach(t, func(c *fixture) {
+		c.set(`rate_set = 40`)
+		j := c.starts(jobs.Clear, accounts("a", 6_000))
+		c.run()
+		for _, column := range []string{"domain", "environment"} {
+			was := map[string]string{"domain": jobstest.App.Domain, "environment": jobstest.App.Environment}[column]
+			c.stopped(j, func() { c.set(column + ` = 'another'`) })
+			c.until("it says so", func() bool { s := c.engine.Trouble(); return s != nil && engine.FaultMoved.Is(s.Fault) })
+			calls := len(c.calls())
+			c.set(column + ` = '` + was + `'`)
+			c.until("it goes on", func() bool { return len(c.calls()) > calls })
+		}
+		c.set(`rate_set = 0`)
+		c.ends(j, jobs.Counts{jobs.Cleared: 6_000})
+		c.requireMatch(j)
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
@@ -81,4 +82,39 @@ func TestAHoldHoldsAllCommandsAtOnce(t *testing.T) {
 			require.Equal(t, held[command]+2*reserveAhead.Microseconds(), e.nextSlot(t, command), "each slot after the hold is used")
 		}
 	})
+}
+
+// A console that was suspended while the database was put back and another one sent more
+// misses what it sent itself.
+func TestAnEngineMissesItsLastSend(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		e := quiet(t, s)
+		e.gate.poll(t.Context())
+		require.Nil(t, e.Trouble())
+		write(t, s.DB, `UPDATE sends SET sent = 5`)
+		e.sends.learn(jobs.Sends{Number: 3, Last: "gone"})
+		e.gate.poll(t.Context())
+		require.True(t, FaultReplaced.Is(e.Trouble().Fault))
+		k, err := s.KillSwitch(t.Context())
+		require.NoError(t, err)
+		require.True(t, k.Restored())
+	})
+}
+
+// Nobody takes rows out of the database to have more sent than is counted.
+func TestNothingIsSentWithoutTheCount(t *testing.T) {
+	for _, table := range []string{"sends", "kill_switch"} {
+		t.Run(table, func(t *testing.T) {
+			jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+				e := quiet(t, s)
+				e.gate.poll(t.Context())
+				e.gate.heartbeatWritten(time.Now())
+				require.True(t, e.gate.mayClaim())
+				write(t, s.DB, `DELETE FROM `+table)
+				e.gate.poll(t.Context())
+				require.False(t, e.gate.mayClaim())
+				require.True(t, jobs.FaultIncomplete.Is(e.Trouble().Fault))
+			})
+		})
+	}
 }

@@ -59,7 +59,7 @@ func (e *Engine) keep(ctx context.Context, b *batch, c *call) *stopReason {
 		if err := store.One(ctx, tx, errLost, markSending, b.job.id, b.number, b.claim, b.claimedAs); err != nil {
 			return err
 		}
-		if sends, err = e.Jobs.CountSend(ctx, tx); err != nil {
+		if sends, err = e.Jobs.CountSend(ctx, tx, c.id); err != nil {
 			return err
 		}
 		open := int64(len(b.accounts))

@@ -38,11 +38,11 @@ func TestQueryPlansNeverScanAJob(t *testing.T) {
 			query string
 			args  []any
 		}{
-			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, "", 0}},
+			"next job":     {nextJobSQL, []any{jobstest.App.ID, now, "", 0, jobstest.App.Domain, jobstest.App.Environment}},
 			"take batches": {takeBatchesSQL, []any{ids[0], now, "console", "claim", 1 << 40, maxClaim}},
 			"settle batch": {settleBatch, []any{ids[0], 7, "claim", "cleared", 0, "", 0, 100, 0, 0, 0, "sending", 1}},
 			"keep intent":  {markSending, []any{ids[0], 7, "claim", "waiting"}},
-			"may send":     {maySend, []any{jobstest.App.ID}},
+			"may send":     {maySend, []any{jobstest.App.ID, 0, "call", jobstest.App.Domain, jobstest.App.Environment}},
 			"silent":       {silentConsoles, []any{now, "console"}},
 			"a bad one":    {`SELECT COUNT(*) FROM batches WHERE job_id = $1 AND outcome = 'waiting'`, []any{ids[0]}}, // else nothing is found out
 			"in hand": {`SELECT job_id, number, accounts, outcome FROM batches WHERE console = $1 AND console <> '' ORDER BY job_id, number`,

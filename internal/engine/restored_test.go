@@ -240,7 +240,7 @@ func TestACopyBetweenTwoJobsIsNoticedEachTime(t *testing.T) {
 			c.until("the witness goes on", func() bool {
 				number, err := c.Sent(c.Context())
 				require.NoError(c, err)
-				return c.witness.last() == number
+				return c.witness.last() == number.Number
 			})
 			stop()
 			require.Len(c, c.calls(), sent)
@@ -277,5 +277,106 @@ func TestNewTagsSinceACopyAskAPerson(t *testing.T) {
 		end := enginetest.Ended(c, c.Console, j.ID)
 		require.Equal(c, int64(199), end.Counts[jobs.Cleared])
 		require.Empty(c, c.unreturnable(j), "the tags of all were kept before the copy was made")
+	})
+}
+
+// A copy may be made while sending is held. What was started or left as a draft meanwhile,
+// and sent once the hold was lifted, is in doubt when that copy is put back.
+func TestACopyMadeWhileHeldIsReconciled(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		const all = 300
+		first := c.starts(jobs.Clear, enginetest.Members(all))
+		c.act(first, jobs.Pause)
+		earlier := storetest.Backup(c, c.database, way)
+		c.act(first, jobs.Resume)
+		stop := c.run()
+		enginetest.Ended(c, c.Console, first.ID)
+		stop()
+		earlier()
+
+		c = c.reopen()
+		started := c.starts(jobs.Clear, accounts("started", all))
+		draft, err := jobstest.Draft(c.Console, audit.System, jobs.Upload{Choices: jobstest.EveryRow()}, accounts("draft", all))
+		require.NoError(c, err)
+		restore := storetest.Backup(c, c.database, way)
+		c.lift()
+		c.act(first, jobs.Resume)
+		enginetest.Start(c, c.Console, draft)
+		stop = c.run()
+		for _, j := range []jobs.Job{first, started, draft} {
+			enginetest.Ended(c, c.Console, j.ID)
+		}
+		stop()
+		sent := changedIn(c.calls())
+		require.Len(c, sent, 3*all)
+		restore()
+
+		c = c.reopen()
+		reported := c.reported()
+		require.Len(c, reported, 3*all)
+		require.Len(c, jobstest.Codes(c, c.Console, audit.Filter{Code: audit.KillSwitchThrown}), 2, "the log says so again")
+		c.lift()
+		c.act(first, jobs.Resume)
+		enginetest.Start(c, c.Console, c.job(draft))
+		c.run()
+		for _, j := range []jobs.Job{first, started, draft} {
+			end := enginetest.Ended(c, c.Console, j.ID)
+			require.Equal(c, int64(all), end.Counts[jobs.Cleared])
+			c.requireMatch(j)
+		}
+		for account, n := range changedIn(c.calls()) {
+			require.Equal(c, 1, n, "%s was sent again", account)
+		}
+	})
+}
+
+// After a restore another console may send until the count is as high as it was. The one
+// that sent before knows the last of its sends, and misses it.
+func TestACountThatCaughtUpIsNoticed(t *testing.T) {
+	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
+		lost, later := c.starts(jobs.Clear, accounts("lost", 300)), c.starts(jobs.Clear, accounts("later", 400))
+		c.act(lost, jobs.Pause)
+		c.act(later, jobs.Pause)
+		restore := storetest.Backup(c, c.database, way)
+		c.act(lost, jobs.Resume)
+		stop := c.run()
+		enginetest.Ended(c, c.Console, lost.ID)
+		stop()
+		known := c.witness.sends()
+		older, err := c.Older(c.Context(), known)
+		require.NoError(c, err)
+		require.False(c, older, "it is the database it knows")
+		restore()
+
+		s := jobstest.Reopen(c, c.database)
+		other := &restoring{&fixture{c.T, s, c.service, c.base, enginetest.New(c, s, c.base)}, c.database, &witness{}}
+		other.engine.Witness = other.witness
+		other.act(later, jobs.Resume)
+		stop = other.run()
+		enginetest.Ended(c, s, later.ID)
+		stop()
+		require.Greater(c, other.witness.last(), known.Number, "it caught up")
+		older, err = s.Older(c.Context(), other.witness.sends())
+		require.NoError(c, err)
+		require.False(c, older)
+		older, err = s.Older(c.Context(), known)
+		require.NoError(c, err)
+		require.True(c, older)
+		held, err := s.HoldSending(c.Context(), known)
+		require.NoError(c, err)
+		require.True(c, held)
+		require.Len(c, other.reported(), 300)
+		other.lift()
+		older, err = s.Older(c.Context(), known)
+		require.NoError(c, err)
+		require.False(c, older, "that was dealt with")
+		older, err = s.Older(c.Context(), other.witness.sends())
+		require.NoError(c, err)
+		require.False(c, older)
+		other.act(lost, jobs.Resume)
+		stop = other.run()
+		require.Equal(c, int64(300), enginetest.Ended(c, s, lost.ID).Counts[jobs.Cleared])
+		stop()
+		require.Equal(c, 700, c.cleared(), "none twice")
 	})
 }

@@ -17,15 +17,15 @@ import (
 	"tagsweep/internal/tim/timtest"
 )
 
-// witness keeps the number of sends in memory, and may fail.
+// witness keeps the sends in memory, and may fail.
 type witness struct {
 	mutex sync.Mutex
-	saved int64
+	saved jobs.Sends
 	saves int
 	err   error
 }
 
-func (w *witness) SaveSends(n int64) error {
+func (w *witness) SaveSends(n jobs.Sends) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.err == nil {
@@ -40,7 +40,9 @@ func (w *witness) fail(err error) {
 	w.err = err
 }
 
-func (w *witness) last() int64 {
+func (w *witness) last() int64 { return w.sends().Number }
+
+func (w *witness) sends() jobs.Sends {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return w.saved
@@ -119,7 +121,7 @@ func (c *restoring) reopen() *restoring {
 	next := &restoring{&fixture{c.T, s, c.service, c.base, enginetest.New(c, s, c.base)}, c.database, c.witness}
 	sent, err := s.Sent(c.Context())
 	require.NoError(c, err)
-	require.Less(c, sent, c.witness.last(), "the copy is noticed")
+	require.Less(c, sent.Number, c.witness.last(), "the copy is noticed")
 	held, err := s.HoldSending(c.Context(), jobs.Sends{Number: c.witness.last(), At: time.Now()})
 	require.NoError(c, err)
 	require.True(c, held)

@@ -10,10 +10,10 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// Witness keeps the number of sends outside the database. It is on the disk when
-// SaveSends returns.
+// Witness keeps the sends outside the database. They are on the disk when SaveSends
+// returns.
 type Witness interface {
-	SaveSends(number int64) error
+	SaveSends(jobs.Sends) error
 }
 
 // Faults of an older copy of the database.
@@ -32,35 +32,46 @@ var (
 // is saved by the witness before its call leaves. So the witness is never ahead of the
 // database, and an older copy always is behind it.
 type sends struct {
-	known atomic.Int64 // the highest count that was committed
-	told  atomic.Bool  // the database says that it is an older copy
+	known atomic.Pointer[jobs.Sends] // the highest count that was committed; nil: none yet
+	told  atomic.Bool                // the database says that it is an older copy
 
 	mutex sync.Mutex // held while the witness saves: those who wait share the next save
 	saved int64
 }
 
 // learn keeps a count that was committed.
-func (s *sends) learn(number int64) {
-	for known := s.known.Load(); number > known && !s.known.CompareAndSwap(known, number); known = s.known.Load() {
+func (s *sends) learn(n jobs.Sends) {
+	for known := s.known.Load(); known == nil || n.Number > known.Number; known = s.known.Load() {
+		if s.known.CompareAndSwap(known, &n) {
+			return
+		}
 	}
 }
 
+// last is the highest count that was committed, as far as this process knows.
+func (s *sends) last() (n jobs.Sends) {
+	if known := s.known.Load(); known != nil {
+		n = *known
+	}
+	return n
+}
+
 // saveSends returns once a count that was committed is saved.
-func (e *Engine) saveSends(number int64) error {
+func (e *Engine) saveSends(n jobs.Sends) error {
 	s := &e.sends
-	s.learn(number)
+	s.learn(n)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.saved >= number {
+	if s.saved >= n.Number {
 		return nil
 	}
-	known := s.known.Load()
+	known := s.last()
 	if e.Witness != nil {
 		if err := e.Witness.SaveSends(known); err != nil {
 			return FaultWitness.Because(err)
 		}
 	}
-	s.saved = known
+	s.saved = known.Number
 	return nil
 }
 
@@ -69,25 +80,25 @@ func (e *Engine) saveKnown() error {
 	if e.gate.restored() {
 		return nil
 	}
-	return e.saveSends(e.sends.known.Load())
+	return e.saveSends(e.sends.last())
 }
 
 // Sends returns the highest count of batches sent that this engine has seen.
-func (e *Engine) Sends() int64 { return e.sends.known.Load() }
+func (e *Engine) Sends() int64 { return e.sends.last().Number }
 
-// compareSends compares the count in the database with the one that was known when it was
-// asked for. It returns false if the database is older: this process then sends nothing
-// more, because all that it remembers is of another database.
-func (e *Engine) compareSends(ctx context.Context, number, known int64) bool {
-	if number >= known {
-		e.sends.learn(number)
+// compareSends learns the count of the database. It returns false if the database is older
+// than what was known when it was asked: this process then sends nothing more, because all
+// that it remembers is of another database.
+func (e *Engine) compareSends(ctx context.Context, has jobs.Sends, older bool, known jobs.Sends) bool {
+	if !older {
+		e.sends.learn(has)
 		return true
 	}
 	e.gate.report(ctx, comparing, FaultReplaced.With())
 	if e.sends.told.Load() {
 		return false
 	}
-	if _, err := e.Jobs.HoldSending(ctx, jobs.Sends{Number: known, At: time.Now()}); err != nil {
+	if _, err := e.Jobs.HoldSending(ctx, jobs.Sends{Number: known.Number, At: time.Now()}); err != nil {
 		e.Log.Error("the database is an older copy, and this could not be written down yet", "err", err)
 		return false
 	}

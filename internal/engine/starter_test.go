@@ -76,3 +76,24 @@ func TestARunningJobOutlivesItsStarter(t *testing.T) {
 		stop()
 	})
 }
+
+// After a restore all accounts are in doubt, and still nothing of the job was begun.
+func TestARestoredJobOfWhoMayNotStartIsHeld(t *testing.T) {
+	onEach(t, func(c *fixture) {
+		olga := c.user("olga", auth.Operator)
+		j := c.startedBy(olga, "a", 300*time.Millisecond)
+		_, err := c.HoldSending(c.Context(), jobs.Sends{})
+		require.NoError(c, err)
+		require.NoError(c, c.Users.SetDisabled(c.Context(), audit.System, olga.ID, true))
+		require.NoError(c, c.LiftRestored(c.Context(), audit.System, 300))
+		c.exec(`UPDATE batches SET not_before = 0`)
+		c.run()
+		held := c.halts(j, jobs.CodeStarter)
+		require.Zero(c, held.Calls)
+		require.Equal(c, int64(300), held.Counts[jobs.InDoubt])
+
+		_, err = c.Act(c.Context(), c.user("rita", auth.Operator), j.ID, jobs.Resume)
+		require.NoError(c, err)
+		c.ends(j, jobs.Counts{jobs.Cleared: 300})
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/evidence"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
@@ -292,4 +293,42 @@ func (l *sealedLog) allWrong(t *testing.T) []string {
 	found, err := l.Evidence.Verify(ctx, audit.Proofs{})
 	require.NoError(t, err)
 	return found.Wrong
+}
+
+// A backup from a moment before is noticed only if what governs is signed at once, and the
+// witness remembers it.
+func TestWhatGovernsIsSignedAtOnce(t *testing.T) {
+	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+		second, err := l.Users.Create(ctx, adam, "second", auth.Admin, jobstest.PasswordHash)
+		require.NoError(t, err)
+		user, err := l.Users.Create(ctx, adam, "olga", auth.Operator, jobstest.PasswordHash)
+		require.NoError(t, err)
+		job := jobstest.Started(t, l.Console, 5)
+		for what, do := range map[string]func() error{
+			"stop":      func() error { return l.ThrowKillSwitch(ctx, adam, "why") },
+			"role":      func() error { return l.Users.SetRole(ctx, adam, second.ID, auth.Auditor) },
+			"password":  func() error { return l.Users.SetPassword(ctx, adam, user.ID, jobstest.PasswordHash) },
+			"disabled":  func() error { return l.Users.SetDisabled(ctx, adam, user.ID, true) },
+			"protected": func() error { _, err := l.Protect(ctx, adam, jobstest.App.ID, "", []string{"vip"}); return err },
+			"settings": func() error {
+				return l.ChangeSettings(ctx, adam, jobstest.App.ID, jobs.Settings{FailureLimit: 7, KeepDays: 30})
+			},
+			"paused":    func() error { _, err := l.Act(ctx, adam, job.ID, jobs.Pause); return err },
+			"retention": func() error { return l.Audit.SetRetention(ctx, adam, audit.MinKeepMonths) },
+		} {
+			l.record(t)
+			before, err := l.Audit.Size(ctx)
+			require.NoError(t, err)
+			require.NoError(t, do(), what)
+			size, err := l.Audit.Size(ctx)
+			require.NoError(t, err)
+			require.Greater(t, size, before, what)
+			last, err := l.Audit.LastCheckpoint(ctx, 0)
+			require.NoError(t, err)
+			require.Equal(t, size, last.Size, what)
+			content, err := os.ReadFile(l.witness)
+			require.NoError(t, err)
+			require.Contains(t, string(content), last.Note, what)
+		}
+	})
 }

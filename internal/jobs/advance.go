@@ -163,14 +163,14 @@ func (s *Jobs) act(ctx context.Context, tx *store.Tx, was Job, a Action, h HaltR
 	return after, true, err
 }
 
-// Begin says that the first batch of a job is claimed. If nothing of it was sent yet, and
+// Begin says that the first batch of a job is claimed. If no call was made for it yet, and
 // who started it may no longer start jobs, the job halts instead, and nothing may be claimed.
 func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) (may bool, err error) {
 	was, err := job(ctx, tx, jobID)
 	if err != nil {
 		return false, err
 	}
-	if was.Calls == 0 && was.Counts[Waiting] == was.Accounts {
+	if was.Calls == 0 && was.Counts[Waiting]+was.Counts[InDoubt] == was.Accounts { // in doubt: after a restore
 		starter, err := s.starter(ctx, tx, jobID)
 		if err != nil {
 			return false, err

@@ -92,23 +92,19 @@ func lockState(ctx context.Context, tx *store.Tx, id string) (a appState, err er
 	return a, tx.QueryRowContext(ctx, `UPDATE apps SET turns = turns WHERE id = $1 RETURNING `+appColumns, id).Scan(a.dest()...)
 }
 
-// SaveApp keeps an app under its id, as configured now. If that is new, the log says so. It
-// returns FaultServedOtherwise while another console serves it at another address or as
-// another environment: each would send the other's jobs.
+// FaultOpenElsewhere says that jobs which are not over were started at another address.
+var FaultOpenElsewhere = fault.Declare(fault.Conflict, "app.open_elsewhere",
+	"Nothing was started and nothing is sent: %[1]d jobs of the SDKAppID %[2]d were started as %[3]s, at %[4]s, and have not "+
+		"ended. Set CONSOLE_TIM_DOMAIN and CONSOLE_TIM_ENVIRONMENT as they were, start the console, and let these jobs "+
+		"finish or cancel them. Then change the settings.")
+
+// SaveApp keeps an app under its id, as configured now. If that is new, the log says so.
+// A job is sent to one address, in one environment, from its start to its end: SaveApp
+// returns FaultOpenElsewhere while jobs are open that were started at another address or as
+// another environment, and FaultServedOtherwise while another console serves the app so.
+// Two consoles that start at the same moment may both get on; then the engine of the one
+// whose app was replaced sends nothing.
 func (s *Jobs) SaveApp(ctx context.Context, a App) error {
-	const alive = 5_000 // a heartbeat is written every second
-	var name, domain string
-	err := s.db.Reader().QueryRowContext(ctx, `
-		SELECT name || ' (' || environment || ')', domain FROM apps
-		WHERE id = $1 AND (domain <> $2 OR environment <> $3) AND CAST($4 AS BIGINT) = 1
-			AND EXISTS (SELECT 1 FROM consoles WHERE app_id = $1 AND seen_at > $5)`,
-		a.ID, a.Domain, a.Environment, store.Number(s.db.Shared()), store.Millis(s.db.Now())-alive).Scan(&name, &domain)
-	if err == nil {
-		return FaultServedOtherwise.With(a.SDKAppID, name, domain)
-	}
-	if err = store.IfNone(err, nil); err != nil {
-		return err
-	}
 	to := configuration{a.Name, a.Environment, int64(a.SDKAppID), a.Domain, a.Family, a.Identifier, a.Rate}
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		details := map[string]any{"app_id": a.ID}
@@ -117,6 +113,9 @@ func (s *Jobs) SaveApp(ctx context.Context, a App) error {
 			return nil
 		case err == nil:
 			details["before"] = before
+			if err := s.mayReplace(ctx, tx, a, before.configuration); err != nil {
+				return err
+			}
 		case store.IfNone(err, nil) != nil:
 			return err
 		}
@@ -136,6 +135,28 @@ func (s *Jobs) SaveApp(ctx context.Context, a App) error {
 		return s.log.RecordIn(ctx, tx,
 			audit.Entry{Code: audit.AppChanged, Actor: audit.System, Target: to.label(), App: to.label(), Details: details})
 	})
+}
+
+// mayReplace returns why an app that was configured otherwise may not be served as now.
+func (s *Jobs) mayReplace(ctx context.Context, tx *store.Tx, a App, was configuration) error {
+	if was.Domain == a.Domain && was.Environment == a.Environment {
+		return nil
+	}
+	const alive = 5_000 // a heartbeat is written every second
+	served, err := store.Value[bool](ctx, tx, `SELECT EXISTS (SELECT 1 FROM consoles WHERE app_id = $1 AND seen_at > $2)`,
+		a.ID, store.Millis(s.db.Now())-alive)
+	if err == nil && served && s.db.Shared() { // SQLite has one console
+		err = FaultServedOtherwise.With(a.SDKAppID, was.label(), was.Domain)
+	}
+	if err != nil {
+		return err
+	}
+	open, err := store.Value[int64](ctx, tx,
+		`SELECT COUNT(*) FROM jobs WHERE app_id = $1 AND finished_at = 0 AND started_at > 0`, a.ID)
+	if err == nil && open > 0 {
+		err = FaultOpenElsewhere.With(open, a.SDKAppID, was.label(), was.Domain)
+	}
+	return err
 }
 
 // AppOf says of which app a job is, as the log names it: see audit.New.

@@ -129,3 +129,38 @@ func TestAppIsServedAtOneAddressOnly(t *testing.T) {
 		require.NoError(t, s.SaveApp(ctx, address), "the other is gone")
 	})
 }
+
+// What was started at one address is not sent to another.
+func TestAnAppStaysWhereItsJobsAre(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		address, environment, name := otherApp, otherApp, otherApp
+		address.Domain, environment.Environment, name.Name = "https://staging.example", "staging", "Chat"
+		moves := func(refused bool) {
+			t.Helper()
+			for _, a := range []jobs.App{address, environment} {
+				err := s.SaveApp(ctx, a)
+				require.Equal(t, refused, jobs.FaultOpenElsewhere.Is(err), "%v", err)
+				if refused {
+					require.ErrorContains(t, err, "(production), at https://live.example")
+				} else {
+					require.NoError(t, err)
+				}
+			}
+			require.NoError(t, s.SaveApp(ctx, name), "what it is called may change")
+			kept, err := s.App(ctx, otherApp.ID)
+			require.NoError(t, err)
+			require.Equal(t, []string{"production", otherApp.Domain}, []string{kept.Environment, kept.Domain})
+		}
+		draft := ofOtherApp(t, s)
+		moves(false)
+		j, err := s.Start(ctx, operator, draft.ID, jobs.StartRequest{Confirm: 3, At: time.Now().Add(time.Hour)})
+		require.NoError(t, err)
+		moves(true)
+		_, err = s.Act(ctx, operator, j.ID, jobs.Pause)
+		require.NoError(t, err)
+		moves(true)
+		_, err = s.Act(ctx, operator, j.ID, jobs.Cancel)
+		require.NoError(t, err)
+		moves(false)
+	})
+}

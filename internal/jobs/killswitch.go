@@ -15,6 +15,7 @@ type KillSwitch struct {
 	ThrownAt time.Time // zero: it is not
 	ThrownBy string
 	Reason   string
+	Hold     string // names the hold if it was thrown because the database is an older copy; "": a person threw it
 }
 
 // Thrown reports whether no call may leave.
@@ -27,9 +28,9 @@ func (s *Jobs) KillSwitch(ctx context.Context) (KillSwitch, error) {
 }
 
 func (s *Jobs) killSwitch(ctx context.Context, q store.Querier) (k KillSwitch, err error) {
-	err = q.QueryRowContext(ctx, `SELECT thrown_at, thrown_by, reason FROM kill_switch WHERE id = 1`).
-		Scan(store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason)
-	if err != nil || k.Thrown() {
+	err = q.QueryRowContext(ctx, `SELECT thrown_at, thrown_by, reason, hold FROM kill_switch WHERE id = 1`).
+		Scan(store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason, &k.Hold)
+	if err = store.IfNone(err, FaultIncomplete.With()); err != nil || k.Thrown() {
 		return k, store.AsTrouble(err)
 	}
 	thrown, err := s.log.LastOf(ctx, q, audit.KillSwitchThrown)
@@ -46,10 +47,13 @@ func (s *Jobs) killSwitch(ctx context.Context, q store.Querier) (k KillSwitch, e
 			return k, store.AsTrouble(err)
 		}
 	}
-	k.ThrownAt = s.db.Now()
+	k = KillSwitch{ThrownAt: s.db.Now()}
 	if e, err := s.log.Proven(ctx, q, thrown); err == nil {
 		k.ThrownAt, k.ThrownBy = e.At, e.Actor.Name
 		k.Reason, _ = e.Details["reason"].(string)
+		if e.Actor.ID == audit.System.ID && k.Reason == RestoredReason { // ids are given by the console
+			k.Hold = "by the log"
+		}
 	}
 	return k, nil
 }
@@ -81,7 +85,7 @@ func (s *Jobs) setKillSwitch(ctx context.Context, by audit.Actor, to KillSwitch,
 		if err != nil || !changes(now) {
 			return err
 		}
-		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1`,
+		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3, hold = '' WHERE id = 1`,
 			store.Millis(to.ThrownAt), to.ThrownBy, to.Reason)
 		if err != nil {
 			return err

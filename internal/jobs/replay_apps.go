@@ -153,7 +153,7 @@ func (r *Replay) verifySwitch(ctx context.Context, tx *store.Tx, v *audit.Verifi
 	err := store.Each(ctx, tx, func(row store.Scanner) error {
 		var id int64
 		var k KillSwitch
-		err := row.Scan(&id, store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason)
+		err := row.Scan(&id, store.ScanTime(&k.ThrownAt), &k.ThrownBy, &k.Reason, &k.Hold)
 		there = there || id == 1
 		switch {
 		case err != nil:
@@ -166,11 +166,11 @@ func (r *Replay) verifySwitch(ctx context.Context, tx *store.Tx, v *audit.Verifi
 		case s.thrown && (k.Restored() != s.restored || !near(k.ThrownAt, s.at) || s.by != "" && s.by != k.ThrownBy ||
 			s.by != "" && s.reason != k.Reason):
 			v.Add("kill switch: who stopped sending, when and why is not what entry %d of the log says", s.entry)
-		case !k.Thrown() && k.ThrownBy+k.Reason != "":
+		case !k.Thrown() && k.ThrownBy+k.Reason+k.Hold != "":
 			v.Add("kill switch: it gives a reason, but sending is not stopped")
 		}
 		return err
-	}, `SELECT id, thrown_at, thrown_by, reason FROM kill_switch ORDER BY id`)
+	}, `SELECT id, thrown_at, thrown_by, reason, hold FROM kill_switch ORDER BY id`)
 	if err == nil && !there {
 		v.Add("kill switch: it is missing")
 	}

@@ -31,13 +31,9 @@ var (
 // database turns out to be an older copy.
 const RestoredReason = "restored"
 
-// notRestored is true of a kill switch that was not thrown for that.
-const notRestored = `(reason <> '` + RestoredReason + `' OR thrown_by <> 'system')`
-
-// Restored reports whether sending is held because the database is an older copy.
-func (k KillSwitch) Restored() bool {
-	return k.Thrown() && k.Reason == RestoredReason && k.ThrownBy == audit.System.Name
-}
+// Restored reports whether sending is held because the database is an older copy. Who
+// threw the switch and why, which people choose, does not say so.
+func (k KillSwitch) Restored() bool { return k.Thrown() && k.Hold != "" }
 
 // mayHaveRun are the jobs that were started, and whose accounts may have been sent
 // after a copy of the database was made. Those of a cancelled job are only read.
@@ -63,28 +59,40 @@ var restoredFrom = []Outcome{1: Waiting, 2: Sending, 3: InDoubt}
 // HoldSending throws the kill switch because the database is an older copy, replacing
 // any earlier reason, and puts in doubt what may have been sent since. The log says
 // so for each job. Outside is the number that shows it; zero: something else does.
-// Holding again only keeps the higher number.
+//
+// A copy may have been made while sending was held, and what was started meanwhile may
+// have been sent since. So whatever is found again is held and doubted again. Only a
+// number that is known already changes nothing: held is false.
 func (s *Jobs) HoldSending(ctx context.Context, outside Sends) (held bool, err error) {
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		held = false
-		now := s.db.Now()
-		n, err := tx.Changed(ctx, `
-			UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3 WHERE id = 1 AND (thrown_at = 0 OR `+notRestored+`)`,
-			store.Millis(now), audit.System.Name, RestoredReason)
+		if err := tx.Exec(ctx, `UPDATE kill_switch SET id = id WHERE id = 1`); err != nil { // one change at a time
+			return err
+		}
+		k, err := s.killSwitch(ctx, tx)
 		if err != nil {
 			return err
 		}
-		var entries []audit.Entry
-		if held = n > 0; held {
-			if entries, err = s.doubtAll(ctx, tx, now); err != nil {
-				return err
-			}
+		known, err := store.Value[int64](ctx, tx, `SELECT known FROM sends WHERE id = 1`)
+		if err != nil || k.Restored() && outside.Number > 0 && outside.Number <= known {
+			return err
+		}
+		held = true
+		now := s.db.Now()
+		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = $1, thrown_by = $2, reason = $3, hold = $4 WHERE id = 1`,
+			store.Millis(now), audit.System.Name, RestoredReason, store.NewID(now))
+		if err != nil {
+			return err
+		}
+		entries, err := s.doubtAll(ctx, tx, now)
+		if err != nil {
+			return err
 		}
 		has, err := store.Value[int64](ctx, tx, `
 			UPDATE sends SET seen = CASE WHEN known < $1 THEN CAST($2 AS BIGINT) ELSE seen END,
 				known = CASE WHEN known < $1 THEN $1 ELSE known END
 			WHERE id = 1 RETURNING sent`, outside.Number, store.Millis(outside.At))
-		if err != nil || !held {
+		if err != nil {
 			return err
 		}
 		thrown := audit.Entry{Code: audit.KillSwitchThrown, Actor: audit.System,
@@ -291,9 +299,9 @@ func (s *Jobs) LiftRestored(ctx context.Context, by audit.Actor, confirm int64) 
 		if r.Accounts != confirm {
 			return FaultRestoredConfirm.With(r.Accounts)
 		}
-		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = 0, thrown_by = '', reason = '' WHERE id = 1`)
+		err = tx.Exec(ctx, `UPDATE kill_switch SET thrown_at = 0, thrown_by = '', reason = '', hold = '' WHERE id = 1`)
 		if err == nil {
-			err = tx.Exec(ctx, `UPDATE sends SET sent = $1, known = 0, seen = 0 WHERE id = 1`, max(r.Sends, r.Known.Number)+sendsAhead)
+			err = tx.Exec(ctx, `UPDATE sends SET sent = $1, lifted = $1, known = 0, seen = 0 WHERE id = 1`, max(r.Sends, r.Known.Number)+sendsAhead)
 		}
 		if err != nil {
 			return err

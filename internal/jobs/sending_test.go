@@ -191,3 +191,30 @@ func TestKillSwitchIsThrownAndLiftedOnce(t *testing.T) {
 		require.Equal(t, []audit.Code{audit.KillSwitchThrown, audit.KillSwitchLifted}, codes(t, s, audit.Filter{}))
 	})
 }
+
+// A person may choose any name and any reason: neither makes a stop a hold.
+func TestNoPersonMakesAHold(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		require.NoError(t, s.ThrowKillSwitch(ctx, audit.Actor{ID: "u2", Name: audit.System.Name}, jobs.RestoredReason))
+		for range 2 {
+			k, err := s.KillSwitch(ctx)
+			require.NoError(t, err)
+			require.True(t, k.Thrown())
+			require.False(t, k.Restored())
+			require.NoError(t, s.DB.Exec(ctx, `UPDATE kill_switch SET thrown_at = 0`)) // by the log it is thrown
+		}
+		held, err := s.HoldSending(ctx, jobs.Sends{})
+		require.NoError(t, err)
+		require.True(t, held)
+		k, err := s.KillSwitch(ctx)
+		require.NoError(t, err)
+		require.True(t, k.Restored())
+		require.NoError(t, s.DB.Exec(ctx, `UPDATE kill_switch SET thrown_at = 0, hold = ''`))
+		k, err = s.KillSwitch(ctx)
+		require.NoError(t, err)
+		require.True(t, k.Restored(), "by the log")
+		require.NoError(t, s.LiftRestored(ctx, operator, 0))
+		require.NoError(t, s.ThrowKillSwitch(ctx, operator, jobs.RestoredReason))
+		require.NoError(t, s.LiftKillSwitch(ctx, operator))
+	})
+}

@@ -120,7 +120,7 @@ func Restored(v View, p RestoredPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if p.Report.Known.Number > 0 {
+				if p.Report.Known.Number > p.Report.Sends {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
