@@ -36,7 +36,7 @@ func (p *program) elsewhere() {
 
 // A database from which nothing was ever sent may be older than the first batch. On the
 // machine where it was used so far, it is known.
-func TestACopyFromBeforeTheFirstBatchIsHeldElsewhere(t *testing.T) {
+func TestACopyBeforeTheFirstBatchIsHeld(t *testing.T) {
 	t.Parallel()
 	onEachDatabase(t, func(t *testing.T, database string) {
 		simulator, base := simulate(t, nil)

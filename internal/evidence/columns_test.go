@@ -28,7 +28,7 @@ var free = []struct{ columns, why string }{
 	{"sessions.data sessions.address sessions.user_agent sessions.seen_at jobs.halt_info jobs.refusal jobs.unusual " +
 		"set_asides.line set_aside_groups.kind set_aside_groups.reason set_aside_groups.first_rows tag_reports.*", "shown"},
 	{"sends.- sends.id", "nothing is sent without its row"},
-	{"sends.sent sends.known sends.seen", "compared with the witness file, outside the database, before each call"},
+	{"sends.sent sends.known sends.seen sends.last sends.lifted", "compared with the witness file, outside the database, before each call"},
 	{"approvals.note approvals.reason approvals.asked_by approvals.asked_at approvals.decided_at approvals.seen", "shown; the entries have it"},
 	{"uploads.*", "an upload of which no job came is deleted some time later; the bytes of the others are in upload_chunks"},
 	{"jobs.version jobs.reader_until jobs.reading jobs.read_done jobs.read_rows", "of a reading or change under way"},

@@ -299,7 +299,7 @@ func (l *sealedLog) allWrong(t *testing.T) []string {
 // witness remembers it.
 func TestWhatGovernsIsSignedAtOnce(t *testing.T) {
 	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		second, err := l.Users.Create(ctx, adam, "second", auth.Admin, jobstest.PasswordHash)
+		second, err := l.Users.Create(ctx, adam, "second", auth.Operator, jobstest.PasswordHash)
 		require.NoError(t, err)
 		user, err := l.Users.Create(ctx, adam, "olga", auth.Operator, jobstest.PasswordHash)
 		require.NoError(t, err)
