@@ -22,7 +22,6 @@ import (
 	"tagsweep/internal/accounts/filetest"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs/jobstest"
-	"tagsweep/internal/store"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
 )
@@ -251,13 +250,12 @@ func BenchmarkUnreadDownloads(b *testing.B) {
 			for range b.N {
 				_, simulator := simulate(b, nil)
 				p := newProgram(b, simulator, databaseOf(b, engine))
-				db, err := store.Open(b.Context(), p.database)
-				require.NoError(b, err)
+				s := reopen(b, p.database)
 				for i := range 15 {
-					_, err := jobstest.New(db).Users.Create(b.Context(), commandLine(), fmt.Sprint("user", i), auth.Auditor, jobstest.PasswordHash)
+					_, err := s.Users.Create(b.Context(), commandLine(), fmt.Sprint("user", i), auth.Auditor, jobstest.PasswordHash)
 					require.NoError(b, err)
 				}
-				require.NoError(b, db.Close())
+				require.NoError(b, s.DB.Close())
 				p.start()
 				olga := p.signIn("olga")
 				id := olga.draft(bigWorkbook(b, 400_000))

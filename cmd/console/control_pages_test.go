@@ -16,7 +16,6 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -129,7 +128,7 @@ func (s *pageTest) approvals(olga, adam *apiClient) {
 
 // restored checks the messages after the database was replaced by an older copy.
 func (s *pageTest) restored(adam *apiClient) {
-	held, err := jobstest.Reopen(s.t, s.database).HoldSending(s.t.Context(), jobs.Sends{})
+	held, err := reopen(s.t, s.database).HoldSending(s.t.Context(), jobs.Sends{})
 	require.NoError(s.t, err)
 	require.True(s.t, held)
 	s.untilSending("stopped")
@@ -144,7 +143,7 @@ func (s *pageTest) restored(adam *apiClient) {
 func (s *pageTest) alarms(adam *apiClient) {
 	reason := url.Values{"reason": {"a new disk"}}
 	jumped := audit.Entry{Code: audit.ClockJumped, Actor: audit.System}
-	require.NoError(s.t, jobstest.Reopen(s.t, s.database).Audit.Record(s.t.Context(), jumped))
+	require.NoError(s.t, reopen(s.t, s.database).Audit.Record(s.t.Context(), jumped))
 	until(s.t, "the clock must be checked", func() bool {
 		_, page := adam.get("/audit/proof")
 		return strings.Contains(page, `action="/audit/clock"`)

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"tagsweep/internal/jobs"
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -112,7 +111,7 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	require.Contains(t, w.text("#how"), "file with the same header")
 	warned := w.text("#warnings")
 	require.Contains(t, warned, "流失用户.csv")
-	done, err := jobstest.Reopen(t, p.database).Get(t.Context(), first)
+	done, err := reopen(t, p.database).Get(t.Context(), first)
 	require.NoError(t, err)
 	require.Contains(t, warned, fmt.Sprintf("%d accounts", done.Counts[jobs.Cleared]), "those that had tags")
 	require.Equal(t, 200, w.follow(click("details.correction summary"), click("form#detect button")))

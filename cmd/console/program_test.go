@@ -22,7 +22,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs/jobstest"
-	"tagsweep/internal/store"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -92,17 +91,21 @@ func programOf(t testing.TB, simulator, database string) *program {
 
 // addUsers makes a user for each role, without the cost of a real password.
 func addUsers(t testing.TB, database string) {
-	db, err := store.Open(t.Context(), database)
-	require.NoError(t, err)
-	keys, err := readKeys(keyFile(t))
-	require.NoError(t, err)
-	s := jobstest.New(db)
-	s.Audit.UseKey(keys.entries)
+	s := reopen(t, database)
 	for user, role := range map[string]auth.Role{"olga": auth.Operator, "adam": auth.Admin, "aida": auth.Auditor} {
 		_, err := s.Users.Create(t.Context(), commandLine(), user, role, jobstest.PasswordHash)
 		require.NoError(t, err)
 	}
-	require.NoError(t, db.Close())
+	require.NoError(t, s.DB.Close())
+}
+
+// reopen opens the database of a console as it is, with the key of its log.
+func reopen(t testing.TB, database string) *jobstest.Console {
+	s := jobstest.Reopen(t, database)
+	keys, err := readKeys(keyFile(t))
+	require.NoError(t, err)
+	s.Audit.UseKey(keys.entries)
+	return s
 }
 
 // end kills the console if it runs.
@@ -231,7 +234,7 @@ func databaseOf(t testing.TB, engine string) string {
 // the simulator and recounts them.
 func requireMatch(t testing.TB, database, simulator string, ids ...string) *timtest.Comparison {
 	t.Helper()
-	s := jobstest.Reopen(t, database)
+	s := reopen(t, database)
 	for _, id := range ids {
 		inspection, err := s.InspectionOf(t.Context(), id)
 		require.NoError(t, err)

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -97,7 +96,7 @@ func TestKill9ImportReadsEachRowOnce(t *testing.T) {
 		require.Equal(t, "draft", j.State)
 		require.Equal(t, []int64{rows, rejected, duplicate, int64(n)}, []int64{j.Rows, j.Rejected, j.Duplicate, j.Accounts})
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		found, err := jobstest.Reopen(t, database).Evidence.Verify(t.Context(), audit.Proofs{})
+		found, err := reopen(t, database).Evidence.Verify(t.Context(), audit.Proofs{})
 		require.NoError(t, err)
 		require.Empty(t, found.Wrong)
 	})
@@ -120,7 +119,7 @@ func TestImportCancelLeavesNothing(t *testing.T) {
 		next := olga.draft([]byte("account\nann\n"))
 		require.Equal(t, "draft", olga.job(next).State)
 		require.NoError(t, p.stop(syscall.SIGTERM))
-		found, err := jobstest.Reopen(t, database).Evidence.Verify(t.Context(), audit.Proofs{})
+		found, err := reopen(t, database).Evidence.Verify(t.Context(), audit.Proofs{})
 		require.NoError(t, err)
 		require.Empty(t, found.Wrong)
 	})

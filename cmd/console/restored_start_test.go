@@ -64,7 +64,7 @@ func TestACopyBeforeTheFirstBatchIsHeld(t *testing.T) {
 		p.start()
 		olga = p.signIn("olga")
 		held := audit.Filter{Code: audit.KillSwitchThrown}
-		require.Len(t, jobstest.Codes(t, jobstest.Reopen(t, database), held), 1, "a restart finds nothing new")
+		require.Len(t, jobstest.Codes(t, reopen(t, database), held), 1, "a restart finds nothing new")
 		p.lift()
 		olga.start(id)
 		until(t, "the job is finished", func() bool { return olga.ended(id) })
@@ -126,7 +126,7 @@ func TestWhatGovernsIsNotUndoneUnnoticed(t *testing.T) {
 		p := newProgram(t, base, database)
 		p.start()
 		signed := func(code audit.Code) {
-			s := jobstest.Reopen(t, database)
+			s := reopen(t, database)
 			until(t, "the log is signed", func() bool {
 				last, err := s.Audit.LastOf(t.Context(), s.DB.Reader(), code)
 				require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestWhatGovernsIsNotUndoneUnnoticed(t *testing.T) {
 				adam.must("/protected", url.Values{"accounts": {"member_0000001"}, "note": {"VIP"}})
 			},
 			"a user is disabled": func(adam *apiClient) {
-				olga, err := jobstest.Reopen(t, database).Users.ByName(t.Context(), "olga")
+				olga, err := reopen(t, database).Users.ByName(t.Context(), "olga")
 				require.NoError(t, err)
 				adam.must("/users/"+olga.ID+"/disable", nil)
 			},

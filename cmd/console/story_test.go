@@ -13,7 +13,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim/timtest"
 )
@@ -209,7 +208,7 @@ func requireResults(t *testing.T, p *program, job string, content []byte, accoun
 	rows = rows[1:]
 	require.Len(t, rows, int(accounts))
 	i, once := 0, map[string]bool{}
-	for r, err := range jobstest.Reopen(t, p.database).Results(t.Context(), job, "") {
+	for r, err := range reopen(t, p.database).Results(t.Context(), job, "") {
 		require.NoError(t, err)
 		row := rows[i]
 		require.Equal(t, []string{r.Account.Account, string(r.Outcome), r.Account.Account, "Chengdu"}, []string{row[1], row[2], row[7], row[8]})

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/tim/timtest"
 )
 
@@ -31,7 +30,7 @@ func TestSuspendedConsoleSendsNothingLate(t *testing.T) {
 			p.signIn("adam").setCanary(false)
 			id := operator.draft(accountFile(sized(90_000, 150_000))) // more than can be sent while another process waits for SQLite's lock
 			operator.start(id)
-			s := jobstest.Reopen(t, database)
+			s := reopen(t, database)
 			calls := func() int { return len(simulator.Ledger()) }
 			for range sized(2, 5) {
 				before := calls()

@@ -96,7 +96,7 @@ func TestTorture(t *testing.T) {
 			}
 			out, err := one.command("", "verify")
 			require.NoError(t, err, out)
-			records := jobstest.Reopen(t, database)
+			records := reopen(t, database)
 			found, err := timtest.Compare(t.Context(), records, simulator, all...)
 			require.NoError(t, err)
 			w.report(found, len(all), killing, time.Since(began))

@@ -267,7 +267,7 @@ func TestLedgerHoldsEveryCall(t *testing.T) {
 	found := requireMatch(t, database, base, job.ID)
 	require.Equal(t, int64(len(simulator.Ledger())), found.Calls)
 	require.Equal(t, job.Calls, found.Calls)
-	s := jobstest.Reopen(t, database)
+	s := reopen(t, database)
 	answered := 0
 	for call, err := range s.Calls(t.Context(), job.ID) {
 		require.NoError(t, err)

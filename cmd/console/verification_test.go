@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -86,7 +85,7 @@ func TestVerificationFindsFalseSuccess(t *testing.T) {
 		for _, name := range names {
 			require.Empty(t, u.simulator.Tags(name))
 		}
-		found, err := timtest.Compare(t.Context(), jobstest.Reopen(t, database), timtest.NewControl(u.base), id, inspection, again)
+		found, err := timtest.Compare(t.Context(), reopen(t, database), timtest.NewControl(u.base), id, inspection, again)
 		require.NoError(t, err)
 		require.EqualValues(t, len(ignored), found.Mismatched, "the books of the first job hold what the service said")
 	})
