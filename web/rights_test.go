@@ -184,12 +184,12 @@ func TestRightsAreAskedWhenTheyAreUsed(t *testing.T) {
 // So is whoever governs.
 func TestGoverningIsAskedWhenItIsUsed(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		id := jobstest.Started(t, s, 3).ID // before the console reads files too
 		c := newConsole(t, s)
 		_, err := s.Users.Create(t.Context(), audit.System, "other-admin", auth.Admin, jobstest.PasswordHash)
 		require.NoError(t, err)
 		_, err = s.Protect(t.Context(), audit.System, jobstest.App.ID, "why", []string{"vip"})
 		require.NoError(t, err)
-		id := jobstest.Started(t, s, 3).ID
 		ctx := t.Context()
 		for name, take := range c.takings(auth.Admin) {
 			b := c.as(auth.Admin)

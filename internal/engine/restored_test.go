@@ -198,7 +198,7 @@ func TestACopyInTheMiddleOfAnUndoIsReconciled(t *testing.T) {
 func TestACopyBetweenClaimAndIntentIsNoticed(t *testing.T) {
 	onEachCopy(t, func(c *restoring, keep bool, way storetest.Way) {
 		jobstest.Keep(t, c.Console, 0)
-		c.faults(timtest.Faults{Latency: 500 * time.Millisecond})
+		c.faults(timtest.Faults{Latency: 2 * time.Second})
 		j := c.starts(jobs.Clear, enginetest.Members(500))
 		stop := c.run()
 		c.until("all are read", func() bool { return len(c.calls(tim.GetTags)) == 5 })
