@@ -76,8 +76,8 @@ func TestAuditSignOffErrorKeepsTheForm(t *testing.T) {
 func TestTheProofIsShownInPlainWords(t *testing.T) {
 	ctx := t.Context()
 	s := jobstest.SQLite(t)
+	c := newConsole(t, s) // with users, whose entries are signed at once
 	jobstest.Sign(t, s, [32]byte{7})
-	c := newConsole(t, s)
 	auditor := c.as(auth.Auditor)
 	page := auditor.get(proofPath).body
 	for _, said := range []string{"No checkpoint yet", "No copies have been sent yet",
