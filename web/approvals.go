@@ -26,11 +26,8 @@ func (s *Server) approvalsPage(v *request, status int, f *fault.Error) error {
 	}
 	page := templates.ApprovalsPage{Now: time.Now()}
 	for _, a := range all {
-		row := templates.ApprovalRow{Approval: a}
-		if row.Job, err = s.Jobs.Get(ctx, a.JobID); err != nil {
-			return err
-		}
-		if row.May, err = s.Jobs.MayApprove(ctx, v.actor(), a); err != nil {
+		row := templates.ApprovalRow{AskedOf: a}
+		if row.May, err = s.Jobs.MayApprove(ctx, v.actor(), a.Approval); err != nil {
 			return err
 		}
 		page.Rows = append(page.Rows, row)
@@ -63,8 +60,10 @@ func (s *Server) askApproval(v *request) error {
 	}
 	at, err := startAt(v)
 	if err == nil {
-		_, err = s.Jobs.Ask(v.Request().Context(), v.actor(), id, jobs.AskRequest{Action: action, Confirm: typedCount(v.FormValue("confirm")),
-			Reading: v.FormValue("reading"), At: at, Policy: snapshot.Policy(v.FormValue("policy")), Note: v.FormValue("note")})
+		start := startRequest(v)
+		start.At = at
+		_, err = s.Jobs.Ask(v.Request().Context(), v.actor(), id, jobs.AskRequest{Action: action, Start: start,
+			Policy: snapshot.Policy(v.FormValue("policy")), Note: v.FormValue("note")})
 	}
 	return s.approvalDone(v, id, err, "approval.done.asked")
 }
@@ -72,8 +71,7 @@ func (s *Server) askApproval(v *request) error {
 // startInEmergency starts a job without the second person it needs.
 func (s *Server) startInEmergency(v *request) error {
 	id := v.Param("id")
-	_, err := s.Jobs.StartInEmergency(v.Request().Context(), v.actor(), id,
-		jobs.StartRequest{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading")}, v.FormValue("reason"))
+	_, err := s.Jobs.StartInEmergency(v.Request().Context(), v.actor(), id, startRequest(v), v.FormValue("reason"))
 	return s.approvalDone(v, id, err, "approval.done.emergency")
 }
 
@@ -83,7 +81,8 @@ func (s *Server) approve(v *request) error {
 }
 
 func (s *Server) decline(v *request) error {
-	return s.approvalDone(v, "", s.Jobs.Decline(v.Request().Context(), v.actor(), v.Param("id"), v.FormValue("reason")), "approval.done.refused")
+	err := s.Jobs.Decline(v.Request().Context(), v.actor(), v.Param("id"), v.FormValue("reason"))
+	return s.approvalDone(v, "", err, "approval.done.refused")
 }
 
 func (s *Server) withdraw(v *request) error {

@@ -195,13 +195,19 @@ func (s *Server) startJob(v *request) error {
 	id := v.Param("id")
 	at, err := startAt(v)
 	if err == nil {
-		_, err = s.Jobs.Start(v.Request().Context(), v.actor(), id,
-			jobs.StartRequest{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading"), At: at})
+		start := startRequest(v)
+		start.At = at
+		_, err = s.Jobs.Start(v.Request().Context(), v.actor(), id, start)
 	}
 	if err != nil {
 		return s.jobAgain(v, err)
 	}
 	return v.Redirect(http.StatusSeeOther, jobPath(id))
+}
+
+// startRequest is what the form of a start says, but for the time.
+func startRequest(v *request) jobs.StartRequest {
+	return jobs.StartRequest{Confirm: typedCount(v.FormValue("confirm")), Reading: v.FormValue("reading")}
 }
 
 func actOnJob(a jobs.Action) func(*Server, *request) error {

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -103,18 +104,19 @@ func (s *Server) sendingNow(ctx context.Context) (page templates.SendingPage, er
 }
 
 func (s *Server) changeSending(v *request) error {
-	now, err := s.Jobs.SendStatus(v.Request().Context(), s.App.ID)
-	if err != nil {
-		return err
-	}
-	to := now.Settings
-	to.Rate, to.FailureLimit, to.Canary = 0, typedSetting(v.FormValue("failure_limit")), v.FormValue("canary") != ""
-	to.Snapshot, to.KeepDays = v.FormValue("snapshot") != "", typedSetting(v.FormValue("keep_days"))
-	to.VerifyShare = typedShare(v.FormValue("verify_share"))
-	if strings.TrimSpace(v.FormValue("rate")) != "" {
-		to.Rate = typedSetting(v.FormValue("rate"))
-	}
-	return s.sendingChanged(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
+	return s.settingsChanged(v, func(to *jobs.Settings) {
+		to.Rate, to.FailureLimit, to.Canary = 0, typedSetting(v.FormValue("failure_limit")), v.FormValue("canary") != ""
+		to.Snapshot, to.KeepDays = v.FormValue("snapshot") != "", typedSetting(v.FormValue("keep_days"))
+		to.VerifyShare = typedShare(v.FormValue("verify_share"))
+		if strings.TrimSpace(v.FormValue("rate")) != "" {
+			to.Rate = typedSetting(v.FormValue("rate"))
+		}
+	})
+}
+
+// settingsChanged changes the settings of one form, and leaves those of the other as they are.
+func (s *Server) settingsChanged(v *request, change func(*jobs.Settings)) error {
+	return s.sendingChanged(v, s.Jobs.UpdateSettings(v.Request().Context(), v.actor(), s.App.ID, change), func() error {
 		s.notice(v, v.text.T("sending.done"))
 		return v.Redirect(http.StatusSeeOther, sendingPath)
 	})
@@ -122,47 +124,40 @@ func (s *Server) changeSending(v *request) error {
 
 const approvalSettingsPath = sendingPath + "/approvals"
 
-func approvalForm(v *request, set jobs.Settings) (form templates.ApprovalForm) {
-	limit := func(n int64) string {
-		switch n {
+func approvalForm(v *request, set jobs.Settings) templates.ApprovalForm {
+	form := templates.ApprovalForm{Limits: map[string]string{}, Approvers: set.Approvers,
+		Hours: strconv.Itoa(cmp.Or(set.ApprovalHours, jobs.DefaultHours))}
+	for _, name := range jobs.LimitNames {
+		switch n := *set.Limit(name); n {
 		case jobs.Default:
-			return ""
 		case jobs.NoLimit:
-			return v.text.T("approval.limit.none")
+			form.Limits[name] = v.text.T("approval.limit.none")
 		case jobs.Always:
-			return "0"
+			form.Limits[name] = "0"
+		default:
+			form.Limits[name] = strconv.FormatInt(n, 10)
 		}
-		return strconv.FormatInt(n, 10)
 	}
-	form.Above, form.Other, form.Approvers = limit(set.ApproveAbove), limit(set.ApproveOther), set.Approvers
-	form.Hours = strconv.Itoa(cmp.Or(set.ApprovalHours, jobs.DefaultHours))
-	form.OnceOperator, form.OnceAdmin = limit(set.OnceOperator), limit(set.OnceAdmin)
-	form.DailyOperator, form.DailyAdmin = limit(set.DailyOperator), limit(set.DailyAdmin)
 	return form
 }
 
 // typedApprovals is the form as it was typed, when it was refused.
 func typedApprovals(v *request, f *fault.Error) templates.ApprovalForm {
-	return templates.ApprovalForm{Above: v.FormValue("approve_above"), Other: v.FormValue("approve_other"), Hours: v.FormValue("approval_hours"),
-		Approvers: auth.Role(v.FormValue("approvers")), OnceOperator: v.FormValue("once_operator"), OnceAdmin: v.FormValue("once_admin"),
-		DailyOperator: v.FormValue("daily_operator"), DailyAdmin: v.FormValue("daily_admin"), Wrong: f.Sentence}
+	form := templates.ApprovalForm{Limits: map[string]string{}, Approvers: auth.Role(v.FormValue("approvers")),
+		Hours: v.FormValue("approval_hours"), Wrong: f.Sentence}
+	for _, name := range jobs.LimitNames {
+		form.Limits[name] = v.FormValue(name)
+	}
+	return form
 }
 
 // changeApprovals sets when a second person is needed.
 func (s *Server) changeApprovals(v *request) error {
-	now, err := s.Jobs.SendStatus(v.Request().Context(), s.App.ID)
-	if err != nil {
-		return err
-	}
-	to := now.Settings
-	to.Approvers, to.ApprovalHours = auth.Role(v.FormValue("approvers")), typedSetting(v.FormValue("approval_hours"))
-	for name, into := range map[string]*int64{"approve_above": &to.ApproveAbove, "approve_other": &to.ApproveOther,
-		"once_operator": &to.OnceOperator, "once_admin": &to.OnceAdmin, "daily_operator": &to.DailyOperator, "daily_admin": &to.DailyAdmin} {
-		*into = typedLimit(v.FormValue(name))
-	}
-	return s.sendingChanged(v, s.Jobs.ChangeSettings(v.Request().Context(), v.actor(), s.App.ID, to), func() error {
-		s.notice(v, v.text.T("sending.done"))
-		return v.Redirect(http.StatusSeeOther, sendingPath)
+	return s.settingsChanged(v, func(to *jobs.Settings) {
+		to.Approvers, to.ApprovalHours = auth.Role(v.FormValue("approvers")), typedSetting(v.FormValue("approval_hours"))
+		for _, name := range jobs.LimitNames {
+			*to.Limit(name) = typedLimit(v.FormValue(name))
+		}
 	})
 }
 
@@ -178,7 +173,7 @@ func typedLimit(typed string) int64 {
 	case n == 0:
 		return jobs.Always
 	case n < 0:
-		return -3
+		return math.MinInt64
 	default:
 		return n
 	}

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,15 +33,12 @@ var (
 // or lost what, and what seals a job, is never forgotten.
 var NeverErased = []Code{LogErased, LogRemoved, LogAccepted, JobSealed}
 
-// May asks again whether somebody may still do something, in the transaction that does it.
-type May func(ctx context.Context, q store.Querier) error
-
 // Erase erases the personal part of every entry about a subject, and returns how many
 // there were. What stays is verified as before; the log says which entries were erased,
-// by whom and why, and not whose. Faults: those of may, FaultEraseName, FaultEraseNoReason,
+// by whom and why, and not whose. Faults: those of RecordIn, FaultEraseName, FaultEraseNoReason,
 // FaultEraseReason, FaultEraseConfirm, FaultNothingErased, FaultEraseCount when others would
 // be erased than were confirmed.
-func (l *Log) Erase(ctx context.Context, by Actor, of Subject, reason string, seen Confirmed, may May) (erased int, err error) {
+func (l *Log) Erase(ctx context.Context, by Actor, of Subject, reason string, seen Confirmed) (erased int, err error) {
 	if of, err = of.valid(); err != nil {
 		return 0, err
 	}
@@ -66,7 +62,7 @@ func (l *Log) Erase(ctx context.Context, by Actor, of Subject, reason string, se
 		var some []Entry
 		err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
 			if _, err = lockHead(ctx, tx); err == nil && last == 0 {
-				err = cmp.Or(may(ctx, tx), confirm(ctx, tx, of, seen))
+				err = confirm(ctx, tx, of, seen)
 			}
 			if err == nil {
 				some, err = l.eraseSome(ctx, tx, by, of, reason, last, seen.Last)

@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -26,7 +25,7 @@ func seen(e audit.Erasure) audit.Confirmed {
 }
 
 func erase(s *jobstest.Console, of audit.Subject, reason string, c audit.Confirmed) (int, error) {
-	return s.Audit.Erase(ctx, adam, of, reason, c, func(context.Context, store.Querier) error { return nil })
+	return s.Audit.Erase(ctx, adam, of, reason, c)
 }
 
 // verifies replays the log by itself: what tests write into it is of no users and jobs.

@@ -162,7 +162,7 @@ func (g *governedLog) fillAll(t *testing.T) {
 	require.NoError(t, g.ChangeSettings(ctx, jobstest.Operator, jobstest.App.ID, set))
 	asked, err := jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{}, "user_id\njan\n")
 	require.NoError(t, err)
-	approval, err := g.Ask(ctx, jobstest.Operator, asked.ID, jobs.AskRequest{Action: jobs.Start, Confirm: 1, At: time.Now().Add(time.Hour)})
+	approval, err := g.Ask(ctx, jobstest.Operator, asked.ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: 1, At: time.Now().Add(time.Hour)}})
 	require.NoError(t, err)
 	require.NoError(t, g.Withdraw(ctx, jobstest.Operator, approval.ID))
 	require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "test"))

@@ -1,7 +1,6 @@
 package evidence_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"tagsweep/internal/audit"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
-	"tagsweep/internal/store"
 )
 
 func TestAuditRetentionStillVerifies(t *testing.T) {
@@ -126,8 +124,7 @@ func erased(t *testing.T, s *jobstest.Console, by audit.Actor, of audit.Subject)
 	t.Helper()
 	seen, err := s.Audit.Erasure(ctx, of, 0)
 	require.NoError(t, err)
-	n, err := s.Audit.Erase(ctx, by, of, "GDPR-17", audit.Confirmed{Entries: seen.Entries, Last: seen.Last},
-		func(context.Context, store.Querier) error { return nil })
+	n, err := s.Audit.Erase(ctx, by, of, "GDPR-17", audit.Confirmed{Entries: seen.Entries, Last: seen.Last})
 	require.NoError(t, err)
 	require.EqualValues(t, seen.Entries, n)
 	return n

@@ -19,7 +19,7 @@ func (g *governedLog) approved(t *testing.T) (jobs.Job, jobs.Approval) {
 	olga := g.signIn(t, g.olga, "s-olga")
 	j, err := jobstest.Draft(g.Console, olga, jobs.Upload{}, "user_id\njan\n")
 	require.NoError(t, err)
-	a, err := g.Ask(ctx, olga, j.ID, jobs.AskRequest{Action: jobs.Start, Confirm: 1})
+	a, err := g.Ask(ctx, olga, j.ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: 1}})
 	require.NoError(t, err)
 	j, err = g.Approve(ctx, actor(g.ann, "s-ann"), a.ID)
 	require.NoError(t, err)

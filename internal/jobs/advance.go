@@ -175,11 +175,10 @@ func (s *Jobs) Begin(ctx context.Context, tx *store.Tx, jobID string) (may bool,
 		if err != nil {
 			return false, err
 		}
-		if may, err = auth.StillMay(ctx, tx, starter, auth.RunJobs); err != nil {
-			return false, err
-		}
-		if !may {
+		if _, err = auth.Still(ctx, tx, starter, auth.RunJobs); auth.Lost(err) {
 			return false, s.Halt(ctx, tx, jobID, HaltReason{Code: CodeStarter, Info: starter.Name})
+		} else if err != nil {
+			return false, err
 		}
 	}
 	_, _, err = s.act(ctx, tx, was, Begin, HaltReason{}, nil)

@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -137,29 +135,19 @@ func (k Kind) Destroys() bool { return k == Clear || k == RemoveTags || k == Res
 
 // runs is what a request is bound to: the SHA-256 of all that says what would be sent.
 func (c *change) runs(r AskRequest) string {
-	j := c.was
-	text, err := audit.JSON(struct {
-		Job, App, Name, Domain     string
-		Action                     Action
-		Kind, Checks               Kind
-		State                      State
-		SHA256, Reading, Source    string
-		Rows, Accounts, Set, Again int64
-		Protected                  int64
-		Only                       []string
-		Policy, Chosen             snapshot.Policy
-		Snapshot, Careful          bool
-		Share                      snapshot.Share
-		FailureLimit, HaltCode     int
-		StartAt, At                string
-	}{j.ID, j.AppID, c.app.name, c.app.domain, r.Action, j.Kind, j.Checks, j.State, j.FileSHA256, j.Reading, j.Source,
-		j.Rows, j.Accounts, j.Rejected, j.Duplicate, j.Protected, j.Only, j.Policy, r.Policy, c.app.settings.Snapshot, c.app.settings.Canary,
-		c.app.settings.VerifyShare, c.app.settings.FailureLimit, j.HaltCode, startAt(j.StartAt), startAt(r.At)})
-	if err != nil {
-		panic(err) // it has nothing that JSON does not know
-	}
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
+	settings := c.app.settings
+	return jsonDigest(struct {
+		Job, Terms, Reading, Name, Domain string
+		Action                            Action
+		State                             State
+		Policy, Chosen                    snapshot.Policy
+		Snapshot, Canary                  bool
+		VerifyShare                       snapshot.Share
+		FailureLimit, HaltCode            int
+		StartAt, At                       string
+	}{c.was.ID, c.was.Terms(), c.was.Reading, c.app.name, c.app.domain, r.Action, c.was.State, c.was.Policy, r.Policy,
+		settings.Snapshot, settings.Canary, settings.VerifyShare, settings.FailureLimit, c.was.HaltCode,
+		startAt(c.was.StartAt), startAt(r.Start.At)})
 }
 
 // mayApprove returns why somebody may not be the second person for a request.
@@ -171,7 +159,7 @@ func (s *Jobs) mayApprove(ctx context.Context, c *change, a Approval, by audit.A
 	if by.SignedIn != audit.ByPassword { // whoever has the machine is nobody in particular
 		return auth.FaultDenied.With(by.Role)
 	}
-	if err := auth.Confirm(ctx, c.tx, by, needs); err != nil {
+	if _, err := auth.Still(ctx, c.tx, by, needs); err != nil {
 		return err
 	}
 	understoodBy, err := store.Value[string](ctx, c.tx, `SELECT understood_by FROM jobs WHERE id = $1`, c.was.ID)

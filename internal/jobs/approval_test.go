@@ -58,7 +58,7 @@ func (p *people) draft(t checker, by audit.Actor, n int) jobs.Job {
 
 func (p *people) ask(t checker, by audit.Actor, j jobs.Job) jobs.Approval {
 	t.Helper()
-	a, err := p.s.Ask(ctx, by, j.ID, jobs.AskRequest{Action: jobs.Start, Confirm: j.Accounts})
+	a, err := p.s.Ask(ctx, by, j.ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: j.Accounts}})
 	require.NoError(t, err)
 	return a
 }
@@ -77,11 +77,11 @@ func TestASecondPersonIsNeeded(t *testing.T) {
 			require.True(t, jobs.FaultSecondPerson.Is(p.start(by, large)), "%s", by.Name)
 		}
 		require.NoError(t, p.start(p.olga, p.draft(t, p.olga, 1_000)))
-		_, err := s.Ask(ctx, p.olga, p.draft(t, p.olga, 10).ID, jobs.AskRequest{Action: jobs.Start, Confirm: 10})
+		_, err := s.Ask(ctx, p.olga, p.draft(t, p.olga, 10).ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: 10}})
 		require.True(t, jobs.FaultNotNeeded.Is(err), "%v", err)
 
 		a := p.ask(t, p.olga, large)
-		_, err = s.Ask(ctx, p.omar, large.ID, jobs.AskRequest{Action: jobs.Start, Confirm: large.Accounts})
+		_, err = s.Ask(ctx, p.omar, large.ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: large.Accounts}})
 		require.True(t, jobs.FaultAsked.Is(err), "%v", err)
 		after, err := s.Approve(ctx, p.omar, a.ID)
 		require.NoError(t, err)
@@ -279,7 +279,7 @@ func TestNobodyStartsAlone(t *testing.T) {
 				"ask": func(r *rapid.T) {
 					at := rapid.SampledFrom([]time.Time{{}, time.Now().Add(time.Hour)}).Draw(r, "at")
 					action := rapid.SampledFrom([]jobs.Action{jobs.Start, jobs.Start, jobs.StartNow, jobs.Resume, jobs.SendAgain, jobs.Cancel}).Draw(r, "action")
-					if a, err := s.Ask(ctx, *everybody[who(r)], j.ID, jobs.AskRequest{Action: action, Confirm: j.Accounts, At: at}); err == nil {
+					if a, err := s.Ask(ctx, *everybody[who(r)], j.ID, jobs.AskRequest{Action: action, Start: jobs.StartRequest{Confirm: j.Accounts, At: at}}); err == nil {
 						asked = a
 					}
 				},

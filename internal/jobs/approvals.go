@@ -34,12 +34,10 @@ const (
 
 // AskRequest is what a second person is asked to let happen.
 type AskRequest struct {
-	Action  Action          // Start, StartNow, Resume or SendAgain
-	Confirm int64           // of a start: see StartRequest, as are Reading and At
-	Reading string          //
-	At      time.Time       //
-	Policy  snapshot.Policy // of a resume: see Resume
-	Note    string          // for the second person
+	Action Action          // Start, StartNow, Resume or SendAgain
+	Start  StartRequest    // of a start
+	Policy snapshot.Policy // of a resume: see Resume
+	Note   string          // for the second person
 }
 
 // Approval is a request and what became of it.
@@ -58,6 +56,7 @@ type Approval struct {
 	Reason    string
 
 	terms string
+	asker []byte // JSON of Asker
 }
 
 // Shown is the state a person sees.
@@ -69,17 +68,20 @@ func (a Approval) Shown(now time.Time) ApprovalState {
 }
 
 func (a Approval) request() AskRequest {
-	return AskRequest{Action: a.Action, Policy: a.Policy, At: a.StartAt}
+	return AskRequest{Action: a.Action, Policy: a.Policy, Start: StartRequest{At: a.StartAt}}
 }
 
-const approvalColumns = `id, job_id, action, policy, start_at, terms, note, asker, asked_at, expires_at, state, decided_by, decided_at, reason`
+const approvalColumns = `a.id, a.job_id, a.action, a.policy, a.start_at, a.terms, a.note, a.asker, a.asked_at, a.expires_at, a.state,
+	a.decided_by, a.decided_at, a.reason`
+
+func (a *Approval) dest() []any {
+	return []any{&a.ID, &a.JobID, &a.Action, &a.Policy, store.ScanTime(&a.StartAt), &a.terms, &a.Note, &a.asker, store.ScanTime(&a.AskedAt),
+		store.ScanTime(&a.ExpiresAt), &a.State, &a.DecidedBy, store.ScanTime(&a.DecidedAt), &a.Reason}
+}
 
 func scanApproval(row store.Scanner) (a Approval, err error) {
-	var asker string
-	err = row.Scan(&a.ID, &a.JobID, &a.Action, &a.Policy, store.ScanTime(&a.StartAt), &a.terms, &a.Note, &asker, store.ScanTime(&a.AskedAt),
-		store.ScanTime(&a.ExpiresAt), &a.State, &a.DecidedBy, store.ScanTime(&a.DecidedAt), &a.Reason)
-	if err == nil {
-		err = json.Unmarshal([]byte(asker), &a.Asker)
+	if err = row.Scan(a.dest()...); err == nil {
+		err = json.Unmarshal(a.asker, &a.Asker)
 	}
 	return a, err
 }
@@ -95,7 +97,7 @@ func (s *Jobs) askFor(ctx context.Context, by audit.Actor, jobID string, r AskRe
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
 		if err == nil {
-			err = s.permitted(ctx, c, by, r.Action)
+			err = s.permitted(ctx, c, r.Action)
 		}
 		if err == nil {
 			err = s.ruleOf(ctx, by, r)(c)
@@ -122,9 +124,10 @@ func (s *Jobs) ask(ctx context.Context, c *change, by audit.Actor, r AskRequest)
 	if err := s.void(ctx, c.tx, c.was.ID, now); err != nil { // one that has expired
 		return a, err
 	}
-	a = Approval{ID: store.NewID(now), JobID: c.was.ID, Action: r.Action, Policy: r.Policy, StartAt: r.At, Note: store.Clean(strings.TrimSpace(r.Note), 500),
-		Asker: audit.Actor{ID: by.ID, Name: by.Name, Role: by.Role, SignedIn: by.SignedIn}, AskedAt: now,
-		ExpiresAt: now.Add(time.Duration(cmp.Or(c.app.settings.ApprovalHours, DefaultHours)) * time.Hour), State: Awaiting, terms: c.runs(r)}
+	a = Approval{ID: store.NewID(now), JobID: c.was.ID, Action: r.Action, Policy: r.Policy, StartAt: r.Start.At,
+		Note: store.Clean(strings.TrimSpace(r.Note), 500), State: Awaiting, AskedAt: now,
+		Asker:     audit.Actor{ID: by.ID, Name: by.Name, Role: by.Role, SignedIn: by.SignedIn},
+		ExpiresAt: now.Add(time.Duration(cmp.Or(c.app.settings.ApprovalHours, DefaultHours)) * time.Hour), terms: c.runs(r)}
 	asker, err := json.Marshal(a.Asker)
 	if err != nil {
 		return a, err
@@ -136,30 +139,32 @@ func (s *Jobs) ask(ctx context.Context, c *change, by audit.Actor, r AskRequest)
 	if err != nil {
 		return a, err
 	}
-	return a, s.log.RecordIn(ctx, c.tx, s.approvalEntry(c, audit.ApprovalAsked, by, a))
+	return a, s.log.RecordIn(ctx, c.tx, c.approvalEntry(audit.ApprovalAsked, by, a))
 }
 
-func (s *Jobs) approvalEntry(c *change, code audit.Code, by audit.Actor, a Approval) audit.Entry {
+func (c *change) approvalEntry(code audit.Code, by audit.Actor, a Approval) audit.Entry {
 	details := map[string]any{"approval": a.ID, "action": a.Action, "runs_sha256": a.terms, "asked_by": a.Asker.Name,
 		"accounts": c.was.Accounts, "kind": c.was.Kind, "expires": startAt(a.ExpiresAt)}
-	for name, value := range map[string]string{"note": a.Note, "reason": a.Reason, "policy": string(a.Policy), "start_at": startAt(a.StartAt)} {
+	more := map[string]string{"note": a.Note, "reason": a.Reason, "policy": string(a.Policy), "start_at": startAt(a.StartAt)}
+	for name, value := range more {
 		if value != "" {
 			details[name] = value
 		}
 	}
-	return audit.Entry{Code: code, Actor: by, JobID: c.was.ID, App: c.app.name, Domain: c.app.domain, Details: details}
+	return c.entry(code, by, details)
 }
 
 // waiting returns the request of a job that waits, or FaultNoRequest.
 func (s *Jobs) waiting(ctx context.Context, q store.Querier, jobID string, now time.Time) (Approval, error) {
 	a, err := scanApproval(q.QueryRowContext(ctx, `
-		SELECT `+approvalColumns+` FROM approvals WHERE job_id = $1 AND state = 'waiting' AND expires_at > $2`, jobID, store.Millis(now)))
+		SELECT `+approvalColumns+` FROM approvals a WHERE job_id = $1 AND state = 'waiting' AND expires_at > $2`, jobID, store.Millis(now)))
 	return a, store.IfNone(err, FaultNoRequest.With())
 }
 
 // void ends a request because something else was done with its job.
 func (s *Jobs) void(ctx context.Context, tx *store.Tx, jobID string, now time.Time) error {
-	return tx.Exec(ctx, `UPDATE approvals SET state = 'void', decided_at = $2 WHERE job_id = $1 AND state = 'waiting'`, jobID, store.Millis(now))
+	return tx.Exec(ctx, `UPDATE approvals SET state = 'void', decided_at = $2 WHERE job_id = $1 AND state = 'waiting'`,
+		jobID, store.Millis(now))
 }
 
 // Approve is the second person's yes: what was asked for is done in the same transaction,
@@ -170,20 +175,21 @@ func (s *Jobs) Approve(ctx context.Context, by audit.Actor, id string) (after Jo
 		if err := s.mayApprove(ctx, c, a, by); err != nil {
 			return err
 		}
-		asker, may, err := auth.Now(ctx, c.tx, a.Asker, auth.RunJobs)
-		switch r := a.request(); {
+		r := a.request()
+		asker, err := auth.Still(ctx, c.tx, a.Asker, auth.RunJobs)
+		switch late := !r.Start.At.IsZero() && !r.Start.At.After(s.db.Now()); {
+		case auth.Lost(err) || err == nil && (late || c.runs(r) != a.terms):
+			return FaultVoid.With()
 		case err != nil:
 			return err
-		case !may, c.runs(r) != a.terms, !r.At.IsZero() && !r.At.After(s.db.Now()):
-			return FaultVoid.With()
 		}
-		if err := s.decided(ctx, c, audit.ApprovalGiven, by, a, Approved, ""); err != nil {
+		given, err := s.decided(ctx, c, audit.ApprovalGiven, by, a, Approved, "")
+		if err != nil {
 			return err
 		}
-		c.consent, after.ID = consent{by: by, request: a.ID}, c.was.ID
-		r := a.request()
-		r.Confirm, r.Reading = c.was.Accounts, c.was.Reading
-		if err := s.permitted(ctx, c, asker, r.Action); err != nil {
+		c.before, c.consent, after.ID = []audit.Entry{given}, consent{by: by, request: a.ID}, c.was.ID
+		r.Start.Confirm, r.Start.Reading = c.was.Accounts, c.was.Reading
+		if err := s.permitted(ctx, c, r.Action); err != nil {
 			return err
 		}
 		if r.Action == SendAgain {
@@ -207,7 +213,7 @@ func (s *Jobs) Decline(ctx context.Context, by audit.Actor, id, reason string) e
 		if err := s.mayApprove(ctx, c, a, by); err != nil {
 			return err
 		}
-		return s.decided(ctx, c, audit.ApprovalRefused, by, a, Declined, reason)
+		return s.end(ctx, c, audit.ApprovalRefused, by, a, Declined, reason)
 	})
 }
 
@@ -217,7 +223,7 @@ func (s *Jobs) Withdraw(ctx context.Context, by audit.Actor, id string) error {
 		if by.ID != a.Asker.ID {
 			return FaultNoRequest.With()
 		}
-		return s.decided(ctx, c, audit.ApprovalWithdrawn, by, a, Withdrawn, "")
+		return s.end(ctx, c, audit.ApprovalWithdrawn, by, a, Withdrawn, "")
 	})
 }
 
@@ -233,7 +239,7 @@ func (s *Jobs) decideOn(ctx context.Context, id string, f func(*change, Approval
 		if err != nil {
 			return err
 		}
-		a, err := scanApproval(tx.QueryRowContext(ctx, `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`, id))
+		a, err := scanApproval(tx.QueryRowContext(ctx, `SELECT `+approvalColumns+` FROM approvals a WHERE id = $1`, id))
 		switch {
 		case err != nil:
 			return err
@@ -246,34 +252,50 @@ func (s *Jobs) decideOn(ctx context.Context, id string, f func(*change, Approval
 	})
 }
 
-func (s *Jobs) decided(ctx context.Context, c *change, code audit.Code, by audit.Actor, a Approval, to ApprovalState, reason string) error {
-	a.Reason = reason
-	n, err := c.tx.Changed(ctx, `UPDATE approvals SET state = $2, decided_by = $3, decided_at = $4, reason = $5 WHERE id = $1 AND state = 'waiting'`,
-		a.ID, to, by.Name, store.Millis(s.db.Now()), reason)
-	if err == nil && n == 0 {
-		err = FaultNoRequest.With()
-	}
+// end ends a request, of which nothing else follows.
+func (s *Jobs) end(ctx context.Context, c *change, code audit.Code, by audit.Actor, a Approval, to ApprovalState, reason string) error {
+	entry, err := s.decided(ctx, c, code, by, a, to, reason)
 	if err != nil {
 		return err
 	}
-	return s.log.RecordIn(ctx, c.tx, s.approvalEntry(c, code, by, a))
+	return s.log.RecordIn(ctx, c.tx, entry)
+}
+
+// decided writes what became of a request, and returns what the log says of it.
+func (s *Jobs) decided(ctx context.Context, c *change, code audit.Code, by audit.Actor, a Approval, to ApprovalState,
+	reason string) (audit.Entry, error) {
+	a.Reason = reason
+	return c.approvalEntry(code, by, a), c.tx.Exec(ctx,
+		`UPDATE approvals SET state = $2, decided_by = $3, decided_at = $4, reason = $5 WHERE id = $1`,
+		a.ID, to, by.Name, store.Millis(s.db.Now()), reason)
 }
 
 // Request returns the last request about a job, and FaultNoRequest when there is none.
 func (s *Jobs) Request(ctx context.Context, jobID string) (Approval, error) {
 	a, err := scanApproval(s.db.Reader().QueryRowContext(ctx,
-		`SELECT `+approvalColumns+` FROM approvals WHERE job_id = $1 ORDER BY id DESC LIMIT 1`, store.Clean(jobID, 100)))
+		`SELECT `+approvalColumns+` FROM approvals a WHERE job_id = $1 ORDER BY id DESC LIMIT 1`, store.Clean(jobID, 100)))
 	return a, store.IfNone(err, FaultNoRequest.With())
 }
 
 // mostApprovals are shown in a list.
 const mostApprovals = 200
 
-// Approvals lists the requests that wait, of this console's app, and those that were
-// decided in the last 90 days, the newest first.
-func (s *Jobs) Approvals(ctx context.Context) ([]Approval, error) {
-	return store.Collect(ctx, s.db.Reader(), scanApproval, `
-		SELECT `+approvalColumns+` FROM approvals WHERE state = 'waiting' OR decided_at > $1 ORDER BY id DESC LIMIT $2`,
+// AskedOf is a request with its job.
+type AskedOf struct {
+	Approval
+	Job Job
+}
+
+// Approvals lists the requests that wait and those that were decided in the last 90 days,
+// the newest first.
+func (s *Jobs) Approvals(ctx context.Context) ([]AskedOf, error) {
+	return store.Collect(ctx, s.db.Reader(), func(row store.Scanner) (of AskedOf, err error) {
+		if of.Job, err = scanJob(store.ScanAlso(row, of.dest()...)); err == nil {
+			err = json.Unmarshal(of.asker, &of.Asker)
+		}
+		return of, err
+	}, `SELECT `+approvalColumns+`, `+jobColumns+` FROM approvals a JOIN jobs j ON j.id = a.job_id
+		WHERE a.state = 'waiting' OR a.decided_at > $1 ORDER BY a.id DESC LIMIT $2`,
 		store.Millis(s.db.Now().AddDate(0, 0, -90)), mostApprovals)
 }
 
@@ -305,7 +327,7 @@ func (s *Jobs) Unseen(ctx context.Context) (map[string]int64, error) {
 // Waiting lists the requests that wait, the oldest first.
 func (s *Jobs) Waiting(ctx context.Context) ([]Approval, error) {
 	return store.Collect(ctx, s.db.Reader(), scanApproval, `
-		SELECT `+approvalColumns+` FROM approvals WHERE state = 'waiting' AND expires_at > $1 ORDER BY id LIMIT $2`,
+		SELECT `+approvalColumns+` FROM approvals a WHERE state = 'waiting' AND expires_at > $1 ORDER BY id LIMIT $2`,
 		store.Millis(s.db.Now()), mostApprovals)
 }
 

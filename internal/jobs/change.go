@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"tagsweep/internal/audit"
-	"tagsweep/internal/auth"
 	"tagsweep/internal/snapshot"
 	"tagsweep/internal/store"
 )
@@ -25,6 +24,7 @@ type change struct {
 	judged  Progress       // failures that no longer count, see Progress.Judge
 	limit   int            // of failures, from now on; 0: as it was
 	consent consent        // of a second person
+	before  []audit.Entry  // what the log says before it says what was changed
 	details map[string]any // what the log says besides the Summary
 }
 
@@ -88,6 +88,11 @@ func (c *change) may(a Action) error {
 	return nil
 }
 
+// entry is what the log says about the job.
+func (c *change) entry(code audit.Code, by audit.Actor, details map[string]any) audit.Entry {
+	return audit.Entry{Code: code, Actor: by, JobID: c.was.ID, App: c.app.name, Domain: c.app.domain, Details: details}
+}
+
 // write writes the job's row, and returns it as it then is: counts may have moved meanwhile, and its
 // careful start may have ended, because batches settle without the app's lock. Of two
 // changes only one counts.
@@ -126,7 +131,7 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	rule func(*change) error) (after Job, err error) {
 	c, err := s.begin(ctx, tx, id)
 	if err == nil {
-		err = s.permitted(ctx, c, by, a)
+		err = s.permitted(ctx, c, a)
 	}
 	if err != nil {
 		return after, err
@@ -134,15 +139,16 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	return s.carryOut(ctx, c, by, a, rule)
 }
 
-// permitted asks whether this console, the person and the state of the job allow an action.
-func (s *Jobs) permitted(ctx context.Context, c *change, by audit.Actor, a Action) error {
+// permitted asks whether this console and the state of the job allow an action. Whether
+// the person may do it is asked when the log says so.
+func (s *Jobs) permitted(ctx context.Context, c *change, a Action) error {
 	if a != Pause && a != Cancel { // what makes fewer calls is open to every console
 		if err := s.mustServe(ctx, c.tx, c.was); err != nil {
 			return err
 		}
 	}
-	if err := auth.Confirm(ctx, c.tx, by, auth.RunJobs); err != nil || a == SendAgain {
-		return err
+	if a == SendAgain {
+		return nil
 	}
 	return c.may(a)
 }
@@ -167,7 +173,7 @@ func (s *Jobs) carryOut(ctx context.Context, c *change, by audit.Actor, a Action
 		maps.Copy(details, map[string]any{"turn": after.turn, "careful": after.Careful, "failure_limit": after.limit})
 	}
 	maps.Copy(details, c.details)
-	entries := []audit.Entry{{Code: actionCodes[a], Actor: by, JobID: after.ID, App: c.app.name, Domain: c.app.domain, Details: details}}
+	entries := append(c.before, c.entry(actionCodes[a], by, details))
 	if starts := a == Start && after.Accounts > 0; !starts && p.Judge() != GoOn { // nothing follows from a start
 		followed, err := s.follow(ctx, tx, after, p)
 		if err == nil {
@@ -187,7 +193,7 @@ type StartRequest struct {
 	Reading string    // names the reading the person has seen; "" = does not matter
 	At      time.Time // nothing is sent before; zero: at once
 
-	Emergency string // see StartInEmergency
+	emergency string // see StartInEmergency
 }
 
 // Start queues a draft that is as the person has seen it. One that was read before
@@ -213,7 +219,7 @@ func (s *Jobs) ruleOfStart(ctx context.Context, by audit.Actor, r StartRequest) 
 		case j.listVersion != c.app.listVersion:
 			return FaultProtectedNew.With()
 		}
-		c.consent.emergency = r.Emergency
+		c.consent.emergency = r.emergency
 		if err := s.agree(ctx, c, by, Start); err != nil {
 			return err
 		}
@@ -238,23 +244,18 @@ func (s *Jobs) rereadIfProtected(ctx context.Context, by audit.Actor, id string,
 // admins, takes a reason, and stays on the job for ever. It returns FaultReason,
 // FaultNotNeeded and what Start returns.
 func (s *Jobs) StartInEmergency(ctx context.Context, by audit.Actor, id string, r StartRequest, reason string) (Job, error) {
-	if r.Emergency = store.Clean(strings.TrimSpace(reason), 500); utf8.RuneCountInString(r.Emergency) < fewestLetters {
+	if r.emergency = store.Clean(strings.TrimSpace(reason), 500); utf8.RuneCountInString(r.emergency) < fewestLetters {
 		return Job{}, FaultReason.With(fewestLetters)
 	}
 	r.At = time.Time{}
 	j, err := s.change(ctx, by, id, Start, func(c *change) error {
-		if err := auth.Confirm(ctx, c.tx, by, auth.Govern); err != nil {
-			return err
-		}
+		c.before = []audit.Entry{c.entry(audit.JobEmergency, by,
+			map[string]any{"reason": r.emergency, "accounts": c.was.Accounts, "kind": c.was.Kind})}
 		err := s.ruleOfStart(ctx, by, r)(c)
 		if err == nil && c.to.Emergency == "" {
-			return FaultNotNeeded.With()
+			err = FaultNotNeeded.With()
 		}
-		if err != nil {
-			return err
-		}
-		return s.log.RecordIn(ctx, c.tx, audit.Entry{Code: audit.JobEmergency, Actor: by, JobID: c.was.ID, App: c.app.name, Domain: c.app.domain,
-			Details: map[string]any{"reason": r.Emergency, "accounts": c.was.Accounts, "kind": c.was.Kind}})
+		return err
 	})
 	return j, s.rereadIfProtected(ctx, by, id, err)
 }
@@ -344,7 +345,7 @@ func (s *Jobs) ruleOfStartNow(ctx context.Context, by audit.Actor) func(*change)
 func (s *Jobs) ruleOf(ctx context.Context, by audit.Actor, r AskRequest) func(*change) error {
 	switch r.Action {
 	case Start:
-		return s.ruleOfStart(ctx, by, StartRequest{Confirm: r.Confirm, Reading: r.Reading, At: r.At})
+		return s.ruleOfStart(ctx, by, r.Start)
 	case StartNow:
 		return s.ruleOfStartNow(ctx, by)
 	case Resume:

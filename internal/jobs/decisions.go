@@ -53,7 +53,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
 		if err == nil {
-			err = s.permitted(ctx, c, by, SendAgain)
+			err = s.permitted(ctx, c, SendAgain)
 		}
 		if err != nil {
 			return err
@@ -107,6 +107,6 @@ func (s *Jobs) decide(ctx context.Context, c *change, by audit.Actor, d Decision
 		return 0, err
 	}
 	c.details["decision"], c.details["accounts"] = d, accounts
-	entry := audit.Entry{Code: audit.JobDecided, Actor: by, JobID: jobID, App: c.app.name, Domain: c.app.domain, Details: c.details}
-	return accounts, s.log.RecordIn(ctx, tx, append([]audit.Entry{entry}, followed...)...)
+	entries := append(c.before, c.entry(audit.JobDecided, by, c.details))
+	return accounts, s.log.RecordIn(ctx, tx, append(entries, followed...)...)
 }

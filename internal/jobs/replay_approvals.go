@@ -55,7 +55,8 @@ func (r *Replay) secondPerson(e audit.Entry, v *audit.Verified) {
 	case id == "" && needed && !emergency:
 		v.Add("job %s: entry %d of the log (%s) needed a second person, and had none", e.JobID, e.Seq, e.Code)
 	case id != "" && a == nil && r.removed > 0:
-	case id != "" && (a == nil || a.state != Approved || a.job != e.JobID || a.askerID != e.Actor.ID || !e.Erased && !a.erased && a.decidedBy != by):
+	case id != "" && (a == nil || a.state != Approved || a.job != e.JobID || a.askerID != e.Actor.ID ||
+		!e.Erased && !a.erased && a.decidedBy != by):
 		v.Add("job %s: entry %d of the log says that a request for it was approved, but no entry before it does", e.JobID, e.Seq)
 	}
 }
@@ -65,7 +66,7 @@ func (r *Replay) secondPerson(e audit.Entry, v *audit.Verified) {
 func (r *Replay) verifyApprovals(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
 	left := maps.Clone(r.approvals)
 	rows := paged(func(last Approval) ([]Approval, error) {
-		return store.Collect(ctx, tx, scanApproval, `SELECT `+approvalColumns+` FROM approvals WHERE id > $1 ORDER BY id LIMIT 100`, last.ID)
+		return store.Collect(ctx, tx, scanApproval, `SELECT `+approvalColumns+` FROM approvals a WHERE id > $1 ORDER BY id LIMIT 100`, last.ID)
 	})
 	for a, err := range rows {
 		if err != nil {

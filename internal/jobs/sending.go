@@ -61,6 +61,15 @@ type Settings struct {
 	DailyAdmin    int64     `json:"daily_admin,omitempty"`
 }
 
+// LimitNames are the names of the limits of the second person, in the order people see them.
+var LimitNames = []string{"approve_above", "approve_other", "once_operator", "daily_operator", "once_admin", "daily_admin"}
+
+// Limit is one of the limits of the second person; nil for another name.
+func (s *Settings) Limit(name string) *int64 {
+	return map[string]*int64{"approve_above": &s.ApproveAbove, "approve_other": &s.ApproveOther, "once_operator": &s.OnceOperator,
+		"daily_operator": &s.DailyOperator, "once_admin": &s.OnceAdmin, "daily_admin": &s.DailyAdmin}[name]
+}
+
 // mostKeepDays is ten years.
 const mostKeepDays = 3_650
 
@@ -159,39 +168,56 @@ func gaugeBudget(g *Gauge, now moment, slot int64, pace Pace) {
 	}
 }
 
-// ChangeSettings sets what an admin chooses; running jobs follow at once.
-func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string, to Settings) error {
+// valid returns why the settings cannot be.
+func (s Settings) valid() error {
 	switch {
-	case to.Rate < 0 || to.Rate > ServiceLimit:
+	case s.Rate < 0 || s.Rate > ServiceLimit:
 		return FaultRate.With(ServiceLimit)
-	case to.FailureLimit < 1 || to.FailureLimit > 100:
+	case s.FailureLimit < 1 || s.FailureLimit > 100:
 		return FaultFailureLimit.With()
-	case to.KeepDays < 1 || to.KeepDays > mostKeepDays:
+	case s.KeepDays < 1 || s.KeepDays > mostKeepDays:
 		return FaultKeepDays.With(mostKeepDays)
-	case to.VerifyShare < 0 || to.VerifyShare > snapshot.All:
+	case s.VerifyShare < 0 || s.VerifyShare > snapshot.All:
 		return FaultVerifyShare.With()
-	case to.Approvers != "" && to.Approvers != auth.Operator && to.Approvers != auth.Admin:
+	case s.Approvers != "" && s.Approvers != auth.Operator && s.Approvers != auth.Admin:
 		return FaultApprovers.With()
-	case to.ApprovalHours < 0 || to.ApprovalHours > mostHours:
+	case s.ApprovalHours < 0 || s.ApprovalHours > mostHours:
 		return FaultApprovalHours.With(mostHours)
 	}
-	for _, n := range []int64{to.ApproveAbove, to.ApproveOther, to.OnceOperator, to.OnceAdmin, to.DailyOperator, to.DailyAdmin} {
-		if n < Always {
+	for _, name := range LimitNames {
+		if *s.Limit(name) < Always {
 			return FaultLimit.With()
 		}
 	}
+	return nil
+}
+
+// ChangeSettings sets all that an admin chooses; running jobs follow at once.
+func (s *Jobs) ChangeSettings(ctx context.Context, by audit.Actor, appID string, to Settings) error {
+	return s.UpdateSettings(ctx, by, appID, func(now *Settings) { *now = to })
+}
+
+// UpdateSettings changes some of what an admin chooses, and leaves the rest as it is at
+// that moment.
+func (s *Jobs) UpdateSettings(ctx context.Context, by audit.Actor, appID string, change func(*Settings)) error {
 	return s.db.Tx(ctx, func(tx *store.Tx) error {
 		before, err := lockState(ctx, tx, appID)
-		if err != nil || before.Settings == to {
+		if err != nil {
+			return err
+		}
+		to := before.Settings
+		change(&to)
+		if err := to.valid(); err != nil || before.Settings == to {
 			return err
 		}
 		err = tx.Exec(ctx, `
-				UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7,
-					approve_above = $8, approve_other = $9, approvers = $10, approval_hours = $11, once_operator = $12, once_admin = $13,
-					daily_operator = $14, daily_admin = $15
-				WHERE id = $1`,
+			UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7,
+				approve_above = $8, approve_other = $9, approvers = $10, approval_hours = $11, once_operator = $12,
+				once_admin = $13, daily_operator = $14, daily_admin = $15
+			WHERE id = $1`,
 			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare),
-			to.ApproveAbove, to.ApproveOther, to.Approvers, to.ApprovalHours, to.OnceOperator, to.OnceAdmin, to.DailyOperator, to.DailyAdmin)
+			to.ApproveAbove, to.ApproveOther, to.Approvers, to.ApprovalHours, to.OnceOperator, to.OnceAdmin, to.DailyOperator,
+			to.DailyAdmin)
 		if err != nil {
 			return err
 		}

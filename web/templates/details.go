@@ -233,7 +233,7 @@ func sendingText(v View, set map[string]any) string {
 		v.T("detail.pair", v.T("sending.keep_days"), v.Int(int64(days))),
 		v.T("detail.pair", v.T("sending.verify_share"), Percent(snapshot.Share(share))),
 	}
-	for _, limit := range approvalLimits {
+	for _, limit := range jobs.LimitNames {
 		if n, set := set[limit].(float64); set {
 			parts = append(parts, v.T("detail.pair", v.T("approval.limit."+limit), limitText(v, int64(n))))
 		}
@@ -252,8 +252,6 @@ func sendingText(v View, set map[string]any) string {
 	}
 	return v.List(parts)
 }
-
-var approvalLimits = []string{"approve_above", "approve_other", "once_operator", "daily_operator", "once_admin", "daily_admin"}
 
 // limitText is a limit of the second person in words.
 func limitText(v View, n int64) string {
