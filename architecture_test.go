@@ -52,11 +52,12 @@ var mayImport = map[string][]string{
 	"internal/accounts/workbook": {"internal/accounts/archive", "internal/fault"},
 	"internal/accounts/filetest": {},
 	"internal/audit":             {"internal/store", "internal/fault"},
-	"internal/evidence":          {"internal/jobs", "internal/auth", "internal/accounts", "internal/audit", "internal/store", "internal/fault"},
-	"internal/auth":              {"internal/audit", "internal/store", "internal/fault"},
-	"internal/fault":             {},
-	"internal/heavy":             {"internal/fault"},
-	"migrations":                 {},
+	"internal/evidence": {"internal/jobs", "internal/auth", "internal/accounts", "internal/audit", "internal/store",
+		"internal/fault"},
+	"internal/auth":  {"internal/audit", "internal/store", "internal/fault"},
+	"internal/fault": {},
+	"internal/heavy": {"internal/fault"},
+	"migrations":     {},
 }
 
 // forTests are the packages that only tests use, and the modules only they need.

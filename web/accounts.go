@@ -78,7 +78,8 @@ func (s *Server) readAccount(v *request) error {
 	case err != nil && (!known || f.Kind == fault.Forbidden || v.wantsJSON()):
 		return err
 	case v.wantsJSON():
-		return v.JSON(http.StatusOK, map[string]any{"app": s.asAppJSON(v, s.App.ID), "account": account, "at": moment(now.At), "tags": listOf(now.Tags)})
+		return v.JSON(http.StatusOK, map[string]any{"app": s.asAppJSON(v, s.App.ID), "account": account,
+			"at": moment(now.At), "tags": listOf(now.Tags)})
 	}
 	found, err := s.find(v, account)
 	if err != nil {

@@ -140,7 +140,8 @@ func TestAReportHoldsEverySumAndEveryTag(t *testing.T) {
 
 func TestTagsOfACellCanBeToldApart(t *testing.T) {
 	require.Equal(t, "", tagsCell(nil))
-	require.Equal(t, `vip;a b;"a;b";"";" x";"say ""hi""";"1,5";会员`, tagsCell([]string{"vip", "a b", "a;b", "", " x", `say "hi"`, "1,5", "会员"}))
+	require.Equal(t, `vip;a b;"a;b";"";" x";"say ""hi""";"1,5";会员`, tagsCell([]string{"vip", "a b", "a;b", "", " x",
+		`say "hi"`, "1,5", "会员"}))
 }
 
 // What was downloaded may be uploaded: no tag becomes another, or two.

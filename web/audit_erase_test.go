@@ -196,7 +196,8 @@ func TestTheErasurePageInChinese(t *testing.T) {
 	c.deny(1, "/users")
 	admin.post("/language", "lang", "zh-Hans")
 	page := admin.get(erasePath + "?kind=user&value=mallory").body
-	for _, said := range []string{"将清除 1 条记录中的个人数据", "保留的内容", "请输入记录数以确认：1", "永久清除"} {
+	for _, said := range []string{"将清除 1 条记录中的个人数据", "保留的内容",
+		"请输入记录数以确认：1", "永久清除"} {
 		require.Contains(t, page, said)
 	}
 	require.False(t, strings.Contains(page, "Erase"))

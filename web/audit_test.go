@@ -98,7 +98,8 @@ func TestAuditReadingIsLogged(t *testing.T) {
 
 	// A page further on than the one that was opened: entries written since.
 	c.deny(120, "/users")
-	for _, address := range []string{"/audit?before=1000", "/audit?actor=mallory&code=access.denied&from=2026-01-02&before=9223372036854775807"} {
+	for _, address := range []string{"/audit?before=1000",
+		"/audit?actor=mallory&code=access.denied&from=2026-01-02&before=9223372036854775807"} {
 		counted := func() int {
 			return len(c.recorded(audit.Filter{Code: audit.LogRead})) + len(c.recorded(audit.Filter{Code: audit.LogSearched}))
 		}

@@ -211,7 +211,8 @@ func TestALargeFileMayTakeItsTime(t *testing.T) {
 	go func() {
 		io.WriteString(part, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nuser_id,note\r\n")
 		for i := range 10 {
-			io.WriteString(part, fmt.Sprintf("user-%d,", i)+strings.Repeat("x", 60_000)+"\r\nuser-x"+fmt.Sprint(i)+","+strings.Repeat("x", 60_000)+"\r\n")
+			long := strings.Repeat("x", 60_000)
+			fmt.Fprintf(part, "user-%d,%s\r\nuser-x%d,%s\r\n", i, long, i, long)
 			time.Sleep(100 * time.Millisecond)
 		}
 		io.WriteString(part, "\r\n--x--\r\n")

@@ -161,7 +161,8 @@ func (s *Server) beginDownload(v *request, j jobs.Job, code audit.Code, what str
 	}
 	h := v.Response().Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": downloadName(j, s.status.now(v.Request().Context()).Named(j.AppID), what)}))
+	name := downloadName(j, s.status.now(v.Request().Context()).Named(j.AppID), what)
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	v.Response().WriteHeader(http.StatusOK)
 	return accounts.NewWriter(v.Response()), nil
 }

@@ -102,7 +102,8 @@ func TestRejectsCanBeMendedAndUploaded(t *testing.T) {
 		first := b.draftOf(file)
 		rejects := b.get("/jobs/" + first + "/rejects.csv").body
 		require.True(t, strings.HasPrefix(rejects, "\uFEFF"), name)
-		mended := strings.NewReplacer("⚠ a-name-that-is-longer-than-32-bytes", "short", "a-name-that-is-longer-than-32-bytes", "short").Replace(rejects)
+		mended := strings.NewReplacer("⚠ a-name-that-is-longer-than-32-bytes", "short",
+			"a-name-that-is-longer-than-32-bytes", "short").Replace(rejects)
 		second := b.draftOf(mended)
 		var found struct {
 			Accounts []accountJSON `json:"accounts"`

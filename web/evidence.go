@@ -109,7 +109,8 @@ type sampledRowJSON struct {
 }
 
 func (s *Server) asSampleJSON(v *request, page templates.SamplePage) sampleJSON {
-	out := sampleJSON{Job: page.Job.ID, App: s.asAppJSON(v, page.Job.AppID), Seed: page.Seed, Of: page.Job.Rows, Rows: make([]sampledRowJSON, len(page.Rows))}
+	out := sampleJSON{Job: page.Job.ID, App: s.asAppJSON(v, page.Job.AppID), Seed: page.Seed, Of: page.Job.Rows,
+		Rows: make([]sampledRowJSON, len(page.Rows))}
 	for i, r := range page.Rows {
 		if a := r.Aside; a != nil {
 			out.Rows[i] = sampledRowJSON{Row: r.Row, Value: a.Value, Outcome: string(a.Kind), Code: a.Reason,

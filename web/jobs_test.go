@@ -101,14 +101,16 @@ func TestJSONOfAJobHasItsFields(t *testing.T) {
 	require.Equal(t, []any{"user_id"}, understanding["header"])
 	require.Equal(t, "UTF-8", understanding["encoding"])
 	delete(job, "understanding")
-	want := `{"id":"` + id + `","app":{"id":"1400000000","name":"Test chat","environment":"test","served":true},"kind":"clear","state":"draft","note":"a note",
+	want := `{"id":"` + id + `","app":{"id":"1400000000","name":"Test chat","environment":"test","served":true},
+		"kind":"clear","state":"draft","note":"a note",
 		"file":{"name":"users.csv","sha256":"` + b.job(id).FileSHA256 + `","bytes":20},
 		"rows":3,"rejected":0,"duplicate":1,"protected":0,"accounts":2,
 		"outcomes":{"waiting":2,"sending":0,"in_doubt":0,"cleared":0,"inspected":0,"restored":0,
 			"changed":0,"untagged":0,"unchanged":0,"skipped":0,"failed":0,"cancelled":0},
 		"batches":1,"calls":0,"created_by":"operator","started_by":null,"approved_by":null,"emergency":null,"started_at":null,"finished_at":null,
 		"start_at":null,"canary":false,"source":null,"retries":[],"snapshot_info":null,"snapshot":true,"policy":null,
-		"only_tags":null,"verification":null,"checks":null,"needs_review":null,"waits_for":null,"second_person":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
+		"only_tags":null,"verification":null,"checks":null,"needs_review":null,"waits_for":null,
+		"second_person":null,"read":null,"read_rows":null,"refusal":null,"halt":null,
 		"unsure":[],"warnings":{"same_file":[],"overlaps":[],"unusual":0}}`
 	have, err := json.Marshal(job)
 	require.NoError(t, err)

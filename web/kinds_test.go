@@ -148,8 +148,9 @@ func TestTagColumnCanBeCorrected(t *testing.T) {
 
 		before := c.job(id)
 		for value, says := range map[string]string{
-			"x": messages.English.Fault(faultColumn.With("x", accounts.MaxColumns)), "1001": messages.English.Fault(faultColumn.With("1001", accounts.MaxColumns)),
-			"9": messages.English.Fault(accounts.FaultColumn.With(9, 3)), "1": messages.English.Fault(accounts.FaultSameColumn.With(1)),
+			"x":    messages.English.Fault(faultColumn.With("x", accounts.MaxColumns)),
+			"1001": messages.English.Fault(faultColumn.With("1001", accounts.MaxColumns)),
+			"9":    messages.English.Fault(accounts.FaultColumn.With(9, 3)), "1": messages.English.Fault(accounts.FaultSameColumn.With(1)),
 			"": messages.English.Fault(accounts.FaultTagColumn.With(3)), // detected again, it cannot be told
 		} {
 			got := b.post("/jobs/"+id+"/reread", "column", "1", "tag_column", value)

@@ -52,7 +52,8 @@ func (s *Server) protectedPage(v *request, status int, f *fault.Error) error {
 		next = &found[protectedOnAPage-1].Account
 	}
 	if v.wantsJSON() {
-		return v.JSON(status, map[string]any{"app": s.asAppJSON(v, s.App.ID), "count": page.Count, "accounts": asProtectedJSON(found), "next": next})
+		return v.JSON(status, map[string]any{"app": s.asAppJSON(v, s.App.ID), "count": page.Count,
+			"accounts": asProtectedJSON(found), "next": next})
 	}
 	page.List = found
 	if next != nil {

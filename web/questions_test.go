@@ -61,7 +61,8 @@ func TestQuestionsAreSeen(t *testing.T) {
 	require.NotContains(t, auditor, "/reread")
 
 	require.Equal(t, http.StatusSeeOther, b.post("/language", "lang", "zh-Hans", "next", "/").StatusCode)
-	for _, want := range []string{"此文件有 2 项内容需要确认", "哪一列是账号？", "有 2 行与其他行明显不同。是账号吗？", "推荐"} {
+	for _, want := range []string{"此文件有 2 项内容需要确认", "哪一列是账号？",
+		"有 2 行与其他行明显不同。是账号吗？", "推荐"} {
 		require.Contains(t, b.get("/jobs/"+id).body, want)
 	}
 }
@@ -200,7 +201,8 @@ func TestNoRouteStartsAnUnsureJob(t *testing.T) {
 		}
 		id := operator.asking()
 		for _, b := range []*browser{operator, admin} {
-			for _, form := range [][]string{{"confirm", "2"}, {"confirm", "2", "at", "2027-06-01T10:00"}, {"confirm", "2", "kind", "inspect", "first", "1"},
+			for _, form := range [][]string{{"confirm", "2"}, {"confirm", "2", "at", "2027-06-01T10:00"},
+				{"confirm", "2", "kind", "inspect", "first", "1"},
 				{"policy", "merge", "decision", "again", "confirm", "2"}} {
 				got := b.post(strings.Replace(r.path, ":id", id, 1), form...)
 				require.Less(t, got.StatusCode, 500, r.path)

@@ -79,7 +79,8 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	name, content := w.download(".faults ~ p a[download]")
 	require.Equal(t, "流失用户-set-aside-Test-chat-test.csv", name)
 	rows := readCSV(t, content)
-	require.Equal(t, []string{"编号", "用户ID", "IM账号名 [account]", "城市", "row", "line", "kind", "reason", "repeats_row"}, rows[0])
+	require.Equal(t, []string{"编号", "用户ID", "IM账号名 [account]", "城市", "row", "line", "kind", "reason",
+		"repeats_row"}, rows[0])
 	require.Equal(t, []string{"903", "crm_90003", "会员九〇三", "北京", "803", "805", "rejected"}, rows[3][:7])
 	upload("unmended.csv", content)
 	require.Contains(t, w.text(".grid th.taken, #how strong"), "IM账号名")
@@ -102,7 +103,8 @@ func TestUploadOfChineseExcelToEnd(t *testing.T) {
 	requireMatch(t, p.database, base, first)
 	_, content = w.download(".outcomes tfoot a")
 	results := readCSV(t, content)
-	require.Equal(t, []string{"row", "account", "outcome", "code", "message", "batch", "at", "编号", "用户ID", "IM账号名", "城市"}, results[0])
+	require.Equal(t, []string{"row", "account", "outcome", "code", "message", "batch", "at", "编号", "用户ID",
+		"IM账号名", "城市"}, results[0])
 	require.Equal(t, []string{"1", "crm_00000", "member_0000000", "成都"}, results[1][7:])
 
 	// The same file again: understood as it was corrected, and warned of.

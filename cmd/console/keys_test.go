@@ -110,7 +110,9 @@ func TestSecretFilesAreForTheirOwnerAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console.key")
 	_, err := readKeys(path)
 	require.NoError(t, err)
-	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o644: true, 0o604: true, 0o640: true, 0o602: true, 0o620: true} {
+	for mode, refused := range map[os.FileMode]bool{
+		0o600: false, 0o400: false, 0o644: true, 0o604: true, 0o640: true, 0o602: true, 0o620: true,
+	} {
 		require.NoError(t, os.Chmod(path, mode))
 		_, err := readKeys(path)
 		require.Equal(t, refused, faultOpenKeyFile.Is(err), "%o: %v", mode, err)

@@ -59,7 +59,8 @@ type part struct {
 
 // shipped finds everything that is built into the console.
 func shipped(root string) (parts []part, err error) {
-	modules, err := output(root, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}", "./cmd/console")
+	modules, err := output(root, "list", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}", "./cmd/console")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,8 @@ func shipped(root string) (parts []part, err error) {
 			return nil, err
 		}
 	}
-	library := part{name: "Go standard library", version: strings.TrimPrefix(runtime.Version(), "go"), url: "pkg:golang/std@" + runtime.Version()[2:]}
+	library := part{name: "Go standard library", version: strings.TrimPrefix(runtime.Version(), "go"),
+		url: "pkg:golang/std@" + runtime.Version()[2:]}
 	goRoot, err := output(root, "env", "GOROOT")
 	if err == nil {
 		err = library.readLicences(strings.TrimSpace(goRoot))

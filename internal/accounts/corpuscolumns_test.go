@@ -25,16 +25,22 @@ var accountHeaders = []struct{ language, order, phone, names string }{
 	{"Russian", "Заказ", "Телефон",
 		"ID пользователя|Пользователь|Логин|Учётная запись|Аккаунт|Идентификатор|Код клиента|" +
 			"Имя пользователя|Номер участника"},
-	{"Japanese", "注文番号", "電話番号", "ユーザーID|ユーザID|会員番号|会員ID|アカウント|アカウントID|ログインID|利用者ID|顧客コード|お客様番号"},
-	{"Korean", "주문번호", "전화번호", "사용자ID|사용자 ID|아이디|회원ID|회원번호|계정|계정ID|고객번호|로그인 아이디"},
+	{"Japanese", "注文番号", "電話番号",
+		"ユーザーID|ユーザID|会員番号|会員ID|アカウント|アカウントID|ログインID|利用者ID|顧客コード|お客様番号"},
+	{"Korean", "주문번호", "전화번호",
+		"사용자ID|사용자 ID|아이디|회원ID|회원번호|계정|계정ID|고객번호|로그인 아이디"},
 	{"Vietnamese", "Mã đơn hàng", "Số điện thoại",
 		"Mã người dùng|ID người dùng|Tài khoản|Tên đăng nhập|Mã khách hàng|Mã thành viên"},
-	{"Thai", "เลขที่คำสั่งซื้อ", "โทรศัพท์", "รหัสผู้ใช้|ไอดีผู้ใช้|บัญชีผู้ใช้|ชื่อผู้ใช้|รหัสสมาชิก|รหัสลูกค้า"},
-	{"Arabic", "رقم الطلب", "الهاتف", "معرف المستخدم|رقم المستخدم|اسم المستخدم|الحساب|رقم العضو|رمز العميل"},
+	{"Thai", "เลขที่คำสั่งซื้อ", "โทรศัพท์",
+		"รหัสผู้ใช้|ไอดีผู้ใช้|บัญชีผู้ใช้|ชื่อผู้ใช้|รหัสสมาชิก|รหัสลูกค้า"},
+	{"Arabic", "رقم الطلب", "الهاتف",
+		"معرف المستخدم|رقم المستخدم|اسم المستخدم|الحساب|رقم العضو|رمز العميل"},
 	{"Turkish", "Sipariş No", "Telefon",
 		"Kullanıcı ID|Kullanıcı Kimliği|Kullanıcı adı|Hesap|Hesap No|Üye No|Müşteri kodu"},
-	{"Traditional", "訂單編號", "電話", "使用者ID|用戶編號|會員編號|帳號|會員帳號|客戶代號|使用者帳號|玩家ID"},
-	{"Simplified", "订单号", "手机号", "用户编号|会员号|会员ID|玩家ID|客户编号|账号|账户|帐号名称|用户标识|登录名"},
+	{"Traditional", "訂單編號", "電話",
+		"使用者ID|用戶編號|會員編號|帳號|會員帳號|客戶代號|使用者帳號|玩家ID"},
+	{"Simplified", "订单号", "手机号",
+		"用户编号|会员号|会员ID|玩家ID|客户编号|账号|账户|帐号名称|用户标识|登录名"},
 }
 
 func namedSpecimens(*testing.T) (list []specimen) {
@@ -129,7 +135,8 @@ func twiceSpecimens(t *testing.T) (list []specimen) {
 		"账号1,账号2", "user_id,user_id", "UserID,UserId", "user_id,user_id.1", "user_id_x,user_id_y", "userid,UserID 2",
 		"用户ID,用户ID", "user_id,USER_ID", "Account 1,Account 2", "Benutzer-ID,Benutzer-ID",
 		"ID utilisateur,ID utilisateur",
-		"ユーザーID,ユーザーID", "アカウント1,アカウント2", "사용자ID,사용자ID", "userid,userid_old", "a.user_id,b.user_id",
+		"ユーザーID,ユーザーID", "アカウント1,アカウント2", "사용자ID,사용자ID",
+		"userid,userid_old", "a.user_id,b.user_id",
 		"accounts,userids",
 	} {
 		columns(fmt.Sprintf("pair-%02d", i+1), header, "{},{2}", both, "asked: column or refused")

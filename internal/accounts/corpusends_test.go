@@ -66,7 +66,8 @@ func affixSpecimens(*testing.T) (list []specimen) {
 		list = append(list, specimen{kind: "K14", name: fmt.Sprintf("affix-%02d.txt", i), truth: ids,
 			content: rowsOf("", form, "\n", ids), expect: "asked: unlike or asked: several_values"})
 	}
-	for i, mask := range []string{"im_40XX", "im_4%", "im_4*", "im_40--", "im_40xxx", "im_4?", "xxxx1234", "138xxxx1234", "im_[0-9]+", "im_40.."} {
+	for i, mask := range []string{"im_40XX", "im_4%", "im_4*", "im_40--", "im_40xxx", "im_4?", "xxxx1234", "138xxxx1234",
+		"im_[0-9]+", "im_40.."} {
 		list = append(list, specimen{kind: "K17", name: fmt.Sprintf("mask-%02d.txt", i), truth: ids,
 			content: with(rowsOf("", "{}", "\n", ids), 7, mask), expect: "asked or aside: masked"},
 			specimen{kind: "K17", name: fmt.Sprintf("mask-%02d-names.csv", i), truth: unlikeNames,

@@ -110,7 +110,8 @@ func otherSpecimens(t *testing.T) (list []specimen) {
 	add("K14", "psql-expanded.txt", rowsOf("", "-[ RECORD {n} ]\nuser_id | {}\nname    | {name}", "\n", ids), ids)
 	add("K14", "records-two-columns.csv", rowsOf("", "user_id,{}\nname,{name}", "\n", ids), ids)
 	add("K14", "fixed-width.txt", rowsOf("user_id   name      city", "{}   {name}       Rome", "\n", ids), ids)
-	add("K14", "box.txt", "┌─────────┐\n"+rowsOf("│ user_id │", "│ {} │", "\n", ids)+"└─────────┘\n", ids)
+	add("K14", "box.txt", "┌─────────┐\n"+rowsOf("│ user_id │", "│ {} │", "\n",
+		ids)+"└─────────┘\n", ids)
 	add("K13", "prose.txt", "Dear all,\n\nplease clear the tags of these users.\nThanks\n\nAnn\n", nil)
 	add("K13", "todo.txt", "TODO\n[ ] ask Ben\n[x] export list\n", nil)
 	add("K13", "base64.txt", wrapped(base64.StdEncoding.EncodeToString([]byte(rowsOf("", "{}", "\n", ids))), 76), nil)

@@ -57,7 +57,8 @@ func remarkSpecimens(*testing.T) (list []specimen) {
 	for i, line := range []string{
 		"Total: 20", "Total 20", "TOTAL", "Grand total", "Summe", "Gesamt: 20", "Total général", "Total général : 20",
 		"Suma", "Soma", "Totale",
-		"Итого", "Итого: 20", "合計", "合计：20", "总计", "共 20 条", "합계", "Tổng cộng", "รวม", "المجموع", "Toplam", "Totaal",
+		"Итого", "Итого: 20", "合計", "合计：20", "总计", "共 20 条", "합계", "Tổng cộng",
+		"รวม", "المجموع", "Toplam", "Totaal",
 		"Razem", "Yhteensä",
 		"(20 rows)", "20 rows in set (0.00 sec)", "(20 row(s) affected)", "20 rows selected.",
 		"Query OK, 20 rows affected", "-- end --", "EOF", "END",

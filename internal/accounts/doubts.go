@@ -90,7 +90,8 @@ func (d *doubts) isOtherHeader(fields []string, value string) bool {
 		columns = slices.DeleteFunc(slices.Clone(columns), func(i int) bool { return i == u.Column })
 	}
 	isWord := func(field string) bool { return strings.ContainsFunc(field, unicode.IsLetter) }
-	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, func(i int) bool { return i < len(fields) && hasDigit(fields[i]) })
+	withDigit := func(i int) bool { return i < len(fields) && hasDigit(fields[i]) }
+	return len(columns) > 0 && slices.ContainsFunc(fields, isWord) && !slices.ContainsFunc(columns, withDigit)
 }
 
 // isTitle: a word alone in its row, without a digit although nearly all accounts have

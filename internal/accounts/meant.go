@@ -14,7 +14,8 @@ var (
 	removing = set("remove removal delete clear clean cleanup erase purge wipe untag löschen entfernen bereinigen supprimer " +
 		"effacer retirer eliminar borrar quitar remover apagar limpar eliminare rimuovere cancellare verwijderen wissen " +
 		"usuń usunąć удалить удалять убрать очистить видалити sil kaldır hapus xóa")
-	sparing = set("keep keeping retain preserve exclude skip ignore spare protect protected whitelist whitelisted exempt exemption exception " +
+	sparing = set("keep keeping retain preserve exclude skip ignore spare protect protected whitelist whitelisted exempt exemption " +
+		"exception " +
 		"behalten ausschließen garder conserver ignorer exclure conservar mantener ignorar manter mantenere escludere " +
 		"behouden houden zachować pominąć оставить сохранить исключить tut giữ")
 	removingSigns = strings.Fields("删除 清除 移除 清理 清空 去除 刪除 清掉 削除 消去 삭제 제거 해제")

@@ -80,7 +80,8 @@ func TestAnotherSheetIsAnotherShape(t *testing.T) {
 }
 
 func TestRowsOfSeveralSheetsSayWhichOne(t *testing.T) {
-	file := bookOf(t, tab("Jan", "user_id|n", "{}|{n}", im(1001, 1003)), tab("Empty", "user_id|n", "", nil), tab("Feb", "user_id|n", "{}|{n}", im(1004, 1005)))
+	file := bookOf(t, tab("Jan", "user_id|n", "{}|{n}", im(1001, 1003)), tab("Empty", "user_id|n", "", nil), tab("Feb",
+		"user_id|n", "{}|{n}", im(1004, 1005)))
 	f := specimen{content: file}.read(t, Choices{Sheets: []string{"Jan", "Empty", "Feb"}})
 	var places []string
 	for _, row := range f.rows {

@@ -22,7 +22,8 @@ func TestAuditLogIsAppendOnlyInSQL(t *testing.T) {
 		require.NoError(t, err)
 		defer db.Close()
 		for _, q := range []string{
-			`UPDATE audit_lines SET line = 'x', personal = '', actor = ''`, `UPDATE audit_lines SET actor = 'x'`, `UPDATE audit_lines SET mac = '', personal = '', actor = ''`,
+			`UPDATE audit_lines SET line = 'x', personal = '', actor = ''`, `UPDATE audit_lines SET actor = 'x'`,
+			`UPDATE audit_lines SET mac = '', personal = '', actor = ''`,
 			`DELETE FROM audit_lines`,
 			`UPDATE audit_hashes SET hash = 'x'`, `DELETE FROM audit_hashes`, `UPDATE checkpoints SET note = 'x'`, `DELETE FROM checkpoints`,
 		} {

@@ -49,7 +49,8 @@ func (l *Log) Fill(ctx context.Context, n int64, entry func(seq int64) Entry) er
 					words = append(words, word, e.Seq)
 				}
 			}
-			if err := store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id, mac)`, 10, lines); err != nil {
+			if err := store.InsertAll(ctx, tx, `audit_lines (seq, line, personal, at, reached, code, failed, actor, job_id,
+		mac)`, 10, lines); err != nil {
 				return err
 			}
 			if err := store.InsertAll(ctx, tx, `audit_hashes (number, hash)`, 2, hashes); err != nil {

@@ -121,7 +121,8 @@ func handSheet(rows []byte) []byte {
 	for _, row := range all {
 		for i, cell := range row {
 			if formula := strings.TrimLeft(cell, "'"); formula != "" && strings.ContainsAny(formula[:1], "=+-@\t\r\n") ||
-				strings.HasPrefix(formula, "＝") || strings.HasPrefix(formula, "＋") || strings.HasPrefix(formula, "－") || strings.HasPrefix(formula, "＠") {
+				strings.HasPrefix(formula, "＝") || strings.HasPrefix(formula, "＋") ||
+				strings.HasPrefix(formula, "－") || strings.HasPrefix(formula, "＠") {
 				cell = "'" + cell
 			}
 			if strings.ContainsAny(cell, "\",;|\t\r\n") {

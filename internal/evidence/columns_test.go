@@ -29,7 +29,8 @@ var free = []struct{ columns, why string }{
 		"set_asides.line set_aside_groups.kind set_aside_groups.reason set_aside_groups.first_rows tag_reports.*", "shown"},
 	{"sends.- sends.id", "nothing is sent without its row"},
 	{"sends.sent sends.known sends.seen sends.last sends.lifted", "compared with the witness file, outside the database, before each call"},
-	{"approvals.note approvals.reason approvals.asked_by approvals.asked_at approvals.decided_at approvals.seen", "shown; the entries have it"},
+	{"approvals.note approvals.reason approvals.asked_by approvals.asked_at approvals.decided_at approvals.seen",
+		"shown; the entries have it"},
 	{"uploads.*", "an upload of which no job came is deleted some time later; the bytes of the others are in upload_chunks"},
 	{"jobs.version jobs.reader_until jobs.reading jobs.read_done jobs.read_rows", "of a reading or change under way"},
 	{"jobs.choices jobs.understanding jobs.understood_by jobs.understood_at jobs.understood_earlier",
@@ -39,7 +40,8 @@ var free = []struct{ columns, why string }{
 		"progress of a job that runs; what came of it is sealed"},
 	{"sessions.-", "without its row a session is over"},
 	{"consoles.*", "which consoles are alive; each writes it again every second"},
-	{"wanted_tags.data snapshot_keys.wrapped", "encrypted for its job with a key under the key file; others cannot be read, and the job halts"},
+	{"wanted_tags.data snapshot_keys.wrapped",
+		"encrypted for its job with a key under the key file; others cannot be read, and the job halts"},
 	{"publications.*", "what was sent where; whoever receives checkpoints sees that they end"},
 }
 
@@ -162,7 +164,8 @@ func (g *governedLog) fillAll(t *testing.T) {
 	require.NoError(t, g.ChangeSettings(ctx, jobstest.Operator, jobstest.App.ID, set))
 	asked, err := jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{}, "user_id\njan\n")
 	require.NoError(t, err)
-	approval, err := g.Ask(ctx, jobstest.Operator, asked.ID, jobs.AskRequest{Action: jobs.Start, Start: jobs.StartRequest{Confirm: 1, At: time.Now().Add(time.Hour)}})
+	approval, err := g.Ask(ctx, jobstest.Operator, asked.ID, jobs.AskRequest{Action: jobs.Start,
+		Start: jobs.StartRequest{Confirm: 1, At: time.Now().Add(time.Hour)}})
 	require.NoError(t, err)
 	require.NoError(t, g.Withdraw(ctx, jobstest.Operator, approval.ID))
 	require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "test"))

@@ -99,8 +99,9 @@ func (ev *Evidence) describe(ctx context.Context, j jobs.Job, sealed int64) (d J
 		File: File{Name: j.FileName, SHA256: j.FileSHA256, Bytes: j.FileBytes},
 		Rows: j.Rows, Rejected: j.Rejected, Duplicate: j.Duplicate, Protected: j.Protected,
 		Accounts: j.Accounts, Outcomes: map[string]int64{}, Batches: j.Batches, Calls: j.Calls,
-		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, StartedBy: j.StartedBy, ApprovedBy: j.ApprovedBy, Emergency: j.Emergency, StartedAt: j.StartedAt,
-		StartAt: orNil(j.StartAt), FinishedAt: j.FinishedAt,
+		CreatedBy: j.CreatedBy, CreatedAt: j.CreatedAt, StartedBy: j.StartedBy, ApprovedBy: j.ApprovedBy, Emergency: j.Emergency,
+		StartedAt: j.StartedAt,
+		StartAt:   orNil(j.StartAt), FinishedAt: j.FinishedAt,
 		Source: j.Source, Policy: string(j.Policy), OnlyTags: j.Only, Snapshot: j.Snapshot,
 		VerifyShare: int64(j.Verify.Share), VerifySeed: j.Verify.Seed, Sealed: sealed, Entries: []int64{},
 	}

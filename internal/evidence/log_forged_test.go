@@ -42,7 +42,8 @@ var forgedEntries = map[string]func(t *testing.T, l *sealedLog) int64{
 		j := jobstest.Accounts(t, l.Console, 100)
 		l.exec(t, `UPDATE jobs SET state = 'queued', started_by = 'adam', started_at = 1 WHERE id = $1`, j.ID)
 		j = jobstest.JobNow(t, l.Console, j.ID)
-		return jobstest.Forge(t, l.Console, audit.Entry{Code: audit.JobStarted, Actor: adam, JobID: j.ID, Target: j.FileName, Details: jobs.Summary(j)}, nil)
+		return jobstest.Forge(t, l.Console, audit.Entry{Code: audit.JobStarted, Actor: adam, JobID: j.ID, Target: j.FileName,
+			Details: jobs.Summary(j)}, nil)
 	},
 	"sending is resumed in somebody's name": func(t *testing.T, l *sealedLog) int64 {
 		require.NoError(t, l.ThrowKillSwitch(ctx, adam, "stop"))
@@ -163,7 +164,8 @@ func TestForgedEntryIsFoundByVerification(t *testing.T) {
 		require.NoError(t, l.Audit.SaveVerified(ctx, audit.System, found))
 		require.Equal(t, audit.Forged, l.Audit.Alarm().Why)
 		unsigned := audit.New(l.DB, jobs.AppOf)
-		require.True(t, audit.FaultNoKey.Is(unsigned.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: adam})), "without the key nothing is written")
+		require.True(t, audit.FaultNoKey.Is(unsigned.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: adam})),
+			"without the key nothing is written")
 		require.Equal(t, last+1, l.head(t))
 	})
 }

@@ -198,7 +198,8 @@ func TestWitnessMustKnowTheLog(t *testing.T) {
 		require.Equal(t, audit.OtherLog, fresh.Audit.Alarm().Why, "an empty database in its place is not a new one")
 	})
 	fresh := jobstest.SQLite(t)
-	_, err := fresh.Users.Create(ctx, audit.Actor{Role: audit.CommandLine, SignedIn: audit.ByCommandLine}, "adam", "admin", jobstest.PasswordHash)
+	_, err := fresh.Users.Create(ctx, audit.Actor{Role: audit.CommandLine, SignedIn: audit.ByCommandLine}, "adam", "admin",
+		jobstest.PasswordHash)
 	require.NoError(t, err)
 	jobstest.Sign(t, fresh, auditKey)
 	require.Nil(t, fresh.Audit.Alarm(), "users made before the first start are no history")

@@ -51,7 +51,8 @@ func TestApprovalsChangedBySQLAreFound(t *testing.T) {
 		"later":               {`UPDATE approvals SET start_at = 99999999999999`, "is not what the log says"},
 		"gone":                {`DELETE FROM approvals`, "it is missing"},
 		"made up": {`INSERT INTO approvals (id, job_id, action, policy, start_at, terms, note, asker, asked_by, asked_at, expires_at, state)
-			SELECT 'x', job_id, action, policy, start_at, terms, note, asker, asked_by, asked_at, expires_at, 'waiting' FROM approvals`, "no entry of the log asks"},
+			SELECT 'x', job_id, action, policy, start_at, terms, note, asker, asked_by, asked_at, expires_at, 'waiting'
+			FROM approvals`, "no entry of the log asks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachSealedLog(t, func(t *testing.T, l *sealedLog) {

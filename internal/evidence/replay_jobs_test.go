@@ -256,7 +256,8 @@ func TestSendingByTheLog(t *testing.T) {
 // reads uploads a file and says how it is read, for all of its kind.
 func reads(t *testing.T, g *governedLog) {
 	t.Helper()
-	_, err := jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{Choices: accounts.Choices{Column: 2}}, "name,member\nHal,hal\nIda,ida\n")
+	_, err := jobstest.Draft(g.Console, jobstest.Operator, jobs.Upload{Choices: accounts.Choices{Column: 2}},
+		"name,member\nHal,hal\nIda,ida\n")
 	require.NoError(t, err)
 }
 

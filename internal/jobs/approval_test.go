@@ -30,7 +30,8 @@ func newPeople(t *testing.T, s *jobstest.Console) *people {
 	app.Environment = "production"
 	require.NoError(t, s.SaveApp(ctx, app))
 	p := &people{s: s}
-	for into, who := range map[*audit.Actor]auth.User{&p.olga: {Name: "olga", Role: auth.Operator}, &p.omar: {Name: "omar", Role: auth.Operator},
+	for into, who := range map[*audit.Actor]auth.User{
+		&p.olga: {Name: "olga", Role: auth.Operator}, &p.omar: {Name: "omar", Role: auth.Operator},
 		&p.adam: {Name: "adam", Role: auth.Admin}, &p.audra: {Name: "audra", Role: auth.Auditor}} {
 		u, err := s.Users.Create(ctx, operator, who.Name, who.Role, "hash")
 		require.NoError(t, err)
@@ -278,8 +279,10 @@ func TestNobodyStartsAlone(t *testing.T) {
 				},
 				"ask": func(r *rapid.T) {
 					at := rapid.SampledFrom([]time.Time{{}, time.Now().Add(time.Hour)}).Draw(r, "at")
-					action := rapid.SampledFrom([]jobs.Action{jobs.Start, jobs.Start, jobs.StartNow, jobs.Resume, jobs.SendAgain, jobs.Cancel}).Draw(r, "action")
-					if a, err := s.Ask(ctx, *everybody[who(r)], j.ID, jobs.AskRequest{Action: action, Start: jobs.StartRequest{Confirm: j.Accounts, At: at}}); err == nil {
+					some := []jobs.Action{jobs.Start, jobs.Start, jobs.StartNow, jobs.Resume, jobs.SendAgain, jobs.Cancel}
+					request := jobs.AskRequest{Action: rapid.SampledFrom(some).Draw(r, "action"),
+						Start: jobs.StartRequest{Confirm: j.Accounts, At: at}}
+					if a, err := s.Ask(ctx, *everybody[who(r)], j.ID, request); err == nil {
 						asked = a
 					}
 				},

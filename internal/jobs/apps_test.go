@@ -91,7 +91,8 @@ func TestStrandedJobsAreCounted(t *testing.T) {
 		require.Equal(t, []jobs.Stranded{{AppID: otherApp.ID, Jobs: 1}}, stranded)
 
 		// Another console serves it, which can only be where consoles share the database.
-		require.NoError(t, s.DB.Exec(ctx, `INSERT INTO consoles (id, app_id, seen_at) VALUES ('c2', $1, $2)`, otherApp.ID, time.Now().UnixMilli()))
+		require.NoError(t, s.DB.Exec(ctx, `INSERT INTO consoles (id, app_id, seen_at) VALUES ('c2', $1, $2)`,
+			otherApp.ID, time.Now().UnixMilli()))
 		stranded, err = s.Stranded(ctx)
 		require.NoError(t, err)
 		require.Equal(t, s.DB.Shared(), len(stranded) == 0)

@@ -255,7 +255,8 @@ func (s *Jobs) finishImport(ctx context.Context, tx *store.Tx, im *Import, read 
 // briefly is what an entry of the log says about how a file was parsed.
 func briefly(u accounts.Understanding) map[string]any {
 	return map[string]any{"encoding": u.Encoding, "separator": u.Separator, "quote": u.Quote,
-		"sheet": store.Clean(strings.Join(u.Chosen, ", "), 100), "entry": store.Clean(u.Entry, 200), "first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
+		"sheet": store.Clean(strings.Join(u.Chosen, ", "), 100), "entry": store.Clean(u.Entry, 200),
+		"first_line": u.FirstLine, "header": u.Header != nil, "column": u.Column + 1}
 }
 
 // RefuseImport ends the job of a file that cannot be parsed.

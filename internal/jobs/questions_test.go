@@ -186,7 +186,8 @@ func TestReadingKeepsItsQuestions(t *testing.T) {
 // The file of a derived job is Tagsweep's own: it says itself how it is read.
 func TestDerivedFileAsksNothing(t *testing.T) {
 	s := jobstest.SQLite(t)
-	j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}}, "user_id\n100000000000000100\n100000000000000200\n100000000000000300\nann\n")
+	j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}},
+		"user_id\n100000000000000100\n100000000000000200\n100000000000000300\nann\n")
 	require.NoError(t, err)
 	made, err := s.Retry(ctx, operator, j.ID, jobs.RetryRequest{Kind: jobs.Inspect}, "")
 	require.NoError(t, err)

@@ -35,7 +35,8 @@ func (s *Jobs) Recount(ctx context.Context) (v audit.Verified, err error) {
 func verifyJobs(ctx context.Context, tx *store.Tx, ought *Replay, v *audit.Verified) error {
 	imported := paged(func(last Job) ([]Job, error) {
 		return store.Collect(ctx, tx, scanJob,
-			`SELECT `+jobFields+` FROM jobs WHERE NOT (state = 'reading' OR reader <> '' AND state = 'cancelled' AND started_at = 0) AND id > $1 ORDER BY id LIMIT 100`, last.ID)
+			`SELECT `+jobFields+` FROM jobs
+				WHERE NOT (state = 'reading' OR reader <> '' AND state = 'cancelled' AND started_at = 0) AND id > $1 ORDER BY id LIMIT 100`, last.ID)
 	})
 	for j, err := range imported {
 		r := recount{ctx: ctx, tx: tx, job: j, protected: ought.list.spans[j.AppID], err: err}
@@ -157,7 +158,8 @@ func (r *recount) sending() {
 			WHERE c.job_id = b.job_id AND c.batch = b.number AND c.command <> 'get_tags' AND c.delivery <> 'not_sent')`), 0)
 	if j.Told() && !j.Settled() && j.State != Reading {
 		r.differ("batches whose tags to add or remove are there", r.count(`
-			SELECT COUNT(*) FROM planned_batches p JOIN wanted_tags w ON w.job_id = p.job_id AND w.number = p.number WHERE p.job_id = $1`), j.Batches)
+			SELECT COUNT(*) FROM planned_batches p JOIN wanted_tags w ON w.job_id = p.job_id AND w.number = p.number
+			WHERE p.job_id = $1`), j.Batches)
 	}
 	r.differ("readings of its file that are under way", r.count(`SELECT COUNT(*) FROM jobs WHERE id = $1 AND reader <> ''`), 0)
 	recovers := r.count(`SELECT halt_recovers FROM jobs WHERE id = $1`)

@@ -252,7 +252,8 @@ func TestWarningsOfFilesReadTogether(t *testing.T) {
 
 func TestWarningsNameUnusualAccounts(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
-		j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}}, "user_id\nann\nbob@example.com\nAnn Lee\n")
+		j, err := jobstest.Draft(s, operator, jobs.Upload{Choices: accounts.Choices{Rows: accounts.AcceptAll()}},
+			"user_id\nann\nbob@example.com\nAnn Lee\n")
 		require.NoError(t, err)
 		require.Equal(t, int64(3), j.Accounts)
 		warnings, err := s.Warnings(ctx, j.ID)

@@ -31,7 +31,8 @@ func TestBothFamiliesRemoveAndAddNamedTags(t *testing.T) {
 		c := client(t, base, func(config *tim.Config) { config.Family = family })
 		service.SetTags("amy", "黄金", "<vip> & co", `"quoted"\`, "stays")
 		service.SetTags("a b&<c>", "黄金")
-		named := []tim.AccountTags{{Account: "amy", Tags: []string{"黄金", "<vip> & co", `"quoted"\`}}, {Account: "a b&<c>", Tags: []string{"黄金"}}}
+		named := []tim.AccountTags{{Account: "amy", Tags: []string{"黄金", "<vip> & co", `"quoted"\`}},
+			{Account: "a b&<c>", Tags: []string{"黄金"}}}
 
 		answer := c.RemoveTags(t.Context(), 7, named)
 		require.True(t, answer.OK(), "%+v", answer)

@@ -62,7 +62,8 @@ func forgeIn(t checker, tx *store.Tx, query string, args ...any) {
 // MAC is that of the last entry that a condition chooses.
 func MAC(t checker, s *Console, which string) []byte {
 	t.Helper()
-	mac, err := store.Value[[]byte](context.Background(), s.DB.Reader(), `SELECT mac FROM audit_lines WHERE `+which+` ORDER BY seq DESC LIMIT 1`)
+	mac, err := store.Value[[]byte](context.Background(), s.DB.Reader(),
+		`SELECT mac FROM audit_lines WHERE `+which+` ORDER BY seq DESC LIMIT 1`)
 	require.NoError(t, err)
 	require.Len(t, mac, 32)
 	return mac

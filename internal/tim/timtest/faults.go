@@ -49,10 +49,10 @@ type Faults struct {
 	Commands   []tim.Command     `json:"commands,omitempty"`    // faults are drawn for these alone; none = for all
 	LateWithin time.Duration     `json:"late_within,omitempty"` // of LateApply
 	Unknown    Unknown           `json:"unknown,omitempty"`     // "" = ErrorList
-	Code       int               `json:"code,omitempty"`        // the answer to every valid call, such as 60020, within Commands and Most; 0 = none
+	Code       int               `json:"code,omitempty"`        // to every valid call, such as 60020, within Commands and Most; 0 = none
 	CodeFor    string            `json:"code_for,omitempty"`    // Code answers only calls with an account whose name starts so
 	Limit      int               `json:"limit,omitempty"`       // calls with more accounts are answered 90011; 0 = no such limit
-	Ignored    float64           `json:"ignored,omitempty"`     // share of accounts whose change is confirmed but not made, 0 to 1, within Commands
+	Ignored    float64           `json:"ignored,omitempty"`     // share of accounts whose change is confirmed and not made, within Commands
 }
 
 type breakage int

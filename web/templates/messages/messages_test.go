@@ -135,7 +135,8 @@ func TestEveryCodeHasAText(t *testing.T) {
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged|proofChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
-		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|approval\.(action|done|limit|approvers|state))\.|^job\.[a-z]+\.why$`)
+		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|` +
+		`approval\.(action|done|limit|approvers|state))\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
 	for _, pattern := range []string{"*.go", "../*.go", "../*.templ", "../../*.go"} {
@@ -164,7 +165,8 @@ func TestEnglishCountsOneAndMany(t *testing.T) {
 	require.Equal(t, "Remove all tags from 1 account", English.T("confirm.submit", int64(1)))
 	require.Equal(t, "Remove all tags from 48,120 accounts", English.T("confirm.submit", int64(48120)))
 	require.Equal(t, "Type 1 to remove all tags from 1 account in Shop (Test)", English.T("confirm.label", "1", int64(1), "Shop", "Test"))
-	require.Equal(t, "请输入 48,120，确认删除“商城”（测试环境）中 48,120 个账号的全部标签", Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
+	require.Equal(t, "请输入 48,120，确认删除“商城”（测试环境）中 48,120 个账号的全部标签",
+		Chinese.T("confirm.label", "48,120", int64(48120), "商城", "测试环境"))
 }
 
 func TestLanguageByCookieThenBrowser(t *testing.T) {
