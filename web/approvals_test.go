@@ -2,11 +2,13 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
@@ -25,6 +27,8 @@ func TestASecondPersonApproves(t *testing.T) {
 		require.Contains(t, adam.get("/sending").body, `value="2"`, "the other form keeps what this one set")
 		require.Contains(t, audra.get("/sending").body, "accounts without a second person")
 
+		earlier := olga.draft(2)
+		require.Equal(t, http.StatusSeeOther, olga.post("/jobs/"+earlier+"/start", "confirm", "2").StatusCode)
 		id := olga.draft(3)
 		page := olga.get("/jobs/" + id).body
 		require.Contains(t, page, `action="/jobs/`+id+`/ask"`)
@@ -46,6 +50,9 @@ func TestASecondPersonApproves(t *testing.T) {
 		reviewed := adam.get("/jobs/" + id).body
 		require.Contains(t, reviewed, "Note: churned in May &lt;b&gt;")
 		require.Contains(t, reviewed, "Approve for 3 accounts")
+		_, compared, found := strings.Cut(reviewed, "Compared with the last job of this kind")
+		require.True(t, found)
+		require.Regexp(t, `(?s)^.*href="/jobs/`+earlier+`".*>3</td>\s*<td class="number">2</td>`, compared)
 		adam.post("/language", "lang", "zh-Hans", "next", "/approvals")
 		require.Contains(t, adam.get("/approvals").body, "待你审批")
 		adam.post("/language", "lang", "en", "next", "/approvals")
@@ -100,4 +107,23 @@ func TestAnEmergencyIsSeenForEver(t *testing.T) {
 	require.Contains(t, audra.get("/jobs/"+id).body, "Emergency start by "+"admin")
 	require.Contains(t, audra.get("/audit?result=failed").body, "Job started without approval")
 	require.True(t, strings.Contains(audra.get("/jobs/"+id).body, "Reason: customers are insulted"))
+}
+
+// All admins and auditors are told of an emergency until somebody else has reviewed it.
+func TestAnEmergencyIsToldUntilItIsReviewed(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		adam, audra, olga := c.as(auth.Admin), c.as(auth.Auditor), c.as(auth.Operator)
+		told := func(b *browser) bool { return strings.Contains(b.get("/jobs").body, "started a job without a second person") }
+		adam.post("/sending/approvals", "approve_above", "0", "approvers", "operator", "approval_hours", "24")
+		id := adam.draft(2)
+		require.False(t, told(adam) || told(audra) || told(olga))
+		require.Equal(t, "/jobs/"+id, adam.post("/jobs/"+id+"/emergency", "confirm", "2", "reason", "customers are insulted").location())
+		require.Equal(t, []bool{true, true, false}, []bool{told(adam), told(audra), told(olga)})
+		upTo := func() string { return strconv.FormatInt(c.recorded(audit.Filter{Code: audit.JobEmergency})[0].Seq, 10) }
+		require.Equal(t, http.StatusSeeOther, adam.post(reviewPath, "to", upTo(), "note", "all in order").StatusCode)
+		require.True(t, told(audra), "who did it cannot make it go away")
+		require.Equal(t, http.StatusSeeOther, audra.post(reviewPath, "to", upTo(), "note", "asked adam").StatusCode)
+		require.False(t, told(adam) || told(audra))
+	})
 }

@@ -92,6 +92,7 @@ func (s *Server) signOff(v *request) error {
 	if err != nil {
 		return again(v, err, s.reviewPage)
 	}
+	s.status.changed()
 	s.notice(v, v.text.T("audit.review.done", upTo))
 	return v.Redirect(http.StatusSeeOther, reviewPath)
 }

@@ -107,6 +107,9 @@ func (s *statusCache) read(ctx context.Context) (now templates.SendStatus, err e
 	if now.Unseen, err = s.Jobs.Unseen(ctx); err != nil {
 		return now, err
 	}
+	if now.Emergencies, err = s.Audit.Unreviewed(ctx, audit.JobEmergency); err != nil {
+		return now, err
+	}
 	if now.Probing() {
 		now.DownSince, err = s.downSince(ctx)
 	}

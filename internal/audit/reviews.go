@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"tagsweep/internal/fault"
@@ -49,6 +50,32 @@ func (l *Log) FurthestReview(ctx context.Context, actor string) (furthest Review
 		return true
 	})
 	return furthest, err
+}
+
+// mostUnreviewed is how many entries Unreviewed looks at, the newest ones.
+const mostUnreviewed = 5
+
+// Unreviewed returns entries of an event that nobody has signed off but, at most, who
+// caused it: the newest first, and few.
+func (l *Log) Unreviewed(ctx context.Context, code Code) ([]Entry, error) {
+	entries, err := l.Entries(ctx, Filter{Code: code, Limit: mostUnreviewed})
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	reviewed := map[string]int64{} // up to which entry, by who signed off
+	oldest := entries[len(entries)-1].Seq
+	err = l.each(ctx, Filter{Code: LogReviewed}, func(e Entry) bool {
+		reviewed[e.Actor.ID] = max(reviewed[e.Actor.ID], WholeNumber(e.Details["to"]))
+		return e.Seq > oldest
+	})
+	return slices.DeleteFunc(entries, func(e Entry) bool {
+		for by, upTo := range reviewed {
+			if by != e.Actor.ID && upTo >= e.Seq {
+				return true
+			}
+		}
+		return false
+	}), err
 }
 
 // LastRead returns the newest entry that says that a person read or searched the

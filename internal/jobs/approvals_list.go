@@ -78,6 +78,7 @@ type SecondPerson struct {
 	Limit   int64     // accounts that would need none
 	Request *Approval // the last one; nil: none
 	May     bool      // they may approve it
+	Last    *Job      // while a request waits: the last job that did the same, to compare with; nil: none
 }
 
 // SecondPerson says how a job stands with its second person, for somebody.
@@ -86,7 +87,10 @@ func (s *Jobs) SecondPerson(ctx context.Context, by audit.Actor, j Job) (p Secon
 	switch {
 	case err == nil:
 		p.Request = &a
-		if p.May, err = s.MayApprove(ctx, by, a); err != nil {
+		if p.May, err = s.MayApprove(ctx, by, a); err == nil && p.Waits(s.db.Now()) {
+			p.Last, err = s.lastLike(ctx, j)
+		}
+		if err != nil {
 			return p, err
 		}
 	case !FaultNoRequest.Is(err):
@@ -108,6 +112,17 @@ func (s *Jobs) SecondPerson(ctx context.Context, by audit.Actor, j Job) (p Secon
 		return err
 	})
 	return p, err
+}
+
+// lastLike returns the last other job of the app and kind that was started; nil: none.
+func (s *Jobs) lastLike(ctx context.Context, j Job) (*Job, error) {
+	found, err := store.Collect(ctx, s.db.Reader(), scanJob, `
+		SELECT `+jobColumns+` FROM jobs j WHERE j.app_id = $1 AND j.kind = $2 AND j.started_at > 0 AND j.id <> $3
+		ORDER BY j.id DESC LIMIT 1`, j.AppID, j.Kind, j.ID)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
 }
 
 // guarded is the action of a job that may need a second person as it stands.

@@ -47,6 +47,8 @@ type SendStatus struct {
 	Apps     map[string]jobs.App // by id: that of this console, and of others that have jobs here
 	Stranded []jobs.Stranded
 
+	Emergencies []audit.Entry // starts without a second person that nobody has signed off
+
 	Requests []jobs.Approval  // that wait for a second person
 	Unseen   map[string]int64 // decisions about requests, by who asked, that they have not seen
 }
