@@ -47,6 +47,18 @@ func subject(v *request) audit.Subject {
 func (s *Server) erasePage(v *request, status int, preview audit.Erasure, f *fault.Error) error {
 	view := s.view(v, "audit")
 	page := templates.ErasePage{Of: subject(v), Preview: preview, Later: v.QueryParam("after") != ""}
+	var err error
+	if page.Waiting, err = s.Audit.ErasuresAsked(v.Request().Context()); err != nil {
+		return err
+	}
+	if preview.Value != "" {
+		switch asked, err := s.Audit.AskedFor(v.Request().Context(), v.actor(), preview.Subject); {
+		case err == nil:
+			page.Asked = &asked
+		case !audit.FaultEraseAlone.Is(err):
+			return err
+		}
+	}
 	if f != nil {
 		view.Here, view.Problem, page.Wrong = erasePath, v.text.Fault(f), f.Sentence
 		page.Reason = v.FormValue("reason")
@@ -54,20 +66,32 @@ func (s *Server) erasePage(v *request, status int, preview audit.Erasure, f *fau
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Erase(view, page) })
 }
 
-// erase erases the personal data of somebody from the log, once the number of entries that
-// the preview showed is typed.
+// askErasure asks another admin to erase the personal data of somebody from the log.
+func (s *Server) askErasure(v *request) error {
+	if err := s.Audit.AskErasure(v.Request().Context(), v.actor(), subject(v), v.FormValue("reason")); err != nil {
+		return again(v, err, s.erasureAgain)
+	}
+	s.notice(v, v.text.T("audit.erase.asked"))
+	return v.Redirect(http.StatusSeeOther, erasePath)
+}
+
+// erasureAgain shows the page after a fault, with what there is now.
+func (s *Server) erasureAgain(v *request, status int, f *fault.Error) error {
+	preview, err := s.erasure(v)
+	if err != nil {
+		preview = audit.Erasure{} // the first fault says what to do
+	}
+	return s.erasePage(v, status, preview, f)
+}
+
+// erase erases the personal data of somebody from the log, as another admin has asked, once
+// the number of entries that the preview showed is typed.
 func (s *Server) erase(v *request) error {
 	last, _ := strconv.ParseInt(v.FormValue("last"), 10, 64) // not a number: not the one that was shown
 	seen := audit.Confirmed{Entries: typedCount(v.FormValue("confirm")), Last: last}
-	n, err := s.Audit.Erase(v.Request().Context(), v.actor(), subject(v), v.FormValue("reason"), seen)
+	n, err := s.Audit.Erase(v.Request().Context(), v.actor(), subject(v), seen)
 	if err != nil {
-		return again(v, err, func(v *request, status int, f *fault.Error) error {
-			preview, err := s.erasure(v)
-			if err != nil {
-				preview = audit.Erasure{} // the first fault says what to do
-			}
-			return s.erasePage(v, status, preview, f)
-		})
+		return again(v, err, s.erasureAgain)
 	}
 	s.notice(v, v.text.T("audit.erase.done", int64(n)))
 	return v.Redirect(http.StatusSeeOther, proofPath)

@@ -23,6 +23,13 @@ func (b *browser) erasure(kind, value string) (preview audit.Erasure) {
 	return preview
 }
 
+// asks has another admin ask for an erasure.
+func (c *console) asks(kind audit.SubjectKind, value string) {
+	c.t.Helper()
+	require.NoError(c.t, c.store.Audit.AskErasure(c.t.Context(), audit.Actor{ID: "u9", Name: "eve", Role: "admin"},
+		audit.Subject{Kind: kind, Value: value}, "request 12"))
+}
+
 func TestErasedEntriesSaySo(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
@@ -35,13 +42,17 @@ func TestErasedEntriesSaySo(t *testing.T) {
 		require.Equal(t, map[string]any{"erasure": true}, read[0].Details, "that it was looked at, and not at whom")
 
 		page := admin.get(erasePath + "?kind=user&value=Mallory").body
+		require.Contains(t, page, "Erasing takes two admins.")
+		require.NotContains(t, page, "Erase permanently")
+		c.asks(audit.OfUser, "mallory")
+		page = admin.get(erasePath + "?kind=user&value=Mallory").body
 		for _, said := range []string{"3 entries will lose their personal data", "Access denied", "What stays", "mallory",
-			`name="last" value="` + seq + `"`, `name="value" value="Mallory"`} {
+			"eve asked to erase personal data (User). Reason: request 12", `name="last" value="` + seq + `"`, `name="value" value="Mallory"`} {
 			require.Contains(t, page, said)
 		}
 		require.Contains(t, admin.get(erasePath+"?kind=user&value=nobody").body, "No entry has exactly the value nobody")
 
-		got := admin.post(erasePath, "kind", "user", "value", "Mallory", "reason", "request 12", "confirm", "3", "last", seq)
+		got := admin.post(erasePath, "kind", "user", "value", "Mallory", "confirm", "3", "last", seq)
 		require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 		require.Contains(t, admin.get(got.location()).body, "Personal data was erased from 3 entries.")
 		for _, address := range []string{"/audit?code=access.denied", "/audit/" + seq} {
@@ -66,34 +77,32 @@ func TestNothingIsErasedBySlip(t *testing.T) {
 		c := newConsole(t, s)
 		admin := c.as(auth.Admin)
 		c.deny(2, "/users")
+		c.asks(audit.OfUser, "mallory")
 		last := strconv.FormatInt(admin.erasure("user", "mallory").Last, 10)
 		for _, bad := range []struct {
-			status                             int
-			kind, value, reason, confirm, last string
+			status                     int
+			kind, value, confirm, last string
 		}{
-			{422, "user", "mallory", "request 12", "", last},
-			{422, "user", "mallory", "request 12", "two", last},
-			{409, "user", "mallory", "request 12", "3", last},
-			{409, "user", "mallory", "request 12", "2", ""},
-			{422, "user", "mallory", " ", "2", last},
-			{422, "user", "mallory", "Mallory asked", "2", last},
-			{422, "", "mallory", "request 12", "2", last},
-			{422, "user", "", "request 12", "2", last},
-			{404, "user", "nobody", "request 12", "2", last},
-			{404, "user", "mallor", "request 12", "2", last},
-			{404, "account", "mallory", "request 12", "2", last},
+			{422, "user", "mallory", "", last},
+			{422, "user", "mallory", "two", last},
+			{409, "user", "mallory", "3", last},
+			{409, "user", "mallory", "2", ""},
+			{422, "", "mallory", "2", last},
+			{422, "user", "", "2", last},
+			{404, "user", "nobody", "2", last},
+			{404, "user", "mallor", "2", last},
+			{404, "account", "mallory", "2", last},
 		} {
-			got := admin.post(erasePath, "kind", bad.kind, "value", bad.value, "reason", bad.reason, "confirm", bad.confirm, "last", bad.last)
+			got := admin.post(erasePath, "kind", bad.kind, "value", bad.value, "confirm", bad.confirm, "last", bad.last)
 			require.Equal(t, bad.status, got.StatusCode, bad)
 			require.Contains(t, got.body, "Nothing was erased")
 			require.Regexp(t, `id="value"[^>]* value="`+bad.value+`"`, got.body, "what was typed stays")
 			if bad.value == "mallory" && bad.kind == "user" {
 				require.Contains(t, got.body, `name="last" value="`+last+`"`)
-				require.Regexp(t, `id="reason"[^>]* value="`+bad.reason+`"`, got.body)
 			}
 		}
 		c.deny(1, "/users")
-		got := admin.post(erasePath, "kind", "user", "value", "mallory", "reason", "request 12", "confirm", "2", "last", last)
+		got := admin.post(erasePath, "kind", "user", "value", "mallory", "confirm", "2", "last", last)
 		require.Equal(t, http.StatusConflict, got.StatusCode)
 		require.Contains(t, got.body, "Nothing was erased: the entries are no longer the ones that you confirmed. There are 3 now.")
 		require.Contains(t, got.body, "3 entries will lose their personal data")
@@ -103,12 +112,53 @@ func TestNothingIsErasedBySlip(t *testing.T) {
 	})
 }
 
+// An admin asks: nothing is recorded by a slip, and what was typed stays.
+func TestAnAdminAsksToErase(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		c.deny(2, "/users")
+		admin := c.as(auth.Admin)
+		for _, bad := range []struct {
+			status              int
+			kind, value, reason string
+		}{
+			{422, "user", "mallory", " "}, {422, "user", "mallory", "Mallory asked"}, {422, "", "mallory", "request 12"},
+			{422, "user", "", "request 12"}, {404, "user", "nobody", "request 12"},
+		} {
+			got := admin.post(erasePath+"/ask", "kind", bad.kind, "value", bad.value, "reason", bad.reason)
+			require.Equal(t, bad.status, got.StatusCode, bad)
+			require.Contains(t, got.body, "Nothing was erased")
+			require.Regexp(t, `id="value"[^>]* value="`+bad.value+`"`, got.body)
+			if bad.value == "mallory" && bad.kind == "user" {
+				require.Regexp(t, `id="reason"[^>]* value="`+bad.reason+`"`, got.body)
+			}
+		}
+		require.Empty(t, c.recorded(audit.Filter{Code: audit.ErasureAsked}))
+		ask := []string{"kind", "user", "value", "mallory", "reason", "request 12"}
+		for _, b := range []*browser{c.as(auth.Auditor), c.as(auth.Operator)} {
+			require.Equal(t, http.StatusForbidden, b.post(erasePath+"/ask", ask...).StatusCode)
+		}
+		got := admin.post(erasePath+"/ask", ask...)
+		require.Equal(t, http.StatusSeeOther, got.StatusCode)
+		require.Contains(t, admin.get(got.location()).body, "admin asked to erase personal data (User). Reason: request 12")
+		got = admin.post(erasePath+"/ask", ask...)
+		require.Equal(t, http.StatusConflict, got.StatusCode)
+		require.Contains(t, got.body, "you have asked for this already")
+		last := strconv.FormatInt(admin.erasure("user", "mallory").Last, 10)
+		got = admin.post(erasePath, "kind", "user", "value", "mallory", "confirm", "2", "last", last)
+		require.Equal(t, http.StatusConflict, got.StatusCode, "nobody erases what they asked for")
+		require.Contains(t, got.body, "another admin has to ask for it first")
+		require.Len(t, c.recorded(audit.Filter{Actor: "mallory"}), 2)
+	})
+}
+
 func TestOnlyAdminsErase(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		c.deny(2, "/users")
+		c.asks(audit.OfUser, "mallory")
 		last := strconv.FormatInt(c.as(auth.Admin).erasure("user", "mallory").Last, 10)
-		form := []string{"kind", "user", "value", "mallory", "reason", "request 12", "confirm", "2", "last", last}
+		form := []string{"kind", "user", "value", "mallory", "confirm", "2", "last", last}
 		for _, b := range []*browser{c.as(auth.Auditor), c.as(auth.Operator)} {
 			require.Equal(t, http.StatusForbidden, b.get(erasePath+"?kind=user&value=mallory").StatusCode)
 			require.Equal(t, http.StatusForbidden, b.post(erasePath, form...).StatusCode)
@@ -128,8 +178,9 @@ func TestOnlyAdminsErase(t *testing.T) {
 func TestAnAdminErasesHimself(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	admin := c.as(auth.Admin)
+	c.asks(audit.OfUser, "admin")
 	preview := admin.erasure("user", "admin")
-	got := admin.post(erasePath, "kind", "user", "value", "admin", "reason", "request 12",
+	got := admin.post(erasePath, "kind", "user", "value", "admin",
 		"confirm", strconv.FormatInt(preview.Entries, 10), "last", strconv.FormatInt(preview.Last, 10))
 	require.Equal(t, http.StatusSeeOther, got.StatusCode, got.body)
 	require.Equal(t, "admin", c.recorded(audit.Filter{Code: audit.LogErased})[0].Actor.Name)
@@ -176,9 +227,10 @@ func TestOnlyTheFirstOfTwoAdminsErases(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		c.deny(2, "/users")
+		c.asks(audit.OfUser, "mallory")
 		one, other := c.as(auth.Admin), c.as(auth.Admin)
 		last := strconv.FormatInt(one.erasure("user", "mallory").Last, 10)
-		form := []string{"kind", "user", "value", "mallory", "reason", "request 12", "confirm", "2", "last", last}
+		form := []string{"kind", "user", "value", "mallory", "confirm", "2", "last", last}
 		other.erasure("user", "mallory")
 		require.Equal(t, http.StatusSeeOther, one.post(erasePath, form...).StatusCode)
 		got := other.post(erasePath, form...)
@@ -194,6 +246,7 @@ func TestTheErasurePageInChinese(t *testing.T) {
 	c := newConsole(t, jobstest.SQLite(t))
 	admin := c.as(auth.Admin)
 	c.deny(1, "/users")
+	c.asks(audit.OfUser, "mallory")
 	admin.post("/language", "lang", "zh-Hans")
 	page := admin.get(erasePath + "?kind=user&value=mallory").body
 	for _, said := range []string{"将清除 1 条记录中的个人数据", "保留的内容",

@@ -130,6 +130,7 @@ var routes = []route{
 	{http.MethodPost, auditPath + "/verify", auth.Review, (*Server).verifyAll},
 	{http.MethodPost, keepPath, auth.Govern, (*Server).keepAudit},
 	{http.MethodGet, erasePath, auth.Govern, limited((*Server).showErasure)},
+	{http.MethodPost, erasePath + "/ask", auth.Govern, limited((*Server).askErasure)},
 	{http.MethodPost, erasePath, auth.Govern, limited((*Server).erase)},
 	{http.MethodPost, confirmClockPath, auth.Govern, (*Server).confirmClock},
 	{http.MethodPost, resumeSigningPath, auth.Govern, (*Server).resumeSigning},

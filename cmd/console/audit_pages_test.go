@@ -1,9 +1,18 @@
 package main
 
-import "github.com/stretchr/testify/require"
+import (
+	"net/url"
+
+	"github.com/stretchr/testify/require"
+
+	"tagsweep/internal/jobs/jobstest"
+)
 
 // audit are the pages of the log, once there is something in it.
 func (s *pageTest) audit() []pageState {
+	out, err := s.command(jobstest.Password+"\n", "user", "add", "eve", "--role", "admin")
+	require.NoError(s.t, err, out)
+	s.signIn("eve").must("/audit/erase/ask", url.Values{"kind": {"user"}, "value": {"aida"}, "reason": {"request 13"}})
 	return []pageState{
 		{"audit-filtered", "aida", "/audit?result=failed&from=2026-01-01T00:00&q=trial", nil},
 		{"audit-wrong", "aida", "/audit?from=yesterday&actor=olga", nil},
@@ -16,8 +25,12 @@ func (s *pageTest) audit() []pageState {
 		{"audit-proof", "aida", "/audit/proof", nil},
 		{"audit-proof-admin", "adam", "/audit/proof", nil},
 		{"audit-erase", "adam", "/audit/erase?kind=user&value=olga", nil},
-		{"audit-erase-wrong", "adam", "/audit/erase?kind=user&value=olga", func(w *tab) {
-			require.Equal(s.t, 409, w.follow(fill("#reason", "request 12"), fill("#confirm", "1"), click("form.stack button.danger")))
+		{"audit-erase-ask-wrong", "adam", "/audit/erase?kind=user&value=olga", func(w *tab) {
+			require.Equal(s.t, 422, w.follow(fill("#reason", "olga asked"), click("form.stack button")))
+		}},
+		{"audit-erase-confirm", "adam", "/audit/erase?kind=user&value=aida", nil},
+		{"audit-erase-wrong", "adam", "/audit/erase?kind=user&value=aida", func(w *tab) {
+			require.Equal(s.t, 409, w.follow(fill("#confirm", "1"), click("form.stack button.danger")))
 		}},
 	}
 }

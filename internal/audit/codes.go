@@ -58,13 +58,14 @@ const (
 	LogExported        Code = "log.exported"
 	LogReviewed        Code = "log.reviewed" // an auditor or admin signed off all entries up to one
 	LogVerified        Code = "log.verified"
-	LogUnverified      Code = "log.unverified"  // a verification found something wrong
-	LogKeepSet         Code = "log.keep_set"    // how long entries are kept
-	LogRemoved         Code = "log.removed"     // old entries; their hashes stay
-	LogErased          Code = "log.erased"      // the personal parts of entries; their hashes stay
-	ClockJumped        Code = "clock.jumped"    // this machine's clock was set, or the console was off for long
-	ClockConfirmed     Code = "clock.confirmed" // an admin says that it is right
-	LogAccepted        Code = "log.accepted"    // an admin accepted a log that does not continue what was signed
+	LogUnverified      Code = "log.unverified"    // a verification found something wrong
+	LogKeepSet         Code = "log.keep_set"      // how long entries are kept
+	LogRemoved         Code = "log.removed"       // old entries; their hashes stay
+	ErasureAsked       Code = "log.erasure_asked" // another admin was asked to erase personal data
+	LogErased          Code = "log.erased"        // the personal parts of entries; their hashes stay
+	ClockJumped        Code = "clock.jumped"      // this machine's clock was set, or the console was off for long
+	ClockConfirmed     Code = "clock.confirmed"   // an admin says that it is right
+	LogAccepted        Code = "log.accepted"      // an admin accepted a log that does not continue what was signed
 )
 
 // Codes lists every event, in the order a reader would look for them.
@@ -78,6 +79,6 @@ var Codes = []Code{
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
-	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, LogErased, LogAccepted,
+	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
 	ClockJumped, ClockConfirmed,
 }

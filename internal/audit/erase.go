@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"tagsweep/internal/fault"
 	"tagsweep/internal/store"
@@ -33,22 +32,16 @@ var (
 // or lost what, and what seals a job, is never forgotten.
 var NeverErased = []Code{LogErased, LogRemoved, LogAccepted, JobSealed}
 
-// Erase erases the personal part of every entry about a subject, and returns how many
-// there were. What stays is verified as before; the log says which entries were erased,
-// by whom and why, and not whose. Faults: those of RecordIn, FaultEraseName, FaultEraseNoReason,
-// FaultEraseReason, FaultEraseConfirm, FaultNothingErased, FaultEraseCount when others would
-// be erased than were confirmed.
-func (l *Log) Erase(ctx context.Context, by Actor, of Subject, reason string, seen Confirmed) (erased int, err error) {
+// Erase erases the personal part of every entry about a subject, as another admin has
+// asked, and returns how many there were. What stays is verified as before; the log says
+// which entries were erased, by whom and why, and not whose. Faults: those of RecordIn,
+// FaultEraseName, FaultEraseConfirm, FaultNothingErased, FaultEraseAlone, FaultEraseCount
+// when others would be erased than were confirmed.
+func (l *Log) Erase(ctx context.Context, by Actor, of Subject, seen Confirmed) (erased int, err error) {
 	if of, err = of.valid(); err != nil {
 		return 0, err
 	}
-	reason = strings.TrimSpace(reason)
-	switch {
-	case reason == "":
-		return 0, FaultEraseNoReason.With()
-	case contains(reason, of.Value):
-		return 0, FaultEraseReason.With()
-	case seen.Entries <= 0:
+	if seen.Entries <= 0 {
 		now, err := erasure(ctx, l.db.Reader(), of)
 		switch {
 		case err != nil:
@@ -58,14 +51,17 @@ func (l *Log) Erase(ctx context.Context, by Actor, of Subject, reason string, se
 		}
 		return 0, FaultEraseConfirm.With(now.Entries)
 	}
+	var asked ErasureRequest
 	for last := int64(0); ; {
 		var some []Entry
 		err := l.db.Tx(ctx, func(tx *store.Tx) (err error) {
 			if _, err = lockHead(ctx, tx); err == nil && last == 0 {
-				err = confirm(ctx, tx, of, seen)
+				if err = confirm(ctx, tx, of, seen); err == nil {
+					asked, err = l.askedFor(ctx, tx, by, of)
+				}
 			}
 			if err == nil {
-				some, err = l.eraseSome(ctx, tx, by, of, reason, last, seen.Last)
+				some, err = l.eraseSome(ctx, tx, by, of, asked, last, seen.Last)
 			}
 			return err
 		})
@@ -97,7 +93,7 @@ func confirm(ctx context.Context, tx *store.Tx, of Subject, seen Confirmed) erro
 // eraseSome erases some of the entries after one, up to another. It erases nothing whose
 // line and personal part do not say themselves that they are about the subject. The log is
 // locked.
-func (l *Log) eraseSome(ctx context.Context, tx *store.Tx, by Actor, of Subject, reason string, after, upTo int64) ([]Entry, error) {
+func (l *Log) eraseSome(ctx context.Context, tx *store.Tx, by Actor, of Subject, asked ErasureRequest, after, upTo int64) ([]Entry, error) {
 	some, err := store.Collect(ctx, tx, scanEntry, selectLines+aboutSubject+`
 		AND code NOT IN `+listOf(NeverErased)+` AND seq > $5 AND seq <= $6 ORDER BY seq LIMIT $7`, of.args(after, upTo, entriesAtOnce)...)
 	if err != nil || len(some) == 0 {
@@ -119,7 +115,7 @@ func (l *Log) eraseSome(ctx context.Context, tx *store.Tx, by Actor, of Subject,
 		}
 	}
 	return some, l.RecordIn(ctx, tx, Entry{Code: LogErased, Actor: by,
-		Details: map[string]any{"kind": of.Kind, "entries": seqs.String(), "reason": reason}})
+		Details: map[string]any{"kind": of.Kind, "entries": seqs.String(), "reason": asked.Reason, "asked": asked.Entry}})
 }
 
 func erasePersonal(ctx context.Context, tx *store.Tx, e Entry) error {

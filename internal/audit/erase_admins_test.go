@@ -3,6 +3,7 @@ package audit_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -104,8 +105,9 @@ func TestErasingAsksForTheRightAgain(t *testing.T) {
 				require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "vip"}))
 				preview, err := s.Audit.Erasure(ctx, account("vip"), 0)
 				require.NoError(t, err)
+				require.NoError(t, s.Audit.AskErasure(ctx, adam, account("vip"), "request 12"))
 				require.NoError(t, change(s, eve))
-				_, err = s.Audit.Erase(ctx, by, account("vip"), "request 12", seen(preview))
+				_, err = s.Audit.Erase(ctx, by, account("vip"), seen(preview))
 				require.True(t, auth.FaultDenied.Is(err) || auth.FaultNoSession.Is(err), "%v", err)
 				require.Empty(t, jobstest.Codes(t, s, audit.Filter{Code: audit.LogErased, Limit: 1}))
 				left, err := s.Audit.Erasure(ctx, account("vip"), 0)
@@ -114,4 +116,106 @@ func TestErasingAsksForTheRightAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nobody erases alone: not without a request, not by their own, not by one about somebody
+// else, one that has expired or was carried out, or one that somebody wrote into the
+// database, and not when the other one is no admin any more.
+func TestErasingTakesTwoAdmins(t *testing.T) {
+	vip := account("vip")
+	for name, c := range map[string]struct {
+		before func(t *testing.T, s *jobstest.Console, other audit.Actor)
+		may    bool
+	}{
+		"asked by another": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+		}, true},
+		"asked by both": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+			require.NoError(t, s.Audit.AskErasure(ctx, adam, vip, "request 12"))
+		}, true},
+		"not asked": {func(*testing.T, *jobstest.Console, audit.Actor) {}, false},
+		"asked by themselves": {func(t *testing.T, s *jobstest.Console, _ audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, adam, vip, "request 12"))
+		}, false},
+		"asked for another account": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, account("ann"), "request 12"))
+		}, false},
+		"asked for a user of that name": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.SignInFailed, Actor: adam, Target: "vip"}))
+			require.NoError(t, s.Audit.AskErasure(ctx, other, user("vip"), "request 12"))
+		}, false},
+		"asked a day ago": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+			s.DB.ShiftClocks(25 * time.Hour)
+		}, false},
+		"carried out already": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+			preview, err := s.Audit.Erasure(ctx, vip, 0)
+			require.NoError(t, err)
+			_, err = s.Audit.Erase(ctx, adam, vip, seen(preview))
+			require.NoError(t, err)
+			require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "vip"}))
+		}, false},
+		"asked by somebody who is disabled now": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+			require.NoError(t, s.Users.SetDisabled(ctx, adam, other.ID, true))
+		}, false},
+		"asked by somebody who is an operator now": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, other, vip, "request 12"))
+			require.NoError(t, s.Users.SetRole(ctx, adam, other.ID, auth.Operator))
+		}, false},
+		"another is said to have asked, without the key": {func(t *testing.T, s *jobstest.Console, other audit.Actor) {
+			require.NoError(t, s.Audit.AskErasure(ctx, adam, vip, "request 12"))
+			own, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.ErasureAsked, Limit: 1})
+			require.NoError(t, err)
+			s.Audit.UseKey([32]byte{9})
+			require.NoError(t, s.Audit.Fill(ctx, 1, func(int64) audit.Entry {
+				return audit.Entry{At: s.DB.Now(), Code: audit.ErasureAsked, Actor: other, Details: own[0].Details}
+			}))
+			s.Audit.UseKey(jobstest.LogKey)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+				_, err := s.Users.Create(ctx, adam, "adam", auth.Admin, jobstest.PasswordHash)
+				require.NoError(t, err)
+				u, err := s.Users.Create(ctx, adam, "other", auth.Admin, jobstest.PasswordHash)
+				require.NoError(t, err)
+				for _, of := range []string{"vip", "ann"} {
+					require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: of}))
+				}
+				c.before(t, s, audit.Actor{ID: u.ID, Name: u.Name, Role: "admin", SignedIn: audit.ByPassword})
+				preview, err := s.Audit.Erasure(ctx, vip, 0)
+				require.NoError(t, err)
+				_, err = s.Audit.Erase(ctx, adam, vip, seen(preview))
+				require.Equal(t, c.may, err == nil, "%v", err)
+				require.Equal(t, !c.may, audit.FaultEraseAlone.Is(err), "%v", err)
+				left, err := s.Audit.Erasure(ctx, vip, 0)
+				require.NoError(t, err)
+				require.Equal(t, c.may, left.Entries == 0)
+			})
+		})
+	}
+}
+
+// The log says that somebody is to be erased, and not whom.
+func TestARequestToEraseNamesNobody(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		require.NoError(t, s.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: adam, Target: "vip-4711"}))
+		before, err := s.Audit.Erasure(ctx, account("vip-4711"), 0)
+		require.NoError(t, err)
+		require.NoError(t, s.Audit.AskErasure(ctx, eve, account("vip-4711"), "request 12"))
+		require.True(t, audit.FaultEraseAsked.Is(s.Audit.AskErasure(ctx, eve, account("vip-4711"), "request 12")))
+		named, err := s.Count(ctx, `SELECT COUNT(*) FROM audit_lines WHERE code = 'log.erasure_asked' AND line || personal LIKE '%4711%'`)
+		require.NoError(t, err)
+		require.Zero(t, named)
+		after, err := s.Audit.Erasure(ctx, account("vip-4711"), 0)
+		require.NoError(t, err)
+		require.Equal(t, before.Entries, after.Entries)
+		waiting, err := s.Audit.ErasuresAsked(ctx)
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+		require.Equal(t, []any{"eve", audit.OfAccount, "request 12"}, []any{waiting[0].Asker.Name, waiting[0].Kind, waiting[0].Reason})
+	})
 }

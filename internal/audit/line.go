@@ -66,7 +66,7 @@ var impersonal = map[string]bool{
 	"user":  true, "password_sha256": true, "app_id": true, "terms_sha256": true,
 	"list_sha256": true,
 	"approval":    true, "action": true, "runs_sha256": true, "expires": true,
-	"draft_sha256": true, "mapping": true,
+	"draft_sha256": true, "mapping": true, "subject_hmac": true,
 }
 
 // Write makes the two stored texts of an entry, with a fresh salt.

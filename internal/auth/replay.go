@@ -29,7 +29,8 @@ var needed = map[audit.Code]Permission{
 	audit.ApprovalAsked: RunJobs, audit.ApprovalGiven: Approve, audit.ApprovalRefused: Approve, audit.ApprovalWithdrawn: RunJobs,
 	audit.JobEmergency: Govern, audit.JobDecided: RunJobs, audit.JobRetried: RunJobs, audit.JobUndone: RunJobs,
 	audit.JobPutFirst: Govern, audit.JobPutBack: Govern, audit.SnapshotErased: Govern, audit.AppChanged: Govern,
-	audit.KillSwitchThrown: Govern, audit.KillSwitchLifted: Govern, audit.LogKeepSet: Govern, audit.LogErased: Govern,
+	audit.KillSwitchThrown: Govern, audit.KillSwitchLifted: Govern, audit.LogKeepSet: Govern,
+	audit.ErasureAsked: Govern, audit.LogErased: Govern,
 	audit.LogAccepted: Govern, audit.ClockConfirmed: Govern,
 	audit.AccountsProtected: Protect, audit.AccountUnprotected: Protect,
 	audit.UserCreated: ManageUsers, audit.UserPasswordSet: ManageUsers, audit.UserRoleSet: ManageUsers,
@@ -43,10 +44,11 @@ var needed = map[audit.Code]Permission{
 type Replay struct {
 	users    map[string]*oughtUser
 	sessions map[string]oughtSession
-	begun    []string  // sessions, the oldest first
-	last     int64     // the number of the last entry
-	now      time.Time // the latest time so far
-	complete time.Time // from then on every sign-in that matters is in the log: earlier ones may have been removed
+	begun    []string         // sessions, the oldest first
+	asked    map[int64]string // who asked to erase, by the number of the entry
+	last     int64            // the number of the last entry
+	now      time.Time        // the latest time so far
+	complete time.Time        // from then on every sign-in that matters is in the log: earlier ones may have been removed
 }
 
 type oughtUser struct {
@@ -63,7 +65,7 @@ type oughtSession struct {
 
 // NewReplay returns the replay of a log of no entries.
 func NewReplay() *Replay {
-	return &Replay{users: map[string]*oughtUser{}, sessions: map[string]oughtSession{}}
+	return &Replay{users: map[string]*oughtUser{}, sessions: map[string]oughtSession{}, asked: map[int64]string{}}
 }
 
 // Learn implements audit.Replay.
@@ -82,6 +84,7 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 		r.acted(e, v)
 	}
 	r.change(e, v)
+	r.erased(e, v)
 	if e.Code == audit.SignedOut {
 		r.end(e.Actor.Session)
 	}
@@ -129,6 +132,16 @@ func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
 		v.Add("entry %d of the log: %s acted in a session that no sign-in opened", e.Seq, name)
 	case r.sessions[e.Actor.Session].ended:
 		v.Add("entry %d of the log: %s acted in a session that had ended", e.Seq, name)
+	}
+}
+
+// erased finds an admin who erased what no other had asked to erase.
+func (r *Replay) erased(e audit.Entry, v *audit.Verified) {
+	switch asker := r.asked[e.Asked()]; {
+	case e.Code == audit.ErasureAsked:
+		r.asked[e.Seq] = e.Actor.ID
+	case e.Code == audit.LogErased && (asker == "" || asker == e.Actor.ID):
+		v.Add("entry %d of the log: no other admin had asked for what it erased", e.Seq)
 	}
 }
 

@@ -87,3 +87,20 @@ func TestChangesAfterErasingAreFound(t *testing.T) {
 			"entry 1 of the log: the search fields do not match the entry"},
 	})
 }
+
+// Somebody with the key makes the console write that an admin erased alone.
+func TestErasingAloneIsFound(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		eachSealedLog(t, func(t *testing.T, l *sealedLog) {
+			g := newGovernedLog(t, l)
+			ann, details := actor(g.ann, "s-ann"), map[string]any{"kind": "user", "entries": "1", "reason": "why"}
+			if asked {
+				require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.ErasureAsked, Actor: ann, Details: map[string]any{"kind": "user"}}))
+				details["asked"] = g.count(t, `SELECT MAX(seq) FROM audit_lines`)
+			}
+			require.Empty(t, g.found(t))
+			require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.LogErased, Actor: ann, Details: details}))
+			require.Contains(t, l.wrong(t), "no other admin had asked for what it erased")
+		})
+	}
+}

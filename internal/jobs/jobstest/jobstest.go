@@ -38,6 +38,9 @@ type Console struct {
 var App = jobs.App{ID: "1400000000", Name: "Test chat", Environment: "test", SDKAppID: 1400000000,
 	Domain: "http://127.0.0.1:0", Family: "all_member_push", Identifier: "administrator", Rate: 97}
 
+// LogKey is the key of the log's entries.
+var LogKey = [32]byte{2}
+
 // Password is what users of tests sign in with.
 const Password = "correct horse battery"
 
@@ -88,11 +91,10 @@ func over(t testing.TB, db *store.DB) *Console {
 	return c
 }
 
-// New returns the rooms over a database, which is left as it is. All have the same key for
-// the entries of the log.
+// New returns the rooms over a database, which is left as it is. All have LogKey.
 func New(db *store.DB) *Console {
 	log := audit.New(db, jobs.AppOf)
-	log.UseKey([32]byte{2})
+	log.UseKey(LogKey)
 	snapshots := snapshot.New(db)
 	all := jobs.New(db, log, snapshots)
 	return &Console{Jobs: all, DB: db, Audit: log, Users: auth.New(db, log), Snapshots: snapshots, Evidence: evidence.New(db, log, all)}
