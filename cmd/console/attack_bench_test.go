@@ -174,8 +174,6 @@ func BenchmarkUnderAttack(b *testing.B) {
 				other := olga.draft(accountFile(100_000))
 				id := olga.draft(accountFile(12_000 * 7 * (seconds + 8)))
 				until(b, "the files are read", func() bool { return olga.job(id).State == "draft" && olga.job(other).State == "draft" })
-				olga.start(id)
-				until(b, "the job runs", func() bool { return olga.job(id).Outcomes["cleared"] > 5_000 })
 				tried, enough := context.WithCancel(b.Context())
 				var names atomic.Int64
 				go func() {
@@ -185,6 +183,8 @@ func BenchmarkUnderAttack(b *testing.B) {
 					enough()
 				}()
 				a.signIns(tried, 5_000, &names)
+				olga.start(id)
+				until(b, "the job runs", func() bool { return olga.job(id).Outcomes["cleared"] > 5_000 })
 
 				var alone float64
 				for _, attack := range []attack{
