@@ -24,7 +24,7 @@ CREATE TABLE apps (
     snapshot          BIGINT NOT NULL DEFAULT 1, -- 1: tags are read and kept before they are removed
     keep_days         BIGINT NOT NULL DEFAULT 30, -- how long after a job's end its tags are kept
     verify_share      BIGINT NOT NULL DEFAULT 10000, -- millionths of a job's batches that are inspected after it
-    approve_above     BIGINT NOT NULL DEFAULT 0, -- from here to daily_admin: see jobs.Settings
+    approve_above     BIGINT NOT NULL DEFAULT 0, -- from here to others_run: see jobs.Settings
     approve_other     BIGINT NOT NULL DEFAULT 0,
     approvers         TEXT   NOT NULL DEFAULT '',
     approval_hours    BIGINT NOT NULL DEFAULT 0,
@@ -32,6 +32,8 @@ CREATE TABLE apps (
     once_admin        BIGINT NOT NULL DEFAULT 0,
     daily_operator    BIGINT NOT NULL DEFAULT 0,
     daily_admin       BIGINT NOT NULL DEFAULT 0,
+    others_stop       BIGINT NOT NULL DEFAULT 1, -- 1: operators pause and cancel the jobs of others
+    others_run        BIGINT NOT NULL DEFAULT 0, -- 1: and do everything else with them
     first_job         TEXT   NOT NULL DEFAULT '', -- served before all others
     turns             BIGINT NOT NULL DEFAULT 0, -- counts the jobs that were started or resumed
     probe_at          BIGINT NOT NULL DEFAULT 0, -- > 0: one batch at a time, not before this, until one goes through

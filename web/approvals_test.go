@@ -114,7 +114,9 @@ func TestAnEmergencyIsToldUntilItIsReviewed(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsole(t, s)
 		adam, audra, olga := c.as(auth.Admin), c.as(auth.Auditor), c.as(auth.Operator)
-		told := func(b *browser) bool { return strings.Contains(b.get("/jobs").body, "started a job without a second person") }
+		told := func(b *browser) bool {
+			return strings.Contains(b.get("/jobs").body, "started a job without a second person")
+		}
 		adam.post("/sending/approvals", "approve_above", "0", "approvers", "operator", "approval_hours", "24")
 		id := adam.draft(2)
 		require.False(t, told(adam) || told(audra) || told(olga))

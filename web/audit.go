@@ -89,11 +89,15 @@ func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) e
 // shown. Further pages of a list that was recorded are not: they hold entries older than
 // its record. Before is the entry that the page begins below; 0: the newest.
 func (s *Server) recordPage(v *request, form templates.AuditForm, before int64) error {
-	ctx, by := v.Request().Context(), v.actor()
-	e := audit.Entry{Code: audit.LogRead, Actor: by}
+	e := audit.Entry{Code: audit.LogRead, Actor: v.actor()}
 	if form.Filtered() {
 		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": filterDetails(form)}
 	}
+	return s.recordOnce(v.Request().Context(), e, before)
+}
+
+// recordOnce records what a person reads, unless it is a further page of a list.
+func (s *Server) recordOnce(ctx context.Context, e audit.Entry, before int64) error {
 	if before > 0 {
 		if said, err := s.alreadyRecorded(ctx, e, before); err != nil || said {
 			return err
@@ -110,7 +114,7 @@ func (s *Server) alreadyRecorded(ctx context.Context, e audit.Entry, before int6
 		return false, err
 	}
 	said := last[0]
-	return before <= said.Seq && said.Actor.Session == e.Actor.Session && reflect.DeepEqual(said.Details, e.Details), nil
+	return before <= said.Seq && said.JobID == e.JobID && said.Actor.Session == e.Actor.Session && reflect.DeepEqual(said.Details, e.Details), nil
 }
 
 func (s *Server) recordRead(ctx context.Context, e audit.Entry) error {

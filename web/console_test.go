@@ -120,6 +120,15 @@ func (c *console) as(role auth.Role) *browser {
 	return b
 }
 
+// another signs in as a user who is created for it.
+func (c *console) another(name string, role auth.Role) *browser {
+	_, err := c.store.Users.Create(c.t.Context(), audit.System, name, role, jobstest.PasswordHash)
+	require.NoError(c.t, err)
+	b := c.browser()
+	require.Equal(c.t, http.StatusSeeOther, b.post("/login", "username", name, "password", jobstest.Password).StatusCode)
+	return b
+}
+
 // answer is a response that was read.
 type answer struct {
 	*http.Response

@@ -82,7 +82,7 @@ func seedFits(seed string) bool {
 
 func (s *Server) samplePage(v *request, status int, page templates.SamplePage, f *fault.Error) error {
 	view := s.view(v, "jobs")
-	view.OfApp(page.Job.AppID)
+	view.OfJob(page.Job, page.Job.CreatedBy)
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}

@@ -107,7 +107,6 @@ func (s *Server) showJob(v *request) error {
 func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) error {
 	ctx, view := v.Request().Context(), s.view(v, "jobs")
 	view.Here = jobPath(j.ID)
-	view.OfApp(j.AppID)
 	if f != nil {
 		view.Problem = v.text.Fault(f)
 	}
@@ -115,6 +114,7 @@ func (s *Server) jobPage(v *request, status int, j jobs.Job, f *fault.Error) err
 	if err != nil {
 		return err
 	}
+	view.OfJob(j, shown.Owner)
 	// A page with choices must not reload itself.
 	view.Refresh = shown.Live() && !(j.State == jobs.Halted && j.HaltCode == jobs.CodeGained)
 	if shown.Second, err = s.Jobs.SecondPerson(ctx, v.actor(), j); err != nil {

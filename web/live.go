@@ -66,6 +66,9 @@ func (l *live) read(ctx context.Context, j jobs.Job) (view templates.JobView, er
 			return view, err
 		}
 	}
+	if view.Owner, err = l.jobs.Owner(ctx, j); err != nil {
+		return view, err
+	}
 	if view.FoundRestored, err = l.jobs.FoundRestored(ctx, j); err != nil {
 		return view, err
 	}

@@ -154,7 +154,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 		for _, entry := range c.recorded(audit.Filter{Actor: string(auth.Auditor)}) {
 			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded,
 				audit.RejectsDownloaded, audit.TagsRead,
-				audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
+				audit.JobLogRead, audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
 	})
 }

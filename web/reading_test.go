@@ -32,7 +32,7 @@ func (c *console) unread(content string) string {
 func TestImportShowsProgress(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		c := newConsoleThatReadsNothing(t, s)
-		b, id := c.as(auth.Operator), c.unread("user_id\nann\n")
+		b, id := c.as(auth.Admin), c.unread("user_id\nann\n")
 		page := b.get("/jobs/" + id).body
 		for _, want := range []string{"Reading file", `hx-sse:connect="/jobs/` + id + `/events?reading=1"`, "<progress",
 			`action="/jobs/` + id + `/cancel"`,

@@ -53,7 +53,7 @@ func (s *Server) listRows(v *request) error {
 		page.First = withQuery(v, "after", "")
 	}
 	view := s.view(v, "jobs")
-	view.OfApp(j.AppID)
+	view.OfJob(j, j.CreatedBy)
 	return s.page(v, http.StatusOK, view, func(view templates.View) templ.Component { return templates.Rows(view, page) })
 }
 

@@ -125,7 +125,7 @@ func (s *Server) settingsChanged(v *request, change func(*jobs.Settings)) error 
 const approvalSettingsPath = sendingPath + "/approvals"
 
 func approvalForm(v *request, set jobs.Settings) templates.ApprovalForm {
-	form := templates.ApprovalForm{Limits: map[string]string{}, Approvers: set.Approvers,
+	form := templates.ApprovalForm{Limits: map[string]string{}, Approvers: set.Approvers, Stop: set.OthersStop, Run: set.OthersRun,
 		Hours: strconv.Itoa(cmp.Or(set.ApprovalHours, jobs.DefaultHours))}
 	for _, name := range jobs.LimitNames {
 		switch n := *set.Limit(name); n {
@@ -144,6 +144,7 @@ func approvalForm(v *request, set jobs.Settings) templates.ApprovalForm {
 // typedApprovals is the form as it was typed, when it was refused.
 func typedApprovals(v *request, f *fault.Error) templates.ApprovalForm {
 	form := templates.ApprovalForm{Limits: map[string]string{}, Approvers: auth.Role(v.FormValue("approvers")),
+		Stop: v.FormValue("others_stop") != "", Run: v.FormValue("others_run") != "",
 		Hours: v.FormValue("approval_hours"), Wrong: f.Sentence}
 	for _, name := range jobs.LimitNames {
 		form.Limits[name] = v.FormValue(name)
@@ -155,6 +156,7 @@ func typedApprovals(v *request, f *fault.Error) templates.ApprovalForm {
 func (s *Server) changeApprovals(v *request) error {
 	return s.settingsChanged(v, func(to *jobs.Settings) {
 		to.Approvers, to.ApprovalHours = auth.Role(v.FormValue("approvers")), typedSetting(v.FormValue("approval_hours"))
+		to.OthersStop, to.OthersRun = v.FormValue("others_stop") != "", v.FormValue("others_run") != ""
 		for _, name := range jobs.LimitNames {
 			*to.Limit(name) = typedLimit(v.FormValue(name))
 		}

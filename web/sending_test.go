@@ -21,10 +21,10 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 		c := newConsole(t, s)
 		b := c.as(auth.Admin)
 		settings := func() jobs.Settings { return c.contents().settings }
-		require.Equal(t, jobs.Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}, settings())
+		require.Equal(t, jobs.Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000, OthersStop: true}, settings())
 		require.Equal(t, "/sending",
 			b.post("/sending", "rate", " 40 ", "failure_limit", "35", "keep_days", " 7 ", "verify_share", "12,5").location())
-		require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
+		require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000, OthersStop: true}, settings())
 		page := b.get("/sending").body
 		require.Contains(t, page, "Settings saved.")
 		require.Regexp(t, `name="rate"[^>]* value="40"`, page)
@@ -51,10 +51,10 @@ func TestAnAdminChangesHowTheAppSends(t *testing.T) {
 			require.Regexp(t, `id="snapshot"[^>]* checked`, got.body)
 			require.Regexp(t, `id="keep_days"[^>]* value="14"`, got.body)
 			require.Regexp(t, `id="verify_share"[^>]* value="0.05"`, got.body)
-			require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000}, settings())
+			require.Equal(t, jobs.Settings{Rate: 40, FailureLimit: 35, KeepDays: 7, VerifyShare: 125_000, OthersStop: true}, settings())
 		}
 		b.post("/sending", "rate", "", "failure_limit", "100", "canary", "1", "snapshot", "1", "keep_days", "3650", "verify_share", "0")
-		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650}, settings(), "empty is as configured")
+		require.Equal(t, jobs.Settings{FailureLimit: 100, Canary: true, Snapshot: true, KeepDays: 3650, OthersStop: true}, settings(), "empty is as configured")
 		require.Len(t, c.recorded(audit.Filter{Code: audit.AppChanged, Actor: "admin"}), 2)
 		require.Contains(t, b.get("/audit?code=app.changed").body,
 			"Calls per second: default, Failure limit (percent): 100, Careful start: on, Tag snapshots: on, Keep snapshots "+

@@ -101,6 +101,7 @@ var routes = []route{
 	{http.MethodPost, "/jobs/:id/first", auth.Govern, (*Server).putJobFirst},
 	{http.MethodGet, "/jobs/:id/events", auth.ReadJobs, (*Server).followJob},
 	{http.MethodGet, "/jobs/:id/rows", auth.ReadJobs, (*Server).listRows},
+	{http.MethodGet, "/jobs/:id/log", auth.ReadJobs, (*Server).showJobLog},
 	{http.MethodGet, "/jobs/:id/results.csv", auth.ReadJobs, limited((*Server).downloadResults)},
 	{http.MethodGet, "/jobs/:id/rejects.csv", auth.ReadJobs, limited((*Server).downloadRejects)},
 	{http.MethodGet, "/jobs/:id/restored.csv", auth.ReadJobs, limited((*Server).downloadRestored)},

@@ -40,6 +40,7 @@ type audience struct {
 	language *messages.Text
 	role     auth.Role
 	address  string
+	others   bool // see templates.View
 }
 
 // rendered is a part of a page, ready to send.
@@ -124,13 +125,13 @@ func (s *Server) followJob(v *request) error {
 		case view := <-views:
 			over := !view.Live() || reading && view.Job.State != jobs.Reading
 			page := s.view(v, "jobs")
-			page.OfApp(view.Job.AppID)
+			page.OfJob(view.Job, view.Owner)
 			parts := templates.Parts
 			if reading {
 				parts = templates.ReadingParts
 			}
 			if !reading || !over {
-				err = stream.send(view, audience{page.Text, page.User.Role, page.Here}, func() []templates.Part { return parts(page, view.JobView) })
+				err = stream.send(view, audience{page.Text, page.User.Role, page.Here, page.Others}, func() []templates.Part { return parts(page, view.JobView) })
 			}
 			if err == nil && over {
 				return stream.write([]byte("event: done\ndata: done\n\n"))

@@ -53,7 +53,8 @@ const (
 	UserRoleSet        Code = "user.role_set"
 	UserDisabled       Code = "user.disabled"
 	UserEnabled        Code = "user.enabled"
-	LogRead            Code = "log.read" // its page was opened
+	JobLogRead         Code = "job.log_read" // the entries of one job, also by the operator it belongs to
+	LogRead            Code = "log.read"     // its page was opened
 	LogSearched        Code = "log.searched"
 	LogExported        Code = "log.exported"
 	LogReviewed        Code = "log.reviewed" // an auditor or admin signed off all entries up to one
@@ -79,6 +80,6 @@ var Codes = []Code{
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
 	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
-	LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
+	JobLogRead, LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
 	ClockJumped, ClockConfirmed,
 }

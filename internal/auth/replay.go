@@ -35,7 +35,7 @@ var needed = map[audit.Code]Permission{
 	audit.AccountsProtected: Protect, audit.AccountUnprotected: Protect,
 	audit.UserCreated: ManageUsers, audit.UserPasswordSet: ManageUsers, audit.UserRoleSet: ManageUsers,
 	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers,
-	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.LogRead: ReadAudit, audit.LogSearched: ReadAudit,
+	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.JobLogRead: ReadJobs, audit.LogRead: ReadAudit, audit.LogSearched: ReadAudit,
 	audit.LogExported: ReadAudit, audit.LogReviewed: Review, audit.LogVerified: Review, audit.LogUnverified: Review,
 }
 

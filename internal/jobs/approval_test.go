@@ -37,6 +37,7 @@ func newPeople(t *testing.T, s *jobstest.Console) *people {
 		require.NoError(t, err)
 		*into = p.signIn(t, u, "one")
 	}
+	require.NoError(t, s.UpdateSettings(ctx, p.adam, jobstest.App.ID, func(to *jobs.Settings) { to.OthersRun = true }))
 	return p
 }
 
@@ -100,7 +101,7 @@ func last[T any](all []T, n int) []T { return all[max(0, len(all)-n):] }
 func TestManySmallJobsNeedASecondPerson(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		p := newPeople(t, s)
-		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30, DailyOperator: 50,
+		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30, OthersStop: true, OthersRun: true, DailyOperator: 50,
 			OnceAdmin: 30}))
 		require.NoError(t, p.start(p.olga, p.draft(t, p.olga, 30)))
 		require.NoError(t, p.start(p.olga, p.draft(t, p.olga, 20)))
@@ -149,7 +150,7 @@ func TestNobodyApprovesTheirOwn(t *testing.T) {
 		require.True(t, jobs.FaultOwn.Is(err), "%v", err)
 
 		// Admins alone; somebody who was disabled, or is no admin any more.
-		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, Approvers: auth.Admin}))
+		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, OthersStop: true, OthersRun: true, Approvers: auth.Admin}))
 		k := p.draft(t, p.olga, 1_200)
 		a = p.ask(t, p.olga, k)
 		_, err = s.Approve(ctx, p.omar, a.ID)
@@ -178,7 +179,7 @@ func TestWhatIsApprovedIsWhatRuns(t *testing.T) {
 		p := newPeople(t, s)
 		for name, change := range map[string]func(j jobs.Job) error{
 			"settings": func(jobs.Job) error {
-				return s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 33, KeepDays: 30})
+				return s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 33, KeepDays: 30, OthersStop: true, OthersRun: true})
 			},
 			"asker is disabled": func(jobs.Job) error { return s.Users.SetDisabled(ctx, operator, p.olga.ID, true) },
 			"cancelled":         func(j jobs.Job) error { _, err := s.Act(ctx, p.olga, j.ID, jobs.Cancel); return err },
@@ -232,7 +233,7 @@ func TestAnEmergencyStaysOnTheJob(t *testing.T) {
 func TestNobodyStartsAlone(t *testing.T) {
 	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
 		p := newPeople(t, s)
-		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, ApproveAbove: 20,
+		require.NoError(t, s.ChangeSettings(ctx, operator, jobstest.App.ID, jobs.Settings{FailureLimit: 20, KeepDays: 30, OthersStop: true, OthersRun: true, ApproveAbove: 20,
 			DailyOperator: jobs.NoLimit, DailyAdmin: jobs.NoLimit}))
 		rapid.Check(t, func(r *rapid.T) {
 			everybody := map[string]*audit.Actor{"olga": &p.olga, "omar": &p.omar, "adam": &p.adam, "audra": &p.audra}

@@ -95,7 +95,7 @@ func (s *Jobs) askFor(ctx context.Context, by audit.Actor, jobID string, r AskRe
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
 		if err == nil {
-			err = s.permitted(ctx, c, r.Action)
+			err = s.permitted(ctx, c, by, r.Action)
 		}
 		if err == nil {
 			err = s.ruleOf(ctx, by, r)(c)
@@ -187,7 +187,7 @@ func (s *Jobs) Approve(ctx context.Context, by audit.Actor, id string) (after Jo
 		}
 		c.before, c.consent, after.ID = []audit.Entry{given}, consent{by: by, request: a.ID}, c.was.ID
 		r.Start.Confirm, r.Start.Reading = c.was.Accounts, c.was.Reading
-		if err := s.permitted(ctx, c, r.Action); err != nil {
+		if err := s.permitted(ctx, c, asker, r.Action); err != nil {
 			return err
 		}
 		if r.Action == SendAgain {

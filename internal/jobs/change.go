@@ -131,7 +131,7 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	rule func(*change) error) (after Job, err error) {
 	c, err := s.begin(ctx, tx, id)
 	if err == nil {
-		err = s.permitted(ctx, c, a)
+		err = s.permitted(ctx, c, by, a)
 	}
 	if err != nil {
 		return after, err
@@ -139,16 +139,16 @@ func (s *Jobs) changeIn(ctx context.Context, tx *store.Tx, by audit.Actor, id st
 	return s.carryOut(ctx, c, by, a, rule)
 }
 
-// permitted asks whether this console and the state of the job allow an action. Whether
-// the person may do it is asked when the log says so.
-func (s *Jobs) permitted(ctx context.Context, c *change, a Action) error {
+// permitted asks whether this console, who uploaded the job and its state allow an action.
+// Whether the person's role allows it is asked when the log says so.
+func (s *Jobs) permitted(ctx context.Context, c *change, by audit.Actor, a Action) error {
 	if a != Pause && a != Cancel { // what makes fewer calls is open to every console
 		if err := s.mustServe(ctx, c.tx, c.was); err != nil {
 			return err
 		}
 	}
-	if a == SendAgain {
-		return nil
+	if err := mayActOn(ctx, c.tx, by, c.was, c.app.settings, a); err != nil || a == SendAgain {
+		return err
 	}
 	return c.may(a)
 }
@@ -233,9 +233,19 @@ func (s *Jobs) rereadIfProtected(ctx context.Context, by audit.Actor, id string,
 	if !FaultProtectedNew.Is(err) {
 		return err
 	}
-	_, failed := s.change(ctx, by, id, Reread, func(c *change) error {
-		c.details["reason"] = FaultProtectedNew.Code
-		return nil
+	failed := s.db.Tx(ctx, func(tx *store.Tx) error { // whoever it was: nobody chose anything
+		c, err := s.begin(ctx, tx, id)
+		if err == nil {
+			err = c.may(Reread)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = s.carryOut(ctx, c, by, Reread, func(c *change) error {
+			c.details["reason"] = FaultProtectedNew.Code
+			return nil
+		})
+		return err
 	})
 	return errors.Join(err, failed)
 }

@@ -53,7 +53,7 @@ func (s *Jobs) Decide(ctx context.Context, by audit.Actor, jobID string, d Decis
 	err = s.db.Tx(ctx, func(tx *store.Tx) error {
 		c, err := s.begin(ctx, tx, jobID)
 		if err == nil {
-			err = s.permitted(ctx, c, SendAgain)
+			err = s.permitted(ctx, c, by, SendAgain)
 		}
 		if err != nil {
 			return err

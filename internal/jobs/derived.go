@@ -137,7 +137,11 @@ var oneALine = accounts.Choices{Encoding: accounts.UTF8, Separator: accounts.One
 // derive makes a new job of the accounts that are chosen. Its file is on its way
 // in tempDir, "" for the system's, and called after the other job's.
 func (s *Jobs) derive(ctx context.Context, by audit.Actor, d derivation, tempDir string) (derived Job, err error) {
-	if err := s.mustServe(ctx, s.db.Reader(), d.of); err != nil {
+	err = s.mustServe(ctx, s.db.Reader(), d.of)
+	if err == nil {
+		err = mayDerive(ctx, s.db.Reader(), by, d.of) // and again when the job is stored
+	}
+	if err != nil {
 		return derived, err
 	}
 	file, err := os.CreateTemp(tempDir, "derived-*")

@@ -81,6 +81,11 @@ func (s *Jobs) insertJob(ctx context.Context, by audit.Actor, n Upload, d deriva
 	}
 	err = s.storeUpload(ctx, n.File, func(tx *store.Tx, digest string) error {
 		mapping := ""
+		if d.of.ID != "" {
+			if err = mayDerive(ctx, tx, by, d.of); err != nil {
+				return err
+			}
+		}
 		created, err = scanJob(tx.QueryRowContext(ctx, `
 			INSERT INTO jobs (id, app_id, kind, state, note, file_name, file_sha256, file_bytes, account_bytes, created_by, created_at,
 				source, policy, only_tags, checks, choices, understood_by, understood_at, snapshot)

@@ -13,7 +13,7 @@ import (
 )
 
 // defaultSettings are those of an app that nobody changed, as the schema has them.
-var defaultSettings = Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000}
+var defaultSettings = Settings{FailureLimit: 20, Canary: true, Snapshot: true, KeepDays: 30, VerifyShare: 10_000, OthersStop: true}
 
 // order is that a job was put first, or back.
 type order struct {

@@ -59,6 +59,10 @@ type Settings struct {
 	OnceAdmin     int64     `json:"once_admin,omitempty"`
 	DailyOperator int64     `json:"daily_operator,omitempty"` // in 24 hours; by default DefaultDaily
 	DailyAdmin    int64     `json:"daily_admin,omitempty"`
+
+	// What operators may do with the jobs of others, see others.go.
+	OthersStop bool `json:"others_stop"` // pause and cancel them
+	OthersRun  bool `json:"others_run"`  // everything else that operators do with jobs
 }
 
 // LimitNames are the names of the limits of the second person, in the order people see them.
@@ -74,11 +78,13 @@ func (s *Settings) Limit(name string) *int64 {
 const mostKeepDays = 3_650
 
 const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share,
-	approve_above, approve_other, approvers, approval_hours, once_operator, once_admin, daily_operator, daily_admin`
+	approve_above, approve_other, approvers, approval_hours, once_operator, once_admin, daily_operator, daily_admin,
+	others_stop = 1, others_run = 1`
 
 func (s *Settings) dest() []any {
 	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare,
-		&s.ApproveAbove, &s.ApproveOther, &s.Approvers, &s.ApprovalHours, &s.OnceOperator, &s.OnceAdmin, &s.DailyOperator, &s.DailyAdmin}
+		&s.ApproveAbove, &s.ApproveOther, &s.Approvers, &s.ApprovalHours, &s.OnceOperator, &s.OnceAdmin, &s.DailyOperator, &s.DailyAdmin,
+		&s.OthersStop, &s.OthersRun}
 }
 
 // SendStatus returns how an app sends at this moment.
@@ -213,11 +219,12 @@ func (s *Jobs) UpdateSettings(ctx context.Context, by audit.Actor, appID string,
 		err = tx.Exec(ctx, `
 			UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7,
 				approve_above = $8, approve_other = $9, approvers = $10, approval_hours = $11, once_operator = $12,
-				once_admin = $13, daily_operator = $14, daily_admin = $15
+				once_admin = $13, daily_operator = $14, daily_admin = $15,
+				others_stop = $16, others_run = $17
 			WHERE id = $1`,
 			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare),
 			to.ApproveAbove, to.ApproveOther, to.Approvers, to.ApprovalHours, to.OnceOperator, to.OnceAdmin, to.DailyOperator,
-			to.DailyAdmin)
+			to.DailyAdmin, store.Number(to.OthersStop), store.Number(to.OthersRun))
 		if err != nil {
 			return err
 		}

@@ -53,9 +53,9 @@ func TestSendingSettingsCheckedAndStored(t *testing.T) {
 		}
 		require.Equal(t, map[string]any{"app_id": app,
 			"before": as(map[string]any{"rate": 0.0, "failure_limit": 20.0, "canary": true, "snapshot": false, "keep_days": 30.0,
-				"verify_share": 0.0}),
+				"verify_share": 0.0, "others_stop": true, "others_run": false}),
 			"after": as(map[string]any{"rate": 50.0, "failure_limit": 5.0, "canary": false, "snapshot": false,
-				"keep_days": 3_650.0, "verify_share": 1e6}),
+				"keep_days": 3_650.0, "verify_share": 1e6, "others_stop": false, "others_run": false}),
 		}, entries[0].Details)
 		require.Equal(t, "Test chat (test)", entries[0].App)
 	})

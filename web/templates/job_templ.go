@@ -617,12 +617,12 @@ func jobHead(v View, j JobView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Stops() {
+		if v.Runs() || v.Stops() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 54, "<div class=\"actions\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !v.Elsewhere && j.Job.May(jobs.StartNow) {
+			if v.Runs() && j.Job.May(jobs.StartNow) {
 				templ_7745c5c3_Err = act(v, j.Job, jobs.StartNow, v.T("job.start_now"), "primary").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -634,19 +634,19 @@ func jobHead(v View, j JobView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if j.Job.May(jobs.Pause) {
+			if v.Stops() && j.Job.May(jobs.Pause) {
 				templ_7745c5c3_Err = act(v, j.Job, jobs.Pause, v.T("job.pause"), "outline").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
-			if !v.Elsewhere && j.Job.May(jobs.Resume) && j.Job.HaltCode != jobs.CodeGained {
+			if v.Runs() && j.Job.May(jobs.Resume) && j.Job.HaltCode != jobs.CodeGained {
 				templ_7745c5c3_Err = act(v, j.Job, jobs.Resume, v.T("job.resume"), "primary").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
-			if j.Job.May(jobs.Cancel) {
+			if v.Stops() && j.Job.May(jobs.Cancel) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<details class=\"ask\"><summary class=\"btn\" data-variant=\"outline\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -31,6 +31,7 @@ type View struct {
 	Asset     func(string) string // the address of a file of the console's own
 	Refresh   bool                // reload every few seconds where scripts are off
 	Elsewhere bool                // the page is of a job whose app this console does not serve
+	Others    bool                // the page is of a job of somebody else, and the person is an operator
 	SendStatus
 }
 
@@ -102,18 +103,25 @@ type User struct {
 
 // May reports whether the person may do something.
 func (v View) May(p auth.Permission) bool {
-	return v.User.Name != "" && v.User.Role.May(p) && !(v.Elsewhere && p == auth.RunJobs)
+	return v.User.Name != "" && v.User.Role.May(p)
 }
 
-// Stops reports whether the person may pause and cancel jobs, of every app.
-func (v View) Stops() bool { return v.User.Name != "" && v.User.Role.May(auth.RunJobs) }
+// Runs reports whether the person may start, continue and undo the job of the page, and
+// make others of it.
+func (v View) Runs() bool {
+	return v.May(auth.RunJobs) && !v.Elsewhere && !(v.Others && !v.Sending.OthersRun)
+}
 
-// OfApp makes the page one of an app, which its banner names. What this console does not
-// serve can be looked at, paused and cancelled.
-func (v *View) OfApp(id string) {
-	if app, known := v.Apps[id]; known && id != v.App.ID {
+// Stops reports whether the person may pause and cancel the job of the page.
+func (v View) Stops() bool { return v.May(auth.RunJobs) && !(v.Others && !v.Sending.OthersStop) }
+
+// OfJob makes the page one of a job of somebody, whose app its banner names. A job of an app that this
+// console does not serve can be looked at, paused and cancelled.
+func (v *View) OfJob(j jobs.Job, owner string) {
+	if app, known := v.Apps[j.AppID]; known && j.AppID != v.App.ID {
 		v.App, v.Elsewhere = app, true
 	}
+	v.Others = v.User.Role == auth.Operator && v.User.Name != owner
 }
 
 // Governs reports whether the person may change how the app sends.
@@ -143,6 +151,7 @@ type JobView struct {
 	Rate         float64 // calls per second, over the last few seconds
 	Reasons      []jobs.Reason
 	NeedsReview  jobs.NeedsReview // accounts in doubt that wait for a person
+	Owner        string
 	Origin       jobs.Job         // the job whose accounts these are; without id for an upload
 	Derived      []jobs.Job       // of accounts of this one
 	Report       *snapshot.Report // nil: nothing was read, or the job still runs

@@ -73,7 +73,7 @@ func RequireSums(t checker, s *Console) {
 func Free(t checker, s *Console) {
 	require.NoError(t, s.DB.Exec(ctx, `UPDATE apps SET rate_set = 0, failure_limit = 20, canary = 1, snapshot = 1,
 		keep_days = 30, verify_share = 10000`)) // as a new app has them
-	require.NoError(t, s.ChangeSettings(ctx, Operator, App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30}))
+	require.NoError(t, s.ChangeSettings(ctx, Operator, App.ID, jobs.Settings{FailureLimit: 100, KeepDays: 30, OthersStop: true, OthersRun: true}))
 }
 
 // Take takes a batch in hand, which must be there to take.
@@ -169,12 +169,13 @@ var AreUnlike = accounts.Question{Name: string(accounts.Unlike), Suggested: acco
 // does not have the file read again.
 func AsSuggested(t checker, s *Console, id string) jobs.Job {
 	t.Helper()
-	before := JobNow(t, s, id)
+	before, owner := JobNow(t, s, id), Operator
+	owner.Name = before.CreatedBy
 	for rounds := 0; len(JobNow(t, s, id).Unsure) > 0; rounds++ {
 		u, err := s.Understanding(ctx, id)
 		require.NoError(t, err)
 		require.Less(t, rounds, 10, "one question after the other: %v", u.Unsure)
-		after, err := s.Answer(ctx, Operator, id, suggested(u.Unsure[0]))
+		after, err := s.Answer(ctx, owner, id, suggested(u.Unsure[0]))
 		require.NoError(t, err)
 		require.Equal(t, []any{jobs.Draft, before.Reading}, []any{after.State, after.Reading}, "%v", u.Unsure[0])
 	}
