@@ -24,10 +24,6 @@ var faultNoOutcome = fault.Declare(fault.NotFound, "job.outcome",
 
 var resultColumns = []string{"row", "account", "outcome", "code", "message", "batch", "at"}
 
-// rejectColumns come after the user's own columns. Their names are not words for an
-// account, so a corrected file can be uploaded unchanged.
-var rejectColumns = []string{"row", "line", "kind", "reason", "repeats_row"}
-
 func (s *Server) downloadResults(v *request) error {
 	ctx, outcome := v.Request().Context(), jobs.Outcome(v.QueryParam("outcome"))
 	if outcome != "" && !slices.Contains(jobs.Outcomes, outcome) {
@@ -94,7 +90,7 @@ func (s *Server) downloadRejects(v *request) error {
 	if err != nil {
 		return err
 	}
-	if err := file.Write(append(own, rejectColumns...)); err != nil {
+	if err := file.Write(append(own, accounts.RejectColumns...)); err != nil {
 		return err
 	}
 	for reject, err := range s.Jobs.Rejects(ctx, j.ID) {

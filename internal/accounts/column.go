@@ -78,7 +78,7 @@ func (l *layout) askColumn(first sampleRow, headerCertain bool, c Choices, r rul
 	name := l.cellName(l.column)
 	if l.header != nil && headerCertain {
 		l.byName = isResults(l.header) || isMarked(name) ||
-			isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r)
+			isUnmistakable(name) && (isRejects(l.header) || !l.misplaced(used) && !l.contested(used, r))
 		if l.byName || isAccountWord(name) && !isUnmistakable(name) && !l.misplaced(used) && !l.contested(used, r) {
 			return
 		}

@@ -37,7 +37,7 @@
 //   - hidden: nobody sees it in the workbook, or a cell of it is struck out.
 //   - spared: another column says that it is not meant: no below Remove?, yes below Keep,
 //     or words such as keep and remove; or says nothing where it says so of others.
-//   - unlike: four in ten accounts of the sample are digits, or have the same letters
+//   - unlike: three in ten accounts of the sample are digits, or have the same letters
 //     before the digits, about as long as each other, or nine in ten mix both, and
 //     this one does not; or it has unusual signs, or is a word such as Total.
 //   - short_row: cells are missing that other rows fill.

@@ -42,7 +42,7 @@ func (d *doubts) middle(fields []string, value string) (repeated bool) {
 		return true
 	case filled == 1 && isUnmistakable(value):
 		return true
-	case filled > 1 && d.isOtherHeader(fields, value), filled == 1 && d.isTitle(value):
+	case filled > 1 && d.isOtherHeader(fields, value), filled == 1 && d.isTitle(value), isPart(fields, value):
 		d.changed = true
 	}
 	return false
@@ -107,6 +107,18 @@ func (d *doubts) isTitle(value string) bool {
 		(u.Like.Class == digits || u.Like.Class == prefixed) && slices.Contains(u.WithDigit, u.Column) && !isNoValue(value)
 }
 
+// isPart reports whether a row says, but for numbers, only what is to be done with those below.
+func isPart(fields []string, value string) bool {
+	isOther := func(field string) bool {
+		return trimmed(field) != value && strings.ContainsFunc(field, unicode.IsLetter)
+	}
+	if slices.ContainsFunc(fields, isOther) {
+		return false
+	}
+	words := wordsIn(value)
+	return len(words) == len(strings.Fields(value)) && wordsSay(value, words) != saysNothing
+}
+
 // reason is why a row that is an account otherwise is in doubt: the first reason
 // that no person has accepted.
 func (d *doubts) reason(row *Row, judged Reason, hidden, short bool) Reason {
@@ -116,15 +128,15 @@ func (d *doubts) reason(row *Row, judged Reason, hidden, short bool) Reason {
 		return Hidden
 	case (d.changed || d.comment) && !d.accepted[ColumnsChanged]:
 		return ColumnsChanged
-	case !d.accepted[Spared] && u.spares(row.Fields):
+	case u.MeantBy > 0 && u.spares(row.Fields) && !d.accepted[Spared]:
 		return Spared
 	case short && !d.accepted[ShortRow]:
 		return ShortRow
 	case judged == SeveralValues && !d.accepted[SeveralValues]:
 		return SeveralValues
-	case !d.accepted[Unlike] && (!u.Like.fits(value) || isOdd(value) || !hasDigit(value) && isRemark(value)):
+	case (!u.Like.fits(value) || isOdd(value) || !hasDigit(value) && isRemark(value)) && !d.accepted[Unlike]:
 		return Unlike
-	case u.Rounding && isLongNumber(value) && !d.accepted[Rounded]:
+	case u.Rounding && isLongNumber(value) && (endsInZeros(value) || isFloat(value)) && !d.accepted[Rounded]:
 		return Rounded
 	}
 	return ""

@@ -117,7 +117,7 @@ func (l *layout) isHeader(first sampleRow, c Choices, r rules) (is, certain bool
 		return c.Header == Yes, true
 	case named >= 0:
 		onItsSide := len(first.cells) > 2 && share(first.cells, hasDigit) >= 0.5 && withDigit < 0.5
-		return true, !onItsSide && !standsBelow(first, l.rows, named)
+		return !onItsSide || len(l.rows) > 0, !onItsSide && !standsBelow(first, l.rows, named)
 	case len(l.rows) == 0:
 		return word, word || digit
 	case word && withDigit > 0.5, beyondASCII(cell) && len(values)*10 >= len(l.rows)*9 && (withDigit > 0.5 || single),

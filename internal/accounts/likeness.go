@@ -34,7 +34,7 @@ func classOf(account string) string {
 
 func isMixed(account string) bool { return classOf(account) == mixed }
 
-// likenessOf finds what nearly all of the accounts share: at least four in ten are
+// likenessOf finds what nearly all of the accounts share: at least three in ten are
 // digits, or have the same letters before the digits, so that the others are another
 // list; or nine in ten, and all but one of fewer than ten, are of one class. Of fewer
 // than three, nothing.
@@ -66,7 +66,11 @@ func likenessOf(accounts []string) Likeness {
 		}
 	}
 	need := min((n*9+9)/10, n-1)
-	if most < need && (most < 3 || most*10 < n*4) {
+	begin := func(account string) bool { return strings.HasPrefix(account, best.Prefix) }
+	if best.Class == prefixed && most < need && share(accounts, begin)*float64(n) >= float64(need) { // wxid_7f, wxid_a9
+		lengths[Likeness{Class: mixed, Prefix: best.Prefix}] = lengths[Likeness{Class: mixed}]
+		best.Class = mixed
+	} else if most < need && (most < 3 || most*10 < n*3) {
 		best = Likeness{}
 		for _, class := range []string{mixed, letters} {
 			if kind := (Likeness{Class: class}); kinds[kind] >= need {
@@ -92,7 +96,14 @@ func usualLengths(all []int, counts, unordered bool) (shortest, longest int) {
 	case all[few] == all[last-few]:
 		return all[few], all[few]
 	case counts:
-		return max(all[quarter]-1, 1), all[last-quarter] + 1
+		low, high := last/2, last/2 // within the quarters, as long as no two lengths are missing
+		for low > quarter && all[low-1]+2 >= all[low] {
+			low--
+		}
+		for high < last-quarter && all[high]+2 >= all[high+1] {
+			high++
+		}
+		return max(all[low]-1, 1), all[high] + 1
 	}
 	return 0, 0
 }
@@ -105,11 +116,13 @@ func (l *Likeness) fits(account string) bool {
 	if len(account) < l.Shortest || l.Longest > 0 && len(account) > l.Longest {
 		return false
 	}
-	if l.Class == prefixed {
-		return strings.HasPrefix(account, l.Prefix) && len(account) > len(l.Prefix) &&
-			isDigit(account[len(l.Prefix)])
+	if !strings.HasPrefix(account, l.Prefix) {
+		return false
 	}
-	return classOf(account) == l.Class
+	if l.Class == prefixed {
+		return len(account) > len(l.Prefix) && isDigit(account[len(l.Prefix)]) && !strings.HasSuffix(account, "xx")
+	}
+	return classOf(account) == l.Class || len(l.Prefix) > 2 // by chance, no digit behind it
 }
 
 func beforeDigit(cell string) string {

@@ -64,6 +64,39 @@ func TestAccountsOfAnotherLengthAreInDoubt(t *testing.T) {
 	}
 }
 
+// What is behind a common beginning need not be digits.
+func TestAnotherBeginningIsInDoubt(t *testing.T) {
+	lines := []string{"user_id"}
+	for i := range 20 {
+		lines = append(lines, fmt.Sprintf("wxid_%05x", (0x1a7f3+i*104_729)%0xFFFFF))
+	}
+	asked, read := askedOf(t, strings.Join(append(lines, "order_9a1"), "\n")+"\n")
+	require.Equal(t, []string{"unlike"}, asked)
+	require.NotContains(t, read, "order_9a1")
+	require.Len(t, read, 20)
+}
+
+// Two lengths with none between them are two kinds of numbers.
+func TestLengthsFarApartAreInDoubt(t *testing.T) {
+	lines := append([]string{"user_id"}, shuffled("%d", 1001, 12)...)
+	asked, _ := askedOf(t, strings.Join(append(lines, shuffled("%d", 13800138000, 8)...), "\n")+"\n")
+	require.Equal(t, []string{"unlike"}, asked)
+}
+
+// Of numbers that a spreadsheet has cut to 15 digits, a few are enough to ask.
+func TestFewCutNumbersAreAskedAbout(t *testing.T) {
+	lines := []string{"user_id"}
+	for i := range 20 {
+		lines = append(lines, fmt.Sprintf("%d", 7300000000123456789+i*987654321))
+	}
+	asked, read := askedOf(t, strings.Join(lines, "\n")+"\n")
+	require.Empty(t, asked)
+	require.Len(t, read, 20)
+	asked, read = askedOf(t, strings.Join(append(lines, "7300000000123450000", "7300000000987650000"), "\n")+"\n")
+	require.Equal(t, []string{"rounded"}, asked)
+	require.Len(t, read, 20)
+}
+
 func TestTwoKindsOfAccountsAreAskedAbout(t *testing.T) {
 	ids, others := shuffled("im_%d", 1001, 12), shuffled("ord-%d", 900, 12)
 	for _, every := range []int{1, 2, 3, 5} {

@@ -1,6 +1,9 @@
 package accounts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // What a cell or a column's name says of the accounts of a row.
 const (
@@ -11,19 +14,23 @@ const (
 
 // removing and sparing are words of such columns, in the languages of those who write them.
 var (
-	removing = set("remove removal delete clear clean cleanup erase purge wipe untag löschen entfernen bereinigen supprimer " +
+	removing = set("remove removal delete clear clean cleanup erase purge wipe untag touch include included approve approved " +
+		"accept accepted todo löschen entfernen bereinigen supprimer " +
 		"effacer retirer eliminar borrar quitar remover apagar limpar eliminare rimuovere cancellare verwijderen wissen " +
 		"usuń usunąć удалить удалять убрать очистить видалити sil kaldır hapus xóa")
-	sparing = set("keep keeping retain preserve exclude skip ignore spare protect protected whitelist whitelisted exempt exemption " +
-		"exception " +
+	sparing = set("keep keeping retain preserve exclude excluded skip ignore spare protect protected whitelist whitelisted exempt " +
+		"exempted exemption exception hold reject rejected decline declined done processed " +
 		"behalten ausschließen garder conserver ignorer exclure conservar mantener ignorar manter mantenere escludere " +
 		"behouden houden zachować pominąć оставить сохранить исключить tut giữ")
-	removingSigns = strings.Fields("删除 清除 移除 清理 清空 去除 刪除 清掉 削除 消去 삭제 제거 해제")
-	sparingSigns  = strings.Fields("保留 排除 豁免 白名单 白名單 跳过 跳過 忽略 不删 不刪 不清 不移 不要 勿 残す 除外 유지 제외")
+	removingSigns = strings.Fields("删除 清除 移除 清理 清空 去除 刪除 清掉 削除 消去 삭제 제거 해제 同意")
+	sparingSigns  = strings.Fields("保留 排除 豁免 白名单 白名單 跳过 跳過 忽略 不删 不刪 不清 不移 不要 勿 残す 除外 유지 제외 对象外 対象外 拒绝 拒絕 驳回 已处理 已完成 完了")
 	negations     = set("not no don dont never nicht nie pas ne non niet не")
 
-	yes = set("yes y true t 1 x on ok ja j oui o si sí sim s tak da да д evet はい 예 是 对 對 要 需要 有 √ ✓ ✔ ✅ ☑")
-	no  = set("no n false f 0 off nein non não nao nie nee нет н hayır いいえ 아니요 아니오 否 不 不是 不用 不需要 无 × ✗ ✘ ❌ ☐")
+	states     = set("status action decision approval review result outcome check checked ok")
+	stateSigns = strings.Fields("状态 狀態 处理 處理 审批 審批 审核 審核 结果 結果 操作")
+
+	yes = set("yes y true t 1 x on ok ja j oui o si sí sì sim có s tak da да д evet はい 예 是 对 對 要 需要 有 対象 ○ √ ✓ ✔ ✅ ☑")
+	no  = set("no n false f 0 off nein non não nao nie nee không нет н hayır いいえ 아니요 아니오 否 不 不是 不用 不需要 无 × ✗ ✘ ❌ ☐")
 )
 
 // columnSays tells what a yes in a column of that name means. Flags of a database, such
@@ -33,11 +40,12 @@ func columnSays(name string) int {
 	if len(words) == 0 || len(name) > longestName {
 		return saysNothing
 	}
+	says := wordsSay(name, words)
 	switch words[0] {
 	case "is", "was", "has", "can", "may":
-		return saysNothing
+		return min(says, saysNothing)
 	}
-	return wordsSay(name, words)
+	return says
 }
 
 // wordsSay looks for what is to be done in words such as "do not remove".
@@ -98,49 +106,68 @@ func cellSays(cell string, column int) (says int, known bool) {
 
 // learnMeant finds the column that says of each row whether it is meant: nearly all of
 // its cells are words such as yes and no below a name such as Remove?, or words such as
-// keep and remove. A row it spares is in doubt, and so is one of which it says nothing
-// where others are meant.
+// keep and remove are among its few values. A row it spares is in doubt, and so is one of
+// which it says nothing where others are meant. Else it may be a column of states, with
+// few values that say nothing: then all rows are in doubt.
 func (u *Understanding) learnMeant(rows []sampleRow) {
+	if isResults(u.Header) {
+		return
+	}
 	for i := range u.Columns {
-		if i == u.Column || i == u.TagColumn-1 {
+		if i == u.Column || i == u.TagColumn-1 || isRejects(u.Header) && i >= u.Columns-len(RejectColumns) {
 			continue
 		}
 		name := ""
 		if i < len(u.Header) {
 			name = u.Header[i]
 		}
-		column, filled, known, meant, spared := columnSays(name), 0, 0, 0, 0
+		column, filled, known, meant := columnSays(name), 0, 0, 0
+		values := map[string]bool{}
 		for _, row := range rows {
-			if isBlank(row.cell(i)) {
+			cell := row.cell(i)
+			if len(values) <= fewValues {
+				values[cell] = true
+			}
+			if isBlank(cell) {
 				continue
 			}
 			filled++
-			switch says, is := cellSays(row.cell(i), column); {
-			case !is:
-			case says == isMeant:
-				known, meant = known+1, meant+1
-			default:
-				known, spared = known+1, spared+1
+			if says, is := cellSays(cell, column); is {
+				known++
+				if says == isMeant {
+					meant++
+				}
 			}
 		}
-		if known > 0 && known*10 >= filled*9 && (column != saysNothing || spared > 0 || filled < len(rows)) {
-			u.MeantBy, u.MeantYes, u.BlankSpared = i+1, column, meant > 0
+		few := len(values) <= fewValues && len(values) < len(rows)
+		if known > 0 && (few || known*10 >= filled*9) {
+			u.MeantBy, u.MeantYes, u.OthersSpared = i+1, column, meant > 0
 			return
 		}
+		if few && len(values) > 1 && u.MeantBy == 0 && isState(name) {
+			u.MeantBy, u.OthersSpared = i+1, true
+		}
 	}
+}
+
+const fewValues = 6
+
+// isState reports whether a column of that name may say what is to be done.
+func isState(name string) bool {
+	name = trimmed(name)
+	return name != "" && (strings.HasSuffix(name, "?") || strings.HasSuffix(name, "？") || plainWord(name) == "" ||
+		slices.ContainsFunc(wordsIn(name), func(word string) bool { return states[word] }) ||
+		slices.ContainsFunc(stateSigns, func(sign string) bool { return strings.Contains(name, sign) }))
 }
 
 // spares reports whether the row says that its account is not meant.
 func (u *Understanding) spares(fields []string) bool {
-	if u.MeantBy == 0 {
-		return false
-	}
 	says, _ := cellSays(u.meantCell(fields), u.MeantYes)
-	return says == isSpared || says == saysNothing && u.BlankSpared && isBlank(u.meantCell(fields))
+	return says == isSpared || says == saysNothing && u.OthersSpared
 }
 
 // shownInDoubt is a row in doubt as a question shows it: the account, and what spares it.
-func (u *Understanding) shownInDoubt(row Row) string {
+func (u *Understanding) shownInDoubt(row *Row) string {
 	if row.Reason != Spared {
 		return strings.Clone(row.Value)
 	}

@@ -44,6 +44,10 @@ ação|remover|manter
 Удалить|да|нет
 Действие|удалить|оставить
 не удалять||да
+approved|yes|no
+Touch?|y|n
+状态|同意|拒绝
+検討|対象|対象外
 削除|はい|いいえ
 삭제|예|아니요
 処理|削除|除外
@@ -111,9 +115,9 @@ func TestASparedRowIsFoundAnywhere(t *testing.T) {
 // Flags, states and histories say what has been, not what is to be done.
 func TestFlagsOfADatabaseSpareNobody(t *testing.T) {
 	for _, column := range []string{
-		"is_deleted|0|1", "isDelete|false|true", "enabled|true|false", "deleted_at||2026-11-02", "status|active|deleted", "vip|1|0",
-		"action|login|delete", "removed|0|1", "name|Ann|Keeper", "verified|yes|no", "can_delete|1|0", "note|removed by Ann|kept warm",
-		"No.|1|0", "marketing|no|yes", "clear_date|2026-01-01|2026-01-02", "状态|正常|已删除",
+		"is_deleted|0|1", "isDelete|false|true", "enabled|true|false", "deleted_at||2026-11-02", "vip|1|0",
+		"removed|0|1", "name|Ann|Keeper", "verified|yes|no", "can_delete|1|0", "note|removed by Ann|kept warm",
+		"No.|1|0", "marketing|no|yes", "clear_date|2026-01-01|2026-01-02",
 		"是否会员|是|否", "operation|delete|delete",
 	} {
 		words := strings.Split(column, "|")
@@ -122,5 +126,40 @@ func TestFlagsOfADatabaseSpareNobody(t *testing.T) {
 			content += account + "," + words[1+n%2] + "\n"
 		}
 		require.Zero(t, specimen{content: content}.read(t, Choices{Column: 1}).aside()[Spared], column)
+	}
+}
+
+// Columns of states may say it in words that nobody foresaw: then every row is asked about.
+func TestAColumnOfStatesIsAskedAbout(t *testing.T) {
+	for _, column := range []string{
+		"status|active|deleted", "状态|正常|已注销", "Review result|fine|wait", "处理结果|好|再议", "审核|A|B", "Go?|a|b",
+	} {
+		words := strings.Split(column, "|")
+		content := "user_id," + words[0] + "\n"
+		for n, account := range im(1001, 1020) {
+			content += account + "," + words[1+n%2] + "\n"
+		}
+		found := specimen{content: content}.read(t, Choices{Column: 1, Header: Yes})
+		require.Equal(t, map[Reason]int{Spared: 20}, found.aside(), column)
+	}
+}
+
+// Among the values of a column are words that decide, and others: those are asked about.
+func TestWordsAmongOthersDecide(t *testing.T) {
+	content := "user_id,action\n"
+	for n, account := range im(1001, 1020) {
+		content += account + "," + []string{"remove", "ask Ann", "keep"}[n%3] + "\n"
+	}
+	found := specimen{content: content}.read(t, Choices{})
+	require.Len(t, found.accepted(), 7)
+	require.Equal(t, map[Reason]int{Spared: 13}, found.aside())
+}
+
+// A line that says only what is to be done with those below begins another part.
+func TestALineThatDecidesBeginsAPart(t *testing.T) {
+	for _, line := range []string{"keep", "Do not remove", "保留", "exclude"} {
+		content := "user_id\n" + strings.Join(im(1001, 1020), "\n") + "\n" + line + "\n" + strings.Join(im(2001, 2003), "\n") + "\n"
+		found := specimen{content: content}.read(t, Choices{})
+		require.Equal(t, im(1001, 1020), found.accepted(), line)
 	}
 }

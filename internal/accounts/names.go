@@ -134,6 +134,16 @@ func isResults(header []string) bool {
 	return len(header) >= len(resultColumns) && slices.Equal(header[:len(resultColumns)], resultColumns)
 }
 
+// RejectColumns come after the user's own columns in a file of rows set aside. When it
+// comes back, they say nothing of its accounts.
+var RejectColumns = strings.Fields("row line kind reason repeats_row")
+
+// isRejects reports whether a header is that of a file of rows set aside.
+func isRejects(header []string) bool {
+	own := len(header) - len(RejectColumns)
+	return own > 0 && slices.Equal(header[own:], RejectColumns)
+}
+
 // namedColumn is the first column that a header names unmistakably; -1 when there is none.
 func namedColumn(header []string) int {
 	if isResults(header) {

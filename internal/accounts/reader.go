@@ -20,12 +20,13 @@ type Options struct {
 // one goroutine.
 type Reader struct {
 	file          *file
-	rows          interface{ next() (Row, error) }
+	rows          interface{ next(*Row) error }
 	closer        io.Closer
 	understanding Understanding
 	answers       map[Reason]string    // of a person, about rows in doubt
 	inDoubt       map[Reason]*Question // rows set aside that no person has decided on; nil: nobody is asked
-	first         *Row
+	row           Row
+	ahead         bool  // row is read and not returned yet
 	err           error // it does not go away
 }
 
@@ -64,15 +65,14 @@ func (f *file) reader(o Options, limit int) (_ *Reader, err error) {
 	if err := rd.begin(limit); err != nil {
 		return nil, err
 	}
-	first, err := rd.read()
-	if err != nil {
+	if err := rd.read(); err != nil {
 		rd.closer.Close()
 		if err == io.EOF {
 			return nil, FaultEmpty.With()
 		}
 		return nil, err
 	}
-	rd.first = &first
+	rd.ahead = true
 	return rd, nil
 }
 
@@ -112,23 +112,21 @@ func (r *Reader) Unsure() []Question { return r.understanding.Unsure }
 // Next returns the next row, io.EOF after the last one. A fault says that the
 // rest of the file cannot be read; any other error is that of the file.
 func (r *Reader) Next() (Row, error) {
-	if r.first != nil {
-		row := *r.first
-		r.first = nil
-		return row, nil
+	if !r.ahead && r.err == nil {
+		r.err = r.read()
 	}
+	r.ahead = false
 	if r.err != nil {
 		return Row{}, r.err
 	}
-	row, err := r.read()
-	r.err = err
-	return row, err
+	return r.row, nil
 }
 
 // read takes note of rows in doubt, and asks about them in the end.
-func (r *Reader) read() (Row, error) {
-	row, err := r.rows.next()
-	for u := &r.understanding; err == nil && r.inDoubt != nil && row.Sheet != u.SheetOf(row.Number); {
+func (r *Reader) read() error {
+	row := &r.row
+	err := r.rows.next(row)
+	for u := &r.understanding; err == nil && r.inDoubt != nil && row.Sheet != "" && row.Sheet != u.SheetOf(row.Number); {
 		u.Begins = append(u.Begins, row.Number)
 	}
 	switch {
@@ -152,7 +150,7 @@ func (r *Reader) read() (Row, error) {
 			q.Choices[0].First = append(q.Choices[0].First, r.understanding.shownInDoubt(row))
 		}
 	}
-	return row, err
+	return err
 }
 
 // Read is how much of the file has been read, in thousandths.

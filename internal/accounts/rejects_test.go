@@ -33,7 +33,7 @@ func rejectsOf(t require.TestingT, u Understanding, rows []Row) (file string, wr
 	}
 	var out bytes.Buffer
 	w := NewWriter(&out)
-	require.NoError(t, w.Write(append(copied(header), "row", "line", "kind", "reason", "repeats_row")))
+	require.NoError(t, w.Write(append(copied(header), RejectColumns...)))
 	for _, row := range rows {
 		if row.Reason == "" {
 			continue

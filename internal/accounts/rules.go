@@ -89,7 +89,12 @@ type rules struct {
 var anyRules = rules{limit: math.MaxInt}
 
 // trimmed is a cell without the spaces and tabs around it.
-func trimmed(cell string) string { return strings.Trim(cell, " \t") }
+func trimmed(cell string) string {
+	if n := len(cell); n == 0 || cell[0] > ' ' && cell[n-1] > ' ' { // nearly all
+		return cell
+	}
+	return strings.Trim(cell, " \t")
+}
 
 // isIndented: spaces before a cell of a text tell of a separator too many, as in
 // Lee, Ann: but not where the header has one as well.
@@ -100,48 +105,84 @@ func isIndented(header []string, column int) bool {
 // separating are signs that may stand between two accounts.
 const separating = " ,;|:~=^&#/\\+"
 
+// What the characters of a value are, as bits.
+const (
+	aDigit uint8 = 1 << iota
+	aLetter
+	anX
+	underscore
+	dash
+	aSeparator
+	otherSign
+	noASCII
+)
+
+var signs = func() (kind [256]uint8) {
+	for c := range kind {
+		switch b := byte(c); {
+		case isDigit(b):
+			kind[c] = aDigit
+		case b|0x20 == 'x':
+			kind[c] = aLetter | anX
+		case isLetterOrDigit(b):
+			kind[c] = aLetter
+		case b == '_':
+			kind[c] = underscore
+		case b == '-':
+			kind[c] = dash
+		case b < 0x20 || b > 0x7E:
+			kind[c] = noASCII
+		case strings.IndexByte(separating, b) >= 0:
+			kind[c] = aSeparator
+		default:
+			kind[c] = otherSign
+		}
+	}
+	return kind
+}()
+
+// signsIn are the bits of all characters of a value.
+func signsIn(value string) (all uint8) {
+	for i := range len(value) {
+		all |= signs[value[i]]
+	}
+	return all
+}
+
 // judge tells why a value cannot be an account, or with SeveralValues that it may
 // be more than one; "" when it can.
 func (r rules) judge(value string) Reason {
 	if isBlank(value) {
 		return Empty
 	}
-	several, plain, alnum, crosses := false, true, false, 0
-	for i := range len(value) {
-		switch b := value[i]; {
-		case isLetterOrDigit(b):
-			if alnum = true; b|0x20 == 'x' {
-				crosses++
-			}
-		case b == '_':
-		case b < 0x20 || b > 0x7E:
-			return BadCharacter
-		default:
-			plain = false
-			several = several || strings.IndexByte(separating, b) >= 0 && !(b == '+' && i == 0)
-		}
-	}
+	all := signsIn(value)
+	plain := all&(dash|aSeparator|otherSign) == 0
 	switch {
+	case all&noASCII != 0:
+		return BadCharacter
 	case len(value) > r.limit:
 		return TooLong
-	case isNoValue(value), !alnum:
+	case all&(aDigit|aLetter) == 0, (all&aDigit == 0 || !plain) && isNoValue(value):
 		if value[0] == '#' {
 			return Formula
 		}
 		return NoValue
-	case (crosses > 1 || !plain) && masked.MatchString(value):
+	case (all&anX != 0 && hasCrosses(value) || !plain) && masked.MatchString(value):
 		return Masked
-	case plain && (len(value) > len("false") || isNumber(value)):
+	case plain && (len(value) > len("false") || all&aLetter == 0):
 		return ""
 	}
 	if reason := remarked(value); reason != "" {
 		return reason
 	}
-	if several && !r.wholeLine {
+	isPhone := value[0] == '+' && isNumber(value[1:])
+	if (all&aSeparator != 0 && !isPhone || all&dash != 0 && strings.Contains(value, "--")) && !r.wholeLine {
 		return SeveralValues
 	}
 	return ""
 }
+
+func hasCrosses(value string) bool { return strings.Contains(strings.ToLower(value), "xx") }
 
 // remarked tells that a value is what people or spreadsheets made of an account.
 func remarked(value string) Reason {
@@ -236,10 +277,14 @@ func original(cell string) string {
 }
 
 // isOdd reports whether an account has a sign that may be no part of it: one other
-// than _ - . @, or one of these at an end where it is no letter.
+// than _ - . @, one of these at an end where it is no letter, or a point in a number.
 func isOdd(account string) bool {
 	last := len(account) - 1
-	if strings.IndexByte("-.@", account[0]) >= 0 || strings.IndexByte("-.@", account[last]) >= 0 {
+	if !isUnusual(account) {
+		return account[0] == '-' || account[last] == '-'
+	}
+	if strings.IndexByte("-.@", account[0]) >= 0 || strings.IndexByte("-.@", account[last]) >= 0 ||
+		isDigit(account[last]) && strings.IndexByte(account, '.') > 0 && strings.Trim(account, "0123456789.") == "" {
 		return true
 	}
 	for i := range len(account) {
@@ -252,11 +297,4 @@ func isOdd(account string) bool {
 
 // isUnusual reports whether an account holds a character beyond those that all
 // of Tencent's pages allow.
-func isUnusual(account string) bool {
-	for i := range len(account) {
-		if c := account[i]; !isLetterOrDigit(c) && c != '_' && c != '-' {
-			return true
-		}
-	}
-	return false
-}
+func isUnusual(account string) bool { return signsIn(account)&(aSeparator|otherSign) != 0 }

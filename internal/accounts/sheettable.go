@@ -44,18 +44,18 @@ func (t *sheetTable) open() error {
 
 func (t *sheetTable) Close() error { return t.rows.Close() }
 
-func (t *sheetTable) next() (Row, error) {
+func (t *sheetTable) next(row *Row) error {
 	for {
 		found, err := t.rows.Next()
 		if err == io.EOF && len(t.further) > 0 {
 			t.rows.Close()
 			if err := t.open(); err != nil {
-				return Row{}, err
+				return err
 			}
 			t.first, t.doubts.changed = false, false
 			continue
 		} else if err != nil {
-			return Row{}, err
+			return err
 		}
 		if t.first && found.Line < t.understanding.FirstLine {
 			continue
@@ -65,7 +65,8 @@ func (t *sheetTable) next() (Row, error) {
 			continue
 		}
 		t.number++
-		return t.row(found), nil
+		*row = t.row(found)
+		return nil
 	}
 }
 

@@ -48,19 +48,19 @@ func (t *textTable) begin() error {
 // reasons are those of records that cannot be split.
 var reasons = map[text.Problem]Reason{text.StrayQuote: StrayQuote, text.OpenQuote: OpenQuote, text.TooLong: RowTooLong}
 
-func (t *textTable) next() (Row, error) {
+func (t *textTable) next(row *Row) error {
 	record, err := t.records.Next()
 	if err != nil {
-		return Row{}, err
+		return err
 	}
 	t.number++
-	row := Row{Number: t.number, Line: record.Line}
+	*row = Row{Number: t.number, Line: record.Line}
 	if record.Problem != 0 {
 		row.setAside(reasons[record.Problem], record.First)
 	} else {
-		t.judge(&row, record)
+		t.judge(row, record)
 	}
-	return row, nil
+	return nil
 }
 
 // judge decides on a row that could be split.

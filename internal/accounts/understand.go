@@ -165,8 +165,12 @@ func (u *Understanding) take(found layout, c Choices, r rules) error {
 	u.Separator, u.Quote = found.separator, found.quote
 	u.FirstLine, u.Unsure, u.ByName = found.line, found.unsure, found.byName
 	u.Column, u.Columns = found.column, found.columns
+	own := found.columns
+	if isRejects(found.header) {
+		own -= len(RejectColumns)
+	}
 	switch {
-	case found.columns > MaxColumns:
+	case own > MaxColumns:
 		return FaultColumns.With(found.columns, MaxColumns)
 	case u.Column >= u.Columns || u.Column < 0:
 		return FaultColumn.With(u.Column+1, u.Columns)
@@ -194,7 +198,8 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 	accounts := accountsIn(rows, u.Column, r)
 	u.Like = likenessOf(accounts)
 	long := slices.DeleteFunc(slices.Clone(accounts), func(account string) bool { return !isLongNumber(account) })
-	u.Rounding = share(long, endsInZeros) > 0.5 || share(long, isFloat) >= 0.9
+	u.Rounding = share(long, endsInZeros) > 0.5 || share(long, isFloat) >= 0.9 ||
+		len(long) > 1 && share(long, isCut) > max(0.02, 1/float64(len(long)))
 	u.Required = max(u.Column+1, u.TagColumn)
 	if !slices.ContainsFunc(rows, func(row sampleRow) bool { return !row.broken }) { // nothing is known
 		u.Required = u.Columns
@@ -230,6 +235,9 @@ func (u *Understanding) learn(rows []sampleRow, r rules) {
 
 // isLongNumber: a number with more digits than spreadsheets and JavaScript keep.
 func isLongNumber(account string) bool { return len(account) >= 16 && isNumber(account) }
+
+// isCut: spreadsheets keep 15 digits; by chance, one number of a hundred has no more.
+func isCut(account string) bool { return len(account) > 17 && strings.Trim(account[15:], "0") == "" }
 
 func endsInZeros(account string) bool { return strings.HasSuffix(account, "00") }
 

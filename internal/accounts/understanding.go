@@ -112,9 +112,9 @@ type Understanding struct {
 	Rounding  bool     `json:"rounding,omitempty"`   // most long numbers end in zeros
 	WithDigit []int    `json:"with_digit,omitempty"` // the columns that have a digit in nearly every row
 
-	MeantBy     int  `json:"meant_by,omitempty"`     // the column that says which rows are meant, from 1; 0: none
-	MeantYes    int  `json:"meant_yes,omitempty"`    // what a yes there says
-	BlankSpared bool `json:"blank_spared,omitempty"` // a blank cell there says that the row is not meant
+	MeantBy      int  `json:"meant_by,omitempty"`      // the column that says which rows are meant, from 1; 0: none
+	MeantYes     int  `json:"meant_yes,omitempty"`     // what a yes there says
+	OthersSpared bool `json:"others_spared,omitempty"` // a cell there that says nothing says that the row is not meant
 
 	Accepted []Reason   `json:"accepted,omitempty"` // rows in doubt for these reasons are read
 	Unsure   []Question `json:"unsure,omitempty"`   // not answered yet
