@@ -57,7 +57,7 @@ func TestAJobOfWhoMayNotStartIsHeld(t *testing.T) {
 		require.Equal(c, "olga", c.job(scheduled).HaltInfo)
 		require.Equal(c, "boss", c.job(started).HaltInfo)
 
-		resumer := c.user("rita", auth.Operator)
+		resumer := c.user("rita", auth.Admin)
 		_, err = c.Act(c.Context(), resumer, scheduled.ID, jobs.Resume)
 		require.NoError(c, err)
 		c.ends(scheduled, jobs.Counts{jobs.Cleared: 300})
@@ -92,7 +92,7 @@ func TestARestoredJobOfWhoMayNotStartIsHeld(t *testing.T) {
 		require.Zero(c, held.Calls)
 		require.Equal(c, int64(300), held.Counts[jobs.InDoubt])
 
-		_, err = c.Act(c.Context(), c.user("rita", auth.Operator), j.ID, jobs.Resume)
+		_, err = c.Act(c.Context(), c.user("rita", auth.Admin), j.ID, jobs.Resume)
 		require.NoError(c, err)
 		c.ends(j, jobs.Counts{jobs.Cleared: 300})
 	})
