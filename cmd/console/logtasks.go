@@ -67,14 +67,13 @@ func (c *serveCommand) openLogTasks(ctx context.Context, r *components, witness 
 	return tasks, tasks.holdRestored(ctx)
 }
 
-// resume reads which checkpoints and marks a file already has.
+// resume reads which checkpoints and marks a destination already has.
 func (k *logTasks) resume(ctx context.Context, d *destination) (err error) {
-	if d.file == "" {
-		return nil
-	}
 	var mark audit.Mark
-	if d.sent, mark, err = k.audit.PublishedIn(ctx, d.file); err != nil {
-		return faultCheckpointFile.Because(err, d.file)
+	if d.file != "" {
+		if d.sent, mark, err = k.audit.PublishedIn(ctx, d.file); err != nil {
+			return faultCheckpointFile.Because(err, d.file)
+		}
 	}
 	if d.sent == 0 { // an earlier part of the file may have been put elsewhere
 		d.sent, err = k.audit.PublishedUpTo(ctx, d.name)

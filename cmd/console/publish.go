@@ -29,7 +29,7 @@ type destination struct {
 	file     string // its path, when it is a file
 	marked   int64  // the count of sends that was published last
 	markedAt time.Time
-	sent     int64 // up to which checkpoint the file has them: consoles that share a database each have a file of their own
+	sent     int64 // up to which checkpoint it has them from this console. The database is asked only at the start: it can be changed
 }
 
 // destinations reads the settings. The audit page shows the names.
@@ -145,16 +145,10 @@ func toSyslog(ctx context.Context, network, address, note string) error {
 // refusedWithin is how long a machine may take to say that nobody listens on a UDP port.
 const refusedWithin = 300 * time.Millisecond
 
-// publish sends new checkpoints to a destination.
+// publish sends new checkpoints to a destination, each once while the console runs.
 func publish(ctx context.Context, log *audit.Log, d *destination) error {
 	for {
-		after, err := d.sent, error(nil)
-		if d.file == "" {
-			after, err = log.PublishedUpTo(ctx, d.name)
-		}
-		if err != nil {
-			return err
-		}
+		after := d.sent
 		due, err := log.CheckpointsAfter(ctx, after, 100)
 		if err != nil || len(due) == 0 {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"io"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
+	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 )
 
@@ -211,4 +213,41 @@ func notesIn(t *testing.T, file string) (notes []string) {
 		notes = append(notes, note)
 	}
 	return notes
+}
+
+// Somebody with the database says again and again that nothing, or everything, was sent.
+func TestADestinationIsNotStarvedByTheDatabase(t *testing.T) {
+	for name, size := range map[string]string{"nothing was sent": "0", "everything was sent": "(SELECT seq FROM audit_head)"} {
+		t.Run(name, func(t *testing.T) {
+			jobstest.Each(t, func(t *testing.T, c *jobstest.Console) {
+				jobstest.Sign(t, c, [32]byte{7})
+				claim := func() {
+					require.NoError(t, c.DB.Exec(t.Context(), `UPDATE publications SET size = `+size))
+				}
+				var sizes []int64
+				d := &destination{name: "webhook", send: func(_ context.Context, note string) error {
+					checkpoint, err := audit.OpenCheckpoint(note, "")
+					sizes = append(sizes, checkpoint.Size)
+					require.Less(t, len(sizes), 200, "it is sent to without end")
+					claim()
+					return err
+				}}
+				last := int64(0)
+				for range 3 {
+					for range 50 {
+						require.NoError(t, c.Audit.Record(t.Context(), audit.Entry{Code: audit.LogRead, Actor: audit.System}))
+						require.NoError(t, c.Audit.Checkpoint(t.Context()))
+					}
+					newest, err := c.Audit.LastCheckpoint(t.Context(), 0)
+					require.NoError(t, err)
+					last = newest.Size
+					claim()
+					require.NoError(t, publish(t.Context(), c.Audit, d))
+				}
+				require.Equal(t, last, sizes[len(sizes)-1])
+				require.True(t, slices.IsSorted(sizes))
+				require.Len(t, slices.Compact(sizes), 150, "each was sent once")
+			})
+		})
+	}
 }

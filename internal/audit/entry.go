@@ -41,6 +41,11 @@ const (
 	ByCommandLine = "command_line"
 )
 
+// OwnNames are what the console itself is called in the log and beside it, in lower case.
+// No user has such a name, so that nobody passes for the console.
+var OwnNames = []string{System.Name, CommandLine, "command-line", "commandline", "console", "tagsweep",
+	"unknown"}
+
 // Entry is one line of the log.
 type Entry struct {
 	Seq     int64          `json:"seq"` // from 1, without gaps

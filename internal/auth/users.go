@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tagsweep/internal/audit"
@@ -57,13 +58,13 @@ func New(db *store.DB, log *audit.Log) *Users {
 	return us
 }
 
-// Create adds a user with a unique name; upper and lower case count as the same. The name
-// of the console in the log is taken.
+// Create adds a user with a unique name; upper and lower case count as the same. The names
+// that the console itself writes in the log are taken.
 func (us *Users) Create(ctx context.Context, by audit.Actor, name string, role Role, passwordHash string) (User, error) {
 	if !ValidName(name) {
 		return User{}, FaultUserName.With()
 	}
-	if foldName(name) == audit.System.Name { // the log names the console so
+	if slices.Contains(audit.OwnNames, foldName(name)) {
 		return User{}, FaultUserTaken.With(name)
 	}
 	if !role.Valid() {

@@ -37,6 +37,10 @@ func TestUserNamesAreUniqueAndPlain(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ann", found.Name)
 		}
+		for _, own := range append(audit.OwnNames, "System", "Command_Line", "CONSOLE") {
+			_, err = s.Users.Create(ctx, operator, own, auth.Operator, "hash")
+			require.True(t, auth.FaultUserTaken.Is(err), "nobody passes for the console as %s: %v", own, err)
+		}
 		for _, name := range []string{"", "a b", "<b>", string(make([]byte, 65))} {
 			_, err = s.Users.Create(ctx, operator, name, auth.Operator, "hash")
 			require.True(t, auth.FaultUserName.Is(err), "%q: %v", name, err)
