@@ -138,3 +138,19 @@ func TestExportHeaderNamesAccountColumn(t *testing.T) {
 		}
 	}
 }
+
+// Numbers below user_id may be those of a database: the logins beside them are the accounts.
+func TestALoginBesideAUserIDIsAskedAbout(t *testing.T) {
+	for _, header := range []string{"user_id,login", "user_id,tim_name", "user_id,IM login"} {
+		asked, _ := askedOf(t, rowsOf(header, "7{n}1022,{}", "\n", strings.Fields("alice bruno carla dmitri elena farid hugo")))
+		require.Contains(t, asked, AskColumn, header)
+	}
+}
+
+// Below a name stand no numbers.
+func TestNamesAndAccountsInEachOthersPlaceAreAskedAbout(t *testing.T) {
+	for _, ids := range [][]string{im(1001, 1012), span("%d", 83120455, 83120466)} {
+		asked, _ := askedOf(t, rowsOf("user_id,name", "{name},{}", "\n", ids))
+		require.Equal(t, []string{AskColumn}, asked)
+	}
+}

@@ -155,9 +155,10 @@ func (l *layout) contested(used []int, r rules) bool {
 		}
 		values := l.plainIn(i, mine, r)
 		isWord := isAccountWord(name) && (!named || wordOf(name) != "id" && share(values, isID) >= 0.5) ||
-			slices.Contains(wordsIn(name), "account")
+			slices.ContainsFunc(wordsIn(name), func(word string) bool { return ofAccounts[word] })
 		return len(values) > 0 && (isWord || likeThem(values, mine) || isDistinct(values) &&
-			(share(values, isMixed) >= 0.5 || !certain && !personNames[wordOf(name)]))
+			(share(values, hasDigit) >= 0.5 && (personNames[wordOf(name)] || share(values, isMixed) >= 0.5) ||
+				!certain && !personNames[wordOf(name)]))
 	})
 }
 

@@ -36,7 +36,9 @@
 //
 //   - hidden: nobody sees it in the workbook, or a cell of it is struck out.
 //   - spared: another column says that it is not meant: no below Remove?, yes below Keep,
-//     or words such as keep and remove; or says nothing where it says so of others.
+//     or words such as keep and remove; or says nothing where it says so of others. So
+//     are all rows where two columns say it, or one such as Status or of yes and no,
+//     below a name that is no attribute's, may say it.
 //   - unlike: three in ten accounts of the sample are digits, or have the same letters
 //     before the digits, about as long as each other, or nine in ten mix both, and
 //     this one does not; or it has unusual signs, or is a word such as Total.

@@ -138,3 +138,12 @@ func TestTabBeforeANumberIsNoPartOfIt(t *testing.T) {
 	require.Empty(t, asked)
 	require.Equal(t, []string{"100200300400500601", "100200300400500623", "100200300400500645"}, read)
 }
+
+// Some words stand for nobody, also among accounts that are words.
+func TestWordsForNobodyAreInDoubt(t *testing.T) {
+	for _, word := range []string{"ditto", "pending", "deleted", "guest", "anonymous", "xxx"} {
+		asked, read := askedOf(t, "user_id\n"+strings.Join(mixedNames, "\n")+"\n"+word+"\n")
+		require.Equal(t, []string{"unlike"}, asked, word)
+		require.Equal(t, mixedNames, read, word)
+	}
+}

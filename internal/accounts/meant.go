@@ -10,6 +10,7 @@ const (
 	saysNothing = 0
 	isMeant     = 1  // they are to go
 	isSpared    = -1 // they are to stay
+	isUnclear   = 2  // only of columns: a person must look
 )
 
 // removing and sparing are words of such columns, in the languages of those who write them.
@@ -19,7 +20,7 @@ var (
 		"effacer retirer eliminar borrar quitar remover apagar limpar eliminare rimuovere cancellare verwijderen wissen " +
 		"usuń usunąć удалить удалять убрать очистить видалити sil kaldır hapus xóa")
 	sparing = set("keep keeping retain preserve exclude excluded skip ignore spare protect protected whitelist whitelisted exempt " +
-		"exempted exemption exception hold reject rejected decline declined done processed " +
+		"exempted exemption exclusion exception hold reject rejected decline declined done processed " +
 		"behalten ausschließen garder conserver ignorer exclure conservar mantener ignorar manter mantenere escludere " +
 		"behouden houden zachować pominąć оставить сохранить исключить tut giữ")
 	removingSigns = strings.Fields("删除 清除 移除 清理 清空 去除 刪除 清掉 削除 消去 삭제 제거 해제 同意")
@@ -27,10 +28,16 @@ var (
 	negations     = set("not no don dont never nicht nie pas ne non niet не")
 
 	states     = set("status action decision approval review result outcome check checked ok")
-	stateSigns = strings.Fields("状态 狀態 处理 處理 审批 審批 审核 審核 结果 結果 操作")
+	asserted   = set("true t false f 0 1") // as programs write yes and no, of anything
+	attributes = set("verified confirmed enabled active subscribed subscriber newsletter marketing consent locked banned admin vip " +
+		"member premium paid mfa otp phone email mobile student")
+	stateSigns     = strings.Fields("状态 狀態 处理 處理 审批 審批 审核 審核 结果 結果 操作")
+	attributeSigns = strings.Fields("会员 會員 认证 認證 实名 启用 在线 激活 订阅 绑定 验证 驗證 冻结 登录")
 
-	yes = set("yes y true t 1 x on ok ja j oui o si sí sì sim có s tak da да д evet はい 예 是 对 對 要 需要 有 対象 ○ √ ✓ ✔ ✅ ☑")
-	no  = set("no n false f 0 off nein non não nao nie nee không нет н hayır いいえ 아니요 아니오 否 不 不是 不用 不需要 无 × ✗ ✘ ❌ ☐")
+	yes = set("yes y true t 1 x on ok ja j oui o si sí sì sim có s tak da да д evet igen ano áno kyllä ναι ya " +
+		"نعم כן हाँ ใช่ はい 예 是 对 對 要 需要 有 対象 ○ √ ✓ ✔ ✅ ☑")
+	no = set("no n false f 0 off nein non não nao nie nee không нет н hayır nem nej nei ne ei όχι tidak nu не لا לא नहीं ไม่ ไม่ใช่ " +
+		"いいえ 아니요 아니오 否 不 不是 不用 不需要 无 × ✗ ✘ ❌ ☐")
 )
 
 // columnSays tells what a yes in a column of that name means. Flags of a database, such
@@ -107,12 +114,13 @@ func cellSays(cell string, column int) (says int, known bool) {
 // learnMeant finds the column that says of each row whether it is meant: nearly all of
 // its cells are words such as yes and no below a name such as Remove?, or words such as
 // keep and remove are among its few values. A row it spares is in doubt, and so is one of
-// which it says nothing where others are meant. Else it may be a column of states, with
-// few values that say nothing: then all rows are in doubt.
+// which it says nothing where others are meant. Else it may be a column of states: then
+// all rows are in doubt, and so they are where several columns say something.
 func (u *Understanding) learnMeant(rows []sampleRow) {
 	if isResults(u.Header) {
 		return
 	}
+	state := 0
 	for i := range u.Columns {
 		if i == u.Column || i == u.TagColumn-1 || isRejects(u.Header) && i >= u.Columns-len(RejectColumns) {
 			continue
@@ -121,33 +129,76 @@ func (u *Understanding) learnMeant(rows []sampleRow) {
 		if i < len(u.Header) {
 			name = u.Header[i]
 		}
-		column, filled, known, meant := columnSays(name), 0, 0, 0
-		values := map[string]bool{}
-		for _, row := range rows {
-			cell := row.cell(i)
-			if len(values) <= fewValues {
-				values[cell] = true
+		c := cellsMeant(rows, i, columnSays(name))
+		switch {
+		case c.known > 0 && (c.few || c.known*10 >= c.filled*9):
+			if u.MeantBy > 0 || c.crossed {
+				c.column = isUnclear
 			}
-			if isBlank(cell) {
-				continue
+			if u.MeantBy == 0 {
+				u.MeantBy = i + 1
 			}
-			filled++
-			if says, is := cellSays(cell, column); is {
-				known++
-				if says == isMeant {
-					meant++
-				}
-			}
-		}
-		few := len(values) <= fewValues && len(values) < len(rows)
-		if known > 0 && (few || known*10 >= filled*9) {
-			u.MeantBy, u.MeantYes, u.OthersSpared = i+1, column, meant > 0
-			return
-		}
-		if few && len(values) > 1 && u.MeantBy == 0 && isState(name) {
-			u.MeantBy, u.OthersSpared = i+1, true
+			u.MeantYes, u.OthersSpared = c.column, c.meant > 0
+		case state == 0 && c.isState(name, len(rows)):
+			state = i + 1
 		}
 	}
+	if u.MeantBy == 0 && state > 0 {
+		u.MeantBy, u.MeantYes = state, isUnclear
+	}
+}
+
+// meantCells is what the cells of a column say.
+type meantCells struct {
+	column               int // what its name says
+	filled, known, meant int
+	yes, no              int             // in the words of people
+	values               map[string]bool // in lower case; one more than fewValues of them, if there are more
+	few, crossed         bool
+}
+
+func cellsMeant(rows []sampleRow, column, says int) meantCells {
+	c := meantCells{column: says, values: map[string]bool{}}
+	for _, row := range rows {
+		cell := strings.ToLower(trimmed(row.cell(column)))
+		if len(c.values) <= fewValues {
+			c.values[cell] = true
+		}
+		if isBlank(cell) {
+			continue
+		}
+		c.filled++
+		if says, is := cellSays(cell, c.column); is {
+			c.known++
+			if says == isMeant {
+				c.meant++
+			}
+		}
+		switch {
+		case asserted[cell]:
+		case yes[cell]:
+			c.yes++
+		case no[cell]:
+			c.no++
+		}
+	}
+	c.few = len(c.values) <= fewValues && len(c.values) < len(rows)
+	c.crossed = c.values["x"] && (c.values["o"] || c.values["○"]) // is no mark, but a no
+	return c
+}
+
+// isState reports whether a column may say in words of its own what is to be done: its
+// name says so, or people have answered something there by yes and no that is no attribute.
+func (c meantCells) isState(name string, rows int) bool {
+	few := c.few && len(c.values) > 1
+	switch {
+	case few && isState(name):
+		return true
+	case c.column != saysNothing:
+		return (few || c.filled > 0 && c.filled < rows) && (c.column == isSpared || !namesOther(name))
+	}
+	answered := min(c.yes, max(c.no, rows-c.filled)) // blank is no, too
+	return few && answered >= 3 && (c.yes+c.no)*10 >= c.filled*9 && !isAttribute(name)
 }
 
 const fewValues = 6
@@ -160,8 +211,17 @@ func isState(name string) bool {
 		slices.ContainsFunc(stateSigns, func(sign string) bool { return strings.Contains(name, sign) }))
 }
 
+// isAttribute reports whether a column of that name says something of a person.
+func isAttribute(name string) bool {
+	return slices.ContainsFunc(wordsIn(name), func(word string) bool { return attributes[word] }) ||
+		slices.ContainsFunc(attributeSigns, func(sign string) bool { return strings.Contains(name, sign) })
+}
+
 // spares reports whether the row says that its account is not meant.
 func (u *Understanding) spares(fields []string) bool {
+	if u.MeantYes == isUnclear {
+		return true
+	}
 	says, _ := cellSays(u.meantCell(fields), u.MeantYes)
 	return says == isSpared || says == saysNothing && u.OthersSpared
 }

@@ -118,7 +118,7 @@ func TestFlagsOfADatabaseSpareNobody(t *testing.T) {
 		"is_deleted|0|1", "isDelete|false|true", "enabled|true|false", "deleted_at||2026-11-02", "vip|1|0",
 		"removed|0|1", "name|Ann|Keeper", "verified|yes|no", "can_delete|1|0", "note|removed by Ann|kept warm",
 		"No.|1|0", "marketing|no|yes", "clear_date|2026-01-01|2026-01-02",
-		"是否会员|是|否", "operation|delete|delete",
+		"是否会员|是|否", "operation|delete|delete", "E-mail confirmed|yes|no", "已实名|是|否", "tax|true|false", "reply|x|y",
 	} {
 		words := strings.Split(column, "|")
 		content := "user_id," + words[0] + "\n"
@@ -142,6 +142,40 @@ func TestAColumnOfStatesIsAskedAbout(t *testing.T) {
 		found := specimen{content: content}.read(t, Choices{Column: 1, Header: Yes})
 		require.Equal(t, map[Reason]int{Spared: 20}, found.aside(), column)
 	}
+}
+
+// Where people answered yes and no, or made marks, below a name that nobody foresaw, every row is asked about.
+func TestYesAndNoBelowAnyNameIsAskedAbout(t *testing.T) {
+	for _, column := range []string{
+		"Kündigen|ja|nein", "清标|是|否", "Törlés|igen|nem", "حذف|نعم|لا", "ลบแท็ก|ใช่|ไม่", "解除|○|×", "Verdict|✅|❌", "Odstranit|x|",
+		"태그 삭제|O|X", "Cleanup|go|no go",
+	} {
+		words := strings.Split(column, "|")
+		content := "user_id," + words[0] + "\n"
+		for n, account := range im(1001, 1020) {
+			content += account + "," + words[1+n%2] + "\n"
+		}
+		found := specimen{content: content}.read(t, Choices{})
+		require.Equal(t, map[Reason]int{Spared: 20}, found.aside(), column)
+	}
+}
+
+// Below such a name, a few cells that are filled say of whom it is true, in any words.
+func TestReasonsToSpareAreAskedAbout(t *testing.T) {
+	content := "user_id,exclusion reason\n" + rowsOf("", "{},", "\n", im(1001, 1020)) +
+		"im_2001,customer of the year\nim_2002,sued us\n"
+	require.Equal(t, map[Reason]int{Spared: 22}, specimen{content: content}.read(t, Choices{}).aside())
+	dates := "user_id,clear_date\n" + rowsOf("", "{},{day}", "\n", im(1001, 1020)) + "im_2001,\n"
+	require.Empty(t, specimen{content: dates}.read(t, Choices{}).aside())
+}
+
+// Who says yes in one column may say no in the next.
+func TestTwoColumnsThatDecideAreAskedAbout(t *testing.T) {
+	content := "user_id,Remove?,Approved by\n"
+	for n, account := range im(1001, 1020) {
+		content += account + "," + []string{"yes", "no"}[n%2] + "," + []string{"yes", "no"}[n/2%2] + "\n"
+	}
+	require.Equal(t, map[Reason]int{Spared: 20}, specimen{content: content}.read(t, Choices{}).aside())
 }
 
 // Among the values of a column are words that decide, and others: those are asked about.

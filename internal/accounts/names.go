@@ -15,6 +15,9 @@ var accountWords = set("account accounts accountid useraccount imid identifier i
 	"loginid user users username id ids member memberid playerid customerid 用户账号 用户帐号 账号 帐号 账号id 帐号id 账户 帐户 " +
 	"账户id 帐户id 用户标识 用户编号 用戶帳號 帳號 帳號id 帳戶 帳戶id 用戶編號 会员id 会员账号 客户id 客户账号 用户 用户名 用戶 用戶名")
 
+// ofAccounts are words in names of columns that may hold accounts.
+var ofAccounts = set("account login im tim")
+
 // personNames name somebody, but not by an account.
 var personNames = set("name names nick nickname realname 姓名 名称 昵称 名字")
 
@@ -33,7 +36,7 @@ var titleWords = set("keep remove exclude excluded delete removed except others 
 var remarks = set("total totals subtotal grandtotal sum summe gesamt gesamtsumme gesamtergebnis insgesamt somme totale " +
 	"totaal totalt suma soma razem celkem itogo toplam jumlah finished killed aborted terminated error string varchar text " +
 	"integer int bigint char required optional mandatory example sample exampleuser unbekannt keine kein aucun ninguno " +
-	"nessuno nenhum nada nothing geen leer vide")
+	"nessuno nenhum nada nothing geen leer vide ditto same pending deleted guest anonymous xxx")
 
 // isRemark reports whether an account is a word that seldom is one.
 func isRemark(account string) bool {
