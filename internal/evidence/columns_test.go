@@ -176,31 +176,30 @@ func (g *governedLog) fillAll(t *testing.T) {
 // By SQL alone nobody changes what governs, or what happened, unnoticed: whatever column
 // is not named as free, and whichever row is deleted.
 func TestEveryColumnThatGovernsIsVerified(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		g.fillAll(t)
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		engine := "sqlite"
-		if l.DB.Shared() {
+		if g.DB.Shared() {
 			engine = "pgx"
 		}
-		columns, tables := l.columns(t, engine), []string(nil)
+		columns, tables := g.columns(t, engine), []string(nil)
 		for _, c := range columns {
 			if !slices.Contains(tables, c.table) {
 				tables = append(tables, c.table)
 			}
 		}
-		untie(t, l.db, tables, engine)
+		untie(t, g.db, tables, engine)
 		noticed := func() bool {
-			found, err := l.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(l.published), Key: l.key})
+			found, err := g.Evidence.Verify(ctx, audit.Proofs{Checkpoints: published(g.published), Key: g.key})
 			return err != nil || len(found.Wrong) > 0
 		}
 		var unnoticed []string
 		for _, table := range tables {
-			rows, putBack := l.keep(t, table)
+			rows, putBack := g.keep(t, table)
 			if !isFree(table, "-") {
 				require.NotZero(t, rows, "%s has no row to change", table)
-				l.exec(t, `DELETE FROM `+table)
+				g.exec(t, `DELETE FROM `+table)
 				if !noticed() {
 					unnoticed = append(unnoticed, "every row of "+table+" is deleted")
 				}
@@ -211,14 +210,14 @@ func TestEveryColumnThatGovernsIsVerified(t *testing.T) {
 			if isFree(c.table, c.name) {
 				continue
 			}
-			_, putBack := l.keep(t, c.table)
+			_, putBack := g.keep(t, c.table)
 			seen := false
 			for _, change := range c.changes() {
 				var args []any
 				if change == "$1" {
 					args = []any{[]byte{0}}
 				}
-				if _, err := l.db.Exec(`UPDATE `+c.table+` SET `+c.name+` = `+change, args...); err == nil {
+				if _, err := g.db.Exec(`UPDATE `+c.table+` SET `+c.name+` = `+change, args...); err == nil {
 					seen = seen || noticed()
 					putBack()
 				}
@@ -231,7 +230,7 @@ func TestEveryColumnThatGovernsIsVerified(t *testing.T) {
 			}
 		}
 		require.Empty(t, unnoticed, "was changed, and no verification noticed; what governs nothing is named in free, with the reason")
-		require.Empty(t, l.found(t), "all was put back")
+		require.Empty(t, g.found(t), "all was put back")
 		for _, f := range free {
 			for _, name := range strings.Fields(f.columns) {
 				table, column, _ := strings.Cut(name, ".")

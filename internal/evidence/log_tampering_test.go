@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -59,27 +60,103 @@ func (l *sealedLog) publish(t testing.TB) {
 	}
 }
 
+// eachSealedLog gives a test a copy of the sealed log of each engine.
 func eachSealedLog(t *testing.T, test func(t *testing.T, l *sealedLog)) {
-	for engine, database := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "pgx": storetest.PostgresURL(t)} {
-		t.Run(engine, func(t *testing.T) {
-			l := newSealedLog(t, database)
-			var err error
-			l.db, err = sql.Open(engine, database)
-			require.NoError(t, err)
-			t.Cleanup(func() { l.db.Close() })
-			if engine == "pgx" {
-				l.exec(t, `ALTER TABLE audit_lines DISABLE TRIGGER ALL`)
-				l.exec(t, `ALTER TABLE audit_hashes DISABLE TRIGGER ALL`)
-				l.exec(t, `ALTER TABLE checkpoints DISABLE TRIGGER ALL`)
-			} else {
-				for _, trigger := range []string{"audit_lines_no_update", "audit_lines_no_delete", "audit_hashes_no_update",
-					"audit_hashes_no_delete", "checkpoints_no_update", "checkpoints_no_delete"} {
-					l.exec(t, `DROP TRIGGER `+trigger)
-				}
-			}
-			test(t, l)
-		})
+	eachCopy(t, false, func(t *testing.T, g *governedLog) { test(t, g.sealedLog) })
+}
+
+// eachGovernedLog gives a test a copy of the sealed log of each engine that has users.
+func eachGovernedLog(t *testing.T, test func(t *testing.T, g *governedLog)) { eachCopy(t, true, test) }
+
+func eachCopy(t *testing.T, governed bool, test func(t *testing.T, g *governedLog)) {
+	for _, engine := range []string{"sqlite", "pgx"} {
+		t.Run(engine, func(t *testing.T) { test(t, originalOf(t, engine, governed).copied(t)) })
 	}
+}
+
+// original is a log that is made once, closed, and copied for each test.
+type original struct {
+	governedLog
+	engine, database string
+	kept             map[string][]byte // SQLite's file and the witness's, by name
+}
+
+var originals = struct {
+	sync.Mutex
+	made map[string]*original
+}{made: map[string]*original{}}
+
+func originalOf(t *testing.T, engine string, governed bool) *original {
+	t.Helper()
+	originals.Lock()
+	defer originals.Unlock()
+	name := fmt.Sprint(engine, governed)
+	if o := originals.made[name]; o != nil {
+		return o
+	}
+	o := &original{engine: engine, kept: map[string][]byte{}}
+	if o.database = filepath.Join(t.TempDir(), "x.db"); engine == "pgx" {
+		o.database = storetest.PostgresURL(t)
+	}
+	o.sealedLog = newSealedLog(t, o.database)
+	o.open(t, engine, o.database)
+	if engine == "pgx" {
+		o.exec(t, `ALTER TABLE audit_lines DISABLE TRIGGER ALL`)
+		o.exec(t, `ALTER TABLE audit_hashes DISABLE TRIGGER ALL`)
+		o.exec(t, `ALTER TABLE checkpoints DISABLE TRIGGER ALL`)
+	} else {
+		for _, trigger := range []string{"audit_lines_no_update", "audit_lines_no_delete", "audit_hashes_no_update",
+			"audit_hashes_no_delete", "checkpoints_no_update", "checkpoints_no_delete"} {
+			o.exec(t, `DROP TRIGGER `+trigger)
+		}
+	}
+	if governed {
+		o.govern(t)
+	}
+	require.Empty(t, o.found(t))
+	require.NoError(t, o.opened.Close())
+	require.NoError(t, o.DB.Close())
+	files := []string{o.witness}
+	if engine == "sqlite" {
+		o.exec(t, `PRAGMA wal_checkpoint(TRUNCATE)`)
+		files = append(files, o.database)
+	}
+	require.NoError(t, o.db.Close())
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		o.kept[filepath.Base(file)] = content
+	}
+	originals.made[name] = o
+	return o
+}
+
+// copied opens a copy as a console does that starts again.
+func (o *original) copied(t *testing.T) *governedLog {
+	t.Helper()
+	folder := t.TempDir()
+	for name, content := range o.kept {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
+	}
+	database := filepath.Join(folder, "x.db")
+	if o.engine == "pgx" {
+		database = storetest.PostgresCopy(t, o.database)
+	}
+	l := *o.sealedLog
+	l.Console, l.opened = jobstest.Reopen(t, database), nil
+	l.witness, l.file = filepath.Join(folder, "witness"), filepath.Join(folder, "checkpoints")
+	l.start(t)
+	l.open(t, o.engine, database)
+	return &governedLog{sealedLog: &l, ann: o.ann, olga: o.olga}
+}
+
+// open opens the database behind the program's back.
+func (l *sealedLog) open(t *testing.T, engine, database string) {
+	t.Helper()
+	var err error
+	l.db, err = sql.Open(engine, database)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.db.Close() })
 }
 
 func newSealedLog(t testing.TB, database string) *sealedLog {

@@ -28,15 +28,14 @@ func (g *governedLog) approved(t *testing.T) (jobs.Job, jobs.Approval) {
 }
 
 func TestAnApprovedStartVerifies(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		j, _ := g.approved(t)
-		require.Empty(t, l.found(t))
-		require.Positive(t, erased(t, l.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "ann"}))
-		require.Empty(t, l.found(t), "who approved was erased")
+		require.Empty(t, g.found(t))
+		require.Positive(t, erased(t, g.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "ann"}))
+		require.Empty(t, g.found(t), "who approved was erased")
 		jobstest.Carry(t, g.Console, j.ID, jobstest.Came{Rest: jobs.Cleared}, 1)
 		require.NoError(t, g.Evidence.Seal(ctx))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 	})
 }
 
@@ -55,11 +54,10 @@ func TestApprovalsChangedBySQLAreFound(t *testing.T) {
 			FROM approvals`, "no entry of the log asks"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-				g := newGovernedLog(t, l)
+			eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 				g.approved(t)
-				l.exec(t, attack.sql)
-				require.Contains(t, strings.Join(l.found(t), "\n"), attack.wrong)
+				g.exec(t, attack.sql)
+				require.Contains(t, strings.Join(g.found(t), "\n"), attack.wrong)
 			})
 		})
 	}

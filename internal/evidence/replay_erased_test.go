@@ -30,8 +30,7 @@ func erasesAll(t *testing.T, g *governedLog) {
 // What governs is in what stays: users, settings, the kill switch, protected accounts and
 // jobs go on and verify when everybody was erased.
 func TestErasingHidesNothingThatGoverns(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		g.signIn(t, g.olga, "s-olga")
 		require.NoError(t, g.Users.SetRole(ctx, actor(g.ann, "s-ann"), g.olga.ID, auth.Auditor))
 		protects(t, g, "cay", "dan")
@@ -41,7 +40,7 @@ func TestErasingHidesNothingThatGoverns(t *testing.T) {
 		require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "olga asked"))
 		require.NoError(t, g.LiftKillSwitch(ctx, jobstest.Operator))
 		g.signIn(t, g.ann, "s-ann2")
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		erasesAll(t, g)
 
 		_, err := g.Act(ctx, jobstest.Operator, stays.ID, jobs.Resume)
@@ -50,9 +49,9 @@ func TestErasingHidesNothingThatGoverns(t *testing.T) {
 			jobstest.Carry(t, g.Console, id, jobstest.Came{Rest: jobs.Cleared}, 1, 2)
 		}
 		require.NoError(t, g.Evidence.Seal(ctx))
-		require.Empty(t, l.found(t))
-		for _, id := range []string{l.job, waits.ID, stays.ID} {
-			pack, key := packOf(t, l.Console, id)
+		require.Empty(t, g.found(t))
+		for _, id := range []string{g.job, waits.ID, stays.ID} {
+			pack, key := packOf(t, g.Console, id)
 			require.Empty(t, check(pack, key).Wrong)
 			require.NoError(t, byHand(pack, key))
 		}
@@ -91,8 +90,7 @@ func TestChangesAfterErasingAreFound(t *testing.T) {
 // Somebody with the key makes the console write that an admin erased alone.
 func TestErasingAloneIsFound(t *testing.T) {
 	for _, asked := range []bool{false, true} {
-		eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-			g := newGovernedLog(t, l)
+		eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 			ann, details := actor(g.ann, "s-ann"), map[string]any{"kind": "user", "entries": "1", "reason": "why"}
 			if asked {
 				require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.ErasureAsked, Actor: ann, Details: map[string]any{"kind": "user"}}))
@@ -100,7 +98,7 @@ func TestErasingAloneIsFound(t *testing.T) {
 			}
 			require.Empty(t, g.found(t))
 			require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.LogErased, Actor: ann, Details: details}))
-			require.Contains(t, l.wrong(t), "no other admin had asked for what it erased")
+			require.Contains(t, g.wrong(t), "no other admin had asked for what it erased")
 		})
 	}
 }

@@ -288,8 +288,7 @@ func keeps(t *testing.T, g *governedLog) jobs.Job {
 
 // A job that ran without its start has no seal and no pack, and whoever asks is told why.
 func TestUnstartedJobHasNoProof(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		j := ranUnstarted(t, g)
 		require.ErrorContains(t, g.Evidence.Seal(ctx), "0 entries of the log start this job")
 		sealed, err := g.Sealed(ctx, j.ID)
@@ -309,13 +308,12 @@ func TestUnstartedJobHasNoProof(t *testing.T) {
 
 // All that jobs go through in the ordinary way verifies, also once entries were removed.
 func TestJobsInOrdinaryWaysVerify(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		act := func(j jobs.Job, actions ...jobs.Action) {
 			for _, a := range actions {
 				_, err := g.Act(ctx, jobstest.Operator, j.ID, a)
 				require.NoError(t, err)
-				require.Empty(t, l.found(t), a)
+				require.Empty(t, g.found(t), a)
 			}
 		}
 		stays := paused(t, g)
@@ -331,7 +329,7 @@ func TestJobsInOrdinaryWaysVerify(t *testing.T) {
 		require.NoError(t, g.Halts(ctx, draft.ID, jobs.CodeUnreadable, ""))
 		act(draft, jobs.Resume)
 		jobstest.Carry(t, g.Console, draft.ID, jobstest.Came{Rest: jobs.Failed}, 2)
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		require.NoError(t, g.Evidence.Seal(ctx))
 		_, err = g.Retry(ctx, jobstest.Operator, draft.ID, jobs.RetryRequest{Outcomes: []jobs.Outcome{jobs.Failed}}, "")
 		require.NoError(t, err)
@@ -340,15 +338,15 @@ func TestJobsInOrdinaryWaysVerify(t *testing.T) {
 		require.Error(t, err)
 		require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "test"))
 		require.NoError(t, g.LiftKillSwitch(ctx, jobstest.Operator))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 
 		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.SignedOut, Actor: audit.System}))
 		require.NoError(t, g.Audit.Sweep(ctx, g.DB.Now()))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		act(stays, jobs.Resume)
 		require.Positive(t, erased(t, g.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "olga"}))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 	})
 }

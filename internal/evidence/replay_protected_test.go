@@ -73,26 +73,25 @@ func TestProtectedAccountsByTheLog(t *testing.T) {
 }
 
 func TestProtectedListInOrdinaryWaysVerifies(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		clears(t, g, "dan") // before he was protected
 		protects(t, g, "ann", "bob", "cay", "dan")
 		protects(t, g, "ann", "eve")
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		for _, name := range []string{"bob", "eve"} {
 			require.NoError(t, g.Unprotect(ctx, jobstest.Operator, jobstest.App.ID, name))
 		}
 		clears(t, g, "bob")
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
 		require.NoError(t, g.Audit.Sweep(ctx, g.DB.Now()))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 		for _, of := range []audit.Subject{{Kind: audit.OfAccount, Value: "cay"}, {Kind: audit.OfUser, Value: "olga"}} {
 			require.Positive(t, erased(t, g.Console, jobstest.Operator, of))
-			require.Empty(t, l.found(t))
+			require.Empty(t, g.found(t))
 		}
 		require.NoError(t, g.Unprotect(ctx, jobstest.Operator, jobstest.App.ID, "ann"))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 	})
 }

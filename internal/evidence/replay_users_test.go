@@ -29,26 +29,23 @@ type governedLog struct {
 func eachAttack(t *testing.T, attacks []attack) {
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
-			eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-				g := newGovernedLog(t, l)
-				require.Empty(t, l.found(t))
+			eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 				a.do(t, g)
-				require.Contains(t, strings.Join(l.found(t), "\n"), a.wrong)
+				require.Contains(t, strings.Join(g.found(t), "\n"), a.wrong)
 			})
 		})
 	}
 }
 
-func newGovernedLog(t *testing.T, l *sealedLog) *governedLog {
+// govern gives a log its users.
+func (g *governedLog) govern(t *testing.T) {
 	t.Helper()
-	g := &governedLog{sealedLog: l}
 	var err error
-	g.ann, err = l.Users.Create(ctx, jobstest.Operator, "ann", auth.Admin, jobstest.PasswordHash)
+	g.ann, err = g.Users.Create(ctx, jobstest.Operator, "ann", auth.Admin, jobstest.PasswordHash)
 	require.NoError(t, err)
-	g.olga, err = l.Users.Create(ctx, jobstest.Operator, "olga", auth.Operator, jobstest.PasswordHash)
+	g.olga, err = g.Users.Create(ctx, jobstest.Operator, "olga", auth.Operator, jobstest.PasswordHash)
 	require.NoError(t, err)
 	g.signIn(t, g.ann, "s-ann")
-	return g
 }
 
 // found is what a verification says.
@@ -204,8 +201,7 @@ func TestUsersByTheLog(t *testing.T) {
 // What happens in the ordinary way is no attack: neither what is recorded of a user who
 // changes meanwhile, nor what was erased or removed since.
 func TestUsersInOrdinaryWaysVerify(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		olga := g.signIn(t, g.olga, "s1")
 		require.NoError(t, g.Users.SetRole(ctx, actor(g.ann, "s-ann"), g.olga.ID, auth.Auditor))
 		// What she still may do had begun before.
@@ -222,9 +218,9 @@ func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 		require.NoError(t, g.Users.SetPassword(ctx, actor(g.ann, "s-ann"), g.ann.ID, "another"))
 		require.NoError(t, g.Audit.SaveVerified(ctx, actor(g.ann, "s-ann"), audit.Verified{At: g.DB.Now()}))
 		require.NoError(t, g.Users.SignOut(ctx, olga))
-		require.Empty(t, l.found(t))
-		require.Positive(t, erased(t, l.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "olga"}))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
+		require.Positive(t, erased(t, g.Console, jobstest.Operator, audit.Subject{Kind: audit.OfUser, Value: "olga"}))
+		require.Empty(t, g.found(t))
 
 		require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 12))
 		g.DB.ShiftClocks(time.Until(time.Now().AddDate(0, 13, 0)))
@@ -232,6 +228,6 @@ func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 		g.ann.PasswordHash = "another"
 		g.signIn(t, g.ann, "s2")
 		require.NoError(t, g.ThrowKillSwitch(ctx, actor(g.ann, "s2"), "test"))
-		require.Empty(t, l.found(t))
+		require.Empty(t, g.found(t))
 	})
 }

@@ -82,10 +82,9 @@ func TestWhatNobodyFinds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-				g := newGovernedLog(t, l)
+			eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 				do(t, g)
-				require.Empty(t, l.found(t))
+				require.Empty(t, g.found(t))
 			})
 		})
 	}
@@ -93,11 +92,10 @@ func TestWhatNobodyFinds(t *testing.T) {
 
 // With the key and the database, what was published still cannot be forged.
 func TestWhatWasPublishedCannotBeForged(t *testing.T) {
-	eachSealedLog(t, func(t *testing.T, l *sealedLog) {
-		g := newGovernedLog(t, l)
+	eachGovernedLog(t, func(t *testing.T, g *governedLog) {
 		g.rewrite(t, 2, strings.NewReplacer("access.denied", "access.denier"))
 		g.signAnew(t)
-		require.Contains(t, strings.Join(l.found(t), "\n"), "published checkpoint of ")
+		require.Contains(t, strings.Join(g.found(t), "\n"), "published checkpoint of ")
 	})
 }
 

@@ -6,12 +6,14 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,6 +47,14 @@ var shared struct {
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	return theCluster(t).database(t, " TEMPLATE tables")
+}
+
+// PostgresCopy returns the address of a copy of a database of that cluster that nobody has open.
+func PostgresCopy(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	require.NoError(t, err)
+	return theCluster(t).database(t, " TEMPLATE "+strings.TrimPrefix(u.Path, "/"))
 }
 
 // EmptyPostgresURL returns the address of a new database in that cluster that
