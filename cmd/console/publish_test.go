@@ -216,7 +216,7 @@ func notesIn(t *testing.T, file string) (notes []string) {
 }
 
 // Somebody with the database says again and again that nothing, or everything, was sent.
-func TestADestinationIsNotStarvedByTheDatabase(t *testing.T) {
+func TestDestinationsGoByWhatWasSent(t *testing.T) {
 	for name, size := range map[string]string{"nothing was sent": "0", "everything was sent": "(SELECT seq FROM audit_head)"} {
 		t.Run(name, func(t *testing.T) {
 			jobstest.Each(t, func(t *testing.T, c *jobstest.Console) {
