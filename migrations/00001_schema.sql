@@ -121,7 +121,8 @@ CREATE TABLE sessions (
     user_agent TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     seen_at    BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    expires_at BIGINT NOT NULL,
+    authenticated_at BIGINT NOT NULL DEFAULT 0 -- when the password was typed last
 );
 
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at);

@@ -63,7 +63,7 @@ func (b *browser) try(r route, jobID, userID string) answer {
 		return b.post(address, "kind", "account", "value", "vip", "reason", "why", "confirm", "1", "last", "1")
 	}
 	return b.post(address, "confirm", "3", "to", "1", "months", "24", "role", "auditor", "password",
-		"another long password", "name", "somebody",
+		"another long password", "name", "somebody", "session", "of-nobody",
 		"username", "nobody", "lang", "en", "rate", "50", "failure_limit", "30", "reason", "why", "first", "1", "decision",
 		"leave", "outcome", "failed", "accounts", "vip-2", "note", "why", "account", "vip", "policy", "merge", "keep_days",
 		"30", "verify_share", "1")
@@ -152,7 +152,7 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 			}
 		}
 		for _, entry := range c.recorded(audit.Filter{Actor: string(auth.Auditor)}) {
-			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignedOut, audit.ResultsDownloaded,
+			require.Contains(t, []audit.Code{audit.AccessDenied, audit.SignInSucceeded, audit.SignInFailed, audit.SignedOut, audit.ResultsDownloaded,
 				audit.RejectsDownloaded, audit.TagsRead,
 				audit.JobLogRead, audit.LogRead, audit.LogExported, audit.LogReviewed}, entry.Code)
 		}
@@ -167,7 +167,7 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 	for _, r := range routes {
 		table = append(table, r.method+" "+r.path)
 		if r.method == http.MethodPost && (auth.Auditor.May(r.permission) || r.permission == auth.Public) {
-			require.Contains(t, []string{"/login", "/logout", "/language", readTagsPath, reviewPath, auditPath + "/verify"}, r.path,
+			require.Contains(t, []string{"/login", "/logout", "/language", accountPath + "/password", accountPath + "/end", readTagsPath, reviewPath, auditPath + "/verify"}, r.path,
 				"and asking the service for an account's tags, signing off, and asking for a verification, which change nothing")
 		}
 	}
@@ -274,7 +274,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 	require.NoError(t, s.Audit.Checkpoint(t.Context()))
 	for _, address := range []string{"/jobs", "/jobs/new", "/jobs/" + id, "/jobs/" + id + "/sample?n=3&seed=a",
 		"/accounts?q=user-1", "/protected", "/sending", "/audit", "/audit?q=users", "/audit/1", reviewPath, proofPath,
-		"/users", "/nowhere"} {
+		"/users", accountPath, "/nowhere"} {
 		body := b.get(address).body
 		require.NotContains(t, body, "style=", address)
 		require.NotContains(t, body, "<style", address)

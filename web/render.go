@@ -31,7 +31,10 @@ func (s *Server) page(v *request, status int, view templates.View, page func(tem
 				view.Notices = append(view.Notices, text)
 			}
 		}
-		if len(view.Notices) > 0 {
+		for _, flash := range v.session.Flashes(failedKey) {
+			view.FailedSignIns, _ = flash.(string)
+		}
+		if len(view.Notices) > 0 || view.FailedSignIns != "" {
 			s.sessions.keep(v)
 		}
 	}

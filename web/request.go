@@ -129,6 +129,11 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 			if err = readForm(v); err == nil {
 				err = s.permitAfterBody(v)
 			}
+			if err == nil && askedAgain[r.path] != "" {
+				if err = s.askAgain(v); err != nil {
+					return s.askPage(v, err)
+				}
+			}
 		}
 		if err != nil {
 			return err
@@ -209,7 +214,7 @@ func readForm(v *request) error {
 func refuseSecrets(v *request) error {
 	for name := range v.QueryParams() {
 		switch strings.ToLower(name) {
-		case "password", "passwd", "secret", "token", "usersig", "secret_key", "access_token":
+		case "password", "current_password", "passwd", "secret", "token", "usersig", "secret_key", "access_token":
 			return faultSecretInAddress.With()
 		}
 	}

@@ -42,6 +42,8 @@ type Config struct {
 	TempDir       string // for uploads on their way; "" = the system's
 	SecureCookies bool   // cookies travel over HTTPS only; false is for this machine alone
 
+	SessionIdle    time.Duration // how long a session lasts after its last request; 0 = 12 h
+	SessionLife    time.Duration // and after signing in; 0 = 24 h, which is the most
 	Heavy          *heavy.Limits // of work that costs much; nil: its own
 	PaceWait       time.Duration // see pacedBody; 0 = 30 s
 	TrustedProxies []*net.IPNet  // whose X-Forwarded-For is believed; from others it could be made up
@@ -81,6 +83,9 @@ var routes = []route{
 	{http.MethodPost, "/login", auth.Public, (*Server).signIn},
 	{http.MethodPost, "/logout", auth.SignedIn, (*Server).signOut},
 	{http.MethodPost, "/language", auth.Public, (*Server).setLanguage},
+	{http.MethodGet, accountPath, auth.SignedIn, (*Server).showAccount},
+	{http.MethodPost, accountPath + "/password", auth.SignedIn, (*Server).changePassword},
+	{http.MethodPost, accountPath + "/end", auth.SignedIn, (*Server).endOwnSession},
 
 	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},
 	{http.MethodPost, "/jobs", auth.RunJobs, limited((*Server).createJob)},
@@ -147,6 +152,7 @@ var routes = []route{
 	{http.MethodPost, "/users", auth.ManageUsers, (*Server).createUser},
 	{http.MethodPost, "/users/:id/role", auth.ManageUsers, (*Server).setRole},
 	{http.MethodPost, "/users/:id/password", auth.ManageUsers, (*Server).setPassword},
+	{http.MethodPost, "/users/:id/end", auth.ManageUsers, (*Server).endSessions},
 	{http.MethodPost, "/users/:id/disable", auth.ManageUsers, setDisabled(true)},
 	{http.MethodPost, "/users/:id/enable", auth.ManageUsers, setDisabled(false)},
 
@@ -178,6 +184,7 @@ func New(c Config) (*Server, error) {
 	if c.PaceWait == 0 {
 		c.PaceWait = paceWait
 	}
+	c.SessionIdle, c.SessionLife = sessionLimits(c.SessionIdle, c.SessionLife)
 	if c.Trouble == nil {
 		c.Trouble = func() *jobs.Trouble { return nil }
 	}

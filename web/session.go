@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -43,35 +44,26 @@ func (s *Server) signInPage(v *request, status int, f *fault.Error) error {
 }
 
 func (s *Server) signIn(v *request) error {
-	ctx, name := v.Request().Context(), strings.TrimSpace(v.FormValue("username"))
-	by := v.actor()
-	by.ID, by.Name, by.Role, by.SignedIn, by.Session = "", name, "", "", ""
-	attempt := &auth.Attempt{Name: name, Address: by.Address, Device: s.devices.of(v.Request(), name)}
-	if refused := s.Users.TrySignIn(attempt); refused != nil {
-		s.signInFailed(by, "waiting")
-		wait := refused.Wait.Truncate(time.Second) + time.Second
-		retryAfter(v, int64(wait.Seconds()))
-		if refused.Crowded {
-			return s.refuseSignIn(v, faultCrowded.With())
-		}
-		return s.refuseSignIn(v, faultWait.With(wait))
+	ctx := v.Request().Context()
+	user, attempt, err := s.authenticate(v, strings.TrimSpace(v.FormValue("username")), v.FormValue("password"))
+	if f, refused := errors.AsType[*fault.Error](err); refused && (f.Kind == fault.Invalid || f.Kind == fault.TooMany) {
+		return s.refuseSignIn(v, f)
 	}
-	user, reason, err := s.check(v, name, v.FormValue("password"))
 	if err != nil {
 		return err
 	}
-	if reason != "" {
-		s.signInFailed(by, reason)
-		return s.refuseSignIn(v, faultWrongSignIn.With())
-	}
-	s.Users.Succeeded(attempt)
 	if v.signedIn() { // the person signs in again: the old session ends
 		if err := s.Users.SignOut(ctx, v.actor()); err != nil && !auth.FaultNoSession.Is(err) {
 			return err
 		}
 	}
+	by := v.actor()
 	by.ID, by.Name, by.Role, by.SignedIn = user.ID, user.Name, string(user.Role), audit.ByPassword
-	if err := s.sessions.begin(v, by, user); err != nil {
+	failed, err := s.failedSince(ctx, user)
+	if err == nil {
+		err = s.sessions.begin(v, by, user, failedText(v.text, failed))
+	}
+	if err != nil {
 		return err
 	}
 	s.belongs(v.Request(), user.ID)
@@ -79,6 +71,32 @@ func (s *Server) signIn(v *request) error {
 		return err
 	}
 	return v.Redirect(http.StatusSeeOther, local(v.FormValue("next")))
+}
+
+// authenticate finds who has a name and a password, within the limits of attempts. Faults:
+// faultWait, faultCrowded, faultWrongSignIn; each counts as a failed sign-in.
+func (s *Server) authenticate(v *request, name, password string) (user auth.User, attempt *auth.Attempt, err error) {
+	by := audit.Actor{Name: name, Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
+	attempt = &auth.Attempt{Name: name, Address: by.Address, Device: s.devices.of(v.Request(), name)}
+	if refused := s.Users.TrySignIn(attempt); refused != nil {
+		s.signInFailed(by, "waiting")
+		wait := refused.Wait.Truncate(time.Second) + time.Second
+		retryAfter(v, int64(wait.Seconds()))
+		if refused.Crowded {
+			return user, attempt, faultCrowded.With()
+		}
+		return user, attempt, faultWait.With(wait)
+	}
+	user, reason, err := s.check(v, name, password)
+	switch {
+	case err != nil:
+		return user, attempt, err
+	case reason != "":
+		s.signInFailed(by, reason)
+		return user, attempt, faultWrongSignIn.With()
+	}
+	s.Users.Succeeded(attempt)
+	return user, attempt, nil
 }
 
 // signInFailed counts a refused attempt for the log.

@@ -20,11 +20,10 @@ import (
 	"tagsweep/internal/jobs"
 )
 
-// A session ends 12 hours after its last request, and at the latest 24 hours
-// after signing in: a working day without interruption, never a forgotten week.
+// Unless Config says otherwise, a session ends 12 hours after its last request, and at the
+// latest 24 hours after signing in: a working day without interruption, never a forgotten week.
 const (
 	sessionIdle = 12 * time.Hour
-	sessionLife = auth.SessionLife
 	seenEvery   = time.Minute // how often being seen is saved
 	keepWithin  = 2 * time.Second
 )
@@ -37,6 +36,8 @@ type sessionStore struct {
 	trouble func() *jobs.Trouble
 	log     *slog.Logger
 	codecs  []securecookie.Codec
+	idle    time.Duration // after the last request
+	life    time.Duration // after signing in
 	cookie  sessions.Options
 	name    string
 	saving  sync.Map // the ids of sessions of which it is being saved that they are seen
@@ -46,13 +47,15 @@ var _ sessions.Store = (*sessionStore)(nil)
 
 func newSessionStore(c Config) *sessionStore {
 	s := &sessionStore{
+		idle:    c.SessionIdle,
+		life:    c.SessionLife,
 		users:   c.Users,
 		trouble: c.Trouble,
 		log:     c.Log,
 		codecs:  securecookie.CodecsFromPairs(c.CookieKey[:32], c.CookieKey[32:]),
 		cookie: sessions.Options{
 			Path:     "/",
-			MaxAge:   int(sessionLife.Seconds()),
+			MaxAge:   int(c.SessionLife.Seconds()),
 			HttpOnly: true,
 			Secure:   c.SecureCookies,
 			SameSite: http.SameSiteLaxMode,
@@ -104,6 +107,9 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if err != nil {
 		return session, err
 	}
+	if !time.Now().Before(s.expires(record.CreatedAt, record.SeenAt)) { // it began when sessions lasted longer
+		return session, nil
+	}
 	if err := readValues(record.Data, session.Values); err != nil {
 		return session, err
 	}
@@ -152,7 +158,7 @@ func (s *sessionStore) recognise(v *request) error {
 	}
 	if _, another := s.saving.LoadOrStore(record.ID, true); !another { // of many requests at once, one saves it
 		defer s.saving.Delete(record.ID)
-		record.SeenAt, record.ExpiresAt = now, expires(record.CreatedAt, now)
+		record.SeenAt, record.ExpiresAt = now, s.expires(record.CreatedAt, now)
 		session.Values[recordKey{}] = record
 		s.keep(v)
 	}
@@ -172,21 +178,27 @@ func (s *sessionStore) keep(v *request) {
 	}
 }
 
+// failedKey is of what a person is told once about failed sign-ins.
+const failedKey = "failed"
+
 // begin opens a session with a new id and a new secret, never with those of the
-// browser, so that nobody can plant one.
-func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User) error {
+// browser, so that nobody can plant one. What failed before is told on its first page.
+func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User, failed string) error {
 	now, secret := time.Now(), rand.Text()+rand.Text()
 	session := sessions.NewSession(s, s.name)
 	session.ID, session.Options = sessionID(secret), &s.cookie
 	record := auth.Session{
 		ID: session.ID, UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
-		CreatedAt: now, SeenAt: now, ExpiresAt: expires(now, now),
+		CreatedAt: now, SeenAt: now, AuthenticatedAt: now, ExpiresAt: s.expires(now, now),
 	}
 	by.Session = session.ID
 	if err := s.users.SignIn(v.Request().Context(), by, record, user.PasswordHash); err != nil {
 		return err
 	}
 	session.Values[recordKey{}], session.Values[secretKey{}] = record, secret
+	if failed != "" {
+		session.AddFlash(failed, failedKey)
+	}
 	return session.Save(v.Request(), v.Response())
 }
 
@@ -197,8 +209,8 @@ func (s *sessionStore) forget(v *request) {
 	http.SetCookie(v.Response(), sessions.NewCookie(s.name, "", &gone))
 }
 
-func expires(created, seen time.Time) time.Time {
-	idle, life := seen.Add(sessionIdle), created.Add(sessionLife)
+func (s *sessionStore) expires(created, seen time.Time) time.Time {
+	idle, life := seen.Add(s.idle), created.Add(s.life)
 	if idle.Before(life) {
 		return idle
 	}

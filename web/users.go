@@ -19,10 +19,19 @@ func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 	if err != nil {
 		return err
 	}
+	sessions, err := s.Users.Sessions(v.Request().Context(), "")
+	if err != nil {
+		return err
+	}
+	open := map[string][]templates.SessionRow{}
+	for _, session := range sessions {
+		open[session.UserID] = append(open[session.UserID], s.sessionRow(v, session))
+	}
 	page := templates.UserPage{Name: v.FormValue("name"), Role: auth.Role(v.FormValue("role"))}
 	for _, u := range users {
 		page.Users = append(page.Users, templates.UserRow{
 			ID: u.ID, Name: u.Name, Role: u.Role, CreatedAt: u.CreatedAt, DisabledAt: u.DisabledAt, LastSignIn: u.LastSignIn,
+			Sessions: open[u.ID],
 		})
 	}
 	view := s.view(v, "users")
@@ -72,6 +81,14 @@ func (s *Server) setPassword(v *request) error {
 		return v.Redirect(http.StatusSeeOther, "/login")
 	}
 	return s.changed(v, err, "users.done.password", user.Name)
+}
+
+// endSessions ends a session of a user, or all of them.
+func (s *Server) endSessions(v *request) error {
+	user, err := s.change(v, func(by audit.Actor, user auth.User) error {
+		return s.Users.EndSessions(v.Request().Context(), by, user.ID, v.FormValue("session"))
+	})
+	return s.changed(v, err, "users.done.ended", user.Name)
 }
 
 func setDisabled(disabled bool) func(*Server, *request) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
@@ -53,6 +54,11 @@ func (v *apiClient) do(request *http.Request) (*http.Response, string) {
 }
 
 func (v *apiClient) post(path string, form url.Values) (*http.Response, string) {
+	form = maps.Clone(form)
+	if form == nil {
+		form = url.Values{}
+	}
+	form.Set("current_password", jobstest.Password) // for when it is asked for again
 	request, err := http.NewRequest(http.MethodPost, v.program.address+path, strings.NewReader(form.Encode()))
 	require.NoError(v.t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -100,7 +100,8 @@ func (p *program) openTab() *tab {
 		closeTab()
 		require.Empty(p.t, w.complained(), "the browser complained of a page")
 	})
-	require.NoError(p.t, chromedp.Do(ctx, emulateSize(1280, 800))) // the first steps: the window lives as long as their context
+	// What is in front of it does not take the keyboard away.
+	require.NoError(p.t, chromedp.Do(ctx, emulateSize(1280, 800), emulation.SetFocusEmulationEnabled(true))) // the first steps: the window lives as long as their context
 	require.NoError(p.t, chromedp.Listen(ctx, func(event any) {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()

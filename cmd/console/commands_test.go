@@ -17,10 +17,11 @@ import (
 func TestSettingsErrorsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	out, err := runProgram("", []string{"CONSOLE_TIM_RATE=1000", "CONSOLE_TIM_FAMILY=push", "CONSOLE_TIM_DOMAIN=http://example.com",
-		"CONSOLE_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, "serve")
+		"CONSOLE_TRUSTED_PROXIES=10.0.0.0/8,nonsense", "CONSOLE_SESSION_IDLE=1m", "CONSOLE_SESSION_LIFE=25h"}, "serve")
 	require.ErrorContains(t, err, "exit status 1")
 	for _, name := range []string{"CONSOLE_TIM_SDKAPPID is not set", "CONSOLE_TIM_SECRET_KEY is not set", `CONSOLE_TIM_RATE is "1000"`,
-		`CONSOLE_TIM_FAMILY is "push"`, `CONSOLE_TIM_DOMAIN is "http://example.com"`, `CONSOLE_TRUSTED_PROXIES is "nonsense"`} {
+		`CONSOLE_TIM_FAMILY is "push"`, `CONSOLE_TIM_DOMAIN is "http://example.com"`, `CONSOLE_TRUSTED_PROXIES is "nonsense"`,
+		`CONSOLE_SESSION_IDLE is "1m"`, `CONSOLE_SESSION_LIFE is "25h"`} {
 		require.Contains(t, out, name)
 	}
 }

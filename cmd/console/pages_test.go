@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/accounts"
-	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/store/storetest"
 	"tagsweep/internal/tim"
 	"tagsweep/internal/tim/timtest"
@@ -229,41 +228,6 @@ func (s *pageTest) ask(id string, questions ...accounts.Question) {
 		understanding = json_set(understanding, '$.unsure', json('`+string(unsure)+`')) WHERE id = '`+id+`'`)
 }
 
-// others are the pages that no job is the subject of.
-func (s *pageTest) others() []pageState {
-	answer, body := s.signIn("adam").post("/protected",
-		url.Values{"accounts": {"vip_01\nvip_02\nceo\npress_office"}, "note": {"Board and press accounts"}})
-	require.Equal(s.t, http.StatusSeeOther, answer.StatusCode, body)
-	newUser := func(name, password string, status int) func(w *tab) {
-		return func(w *tab) {
-			require.Equal(s.t, status, w.follow(fill("#name", name), fill("#new-password", password),
-				chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/users']").submit()`)))
-		}
-	}
-	return []pageState{
-		{"accounts", "olga", "/accounts", nil},
-		{"accounts-found", "olga", "/accounts?q=member_0000001", nil},
-		{"accounts-none", "olga", "/accounts?q=nobody", nil},
-		{"audit", "aida", "/audit", func(w *tab) { w.do(click("details.entry summary")) }},
-		{"audit-none", "adam", "/audit?actor=nobody", nil},
-		{"jobs-search", "aida", "/jobs?q=users&kind=clear&from=2026-01-01", nil},
-		{"users", "adam", "/users", func(w *tab) { w.do(click("details.entry summary")) }},
-		{"users-name", "adam", "/users", newUser("no spaces", jobstest.Password, 422)},
-		{"users-taken", "adam", "/users", newUser("olga", jobstest.Password, 409)},
-		{"users-done", "adam", "/users", func(w *tab) { newUser("otto-"+s.language(w), jobstest.Password, 200)(w) }},
-		{"protected-none", "adam", "/protected?q=nobody", nil},
-		{"protected", "adam", "/protected", func(w *tab) { w.do(click("details.entry summary")) }},
-		{"protected-wrong", "adam", "/protected", func(w *tab) {
-			require.Equal(s.t, 422, w.follow(fill("#accounts", "not an account;or two"), fill("#note", "VIP"), click("form#protect button")))
-		}},
-		{"protected-operator", "olga", "/protected", nil},
-		{"forbidden", "aida", "/users", nil},
-		{"missing", "olga", "/nowhere", nil},
-		{"missing-job", "aida", "/jobs/nosuchjob", nil},
-		{"method", "olga", "/logout", nil},
-	}
-}
-
 func (s *pageTest) language(w *tab) string { return read[string](w, "document.documentElement.lang") }
 
 // underWay checks a running job with accounts in doubt: paused, resumed so
@@ -328,6 +292,9 @@ func post(path string, status int) func(w *tab) {
 func (s *pageTest) check(states ...pageState) {
 	for _, state := range states {
 		w := s.tabs[state.user]
+		if state.user == "adam" {
+			s.typedPassword(0)
+		}
 		for _, lang := range []string{"en", "zh-Hans"} {
 			w.setCookie("lang", lang)
 			w.do(emulateSize(1280, 800), emulateScheme("light"))

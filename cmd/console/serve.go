@@ -33,6 +33,8 @@ type serveCommand struct {
 	CheckpointFile string   `env:"CONSOLE_CHECKPOINT_FILE" default:"data/console.checkpoints" help:"File that log checkpoints are appended to. At start, the database must not be older than the last one. Keep the file on another disk, or collect it. Empty for none."`
 	CheckpointHook string   `name:"checkpoint-webhook" env:"CONSOLE_CHECKPOINT_WEBHOOK" help:"An address, such as https://notary.example/tagsweep, that each checkpoint is posted to."`
 	CheckpointLog  string   `name:"checkpoint-syslog" env:"CONSOLE_CHECKPOINT_SYSLOG" help:"A syslog server that each checkpoint is sent to, such as udp://127.0.0.1:514."`
+	SessionIdle    string   `env:"CONSOLE_SESSION_IDLE" default:"12h" help:"People must sign in again this long after their last request, from 5m to 24h."`
+	SessionLife    string   `env:"CONSOLE_SESSION_LIFE" default:"24h" help:"People must sign in again this long after they signed in, from 5m to 24h."`
 	SecureCookies  bool     `env:"CONSOLE_SECURE_COOKIES" help:"Send cookies over HTTPS only. Turn it on if the console is used through HTTPS."`
 }
 
@@ -65,7 +67,9 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 	app, client, err := c.app.read()
 	proxies, wrong := ranges(c.TrustedProxies)
 	folder, unusable := tempFolder(c.TempFolder)
-	if err = errors.Join(err, wrong, unusable); err != nil {
+	idle, wrongIdle := sessionTime("CONSOLE_SESSION_IDLE", c.SessionIdle)
+	life, wrongLife := sessionTime("CONSOLE_SESSION_LIFE", c.SessionLife)
+	if err = errors.Join(err, wrong, unusable, wrongIdle, wrongLife); err != nil {
 		return nil, err
 	}
 	keys, err := readKeys(c.KeyFile)
@@ -147,6 +151,8 @@ func (c *serveCommand) open(ctx context.Context, s *streams) (_ *console, err er
 			UploadLimit:    c.UploadLimit,
 			TempDir:        folder,
 			SecureCookies:  c.SecureCookies,
+			SessionIdle:    idle,
+			SessionLife:    life,
 			TrustedProxies: proxies,
 		},
 	)

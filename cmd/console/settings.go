@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
+	"tagsweep/internal/auth"
 	"tagsweep/internal/engine"
 	"tagsweep/internal/fault"
 	"tagsweep/internal/jobs"
@@ -143,6 +145,15 @@ func ranges(texts []string) (all []*net.IPNet, err error) {
 		all = append(all, one)
 	}
 	return all, err
+}
+
+// sessionTime reads how long a session lasts.
+func sessionTime(name, text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 5*time.Minute || d > auth.SessionLife {
+		return 0, faultSetting.With(name, orUnset(text), "Enter a time from 5m to 24h, such as 8h or 90m.")
+	}
+	return d, nil
 }
 
 // tempFolder chooses a folder for large temporary files. The system's folder may be in

@@ -8,6 +8,9 @@ const (
 	SignInSucceeded    Code = "sign_in.succeeded"
 	SignInFailed       Code = "sign_in.failed"
 	SignedOut          Code = "signed_out"
+	SessionEnded       Code = "session.ended"          // by its person, from another session
+	SessionEndedBy     Code = "session.ended_by_admin" // of another user
+	PasswordConfirmed  Code = "password.confirmed"     // it was asked for again before an action
 	AccessDenied       Code = "access.denied"
 	JobUploaded        Code = "job.uploaded"
 	JobUploadRefused   Code = "job.upload_refused"
@@ -50,6 +53,7 @@ const (
 	AccountUnprotected Code = "account.unprotected"
 	UserCreated        Code = "user.created"
 	UserPasswordSet    Code = "user.password_set"
+	PasswordChanged    Code = "user.password_changed" // by the user
 	UserRoleSet        Code = "user.role_set"
 	UserDisabled       Code = "user.disabled"
 	UserEnabled        Code = "user.enabled"
@@ -71,7 +75,7 @@ const (
 
 // Codes lists every event, in the order a reader would look for them.
 var Codes = []Code{
-	SignInSucceeded, SignInFailed, SignedOut, AccessDenied,
+	SignInSucceeded, SignInFailed, SignedOut, SessionEnded, SessionEndedBy, PasswordConfirmed, AccessDenied,
 	JobUploaded, JobUploadRefused, JobRead, JobReread, JobRefused,
 	ApprovalAsked, ApprovalGiven, ApprovalRefused, ApprovalWithdrawn, JobEmergency,
 	JobStarted, JobPaused, JobResumed, JobCancelled, JobFinished, JobHalted, JobSealed, JobAnsweredLate,
@@ -79,7 +83,7 @@ var Codes = []Code{
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
-	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
+	UserCreated, UserPasswordSet, PasswordChanged, UserRoleSet, UserDisabled, UserEnabled,
 	JobLogRead, LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
 	ClockJumped, ClockConfirmed,
 }

@@ -67,6 +67,7 @@ var impersonal = map[string]bool{
 	"list_sha256": true,
 	"approval":    true, "action": true, "runs_sha256": true, "expires": true,
 	"draft_sha256": true, "mapping": true, "subject_hmac": true,
+	"ended": true,
 }
 
 // Write makes the two stored texts of an entry, with a fresh salt.

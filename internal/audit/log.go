@@ -206,7 +206,7 @@ func (c Code) Failure() bool {
 var signedAtOnce = []Code{JobFinished, JobCancelled, JobSealed, LogAccepted,
 	ApprovalGiven, ApprovalRefused, ApprovalWithdrawn, JobEmergency,
 	KillSwitchThrown, KillSwitchLifted, JobPaused, JobHalted, AppChanged, AccountsProtected, AccountUnprotected,
-	UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled,
+	UserCreated, UserPasswordSet, PasswordChanged, UserRoleSet, UserDisabled, UserEnabled, SessionEnded, SessionEndedBy,
 	LogKeepSet, LogRemoved, LogErased, SnapshotErased, ClockConfirmed}
 
 // SignedAtOnce reports whether a checkpoint covers the event at once, and the witness

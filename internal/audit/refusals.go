@@ -25,10 +25,7 @@ func NewRefusals(log *Log) *Refusals {
 	return &Refusals{log: log, sums: map[string]*sum{}, woken: make(chan struct{}, 1)}
 }
 
-const (
-	sumEvery   = time.Minute
-	namedInSum = 20 // targets, and addresses
-)
+const sumEvery = time.Minute
 
 // sum is what was refused since the first, or since the last entry.
 type sum struct {
@@ -36,8 +33,8 @@ type sum struct {
 	began     time.Time // of the first that is counted, for people
 	last      Entry
 	actors    []string
-	addresses []string
-	targets   []string
+	addresses tallies
+	targets   tallies
 	count     int
 	reasons   map[string]int
 }
@@ -76,16 +73,17 @@ func (s *sum) add(e Entry, now time.Time) {
 	}
 	s.last = e
 	s.actors = named(s.actors, e.Actor.Name)
-	s.addresses = named(s.addresses, e.Actor.Address)
-	s.targets = named(s.targets, e.Target)
-	if reason, is := e.Details["reason"].(string); is {
+	reason, _ := e.Details["reason"].(string)
+	if reason != "" {
 		s.reasons[reason]++
 	}
+	s.addresses.add(e.Actor.Address, "", false)
+	s.targets.add(e.Target, e.Actor.Address, e.Code == SignInFailed && (reason == "wrong_password" || reason == "disabled"))
 }
 
 // named adds a name to a few.
 func named(names []string, name string) []string {
-	name = store.Clean(name, 100)
+	name = store.Clean(name, maxNamed)
 	if name == "" || len(names) == namedInSum || slices.Contains(names, name) {
 		return names
 	}
@@ -114,10 +112,21 @@ func (s *sum) entry() Entry {
 		e.Actor.Name = ""
 	}
 	if len(s.addresses) > 1 {
-		e.Actor.Address, details["addresses"] = "", s.addresses
+		e.Actor.Address = ""
 	}
 	if len(s.targets) > 1 {
-		e.Target, details["targets"] = "", s.targets
+		e.Target = ""
+	}
+	switch {
+	case e.Code == SignInFailed:
+		details["by_name"], details["by_address"] = s.targets.byName(), s.addresses.byAddress()
+	default:
+		if len(s.addresses) > 1 {
+			details["addresses"] = s.addresses.names()
+		}
+		if len(s.targets) > 1 {
+			details["targets"] = s.targets.names()
+		}
 	}
 	e.Details = details
 	return e
@@ -204,12 +213,8 @@ func (r *Refusals) putBack(key string, s *sum) {
 		for reason, n := range since.reasons {
 			s.reasons[reason] += n
 		}
-		for _, name := range since.targets {
-			s.targets = named(s.targets, name)
-		}
-		for _, name := range since.addresses {
-			s.addresses = named(s.addresses, name)
-		}
+		s.targets.merge(since.targets)
+		s.addresses.merge(since.addresses)
 	}
 	s.since = time.Now()
 	r.sums[key] = s

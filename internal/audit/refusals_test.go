@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +36,8 @@ func TestRefusalsAreSummedUp(t *testing.T) {
 		require.InDelta(t, 9_999, sum.Details["count"], 0)
 		require.InDelta(t, 4_999, sum.Details["unknown_user"], 0)
 		require.InDelta(t, 5_000, sum.Details["waiting"], 0)
-		require.Len(t, sum.Details["targets"], 20)
-		require.Len(t, sum.Details["addresses"], 20)
+		require.Len(t, sum.Details["by_name"], 20)
+		require.Len(t, sum.Details["by_address"], 20)
 		since, err := time.Parse(time.RFC3339, sum.Details["since"].(string))
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), since, time.Minute)
@@ -83,5 +84,59 @@ func TestSumsOutliveADatabaseThatIsAway(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 2)
 	require.InDelta(t, 5, entries[0].Details["count"], 0)
-	require.ElementsMatch(t, []any{"ann", "bob"}, entries[0].Details["targets"])
+	require.Equal(t, []any{counted("ann", 4, "10.0.0.1"), counted("bob", 1, "10.0.0.2")}, entries[0].Details["by_name"])
+}
+
+func counted(name string, count float64, from ...any) any {
+	return map[string]any{"name": name, "count": count, "addresses": from}
+}
+
+// Names that somebody makes up take no place from those of users, and none is too long for
+// an entry.
+func TestFailedSignInsAreCountedByName(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		r := audit.NewRefusals(s.Audit)
+		for i := range 200 {
+			r.NoteLater("sign_in", failed(fmt.Sprint(strings.Repeat("<", 90), i), fmt.Sprint("10.0.0.", i), "waiting"))
+		}
+		for range 3 {
+			r.NoteLater("sign_in", failed("ann", "10.0.0.1", "wrong_password"))
+			r.NoteLater("sign_in", failed("Ann", "10.0.0.2", "waiting"))
+			r.NoteLater("sign_in", failed("bob", "10.0.0.3", "disabled"))
+		}
+		require.NoError(t, r.FlushOf(ctx, "ann"))
+		entries, err := s.Audit.Entries(ctx, audit.Filter{Code: audit.SignInFailed, Limit: 1})
+		require.NoError(t, err)
+		require.InDelta(t, 208, entries[0].Details["count"], 0)
+		require.Contains(t, entries[0].Details["by_name"], counted("ann", 6, "10.0.0.1", "10.0.0.2"))
+		require.Contains(t, entries[0].Details["by_name"], counted("bob", 3, "10.0.0.3"))
+		require.Contains(t, entries[0].Details["by_address"], map[string]any{"address": "10.0.0.1", "count": 4.0})
+	})
+}
+
+func TestFailedSignInsOfAUserAreSummedUp(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		r := audit.NewRefusals(s.Audit)
+		began := s.DB.Now()
+		r.NoteLater("sign_in", failed("ann", "10.0.0.1", "wrong_password"))
+		require.NoError(t, r.FlushOf(ctx, "annie"))
+		none, err := s.Audit.FailedSignIns(ctx, "ann", began.Add(-time.Second))
+		require.NoError(t, err)
+		require.Zero(t, none, "it was not recorded yet, and nobody asked for it")
+		require.NoError(t, r.FlushOf(ctx, "ann"))
+		for range 5 {
+			r.NoteLater("sign_in", failed("annie", "10.0.0.9", "unknown_user"))
+			r.NoteLater("sign_in", failed("ANN", "10.0.0.2", "waiting"))
+		}
+		require.NoError(t, r.FlushOf(ctx, "ann"))
+		found, err := s.Audit.FailedSignIns(ctx, "Ann", began.Add(-time.Second))
+		require.NoError(t, err)
+		require.EqualValues(t, 6, found.Count)
+		require.Equal(t, []string{"10.0.0.2", "10.0.0.1"}, found.Addresses)
+		require.False(t, found.More)
+		require.WithinDuration(t, began, found.Since, time.Minute)
+		later, err := s.Audit.FailedSignIns(ctx, "ann", found.Last)
+		require.NoError(t, err)
+		require.Zero(t, later)
+	})
 }

@@ -97,10 +97,16 @@ func (e Entry) subjects() (terms []string) {
 	}
 	add(OfAddress, e.Actor.Address)
 	add(OfAddress, list("addresses")...)
+	for _, sum := range slices.Concat(list("by_name"), list("by_address")) {
+		if sum, is := sum.(map[string]any); is {
+			from, _ := sum["addresses"].([]any)
+			add(OfUser, sum["name"])
+			add(OfAddress, append(from, sum["address"])...)
+		}
+	}
 	switch {
 	case e.Code.namesUser():
 		add(OfUser, e.Target)
-		add(OfUser, list("targets")...)
 	case e.Code.NamesAccount():
 		add(OfAccount, e.Target)
 		add(OfAccount, list("accounts")...)
@@ -120,7 +126,7 @@ const maxSubject = 300
 // namesUser reports whether the event's target is the name of a user.
 func (c Code) namesUser() bool {
 	switch c {
-	case SignInFailed, UserCreated, UserPasswordSet, UserRoleSet, UserDisabled, UserEnabled:
+	case SignInFailed, SessionEnded, SessionEndedBy, UserCreated, UserPasswordSet, PasswordChanged, UserRoleSet, UserDisabled, UserEnabled:
 		return true
 	}
 	return false

@@ -23,7 +23,7 @@ func (us *Users) asNow(ctx context.Context, q store.Querier, by audit.Actor, cod
 		role, err := store.Value[string](ctx, q, `SELECT role FROM users WHERE id = $1`, by.ID)
 		by.Role = role
 		return by, store.IfNone(err, FaultNoSession.With())
-	case slices.Contains(changesUser, code) && code != audit.UserCreated, by.Session == "" && slices.Contains(summed, code):
+	case slices.Contains(changesOther, code), by.Session == "" && slices.Contains(summed, code):
 		return by, nil
 	}
 	return us.still(ctx, q, by, needed[code])

@@ -34,8 +34,9 @@ var needed = map[audit.Code]Permission{
 	audit.LogAccepted: Govern, audit.ClockConfirmed: Govern,
 	audit.AccountsProtected: Protect, audit.AccountUnprotected: Protect,
 	audit.UserCreated: ManageUsers, audit.UserPasswordSet: ManageUsers, audit.UserRoleSet: ManageUsers,
-	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers,
-	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.JobLogRead: ReadJobs, audit.LogRead: ReadAudit, audit.LogSearched: ReadAudit,
+	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers, audit.SessionEndedBy: ManageUsers,
+	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.JobLogRead: ReadJobs, audit.LogRead: ReadAudit,
+	audit.LogSearched: ReadAudit,
 	audit.LogExported: ReadAudit, audit.LogReviewed: Review, audit.LogVerified: Review, audit.LogUnverified: Review,
 }
 
@@ -60,6 +61,7 @@ type oughtUser struct {
 type oughtSession struct {
 	user  string
 	at    time.Time
+	typed time.Time // the password, last
 	ended bool
 }
 
@@ -85,8 +87,16 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 	}
 	r.change(e, v)
 	r.erased(e, v)
-	if e.Code == audit.SignedOut {
+	switch e.Code {
+	case audit.SignedOut:
 		r.end(e.Actor.Session)
+	case audit.SessionEnded, audit.SessionEndedBy:
+		r.endOf(e, v)
+	case audit.PasswordConfirmed, audit.PasswordChanged:
+		if s, known := r.sessions[e.Actor.Session]; known {
+			s.typed = e.At
+			r.sessions[e.Actor.Session] = s
+		}
 	}
 }
 
@@ -96,8 +106,31 @@ func (r *Replay) signedIn(e audit.Entry) {
 		delete(r.sessions, r.begun[0])
 		r.begun = r.begun[1:]
 	}
-	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, at: e.At}
+	r.sessions[e.Actor.Session] = oughtSession{user: e.Actor.ID, at: e.At, typed: e.At}
 	r.begun = append(r.begun, e.Actor.Session)
+}
+
+// endOf follows the end of a session from another one.
+func (r *Replay) endOf(e audit.Entry, v *audit.Verified) {
+	user, _ := e.Details["user"].(string)
+	ended, _ := e.Details["ended"].(string)
+	switch {
+	case e.Code == audit.SessionEnded && user != e.Actor.ID:
+		v.Add("entry %d of the log: it ends a session of another user", e.Seq)
+	case ended == everySession:
+		r.endAll(user, e.Actor.Session)
+	case r.sessions[ended].user == user:
+		r.end(ended)
+	}
+}
+
+// endAll ends all sessions of a user but one.
+func (r *Replay) endAll(user, but string) {
+	for session, s := range r.sessions {
+		if s.user == user && session != but {
+			r.end(session)
+		}
+	}
 }
 
 func (r *Replay) end(session string) {
@@ -124,6 +157,8 @@ func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
 		v.Add("entry %d of the log: %s acted as %s, but had the role %s", e.Seq, name, e.Actor.Role, u.role)
 	case needed[e.Code] != "" && !u.role.May(needed[e.Code]):
 		v.Add("entry %d of the log: %s did what the role %s does not allow", e.Seq, name, u.role)
+	case e.Code == audit.PasswordConfirmed && password != u.password:
+		v.Add("entry %d of the log: %s typed a password that no entry of the log set", e.Seq, name)
 	case e.Code == audit.SignInSucceeded && password != u.password:
 		v.Add("entry %d of the log: %s signed in with a password that no entry of the log set", e.Seq, name)
 	case e.Actor.Session != "" && r.now.Before(r.complete):
@@ -160,28 +195,34 @@ func (r *Replay) change(e audit.Entry, v *audit.Verified) {
 	case e.Code == audit.UserCreated || u == nil:
 		v.Add("entry %d of the log: it changes a user who was not created, or creates one twice", e.Seq)
 		return
+	case e.Code == audit.PasswordChanged && id != e.Actor.ID:
+		v.Add("entry %d of the log: it changes the password of another user", e.Seq)
+		return
 	}
 	switch e.Code {
 	case audit.UserPasswordSet:
 		u.password = password
+		r.endAll(id, "")
+	case audit.PasswordChanged:
+		u.password = password
+		r.endAll(id, e.Actor.Session)
 	case audit.UserRoleSet:
 		if before, _ := e.Details["before"].(string); before != string(u.role) {
 			v.Add("entry %d of the log: the role of user %s was %s before, but the log says %s", e.Seq, cmp.Or(u.name, id), before, u.role)
 		}
 		u.role = Role(role)
-	case audit.UserDisabled, audit.UserEnabled:
-		u.disabled = e.Code == audit.UserDisabled
-	}
-	if e.Code == audit.UserPasswordSet || e.Code == audit.UserDisabled {
-		for session, s := range r.sessions {
-			if s.user == id {
-				r.end(session)
-			}
-		}
+	case audit.UserDisabled:
+		u.disabled = true
+		r.endAll(id, "")
+	case audit.UserEnabled:
+		u.disabled = false
 	}
 }
 
-var changesUser = []audit.Code{audit.UserCreated, audit.UserPasswordSet, audit.UserRoleSet, audit.UserDisabled, audit.UserEnabled}
+// changesOther are the changes that one person makes of another, or of themselves.
+var changesOther = []audit.Code{audit.UserPasswordSet, audit.UserRoleSet, audit.UserDisabled, audit.UserEnabled}
+
+var changesUser = append([]audit.Code{audit.UserCreated, audit.PasswordChanged}, changesOther...)
 
 // VerifyIn compares the users and their sessions with what they ought to be.
 func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) error {
@@ -202,8 +243,8 @@ func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 	}
 	return store.Each(ctx, tx, func(row store.Scanner) error {
 		var id, user, name string
-		var created, expires time.Time
-		err := row.Scan(&id, &user, &name, store.ScanTime(&created), store.ScanTime(&expires))
+		var created, expires, typed time.Time
+		err := row.Scan(&id, &user, &name, store.ScanTime(&created), store.ScanTime(&expires), store.ScanTime(&typed))
 		switch ought := r.sessions[id]; {
 		case err != nil:
 		case ought.user != user || ought.ended:
@@ -212,9 +253,12 @@ func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 			v.Add("user %s: the session %s did not begin when the log says", name, id)
 		case expires.After(ought.at.Add(SessionLife + inexact)):
 			v.Add("user %s: the session %s lasts longer than it may", name, id)
+		case typed.After(ought.typed.Add(inexact)):
+			v.Add("user %s: the log does not say that the password was typed again in the session %s", name, id)
 		}
 		return err
-	}, `SELECT s.id, s.user_id, COALESCE(u.name, s.user_id), s.created_at, s.expires_at FROM sessions s LEFT JOIN users u ON u.id = s.user_id
+	}, `SELECT s.id, s.user_id, COALESCE(u.name, s.user_id), s.created_at, s.expires_at, s.authenticated_at
+		FROM sessions s LEFT JOIN users u ON u.id = s.user_id
 		WHERE s.expires_at > $1 ORDER BY s.id`, store.Millis(v.At))
 }
 

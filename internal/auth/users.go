@@ -117,6 +117,26 @@ func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHa
 	})
 }
 
+// ChangePassword replaces the actor's own password, which had a hash when it was typed, and
+// ends their other sessions.
+func (us *Users) ChangePassword(ctx context.Context, by audit.Actor, before, passwordHash string) error {
+	return us.db.Tx(ctx, func(tx *store.Tx) error {
+		err := store.One(ctx, tx, FaultNoSession.With(),
+			`UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3`, by.ID, passwordHash, before)
+		if err == nil {
+			err = tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, by.ID, by.Session)
+		}
+		if err == nil {
+			err = tx.Exec(ctx, `UPDATE sessions SET authenticated_at = $2 WHERE id = $1`, by.Session, store.Millis(us.db.Now()))
+		}
+		if err != nil {
+			return err
+		}
+		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.PasswordChanged, Actor: by, Target: by.Name,
+			Details: map[string]any{"user": by.ID, "password_sha256": digestOf(passwordHash)}})
+	})
+}
+
 // SetRole gives a user another role; sessions continue with it.
 func (us *Users) SetRole(ctx context.Context, by audit.Actor, id string, role Role) error {
 	if !role.Valid() {

@@ -61,7 +61,7 @@ func (g *governedLog) signIn(t *testing.T, u auth.User, session string) audit.Ac
 	t.Helper()
 	by, now := actor(u, session), g.DB.Now()
 	require.NoError(t, g.Users.SignIn(ctx, by, auth.Session{ID: session, UserID: u.ID, Data: "{}",
-		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
+		CreatedAt: now, SeenAt: now, AuthenticatedAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
 	return by
 }
 
@@ -193,6 +193,43 @@ func TestUsersByTheLog(t *testing.T) {
 			require.NoError(t, g.Users.SignOut(ctx, actor(g.ann, "s-ann")))
 			g.exec(t, insertSession, "s-ann", g.ann.ID, later(g))
 		}, "user ann: the log does not say that the session s-ann is open"},
+		{"a session that its person ended is put back", func(t *testing.T, g *governedLog) {
+			g.signIn(t, g.ann, "s1")
+			require.NoError(t, g.Users.EndSessions(ctx, actor(g.ann, "s1"), g.ann.ID, "s-ann"))
+			g.exec(t, insertSession, "s-ann", g.ann.ID, later(g))
+		}, "user ann: the log does not say that the session s-ann is open"},
+		{"a session that an admin ended is put back, used and deleted", func(t *testing.T, g *governedLog) {
+			olga := g.signIn(t, g.olga, "s1")
+			require.NoError(t, g.Users.EndSessions(ctx, actor(g.ann, "s-ann"), g.olga.ID, ""))
+			g.exec(t, insertSession, "s1", g.olga.ID, later(g))
+			require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.TagsRead, Actor: olga}))
+			g.exec(t, `DELETE FROM sessions WHERE id = 's1'`)
+		}, "entry 21 of the log: olga acted in a session that had ended"},
+		{"a session from before a change of the password is put back", func(t *testing.T, g *governedLog) {
+			by := g.signIn(t, g.ann, "s1")
+			require.NoError(t, g.Users.ChangePassword(ctx, by, g.ann.PasswordHash, "another"))
+			g.exec(t, insertSession, "s-ann", g.ann.ID, later(g))
+		}, "user ann: the log does not say that the session s-ann is open"},
+		{"a password that its person changed is put back", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Users.ChangePassword(ctx, actor(g.ann, "s-ann"), g.ann.PasswordHash, "another"))
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash)
+		}, "user ann: the password was changed, but no entry of the log says so"},
+		{"an operator changes the password of an admin, with a console that allows it", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.PasswordChanged, Actor: g.signIn(t, g.olga, "s1"),
+				Details: map[string]any{"user": g.ann.ID, "password_sha256": "00"}}))
+		}, "entry 20 of the log: it changes the password of another user"},
+		{"an operator ends the session of an admin, with a console that allows it", func(t *testing.T, g *governedLog) {
+			require.NoError(t, g.Audit.Record(ctx, audit.Entry{Code: audit.SessionEnded, Actor: g.signIn(t, g.olga, "s1"),
+				Details: map[string]any{"user": g.ann.ID, "ended": "s-ann"}}))
+		}, "entry 20 of the log: it ends a session of another user"},
+		{"the password counts as typed again", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE sessions SET authenticated_at = authenticated_at + 1000000`)
+		}, "user ann: the log does not say that the password was typed again in the session s-ann"},
+		{"a password is swapped, typed again and put back", func(t *testing.T, g *governedLog) {
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash+"x")
+			require.NoError(t, g.Users.Confirm(ctx, actor(g.ann, "s-ann"), jobstest.PasswordHash+"x"))
+			g.exec(t, `UPDATE users SET password_hash = $1 WHERE name = 'ann'`, jobstest.PasswordHash)
+		}, "entry 19 of the log: ann typed a password that no entry of the log set"},
 		{"a session lasts for ever", func(t *testing.T, g *governedLog) { g.exec(t, `UPDATE sessions SET expires_at = expires_at * 2`) },
 			"user ann: the session s-ann lasts longer than it may"},
 	})
@@ -215,7 +252,15 @@ func TestUsersInOrdinaryWaysVerify(t *testing.T) {
 		require.NoError(t, g.Users.SetRole(ctx, jobstest.Operator, g.olga.ID, auth.Admin))
 		olga = g.signIn(t, admin(g.olga), "s3")
 		require.NoError(t, g.Users.SetRole(ctx, olga, g.olga.ID, auth.Auditor))
-		require.NoError(t, g.Users.SetPassword(ctx, actor(g.ann, "s-ann"), g.ann.ID, "another"))
+		g.signIn(t, g.ann, "s4")
+		ann := g.signIn(t, g.ann, "s5")
+		require.NoError(t, g.Users.EndSessions(ctx, ann, g.ann.ID, "s4"))
+		require.NoError(t, g.Users.ChangePassword(ctx, ann, jobstest.PasswordHash, "the next"))
+		g.ann.PasswordHash = "the next"
+		ann = g.signIn(t, g.ann, "s-ann")
+		require.NoError(t, g.Users.Confirm(ctx, ann, g.ann.PasswordHash))
+		require.NoError(t, g.Users.EndSessions(ctx, ann, g.ann.ID, ""))
+		require.NoError(t, g.Users.SetPassword(ctx, ann, g.ann.ID, "another"))
 		require.NoError(t, g.Audit.SaveVerified(ctx, actor(g.ann, "s-ann"), audit.Verified{At: g.DB.Now()}))
 		require.NoError(t, g.Users.SignOut(ctx, olga))
 		require.Empty(t, g.found(t))

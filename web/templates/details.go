@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -97,6 +98,10 @@ func detailValue(v View, key string, value any) string {
 				return v.T("audit.erase.kind." + value)
 			}
 			return v.Kind(jobs.Kind(value))
+		case "ended":
+			if value == "all" {
+				return v.T("detail.all")
+			}
 		case "policy":
 			return v.Policy(snapshot.Policy(value))
 		case "decision":
@@ -119,6 +124,9 @@ func detailValue(v View, key string, value any) string {
 	case bool:
 		return yesOrNo(v, value)
 	case []any:
+		if key == "by_name" || key == "by_address" {
+			return countsText(v, value)
+		}
 		parts := texts(value)
 		if key == "outcomes" {
 			return outcomesNamed(v, parts)
@@ -287,6 +295,22 @@ func outcomesText(v View, counts map[string]any) string {
 	}
 	if len(parts) == 0 {
 		return ""
+	}
+	return v.List(parts)
+}
+
+// countsText says how often something was refused, by name or by address.
+func countsText(v View, counts []any) string {
+	var parts []string
+	for _, each := range counts {
+		each, _ := each.(map[string]any)
+		name, _ := each["name"].(string)
+		address, _ := each["address"].(string)
+		part := v.T("detail.pair", cmp.Or(name, address), v.Int(audit.WholeNumber(each["count"])))
+		if from := texts(each["addresses"]); len(from) > 0 {
+			part = v.T("detail.counted_from", part, v.List(from))
+		}
+		parts = append(parts, part)
 	}
 	return v.List(parts)
 }

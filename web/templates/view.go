@@ -21,13 +21,16 @@ import (
 // View is what every page needs.
 type View struct {
 	*messages.Text
-	App       jobs.App
-	User      User   // zero when signed out
-	Here      string // the address to come back to after the language was switched
-	Area      string // the part of the console that the navigation marks, such as "jobs"
-	Version   string
-	Notices   []string            // what the last action did
-	Problem   string              // why it was not done
+	App     jobs.App
+	User    User   // zero when signed out
+	Here    string // the address to come back to after the language was switched
+	Area    string // the part of the console that the navigation marks, such as "jobs"
+	Version string
+	Notices []string // what the last action did
+	Problem string   // why it was not done
+
+	FailedSignIns string // that somebody failed to sign in with the person's name; told once
+
 	Asset     func(string) string // the address of a file of the console's own
 	Refresh   bool                // reload every few seconds where scripts are off
 	Elsewhere bool                // the page is of a job whose app this console does not serve

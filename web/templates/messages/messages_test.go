@@ -135,7 +135,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged|proofChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
-		`encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|` +
+		`again|encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|` +
 		`approval\.(action|done|limit|approvers|state))\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
@@ -188,6 +188,7 @@ func TestValuesFollowTheLanguage(t *testing.T) {
 	require.Equal(t, "3 Jul 2026, 14:03:05", English.Time(at))
 	require.Equal(t, "2026年7月3日 14:03:05", Chinese.Time(at))
 	require.Equal(t, "1 h 5 min", English.Duration(65*time.Minute))
+	require.Equal(t, "12 小时", Chinese.Duration(12*time.Hour))
 	require.Equal(t, "2 分 5 秒", Chinese.Duration(125*time.Second))
 	require.Equal(t, "0 s", English.Duration(0))
 	require.Equal(t, "999 bytes", English.Size(999))

@@ -216,6 +216,8 @@ func (t *Text) Duration(d time.Duration) string {
 	d = d.Round(time.Second)
 	hours, minutes, seconds := int64(d/time.Hour), int64(d%time.Hour/time.Minute), int64(d%time.Minute/time.Second)
 	switch {
+	case hours > 0 && minutes == 0 && seconds == 0:
+		return t.T("duration.hours_only", hours)
 	case hours > 0:
 		return t.T("duration.hours", hours, minutes)
 	case minutes >= 10 || minutes > 0 && seconds == 0:
