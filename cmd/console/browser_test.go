@@ -100,8 +100,7 @@ func (p *program) openTab() *tab {
 		closeTab()
 		require.Empty(p.t, w.complained(), "the browser complained of a page")
 	})
-	// What is in front of it does not take the keyboard away.
-	require.NoError(p.t, chromedp.Do(ctx, emulateSize(1280, 800), emulation.SetFocusEmulationEnabled(true))) // the first steps: the window lives as long as their context
+	require.NoError(p.t, chromedp.Do(ctx, emulateSize(1280, 800), keepFocus())) // the first steps: the window lives as long as their context
 	require.NoError(p.t, chromedp.Listen(ctx, func(event any) {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
@@ -298,6 +297,11 @@ func slowUpload(bytesPerSecond float64) chromedp.Action[chromedp.Void] {
 func emulateSize(width, height int64) chromedp.Action[chromedp.Void] {
 	return call(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500})
+}
+
+// keepFocus lets the page have the keyboard whatever other windows are open.
+func keepFocus() chromedp.Action[chromedp.Void] {
+	return call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 }
 
 // emulateScheme chooses light or dark. Colours change at once, not by and by.
