@@ -147,8 +147,11 @@ func ranges(texts []string) (all []*net.IPNet, err error) {
 	return all, err
 }
 
-// sessionTime reads how long a session lasts.
+// sessionTime reads how long a session lasts; 0 for nothing, which is the default.
 func sessionTime(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 5*time.Minute || d > auth.SessionLife {
 		return 0, faultSetting.With(name, orUnset(text), "Enter a time from 5m to 24h, such as 8h or 90m.")
