@@ -32,6 +32,7 @@ CREATE TABLE apps (
     once_admin        BIGINT NOT NULL DEFAULT 0,
     daily_operator    BIGINT NOT NULL DEFAULT 0,
     daily_admin       BIGINT NOT NULL DEFAULT 0,
+    ask_again         BIGINT NOT NULL DEFAULT 0,
     others_stop       BIGINT NOT NULL DEFAULT 1, -- 1: operators pause and cancel the jobs of others
     others_run        BIGINT NOT NULL DEFAULT 0, -- 1: and do everything else with them
     first_job         TEXT   NOT NULL DEFAULT '', -- served before all others

@@ -14,7 +14,10 @@ import (
 	"tagsweep/web/templates/messages"
 )
 
-const accountPath = "/account"
+const (
+	accountPath  = "/account"
+	passwordPath = accountPath + "/password"
+)
 
 // signInsShown is how far back people see their sign-ins, and how many of them.
 const (

@@ -1,9 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -13,7 +13,7 @@ import (
 )
 
 // askedAgain are the routes before which people type their password again, when they last did
-// so more than askAgainAfter ago: what cannot be undone, lets calls leave, or says who may do
+// so more than 10 minutes ago: what cannot be undone, lets calls leave, or says who may do
 // what. So a session that was left open, or stolen, is not enough. Each has a text that says
 // what is about to happen.
 var askedAgain = map[string]string{
@@ -32,27 +32,25 @@ var askedAgain = map[string]string{
 	"/users/:id/enable":   "again.user.enable",
 }
 
-const askAgainAfter = 10 * time.Minute
-
-var faultAskAgain = fault.Declare(fault.Forbidden, "password.again",
-	"Nothing was done yet: you last typed your password more than 10 minutes ago. Type it again to continue.")
-
 // Fields of the page that asks again. Every other field is kept for the action.
 const (
 	currentPassword = "current_password"
 	askedFrom       = "asked_from"
 )
 
-// askAgain lets a request pass if its person typed the password lately, or did with the
-// request. A wrong one is a failed sign-in.
+// askAgain lets a request pass if its person typed the password lately, did with the request,
+// or does not have to. A wrong one is a failed sign-in. A second factor would be asked for here
+// too, and in askPage.
 func (s *Server) askAgain(v *request) error {
 	record := v.session.Values[recordKey{}].(auth.Session)
-	if s.DB.Now().Sub(record.AuthenticatedAt) <= askAgainAfter {
-		return nil
-	}
 	typed := v.FormValue(currentPassword)
-	if typed == "" {
-		return faultAskAgain.With()
+	switch {
+	case !record.AsksAgain(s.DB.Now()):
+		return nil
+	case typed == "" && askedAgain[v.Path()] != "":
+		return auth.FaultAskAgain.With()
+	case typed == "":
+		return nil // jobs that are large ask (see jobs.Settings.AskAgain)
 	}
 	user, err := s.typedOwn(v, typed)
 	if err != nil {
@@ -68,7 +66,7 @@ func (s *Server) askPage(v *request, err error) error {
 	if !ok || v.wantsJSON() || auth.Lost(err) {
 		return err
 	}
-	page := templates.AskAgainPage{Action: v.Request().URL.Path, What: askedAgain[v.Path()], From: here(v)}
+	page := templates.AskAgainPage{Action: v.Request().URL.Path, What: cmp.Or(askedAgain[v.Path()], "again.start"), From: here(v)}
 	if from := v.FormValue(askedFrom); from != "" {
 		page.From = local(from)
 	}
@@ -86,7 +84,7 @@ func (s *Server) askPage(v *request, err error) error {
 	slices.SortStableFunc(page.Form, templates.FormValue.ByName)
 	view := s.view(v, "")
 	view.Here = page.From
-	if !faultAskAgain.Is(err) {
+	if !auth.FaultAskAgain.Is(err) {
 		view.Problem = v.text.Fault(f)
 	}
 	status, _ := statusOf(v, f)

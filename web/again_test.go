@@ -5,11 +5,13 @@ import (
 	"os"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -17,7 +19,7 @@ import (
 func (c *console) ageSessions() {
 	c.t.Helper()
 	require.NoError(c.t, c.store.DB.Exec(c.t.Context(), `UPDATE sessions SET authenticated_at = $1`,
-		c.store.DB.Now().Add(-askAgainAfter).UnixMilli()-1))
+		c.store.DB.Now().Add(-10*time.Minute).UnixMilli()-1))
 }
 
 // asked reads from docs/trust.md, which is written separately, before which routes the
@@ -102,6 +104,64 @@ func TestTheActionGoesOnAfterThePassword(t *testing.T) {
 		require.NoError(t, s.ThrowKillSwitch(t.Context(), audit.System, "why"))
 		require.Equal(t, "/jobs", b.post("/sending/lift", "next", "/jobs").location(), "it was typed to change it")
 		require.False(t, other.in())
+	})
+}
+
+// A start of many accounts asks for the password in the transaction that lets it happen, so by
+// whatever route it is let happen. What another session of the person typed does not count.
+func TestALargeStartAsksForThePasswordAgain(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		olga, other, adam := c.as(auth.Operator), c.as(auth.Operator), c.as(auth.Admin)
+		limits := func(ask, second string) {
+			require.Equal(t, "/sending", adam.post("/sending/approvals", "ask_again", ask, "approve_above", second,
+				"approvers", "operator", "approval_hours", "24", currentPassword, jobstest.Password).location())
+		}
+		limits("2", "none")
+		state := func(id string) jobs.State { return c.job(id).State }
+		asked := func(b *browser, path string, form ...string) {
+			t.Helper()
+			c.ageSessions()
+			other.post("/logout")
+			other = c.as(auth.Operator)
+			got := b.post(path, form...)
+			require.Equal(t, http.StatusForbidden, got.StatusCode, path)
+			require.Contains(t, got.body, "Start a job, or let it continue")
+			b.headers.Set("Accept", "application/json")
+			require.Contains(t, b.post(path, form...).body, `"code":"password.again"`)
+			b.headers.Del("Accept")
+		}
+		typed := func(form ...string) []string { return append(form, currentPassword, jobstest.Password) }
+
+		small := olga.draft(2)
+		c.untilRead(small)
+		c.ageSessions()
+		require.Equal(t, "/jobs/"+small, olga.post("/jobs/"+small+"/start", "confirm", "2").location())
+
+		now, later := olga.draft(3), olga.draft(3)
+		c.untilRead(now)
+		c.untilRead(later)
+		asked(olga, "/jobs/"+now+"/start", "confirm", "3")
+		require.Equal(t, jobs.Draft, state(now))
+		require.Contains(t, olga.post("/jobs/"+now+"/start", "confirm", "3").body, `name="confirm" value="3"`, "the form is kept")
+		require.Equal(t, "/jobs/"+now, olga.post("/jobs/"+now+"/start", typed("confirm", "3")...).location())
+		at := time.Now().Add(48 * time.Hour).Format("2006-01-02T15:04")
+		asked(olga, "/jobs/"+later+"/start", "confirm", "3", "at", at)
+		require.Equal(t, "/jobs/"+later, olga.post("/jobs/"+later+"/start", typed("confirm", "3", "at", at)...).location())
+		asked(olga, "/jobs/"+later+"/start-now")
+		require.Equal(t, "/jobs/"+later, olga.post("/jobs/"+later+"/start-now", typed()...).location())
+
+		limits("2", "2")
+		approved := olga.draft(3)
+		c.untilRead(approved)
+		c.ageSessions()
+		require.Equal(t, "/jobs/"+approved, olga.post("/jobs/"+approved+"/ask", "confirm", "3", "note", "why").location(), "nothing starts by asking")
+		list, err := s.Approvals(t.Context())
+		require.NoError(t, err)
+		approve := approvalsPath + "/" + list[0].ID + "/approve"
+		asked(adam, approve)
+		require.Equal(t, jobs.Draft, state(approved))
+		require.Equal(t, "/jobs/"+approved, adam.post(approve, typed()...).location())
 	})
 }
 

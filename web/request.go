@@ -129,7 +129,7 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 			if err = readForm(v); err == nil {
 				err = s.permitAfterBody(v)
 			}
-			if err == nil && askedAgain[r.path] != "" {
+			if err == nil && r.permission != auth.Public && r.path != passwordPath {
 				if err = s.askAgain(v); err != nil {
 					return s.askPage(v, err)
 				}
@@ -138,7 +138,10 @@ func (s *Server) guard(r route) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return r.handle(s, v)
+		if err = r.handle(s, v); auth.FaultAskAgain.Is(err) {
+			return s.askPage(v, err)
+		}
+		return err
 	}
 }
 

@@ -84,7 +84,7 @@ var routes = []route{
 	{http.MethodPost, "/logout", auth.SignedIn, (*Server).signOut},
 	{http.MethodPost, "/language", auth.Public, (*Server).setLanguage},
 	{http.MethodGet, accountPath, auth.SignedIn, (*Server).showAccount},
-	{http.MethodPost, accountPath + "/password", auth.SignedIn, (*Server).changePassword},
+	{http.MethodPost, passwordPath, auth.SignedIn, (*Server).changePassword},
 	{http.MethodPost, accountPath + "/end", auth.SignedIn, (*Server).endOwnSession},
 
 	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},

@@ -189,7 +189,7 @@ func (s *sessionStore) begin(v *request, by audit.Actor, user auth.User, failed 
 	session.ID, session.Options = sessionID(secret), &s.cookie
 	record := auth.Session{
 		ID: session.ID, UserID: user.ID, Data: "{}", Address: by.Address, UserAgent: by.UserAgent,
-		CreatedAt: now, SeenAt: now, AuthenticatedAt: now, ExpiresAt: s.expires(now, now),
+		CreatedAt: now, SeenAt: now, ExpiresAt: s.expires(now, now),
 	}
 	by.Session = session.ID
 	if err := s.users.SignIn(v.Request().Context(), by, record, user.PasswordHash); err != nil {

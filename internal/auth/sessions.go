@@ -28,7 +28,7 @@ type Session struct {
 	SeenAt    time.Time
 	ExpiresAt time.Time
 
-	AuthenticatedAt time.Time // when the password was typed last
+	AuthenticatedAt time.Time // when the password was typed last; at first CreatedAt
 }
 
 // sessionsKept is how many sessions a person has at most: the oldest ends.
@@ -44,10 +44,9 @@ func (us *Users) SignIn(ctx context.Context, by audit.Actor, session Session, pa
 	return us.db.Tx(ctx, func(tx *store.Tx) error {
 		err := tx.Exec(ctx, `
 			INSERT INTO sessions (id, user_id, data, address, user_agent, created_at, seen_at, expires_at, authenticated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6)`,
 			session.ID, session.UserID, session.Data, session.Address, store.Clean(session.UserAgent, 300),
-			store.Millis(session.CreatedAt), store.Millis(session.SeenAt), store.Millis(session.ExpiresAt),
-			store.Millis(session.AuthenticatedAt))
+			store.Millis(session.CreatedAt), store.Millis(session.SeenAt), store.Millis(session.ExpiresAt))
 		if err != nil {
 			return err
 		}
@@ -101,21 +100,6 @@ func (us *Users) Sessions(ctx context.Context, userID string) ([]Session, error)
 func (us *Users) SaveSession(ctx context.Context, session Session) error {
 	return us.db.Exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`,
 		session.ID, session.Data, store.Millis(session.SeenAt), store.Millis(session.ExpiresAt))
-}
-
-// Confirm remembers that the actor typed their password again, which had this hash.
-func (us *Users) Confirm(ctx context.Context, by audit.Actor, passwordHash string) error {
-	return us.db.Tx(ctx, func(tx *store.Tx) error {
-		err := store.One(ctx, tx, FaultNoSession.With(), `
-			UPDATE sessions SET authenticated_at = $3 WHERE id = $1 AND user_id = $2
-				AND EXISTS (SELECT 1 FROM users WHERE id = $2 AND password_hash = $4)`,
-			by.Session, by.ID, store.Millis(us.db.Now()), passwordHash)
-		if err != nil {
-			return err
-		}
-		return us.log.RecordIn(ctx, tx, audit.Entry{Code: audit.PasswordConfirmed, Actor: by,
-			Details: map[string]any{"password_sha256": digestOf(passwordHash)}})
-	})
 }
 
 // SignOut ends the actor's session.

@@ -61,7 +61,7 @@ func (g *governedLog) signIn(t *testing.T, u auth.User, session string) audit.Ac
 	t.Helper()
 	by, now := actor(u, session), g.DB.Now()
 	require.NoError(t, g.Users.SignIn(ctx, by, auth.Session{ID: session, UserID: u.ID, Data: "{}",
-		CreatedAt: now, SeenAt: now, AuthenticatedAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
+		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(auth.SessionLife)}, u.PasswordHash))
 	return by
 }
 

@@ -64,7 +64,8 @@ type consent struct {
 }
 
 // agree returns FaultSecondPerson when an action needs a second person, and none has
-// approved it. The log says how it was.
+// approved it, and auth.FaultAskAgain when whoever lets it happen has to type their password
+// again. The log says how it was.
 func (s *Jobs) agree(ctx context.Context, c *change, by audit.Actor, a Action) error {
 	limit, needed, err := s.needsSecond(ctx, c, by, a)
 	if err != nil {
@@ -85,7 +86,13 @@ func (s *Jobs) agree(ctx context.Context, c *change, by audit.Actor, a Action) e
 	default:
 		return FaultSecondPerson.With()
 	}
-	return nil
+	if _, much := exceeds(c.was.Accounts, c.app.settings.AskAgain, DefaultAbove, c.app.environment); !much || c.was.Kind == Inspect {
+		return nil
+	}
+	if c.consent.request != "" {
+		by = c.consent.by
+	}
+	return auth.AskAgain(ctx, c.tx, by, s.db.Now())
 }
 
 // needsSecond reports whether an action needs a second person, and the number of accounts

@@ -59,6 +59,7 @@ type Settings struct {
 	OnceAdmin     int64     `json:"once_admin,omitempty"`
 	DailyOperator int64     `json:"daily_operator,omitempty"` // in 24 hours; by default DefaultDaily
 	DailyAdmin    int64     `json:"daily_admin,omitempty"`
+	AskAgain      int64     `json:"ask_again,omitempty"` // of a job for which the password is asked for again; by default DefaultAbove
 
 	// What operators may do with the jobs of others, see others.go.
 	OthersStop bool `json:"others_stop"` // pause and cancel them
@@ -66,24 +67,26 @@ type Settings struct {
 }
 
 // LimitNames are the names of the limits of the second person, in the order people see them.
-var LimitNames = []string{"approve_above", "approve_other", "once_operator", "daily_operator", "once_admin", "daily_admin"}
+var LimitNames = []string{"approve_above", "approve_other", "once_operator", "daily_operator", "once_admin", "daily_admin",
+	"ask_again"}
 
 // Limit is one of the limits of the second person; nil for another name.
 func (s *Settings) Limit(name string) *int64 {
 	return map[string]*int64{"approve_above": &s.ApproveAbove, "approve_other": &s.ApproveOther, "once_operator": &s.OnceOperator,
-		"daily_operator": &s.DailyOperator, "once_admin": &s.OnceAdmin, "daily_admin": &s.DailyAdmin}[name]
+		"daily_operator": &s.DailyOperator, "once_admin": &s.OnceAdmin, "daily_admin": &s.DailyAdmin,
+		"ask_again": &s.AskAgain}[name]
 }
 
 // mostKeepDays is ten years.
 const mostKeepDays = 3_650
 
 const settingsColumns = `rate_set, failure_limit, canary = 1, snapshot = 1, keep_days, verify_share,
-	approve_above, approve_other, approvers, approval_hours, once_operator, once_admin, daily_operator, daily_admin,
+	approve_above, approve_other, approvers, approval_hours, once_operator, once_admin, daily_operator, daily_admin, ask_again,
 	others_stop = 1, others_run = 1`
 
 func (s *Settings) dest() []any {
 	return []any{&s.Rate, &s.FailureLimit, &s.Canary, &s.Snapshot, &s.KeepDays, &s.VerifyShare,
-		&s.ApproveAbove, &s.ApproveOther, &s.Approvers, &s.ApprovalHours, &s.OnceOperator, &s.OnceAdmin, &s.DailyOperator, &s.DailyAdmin,
+		&s.ApproveAbove, &s.ApproveOther, &s.Approvers, &s.ApprovalHours, &s.OnceOperator, &s.OnceAdmin, &s.DailyOperator, &s.DailyAdmin, &s.AskAgain,
 		&s.OthersStop, &s.OthersRun}
 }
 
@@ -220,11 +223,11 @@ func (s *Jobs) UpdateSettings(ctx context.Context, by audit.Actor, appID string,
 			UPDATE apps SET rate_set = $2, failure_limit = $3, canary = $4, snapshot = $5, keep_days = $6, verify_share = $7,
 				approve_above = $8, approve_other = $9, approvers = $10, approval_hours = $11, once_operator = $12,
 				once_admin = $13, daily_operator = $14, daily_admin = $15,
-				others_stop = $16, others_run = $17
+				others_stop = $16, others_run = $17, ask_again = $18
 			WHERE id = $1`,
 			appID, to.Rate, to.FailureLimit, store.Number(to.Canary), store.Number(to.Snapshot), to.KeepDays, int64(to.VerifyShare),
 			to.ApproveAbove, to.ApproveOther, to.Approvers, to.ApprovalHours, to.OnceOperator, to.OnceAdmin, to.DailyOperator,
-			to.DailyAdmin, store.Number(to.OthersStop), store.Number(to.OthersRun))
+			to.DailyAdmin, store.Number(to.OthersStop), store.Number(to.OthersRun), to.AskAgain)
 		if err != nil {
 			return err
 		}
