@@ -111,7 +111,10 @@ CREATE TABLE users (
     password_hash TEXT   NOT NULL,
     created_at    BIGINT NOT NULL,
     disabled_at   BIGINT NOT NULL DEFAULT 0,
-    last_sign_in  BIGINT NOT NULL DEFAULT 0
+    last_sign_in  BIGINT NOT NULL DEFAULT 0,
+    language      TEXT   NOT NULL DEFAULT '', -- from here: see auth.Preferences
+    time_zone     TEXT   NOT NULL DEFAULT '',
+    theme         TEXT   NOT NULL DEFAULT ''
 );
 
 CREATE TABLE sessions (

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -42,7 +43,7 @@ func (s *Server) ownPage(v *request, status int, f *fault.Error) error {
 	if err != nil {
 		return err
 	}
-	page := templates.AccountPage{Days: signInDays, Idle: s.SessionIdle, Life: s.SessionLife}
+	page := templates.AccountPage{Days: signInDays, Idle: s.SessionIdle, Life: s.SessionLife, Preferences: v.user.Preferences}
 	failed, err := s.Audit.FailedSignIns(ctx, v.user.Name, s.DB.Now().AddDate(0, 0, -signInDays))
 	if err != nil {
 		return err
@@ -59,7 +60,10 @@ func (s *Server) ownPage(v *request, status int, f *fault.Error) error {
 	view := s.view(v, "account")
 	view.Here = accountPath
 	if f != nil {
-		view.Problem = v.text.Fault(f)
+		view.Problem, page.Wrong = v.text.Fault(f), f.Sentence
+		if auth.FaultTimeZone.Is(f) {
+			page.Preferences = preferencesOf(v)
+		}
 	}
 	return s.page(v, status, view, func(view templates.View) templ.Component { return templates.Account(view, page) })
 }
@@ -113,6 +117,28 @@ func (s *Server) changePassword(v *request) error {
 		err = s.Users.ChangePassword(v.Request().Context(), v.actor(), user.PasswordHash, hash)
 	}
 	return s.accountChanged(v, err, v.text.T("account.done.password"))
+}
+
+// setPreferences keeps how the person wants to see the pages.
+func (s *Server) setPreferences(v *request) error {
+	to := preferencesOf(v)
+	if err := s.Users.SetPreferences(v.Request().Context(), v.actor(), to); err != nil {
+		return s.accountChanged(v, err, "")
+	}
+	if to.Language != "" {
+		s.speak(v, to.Language)
+		v.text = messages.Choose(to.Language, "").In(to.TimeZone)
+	}
+	return s.accountChanged(v, nil, v.text.T("account.done.preferences"))
+}
+
+// preferencesOf reads the form; a language that the pages do not speak is that of the browser.
+func preferencesOf(v *request) auth.Preferences {
+	to := auth.Preferences{TimeZone: strings.TrimSpace(v.FormValue("time_zone")), Theme: v.FormValue("theme")}
+	if lang := v.FormValue("language"); messages.Choose(lang, "").Lang == lang {
+		to.Language = lang
+	}
+	return to
 }
 
 // endOwnSession ends a session of the person, or all but this one.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/web/templates"
+	"tagsweep/web/templates/messages"
 )
 
 // in reports whether a browser is signed in.
@@ -149,6 +151,60 @@ func TestPeopleAreToldOfFailedSignIns(t *testing.T) {
 		require.NotContains(t, b.get("/jobs").body, "failed sign-in", "they were told of these")
 		require.Contains(t, c.as(auth.Admin).get("/jobs").body, "There was 1 failed sign-in with your user name")
 	})
+}
+
+// How a person wants to see the pages is kept with them: it holds in every browser.
+func TestPreferencesAreThePersonsOwn(t *testing.T) {
+	jobstest.Each(t, func(t *testing.T, s *jobstest.Console) {
+		c := newConsole(t, s)
+		here, there, admin := c.as(auth.Operator), c.as(auth.Operator), c.as(auth.Admin)
+		for _, zone := range []string{"Nowhere/Town", "Local", "../etc/passwd", "<b>"} {
+			got := here.post("/account/preferences", "time_zone", zone, "theme", "dark")
+			require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, zone)
+			require.Contains(t, got.body, html.EscapeString(messages.English.Fault(auth.FaultTimeZone.With(zone))))
+			require.Contains(t, got.body, `value="`+html.EscapeString(zone)+`"`, "it is shown as it was typed")
+		}
+		require.Equal(t, http.StatusUnprocessableEntity, here.post("/account/preferences", "theme", "purple").StatusCode)
+		require.Empty(t, c.recorded(audit.Filter{Code: audit.PreferencesSet}))
+		const deviceDark = `media="(prefers-color-scheme: dark)"`
+		require.Contains(t, there.get("/account").body, deviceDark)
+
+		for range 2 { // the second changes nothing
+			require.Equal(t, accountPath, here.post("/account/preferences", "language", "zh-Hans", "time_zone", "Asia/Kathmandu",
+				"theme", "dark").location())
+		}
+		set := c.recorded(audit.Filter{Code: audit.PreferencesSet})
+		require.Len(t, set, 1)
+		require.Equal(t, "operator", set[0].Target)
+		require.Equal(t, "Asia/Kathmandu", set[0].Details["time_zone"])
+		require.Contains(t, here.get("/account").body, "您的设置已保存")
+		page := there.get("/account").body
+		require.Contains(t, page, "UTC+05:45")
+		require.Contains(t, page, `<meta name="color-scheme" content="dark">`)
+		require.Contains(t, page, `media="all"`)
+		there.post("/logout")
+		there.post("/login", "username", "operator", "password", jobstest.Password)
+		require.Contains(t, there.get("/account").body, `lang="zh-Hans"`, "the next browser speaks it from the sign-in on")
+		other := admin.get("/account").body
+		require.NotContains(t, other, "UTC+05:45")
+		require.Contains(t, other, deviceDark)
+		here.post("/account/preferences", "language", "xx", "theme", "light")
+		require.NotContains(t, here.get("/account").body, "dark.css")
+	})
+}
+
+// What is typed as a time is in the time zone of who typed it.
+func TestTimesAreTypedInThePersonsTimeZone(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	b := c.as(auth.Operator)
+	b.post("/account/preferences", "time_zone", "Pacific/Kiritimati") // UTC+14
+	id := b.draft(2)
+	c.untilRead(id)
+	at := time.Now().UTC().Add(72 * time.Hour).Truncate(time.Minute)
+	kiritimati := time.FixedZone("", 14*60*60)
+	require.Equal(t, "/jobs/"+id, b.post("/jobs/"+id+"/start", "confirm", "2", "at", at.In(kiritimati).Format("2006-01-02T15:04")).location())
+	require.True(t, at.Equal(c.job(id).StartAt))
+	require.Contains(t, b.get("/jobs?from="+at.In(kiritimati).Format("2006-01-02T15:04:05")).body, at.In(kiritimati).Format(`value="2006-01-02T15:04"`))
 }
 
 func TestBrowsersAreNamed(t *testing.T) {

@@ -151,6 +151,16 @@ func TestALargeStartAsksForThePasswordAgain(t *testing.T) {
 		asked(olga, "/jobs/"+later+"/start-now")
 		require.Equal(t, "/jobs/"+later, olga.post("/jobs/"+later+"/start-now", typed()...).location())
 
+		held := func(code int) {
+			require.NoError(t, s.DB.Exec(t.Context(), `UPDATE jobs SET state = $2, halt_code = $3 WHERE id = $1`, later, jobs.Halted, code))
+		}
+		for _, code := range []int{jobs.CodeStarter, jobs.CodeNotStarted, jobs.CodeFailures} {
+			held(code)
+			asked(adam, "/jobs/"+later+"/resume")
+			require.Equal(t, jobs.Halted, state(later))
+			require.Equal(t, "/jobs/"+later, adam.post("/jobs/"+later+"/resume", typed()...).location())
+		}
+
 		limits("2", "2")
 		approved := olga.draft(3)
 		c.untilRead(approved)

@@ -27,7 +27,7 @@ func (s *Server) listAudit(v *request) error {
 	}
 	filter.Before, _ = strconv.ParseInt(v.QueryParam("before"), 10, 64) // not a number: from the newest
 	filter.Limit = entriesOnAPage + 1
-	if len(filterDetails(form)) > 0 {
+	if len(v.filterDetails(form)) > 0 {
 		end, err := s.begin(v)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Server) refuseSearch(v *request, form templates.AuditForm, err error) e
 func (s *Server) recordPage(v *request, form templates.AuditForm, before int64) error {
 	e := audit.Entry{Code: audit.LogRead, Actor: v.actor()}
 	if form.Filtered() {
-		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": filterDetails(form)}
+		e.Code, e.Details = audit.LogSearched, map[string]any{"filter": v.filterDetails(form)}
 	}
 	return s.recordOnce(v.Request().Context(), e, before)
 }

@@ -54,7 +54,7 @@ func exportAudit(to export) func(*Server, *request) error {
 			audit.Entry{
 				Code:    audit.LogExported,
 				Actor:   v.actor(),
-				Details: map[string]any{"filter": filterDetails(form), "format": to.name, "to": size},
+				Details: map[string]any{"filter": v.filterDetails(form), "format": to.name, "to": size},
 			},
 		)
 		if err != nil {

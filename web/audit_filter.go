@@ -24,7 +24,7 @@ func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filt
 	if f.From, f.To, err = period(v); err != nil {
 		return form, f, err
 	}
-	form.From, form.To = timeShown(f.From), timeShown(f.To)
+	form.From, form.To = v.timeShown(f.From), v.timeShown(f.To)
 	switch {
 	case form.Code != "" && !slices.Contains(audit.Codes, form.Code):
 		err = faultFilterChoice.With(string(form.Code))
@@ -37,25 +37,26 @@ func (s *Server) auditFilter(v *request) (form templates.AuditForm, f audit.Filt
 }
 
 // timeShown is a time as a form takes it.
-func timeShown(at time.Time) string {
+func (v *request) timeShown(at time.Time) string {
+	at = at.In(v.text.Location())
 	switch {
 	case at.IsZero():
 		return ""
 	case at.Second() == 0:
-		return at.Local().Format(timesTyped[0])
+		return at.Format(timesTyped[0])
 	}
-	return at.Local().Format(timesTyped[1])
+	return at.Format(timesTyped[1])
 }
 
 // maxFilterText is how many bytes of a filter are logged.
 const maxFilterText = 300
 
 // filterDetails is a filter for an entry of the log: times in UTC.
-func filterDetails(form templates.AuditForm) map[string]any {
+func (v *request) filterDetails(form templates.AuditForm) map[string]any {
 	said := map[string]any{}
 	for _, part := range form.Parts() {
 		value := part.Value
-		if at, is := typedTime(value); is && (part.Name == "from" || part.Name == "to") {
+		if at, is := typedTime(value, v.text.Location()); is && (part.Name == "from" || part.Name == "to") {
 			value = at.UTC().Format(time.RFC3339)
 		}
 		if len(value) > maxFilterText {

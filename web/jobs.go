@@ -73,7 +73,7 @@ func jobFilter(v *request) (list templates.JobList, f jobs.Filter, err error) {
 	if f.From, f.To, err = period(v); err != nil {
 		return list, f, err
 	}
-	list.From, list.To = timeShown(f.From), timeShown(f.To)
+	list.From, list.To = v.timeShown(f.From), v.timeShown(f.To)
 	if list.Kind != "" && !slices.Contains(jobs.Kinds, list.Kind) {
 		err = faultFilterChoice.With(string(list.Kind))
 	}
@@ -227,7 +227,7 @@ func startAt(v *request) (time.Time, error) {
 	if typed == "" {
 		return time.Time{}, nil
 	}
-	if at, is := typedTime(typed); is {
+	if at, is := typedTime(typed, v.text.Location()); is {
 		return at, nil
 	}
 	return time.Time{}, jobs.FaultStartTime.With()

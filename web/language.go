@@ -17,11 +17,16 @@ func languageOf(r *http.Request) *messages.Text {
 	return messages.Choose(chosen, r.Header.Get("Accept-Language"))
 }
 
-// setLanguage saves the choice and returns to the page.
-func (s *Server) setLanguage(v *request) error {
+// speak lets the browser have a language. It is also that of the pages without a session.
+func (s *Server) speak(v *request, lang string) {
 	http.SetCookie(v.Response(), &http.Cookie{
-		Name: languageCookie, Value: messages.Choose(v.FormValue("lang"), "").Lang, Path: "/",
+		Name: languageCookie, Value: messages.Choose(lang, "").Lang, Path: "/",
 		MaxAge: int((365 * 24 * time.Hour).Seconds()), HttpOnly: true, Secure: s.SecureCookies, SameSite: http.SameSiteLaxMode,
 	})
+}
+
+// setLanguage saves the choice and returns to the page.
+func (s *Server) setLanguage(v *request) error {
+	s.speak(v, v.FormValue("lang"))
 	return v.Redirect(http.StatusSeeOther, local(v.FormValue("next")))
 }

@@ -19,9 +19,9 @@ var (
 // timesTyped are the formats of browsers, in the time zone of the pages.
 var timesTyped = []string{"2006-01-02T15:04", "2006-01-02T15:04:05"}
 
-func typedTime(typed string) (at time.Time, is bool) {
+func typedTime(typed string, zone *time.Location) (at time.Time, is bool) {
 	for _, layout := range timesTyped {
-		if at, err := time.ParseInLocation(layout, typed, time.Local); err == nil {
+		if at, err := time.ParseInLocation(layout, typed, zone); err == nil {
 			return at, true
 		}
 	}
@@ -31,10 +31,10 @@ func typedTime(typed string) (at time.Time, is bool) {
 // period reads from and to: times of a form, whole days, or times of a script (RFC
 // 3339).
 func period(v *request) (from, to time.Time, err error) {
-	if from, err = edge(v.QueryParam("from"), 0); err != nil {
+	if from, err = edge(v.QueryParam("from"), v.text.Location(), 0); err != nil {
 		return from, to, err
 	}
-	if to, err = edge(v.QueryParam("to"), 1); err != nil {
+	if to, err = edge(v.QueryParam("to"), v.text.Location(), 1); err != nil {
 		return from, to, err
 	}
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
@@ -44,15 +44,15 @@ func period(v *request) (from, to time.Time, err error) {
 }
 
 // edge reads a time, or the beginning of a day, some days later. Zero means no limit.
-func edge(typed string, days int) (time.Time, error) {
+func edge(typed string, zone *time.Location, days int) (time.Time, error) {
 	typed = strings.TrimSpace(typed)
 	if typed == "" {
 		return time.Time{}, nil
 	}
-	if at, is := typedTime(typed); is {
+	if at, is := typedTime(typed, zone); is {
 		return at, nil
 	}
-	if day, err := time.ParseInLocation(time.DateOnly, typed, time.Local); err == nil {
+	if day, err := time.ParseInLocation(time.DateOnly, typed, zone); err == nil {
 		return day.AddDate(0, 0, days), nil
 	}
 	if at, err := time.Parse(time.RFC3339, typed); err == nil {

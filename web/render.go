@@ -18,6 +18,7 @@ func (s *Server) view(v *request, area string) templates.View {
 	}
 	if v.signedIn() {
 		view.User = templates.User{Name: v.user.Name, Role: v.user.Role}
+		view.Theme = v.user.Theme
 		view.SendStatus = s.status.now(v.Request().Context())
 	}
 	return view

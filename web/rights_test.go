@@ -114,6 +114,7 @@ func (c *console) takings(role auth.Role) map[string]func() {
 	return map[string]func(){
 		"disabled":     func() { do(c.store.Users.SetDisabled(c.t.Context(), audit.System, user.ID, true)) },
 		"another role": func() { do(c.store.Users.SetRole(c.t.Context(), audit.System, user.ID, auth.Auditor)) },
+		"ended":        func() { do(c.store.Users.EndSessions(c.t.Context(), audit.System, user.ID, "")) },
 		"password":     func() { do(c.store.Users.SetPassword(c.t.Context(), audit.System, user.ID, jobstest.PasswordHash)) },
 	}
 }

@@ -85,6 +85,7 @@ var routes = []route{
 	{http.MethodPost, "/language", auth.Public, (*Server).setLanguage},
 	{http.MethodGet, accountPath, auth.SignedIn, (*Server).showAccount},
 	{http.MethodPost, passwordPath, auth.SignedIn, (*Server).changePassword},
+	{http.MethodPost, accountPath + "/preferences", auth.SignedIn, (*Server).setPreferences},
 	{http.MethodPost, accountPath + "/end", auth.SignedIn, (*Server).endOwnSession},
 
 	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},

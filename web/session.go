@@ -67,6 +67,9 @@ func (s *Server) signIn(v *request) error {
 		return err
 	}
 	s.belongs(v.Request(), user.ID)
+	if user.Language != "" {
+		s.speak(v, user.Language)
+	}
 	if err := s.devices.remember(v.Response(), attempt.Device, user.Name); err != nil {
 		return err
 	}

@@ -151,6 +151,7 @@ func (s *sessionStore) recognise(v *request) error {
 		return nil
 	}
 	v.session, v.user = session, session.Values[userKey{}].(auth.User)
+	v.text = v.text.In(v.user.TimeZone)
 	record := session.Values[recordKey{}].(auth.Session)
 	now := time.Now()
 	if now.Sub(record.SeenAt) <= seenEvery {

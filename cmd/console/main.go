@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // people choose their time zone, and the machine may know none
 
 	"github.com/alecthomas/kong"
 

@@ -54,6 +54,7 @@ const (
 	UserCreated        Code = "user.created"
 	UserPasswordSet    Code = "user.password_set"
 	PasswordChanged    Code = "user.password_changed" // by the user
+	PreferencesSet     Code = "user.preferences_set"  // by the user
 	UserRoleSet        Code = "user.role_set"
 	UserDisabled       Code = "user.disabled"
 	UserEnabled        Code = "user.enabled"
@@ -83,7 +84,7 @@ var Codes = []Code{
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
-	UserCreated, UserPasswordSet, PasswordChanged, UserRoleSet, UserDisabled, UserEnabled,
+	UserCreated, UserPasswordSet, PasswordChanged, PreferencesSet, UserRoleSet, UserDisabled, UserEnabled,
 	JobLogRead, LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
 	ClockJumped, ClockConfirmed,
 }

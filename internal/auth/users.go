@@ -33,13 +33,16 @@ type User struct {
 	CreatedAt    time.Time
 	DisabledAt   time.Time
 	LastSignIn   time.Time
+	Preferences
 }
 
-const userColumns = `u.id, u.name, u.role, u.password_hash, u.created_at, u.disabled_at, u.last_sign_in`
+const userColumns = `u.id, u.name, u.role, u.password_hash, u.created_at, u.disabled_at, u.last_sign_in,
+	u.language, u.time_zone, u.theme`
 
 func scanUser(row store.Scanner) (u User, err error) {
 	return u, row.Scan(&u.ID, &u.Name, &u.Role, &u.PasswordHash,
-		store.ScanTime(&u.CreatedAt), store.ScanTime(&u.DisabledAt), store.ScanTime(&u.LastSignIn))
+		store.ScanTime(&u.CreatedAt), store.ScanTime(&u.DisabledAt), store.ScanTime(&u.LastSignIn),
+		&u.Language, &u.TimeZone, &u.Theme)
 }
 
 // Users are those who may sign in, with their sessions. Its methods may be called

@@ -27,6 +27,7 @@ var free = []struct{ columns, why string }{
 		"snapshot_keys.erased_by users.created_at users.last_sign_in jobs.created_at", "shown; the entry of the log has it"},
 	{"sessions.data sessions.address sessions.user_agent sessions.seen_at jobs.halt_info jobs.refusal jobs.unusual " +
 		"set_asides.line set_aside_groups.kind set_aside_groups.reason set_aside_groups.first_rows tag_reports.*", "shown"},
+	{"users.language users.time_zone users.theme", "how a person sees the pages; every page names its time zone"},
 	{"sends.- sends.id", "nothing is sent without its row"},
 	{"sends.sent sends.known sends.seen sends.last sends.lifted", "compared with the witness file, outside the database, before each call"},
 	{"approvals.note approvals.reason approvals.asked_by approvals.asked_at approvals.decided_at approvals.seen",

@@ -64,8 +64,7 @@ type consent struct {
 }
 
 // agree returns FaultSecondPerson when an action needs a second person, and none has
-// approved it, and auth.FaultAskAgain when whoever lets it happen has to type their password
-// again. The log says how it was.
+// approved it, and else what askAgain does. The log says how it was.
 func (s *Jobs) agree(ctx context.Context, c *change, by audit.Actor, a Action) error {
 	limit, needed, err := s.needsSecond(ctx, c, by, a)
 	if err != nil {
@@ -86,6 +85,12 @@ func (s *Jobs) agree(ctx context.Context, c *change, by audit.Actor, a Action) e
 	default:
 		return FaultSecondPerson.With()
 	}
+	return s.askAgain(ctx, c, by)
+}
+
+// askAgain returns auth.FaultAskAgain when whoever lets a job of many accounts send has to type
+// their password again.
+func (s *Jobs) askAgain(ctx context.Context, c *change, by audit.Actor) error {
 	if _, much := exceeds(c.was.Accounts, c.app.settings.AskAgain, DefaultAbove, c.app.environment); !much || c.was.Kind == Inspect {
 		return nil
 	}

@@ -299,9 +299,10 @@ func (s *Jobs) ruleOfResume(ctx context.Context, by audit.Actor, policy snapshot
 	return func(c *change) (err error) {
 		c.to.turn, c.to.HaltCode, c.to.HaltInfo = c.app.turn, 0, ""
 		switch {
-		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable ||
-			c.was.HaltCode == CodeNotStarted || c.was.HaltCode == CodeStarter:
+		case c.was.State != Halted || c.was.HaltCode == CodeUnreadable:
 			return nil
+		case c.was.HaltCode == CodeNotStarted || c.was.HaltCode == CodeStarter: // nothing of it was sent: this is its start
+			return s.askAgain(ctx, c, by)
 		case c.was.HaltCode == CodeFailures:
 			if err = s.agree(ctx, c, by, Resume); err != nil {
 				return err

@@ -31,10 +31,10 @@ type ReviewPage struct {
 func (p ReviewPage) ended() []audit.Entry { return p.Ended[:min(len(p.Ended), p.Shown)] }
 
 // failures leads to the failures since the person last read the log.
-func (p ReviewPage) failures() templ.SafeURL {
+func (p ReviewPage) failures(v View) templ.SafeURL {
 	from := ""
 	if !p.LastRead.At.IsZero() {
-		from = p.LastRead.At.Local().Format("2006-01-02T15:04")
+		from = p.LastRead.At.In(v.Location()).Format("2006-01-02T15:04")
 	}
 	return templ.SafeURL(query("/audit", "result", audit.Failed, "from", from))
 }
@@ -243,9 +243,9 @@ func sinceLastRead(v View, p ReviewPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var10 templ.SafeURL
-			templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinURLErrs(p.failures())
+			templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinURLErrs(p.failures(v))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 71, Col: 26}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 71, Col: 27}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 			if templ_7745c5c3_Err != nil {
@@ -258,7 +258,7 @@ func sinceLastRead(v View, p ReviewPage) templ.Component {
 			var templ_7745c5c3_Var11 string
 			templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("audit.review.failures"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 71, Col: 59}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/templates/auditreview.templ`, Line: 71, Col: 60}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 			if templ_7745c5c3_Err != nil {

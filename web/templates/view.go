@@ -4,6 +4,7 @@
 package templates
 
 import (
+	"cmp"
 	"math"
 	"net/url"
 	"strconv"
@@ -26,6 +27,7 @@ type View struct {
 	Here    string // the address to come back to after the language was switched
 	Area    string // the part of the console that the navigation marks, such as "jobs"
 	Version string
+	Theme   string   // see auth.Preferences
 	Notices []string // what the last action did
 	Problem string   // why it was not done
 
@@ -102,6 +104,16 @@ func (s SendStatus) Budget(command string) (jobs.Gauge, bool) {
 type User struct {
 	Name string
 	Role auth.Role
+}
+
+// colorScheme is what the page offers a browser, and darkMedia when it is dark.
+func (v View) colorScheme() string { return cmp.Or(v.Theme, "light dark") }
+
+func (v View) darkMedia() string {
+	if v.Theme == auth.Dark {
+		return "all"
+	}
+	return "(prefers-color-scheme: dark)"
 }
 
 // May reports whether the person may do something.

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
@@ -26,6 +28,38 @@ type Text struct {
 	Name    string // the language's name in itself
 	entries map[string]entry
 	printer *message.Printer
+	zone    *time.Location // nil: that of the console
+}
+
+// zoned are the texts in time zones: there are some hundred zones.
+var zoned sync.Map
+
+// In returns the text with times in a time zone of the IANA database. "", or one that is not
+// known here, is that of the console. The same text is the same pointer.
+func (t *Text) In(zone string) *Text {
+	if zone == "" {
+		return t
+	}
+	key := [2]string{t.Lang, zone}
+	if known, is := zoned.Load(key); is {
+		return known.(*Text)
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return t
+	}
+	other := *t
+	other.zone = location
+	text, _ := zoned.LoadOrStore(key, &other)
+	return text.(*Text)
+}
+
+// Location is the time zone of the times.
+func (t *Text) Location() *time.Location {
+	if t.zone == nil {
+		return time.Local
+	}
+	return t.zone
 }
 
 // entry is one line of a catalogue: the text, and for languages with plurals

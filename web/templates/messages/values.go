@@ -228,12 +228,12 @@ func (t *Text) Duration(d time.Duration) string {
 	return t.T("duration.seconds", seconds)
 }
 
-// Time writes a moment to the second in the console's own time zone.
+// Time writes a moment to the second in the time zone of the person.
 func (t *Text) Time(at time.Time) string {
 	if at.IsZero() {
 		return t.T("time.never")
 	}
-	at = at.Local()
+	at = at.In(t.Location())
 	return t.T(
 		"time.layout",
 		strconv.Itoa(at.Year()),
@@ -243,9 +243,9 @@ func (t *Text) Time(at time.Time) string {
 	)
 }
 
-// Zone names the console's time zone: UTC+08:00.
+// Zone names the time zone: UTC+08:00.
 func (t *Text) Zone() string {
-	_, offset := time.Now().Zone()
+	_, offset := time.Now().In(t.Location()).Zone()
 	if offset == 0 {
 		return "UTC"
 	}
