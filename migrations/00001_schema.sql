@@ -132,6 +132,21 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
+-- Tokens of people for their scripts.
+CREATE TABLE tokens (
+    id         TEXT PRIMARY KEY, -- public; a hash of the secret
+    user_id    TEXT   NOT NULL REFERENCES users (id),
+    name       TEXT   NOT NULL,
+    rights     TEXT   NOT NULL, -- permissions, with spaces between
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT NOT NULL DEFAULT 0,
+    used_at    BIGINT NOT NULL DEFAULT 0,
+    used_from  TEXT   NOT NULL DEFAULT ''
+);
+
+CREATE INDEX tokens_by_user ON tokens (user_id, created_at);
+
 -- Uploads
 
 -- A file as it was uploaded, kept as evidence.

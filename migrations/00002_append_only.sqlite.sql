@@ -16,7 +16,7 @@ END;
 -- +goose StatementBegin
 CREATE TRIGGER audit_lines_no_delete BEFORE DELETE ON audit_lines
 WHEN NOT (OLD.seq <= (SELECT removed FROM audit_head) AND OLD.code NOT IN ('job.sealed', 'log.removed', 'log.accepted', 'log.erasure_asked', 'log.erased', 'log.keep_set', 'clock.jumped', 'clock.confirmed',
-        'user.created', 'user.password_set', 'user.role_set', 'user.disabled', 'user.enabled', 'app.changed',
+        'user.created', 'user.password_set', 'user.password_changed', 'token.created', 'token.revoked', 'token.revoked_by_admin', 'user.role_set', 'user.disabled', 'user.enabled', 'app.changed',
         'kill_switch.thrown', 'kill_switch.lifted', 'accounts.protected', 'account.unprotected',
         'job.started', 'job.start_now', 'job.resumed'))
 BEGIN

@@ -20,6 +20,7 @@ var askedAgain = map[string]string{
 	"/jobs/:id/emergency": "again.emergency",
 	"/jobs/:id/erase":     "again.tags",
 	keepPath:              "again.keep",
+	tokensPath:            "again.token",
 	erasePath:             "again.erase",
 	erasePath + "/ask":    "again.erase.ask",
 	approvalSettingsPath:  "again.approvals",
@@ -42,6 +43,9 @@ const (
 // or does not have to. A wrong one is a failed sign-in. A second factor would be asked for here
 // too, and in askPage.
 func (s *Server) askAgain(v *request) error {
+	if v.session == nil { // no script has a password
+		return auth.FaultTokenDenied.With(v.needs)
+	}
 	record := v.session.Values[recordKey{}].(auth.Session)
 	typed := v.FormValue(currentPassword)
 	switch {

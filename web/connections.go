@@ -182,6 +182,13 @@ func (cs *connections) add(c *connection, holder string) {
 
 // recognise reads the session of a request, and counts its connection for who has it.
 func (s *Server) recognise(v *request) error {
+	if v.bearer {
+		err := s.recogniseToken(v)
+		if err == nil {
+			s.belongs(v.Request(), v.user.ID)
+		}
+		return err
+	}
 	c, is := v.Request().Context().Value(connectionKey{}).(*connection)
 	if !is {
 		return s.sessions.recognise(v)

@@ -85,7 +85,7 @@ func statusOf(v *request, err error) (int, *fault.Error) {
 	if !ok {
 		return http.StatusInternalServerError, faultInternal.Because(err)
 	}
-	if f.Sentence == auth.FaultNoSession {
+	if f.Sentence == auth.FaultNoSession || f.Sentence == auth.FaultToken {
 		return http.StatusUnauthorized, f
 	}
 	switch f.Kind {

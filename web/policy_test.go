@@ -167,7 +167,8 @@ func TestTheRouteTableIsTheWholePolicy(t *testing.T) {
 	for _, r := range routes {
 		table = append(table, r.method+" "+r.path)
 		if r.method == http.MethodPost && (auth.Auditor.May(r.permission) || r.permission == auth.Public) {
-			require.Contains(t, []string{"/login", "/logout", "/language", accountPath + "/password", accountPath + "/preferences", accountPath + "/end", readTagsPath, reviewPath, auditPath + "/verify"}, r.path,
+			require.Contains(t, []string{"/login", "/logout", "/language", accountPath + "/password", accountPath + "/preferences", accountPath + "/end", tokensPath, tokensPath + "/revoke",
+				readTagsPath, reviewPath, auditPath + "/verify"}, r.path,
 				"and asking the service for an account's tags, signing off, and asking for a verification, which change nothing")
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Server) view(v *request, area string) templates.View {
 
 // page shows a page with the notices of the last action.
 func (s *Server) page(v *request, status int, view templates.View, page func(templates.View) templ.Component) error {
-	if v.signedIn() {
+	if v.session != nil {
 		for _, flash := range v.session.Flashes() {
 			if text, ok := flash.(string); ok {
 				view.Notices = append(view.Notices, text)
@@ -44,6 +44,9 @@ func (s *Server) page(v *request, status int, view templates.View, page func(tem
 
 // notice is shown on the next page.
 func (s *Server) notice(v *request, text string) {
+	if v.session == nil { // a script sees no pages
+		return
+	}
 	v.session.AddFlash(text)
 	s.sessions.keep(v)
 }

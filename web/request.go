@@ -25,7 +25,10 @@ type request struct {
 	echo.Context
 	requestID string
 	text      *messages.Text
-	session   *sessions.Session // nil when signed out
+	session   *sessions.Session // nil when signed out, and for a script with a token
+	token     *auth.Token       // of a script; nil: none
+	bearer    bool              // a token was sent, valid or not
+	secret    string            // of the token
 	user      auth.User         // zero when signed out
 	needs     auth.Permission   // of the route
 }
@@ -39,13 +42,25 @@ func (s *Server) requestOf(c echo.Context) *request {
 	return &request{Context: c, text: messages.English}
 }
 
-func (v *request) signedIn() bool { return v.session != nil }
+func (v *request) signedIn() bool { return v.session != nil || v.token != nil }
+
+// holder is who sent the request, who is signed in.
+func (v *request) holder() (id string, h auth.Holder) {
+	if v.token != nil {
+		return v.token.ID, auth.Holder{Role: v.user.Role, Token: v.token}
+	}
+	return v.session.ID, auth.Holder{Role: v.user.Role}
+}
 
 // actor is the user, for the log.
 func (v *request) actor() audit.Actor {
 	a := audit.Actor{Address: v.RealIP(), UserAgent: v.Request().UserAgent(), RequestID: v.requestID}
 	if v.signedIn() {
-		a.ID, a.Name, a.Role, a.SignedIn, a.Session = v.user.ID, v.user.Name, string(v.user.Role), audit.ByPassword, v.session.ID
+		a.ID, a.Name, a.Role, a.SignedIn = v.user.ID, v.user.Name, string(v.user.Role), audit.ByPassword
+		a.Session, _ = v.holder()
+	}
+	if v.token != nil {
+		a.SignedIn = audit.ByToken
 	}
 	return a
 }
@@ -53,7 +68,7 @@ func (v *request) actor() audit.Actor {
 // wantsJSON reports whether the client is a script.
 func (v *request) wantsJSON() bool {
 	accept := v.Request().Header.Get(echo.HeaderAccept)
-	return strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
+	return v.bearer || strings.Contains(accept, echo.MIMEApplicationJSON) && !strings.Contains(accept, echo.MIMETextHTML)
 }
 
 // fromHTMX reports whether a page requests a fragment of itself.
@@ -91,8 +106,11 @@ func (s *Server) proceed(v *request, next echo.HandlerFunc) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if err := s.origin.Check(v.Request()); err != nil {
-		return faultCrossSite.Because(err)
+	// No browser sends a token by itself, so the rules against forged forms are not for it.
+	if v.secret, v.bearer = bearerOf(v.Request()); !v.bearer {
+		if err := s.origin.Check(v.Request()); err != nil {
+			return faultCrossSite.Because(err)
+		}
 	}
 	if err := refuseSecrets(v); err != nil {
 		return err
@@ -153,7 +171,8 @@ func (s *Server) permit(v *request) error {
 		return nil
 	case !v.signedIn():
 		return auth.FaultNoSession.With()
-	case !v.user.Role.May(v.needs):
+	}
+	if _, h := v.holder(); !h.May(v.needs) {
 		return s.deny(v)
 	}
 	return nil
@@ -162,7 +181,11 @@ func (s *Server) permit(v *request) error {
 // permitAfterBody is permit, once the whole body has come: meanwhile the session may have
 // ended, and its user may have been disabled or have another role.
 func (s *Server) permitAfterBody(v *request) error {
-	if err := s.sessions.recognise(v); err != nil {
+	recognise := s.sessions.recognise
+	if v.bearer {
+		recognise = s.recogniseToken
+	}
+	if err := recognise(v); err != nil {
 		return err
 	}
 	return s.permit(v)
@@ -180,6 +203,9 @@ func (s *Server) deny(v *request) error {
 	var err error
 	if s.refusals.Note(v.user.ID+" "+string(v.needs), denied) {
 		err = s.Audit.Record(v.Request().Context(), denied)
+	}
+	if v.token != nil && v.user.Role.May(v.needs) {
+		return auth.FaultTokenDenied.Because(err, v.needs)
 	}
 	return auth.FaultDenied.Because(err, v.user.Role)
 }

@@ -40,7 +40,9 @@ func (s *Server) takeTurn(v *request) error {
 	if limiter.Allow() {
 		return nil
 	}
-	v.needs = auth.SignedIn
-	defer s.hold(v)()
+	if v.token == nil {
+		v.needs = auth.SignedIn
+		defer s.hold(v)()
+	}
 	return limiter.Wait(v.Request().Context())
 }

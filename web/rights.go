@@ -25,16 +25,17 @@ type rights struct {
 
 // heldRight is of one request.
 type heldRight struct {
-	session string
-	needs   auth.Permission
-	end     context.CancelCauseFunc
+	holder string // the id of a session or a token
+	needs  auth.Permission
+	end    context.CancelCauseFunc
 }
 
 // hold lets the request end when its session may no longer do what its route needs. Call
 // release.
 func (s *Server) hold(v *request) (release func()) {
 	ctx, end := context.WithCancelCause(v.Request().Context())
-	h := &heldRight{v.session.ID, v.needs, end}
+	id, _ := v.holder()
+	h := &heldRight{id, v.needs, end}
 	s.rights.mutex.Lock()
 	s.rights.held[h] = true
 	s.rights.mutex.Unlock()
@@ -84,14 +85,14 @@ func (r *rights) check(ctx context.Context) {
 	if none {
 		return
 	}
-	roles, err := r.users.Roles(ctx)
+	holders, err := r.users.Holders(ctx)
 	if err != nil {
 		return
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	for h := range r.held {
-		if !roles[h.session].May(h.needs) {
+		if !holders[h.holder].May(h.needs) {
 			h.end(errRightsEnded)
 		}
 	}

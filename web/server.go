@@ -87,6 +87,9 @@ var routes = []route{
 	{http.MethodPost, passwordPath, auth.SignedIn, (*Server).changePassword},
 	{http.MethodPost, accountPath + "/preferences", auth.SignedIn, (*Server).setPreferences},
 	{http.MethodPost, accountPath + "/end", auth.SignedIn, (*Server).endOwnSession},
+	{http.MethodGet, tokensPath, auth.SignedIn, (*Server).listTokens},
+	{http.MethodPost, tokensPath, auth.SignedIn, (*Server).createToken},
+	{http.MethodPost, tokensPath + "/revoke", auth.SignedIn, (*Server).revokeOwnToken},
 
 	{http.MethodGet, "/jobs", auth.ReadJobs, (*Server).listJobs},
 	{http.MethodPost, "/jobs", auth.RunJobs, limited((*Server).createJob)},
@@ -154,6 +157,7 @@ var routes = []route{
 	{http.MethodPost, "/users/:id/role", auth.ManageUsers, (*Server).setRole},
 	{http.MethodPost, "/users/:id/password", auth.ManageUsers, (*Server).setPassword},
 	{http.MethodPost, "/users/:id/end", auth.ManageUsers, (*Server).endSessions},
+	{http.MethodPost, "/users/:id/revoke", auth.ManageUsers, (*Server).revokeToken},
 	{http.MethodPost, "/users/:id/disable", auth.ManageUsers, setDisabled(true)},
 	{http.MethodPost, "/users/:id/enable", auth.ManageUsers, setDisabled(false)},
 

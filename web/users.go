@@ -27,11 +27,19 @@ func (s *Server) userPage(v *request, status int, f *fault.Error) error {
 	for _, session := range sessions {
 		open[session.UserID] = append(open[session.UserID], s.sessionRow(v, session))
 	}
+	tokens, err := s.Users.Tokens(v.Request().Context(), "")
+	if err != nil {
+		return err
+	}
+	have := map[string][]auth.Token{}
+	for _, token := range tokens {
+		have[token.UserID] = append(have[token.UserID], token)
+	}
 	page := templates.UserPage{Name: v.FormValue("name"), Role: auth.Role(v.FormValue("role"))}
 	for _, u := range users {
 		page.Users = append(page.Users, templates.UserRow{
 			ID: u.ID, Name: u.Name, Role: u.Role, CreatedAt: u.CreatedAt, DisabledAt: u.DisabledAt, LastSignIn: u.LastSignIn,
-			Sessions: open[u.ID],
+			Sessions: open[u.ID], Tokens: have[u.ID],
 		})
 	}
 	view := s.view(v, "users")
@@ -89,6 +97,14 @@ func (s *Server) endSessions(v *request) error {
 		return s.Users.EndSessions(v.Request().Context(), by, user.ID, v.FormValue("session"))
 	})
 	return s.changed(v, err, "users.done.ended", user.Name)
+}
+
+// revokeToken ends a token of a user.
+func (s *Server) revokeToken(v *request) error {
+	_, err := s.change(v, func(by audit.Actor, user auth.User) error {
+		return s.Users.RevokeToken(v.Request().Context(), by, user.ID, v.FormValue("token"))
+	})
+	return s.changed(v, err, "tokens.done.revoked")
 }
 
 func setDisabled(disabled bool) func(*Server, *request) error {

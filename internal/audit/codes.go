@@ -53,8 +53,11 @@ const (
 	AccountUnprotected Code = "account.unprotected"
 	UserCreated        Code = "user.created"
 	UserPasswordSet    Code = "user.password_set"
-	PasswordChanged    Code = "user.password_changed" // by the user
-	PreferencesSet     Code = "user.preferences_set"  // by the user
+	PasswordChanged    Code = "user.password_changed"  // by the user
+	PreferencesSet     Code = "user.preferences_set"   // by the user
+	TokenCreated       Code = "token.created"          // by its person, for scripts
+	TokenRevoked       Code = "token.revoked"          // by its person
+	TokenRevokedBy     Code = "token.revoked_by_admin" // of another user
 	UserRoleSet        Code = "user.role_set"
 	UserDisabled       Code = "user.disabled"
 	UserEnabled        Code = "user.enabled"
@@ -84,7 +87,7 @@ var Codes = []Code{
 	KillSwitchThrown, KillSwitchLifted, AppChanged, ServiceWell,
 	ResultsDownloaded, RejectsDownloaded, TagsDownloaded, ReportDownloaded, EvidenceDownloaded, SampleDrawn,
 	AccountsProtected, AccountUnprotected,
-	UserCreated, UserPasswordSet, PasswordChanged, PreferencesSet, UserRoleSet, UserDisabled, UserEnabled,
+	UserCreated, UserPasswordSet, PasswordChanged, PreferencesSet, TokenCreated, TokenRevoked, TokenRevokedBy, UserRoleSet, UserDisabled, UserEnabled,
 	JobLogRead, LogRead, LogSearched, LogExported, LogReviewed, LogVerified, LogUnverified, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted,
 	ClockJumped, ClockConfirmed,
 }

@@ -29,6 +29,11 @@ type Actor struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
+// IsUser reports whether a user acted, who has to have the right to do so.
+func (a Actor) IsUser() bool {
+	return a.Session != "" || a.SignedIn == ByPassword || a.SignedIn == ByToken
+}
+
 // System is the actor of what the program does by itself, such as finishing a job.
 var System = Actor{ID: "system", Name: "system", Role: "system"}
 
@@ -38,6 +43,7 @@ const CommandLine = "command_line"
 // How an actor signed in.
 const (
 	ByPassword    = "password"
+	ByToken       = "token" // a script did it, in the name of a user; Session is the token's id
 	ByCommandLine = "command_line"
 )
 

@@ -43,7 +43,7 @@ func (l *Log) AskRights(rights Rights) { l.rights = rights }
 
 // still returns somebody as they are now, if they may still do it. The log is locked.
 func (l *Log) still(ctx context.Context, q store.Querier, by Actor, code Code) (Actor, error) {
-	if by.Session == "" && by.SignedIn != ByPassword || l.rights == nil {
+	if !by.IsUser() || l.rights == nil {
 		return by, nil
 	}
 	return l.rights(ctx, q, by, code)

@@ -26,7 +26,7 @@ const maxKeepMonths = 1_200
 // NeverRemoved are the events whose entries are never removed: they prove other entries,
 // or say what governs.
 var NeverRemoved = []Code{JobSealed, LogKeepSet, LogRemoved, ErasureAsked, LogErased, LogAccepted, ClockJumped, ClockConfirmed,
-	UserCreated, UserPasswordSet, PasswordChanged, UserRoleSet, UserDisabled, UserEnabled, AppChanged, KillSwitchThrown, KillSwitchLifted,
+	UserCreated, UserPasswordSet, PasswordChanged, TokenCreated, TokenRevoked, TokenRevokedBy, UserRoleSet, UserDisabled, UserEnabled, AppChanged, KillSwitchThrown, KillSwitchLifted,
 	AccountsProtected, AccountUnprotected, JobStarted, JobStartNow, JobResumed}
 
 // Retention is how long entries are kept, and what was removed.

@@ -47,8 +47,11 @@ func Still(ctx context.Context, q store.Querier, by audit.Actor, p Permission) (
 // needs a session alone, which lasts at a time. Whoever has none did it earlier. What the
 // console itself does, and people on its machine, needs no user.
 func still(ctx context.Context, q store.Querier, by audit.Actor, p Permission, now time.Time) (audit.Actor, error) {
-	if by.Session == "" && by.SignedIn != audit.ByPassword {
+	if !by.IsUser() {
 		return by, nil
+	}
+	if by.SignedIn == audit.ByToken && by.Session != "" {
+		return stillByToken(ctx, q, by, p, now)
 	}
 	role, err := store.Value[Role](ctx, q, `
 		SELECT u.role FROM users u WHERE u.id = $1 AND u.disabled_at = 0 AND (CAST($2 AS TEXT) = '' OR EXISTS (
@@ -64,18 +67,58 @@ func still(ctx context.Context, q store.Querier, by audit.Actor, p Permission, n
 	return by, nil
 }
 
-// Lost reports whether an error says that somebody may no longer do something.
-func Lost(err error) bool { return FaultNoSession.Is(err) || FaultDenied.Is(err) }
+// stillByToken is still for a script.
+func stillByToken(ctx context.Context, q store.Querier, by audit.Actor, p Permission, now time.Time) (audit.Actor, error) {
+	var role Role
+	var rights string
+	err := q.QueryRowContext(ctx, `
+		SELECT u.role, t.rights FROM tokens t JOIN users u ON u.id = t.user_id
+		WHERE t.id = $1 AND t.user_id = $2 AND t.revoked_at = 0 AND t.expires_at > $3 AND u.disabled_at = 0`,
+		by.Session, by.ID, store.Millis(now)).Scan(&role, &rights)
+	switch token := (Token{Rights: rightsOf(rights)}); {
+	case err != nil:
+		return by, store.IfNone(err, FaultToken.With())
+	case p != "" && !role.May(p):
+		return by, FaultDenied.With(role)
+	case p != "" && !token.May(p):
+		return by, FaultTokenDenied.With(p)
+	}
+	by.Role = string(role)
+	return by, nil
+}
 
-// Roles returns the role of everybody who is signed in, by session.
-func (us *Users) Roles(ctx context.Context) (map[string]Role, error) {
-	roles := map[string]Role{}
-	return roles, store.Each(ctx, us.db.Reader(), func(row store.Scanner) error {
-		var session string
-		var role Role
-		err := row.Scan(&session, &role)
-		roles[session] = role
+// Lost reports whether an error says that somebody may no longer do something.
+func Lost(err error) bool {
+	return FaultNoSession.Is(err) || FaultDenied.Is(err) || FaultToken.Is(err) || FaultTokenDenied.Is(err)
+}
+
+// Holder is who holds a session or a token.
+type Holder struct {
+	Role  Role
+	Token *Token // nil: a session
+}
+
+// May reports whether the holder may do something.
+func (h Holder) May(p Permission) bool { return h.Role.May(p) && (h.Token == nil || h.Token.May(p)) }
+
+// Holders returns all holders of sessions and tokens that are valid, by their ids.
+func (us *Users) Holders(ctx context.Context) (map[string]Holder, error) {
+	holders := map[string]Holder{}
+	return holders, store.Each(ctx, us.db.Reader(), func(row store.Scanner) error {
+		var id, rights string
+		var isToken bool
+		var h Holder
+		err := row.Scan(&id, &h.Role, &isToken, &rights)
+		if isToken {
+			h.Token = &Token{ID: id, Rights: rightsOf(rights)}
+		}
+		holders[id] = h
 		return err
-	}, `SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.disabled_at = 0 AND s.expires_at > $1`,
+	}, `
+		SELECT s.id, u.role, 1 = 0, '' FROM sessions s JOIN users u ON u.id = s.user_id
+			WHERE u.disabled_at = 0 AND s.expires_at > $1
+		UNION ALL
+		SELECT t.id, u.role, 1 = 1, t.rights FROM tokens t JOIN users u ON u.id = t.user_id
+			WHERE u.disabled_at = 0 AND t.revoked_at = 0 AND t.expires_at > $1`,
 		store.Millis(us.db.Now()))
 }

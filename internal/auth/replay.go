@@ -34,7 +34,7 @@ var needed = map[audit.Code]Permission{
 	audit.LogAccepted: Govern, audit.ClockConfirmed: Govern,
 	audit.AccountsProtected: Protect, audit.AccountUnprotected: Protect,
 	audit.UserCreated: ManageUsers, audit.UserPasswordSet: ManageUsers, audit.UserRoleSet: ManageUsers,
-	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers, audit.SessionEndedBy: ManageUsers,
+	audit.UserDisabled: ManageUsers, audit.UserEnabled: ManageUsers, audit.SessionEndedBy: ManageUsers, audit.TokenRevokedBy: ManageUsers,
 	audit.EvidenceDownloaded: ReadAudit, audit.SampleDrawn: ReadAudit, audit.JobLogRead: ReadJobs, audit.LogRead: ReadAudit,
 	audit.LogSearched: ReadAudit,
 	audit.LogExported: ReadAudit, audit.LogReviewed: Review, audit.LogVerified: Review, audit.LogUnverified: Review,
@@ -45,6 +45,7 @@ var needed = map[audit.Code]Permission{
 type Replay struct {
 	users    map[string]*oughtUser
 	sessions map[string]oughtSession
+	tokens   map[string]oughtToken
 	begun    []string         // sessions, the oldest first
 	asked    map[int64]string // who asked to erase, by the number of the entry
 	last     int64            // the number of the last entry
@@ -67,7 +68,7 @@ type oughtSession struct {
 
 // NewReplay returns the replay of a log of no entries.
 func NewReplay() *Replay {
-	return &Replay{users: map[string]*oughtUser{}, sessions: map[string]oughtSession{}, asked: map[int64]string{}}
+	return &Replay{users: map[string]*oughtUser{}, sessions: map[string]oughtSession{}, tokens: map[string]oughtToken{}, asked: map[int64]string{}}
 }
 
 // Learn implements audit.Replay.
@@ -82,10 +83,11 @@ func (r *Replay) Learn(e audit.Entry, v *audit.Verified) {
 	if e.Code == audit.SignInSucceeded {
 		r.signedIn(e)
 	}
-	if e.Actor.SignedIn == audit.ByPassword {
+	if e.Actor.SignedIn == audit.ByPassword || e.Actor.SignedIn == audit.ByToken {
 		r.acted(e, v)
 	}
 	r.change(e, v)
+	r.changeToken(e, v)
 	r.erased(e, v)
 	switch e.Code {
 	case audit.SignedOut:
@@ -161,6 +163,8 @@ func (r *Replay) acted(e audit.Entry, v *audit.Verified) {
 		v.Add("entry %d of the log: %s typed a password that no entry of the log set", e.Seq, name)
 	case e.Code == audit.SignInSucceeded && password != u.password:
 		v.Add("entry %d of the log: %s signed in with a password that no entry of the log set", e.Seq, name)
+	case e.Actor.SignedIn == audit.ByToken && e.Actor.Session != "":
+		r.actedByToken(e, v)
 	case e.Actor.Session != "" && r.now.Before(r.complete):
 	case e.Actor.Session == "" && e.Details["approval"] != nil: // a second person did it, for who asked
 	case e.Actor.Session == "" || r.sessions[e.Actor.Session].user != e.Actor.ID:
@@ -203,9 +207,11 @@ func (r *Replay) change(e audit.Entry, v *audit.Verified) {
 	case audit.UserPasswordSet:
 		u.password = password
 		r.endAll(id, "")
+		r.revokeAll(id)
 	case audit.PasswordChanged:
 		u.password = password
 		r.endAll(id, e.Actor.Session)
+		r.revokeAll(id)
 	case audit.UserRoleSet:
 		if before, _ := e.Details["before"].(string); before != string(u.role) {
 			v.Add("entry %d of the log: the role of user %s was %s before, but the log says %s", e.Seq, cmp.Or(u.name, id), before, u.role)
@@ -214,6 +220,7 @@ func (r *Replay) change(e audit.Entry, v *audit.Verified) {
 	case audit.UserDisabled:
 		u.disabled = true
 		r.endAll(id, "")
+		r.revokeAll(id)
 	case audit.UserEnabled:
 		u.disabled = false
 	}
@@ -240,6 +247,9 @@ func (r *Replay) VerifyIn(ctx context.Context, tx *store.Tx, v *audit.Verified) 
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.users)) {
 		v.Add("user %s: the log says that this user exists, but the user is missing", cmp.Or(r.users[id].name, id))
+	}
+	if err := r.verifyTokens(ctx, tx, v); err != nil {
+		return err
 	}
 	return store.Each(ctx, tx, func(row store.Scanner) error {
 		var id, user, name string

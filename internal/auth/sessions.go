@@ -144,6 +144,10 @@ func (us *Users) Sweep(ctx context.Context) error {
 	return us.db.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, store.Millis(us.db.Now()))
 }
 
-func endSessions(ctx context.Context, tx *store.Tx, userID string) error {
-	return tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
+// endAll ends the sessions and tokens of a user.
+func (us *Users) endAll(ctx context.Context, tx *store.Tx, userID string) error {
+	if err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	return revokeTokens(ctx, tx, userID, us.db.Now())
 }

@@ -109,14 +109,14 @@ func find(ctx context.Context, q store.Querier, where, arg string) (User, error)
 	return u, store.IfNone(err, FaultNoUser.With())
 }
 
-// SetPassword replaces a password and ends the user's sessions.
+// SetPassword replaces a password, and ends the user's sessions and tokens.
 func (us *Users) SetPassword(ctx context.Context, by audit.Actor, id, passwordHash string) error {
 	details := map[string]any{"password_sha256": digestOf(passwordHash)}
 	return us.change(ctx, by, id, audit.UserPasswordSet, details, func(tx *store.Tx) error {
 		if err := tx.Exec(ctx, `UPDATE users SET password_hash = $2 WHERE id = $1`, id, passwordHash); err != nil {
 			return err
 		}
-		return endSessions(ctx, tx, id)
+		return us.endAll(ctx, tx, id)
 	})
 }
 
@@ -128,6 +128,9 @@ func (us *Users) ChangePassword(ctx context.Context, by audit.Actor, before, pas
 			`UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3`, by.ID, passwordHash, before)
 		if err == nil {
 			err = tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, by.ID, by.Session)
+		}
+		if err == nil {
+			err = revokeTokens(ctx, tx, by.ID, us.db.Now())
 		}
 		if err == nil {
 			err = tx.Exec(ctx, `UPDATE sessions SET authenticated_at = $2 WHERE id = $1`, by.Session, store.Millis(us.db.Now()))
@@ -160,7 +163,7 @@ func (us *Users) SetDisabled(ctx context.Context, by audit.Actor, id string, dis
 		if err := tx.Exec(ctx, `UPDATE users SET disabled_at = $2 WHERE id = $1`, id, at); err != nil || !disabled {
 			return err
 		}
-		return endSessions(ctx, tx, id)
+		return us.endAll(ctx, tx, id)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"tagsweep/internal/accounts"
 	"tagsweep/internal/audit"
+	"tagsweep/internal/auth"
 	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 	"tagsweep/internal/snapshot"
@@ -40,6 +41,8 @@ var free = []struct{ columns, why string }{
 	{"jobs.calls jobs.checked_done jobs.checked_failed batches.lost batches.not_before batches.restored",
 		"progress of a job that runs; what came of it is sealed"},
 	{"sessions.-", "without its row a session is over"},
+	{"tokens.used_at tokens.used_from", "shown"},
+	{"tokens.-", "without its row a token is worth nothing"},
 	{"consoles.*", "which consoles are alive; each writes it again every second"},
 	{"wanted_tags.data snapshot_keys.wrapped",
 		"encrypted for its job with a key under the key file; others cannot be read, and the job halts"},
@@ -169,6 +172,8 @@ func (g *governedLog) fillAll(t *testing.T) {
 		Start: jobs.StartRequest{Confirm: 1, At: time.Now().Add(time.Hour)}})
 	require.NoError(t, err)
 	require.NoError(t, g.Withdraw(ctx, jobstest.Operator, approval.ID))
+	_, err = g.Users.CreateToken(ctx, actor(g.ann, "s-ann"), "nightly", []auth.Permission{auth.ReadJobs}, 30)
+	require.NoError(t, err)
 	require.NoError(t, g.ThrowKillSwitch(ctx, jobstest.Operator, "test"))
 	require.NoError(t, g.Audit.SetRetention(ctx, jobstest.Operator, 24))
 	require.NoError(t, g.Audit.Checkpoint(ctx))

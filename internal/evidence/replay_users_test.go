@@ -9,6 +9,7 @@ import (
 
 	"tagsweep/internal/audit"
 	"tagsweep/internal/auth"
+	"tagsweep/internal/jobs"
 	"tagsweep/internal/jobs/jobstest"
 )
 
@@ -94,6 +95,45 @@ func TestUsersByTheLog(t *testing.T) {
 			g.exec(t, `DELETE FROM sessions`)
 			g.exec(t, `DELETE FROM users WHERE id = 'm1'`)
 		}, "entry 20 of the log: mallory acted, but no entry created this user"},
+		{"a token is inserted", func(t *testing.T, g *governedLog) {
+			g.exec(t, `INSERT INTO tokens (id, user_id, name, rights, created_at, expires_at) VALUES ('t1', $1, 'x', 'jobs.run', 1, $2)`,
+				g.olga.ID, later(g))
+		}, "token t1: no entry of the log created it"},
+		{"a token is inserted, used and deleted", func(t *testing.T, g *governedLog) {
+			g.exec(t, `INSERT INTO tokens (id, user_id, name, rights, created_at, expires_at) VALUES ('t1', $1, 'x', 'jobs.run', 1, $2)`,
+				g.olga.ID, later(g))
+			by := actor(g.olga, "t1")
+			by.SignedIn = audit.ByToken
+			_, err := jobstest.Draft(g.Console, by, jobs.Upload{}, "user_id\nann\n")
+			require.NoError(t, err)
+			g.exec(t, `DELETE FROM tokens`)
+		}, "olga acted by a token that no entry created"},
+		{"a token is given more", func(t *testing.T, g *governedLog) {
+			_, err := g.Users.CreateToken(ctx, g.signIn(t, g.olga, "s1"), "nightly", []auth.Permission{auth.ReadJobs}, 30)
+			require.NoError(t, err)
+			g.exec(t, `UPDATE tokens SET rights = 'jobs.read jobs.run'`)
+		}, "it allows jobs.read jobs.run, but the log says jobs.read"},
+		{"a token is given more, used and put back", func(t *testing.T, g *governedLog) {
+			_, err := g.Users.CreateToken(ctx, g.signIn(t, g.olga, "s1"), "nightly", []auth.Permission{auth.ReadJobs}, 30)
+			require.NoError(t, err)
+			tokens, err := g.Users.Tokens(ctx, g.olga.ID)
+			require.NoError(t, err)
+			by := actor(g.olga, tokens[0].ID)
+			by.SignedIn = audit.ByToken
+			g.exec(t, `UPDATE tokens SET rights = 'jobs.read jobs.run'`)
+			_, err = jobstest.Draft(g.Console, by, jobs.Upload{}, "user_id\nann\n")
+			require.NoError(t, err)
+			g.exec(t, `UPDATE tokens SET rights = 'jobs.read'`)
+		}, "olga did what the token does not allow"},
+		{"a revoked token is valid again", func(t *testing.T, g *governedLog) {
+			by := g.signIn(t, g.olga, "s1")
+			_, err := g.Users.CreateToken(ctx, by, "nightly", []auth.Permission{auth.ReadJobs}, 30)
+			require.NoError(t, err)
+			tokens, err := g.Users.Tokens(ctx, g.olga.ID)
+			require.NoError(t, err)
+			require.NoError(t, g.Users.RevokeToken(ctx, by, g.olga.ID, tokens[0].ID))
+			g.exec(t, `UPDATE tokens SET revoked_at = 0`)
+		}, "whether it was revoked is not what the log says"},
 		{"an operator is made an admin", func(t *testing.T, g *governedLog) {
 			g.exec(t, `UPDATE users SET role = 'admin' WHERE name = 'olga'`)
 		}, "user olga: the role is admin, but the log says operator"},
