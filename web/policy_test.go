@@ -136,6 +136,10 @@ func TestEveryRouteIsOpenToItsRolesAlone(t *testing.T) {
 				may := slices.Contains(roles, role)
 				switch {
 				case may:
+					if r.path == tokensPath+"/revoke" || r.path == "/users/:id/revoke" { // there is no such token
+						require.Contains(t, got.body, "This token does not exist", where)
+						continue
+					}
 					require.NotContains(t, []int{401, 403, 404, 405, 500}, got.StatusCode, where)
 				case role == "":
 					require.Equal(t, http.StatusSeeOther, got.StatusCode, where)

@@ -135,7 +135,7 @@ func TestEveryCodeHasAText(t *testing.T) {
 func TestPagesAndTextsAgree(t *testing.T) {
 	literal := regexp.MustCompile(`\.(?:T|Has|For|changed|protectionChanged|proofChanged)\((?:\s*v,\s*err,)?\s*"([a-z_0-9.]+)"[,)]`)
 	families := regexp.MustCompile(`^(state|outcome|audit|role|reason|tim|detail|month|environment|` +
-		`account\.theme|again|encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|` +
+		`account\.theme|again|right|encoding|separator|quote|format|decision|command|error\.title|kind|policy|made|origin|delivery|ask|alarm|` +
 		`approval\.(action|done|limit|approvers|state))\.|^job\.[a-z]+\.why$`)
 	ofKind := regexp.MustCompile(`\.(clear|inspect|restore|add_tags|remove_tags)$`) // a text that one kind of job has for itself
 	used := map[string]bool{}
