@@ -43,8 +43,11 @@ const (
 // or does not have to. A wrong one is a failed sign-in. A second factor would be asked for here
 // too, and in askPage.
 func (s *Server) askAgain(v *request) error {
-	if v.session == nil { // no script has a password
-		return auth.FaultTokenDenied.With(v.needs)
+	if v.token != nil { // no script has a password
+		if askedAgain[v.Path()] != "" {
+			return auth.FaultTokenDenied.With(v.needs)
+		}
+		return nil
 	}
 	record := v.session.Values[recordKey{}].(auth.Session)
 	typed := v.FormValue(currentPassword)

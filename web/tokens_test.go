@@ -154,9 +154,21 @@ func TestWhatATokenStartsNeedsASecondPerson(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusForbidden, script.post("/approvals/"+a.ID+"/approve").StatusCode)
 	require.Equal(t, http.StatusForbidden, admin.post("/approvals/"+a.ID+"/approve").StatusCode, "it is their own")
-	require.NoError(t, c.store.Users.SetDisabled(t.Context(), audit.System, c.userID("admin"), false))
 	require.Equal(t, http.StatusSeeOther, c.as(auth.Operator).post("/approvals/"+a.ID+"/approve").StatusCode)
 	require.Equal(t, jobs.Queued, c.job(id).State)
+}
+
+// Who lets a large job run types their password again; a script cannot.
+func TestNoTokenStartsALargeJob(t *testing.T) {
+	c := newConsole(t, jobstest.SQLite(t))
+	admin := c.as(auth.Admin)
+	admin.post("/sending/approvals", "ask_again", "2", "approvers", "operator", "approval_hours", "24")
+	script := c.script(admin.token(auth.ReadJobs, auth.RunJobs))
+	id := script.draft(3)
+	refused := script.post("/jobs/"+id+"/start", "confirm", "3", currentPassword, jobstest.Password)
+	require.Equal(t, http.StatusForbidden, refused.StatusCode)
+	require.Contains(t, refused.body, "token.alone")
+	require.Equal(t, http.StatusSeeOther, admin.post("/jobs/"+id+"/start", "confirm", "3").StatusCode)
 }
 
 func TestTokensAreBounded(t *testing.T) {

@@ -24,9 +24,13 @@ func (s Session) AsksAgain(now time.Time) bool {
 
 // AskAgain returns FaultAskAgain when somebody typed their password in their session too long
 // ago. What has no session, such as a command on the console's machine, is not asked.
+// A script cannot type it: FaultTokenAlone.
 func AskAgain(ctx context.Context, q store.Querier, by audit.Actor, now time.Time) error {
-	if by.Session == "" {
+	switch {
+	case by.Session == "":
 		return nil
+	case by.SignedIn == audit.ByToken:
+		return FaultTokenAlone.With()
 	}
 	var s Session
 	err := q.QueryRowContext(ctx, `SELECT authenticated_at FROM sessions WHERE id = $1`, by.Session).

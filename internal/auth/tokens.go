@@ -20,6 +20,8 @@ var (
 		"The token is unknown, has expired or was revoked. Nothing was changed. Create another one on your account page.")
 	FaultTokenDenied = fault.Declare(fault.Forbidden, "token.denied",
 		"This token does not allow this. Nothing was changed. Use a token with the permission %s, or sign in.")
+	FaultTokenAlone = fault.Declare(fault.Forbidden, "token.alone",
+		"Nothing was done: no token lets a job of so many accounts run. Do it on the job page, where your password is asked for.")
 	FaultTokenName = fault.Declare(fault.Invalid, "token.name",
 		"No token was created: give it a name of 1 to %d characters.")
 	FaultTokenRights = fault.Declare(fault.Invalid, "token.rights",
