@@ -235,7 +235,7 @@ func isLetterOrDigit(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' || b >
 
 // markSign stands before the cell of a row that was set aside although the cell
 // alone could be an account, so that it is set aside again when it comes back
-// unmended. It is seen, and no account can have it.
+// uncorrected. It is seen, and no account can have it.
 const markSign = "⚠ "
 
 // startsFormula reports whether a spreadsheet would run the cell, once the

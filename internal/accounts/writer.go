@@ -52,6 +52,6 @@ func OnOneLine(account string) string {
 }
 
 // needsQuotes: spaces alone do not, so that a value set aside for its outer
-// spaces is set aside again when it comes back unmended. Every separator does,
+// spaces is set aside again when it comes back uncorrected. Every separator does,
 // so that a value holding one is read as what it is.
 func needsQuotes(cell string) bool { return strings.ContainsAny(cell, "\"\r\n,;|\t") }

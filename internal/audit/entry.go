@@ -9,6 +9,7 @@
 // and only entries that were written with the key of the console (mac.go);
 // otherwise an admin is asked (alarm.go). What is due by the clock waits until the clock
 // can be trusted (clock.go). Verification replays the log and compares ([Log.VerifyIn]).
+// [Log.Proven] proves a single entry (proven.go).
 // docs/audit.md describes all of it for somebody who verifies a log without this program.
 //
 // The package knows nothing of jobs but their ids. The log is locked last of all:

@@ -16,7 +16,7 @@ import (
 type Kind int
 
 const (
-	Invalid     Kind = iota + 1 // the input is wrong: mend it and send it again
+	Invalid     Kind = iota + 1 // the input is wrong: fix it and send it again
 	NotFound                    // there is no such thing
 	Conflict                    // the thing has changed meanwhile: look again
 	Forbidden                   // this person may not do that

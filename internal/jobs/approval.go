@@ -14,7 +14,7 @@ import (
 // A job that may do much harm needs a second person. The first one asks, which binds the
 // request to what is to run; the second one approves, and in that one transaction the job
 // is started, or goes on. There is no approval that could be used later. What needs one is
-// decided in consent, by everything that lets a job send: Start, StartNow, Resume after a
+// decided in agree. Everything that lets a job send asks it: Start, StartNow, Resume after a
 // halt for failures, and Decide when accounts are to be sent again.
 
 // Values of a limit of Settings that are no number of accounts.

@@ -23,6 +23,7 @@
 //
 //   - an upload becomes a draft: newjob.go, uploads.go, importer.go, parsing.go, import.go
 //   - a person acts on a job: change.go, decisions.go, protected.go, killswitch.go, sending.go
+//   - whether an action needs a second person: approval.go; requests for one: approvals.go, approvals_list.go
 //   - a job is derived from another: derived.go, retry.go, undo.go, inspections.go
 //   - the engine moves a job on: advance.go, sends.go
 //   - the database turns out to be an older copy: restored.go

@@ -5,7 +5,8 @@ import (
 	"tagsweep/internal/tim"
 )
 
-// operations say what a job of a kind does with an account.
+// operations say what a job of a kind does with an account. A new kind begins here, beside
+// its constant in jobs.go.
 var operations = map[Kind]struct {
 	command       tim.Command
 	done, nothing Outcome

@@ -818,7 +818,7 @@ func textField(name, label, value string) templ.Component {
 }
 
 // timeInput is the kind of a field for a time. A browser does not show what is
-// no time in a field for times, and it has to be seen to be mended.
+// no time in a field for times, and it has to be seen to be fixed.
 func timeInput(value string) string {
 	for _, layout := range []string{"", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
 		if _, err := time.Parse(layout, value); err == nil {
