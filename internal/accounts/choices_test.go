@@ -148,7 +148,7 @@ func TestALoginBesideAUserIDIsAskedAbout(t *testing.T) {
 }
 
 // Below a name stand no numbers.
-func TestNamesAndAccountsInEachOthersPlaceAreAskedAbout(t *testing.T) {
+func TestNamesInPlaceOfAccountsAreAskedAbout(t *testing.T) {
 	for _, ids := range [][]string{im(1001, 1012), span("%d", 83120455, 83120466)} {
 		asked, _ := askedOf(t, rowsOf("user_id,name", "{name},{}", "\n", ids))
 		require.Equal(t, []string{AskColumn}, asked)
