@@ -215,6 +215,7 @@ func (s *pageTest) halts(olga *apiClient, failed string) {
 	olga.start(last)
 	until(s.t, "the job runs", func() bool { return olga.job(last).State == "running" })
 	release := holdDatabase(s.t, s.database)
+	s.held = true
 	until(s.t, "the runner is in trouble", func() bool { return olga.sending().Trouble != nil })
 	status, said := s.health()
 	require.Equal(s.t, http.StatusServiceUnavailable, status)
@@ -222,6 +223,7 @@ func (s *pageTest) halts(olga *apiClient, failed string) {
 	require.NotEmpty(s.t, said.Message)
 	s.check(pageState{"trouble", "olga", "/jobs/" + last, nil}, pageState{"trouble-admin", "adam", "/sending", nil})
 	release()
+	s.held = false
 	s.untilSending("running")
 	until(s.t, "the job goes on by itself", func() bool { return olga.ended(last) })
 }

@@ -82,7 +82,7 @@ func TestPagesStoryFromUploadToAudit(t *testing.T) {
 		c.Faults = timtest.Faults{Latency: 50 * time.Millisecond, Shares: map[timtest.Fault]float64{timtest.ResetAfter: 0.05}}
 	})
 	p := newProgram(t, base, storetest.SQLiteFile(t))
-	p.settings = append(p.settings, "CONSOLE_TIM_RATE=6")
+	p.settings = append(p.settings, "CONSOLE_TIM_RATE=3") // it must not end before somebody pauses it
 	p.start()
 	w := p.openTab()
 	w.signIn("olga")
